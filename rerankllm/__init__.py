@@ -1,0 +1,3 @@
+"""Rerank with language models."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,213 @@
+"""What a backend is: the one place where a judgement turns into computation.
+
+A backend answers *work*: a `Request` (a finished prompt and what is wanted of it) or, where it declares so, a
+judgement itself (a recording, qrels, a cross-encoder). Outcomes are values in the order of the work; only a backend
+that is unusable as a whole raises.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
+
+from rerankllm.data import Usage
+from rerankllm.judgements import Answer, Judgement, ParseReport
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One chat turn; a last one from the assistant is the opening of the answer."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatPrompt:
+    """A prompt for a backend that applies the chat template itself."""
+
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPrompt:
+    """A prompt as token ids, template and special tokens included."""
+
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Generate:
+    """Wanted: text, greedily decoded unless the model's own spec says otherwise."""
+
+    max_tokens: int
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLabels:
+    """Wanted: the log-probability of each label as the answer.
+
+    Attributes:
+        labels: Label texts.
+        ids: For each label the ids of the single tokens that spell it (surface variants count together); empty
+            for a chat prompt, where the backend matches the returned tokens against the texts.
+    """
+
+    labels: tuple[str, ...]
+    ids: tuple[tuple[int, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadContinuation:
+    """Wanted: the log-probability of each of these tokens, following the prompt."""
+
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One model call.
+
+    Attributes:
+        prompt: Token ids where the backend takes them, else messages.
+        want: What to read off.
+    """
+
+    prompt: ChatPrompt | TokenPrompt
+    want: Generate | ReadLabels | ReadContinuation
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What a model call gave.
+
+    Attributes:
+        text: Generated text (`Generate`).
+        logprobs: Natural logs, one per label or continuation token. A label the backend did not report is NaN.
+        floor: No label that was not reported is likelier than this; NaN where nothing is known of them.
+        usage: Tokens, as the backend counted them.
+        attempts: Requests it took, retries included.
+        finish_reason: Why generation ended ("stop", "length", "content_filter", …), where it is known.
+    """
+
+    text: str = ""
+    logprobs: tuple[float, ...] = ()
+    floor: float = math.nan
+    usage: Usage = Usage()
+    attempts: int = 1
+    finish_reason: str = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A judgement answered directly."""
+
+    answer: Answer
+    report: ParseReport = ParseReport()
+    usage: Usage = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class CallFailed:
+    """No answer, after all the attempts the backend makes."""
+
+    reason: str
+    attempts: int = 1
+
+
+Work: TypeAlias = Request | Judgement
+Outcome: TypeAlias = Response | Reply | CallFailed
+
+
+class Tokenizer(Protocol):
+    """A model's tokenizer, or a stated estimate of it where it is not known.
+
+    Attributes:
+        bos: What a raw completion starts with; chat templates bring their own.
+    """
+
+    @property
+    def bos(self) -> tuple[int, ...]: ...
+
+    def encode(self, text: str, *, special: bool = False) -> tuple[int, ...]:
+        """Token ids. `special` reads control tokens such as `<|im_start|>`; without it they are plain text."""
+        ...
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of these ids."""
+        ...
+
+    def chat(self, messages: Sequence[Message]) -> str:
+        """The model's chat template, applied; a last assistant message is left open to be continued."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a backend can do.
+
+    Attributes:
+        answers: Judgements it answers without a prompt; everything else here is then beside the point.
+        generate: Whether it writes text.
+        label_logprobs: How many labels it can tell the log-probabilities of; 0 for none.
+        continuation_logprobs: Whether it tells the log-probabilities of given tokens.
+        token_prompts: Whether it takes token ids, and so an answer already opened.
+        context: Tokens that prompt and answer may have together; None where unknown.
+        remote: Whether it answers over a network, so that queries should not wait for one another.
+        batch: How many requests it is given at a time, so that progress shows; None for all there are.
+    """
+
+    answers: frozenset[type] = frozenset()
+    generate: bool = False
+    label_logprobs: int = 0
+    continuation_logprobs: bool = False
+    token_prompts: bool = False
+    context: int | None = None
+    remote: bool = False
+    batch: int | None = None
+
+
+class Backend(Protocol):
+    """A model, or what stands for one.
+
+    Attributes:
+        model: Its printed spec.
+        capabilities: What it can do.
+        default_strategy: Stage spec used when the user names none.
+    """
+
+    model: str
+    capabilities: Capabilities
+    default_strategy: str
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """How it counts; raises CapabilityError where it has no use for one."""
+        ...
+
+    async def complete(self, work: Work) -> Outcome:
+        """Answers one piece of work.
+
+        Raises:
+            BackendError: The backend as a whole is unusable.
+        """
+        ...
+
+    async def complete_all(self, works: Sequence[Work]) -> list[Outcome]:
+        """Answers many at once, in order. Raises as `complete` does."""
+        ...
+
+    def cost(self, usage: Usage) -> float | None:
+        """US dollars for this usage; 0 for local models, None when the price is unknown."""
+        ...
+
+    async def aclose(self) -> None:
+        """Frees what it holds; it is not used afterwards."""
+        ...
+
+
+def log_sum_exp(values: Sequence[float]) -> float:
+    """log Σ exp(v); -inf for none."""
+    top = max(values, default=-math.inf)
+    return top if math.isinf(top) else top + math.log(sum(math.exp(v - top) for v in values))

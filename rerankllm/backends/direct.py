@@ -1,0 +1,50 @@
+"""What backends that answer judgements without a prompt have in common."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from rerankllm.backends.base import Capabilities, CallFailed, Outcome, Reply, Request, Tokenizer, Work
+from rerankllm.data import Usage
+from rerankllm.errors import CapabilityError
+from rerankllm.judgements import Judgement
+
+
+class DirectBackend(ABC):
+    """Answers judgements by looking something up.
+
+    Attributes:
+        model: Printed spec.
+        capabilities: Which judgements it answers.
+        default_strategy: Stage used when the user names none.
+    """
+
+    model: str
+    capabilities: Capabilities
+    default_strategy: str = "sliding"
+
+    @abstractmethod
+    def answer(self, judgement: Judgement) -> Reply | CallFailed:
+        """The answer to one judgement."""
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """None: it is never shown a prompt."""
+        raise CapabilityError(f"{self.model} answers judgements without a prompt: it takes no elicitation")
+
+    async def complete(self, work: Work) -> Outcome:
+        """Answers one judgement."""
+        if isinstance(work, Request):
+            raise CapabilityError(f"{self.model} answers judgements, not prompts")
+        return self.answer(work)
+
+    async def complete_all(self, works: Sequence[Work]) -> list[Outcome]:
+        """Answers all of them."""
+        return [await self.complete(work) for work in works]
+
+    def cost(self, usage: Usage) -> float | None:
+        """Nothing."""
+        del usage
+        return 0.0
+
+    async def aclose(self) -> None:
+        """Nothing to free."""

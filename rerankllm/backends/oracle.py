@@ -1,0 +1,63 @@
+"""`oracle:QRELS`: answers from relevance judgements, for tests and for the ideal no ranker can beat."""
+
+from collections.abc import Mapping
+
+from rerankllm.backends.base import Capabilities, CallFailed, Reply
+from rerankllm.backends.direct import DirectBackend
+from rerankllm.data import Document
+from rerankllm.formats.trec import read_qrels
+from rerankllm.judgements import Compare, Grade, Judgement, Permute, Score, Select, WeakOrder
+
+
+class Oracle(DirectBackend):
+    """Answers by the grades in a qrels file; documents without one have grade 0. Equal grades are ties.
+
+    Args:
+        name: Path of a TREC or BEIR qrels file.
+    """
+
+    default_strategy = "sliding"
+
+    def __init__(self, *, name: str) -> None:
+        self.model = f"oracle:{name}"
+        self.capabilities = Capabilities(answers=frozenset({Score, Compare, Select, Permute, Grade}))
+        self._qrels = read_qrels(name)
+
+    def answer(self, judgement: Judgement) -> Reply | CallFailed:
+        """The answer by grades; a query without any is not answered."""
+        qrels = self._qrels.get(judgement.query.query_id)
+        if qrels is None:
+            return CallFailed(f"no qrels for query {judgement.query.query_id}")
+        if isinstance(judgement, Score):
+            return Reply(float(_grade(qrels, judgement.doc)))
+        if isinstance(judgement, Compare):
+            first, second = _grade(qrels, judgement.first), _grade(qrels, judgement.second)
+            return Reply(0.5 if first == second else float(first > second))
+        if isinstance(judgement, Permute):
+            return Reply(_order(qrels, judgement))
+        if isinstance(judgement, Select):
+            sign = 1 if judgement.worst else -1
+            order = sorted(judgement.docs, key=lambda doc: sign * _grade(qrels, doc))
+            return Reply(tuple(doc.doc_id for doc in order[: judgement.m]))
+        if isinstance(judgement, Grade):
+            best = max([1, *qrels.values()])
+            return Reply(tuple(judgement.scale * max(0, _grade(qrels, doc)) / best for doc in judgement.docs))
+        return CallFailed(f"an oracle cannot answer {type(judgement).__name__}")
+
+
+def _grade(qrels: Mapping[str, int], doc: Document) -> int:
+    return qrels.get(doc.doc_id, 0)
+
+
+def _order(qrels: Mapping[str, int], judgement: Permute) -> WeakOrder:
+    groups: dict[int, list[str]] = {}
+    for doc in sorted(judgement.docs, key=lambda doc: -_grade(qrels, doc)):
+        groups.setdefault(_grade(qrels, doc), []).append(doc.doc_id)
+    if judgement.decode is None:
+        return WeakOrder(tuple(map(tuple, groups.values())))
+    wanted: list[tuple[str, ...]] = []
+    for group in groups.values():
+        wanted.append(tuple(group[: judgement.decode - sum(map(len, wanted))]))
+    named = {doc_id for group in wanted for doc_id in group}
+    omitted = tuple(doc.doc_id for doc in judgement.docs if doc.doc_id not in named)
+    return WeakOrder(tuple(filter(None, wanted)), omitted)

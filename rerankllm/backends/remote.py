@@ -1,0 +1,215 @@
+"""What backends that answer over a network share: a slot limit, and a gate in front of it.
+
+Until one request has succeeded, requests go out one at a time, so that a wrong key costs one call and a wrong
+address a few attempts, however many requests wait. After that, up to `concurrency` go out at a time.
+"""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rerankllm.backends.base import CallFailed, Capabilities, Outcome, Request, Response, Tokenizer, Work
+from rerankllm.data import Usage
+from rerankllm.errors import AuthError, BackendError, InputError, UnreachableError
+
+PATIENCE = 3
+"""Requests in a row the host may fail, while it has never served one, before those waiting fail with them."""
+
+
+class Host(StrEnum):
+    """What a failed call says about the host."""
+
+    SERVES = "serves"
+    """It ran the model; this answer is of no use."""
+    FAILS = "fails"
+    """It could not serve this request, nor probably any: time-out, overload, internal error, nonsense."""
+    UNKNOWN = "unknown"
+    """Nothing: it refused this one request."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFailure(CallFailed):
+    """A failed call that says something about the host. What it is a subclass of says only "unknown"."""
+
+    host: Host = Host.UNKNOWN
+
+
+class NoConnectionError(UnreachableError):
+    """The host cannot be connected to.
+
+    Args:
+        reason: One line.
+        attempts: Connections tried.
+    """
+
+    def __init__(self, reason: str, attempts: int = 1) -> None:
+        super().__init__(reason)
+        self.attempts = attempts
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """What belongs to the event loop of the first use."""
+
+    loop: asyncio.AbstractEventLoop
+    gate: asyncio.Lock
+    slots: asyncio.Semaphore
+    opened: asyncio.Event
+
+
+class RemoteBackend(ABC):
+    """A backend whose `send` crosses a network. Bound to the event loop on which it is first used.
+
+    Args:
+        model: Printed spec.
+        capabilities: What it can do.
+        default_strategy: Stage spec used when the user names none.
+        concurrency: Requests on their way at any time.
+
+    Raises:
+        InputError: `concurrency` is below 1.
+    """
+
+    def __init__(
+        self, *, model: str, capabilities: Capabilities, default_strategy: str, concurrency: int = 16
+    ) -> None:
+        if concurrency < 1:
+            raise InputError(f"{model}: concurrency must be 1 or more, not {concurrency}")
+        self.model = model
+        self.capabilities = capabilities
+        self.default_strategy = default_strategy
+        self._concurrency = concurrency
+        self._bound: _Bound | None = None
+        self._closed = False
+        self._refusal: str | None = None  # why the host refuses us, for good
+        self._failures = 0  # probes in a row that the host failed
+        self._epoch = 0  # grows when those waiting at the gate are turned away
+        self._turned_away = ""
+
+    def __repr__(self) -> str:
+        """The printed spec; what else it holds is nobody's business."""
+        return f"<{type(self).__name__} {self.model}>"
+
+    @property
+    @abstractmethod
+    def tokenizer(self) -> Tokenizer:
+        """How it counts."""
+
+    @abstractmethod
+    async def send(self, request: Request) -> Response | CallFailed:
+        """Sends one request, with all the retries this backend makes.
+
+        Returns:
+            A response, or why there is none; a `RemoteFailure` where that says something about the host.
+
+        Raises:
+            AuthError: The host refuses the key, the permission or the model name.
+            UnreachableError: The host cannot be connected to; `NoConnectionError` tells the attempts.
+        """
+
+    @abstractmethod
+    def cost(self, usage: Usage) -> float | None:
+        """US dollars for this usage, None when the price is unknown."""
+
+    async def complete(self, work: Work) -> Outcome:
+        """Answers one request, waiting for the gate and then for a slot.
+
+        Failing to connect is a `CallFailed`. While the host has never served anything, it is that of all who
+        wait at the gate at that moment, with no attempts of their own; who comes later probes again. The same
+        goes for `PATIENCE` time-outs, error statuses or garbled answers in a row.
+
+        Raises:
+            AuthError: The host refused this request, or one before it: then nothing more is sent.
+            BackendError: Used from another event loop than before, or after `aclose`.
+        """
+        bound = self._bind()
+        if not isinstance(work, Request):
+            return CallFailed(
+                f"{self.model} answers prompts only, not a bare {type(work).__name__}", attempts=0
+            )
+        epoch = self._epoch
+        if not bound.opened.is_set():
+            async with bound.gate:
+                self._stop_if_refused()
+                if epoch != self._epoch:
+                    return CallFailed(self._turned_away, attempts=0)
+                if not bound.opened.is_set():
+                    return _plain(await self._probe(work, bound))
+        async with bound.slots:
+            self._stop_if_refused()
+            try:
+                return _plain(await self._send(work))
+            except UnreachableError as error:
+                return _unreachable(error)
+
+    async def complete_all(self, works: Sequence[Work]) -> list[Outcome]:
+        """Answers many at once, in order; when one of them raises, so does this, once all have ended."""
+        outcomes = await asyncio.gather(*(self.complete(work) for work in works), return_exceptions=True)
+        answered: list[Outcome] = []
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+            answered.append(outcome)
+        return answered
+
+    async def aclose(self) -> None:
+        """Frees what it holds; it is not used afterwards."""
+        self._closed = True
+
+    def _bind(self) -> _Bound:
+        """The primitives of this event loop, made on first use."""
+        loop = asyncio.get_running_loop()
+        if self._bound is None:
+            slots = asyncio.Semaphore(self._concurrency)
+            self._bound = _Bound(loop, asyncio.Lock(), slots, asyncio.Event())
+        if self._bound.loop is not loop:
+            raise BackendError(
+                f"{self.model} belongs to the event loop it was first used on; keep that loop running, "
+                "or make another backend for this one"
+            )
+        if self._closed:
+            raise BackendError(f"{self.model} is closed; make another backend")
+        return self._bound
+
+    async def _probe(self, request: Request, bound: _Bound) -> Response | CallFailed:
+        """Sends a request alone, and learns from what becomes of it."""
+        try:
+            outcome = await self._send(request)
+        except UnreachableError as error:
+            self._turn_away(str(error))
+            return _unreachable(error)
+        host = outcome.host if isinstance(outcome, RemoteFailure) else Host.UNKNOWN
+        if isinstance(outcome, Response) or host is Host.SERVES:
+            bound.opened.set()
+        elif host is Host.FAILS:
+            self._failures += 1
+            if self._failures >= PATIENCE:
+                self._turn_away(outcome.reason)
+        return outcome
+
+    async def _send(self, request: Request) -> Response | CallFailed:
+        try:
+            return await self.send(request)
+        except AuthError as error:
+            self._refusal = str(error)
+            raise
+
+    def _turn_away(self, reason: str) -> None:
+        self._epoch += 1
+        self._failures = 0
+        self._turned_away = reason
+
+    def _stop_if_refused(self) -> None:
+        if self._refusal is not None:
+            raise AuthError(self._refusal)
+
+
+def _plain(outcome: Response | CallFailed) -> Response | CallFailed:
+    """The outcome as callers know it: what it says about the host stays in here."""
+    return CallFailed(outcome.reason, outcome.attempts) if isinstance(outcome, RemoteFailure) else outcome
+
+
+def _unreachable(error: UnreachableError) -> CallFailed:
+    return CallFailed(str(error), attempts=error.attempts if isinstance(error, NoConnectionError) else 1)

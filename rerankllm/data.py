@@ -1,0 +1,206 @@
+"""The values everything else passes around: queries, documents, rankings, and what they cost."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, Self, overload
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What the user asked.
+
+    Attributes:
+        query_id: Identifier, unique within a run.
+        text: The query as it is shown to the model.
+    """
+
+    query_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One retrievable text.
+
+    Attributes:
+        doc_id: Identifier, unique within a query's candidates.
+        text: The passage.
+        title: Shown before the text, when there is one.
+        metadata: The caller's own; carried through untouched and never shown to a model.
+    """
+
+    doc_id: str
+    text: str
+    title: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def content(self) -> str:
+        """Title and text on one line, white space folded: what a model is shown."""
+        return " ".join(f"{self.title} {self.text}".split())
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A document as the first stage returned it.
+
+    Attributes:
+        document: The document.
+        score: The first stage's score; None when there was no first stage that scores.
+    """
+
+    document: Document
+    score: float | None = None
+
+    @property
+    def doc_id(self) -> str:
+        return self.document.doc_id
+
+
+class Provenance(StrEnum):
+    """Why a result stands where it does."""
+
+    JUDGED = "judged"
+    """A model's answers placed it."""
+    UNREAD = "unread"
+    """No model read it: it keeps its first-stage place behind all that were read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One place in a ranking.
+
+    Attributes:
+        rank: 1 is best.
+        document: The document at that rank.
+        score: The strategy's own score, larger is better, comparable within the query only; None where the
+            strategy yields an order without scores.
+        provenance: Whether a model's answers put it there.
+    """
+
+    rank: int
+    document: Document
+    score: float | None = None
+    provenance: Provenance = Provenance.JUDGED
+
+    @property
+    def doc_id(self) -> str:
+        return self.document.doc_id
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call or of many, as the backend counted them."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    def __add__(self, other: Self) -> "Usage":
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens, self.completion_tokens + other.completion_tokens
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What a ranking, or a whole run, cost and how the answers read.
+
+    Ledgers add up; `rounds` is the longest chain over the queries added, since queries run side by side.
+
+    Attributes:
+        calls: Judgements answered.
+        attempts: Requests sent, retries included.
+        rounds: Longest chain of calls that had to wait for one another.
+        slots: Passage copies sent.
+        parsed: Answers that were exactly a complete answer.
+        repaired: Answers from which something was dropped, or to which something was added.
+        failed: Calls without a usable answer.
+        usage: Tokens sent and generated.
+        cost_usd: Money; 0 for local models, None when the price is unknown.
+        notes: What else the reader should know, with how often it happened.
+    """
+
+    calls: int = 0
+    attempts: int = 0
+    rounds: int = 0
+    slots: int = 0
+    parsed: int = 0
+    repaired: int = 0
+    failed: int = 0
+    usage: Usage = Usage()
+    cost_usd: float | None = 0.0
+    notes: Mapping[str, int] = field(default_factory=dict)
+
+    def __add__(self, other: "Ledger") -> "Ledger":
+        """The two side by side: everything adds, rounds take the longer chain."""
+        return self._sum(other, rounds=max(self.rounds, other.rounds))
+
+    def then(self, other: "Ledger") -> "Ledger":
+        """The one after the other: everything adds, rounds too."""
+        return self._sum(other, rounds=self.rounds + other.rounds)
+
+    def _sum(self, other: "Ledger", rounds: int) -> "Ledger":
+        unknown = self.cost_usd is None or other.cost_usd is None
+        return Ledger(
+            calls=self.calls + other.calls,
+            attempts=self.attempts + other.attempts,
+            rounds=rounds,
+            slots=self.slots + other.slots,
+            parsed=self.parsed + other.parsed,
+            repaired=self.repaired + other.repaired,
+            failed=self.failed + other.failed,
+            usage=self.usage + other.usage,
+            cost_usd=None if unknown else (self.cost_usd or 0.0) + (other.cost_usd or 0.0),
+            notes={
+                note: self.notes.get(note, 0) + other.notes.get(note, 0)
+                for note in (*self.notes, *(n for n in other.notes if n not in self.notes))
+            },
+        )
+
+
+@dataclass(frozen=True)
+class Ranking(Sequence[Result]):
+    """One query's documents, best first: a sequence of `Result`.
+
+    Attributes:
+        query: The query.
+        results: Every candidate exactly once.
+        ledger: What it cost.
+    """
+
+    query: Query
+    results: tuple[Result, ...]
+    ledger: Ledger = Ledger()
+
+    @classmethod
+    def of(
+        cls, query: Query, documents: Sequence[Document], scores: Sequence[float] | None = None
+    ) -> "Ranking":
+        """A ranking of `documents` in the order given, with the strategy's `scores` where it has any."""
+        values: Sequence[float | None] = scores if scores is not None else [None] * len(documents)
+        pairs = zip(documents, values, strict=True)
+        return cls(query, tuple(Result(rank, doc, score) for rank, (doc, score) in enumerate(pairs, 1)))
+
+    @cached_property
+    def doc_ids(self) -> tuple[str, ...]:
+        """Document ids, best first."""
+        return tuple(result.doc_id for result in self.results)
+
+    def top(self, k: int) -> "Ranking":
+        """The first `k` results."""
+        return Ranking(self.query, self.results[:k], self.ledger)
+
+    @overload
+    def __getitem__(self, index: int) -> Result: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Result, ...]: ...
+    def __getitem__(self, index: int | slice) -> Result | tuple[Result, ...]:
+        return self.results[index]
+
+    def __len__(self) -> int:
+        return len(self.results)
+
+    def __iter__(self) -> Iterator[Result]:
+        return iter(self.results)

@@ -1,0 +1,68 @@
+"""What the two drivers share: taking queries in, handing outcomes out."""
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from concurrent.futures import CancelledError, Future
+
+from rerankllm.backends.base import Backend
+from rerankllm.data import Candidate, Query, Ranking
+from rerankllm.drivers.events import Event, QueryOutcome
+from rerankllm.drivers.loop import BackgroundLoop
+from rerankllm.drivers.task import Observer, Resolve, Task
+from rerankllm.judgements import Steps
+
+
+class Driver(ABC):
+    """The only place with I/O: answers what strategies ask. Long-lived; queries join and leave at any time.
+
+    Args:
+        resolve: Finds the judge for a judgement.
+        observer: Called with every event, on the driver's thread; it must be quick and must not raise.
+    """
+
+    def __init__(self, resolve: Resolve, observer: Observer | None = None) -> None:
+        self._resolve = resolve
+        self._observer = observer
+        self._loop = BackgroundLoop()
+        self._lock = threading.Lock()
+        self._live: set[Task] = set()
+        self._closed = False
+
+    def submit(
+        self, query: Query, candidates: Sequence[Candidate], steps: Steps[Ranking]
+    ) -> "Future[QueryOutcome]":
+        """Starts ranking one query; may be called from any thread while others run.
+
+        Returns:
+            A future of the ranking or of `Failed`. It raises only what concerns more than this query: a wrong key,
+            or a driver that is closed.
+        """
+        task = Task(query, candidates, steps, self._resolve, self._tell)
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("the driver is closed")
+            self._live.add(task)
+        task.future.add_done_callback(lambda _: self._live.discard(task))
+        self._loop.call(self._begin, task)
+        return task.future
+
+    def close(self, backends: Sequence[Backend] = ()) -> None:
+        """Stops; queries still under way are cancelled, then `backends` are freed on the loop they were used on."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        for task in list(self._live):
+            task.abort(CancelledError())
+        for backend in backends:
+            self._loop.submit(backend.aclose()).result()
+        self._loop.close()
+
+    @abstractmethod
+    def _begin(self, task: Task) -> None:
+        """Takes a new task up, on the loop's thread."""
+
+    def _tell(self, event: Event) -> None:
+        if self._observer is not None:
+            self._observer(event)

@@ -1,0 +1,174 @@
+"""One query under way: its generator, the calls it waits for, and its ledger."""
+
+import struct
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Protocol
+
+from rerankllm.backends.base import Backend, CallFailed, Outcome, Reply, Response, Work
+from rerankllm.data import Candidate, Ledger, Provenance, Query, Ranking, Result, Usage
+from rerankllm.drivers.events import Event, Failed, Finished, Judged, QueryOutcome, Started
+from rerankllm.errors import InputError, QueryFailed
+from rerankllm.judgements import Answer, Ask, Failure, Judgement, ParseReport, Status, Steps, Unanswered
+
+
+class Judge(Protocol):
+    """Whoever answers one kind of judgement: a backend, and the elicitation in front of it."""
+
+    @property
+    def backend(self) -> Backend: ...
+
+    def prepare(self, judgement: Judgement) -> Work:
+        """The work for the backend. Raises InputError when there can be none, such as a prompt that does not fit."""
+        ...
+
+    def read(self, judgement: Judgement, outcome: Response | Reply) -> tuple[Answer | Unanswered, ParseReport]:
+        """The answer in what came back."""
+        ...
+
+
+Resolve = Callable[[Ask, type], Judge]
+Observer = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One judgement on its way: where its answer belongs, who answers it, and the work."""
+
+    task: "Task"
+    index: int
+    judgement: Judgement
+    judge: Judge
+    work: Work
+
+
+class Task:
+    """Steps one generator: holds the calls it waits for, and goes on when the last of them is in.
+
+    Args:
+        query: The query.
+        candidates: What `steps` ranks.
+        steps: The strategy under way.
+        resolve: Finds the judge for a judgement.
+        observer: Told every event.
+    """
+
+    def __init__(
+        self,
+        query: Query,
+        candidates: Sequence[Candidate],
+        steps: Steps[Ranking],
+        resolve: Resolve,
+        observer: Observer,
+    ) -> None:
+        self.query = query
+        self.future: Future[QueryOutcome] = Future()
+        self.calls: list[Call] = []
+        self._candidates = candidates
+        self._steps = steps
+        self._resolve = resolve
+        self._observe = observer
+        self._answers: list[Answer] = []
+        self._missing = 0
+        self._ledger = Ledger()
+        self._read: set[str] = set()
+
+    def start(self) -> None:
+        """Runs to the first calls, or to the end."""
+        self._observe(Started(self.query, len(self._candidates)))
+        self._advance(None)
+
+    def receive(self, call: Call, outcome: Outcome) -> None:
+        """Takes the outcome of one of `calls`; the last one moves the generator on."""
+        if self.future.done():
+            return
+        answer, report = self._read_outcome(call, outcome)
+        self._account(call, outcome, report)
+        usage = Usage() if isinstance(outcome, CallFailed) else outcome.usage
+        self._observe(Judged(self.query, call.judgement, answer, report, usage))
+        self._answers[call.index] = answer
+        self._missing -= 1
+        if not self._missing:
+            self._ledger = self._ledger.then(Ledger(rounds=1))
+            self._advance(self._answers)
+
+    def abort(self, error: BaseException) -> None:
+        """Ends it with an error that is not this query's alone."""
+        self.calls = []
+        if not self.future.done():
+            self.future.set_exception(error)
+
+    def _advance(self, answers: list[Answer] | None) -> None:
+        self.calls = []
+        try:
+            batch = next(self._steps) if answers is None else self._steps.send(answers)
+            self.calls = self._prepare(batch)
+        except StopIteration as stop:
+            self._finish(self._compose(stop.value))
+        except (QueryFailed, InputError) as error:
+            self._finish(Failed(self.query, str(error), self._ledger))
+        except Exception as error:  # noqa: BLE001  # whatever a strategy raises belongs to whoever waits for it
+            self.abort(error)
+
+    def _prepare(self, batch: Ask) -> list[Call]:
+        calls: list[Call] = []
+        for index, judgement in enumerate(batch.judgements):
+            judge = self._resolve(batch, type(judgement))
+            calls.append(Call(self, index, judgement, judge, judge.prepare(judgement)))
+        self._answers = [None] * len(calls)
+        self._missing = len(calls)
+        return calls
+
+    def _read_outcome(self, call: Call, outcome: Outcome) -> tuple[Answer | Unanswered, ParseReport]:
+        if isinstance(outcome, CallFailed):
+            return Unanswered(outcome.reason, Failure.CALL), ParseReport(Status.FAILED)
+        return call.judge.read(call.judgement, outcome)
+
+    def _account(self, call: Call, outcome: Outcome, report: ParseReport) -> None:
+        entry = Ledger(
+            attempts=1 if isinstance(outcome, Reply) else outcome.attempts,
+            parsed=int(report.status is Status.PARSED),
+            repaired=int(report.status is Status.REPAIRED),
+            failed=int(report.status is Status.FAILED),
+        )
+        if not isinstance(outcome, CallFailed):
+            docs = call.judgement.docs
+            self._read.update(doc.doc_id for doc in docs)
+            entry = entry.then(
+                Ledger(
+                    calls=1,
+                    slots=len(docs),
+                    usage=outcome.usage,
+                    cost_usd=call.judge.backend.cost(outcome.usage),
+                    notes=report.repairs,
+                )
+            )
+        self._ledger = self._ledger.then(entry)
+
+    def _compose(self, ranking: Ranking) -> QueryOutcome:
+        """The ranking with its ledger, after checking that it is one."""
+        if sorted(ranking.doc_ids) != sorted(candidate.doc_id for candidate in self._candidates):
+            return Failed(self.query, "the strategy did not return every candidate once; this is a bug", self._ledger)
+        ledger = self._ledger
+        if ledger.failed > ledger.parsed + ledger.repaired:
+            total = ledger.parsed + ledger.repaired + ledger.failed
+            return Failed(self.query, f"{ledger.failed} of {total} answers could not be used", ledger)
+        ties = _ties(ranking)
+        if ties:
+            ledger = ledger.then(Ledger(notes={"tied scores": ties}))
+        results = tuple(
+            Result(r.rank, r.document, r.score, Provenance.JUDGED if r.doc_id in self._read else Provenance.UNREAD)
+            for r in ranking
+        )
+        return Ranking(self.query, results, ledger)
+
+    def _finish(self, outcome: QueryOutcome) -> None:
+        self.future.set_result(outcome)
+        self._observe(Finished(outcome))
+
+
+def _ties(ranking: Ranking) -> int:
+    """Neighbours with the same score, as float32."""
+    scores = [struct.pack("f", result.score) for result in ranking if result.score is not None]
+    return sum(a == b for a, b in zip(scores, scores[1:], strict=False))

@@ -1,0 +1,72 @@
+"""What a way of eliciting answers is."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from rerankllm.backends.base import Capabilities, Request, Response, Tokenizer
+from rerankllm.errors import CapabilityError
+from rerankllm.judgements import Answer, Judgement, ParseReport, Unanswered
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the user says about prompts, whatever the elicitation.
+
+    Attributes:
+        instruction: Shown to the model by templates that have a place for one.
+        passage_tokens: Cut of every passage; the template's own when None.
+    """
+
+    instruction: str | None = None
+    passage_tokens: int | None = None
+
+
+class Elicitor(Protocol):
+    """Turns judgements of one kind into requests to one backend, and its responses into answers."""
+
+    def prepare(self, judgement: Judgement) -> Request:
+        """The request.
+
+        Raises:
+            TemplateError: The prompt cannot fit.
+        """
+        ...
+
+    def read(self, judgement: Judgement, response: Response) -> tuple[Answer | Unanswered, ParseReport]:
+        """The answer, and how it read; `Unanswered` where there is nothing to use. Never raises."""
+        ...
+
+
+class Elicitation(Protocol):
+    """A way of eliciting answers: a frozen dataclass whose fields are its parameters."""
+
+    def bind(
+        self, judgement: type, tokenizer: Tokenizer, capabilities: Capabilities, settings: Settings
+    ) -> Elicitor:
+        """Makes the elicitor for one kind of judgement and one backend, and checks all that can be checked.
+
+        Raises:
+            CapabilityError: The backend lacks what this needs, or this cannot elicit that judgement.
+            TemplateError: There is no template for it, or it does not suit the model.
+        """
+        ...
+
+
+def default_elicitation(judgement: type, capabilities: Capabilities) -> str:
+    """The elicitation a backend is asked with when the user names none.
+
+    Likelihood for scores and label log-probabilities for comparisons where the backend has them: they need no
+    parsing and do not tie. Text otherwise.
+    """
+    name = judgement.__name__
+    if name == "Score" and capabilities.continuation_logprobs:
+        return "likelihood"
+    if name in {"Score", "Compare"} and capabilities.label_logprobs:
+        return "labels"
+    return "text"
+
+
+def refuse(elicitation: str, judgement: type, can: tuple[type, ...]) -> CapabilityError:
+    """The error for a judgement that an elicitation does not know."""
+    names = ", ".join(kind.__name__ for kind in can)
+    return CapabilityError(f"'{elicitation}' does not elicit {judgement.__name__}; it elicits {names}")

@@ -1,0 +1,147 @@
+"""Label log-probabilities: one token is read, nothing is parsed."""
+
+import math
+import struct
+from dataclasses import dataclass, field
+
+from rerankllm.backends.base import Capabilities, ReadLabels, Request, Response, Tokenizer, log_sum_exp
+from rerankllm.elicitation import labels as label_sets
+from rerankllm.elicitation.base import Elicitor, Settings, refuse
+from rerankllm.elicitation.prompts import PromptBuilder
+from rerankllm.elicitation.templates import Template, load
+from rerankllm.errors import CapabilityError, TemplateError
+from rerankllm.judgements import (
+    Answer,
+    Compare,
+    Failure,
+    Judgement,
+    ParseReport,
+    Permute,
+    Score,
+    Status,
+    Unanswered,
+    WeakOrder,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Reads how likely each label is as the next token.
+
+    `Permute` by the log-probabilities of the documents' letters is FIRST (Reddy et al. 2024, section 3.1); `Compare`
+    by those of A and B is PRP's scoring mode (Qin et al. 2023, section 3.1); `Score` is the expectation of the
+    labels' values, which for yes = 1 and no = 0 is monoT5's P(yes) and for grades the expected grade of Zhuang et
+    al. 2023 ("Beyond yes and no", section 3.2).
+
+    Attributes:
+        prompt: Template name; `default` is the one called `labels`.
+    """
+
+    prompt: str = "default"
+
+    def bind(
+        self, judgement: type, tokenizer: Tokenizer, capabilities: Capabilities, settings: Settings
+    ) -> Elicitor:
+        """The elicitor for `Permute`, `Compare` or `Score`."""
+        if judgement not in (Permute, Compare, Score):
+            raise refuse("labels", judgement, (Permute, Compare, Score))
+        if not capabilities.label_logprobs:
+            raise CapabilityError("'labels' needs label log-probabilities, which this backend does not give; use / text")
+        template = load(judgement.__name__.lower(), "labels" if self.prompt == "default" else self.prompt)
+        builder = PromptBuilder(
+            template, tokenizer, capabilities, settings.instruction, settings.passage_tokens
+        )
+        if judgement is Permute:
+            return _Order(builder)
+        return _Choice(template, builder, _choice_tokens(template, builder))
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """Elicits `Permute`: documents by the log-probability of their letter."""
+
+    builder: PromptBuilder
+    _sets: dict[int, ReadLabels] = field(default_factory=dict)
+
+    def prepare(self, judgement: Judgement) -> Request:
+        want = self._want(len(judgement.docs))
+        return Request(self.builder.build(judgement.query, judgement.docs, want.labels, reserve=1), want)
+
+    def read(self, judgement: Judgement, response: Response) -> tuple[Answer | Unanswered, ParseReport]:
+        by_value: dict[float, list[str]] = {}
+        omitted: list[str] = []
+        for doc, value in zip(judgement.docs, response.logprobs, strict=True):
+            if math.isnan(value):
+                omitted.append(doc.doc_id)
+            else:
+                by_value.setdefault(_float32(value), []).append(doc.doc_id)
+        if not by_value:
+            report = ParseReport(Status.FAILED, {"no label": 1})
+            return Unanswered("none of the labels is among the likeliest tokens", Failure.ANSWER), report
+        groups = tuple(tuple(by_value[value]) for value in sorted(by_value, reverse=True))
+        repairs = {"missing": len(omitted)} if omitted else {}
+        report = ParseReport(Status.REPAIRED if repairs else Status.PARSED, repairs)
+        return WeakOrder(groups, tuple(omitted)), report
+
+    def _want(self, n: int) -> ReadLabels:
+        if n not in self._sets:
+            limit = self.builder.capabilities.label_logprobs
+            if n > limit:
+                raise TemplateError(f"this backend tells at most {limit} labels apart, {n} documents are shown; "
+                                    "use a smaller window, or text answers")  # fmt: skip
+            if self.builder.capabilities.token_prompts:
+                opening = self.builder.opening(label_sets.letters(n))
+                found = label_sets.single_tokens(self.builder.tokenizer, opening, n)
+                self._sets[n] = ReadLabels(
+                    tuple(label for label, _ in found), tuple((token,) for _, token in found)
+                )
+            else:
+                self._sets[n] = ReadLabels(label_sets.letters(n))
+        return self._sets[n]
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """Elicits `Compare` and `Score`: the expected value of the template's labels."""
+
+    template: Template
+    builder: PromptBuilder
+    want: ReadLabels
+
+    def prepare(self, judgement: Judgement) -> Request:
+        shown = label_sets.letters(len(judgement.docs))
+        return Request(self.builder.build(judgement.query, judgement.docs, shown, reserve=1), self.want)
+
+    def read(self, judgement: Judgement, response: Response) -> tuple[Answer | Unanswered, ParseReport]:
+        del judgement
+        unreported = sum(map(math.isnan, response.logprobs))
+        values = [response.floor if math.isnan(value) else value for value in response.logprobs]
+        if unreported == len(values) or any(map(math.isnan, values)):
+            report = ParseReport(Status.FAILED, {"unreported label": unreported})
+            return Unanswered("the labels are not among the likeliest tokens", Failure.ANSWER), report
+        total = log_sum_exp(values)
+        expected = sum(
+            label.value * math.exp(value - total)
+            for label, value in zip(self.template.choices, values, strict=True)
+        )
+        repairs = {"unreported label": unreported} if unreported else {}
+        return expected, ParseReport(Status.REPAIRED if repairs else Status.PARSED, repairs)
+
+
+def _choice_tokens(template: Template, builder: PromptBuilder) -> ReadLabels:
+    """The template's labels with the tokens of their variants, each checked to be single in context."""
+    choices = template.choices
+    texts = tuple(label.text for label in choices)
+    if not builder.capabilities.token_prompts:
+        return ReadLabels(texts)
+    shown = label_sets.letters(2)
+    opening = builder.opening(shown)
+    ids = tuple(label_sets.tokens_of(builder.tokenizer, opening, label.text, label.variants) for label in choices)
+    spelled = [token for tokens in ids for token in tokens]
+    if len(set(spelled)) < len(spelled):
+        raise TemplateError(f"template {template.name}: two labels share a token for this model")
+    return ReadLabels(texts, ids)
+
+
+def _float32(value: float) -> float:
+    return float(struct.unpack("f", struct.pack("f", value))[0])

@@ -1,0 +1,160 @@
+"""From a template, a query and documents to a finished prompt that fits."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+from rerankllm.backends.base import Capabilities, ChatPrompt, Message, Tokenizer, TokenPrompt
+from rerankllm.data import Document, Query
+from rerankllm.elicitation.templates import Piece, Slot, Template, escape, pieces
+from rerankllm.errors import TemplateError
+
+FEWEST_TOKENS = 16
+"""A passage is never cut below this to make a prompt fit; the prompt is refused instead."""
+_CACHED_PASSAGES = 50_000
+
+
+@dataclass(frozen=True)
+class PromptBuilder:
+    """Fills one template for one backend.
+
+    Every passage is tokenized once and cut on a token boundary; a template's own words are tokenized once for each
+    number of documents. Backends that take token ids get ids, others messages.
+
+    Attributes:
+        template: What to fill.
+        tokenizer: The backend's.
+        capabilities: The backend's.
+        instruction: The user's own, for templates that show one.
+        passage_tokens: Cut of every passage; the template's when None.
+    """
+
+    template: Template
+    tokenizer: Tokenizer
+    capabilities: Capabilities
+    instruction: str | None = None
+    passage_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        sources = [self.template.completion, *(source for _, source in self.template.messages)]
+        if self.instruction is not None and not any("instruction" in source for source in sources):
+            raise TemplateError(
+                f"template {self.template.name} has no place for an instruction: leave --instruction out, or put "
+                "{{ instruction }} into a template of your own"
+            )
+
+    def build(
+        self, query: Query, docs: Sequence[Document], labels: Sequence[str], *, reserve: int
+    ) -> TokenPrompt | ChatPrompt:
+        """The prompt.
+
+        Args:
+            query: The query.
+            docs: The documents, in the order shown.
+            labels: Their labels.
+            reserve: Tokens to leave for the answer.
+
+        Raises:
+            TemplateError: It cannot fit the model's context even with its passages cut short.
+        """
+        skeleton = self._skeleton(tuple(labels))
+        texts = {"query": query.text, "instruction": self.instruction or ""}
+        filled: list[list[tuple[int, ...]]] = []
+        passages: list[tuple[int, int]] = []
+        for message in skeleton:
+            parts: list[tuple[int, ...]] = []
+            for piece in message:
+                if isinstance(piece, Slot) and piece.kind == "doc":
+                    passages.append((len(filled), len(parts)))
+                    parts.append(self._passage(piece.lead + escape(docs[piece.index].content)))
+                elif isinstance(piece, Slot):
+                    parts.append(self._plain(piece.lead + texts[piece.kind]))
+                else:
+                    parts.append(self._own_words(piece))
+            filled.append(parts)
+        self._fit(filled, passages, reserve)
+        if self.capabilities.token_prompts:
+            bos = self.tokenizer.bos if self.template.completion else ()
+            return TokenPrompt((*bos, *(token for parts in filled for part in parts for token in part)))
+        roles = [message.role for message in self._messages(tuple(labels))]
+        contents = ("".join(map(self.tokenizer.decode, parts)) for parts in filled)
+        return ChatPrompt(tuple(map(Message, roles, contents)))
+
+    def opening(self, labels: Sequence[str]) -> str:
+        """The template's last words before the answer: the context in which labels must be single tokens."""
+        last = self._skeleton(tuple(labels))[-1][-1]
+        return last if isinstance(last, str) else ""
+
+    def continuation(self, query: Query) -> tuple[int, ...]:
+        """The tokens of the text whose likelihood is asked for."""
+        text = "".join(
+            piece if isinstance(piece, str) else piece.lead + query.text
+            for piece in pieces(self.template.render_continuation())
+        )
+        return self._plain(text)
+
+    def _messages(self, labels: tuple[str, ...]) -> tuple[Message, ...]:
+        """The rendered messages; the opening of an answer only where the backend can continue it."""
+        messages = self.template.render(labels, instruction=self.instruction is not None)
+        if messages[-1].role == "assistant" and not self.capabilities.token_prompts:
+            return messages[:-1]
+        return messages
+
+    @cached_property
+    def _skeleton(self) -> Any:
+        def make(labels: tuple[str, ...]) -> tuple[tuple[Piece, ...], ...]:
+            messages = self._messages(labels)
+            if not self.capabilities.token_prompts:
+                if self.template.completion:
+                    raise TemplateError(f"template {self.template.name} is a completion; this backend takes chats only")
+                return tuple(pieces(message.content) for message in messages)
+            if self.template.completion:
+                return (pieces(messages[0].content),)
+            return (pieces(self.tokenizer.chat(messages)),)
+
+        return lru_cache(maxsize=256)(make)
+
+    @cached_property
+    def _own_words(self) -> Any:
+        return lru_cache(maxsize=4096)(lambda text: self.tokenizer.encode(text, special=True))
+
+    @cached_property
+    def _plain(self) -> Any:
+        return lru_cache(maxsize=4096)(self.tokenizer.encode)
+
+    @cached_property
+    def _passage(self) -> Any:
+        limit = self.passage_tokens or self.template.passage_tokens
+        return lru_cache(maxsize=_CACHED_PASSAGES)(lambda text: self.tokenizer.encode(text)[:limit])
+
+    def _fit(
+        self, filled: list[list[tuple[int, ...]]], passages: Sequence[tuple[int, int]], reserve: int
+    ) -> None:
+        """Cuts the longest passages, all to the same length, until prompt and answer fit the context."""
+        context = self.capabilities.context
+        total = sum(len(part) for parts in filled for part in parts)
+        if context is None or total + reserve <= context:
+            return
+        lengths = [len(filled[m][p]) for m, p in passages]
+        room = context - reserve - (total - sum(lengths))
+        cut = _common_cut(lengths, room)
+        if cut < FEWEST_TOKENS:
+            raise TemplateError(
+                f"{len(passages)} passages do not fit a context of {context} tokens ({total} in the prompt, {reserve} "
+                f"kept for the answer): that would leave {max(cut, 0)} tokens each; show fewer documents at a time"
+            )
+        for m, p in passages:
+            filled[m][p] = filled[m][p][:cut]
+
+
+def _common_cut(lengths: Sequence[int], room: int) -> int:
+    """The largest c with Σ min(length, c) ≤ room."""
+    remaining = room
+    ordered = sorted(lengths)
+    for position, length in enumerate(ordered):
+        left = len(ordered) - position
+        if length * left > remaining:
+            return remaining // left
+        remaining -= length
+    return max(lengths, default=0)

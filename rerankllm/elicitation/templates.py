@@ -1,0 +1,267 @@
+"""Prompt templates: data files that say what is asked, under which labels, and how the answer is given.
+
+A template is a YAML file in `prompts/<judgement>/`:
+
+```yaml
+description: one line
+source: paper and section, or "written for this project"
+elicitation: text            # the way of answering it is made for
+passage_tokens: 300          # the default cut of a passage
+labels: numbers              # numbers | letters | a list of {text, value, variants}
+label_form: "[{label}]"      # how a label appears in front of its passage and in the answer
+messages:                    # or `completion:`, one string
+  - user: "… {{ query }} … {% for doc in docs %}{{ doc.label }} {{ doc.text }}{% endfor %} … {{ example }}"
+  - assistant: "["           # optional: the opening of the answer
+```
+
+Templates see `query`, `docs` (each with `label` and `text`), `doc` (the first), `n`, `example` (a filled-in answer)
+and `instruction` (the user's, or none). What they are given for query, texts and instruction are place holders:
+the texts themselves are put in after rendering, so nothing inside a document can act as template, label or control
+token, and a template is rendered once for all prompts with the same number of documents.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from rerankllm.backends.base import Message
+from rerankllm.errors import TemplateError
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
+    from jinja2.sandbox import SandboxedEnvironment
+
+KEYS = {
+    "description", "source", "elicitation", "passage_tokens", "labels", "label_form", "messages", "completion",
+    "continuation",
+}  # fmt: skip
+_MARK = re.compile("\ue000(query|instruction|doc)(\\d*)\ue001")
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Where a text goes.
+
+    Attributes:
+        kind: Which text.
+        index: Which document, for `doc`.
+        lead: The space before it, which is tokenized together with it.
+    """
+
+    kind: Literal["query", "instruction", "doc"]
+    index: int = 0
+    lead: str = ""
+
+
+Piece = str | Slot
+"""Part of a rendered template: its own words, or a place for a text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A label that stands for a value, such as `Yes` for 1."""
+
+    text: str
+    value: float
+    variants: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A loaded template. Its fields are those of the file.
+
+    Attributes:
+        name: `<judgement>/<name>`, or the path of a file of the user's own.
+        sha256: Of the file's text; part of every journal key.
+    """
+
+    name: str
+    sha256: str
+    description: str
+    source: str
+    elicitation: str
+    passage_tokens: int
+    labels: Literal["numbers", "letters"] | tuple[Label, ...] = "numbers"
+    label_form: str = "[{label}]"
+    messages: tuple[tuple[str, str], ...] = ()
+    completion: str = ""
+    continuation: str = ""
+    _cache: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def label(self, text: str) -> str:
+        """A label as it appears in the prompt and in the answer."""
+        return self.label_form.replace("{label}", text)
+
+    @property
+    def choices(self) -> tuple[Label, ...]:
+        """The labels that stand for values.
+
+        Raises:
+            TemplateError: Its labels stand for documents.
+        """
+        if isinstance(self.labels, str):
+            raise TemplateError(f"template {self.name} lists no labels with values")
+        return self.labels
+
+    def render(self, labels: Sequence[str], *, instruction: bool) -> tuple[Message, ...]:
+        """The messages for documents so labelled, with marks (see `pieces`) where texts go; a completion is one.
+
+        Raises:
+            TemplateError: The template uses a name that is not there, or does not render.
+        """
+        key = (tuple(labels), instruction)
+        if key not in self._cache:
+            sources = self.messages or (("user", self.completion),)
+            rendered = ((role, self._render(text, labels, instruction)) for role, text in sources)
+            self._cache[key] = tuple(Message(cast("Any", role), text) for role, text in rendered if text)
+        return cast("tuple[Message, ...]", self._cache[key])
+
+    def render_continuation(self) -> str:
+        """What follows a completion, with marks."""
+        return self._render(self.continuation, (), instruction=False)
+
+    def _render(self, source: str, labels: Sequence[str], instruction: bool) -> str:  # noqa: FBT001
+        from jinja2 import TemplateError as JinjaError  # noqa: PLC0415
+
+        docs = [{"label": self.label(text), "text": f"\ue000doc{i}\ue001"} for i, text in enumerate(labels)]
+        try:
+            return _environment().from_string(source).render(
+                query="\ue000query\ue001",
+                docs=docs,
+                doc=docs[0] if docs else None,
+                n=len(docs),
+                example=" > ".join(self.label(text) for text in (*labels[1:2], *labels[:1], *labels[2:3])),
+                instruction="\ue000instruction\ue001" if instruction else None,
+            )
+        except JinjaError as error:
+            raise TemplateError(f"template {self.name}: {error}") from error
+
+
+def escape(text: str) -> str:
+    """A text with everything that looks like a label made harmless: `[12]` becomes `(12)`, `[A]` becomes `(A)`."""
+    return _LABEL_LIKE.sub(r"(\1)", text)
+
+
+_LABEL_LIKE = re.compile(r"\[\s*(\d{1,4}|[A-Za-z]{1,2})\s*\]")
+
+
+def load(judgement: str, name: str) -> Template:
+    """Loads a template by name, or from a file of the user's own.
+
+    Args:
+        judgement: `score`, `compare`, `permute`, …
+        name: A file in `prompts/<judgement>/`, without `.yaml`; or a path that ends in it.
+
+    Raises:
+        TemplateError: There is none, or it is malformed.
+    """
+    if name.endswith((".yaml", ".yml")):
+        path = Path(name)
+        if not path.is_file():
+            raise TemplateError(f"no template file {name}")
+        return _parse(name, path.read_text(encoding="utf-8"))
+    return _load_named(judgement, name)
+
+
+def names() -> list[str]:
+    """`<judgement>/<name>` of every template that ships."""
+    folders = sorted((f for f in _root().iterdir() if f.is_dir()), key=lambda f: f.name)
+    return [f"{folder.name}/{name}" for folder in folders for name in sorted(_in_folder(folder))]
+
+
+@lru_cache(maxsize=256)
+def _load_named(judgement: str, name: str) -> Template:
+    folder = _root() / judgement
+    known = sorted(_in_folder(folder)) if folder.is_dir() else []
+    if name not in known:
+        have = ", ".join(known) or "none"
+        raise TemplateError(f"no template '{name}' for {judgement}. There are: {have}; or give a path to a .yaml")
+    return _parse(f"{judgement}/{name}", (folder / f"{name}.yaml").read_text(encoding="utf-8"))
+
+
+def _in_folder(folder: "Traversable") -> Iterator[str]:
+    return (f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml"))
+
+
+def _root() -> "Traversable":
+    """`prompts/` in the wheel; beside the package in a checkout."""
+    packaged = resources.files("rerankllm") / "prompts"
+    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "prompts"
+
+
+def _parse(name: str, text: str) -> Template:
+    import yaml  # noqa: PLC0415
+
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise TemplateError(f"template {name} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(data, dict) or not data.keys() <= KEYS:
+        unknown = sorted(set(data) - KEYS) if isinstance(data, dict) else ["no keys at all"]
+        raise TemplateError(f"template {name}: unknown {unknown}; a template has {', '.join(sorted(KEYS))}")
+    if ("messages" in data) == ("completion" in data):
+        raise TemplateError(f"template {name} needs either messages or completion")
+    try:
+        return _build(name, text, data)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise TemplateError(f"template {name}: {type(error).__name__} {error}") from error
+
+
+def _build(name: str, text: str, data: dict[str, Any]) -> Template:
+    labels = data.get("labels", "numbers")
+    if not isinstance(labels, str):
+        labels = tuple(
+            Label(str(item["text"]), float(item["value"]), tuple(map(str, item.get("variants", ()))))
+            for item in labels
+        )
+    elif labels not in ("numbers", "letters"):
+        raise ValueError(f"labels should be numbers, letters or a list, found {labels!r}")
+    messages = tuple((role, str(source)) for turn in data.get("messages", ()) for role, source in turn.items())
+    if any(role not in ("system", "user", "assistant") for role, _ in messages):
+        raise ValueError("a message is from system, user or assistant")
+    return Template(
+        name=name,
+        sha256=hashlib.sha256(text.encode()).hexdigest(),
+        description=str(data["description"]),
+        source=str(data["source"]),
+        elicitation=str(data["elicitation"]),
+        passage_tokens=int(data["passage_tokens"]),
+        labels=cast("Any", labels),
+        label_form=str(data.get("label_form", "[{label}]")),
+        messages=messages,
+        completion=str(data.get("completion", "")),
+        continuation=str(data.get("continuation", "")),
+    )
+
+
+@lru_cache(maxsize=1)
+def _environment() -> "SandboxedEnvironment":
+    from jinja2 import StrictUndefined  # noqa: PLC0415
+    from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: PLC0415
+
+    return ImmutableSandboxedEnvironment(
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False, keep_trailing_newline=True
+    )
+
+
+def pieces(rendered: str) -> tuple[Piece, ...]:
+    """Splits rendered text at its marks; a single space before one goes into its slot."""
+    found: list[Piece] = []
+    position = 0
+    for mark in _MARK.finditer(rendered):
+        words = rendered[position : mark.start()]
+        lead = " " if words.endswith(" ") and not words.endswith("  ") else ""
+        words = words.removesuffix(lead) if lead else words
+        if words:
+            found.append(words)
+        found.append(Slot(cast("Any", mark.group(1)), int(mark.group(2) or 0), lead))
+        position = mark.end()
+    if rendered[position:]:
+        found.append(rendered[position:])
+    return tuple(found)

@@ -1,0 +1,125 @@
+"""Text answers, read by a parser."""
+
+from dataclasses import dataclass
+
+from rerankllm.backends.base import Capabilities, Generate, Request, Response, Tokenizer
+from rerankllm.elicitation import labels as label_sets
+from rerankllm.elicitation.base import Elicitor, Settings, refuse
+from rerankllm.elicitation.parsing import parse_choice, parse_order
+from rerankllm.elicitation.prompts import PromptBuilder
+from rerankllm.elicitation.templates import Template, load
+from rerankllm.errors import CapabilityError, SpecError
+from rerankllm.judgements import (
+    Answer,
+    Compare,
+    Failure,
+    Judgement,
+    ParseReport,
+    Permute,
+    Score,
+    Status,
+    Unanswered,
+    WeakOrder,
+)
+
+CHOICE_TOKENS = 24
+"""Room for an answer that is one label, with some politeness around it."""
+_QUOTED = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """The model writes its answer; a total parser reads it. Works with every backend that generates.
+
+    Attributes:
+        prompt: Template name; `default` is the one called `text`.
+        max_tokens: Bound on the answer; what a complete answer takes, and some, when none.
+    """
+
+    prompt: str = "default"
+    max_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_tokens is not None and self.max_tokens < 1:
+            raise SpecError(f"text: max_tokens should be at least 1, found {self.max_tokens}")
+
+    def bind(
+        self, judgement: type, tokenizer: Tokenizer, capabilities: Capabilities, settings: Settings
+    ) -> Elicitor:
+        """The elicitor for `Permute`, `Compare` or `Score`."""
+        if judgement not in (Permute, Compare, Score):
+            raise refuse("text", judgement, (Permute, Compare, Score))
+        if not capabilities.generate:
+            raise CapabilityError("'text' needs a model that writes; this backend does not")
+        template = load(judgement.__name__.lower(), "text" if self.prompt == "default" else self.prompt)
+        builder = PromptBuilder(
+            template, tokenizer, capabilities, settings.instruction, settings.passage_tokens
+        )
+        return (_Order if judgement is Permute else _Choice)(template, builder, self.max_tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """Elicits `Permute`."""
+
+    template: Template
+    builder: PromptBuilder
+    max_tokens: int | None
+
+    def prepare(self, judgement: Judgement) -> Request:
+        assert isinstance(judgement, Permute)  # noqa: S101
+        labels = self._labels(len(judgement.docs))
+        room = self.max_tokens or self._room(labels[: judgement.decode])
+        prompt = self.builder.build(judgement.query, judgement.docs, labels, reserve=room)
+        return Request(prompt, Generate(room))
+
+    def read(self, judgement: Judgement, response: Response) -> tuple[Answer | Unanswered, ParseReport]:
+        assert isinstance(judgement, Permute)  # noqa: S101
+        return read_order(response.text, judgement, self._labels(len(judgement.docs)))
+
+    def _labels(self, n: int) -> tuple[str, ...]:
+        return label_sets.letters(n) if self.template.labels == "letters" else label_sets.numbers(n)
+
+    def _room(self, labels: tuple[str, ...]) -> int:
+        complete = " > ".join(map(self.template.label, labels))
+        return len(self.builder.tokenizer.encode(complete)) + CHOICE_TOKENS
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """Elicits `Compare` and `Score`: one of the labels that the template gives values."""
+
+    template: Template
+    builder: PromptBuilder
+    max_tokens: int | None
+
+    def prepare(self, judgement: Judgement) -> Request:
+        room = self.max_tokens or CHOICE_TOKENS
+        shown = label_sets.letters(len(judgement.docs))
+        prompt = self.builder.build(judgement.query, judgement.docs, shown, reserve=room)
+        return Request(prompt, Generate(room))
+
+    def read(self, judgement: Judgement, response: Response) -> tuple[Answer | Unanswered, ParseReport]:
+        choices = self.template.choices
+        index, report = parse_choice(response.text, [label.text for label in choices])
+        return (_unusable(response.text) if index is None else choices[index].value), report
+
+
+def read_order(
+    text: str, judgement: Permute, labels: tuple[str, ...]
+) -> tuple[WeakOrder | Unanswered, ParseReport]:
+    """The order that an answer to `judgement` names, its documents having been shown under `labels`."""
+    parsed = parse_order(text, labels, judgement.decode)
+    if parsed.report.status is Status.FAILED:
+        return _unusable(text), parsed.report
+    ids = [doc.doc_id for doc in judgement.docs]
+    groups = tuple(tuple(ids[i] for i in group) for group in parsed.groups)
+    return WeakOrder(groups, tuple(ids[i] for i in parsed.omitted)), parsed.report
+
+
+def _unusable(text: str) -> Unanswered:
+    said = " ".join(text.split())
+    if not said:
+        return Unanswered("the model answered nothing", Failure.ANSWER)
+    quoted = said if len(said) <= _QUOTED else f"{said[:_QUOTED]}…"
+    return Unanswered(f"the model answered '{quoted}', in which no answer was found", Failure.ANSWER)

@@ -1,0 +1,268 @@
+"""What a strategy may ask, what comes back, and how it asks.
+
+A strategy is a generator. It says `answers = yield from ask([...])`, nothing else: the judgements of one `ask` may
+be answered in parallel, and the number of asks is the length of the critical path. It never sees a prompt, a token,
+a clock or a random global.
+"""
+
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+from rerankllm.data import Document, Query
+from rerankllm.errors import QueryFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How relevant is one document? Answered by a float; the elicitation says on which scale."""
+
+    query: Query
+    doc: Document
+
+    @property
+    def docs(self) -> tuple[Document, ...]:
+        return (self.doc,)
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """Which of two is better, shown in this order? Answered by p(first wins); 0.5 is a tie.
+
+    One order only: asking both ways is two judgements, combined in `rerankllm.calibration.order`.
+    """
+
+    query: Query
+    first: Document
+    second: Document
+
+    @property
+    def docs(self) -> tuple[Document, ...]:
+        return (self.first, self.second)
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    """Which `m` are best (or worst)? Answered by m document ids, best (worst) first."""
+
+    query: Query
+    docs: tuple[Document, ...]
+    m: int = 1
+    worst: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Permute:
+    """In what order do these belong? Answered by a `WeakOrder`. `decode` asks for the first so many only."""
+
+    query: Query
+    docs: tuple[Document, ...]
+    decode: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """What grade, 0 to `scale`, does each deserve? Answered by one float a document, in order."""
+
+    query: Query
+    docs: tuple[Document, ...]
+    scale: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A text for this query, as `instruction` says (criteria, a rationale). Answered by a string."""
+
+    query: Query
+    instruction: str
+
+    @property
+    def docs(self) -> tuple[Document, ...]:
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Embed:
+    """Where do the query and these documents lie? Answered by an array, the query's vector in row 0."""
+
+    query: Query
+    docs: tuple[Document, ...]
+
+
+Judgement: TypeAlias = Score | Compare | Select | Permute | Grade | Write | Embed
+
+
+@dataclass(frozen=True, slots=True)
+class WeakOrder:
+    """The answer to `Permute`: exactly the documents shown, none invented.
+
+    Attributes:
+        groups: Document ids that were ranked, best first; several in one group are tied.
+        omitted: Ids that were shown and not ranked, in the order shown. To say where they belong is the strategy's
+            business, so that an aggregation never sees evidence nobody gave.
+    """
+
+    groups: tuple[tuple[str, ...], ...]
+    omitted: tuple[str, ...] = ()
+
+    @property
+    def ranked(self) -> tuple[str, ...]:
+        """The ranked ids, ties in the order the answer named them."""
+        return tuple(doc_id for group in self.groups for doc_id in group)
+
+
+class Failure(StrEnum):
+    """Whose fault it is that a judgement has no answer."""
+
+    CALL = "call"
+    """No answer came: refused connection, timeout, error status, budget. Asking again may help."""
+    ANSWER = "answer"
+    """The model answered, but nothing in it can be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """A judgement that could not be answered.
+
+    Attributes:
+        reason: One line.
+        failure: Whether the call failed or the answer was unusable.
+    """
+
+    reason: str
+    failure: Failure = Failure.CALL
+
+
+Answer: TypeAlias = Any
+"""A float, a `WeakOrder`, a tuple of ids, a tuple of floats, a string or an array: see each judgement."""
+
+
+class Status(StrEnum):
+    """How an answer read."""
+
+    PARSED = "parsed"
+    REPAIRED = "repaired"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class ParseReport:
+    """How an answer read, and each kind of repair it needed with how often."""
+
+    status: Status = Status.PARSED
+    repairs: Mapping[str, int] = field(default_factory=dict)
+
+
+class StageLike(Protocol):
+    """What `within` needs of a stage: which elicitation and model its judgements go to (None: inherit)."""
+
+    @property
+    def elicitation(self) -> Any: ...
+    @property
+    def model(self) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One batch of judgements on its way from a strategy to a driver.
+
+    Attributes:
+        judgements: May all be answered at the same time.
+        elicitation: Spec of the way to elicit them; None for the outer stage's.
+        model: The model to ask; None for the outer stage's.
+    """
+
+    judgements: tuple[Judgement, ...]
+    elicitation: Any = None
+    model: str | None = None
+
+
+T = TypeVar("T")
+
+Steps: TypeAlias = Generator[Ask, Sequence[Answer], T]
+"""A strategy under way: yields `Ask`, is sent one answer a judgement, returns a T."""
+
+
+def ask(judgements: Iterable[Judgement]) -> Steps[Sequence[Answer]]:
+    """Asks for answers the strategy cannot do without.
+
+    Args:
+        judgements: What may be answered in parallel; nothing is yielded when empty.
+
+    Returns:
+        One answer a judgement, in order.
+
+    Raises:
+        QueryFailed: One of them was not answered.
+    """
+    answers = yield from try_ask(judgements)
+    for answer in answers:
+        if isinstance(answer, Unanswered):
+            raise QueryFailed(answer.reason)
+    return answers
+
+
+def try_ask(judgements: Iterable[Judgement]) -> Steps[Sequence[Answer]]:
+    """Asks, and hands unusable answers through, for strategies that define what one means (PRP: a tie).
+
+    A call that failed is no answer at all and still fails the query.
+
+    Raises:
+        QueryFailed: A call failed.
+    """
+    batch = tuple(judgements)
+    if not batch:
+        return ()
+    answers = yield Ask(batch)
+    for answer in answers:
+        if isinstance(answer, Unanswered) and answer.failure is Failure.CALL:
+            raise QueryFailed(answer.reason)
+    return answers
+
+
+def within(stage: StageLike, steps: Steps[T]) -> Steps[T]:
+    """Runs `steps` with its judgements going to the elicitation and model of `stage`, where it names any."""
+    answers: Sequence[Answer] | None = None
+    while True:
+        try:
+            batch = next(steps) if answers is None else steps.send(answers)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        answers = yield Ask(
+            batch.judgements, batch.elicitation or stage.elicitation, batch.model or stage.model
+        )
+
+
+def in_parallel(*tracks: Steps[T]) -> Steps[list[T]]:
+    """Runs several generators side by side: the asks they make at the same time are one batch each round.
+
+    Returns:
+        What each returned, in order.
+    """
+    results: dict[int, T] = {}
+    waiting: dict[int, Ask] = {}
+
+    def step(index: int, answers: Sequence[Answer] | None) -> None:
+        waiting.pop(index, None)
+        try:
+            track = tracks[index]
+            waiting[index] = next(track) if answers is None else track.send(answers)
+        except StopIteration as stop:
+            results[index] = stop.value
+
+    for index in range(len(tracks)):
+        step(index, None)
+    while waiting:
+        asks = dict(waiting)
+        first = next(iter(asks.values()))
+        if any((a.elicitation, a.model) != (first.elicitation, first.model) for a in asks.values()):
+            raise ValueError("tracks that run in parallel must ask the same elicitation and model")
+        merged = tuple(j for a in asks.values() for j in a.judgements)
+        answers = yield Ask(merged, first.elicitation, first.model)
+        start = 0
+        for index, a in asks.items():
+            step(index, answers[start : start + len(a.judgements)])
+            start += len(a.judgements)
+    return [results[index] for index in range(len(tracks))]

@@ -1,0 +1,151 @@
+"""Which backend and which elicitation answer a judgement: the place where the axes meet."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from rerankllm.backends.base import Backend, Generate, Reply, Response, TokenPrompt, Work
+from rerankllm.data import Document, Query, Usage
+from rerankllm.drivers.task import Judge
+from rerankllm.elicitation.base import Elicitation, Elicitor, Settings, default_elicitation
+from rerankllm.errors import CapabilityError
+from rerankllm.judgements import Answer, Ask, Compare, Judgement, ParseReport, Permute, Score, Unanswered
+from rerankllm.plan import Bound, Plan
+from rerankllm.spec import ELICITATIONS, ModelSpec, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Prompted:
+    """A backend that is shown prompts, behind an elicitor."""
+
+    backend: Backend
+    elicitor: Elicitor
+
+    def prepare(self, judgement: Judgement) -> Work:
+        """The prompt."""
+        return self.elicitor.prepare(judgement)
+
+    def read(self, judgement: Judgement, outcome: Response | Reply) -> tuple[Answer | Unanswered, ParseReport]:
+        """The answer in the response."""
+        assert isinstance(outcome, Response)  # noqa: S101
+        return self.elicitor.read(judgement, outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """A backend that answers the judgement itself."""
+
+    backend: Backend
+
+    def prepare(self, judgement: Judgement) -> Work:
+        """The judgement as it is."""
+        return judgement
+
+    def read(self, judgement: Judgement, outcome: Response | Reply) -> tuple[Answer | Unanswered, ParseReport]:
+        """The reply as it is."""
+        del judgement
+        assert isinstance(outcome, Reply)  # noqa: S101
+        return outcome.answer, outcome.report
+
+
+class Panel:
+    """Loads backends, binds elicitations to them, and finds the judge for every judgement.
+
+    Args:
+        model: The model that judges where a stage names none.
+        settings: Of prompts.
+        overrides: Options of that model given elsewhere, such as `base_url`.
+    """
+
+    def __init__(self, model: str, settings: Settings, **overrides: str | None) -> None:
+        self._model = model
+        self._settings = settings
+        self._backends: dict[str, Backend] = {model: ModelSpec.parse(model).load(**overrides)}
+        self._judges: dict[tuple[str, str, type], Judge] = {}
+
+    @property
+    def backend(self) -> Backend:
+        """The model that judges where a stage names none."""
+        return self._backends[self._model]
+
+    @property
+    def backends(self) -> tuple[Backend, ...]:
+        """Every backend loaded."""
+        return tuple(self._backends.values())
+
+    def check(self, stage: Stage) -> None:
+        """Loads every model the stage names and binds every elicitation, so that what cannot work says so now.
+
+        Raises:
+            CapabilityError: A backend lacks what is asked of it.
+            InputError: A model or template that does not load.
+        """
+        for inner in _inner_stages(stage.strategy):
+            self.check(Stage(inner.strategy, inner.elicitation or stage.elicitation, inner.model or stage.model))
+        if not any(_inner_stages(stage.strategy)):
+            for judgement in stage.strategy.asks:
+                self.resolve(Ask((), stage.elicitation, stage.model), judgement)
+
+    def resolve(self, ask: Ask, judgement: type) -> Judge:
+        """The judge for one kind of judgement of one batch."""
+        key = (ask.model or self._model, repr(ask.elicitation), judgement)
+        if key not in self._judges:
+            self._judges[key] = self._bind(key[0], ask.elicitation, judgement)
+        return self._judges[key]
+
+    def _bind(self, model: str, elicitation: Elicitation | None, judgement: type) -> Judge:
+        if model not in self._backends:
+            self._backends[model] = ModelSpec.parse(model).load()
+        backend = self._backends[model]
+        capabilities = backend.capabilities
+        if capabilities.answers:
+            if judgement not in capabilities.answers:
+                can = ", ".join(sorted(kind.__name__ for kind in capabilities.answers))
+                raise CapabilityError(f"{backend.model} answers {can}, and this strategy asks {judgement.__name__}")
+            if elicitation is not None:
+                raise CapabilityError(f"{backend.model} answers without a prompt: leave the '/ elicitation' out")
+            return Direct(backend)
+        if elicitation is None:
+            elicitation = ELICITATIONS[default_elicitation(judgement, capabilities)]()
+        return Prompted(backend, elicitation.bind(judgement, backend.tokenizer, capabilities, self._settings))
+
+    def estimate(self, stage: Stage, plan: Plan) -> tuple[Bound, Bound]:
+        """Prompt and completion tokens of one query, from the empty passage to the longest that the cut allows."""
+        judgement = stage.strategy.asks[0]
+        judge = self.resolve(Ask((), stage.elicitation, stage.model), judgement)
+        if isinstance(judge, Direct):
+            return Bound(0, 0), Bound(0, 0)
+        shown = max(1, round(plan.slots.high / max(1, plan.calls.high)))
+        short = _tokens(judge, _example(judgement, shown, words=0))
+        long = _tokens(judge, _example(judgement, shown, words=2000))
+        calls = plan.calls
+        prompt = Bound(calls.low * short.prompt_tokens, calls.high * long.prompt_tokens)
+        return prompt, Bound(0, calls.high * long.completion_tokens)
+
+
+def _inner_stages(strategy: Any) -> list[Stage]:
+    values = [getattr(strategy, name) for name in strategy.__dataclass_fields__]
+    return [value for value in values if isinstance(value, Stage)]
+
+
+def _example(judgement: type, shown: int, *, words: int) -> Judgement:
+    query = Query("q", "a query of some eight words to count")
+    docs = tuple(Document(str(i), "passage " * words) for i in range(shown))
+    if judgement is Score:
+        return Score(query, docs[0])
+    if judgement is Compare:
+        return Compare(query, docs[0], docs[-1])
+    if judgement is Permute:
+        return Permute(query, docs)
+    raise CapabilityError(f"tokens of {judgement.__name__} are not estimated")
+
+
+def _tokens(judge: Judge, judgement: Judgement) -> Usage:
+    request: Any = judge.prepare(judgement)
+    tokenizer = judge.backend.tokenizer
+    prompt = request.prompt
+    count = (
+        len(prompt.ids)
+        if isinstance(prompt, TokenPrompt)
+        else sum(len(tokenizer.encode(message.content)) for message in prompt.messages)
+    )
+    return Usage(count, request.want.max_tokens if isinstance(request.want, Generate) else 0)

@@ -1,0 +1,38 @@
+"""Pointwise: every document on its own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rerankllm.data import Candidate, Query, Ranking
+from rerankllm.judgements import Score, Steps, ask
+from rerankllm.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Pointwise:
+    """Scores each document by itself and sorts; equal scores keep the first stage's order.
+
+    What a score is, the elicitation says: the likelihood of the query given the document (Sachan et al. 2022, "UPR",
+    section 2.2), the probability of a relevance label (Nogueira et al. 2020, "monoT5"), or the expected grade over
+    several labels (Zhuang et al. 2023, "Beyond yes and no", section 3.2).
+
+    Cost: n calls, 1 round, n slots. Settles the whole list.
+    """
+
+    asks: ClassVar[tuple[type, ...]] = (Score,)
+
+    def rank(self, query: Query, candidates: Sequence[Candidate]) -> Steps[Ranking]:
+        """Ranks every candidate."""
+        docs = [candidate.document for candidate in candidates]
+        scores = yield from ask(Score(query, doc) for doc in docs)
+        order = sorted(range(len(docs)), key=lambda i: -scores[i])
+        return Ranking.of(query, [docs[i] for i in order], [scores[i] for i in order])
+
+    def plan(self, n: int) -> Plan:
+        """Exact."""
+        return Plan.exactly(calls=n, rounds=min(n, 1), slots=n)
+
+    def settles(self, n: int) -> int:
+        """All of them."""
+        return n

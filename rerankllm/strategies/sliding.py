@@ -1,0 +1,73 @@
+"""Sliding window: listwise answers over a list longer than one prompt."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rerankllm.data import Candidate, Query, Ranking
+from rerankllm.errors import SpecError
+from rerankllm.judgements import Permute, Steps, ask
+from rerankllm.plan import Plan
+from rerankllm.strategies.schedule import Span, count_slots, earliest_rounds
+
+
+@dataclass(frozen=True, slots=True)
+class Sliding:
+    """Orders a window at the end of the list, moves it up by a stride, and so carries the best to the top.
+
+    Sun et al. 2023, "Is ChatGPT good at search?" (RankGPT), section 3.2; the same loop with other weights is
+    RankVicuna, RankZephyr and Rank-K, and with label log-probabilities FIRST (Reddy et al. 2024). The last window is
+    moved to the start of the list rather than dropped, so every place is read for every n. Documents that an answer
+    omits, and ties, stay in the order in which the window showed them.
+
+    Cost: ⌈(n − window) / stride⌉ + 1 calls a pass, `window` slots each. Passes are pipelined: a window waits only for
+    earlier ones that overlap it, so three passes over 100 documents take 13 rounds, not 27. Each pass settles
+    window − stride places. With stride > window, the documents between windows are never read, and marked so.
+
+    Attributes:
+        window: Documents in one prompt, at least 2.
+        stride: How far the window moves, at least 1.
+        passes: How often it sweeps the list.
+    """
+
+    window: int = 20
+    stride: int = 10
+    passes: int = 1
+    asks: ClassVar[tuple[type, ...]] = (Permute,)
+
+    def __post_init__(self) -> None:
+        if self.window < 2:  # noqa: PLR2004
+            raise SpecError(f"sliding: window should be at least 2, found {self.window}")
+        if self.stride < 1:
+            raise SpecError(f"sliding: stride should be at least 1, found {self.stride}")
+        if self.passes < 1:
+            raise SpecError(f"sliding: passes should be at least 1, found {self.passes}")
+
+    def rank(self, query: Query, candidates: Sequence[Candidate]) -> Steps[Ranking]:
+        """Ranks every candidate."""
+        docs = [candidate.document for candidate in candidates]
+        for spans in earliest_rounds(self._windows(len(docs))):
+            orders = yield from ask(Permute(query, tuple(docs[start:stop])) for start, stop in spans)
+            for (start, stop), order in zip(spans, orders, strict=True):
+                shown = {doc.doc_id: doc for doc in docs[start:stop]}
+                docs[start:stop] = [shown[doc_id] for doc_id in (*order.ranked, *order.omitted)]
+        return Ranking.of(query, docs)
+
+    def plan(self, n: int) -> Plan:
+        """Exact."""
+        rounds = earliest_rounds(self._windows(n))
+        return Plan.exactly(sum(map(len, rounds)), len(rounds), count_slots(rounds))
+
+    def settles(self, n: int) -> int:
+        """The best window − stride of each pass, or everything when one window holds it."""
+        return n if n <= self.window else min(n, self.passes * max(0, self.window - self.stride))
+
+    def _windows(self, n: int) -> Iterator[Span]:
+        for _ in range(self.passes if n > 1 else 0):
+            stop = n
+            while True:
+                start = max(0, stop - self.window)
+                yield start, min(n, start + self.window)
+                if start == 0:
+                    break
+                stop -= self.stride

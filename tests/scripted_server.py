@@ -1,0 +1,280 @@
+"""A chat completions server on the loopback interface that answers, delays, fails and lies by script.
+
+```python
+with ScriptedServer(lambda body, number: Answer("[2] > [1]")) as server:
+    ...  # ask server.url
+assert server.calls == 1
+```
+
+The script is called with each request's parsed body and its number, from 0, and returns what becomes of it.
+"""
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, Self, TypeAlias
+from urllib.parse import urlsplit
+
+USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A chat completion.
+
+    `logprobs` has one (token, {alternative: logprob}) pair for each generated token; None for a server that
+    knows none. `message` and `choice` are merged into those objects; `usage` None leaves it out.
+    """
+
+    text: str | None
+    logprobs: Sequence[tuple[str, Mapping[str, float]]] | None = None
+    finish_reason: str = "stop"
+    usage: Mapping[str, Any] | None = field(default_factory=lambda: USAGE)
+    message: Mapping[str, Any] = field(default_factory=dict)
+    choice: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Status:
+    """An error status; `body` is sent as JSON unless it is a string."""
+
+    code: int
+    body: Any = "scripted"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """Status 200 with a body that need be nothing of the kind."""
+
+    body: str
+    content_type: str = "application/json"
+
+
+@dataclass(frozen=True)
+class Delay:
+    """`then`, after so many seconds."""
+
+    seconds: float
+    then: "Action"
+
+
+@dataclass(frozen=True)
+class Hang:
+    """No answer, ever."""
+
+
+@dataclass(frozen=True)
+class Trickle:
+    """Headers, and then white space for ever, one byte every so many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Drop:
+    """The connection ends in the middle of the body."""
+
+
+Action: TypeAlias = Answer | Status | Garbage | Delay | Hang | Trickle | Drop
+Script: TypeAlias = Callable[[dict[str, Any], int], Action]
+
+
+class ScriptedServer:
+    """Serves POST /v1/chat/completions by script, and GET /v1/models; a context manager. Can be a proxy.
+
+    Attributes:
+        url: Base URL.
+        bodies: Parsed bodies of the chat requests, in the order received.
+        headers: Their headers, names in lower case.
+        in_flight: Chat requests being answered now.
+        max_in_flight: The most there were at a time.
+    """
+
+    def __init__(self, script: Script, models: Sequence[str] = ("scripted",)) -> None:
+        self.script = script
+        self.models = models
+        self.url = ""
+        self.bodies: list[dict[str, Any]] = []
+        self.headers: list[dict[str, str]] = []
+        self.in_flight = 0
+        self.max_in_flight = 0
+        self._loop = asyncio.new_event_loop()
+        self._stop = asyncio.Event()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="scripted-server")
+        self._failed: BaseException | None = None
+
+    @property
+    def calls(self) -> int:
+        """Chat requests received."""
+        return len(self.bodies)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._ready.wait()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+        if self._failed is not None:
+            raise self._failed
+
+    def _run(self) -> None:
+        try:
+            self._loop.run_until_complete(self._serve())
+        except BaseException as error:  # noqa: BLE001 - raised where the test is
+            self._failed = error
+        finally:
+            self._ready.set()
+            self._loop.close()
+
+    async def _serve(self) -> None:
+        connections: set[asyncio.Task[None]] = set()
+
+        def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            connections.add(asyncio.ensure_future(self._converse(reader, writer)))
+
+        server = await asyncio.start_server(connected, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        self._ready.set()
+        await self._stop.wait()
+        server.close()
+        for task in connections:
+            task.cancel()
+        ended = await asyncio.gather(*connections, return_exceptions=True)
+        await server.wait_closed()
+        errors = [e for e in ended if isinstance(e, Exception)]
+        if errors:
+            raise errors[0]
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection: requests after one another until either side has enough."""
+        try:
+            with suppress(ConnectionError, asyncio.IncompleteReadError):
+                while (received := await _receive(reader)) is not None:
+                    await self._answer(*received, reader, writer)
+        finally:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+
+    async def _answer(
+        self,
+        path: str,
+        headers: dict[str, str],
+        body: bytes,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        if path == "/v1/models":
+            listing = [{"id": model, "object": "model"} for model in self.models]
+            await _send(writer, 200, json.dumps({"object": "list", "data": listing}))
+        elif path == "/v1/chat/completions":
+            parsed = json.loads(body)
+            number = self.calls
+            self.bodies.append(parsed)
+            self.headers.append(headers)
+            with self._counted():
+                action = self.script(parsed, number)
+                while isinstance(action, Delay):
+                    if await _gone(reader, action.seconds):
+                        return
+                    action = action.then
+                if not isinstance(action, Hang) or not await _gone(reader, None):
+                    await _act(action, parsed, writer)
+        else:
+            await _send(writer, 404, json.dumps({"error": {"message": f"no route {path}"}}))
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self.in_flight += 1
+        self.max_in_flight = max(self.max_in_flight, self.in_flight)
+        try:
+            yield
+        finally:
+            self.in_flight -= 1
+
+
+async def _receive(reader: asyncio.StreamReader) -> tuple[str, dict[str, str], bytes] | None:
+    """Path, headers and body of the next request, None when there is none."""
+    head = await reader.readline()
+    if not head.strip():
+        return None
+    headers: dict[str, str] = {}
+    while line := (await reader.readline()).decode("latin-1").strip():
+        name, _, value = line.partition(":")
+        headers[name.lower()] = value.strip()
+    body = await reader.readexactly(int(headers.get("content-length", 0)))
+    return urlsplit(head.split()[1].decode()).path, headers, body
+
+
+async def _gone(reader: asyncio.StreamReader, seconds: float | None) -> bool:
+    """Whether the client hangs up within so many seconds (None: whenever that is)."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(reader.read(1), seconds)
+        return True
+    return False
+
+
+async def _act(action: Action, request: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+    match action:
+        case Answer():
+            await _send(writer, 200, json.dumps(completion(action, request)))
+        case Status():
+            body = action.body if isinstance(action.body, str) else json.dumps(action.body)
+            await _send(writer, action.code, body, headers=action.headers)
+        case Garbage():
+            await _send(writer, 200, action.body, content_type=action.content_type)
+        case Drop():
+            writer.write(_head(200, 1000) + b'{"id": "cut off')
+            await writer.drain()
+            writer.transport.abort()
+        case Trickle():
+            writer.write(_head(200, 1_000_000))
+            while not writer.is_closing():
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(action.seconds)
+
+
+def completion(answer: Answer, request: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON body of a chat completion."""
+    choice: dict[str, Any] = {
+        "index": 0,
+        "message": {"role": "assistant", "content": answer.text, **answer.message},
+        "finish_reason": answer.finish_reason,
+    }
+    if answer.logprobs is not None and request.get("logprobs"):
+        choice["logprobs"] = {"content": [_position(token, top) for token, top in answer.logprobs]}
+    body = {"id": "chatcmpl-1", "object": "chat.completion", "created": 0, "model": request.get("model")}
+    body["choices"] = [{**choice, **answer.choice}]
+    return body if answer.usage is None else {**body, "usage": answer.usage}
+
+
+def _position(token: str, top: Mapping[str, float]) -> dict[str, Any]:
+    alternatives = [{"token": text, "logprob": value, "bytes": None} for text, value in top.items()]
+    return {"token": token, "logprob": top.get(token, -1.0), "bytes": None, "top_logprobs": alternatives}
+
+
+def _head(code: int, length: int, content_type: str = "application/json", **headers: str) -> bytes:
+    fields = {"Content-Type": content_type, "Content-Length": str(length), **headers}
+    lines = [f"HTTP/1.1 {code} Scripted", *(f"{name}: {value}" for name, value in fields.items())]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+async def _send(
+    writer: asyncio.StreamWriter,
+    code: int,
+    body: str,
+    *,
+    content_type: str = "application/json",
+    headers: Mapping[str, str] | None = None,
+) -> None:
+    data = body.encode()
+    writer.write(_head(code, len(data), content_type, **(headers or {})) + data)
+    await writer.drain()
