@@ -1,3 +1,58 @@
-"""Rerank with language models."""
+"""Rerank with language models: any strategy, any elicitation, any backend, with its cost known before and after.
+
+>>> from rerankllm import rerank
+>>> rerank("how long do fleas live", ["a passage", "another"])
+"""
+
+from rerankllm.data import Candidate, Document, Ledger, Provenance, Query, Ranking, Result, Usage
+from rerankllm.drivers.events import Event, Failed, Finished, Judged, Started
+from rerankllm.errors import (
+    AuthError,
+    BackendError,
+    CapabilityError,
+    InputError,
+    MissingExtra,
+    QueryFailed,
+    RerankError,
+    SpecError,
+    TemplateError,
+    UnreachableError,
+)
+from rerankllm.plan import Bound, Plan
+from rerankllm.reranker import Reranker, Run, arerank, rerank
+from rerankllm.spec import Stage
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "AuthError",
+    "BackendError",
+    "Bound",
+    "Candidate",
+    "CapabilityError",
+    "Document",
+    "Event",
+    "Failed",
+    "Finished",
+    "InputError",
+    "Judged",
+    "Ledger",
+    "MissingExtra",
+    "Plan",
+    "Provenance",
+    "Query",
+    "QueryFailed",
+    "Ranking",
+    "RerankError",
+    "Reranker",
+    "Result",
+    "Run",
+    "SpecError",
+    "Stage",
+    "Started",
+    "TemplateError",
+    "UnreachableError",
+    "Usage",
+    "arerank",
+    "rerank",
+]

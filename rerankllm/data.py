@@ -98,9 +98,7 @@ class Usage:
     completion_tokens: int = 0
 
     def __add__(self, other: Self) -> "Usage":
-        return Usage(
-            self.prompt_tokens + other.prompt_tokens, self.completion_tokens + other.completion_tokens
-        )
+        return Usage(self.prompt_tokens + other.prompt_tokens, self.completion_tokens + other.completion_tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +173,7 @@ class Ranking(Sequence[Result]):
     ledger: Ledger = Ledger()
 
     @classmethod
-    def of(
-        cls, query: Query, documents: Sequence[Document], scores: Sequence[float] | None = None
-    ) -> "Ranking":
+    def of(cls, query: Query, documents: Sequence[Document], scores: Sequence[float] | None = None) -> "Ranking":
         """A ranking of `documents` in the order given, with the strategy's `scores` where it has any."""
         values: Sequence[float | None] = scores if scores is not None else [None] * len(documents)
         pairs = zip(documents, values, strict=True)

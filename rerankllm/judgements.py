@@ -230,9 +230,7 @@ def within(stage: StageLike, steps: Steps[T]) -> Steps[T]:
         except StopIteration as stop:
             result: T = stop.value
             return result
-        answers = yield Ask(
-            batch.judgements, batch.elicitation or stage.elicitation, batch.model or stage.model
-        )
+        answers = yield Ask(batch.judgements, batch.elicitation or stage.elicitation, batch.model or stage.model)
 
 
 def in_parallel(*tracks: Steps[T]) -> Steps[list[T]]:

@@ -1,5 +1,6 @@
 """Which backend and which elicitation answer a judgement: the place where the axes meet."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,13 +54,13 @@ class Panel:
     Args:
         model: The model that judges where a stage names none.
         settings: Of prompts.
-        overrides: Options of that model given elsewhere, such as `base_url`.
+        options: Options of that model; they win over those in its spec.
     """
 
-    def __init__(self, model: str, settings: Settings, **overrides: str | None) -> None:
+    def __init__(self, model: str, settings: Settings, options: Mapping[str, str]) -> None:
         self._model = model
         self._settings = settings
-        self._backends: dict[str, Backend] = {model: ModelSpec.parse(model).load(**overrides)}
+        self._backends: dict[str, Backend] = {model: ModelSpec.parse(model).load(options)}
         self._judges: dict[tuple[str, str, type], Judge] = {}
 
     @property

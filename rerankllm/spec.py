@@ -20,10 +20,11 @@ import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 from rerankllm.data import Candidate, Query, Ranking
 from rerankllm.errors import SpecError
+from rerankllm.grammar import MODEL, WORDS, Call, Node, Parser, literal, quote
 from rerankllm.judgements import Steps
 from rerankllm.plan import Plan
 
@@ -144,7 +145,7 @@ class Stage:
         Raises:
             SpecError: It does not parse, or names something unknown; the message says what exists.
         """
-        node = _Parser(text).whole()
+        node = Parser(text).whole()
         return typing.cast("Self", _stage(node))
 
     def __str__(self) -> str:
@@ -152,7 +153,7 @@ class Stage:
         if self.elicitation is not None:
             parts.append(f"/ {show(self.elicitation, ELICITATIONS)}")
         if self.model is not None:
-            parts.append(f"@ {self.model if _MODEL.fullmatch(self.model) else _quote(self.model)}")
+            parts.append(f"@ {self.model if MODEL.fullmatch(self.model) else quote(self.model)}")
         return " ".join(parts)
 
     def aiming(self, top_k: int) -> "Stage":
@@ -169,7 +170,7 @@ class Stage:
 
 def parse_aggregation(text: str) -> Any:
     """Reads the spec of an aggregation, such as `rrf(k=60)`."""
-    return _build(_Parser(text).whole().call, AGGREGATIONS)
+    return _build(Parser(text).whole().call, AGGREGATIONS)
 
 
 def show(value: Any, registry: Registry) -> str:
@@ -213,17 +214,16 @@ class ModelSpec:
             options[key] = value
         return cls(kind, name, options)
 
-    def load(self, **overrides: str | None) -> Any:
+    def load(self, options: Mapping[str, str] | None = None) -> Any:
         """Makes the backend.
 
         Args:
-            overrides: Options from elsewhere (a command line); they win over those in the spec; None for not given.
+            options: Options from elsewhere (a command line); they win over those in the spec.
 
         Raises:
             SpecError: A key the backend does not have, or a value of the wrong type.
         """
         factory = BACKENDS[self.kind]
-        options = {**self.options, **{k: v for k, v in overrides.items() if v is not None}}
         parameters = {
             p.name: p
             for p in inspect.signature(factory).parameters.values()
@@ -231,150 +231,20 @@ class ModelSpec:
         }
         hints = typing.get_type_hints(factory.__init__)
         values: dict[str, Any] = {}
-        for key, text in options.items():
+        for key, text in {**self.options, **(options or {})}.items():
             if key not in parameters:
                 raise SpecError(f"{self.kind}: has no option '{key}'{_instead(key, parameters)}")
-            literal = text if str in (hints[key], *typing.get_args(hints[key])) else _literal(text)
-            values[key] = _coerce(literal, hints[key], f"{self.kind}: option '{key}'")
+            written = text if str in (hints[key], *typing.get_args(hints[key])) else literal(text)
+            values[key] = _coerce(written, hints[key], f"{self.kind}: option '{key}'")
         return factory(name=self.name, **values)
 
 
-# --- grammar ---------------------------------------------------------------------------------------------------------
-
-_MODEL = re.compile(r"[^\s,()\[\]']+")
-_TOKEN = re.compile(
-    r"""\s*(?:(?P<number>[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?(?![\w.]))|(?P<word>[A-Za-z_][\w.-]*)
-    |(?P<string>'(?:[^'\\]|\\.)*')|(?P<mark>[()\[\],=/@]))""",
-    re.VERBOSE,
-)
-_WORDS: dict[str, Any] = {"true": True, "false": False, "none": None}
-
-
-class _Call(NamedTuple):
-    name: str
-    positional: list[Any]
-    named: dict[str, Any]
-
-
-class _Node(NamedTuple):
-    """A stage as written; a bare word is one with nothing but a name until an annotation says otherwise."""
-
-    call: _Call
-    elicitation: _Call | None
-    model: str | None
-
-    @property
-    def word(self) -> str | None:
-        bare = self.elicitation is None and self.model is None
-        return self.call.name if bare and not self.call.positional and not self.call.named else None
-
-
-class _Parser:
-    """Recursive descent over one spec string."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.at = 0
-
-    def whole(self) -> _Node:
-        node = self.stage()
-        if self.text[self.at :].strip():
-            raise self.error("expected the end")
-        return node
-
-    def stage(self) -> _Node:
-        call = self.call()
-        elicitation = self.call() if self.take("/") else None
-        model = None
-        if self.take("@"):
-            kind, text = self.peek()
-            if kind == "string":
-                model = _unquote(text)
-                self.advance()
-            else:
-                while self.text[self.at : self.at + 1].isspace():
-                    self.at += 1
-                match = _MODEL.match(self.text, self.at)
-                if match is None:
-                    raise self.error("expected a model, such as llamacpp:smollm2")
-                model, self.at = match.group(), match.end()
-        return _Node(call, elicitation, model)
-
-    def call(self) -> _Call:
-        kind, name = self.peek()
-        if kind != "word":
-            raise self.error("expected a name")
-        self.advance()
-        positional: list[Any] = []
-        named: dict[str, Any] = {}
-        if self.take("("):
-            while not self.take(")"):
-                self.argument(positional, named)
-                if self.peek()[1] != ")" and not self.take(","):
-                    raise self.error("expected ',' or ')'")
-        return _Call(name, positional, named)
-
-    def argument(self, positional: list[Any], named: dict[str, Any]) -> None:
-        start = self.at
-        kind, name = self.peek()
-        if kind == "word":
-            self.advance()
-            if self.take("="):
-                if name in named:
-                    raise self.error(f"'{name}' is given twice")
-                named[name] = self.value()
-                return
-            self.at = start
-        if named:
-            raise self.error("expected name=value after the first name=value")
-        positional.append(self.value())
-
-    def value(self) -> Any:
-        kind, text = self.peek()
-        if kind == "string":
-            self.advance()
-            return _unquote(text)
-        if kind == "number":
-            self.advance()
-            return _literal(text)
-        if self.take("["):
-            items: list[Any] = []
-            while not self.take("]"):
-                items.append(self.value())
-                if self.peek()[1] != "]" and not self.take(","):
-                    raise self.error("expected ',' or ']'")
-            return items
-        return self.stage()
-
-    def peek(self) -> tuple[str | None, str]:
-        match = _TOKEN.match(self.text, self.at)
-        return (match.lastgroup, match.group(match.lastgroup or 0)) if match else (None, "")
-
-    def advance(self) -> None:
-        match = _TOKEN.match(self.text, self.at)
-        self.at = match.end() if match else len(self.text)
-
-    def take(self, mark: str) -> bool:
-        if self.peek() == ("mark", mark):
-            self.advance()
-            return True
-        return False
-
-    def error(self, what: str) -> SpecError:
-        rest = self.text[self.at :].strip()
-        found = f"found '{rest[:20]}'" if rest else "found nothing more"
-        return SpecError(f"cannot read '{self.text}': {what} at character {self.at + 1}, {found}")
-
-
-# --- from what is written to objects ---------------------------------------------------------------------------------
-
-
-def _stage(node: _Node) -> Stage:
+def _stage(node: Node) -> Stage:
     elicitation = _build(node.elicitation, ELICITATIONS) if node.elicitation else None
     return Stage(_build(node.call, STRATEGIES), elicitation, node.model)
 
 
-def _build(call: _Call, registry: Registry) -> Any:
+def _build(call: Call, registry: Registry) -> Any:
     cls = registry[call.name]
     fields = [f.name for f in dataclasses.fields(cls)]
     if len(call.positional) > len(fields):
@@ -397,25 +267,32 @@ def _coerce(value: Any, hint: Any, where: str) -> Any:
     """The value an annotation asks for, from one that was written."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        if (_bare(value) is None) and type(None) in arguments:
+        if _bare(value) is None:
             return None
         return _coerce(value, next(a for a in arguments if a is not type(None)), where)
     if origin is tuple:
         if not isinstance(value, list):
             raise SpecError(f"{where} should be a [list], found {_written(value)}")
         return tuple(_coerce(item, arguments[0], where) for item in value)
+    if origin is Literal:
+        return _one_of(value, arguments, where)
     if hint is Stage:
-        if not isinstance(value, _Node):
+        if not isinstance(value, Node):
             raise SpecError(f"{where} should be a stage, found {_written(value)}")
         return _stage(value)
-    if getattr(hint, "__name__", "") == "Aggregation" and isinstance(value, _Node):
-        return _build(value.call, AGGREGATIONS)
+    return _plain(value, hint, where)
+
+
+def _one_of(value: Any, choices: tuple[Any, ...], where: str) -> Any:
     plain = _bare(value)
-    if origin is Literal:
-        if plain not in arguments:
-            raise SpecError(f"{where} should be one of {', '.join(map(str, arguments))}; found {_written(value)}")
-        return plain
-    if hint is float and isinstance(plain, int) and not isinstance(plain, bool):
+    if plain not in choices:
+        raise SpecError(f"{where} should be one of {', '.join(map(str, choices))}; found {_written(value)}")
+    return plain
+
+
+def _plain(value: Any, hint: Any, where: str) -> Any:
+    plain = _bare(value)
+    if hint is float and type(plain) is int:
         return float(plain)
     if type(plain) is not hint:
         noun = {int: "a whole number", float: "a number", bool: "true or false", str: "a word or 'text'"}[hint]
@@ -424,25 +301,14 @@ def _coerce(value: Any, hint: Any, where: str) -> Any:
 
 
 def _bare(value: Any) -> Any:
-    if isinstance(value, _Node):
+    if isinstance(value, Node):
         word = value.word
-        return _WORDS.get(word, word) if word is not None else value
+        return WORDS.get(word, word) if word is not None else value
     return value
 
 
 def _written(value: Any) -> str:
-    return f"'{value.call.name}…'" if isinstance(value, _Node) and value.word is None else f"'{_bare(value)}'"
-
-
-def _literal(text: str) -> Any:
-    if text in _WORDS:
-        return _WORDS[text]
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+    return f"'{value.call.name}…'" if isinstance(value, Node) and value.word is None else f"'{_bare(value)}'"
 
 
 def _show(value: Any) -> str:
@@ -451,20 +317,9 @@ def _show(value: Any) -> str:
     if isinstance(value, (tuple, list)):
         return f"[{', '.join(map(_show, value))}]"
     if isinstance(value, str):
-        plain = re.fullmatch(r"[A-Za-z_][\w.-]*", value) and value not in _WORDS
-        return value if plain else _quote(value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, Stage):
-        return show(value, AGGREGATIONS)
+        plain = re.fullmatch(r"[A-Za-z_][\w.-]*", value) and value not in WORDS
+        return value if plain else quote(value)
     return str(value)
-
-
-def _quote(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
-
-
-def _unquote(text: str) -> str:
-    return re.sub(r"\\(.)", r"\1", text[1:-1])
 
 
 def _instead(name: str, known: typing.Iterable[str]) -> str:

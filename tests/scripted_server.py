@@ -180,13 +180,7 @@ class ScriptedServer:
             self.bodies.append(parsed)
             self.headers.append(headers)
             with self._counted():
-                action = self.script(parsed, number)
-                while isinstance(action, Delay):
-                    if await _gone(reader, action.seconds):
-                        return
-                    action = action.then
-                if not isinstance(action, Hang) or not await _gone(reader, None):
-                    await _act(action, parsed, writer)
+                await _act(self.script(parsed, number), parsed, reader, writer)
         else:
             await _send(writer, 404, json.dumps({"error": {"message": f"no route {path}"}}))
 
@@ -221,7 +215,13 @@ async def _gone(reader: asyncio.StreamReader, seconds: float | None) -> bool:
     return False
 
 
-async def _act(action: Action, request: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+async def _act(
+    action: Action, request: dict[str, Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    while isinstance(action, Delay):
+        if await _gone(reader, action.seconds):
+            return
+        action = action.then
     match action:
         case Answer():
             await _send(writer, 200, json.dumps(completion(action, request)))
@@ -230,6 +230,8 @@ async def _act(action: Action, request: dict[str, Any], writer: asyncio.StreamWr
             await _send(writer, action.code, body, headers=action.headers)
         case Garbage():
             await _send(writer, 200, action.body, content_type=action.content_type)
+        case Hang():
+            await _gone(reader, None)
         case Drop():
             writer.write(_head(200, 1000) + b'{"id": "cut off')
             await writer.drain()

@@ -1,0 +1,1 @@
+"""Many answers, one order: one rule a file."""

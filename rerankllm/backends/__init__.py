@@ -1,0 +1,1 @@
+"""Who computes tokens or scores: one kind a file."""

@@ -208,6 +208,6 @@ class Backend(Protocol):
 
 
 def log_sum_exp(values: Sequence[float]) -> float:
-    """log Σ exp(v); -inf for none."""
+    """Log Σ exp(v); -inf for none."""
     top = max(values, default=-math.inf)
     return top if math.isinf(top) else top + math.log(sum(math.exp(v - top) for v in values))

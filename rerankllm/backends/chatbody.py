@@ -109,9 +109,7 @@ def label_logprobs(positions: Sequence[Any], labels: Sequence[str]) -> tuple[flo
         if fold(token) in wanted and not _inside_word(spelled, index):
             found = _alternatives(positions[index])
             if not found:
-                raise UnusableError(
-                    "this server returned no top_logprobs beside the chosen token; use / text"
-                )
+                raise UnusableError("this server returned no top_logprobs beside the chosen token; use / text")
             sums = {label: [value for text, value in found if fold(text) == label] for label in wanted}
             return tuple(log_sum_exp(sums[label]) if sums[label] else math.nan for label in wanted)
     raise UnusableError("none of the labels was generated; use / text", "".join(spelled))
@@ -133,9 +131,7 @@ def server_message(body: str) -> str:
         if isinstance(value, list) and value:
             value = value[0]
         if isinstance(value, dict):
-            value = next(
-                (value[key] for key in ("error", "message", "detail", "msg") if value.get(key)), value
-            )
+            value = next((value[key] for key in ("error", "message", "detail", "msg") if value.get(key)), value)
     return excerpt(value if isinstance(value, str) else json.dumps(value)) or "no message"
 
 
@@ -179,7 +175,7 @@ def _inside_word(tokens: Sequence[str], index: int) -> bool:
 
 
 def _alternatives(position: Any) -> list[tuple[str, float]]:
-    """Tokens and log-probabilities at one position: the alternatives, and the token itself if they lack it."""
+    """Tokens and log-probabilities at a position: the alternatives, and the token itself if they lack it."""
     entries = _mapping(position).get("top_logprobs")
     if not isinstance(entries, list) or not entries:
         return []

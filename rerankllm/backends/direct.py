@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from rerankllm.backends.base import Capabilities, CallFailed, Outcome, Reply, Request, Tokenizer, Work
+from rerankllm.backends.base import CallFailed, Capabilities, Outcome, Reply, Request, Tokenizer, Work
 from rerankllm.data import Usage
 from rerankllm.errors import CapabilityError
 from rerankllm.judgements import Judgement
@@ -46,5 +46,5 @@ class DirectBackend(ABC):
         del usage
         return 0.0
 
-    async def aclose(self) -> None:
+    async def aclose(self) -> None:  # noqa: B027
         """Nothing to free."""

@@ -60,9 +60,7 @@ class Endpoint:
         if parts.scheme not in {"http", "https"} or not name:
             raise InputError("base_url must look like http://localhost:8000/v1")
         if parts.username or parts.password or re.search(r"[?#&\s]", url):
-            raise InputError(
-                f"base_url of {name} must be scheme, host and path alone; a key belongs in ${key_env}"
-            )
+            raise InputError(f"base_url of {name} must be scheme, host and path alone; a key belongs in ${key_env}")
         is_openai = name == "api.openai.com" or name.endswith(".api.openai.com")
         key = os.environ.get(key_env, "").strip()
         if not key and is_openai:
@@ -127,9 +125,7 @@ class Endpoint:
         cause, attempts = error.__cause__, attempts_of(error.request)
         said = self.shown(_innermost(cause))
         if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.ProxyError):
-            raise NoConnectionError(
-                f"cannot reach {self.host}: {said}; is the server running?", attempts
-            ) from None
+            raise NoConnectionError(f"cannot reach {self.host}: {said}; is the server running?", attempts) from None
         if isinstance(error, APITimeoutError):
             late = f"{self.host} did not answer within {timeout:g} s; a longer timeout may help"
             return RemoteFailure(late, attempts, Host.FAILS)

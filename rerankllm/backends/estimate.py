@@ -160,6 +160,5 @@ def _load(name: str) -> "tiktoken.Encoding | str":
 
 def _no_template(messages: Sequence[Message]) -> str:
     return (
-        f"cannot render {len(messages)} messages as one text: the host applies its chat template itself; "
-        "send messages"
+        f"cannot render {len(messages)} messages as one text: the host applies its chat template itself; send messages"
     )

@@ -80,7 +80,7 @@ class OpenAI(RemoteBackend):
     ) -> None:
         if any(importlib.util.find_spec(package) is None for package in ("openai", "httpx2")):
             raise MissingExtra("pip install 'rerankllm[openai]'")
-        if not name or timeout <= 0 or retries < 0 or (max_tokens or 1) < 1:
+        if not name or timeout <= 0 or retries < 0 or (max_tokens is not None and max_tokens < 1):
             raise InputError(
                 f"openai:{name}: needs a name, timeout above 0, retries of 0 or more, max_tokens of 1 or more"
             )
@@ -130,9 +130,7 @@ class OpenAI(RemoteBackend):
                 timeout=self._timeout, retries=self._retries, concurrency=self._concurrency
             )
         try:
-            raw = await self._client.post(
-                "/chat/completions", cast_to=httpx2.Response, body=self._body(request)
-            )
+            raw = await self._client.post("/chat/completions", cast_to=httpx2.Response, body=self._body(request))
         except openai.APIStatusError as error:
             return self._endpoint.refused(error, self._name)
         except openai.APIConnectionError as error:
@@ -195,9 +193,7 @@ class OpenAI(RemoteBackend):
 def _unfit(request: Request) -> str | None:
     """Why this request cannot be put to a chat API, or None."""
     if isinstance(request.want, ReadContinuation):
-        return (
-            "chat APIs do not tell log-probabilities of given tokens; use another elicitation, such as / text"
-        )
+        return "chat APIs do not tell log-probabilities of given tokens; use another elicitation, such as / text"
     if not isinstance(request.prompt, ChatPrompt):
         return "chat APIs take messages, not token ids"
     if not request.prompt.messages or request.prompt.messages[-1].role == "assistant":
@@ -208,6 +204,4 @@ def _unfit(request: Request) -> str | None:
 def _messages(request: Request) -> list[Mapping[str, str]]:
     """The turns as they are posted; half surrogates, which no UTF-8 can carry, become question marks."""
     turns = request.prompt.messages if isinstance(request.prompt, ChatPrompt) else ()
-    return [
-        {"role": turn.role, "content": turn.content.encode("utf-8", "replace").decode()} for turn in turns
-    ]
+    return [{"role": turn.role, "content": turn.content.encode("utf-8", "replace").decode()} for turn in turns]

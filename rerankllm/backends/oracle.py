@@ -1,12 +1,13 @@
 """`oracle:QRELS`: answers from relevance judgements, for tests and for the ideal no ranker can beat."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from rerankllm.backends.base import Capabilities, CallFailed, Reply
+from rerankllm.backends.base import CallFailed, Capabilities, Reply
 from rerankllm.backends.direct import DirectBackend
 from rerankllm.data import Document
 from rerankllm.formats.trec import read_qrels
-from rerankllm.judgements import Compare, Grade, Judgement, Permute, Score, Select, WeakOrder
+from rerankllm.judgements import Answer, Compare, Grade, Judgement, Permute, Score, Select, WeakOrder
 
 
 class Oracle(DirectBackend):
@@ -28,21 +29,34 @@ class Oracle(DirectBackend):
         qrels = self._qrels.get(judgement.query.query_id)
         if qrels is None:
             return CallFailed(f"no qrels for query {judgement.query.query_id}")
-        if isinstance(judgement, Score):
-            return Reply(float(_grade(qrels, judgement.doc)))
-        if isinstance(judgement, Compare):
-            first, second = _grade(qrels, judgement.first), _grade(qrels, judgement.second)
-            return Reply(0.5 if first == second else float(first > second))
-        if isinstance(judgement, Permute):
-            return Reply(_order(qrels, judgement))
-        if isinstance(judgement, Select):
-            sign = 1 if judgement.worst else -1
-            order = sorted(judgement.docs, key=lambda doc: sign * _grade(qrels, doc))
-            return Reply(tuple(doc.doc_id for doc in order[: judgement.m]))
-        if isinstance(judgement, Grade):
-            best = max([1, *qrels.values()])
-            return Reply(tuple(judgement.scale * max(0, _grade(qrels, doc)) / best for doc in judgement.docs))
-        return CallFailed(f"an oracle cannot answer {type(judgement).__name__}")
+        answers: dict[type, Callable[[Mapping[str, int], Any], Answer]] = {
+            Score: _score,
+            Compare: _compare,
+            Select: _select,
+            Permute: _order,
+            Grade: _grades,
+        }
+        return Reply(answers[type(judgement)](qrels, judgement))
+
+
+def _score(qrels: Mapping[str, int], judgement: Score) -> float:
+    return float(_grade(qrels, judgement.doc))
+
+
+def _compare(qrels: Mapping[str, int], judgement: Compare) -> float:
+    first, second = _grade(qrels, judgement.first), _grade(qrels, judgement.second)
+    return 0.5 if first == second else float(first > second)
+
+
+def _select(qrels: Mapping[str, int], judgement: Select) -> tuple[str, ...]:
+    sign = 1 if judgement.worst else -1
+    order = sorted(judgement.docs, key=lambda doc: sign * _grade(qrels, doc))
+    return tuple(doc.doc_id for doc in order[: judgement.m])
+
+
+def _grades(qrels: Mapping[str, int], judgement: Grade) -> tuple[float, ...]:
+    best = max([1, *qrels.values()])
+    return tuple(judgement.scale * max(0, _grade(qrels, doc)) / best for doc in judgement.docs)
 
 
 def _grade(qrels: Mapping[str, int], doc: Document) -> int:

@@ -2,7 +2,7 @@
 
 import json
 
-from rerankllm.backends.base import Capabilities, CallFailed, Reply
+from rerankllm.backends.base import CallFailed, Capabilities, Reply
 from rerankllm.backends.direct import DirectBackend
 from rerankllm.elicitation.labels import numbers
 from rerankllm.elicitation.text import read_order

@@ -72,9 +72,7 @@ class RemoteBackend(ABC):
         InputError: `concurrency` is below 1.
     """
 
-    def __init__(
-        self, *, model: str, capabilities: Capabilities, default_strategy: str, concurrency: int = 16
-    ) -> None:
+    def __init__(self, *, model: str, capabilities: Capabilities, default_strategy: str, concurrency: int = 16) -> None:
         if concurrency < 1:
             raise InputError(f"{model}: concurrency must be 1 or more, not {concurrency}")
         self.model = model
@@ -126,9 +124,7 @@ class RemoteBackend(ABC):
         """
         bound = self._bind()
         if not isinstance(work, Request):
-            return CallFailed(
-                f"{self.model} answers prompts only, not a bare {type(work).__name__}", attempts=0
-            )
+            return CallFailed(f"{self.model} answers prompts only, not a bare {type(work).__name__}", attempts=0)
         epoch = self._epoch
         if not bound.opened.is_set():
             async with bound.gate:

@@ -1,0 +1,1 @@
+"""The only I/O: how the judgements of many queries get answered."""

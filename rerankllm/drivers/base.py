@@ -29,9 +29,7 @@ class Driver(ABC):
         self._live: set[Task] = set()
         self._closed = False
 
-    def submit(
-        self, query: Query, candidates: Sequence[Candidate], steps: Steps[Ranking]
-    ) -> "Future[QueryOutcome]":
+    def submit(self, query: Query, candidates: Sequence[Candidate], steps: Steps[Ranking]) -> "Future[QueryOutcome]":
         """Starts ranking one query; may be called from any thread while others run.
 
         Returns:

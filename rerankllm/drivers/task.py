@@ -4,6 +4,7 @@ import struct
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 from rerankllm.backends.base import Backend, CallFailed, Outcome, Reply, Response, Work
@@ -158,7 +159,12 @@ class Task:
         if ties:
             ledger = ledger.then(Ledger(notes={"tied scores": ties}))
         results = tuple(
-            Result(r.rank, r.document, r.score, Provenance.JUDGED if r.doc_id in self._read else Provenance.UNREAD)
+            Result(
+                r.rank,
+                r.document,
+                r.score,
+                Provenance.JUDGED if r.doc_id in self._read else Provenance.UNREAD,
+            )
             for r in ranking
         )
         return Ranking(self.query, results, ledger)
@@ -171,4 +177,4 @@ class Task:
 def _ties(ranking: Ranking) -> int:
     """Neighbours with the same score, as float32."""
     scores = [struct.pack("f", result.score) for result in ranking if result.score is not None]
-    return sum(a == b for a, b in zip(scores, scores[1:], strict=False))
+    return sum(a == b for a, b in pairwise(scores))

@@ -40,9 +40,7 @@ class Elicitor(Protocol):
 class Elicitation(Protocol):
     """A way of eliciting answers: a frozen dataclass whose fields are its parameters."""
 
-    def bind(
-        self, judgement: type, tokenizer: Tokenizer, capabilities: Capabilities, settings: Settings
-    ) -> Elicitor:
+    def bind(self, judgement: type, tokenizer: Tokenizer, capabilities: Capabilities, settings: Settings) -> Elicitor:
         """Makes the elicitor for one kind of judgement and one backend, and checks all that can be checked.
 
         Raises:

@@ -24,9 +24,7 @@ class Likelihood:
 
     prompt: str = "default"
 
-    def bind(
-        self, judgement: type, tokenizer: Tokenizer, capabilities: Capabilities, settings: Settings
-    ) -> Elicitor:
+    def bind(self, judgement: type, tokenizer: Tokenizer, capabilities: Capabilities, settings: Settings) -> Elicitor:
         """The elicitor for `Score`."""
         if judgement is not Score:
             raise refuse("likelihood", judgement, (Score,))

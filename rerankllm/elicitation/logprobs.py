@@ -39,18 +39,16 @@ class Labels:
 
     prompt: str = "default"
 
-    def bind(
-        self, judgement: type, tokenizer: Tokenizer, capabilities: Capabilities, settings: Settings
-    ) -> Elicitor:
+    def bind(self, judgement: type, tokenizer: Tokenizer, capabilities: Capabilities, settings: Settings) -> Elicitor:
         """The elicitor for `Permute`, `Compare` or `Score`."""
         if judgement not in (Permute, Compare, Score):
             raise refuse("labels", judgement, (Permute, Compare, Score))
         if not capabilities.label_logprobs:
-            raise CapabilityError("'labels' needs label log-probabilities, which this backend does not give; use / text")
+            raise CapabilityError(
+                "'labels' needs label log-probabilities, which this backend does not give; use / text"
+            )
         template = load(judgement.__name__.lower(), "labels" if self.prompt == "default" else self.prompt)
-        builder = PromptBuilder(
-            template, tokenizer, capabilities, settings.instruction, settings.passage_tokens
-        )
+        builder = PromptBuilder(template, tokenizer, capabilities, settings.instruction, settings.passage_tokens)
         if judgement is Permute:
             return _Order(builder)
         return _Choice(template, builder, _choice_tokens(template, builder))
@@ -92,9 +90,7 @@ class _Order:
             if self.builder.capabilities.token_prompts:
                 opening = self.builder.opening(label_sets.letters(n))
                 found = label_sets.single_tokens(self.builder.tokenizer, opening, n)
-                self._sets[n] = ReadLabels(
-                    tuple(label for label, _ in found), tuple((token,) for _, token in found)
-                )
+                self._sets[n] = ReadLabels(tuple(label for label, _ in found), tuple((token,) for _, token in found))
             else:
                 self._sets[n] = ReadLabels(label_sets.letters(n))
         return self._sets[n]
@@ -121,8 +117,7 @@ class _Choice:
             return Unanswered("the labels are not among the likeliest tokens", Failure.ANSWER), report
         total = log_sum_exp(values)
         expected = sum(
-            label.value * math.exp(value - total)
-            for label, value in zip(self.template.choices, values, strict=True)
+            label.value * math.exp(value - total) for label, value in zip(self.template.choices, values, strict=True)
         )
         repairs = {"unreported label": unreported} if unreported else {}
         return expected, ParseReport(Status.REPAIRED if repairs else Status.PARSED, repairs)

@@ -73,11 +73,9 @@ class Parsed:
 
 def answer_part(text: str) -> str | None:
     """The text after the reasoning; None when reasoning was opened and never closed."""
-    end = None
-    for end in THINK_END.finditer(text):
-        pass
-    if end is not None:
-        return text[end.end() :]
+    *_, last = THINK_END.split(text)
+    if len(last) < len(text):
+        return last
     return None if THINK_START.match(text) else text
 
 

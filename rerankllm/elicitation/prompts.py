@@ -92,7 +92,8 @@ class PromptBuilder:
             piece if isinstance(piece, str) else piece.lead + query.text
             for piece in pieces(self.template.render_continuation())
         )
-        return self._plain(text)
+        ids: tuple[int, ...] = self._plain(text)
+        return ids
 
     def _messages(self, labels: tuple[str, ...]) -> tuple[Message, ...]:
         """The rendered messages; the opening of an answer only where the backend can continue it."""
@@ -128,9 +129,7 @@ class PromptBuilder:
         limit = self.passage_tokens or self.template.passage_tokens
         return lru_cache(maxsize=_CACHED_PASSAGES)(lambda text: self.tokenizer.encode(text)[:limit])
 
-    def _fit(
-        self, filled: list[list[tuple[int, ...]]], passages: Sequence[tuple[int, int]], reserve: int
-    ) -> None:
+    def _fit(self, filled: list[list[tuple[int, ...]]], passages: Sequence[tuple[int, int]], reserve: int) -> None:
         """Cuts the longest passages, all to the same length, until prompt and answer fit the context."""
         context = self.capabilities.context
         total = sum(len(part) for parts in filled for part in parts)

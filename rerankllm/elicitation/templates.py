@@ -131,13 +131,17 @@ class Template:
 
         docs = [{"label": self.label(text), "text": f"\ue000doc{i}\ue001"} for i, text in enumerate(labels)]
         try:
-            return _environment().from_string(source).render(
-                query="\ue000query\ue001",
-                docs=docs,
-                doc=docs[0] if docs else None,
-                n=len(docs),
-                example=" > ".join(self.label(text) for text in (*labels[1:2], *labels[:1], *labels[2:3])),
-                instruction="\ue000instruction\ue001" if instruction else None,
+            return (
+                _environment()
+                .from_string(source)
+                .render(
+                    query="\ue000query\ue001",
+                    docs=docs,
+                    doc=docs[0] if docs else None,
+                    n=len(docs),
+                    example=" > ".join(self.label(text) for text in (*labels[1:2], *labels[:1], *labels[2:3])),
+                    instruction="\ue000instruction\ue001" if instruction else None,
+                )
             )
         except JinjaError as error:
             raise TemplateError(f"template {self.name}: {error}") from error
@@ -217,8 +221,7 @@ def _build(name: str, text: str, data: dict[str, Any]) -> Template:
     labels = data.get("labels", "numbers")
     if not isinstance(labels, str):
         labels = tuple(
-            Label(str(item["text"]), float(item["value"]), tuple(map(str, item.get("variants", ()))))
-            for item in labels
+            Label(str(item["text"]), float(item["value"]), tuple(map(str, item.get("variants", ())))) for item in labels
         )
     elif labels not in ("numbers", "letters"):
         raise ValueError(f"labels should be numbers, letters or a list, found {labels!r}")
@@ -246,7 +249,11 @@ def _environment() -> "SandboxedEnvironment":
     from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: PLC0415
 
     return ImmutableSandboxedEnvironment(
-        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False, keep_trailing_newline=True
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,
+        keep_trailing_newline=True,
     )
 
 

@@ -43,18 +43,14 @@ class Text:
         if self.max_tokens is not None and self.max_tokens < 1:
             raise SpecError(f"text: max_tokens should be at least 1, found {self.max_tokens}")
 
-    def bind(
-        self, judgement: type, tokenizer: Tokenizer, capabilities: Capabilities, settings: Settings
-    ) -> Elicitor:
+    def bind(self, judgement: type, tokenizer: Tokenizer, capabilities: Capabilities, settings: Settings) -> Elicitor:
         """The elicitor for `Permute`, `Compare` or `Score`."""
         if judgement not in (Permute, Compare, Score):
             raise refuse("text", judgement, (Permute, Compare, Score))
         if not capabilities.generate:
             raise CapabilityError("'text' needs a model that writes; this backend does not")
         template = load(judgement.__name__.lower(), "text" if self.prompt == "default" else self.prompt)
-        builder = PromptBuilder(
-            template, tokenizer, capabilities, settings.instruction, settings.passage_tokens
-        )
+        builder = PromptBuilder(template, tokenizer, capabilities, settings.instruction, settings.passage_tokens)
         return (_Order if judgement is Permute else _Choice)(template, builder, self.max_tokens)
 
 
@@ -100,14 +96,13 @@ class _Choice:
         return Request(prompt, Generate(room))
 
     def read(self, judgement: Judgement, response: Response) -> tuple[Answer | Unanswered, ParseReport]:
+        del judgement
         choices = self.template.choices
         index, report = parse_choice(response.text, [label.text for label in choices])
         return (_unusable(response.text) if index is None else choices[index].value), report
 
 
-def read_order(
-    text: str, judgement: Permute, labels: tuple[str, ...]
-) -> tuple[WeakOrder | Unanswered, ParseReport]:
+def read_order(text: str, judgement: Permute, labels: tuple[str, ...]) -> tuple[WeakOrder | Unanswered, ParseReport]:
     """The order that an answer to `judgement` names, its documents having been shown under `labels`."""
     parsed = parse_order(text, labels, judgement.decode)
     if parsed.report.status is Status.FAILED:

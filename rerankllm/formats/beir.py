@@ -102,9 +102,7 @@ def read_corpus(path: FilePath, wanted: Collection[str] | None = None) -> dict[s
             continue
         document = _document(path, number, doc_id, record)
         if corpus.setdefault(doc_id, document) != document:
-            raise expected(
-                path, number, "the same document again under an id seen before", excerpt_of(record)
-            )
+            raise expected(path, number, "the same document again under an id seen before", excerpt_of(record))
     return corpus
 
 

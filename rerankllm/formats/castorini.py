@@ -74,9 +74,7 @@ def _candidates(path: FilePath, number: int, found: Any) -> list[Candidate]:
 
 def _candidate(path: FilePath, number: int, found: Any) -> Candidate:
     if not isinstance(found, dict):
-        raise expected(
-            path, number, "a candidate to be an object with docid, score and doc", excerpt_of(found)
-        )
+        raise expected(path, number, "a candidate to be an object with docid, score and doc", excerpt_of(found))
     doc_id = identifier(path, number, "docid", found)
     return Candidate(_document(path, number, doc_id, found.get("doc")), _score(path, number, doc_id, found))
 

@@ -54,9 +54,7 @@ def join(
     }
     return Joined(
         queries=[
-            (Query(query_id, topics[query_id]), candidates)
-            for query_id, candidates in joined.items()
-            if candidates
+            (Query(query_id, topics[query_id]), candidates) for query_id, candidates in joined.items() if candidates
         ],
         skipped_queries=tuple(query_id for query_id in run if not joined.get(query_id)),
         skipped_documents=len(missing),

@@ -50,8 +50,7 @@ def read_lines(path: FilePath) -> Iterator[tuple[int, str]]:
         ) from None
     except OSError as error:
         raise InputError(
-            f"{fspath(path)}: cannot be read ({error.strerror or error}); "
-            "give a text file you may read or a .gz of one"
+            f"{fspath(path)}: cannot be read ({error.strerror or error}); give a text file you may read or a .gz of one"
         ) from None
 
 

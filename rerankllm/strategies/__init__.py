@@ -1,0 +1,1 @@
+"""Which judgements, in what order: one algorithm a file."""

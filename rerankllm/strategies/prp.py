@@ -103,33 +103,31 @@ def _bubble_steps(n: int, k: int) -> list[Span]:
 
 def _heap(query: Query, docs: list[Document], k: int) -> Steps[Ranking]:
     heap = list(docs)
-
-    def beats(child: int, parent: int) -> Steps[bool]:
-        (verdict,) = yield from _verdicts(query, [(heap[child], heap[parent])])
-        return verdict > TIE
-
-    def sift_down(root: int, size: int) -> Steps[None]:
-        while True:
-            best = root
-            for child in range(2 * root + 1, min(2 * root + 3, size)):
-                if (yield from beats(child, best)):
-                    best = child
-            if best == root:
-                return
-            heap[root], heap[best] = heap[best], heap[root]
-            root = best
-
-    top: list[Document] = []
     if k:
         for level in _parent_levels(len(heap)):
-            yield from in_parallel(*(sift_down(root, len(heap)) for root in level))
+            yield from in_parallel(*(_sift_down(query, heap, root) for root in level))
+    top: list[Document] = []
     while len(top) < k:
-        if top and heap:
-            yield from sift_down(0, len(heap))
+        if top:
+            yield from _sift_down(query, heap, 0)
         heap[0], heap[-1] = heap[-1], heap[0]
         top.append(heap.pop())
     taken = {doc.doc_id for doc in top}
     return Ranking.of(query, [*top, *(doc for doc in docs if doc.doc_id not in taken)])
+
+
+def _sift_down(query: Query, heap: list[Document], root: int) -> Steps[None]:
+    """Swaps the document at `root` with its better child until neither child beats it."""
+    while True:
+        best = root
+        for child in range(2 * root + 1, min(2 * root + 3, len(heap))):
+            (verdict,) = yield from _verdicts(query, [(heap[child], heap[best])])
+            if verdict > TIE:
+                best = child
+        if best == root:
+            return
+        heap[root], heap[best] = heap[best], heap[root]
+        root = best
 
 
 def _parent_levels(n: int) -> list[range]:
@@ -142,7 +140,10 @@ def _heap_plan(n: int, k: int) -> Plan:
     """Bounds: a sift compares two children a level, at best once, with the root's only."""
     levels = [[_sift_bounds(root, n) for root in level] for level in _parent_levels(n)]
     sifts = [_sift_bounds(0, size) for size in range(n - 1, n - k, -1)] if k else []
-    build_rounds = (sum(max(b.low for b in lv) for lv in levels), sum(max(b.high for b in lv) for lv in levels))
+    build_rounds = (
+        sum(max(b.low for b in lv) for lv in levels),
+        sum(max(b.high for b in lv) for lv in levels),
+    )
     low = sum(b.low for lv in levels for b in lv) + sum(b.low for b in sifts)
     high = sum(b.high for lv in levels for b in lv) + sum(b.high for b in sifts)
     rounds = Bound(build_rounds[0] + sum(b.low for b in sifts), build_rounds[1] + sum(b.high for b in sifts))

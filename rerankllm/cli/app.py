@@ -1,0 +1,44 @@
+"""The commands, put together."""
+
+from typing import Annotated
+
+import typer
+
+from rerankllm import __version__
+from rerankllm.cli import evaluate, listing, plan, rank, rerank
+
+app = typer.Typer(
+    name="rerankllm",
+    help="Rerank with language models: any strategy, any elicitation, any backend.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Rerank with language models: any strategy, any elicitation, any backend."""
+
+
+app.command("rerank", epilog=rerank.EXAMPLES)(rerank.command)
+app.command("rank", epilog=rank.EXAMPLES)(rank.command)
+app.command("eval", epilog=evaluate.EXAMPLES)(evaluate.command)
+app.command("plan", epilog=plan.EXAMPLES)(plan.command)
+app.command("strategies")(listing.strategies)
+app.command("elicitations")(listing.elicitations)
+app.command("models")(listing.models)
+app.command("aggregations")(listing.aggregations)
+app.add_typer(listing.prompts, name="prompts")

@@ -1,0 +1,60 @@
+"""`rerankllm eval`: how good runs are."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rerankllm.cli.rerank import tell
+from rerankllm.evaluation.measures import DEFAULT_MEASURES, mean, parse_measures, per_query
+from rerankllm.formats import trec
+
+EXAMPLES = """
+[bold]Examples[/bold]\n
+rerankllm eval --run reranked.txt --qrels qrels.txt\n
+rerankllm eval --run bm25.txt --run reranked.txt --qrels qrels.txt --measure nDCG@10 --measure 'RR(rel=2)@10' --json
+"""
+
+
+def command(
+    *,
+    run: Annotated[list[Path], typer.Option(help="A TREC run; repeat for several.")],
+    qrels: Annotated[Path, typer.Option(help="TREC or BEIR qrels.")],
+    measure: Annotated[
+        list[str] | None,
+        typer.Option(help="In ir-measures' notation, such as nDCG@10 or RR(rel=2)@10; repeatable."),
+    ] = None,
+    per_query_values: Annotated[bool, typer.Option("--per-query", help="A line for every query, too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Evaluates runs against qrels: the mean over the judged queries each run has."""
+    measures = parse_measures(measure or DEFAULT_MEASURES)
+    judgements = trec.read_qrels(qrels)
+    report: list[dict[str, Any]] = []
+    for path in run:
+        rankings = {query_id: [doc_id for doc_id, _ in ranked] for query_id, ranked in trec.read_run(path).items()}
+        values = per_query(judgements, rankings, measures)
+        missing = [query_id for query_id in judgements if query_id not in rankings]
+        if missing:
+            tell(f"{path} lacks {len(missing)} of {len(judgements)} judged queries ({', '.join(missing[:3])})")
+        report.append(
+            {
+                "run": str(path),
+                "queries": len(values),
+                "missing_queries": missing,
+                "mean": {str(m): mean(values, m) for m in measures},
+                "per_query": values,
+            }
+        )
+    if as_json:
+        shown = report if per_query_values else [{k: v for k, v in r.items() if k != "per_query"} for r in report]
+        typer.echo(json.dumps(shown, indent=2))
+        return
+    for entry in report:
+        if per_query_values:
+            for query_id, by_measure in entry["per_query"].items():
+                for name, value in by_measure.items():
+                    typer.echo(f"{entry['run']}\t{name}\t{query_id}\t{value:.4f}")
+        for name, value in entry["mean"].items():
+            typer.echo(f"{entry['run']}\t{name}\tall\t{value:.4f}")

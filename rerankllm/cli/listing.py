@@ -1,0 +1,88 @@
+"""What there is, a line each."""
+
+import dataclasses
+import inspect
+from typing import Annotated, Any
+
+import typer
+
+from rerankllm.elicitation import templates
+from rerankllm.elicitation.labels import letters, numbers
+from rerankllm.errors import InputError
+from rerankllm.spec import AGGREGATIONS, BACKENDS, ELICITATIONS, STRATEGIES, Registry
+
+prompts = typer.Typer(help="The prompt templates that ship.", invoke_without_command=True)
+
+
+def strategies() -> None:
+    """Lists the strategies with their parameters."""
+    _list(STRATEGIES)
+
+
+def elicitations() -> None:
+    """Lists the ways of eliciting an answer."""
+    _list(ELICITATIONS)
+
+
+def aggregations() -> None:
+    """Lists the rules that make one order of many."""
+    _list(AGGREGATIONS)
+
+
+def models() -> None:
+    """Lists the kinds of model and their options (kind:name?option=value)."""
+    for kind in BACKENDS:
+        backend = BACKENDS[kind]
+        parameters = inspect.signature(backend).parameters.values()
+        options = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "name"]
+        shown = f"?{'&'.join(f'{name}=…' for name in options)}" if options else ""
+        typer.echo(f"{kind}:NAME{shown}\t{_first_line(backend)}")
+
+
+@prompts.callback()
+def _prompts(context: typer.Context) -> None:
+    """Lists the prompt templates."""
+    if context.invoked_subcommand is None:
+        for name in templates.names():
+            judgement, short = name.split("/")
+            typer.echo(f"{name}\t{templates.load(judgement, short).description}")
+
+
+@prompts.command("show")
+def show(
+    name: Annotated[str, typer.Argument(help="As listed, such as permute/text.")],
+    n: Annotated[int, typer.Option("-n", min=1, help="How many documents to show in a listwise prompt.")] = 3,
+) -> None:
+    """Renders one template with made-up texts."""
+    judgement, _, short = name.partition("/")
+    if not short:
+        raise InputError(f"'{name}' should read judgement/name. There are: {', '.join(templates.names())}")
+    template = templates.load(judgement, short)
+    shown = {"score": 1, "compare": 2}.get(judgement, n)
+    labels = numbers(shown) if template.labels == "numbers" else letters(shown)
+    for message in template.render(labels, instruction=True):
+        typer.echo(f"--- {'completion' if template.completion else message.role}")
+        typer.echo("".join(map(_filled, templates.pieces(message.content))))
+    if template.continuation:
+        typer.echo("--- continuation, whose likelihood is taken")
+        typer.echo("".join(map(_filled, templates.pieces(template.render_continuation()))))
+
+
+def _filled(piece: templates.Piece) -> str:
+    if isinstance(piece, str):
+        return piece
+    return f"{piece.lead}<{piece.kind}{f' {piece.index + 1}' if piece.kind == 'doc' else ''}>"
+
+
+def _list(registry: Registry) -> None:
+    for name in registry:
+        cls: Any = registry[name]
+        parameters = ", ".join(
+            f.name if f.default is dataclasses.MISSING else f"{f.name}={str(f.default).lower()}"
+            for f in dataclasses.fields(cls)
+        )
+        typer.echo(f"{name}{f'({parameters})' if parameters else ''}\t{_first_line(cls)}")
+
+
+def _first_line(cls: type) -> str:
+    return (inspect.getdoc(cls) or "").partition("\n")[0]

@@ -1,0 +1,52 @@
+"""Options that several commands share."""
+
+from typing import Annotated, Literal, TypeAlias
+
+import typer
+
+Strategy: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SPEC",
+        help="Such as 'sliding(window=20, stride=10)', 'prp(sort=heap) / labels'; see `rerankllm strategies`. "
+        "The model's own default when left out.",
+    ),
+]
+Model: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODEL",
+        help="kind:name[?key=value&…], such as llamacpp:smollm2 (the default), openai:NAME; see `rerankllm models`.",
+    ),
+]
+BaseUrl: TypeAlias = Annotated[
+    str | None, typer.Option(help="Address of an OpenAI-compatible server, such as http://localhost:8000/v1.")
+]
+Instruction: TypeAlias = Annotated[
+    str | None,
+    typer.Option(metavar="TEXT", help="What counts as relevant, in your words; shown to the model."),
+]
+PassageTokens: TypeAlias = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Cut every passage to N tokens of the model.")
+]
+TopK: TypeAlias = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="K", help="How many first places matter; the strategy aims for them. Cuts nothing."),
+]
+Truncate: TypeAlias = Annotated[
+    int | None, typer.Option(min=1, metavar="K", help="Write only the first K documents of each query.")
+]
+Concurrency: TypeAlias = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Calls at a time, for models behind an API.")
+]
+Seed: TypeAlias = Annotated[
+    int | None, typer.Option(metavar="N", help="Sent to models that sample, where their API takes a seed.")
+]
+Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
+OnError: TypeAlias = Literal["partial", "fallback", "raise"]
+
+
+def model_options(base_url: str | None, concurrency: int | None, seed: int | None) -> dict[str, str]:
+    """The model's options among those of the command line."""
+    given = {"base_url": base_url, "concurrency": concurrency, "seed": seed}
+    return {name: str(value) for name, value in given.items() if value is not None}

@@ -1,0 +1,58 @@
+"""`rerankllm plan`: what a strategy will cost, before it runs."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from rerankllm.cli import options
+from rerankllm.errors import InputError
+from rerankllm.plan import Plan
+from rerankllm.reranker import Reranker
+from rerankllm.spec import Stage
+
+EXAMPLES = """
+[bold]Examples[/bold]\n
+rerankllm plan --strategy 'prp(sort=heap)' -n 100 --top-k 10\n
+rerankllm plan --strategy sliding -n 100 --model openai:NAME --base-url http://localhost:8000/v1 --json
+"""
+
+
+def command(
+    *,
+    strategy: Annotated[str, typer.Option(metavar="SPEC", help="The strategy; see `rerankllm strategies`.")],
+    n: Annotated[int, typer.Option("-n", min=0, help="Candidates a query.")] = 100,
+    top_k: options.TopK = None,
+    model: options.Model = None,
+    base_url: options.BaseUrl = None,
+    max_passage_tokens: options.PassageTokens = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Calls, rounds and passage slots for one query; with a model also tokens and money. Nothing is called."""
+    if base_url is not None and model is None:
+        raise InputError("--base-url needs --model")
+    stage = Stage.parse(strategy)
+    if top_k is not None:
+        stage = stage.aiming(top_k)
+    plan = stage.strategy.plan(n)
+    report: dict[str, Any] = {"strategy": str(stage), "n": n, **_bounds(plan)}
+    if model is not None:
+        given = options.model_options(base_url, None, None)
+        with Reranker(stage, model, passage_tokens=max_passage_tokens, options=given) as reranker:
+            report |= {"model": reranker.backend.model, **reranker.estimate(plan)}
+    if as_json:
+        typer.echo(json.dumps(report, indent=2))
+        return
+    for name, value in report.items():
+        typer.echo(f"{name}\t{_shown(value)}")
+
+
+def _bounds(plan: Plan) -> dict[str, Any]:
+    return {name: getattr(plan, name)._asdict() for name in ("calls", "rounds", "slots")}
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        low, high = value["low"], value["high"]
+        return f"{low:g}" if low == high else f"{low:g} to {high:g}"
+    return "unknown" if value is None else str(value)

@@ -1,0 +1,57 @@
+"""Effectiveness measures, computed by ir-measures."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rerankllm.errors import InputError
+
+Qrels = Mapping[str, Mapping[str, int]]
+DEFAULT_MEASURES = ("nDCG@10",)
+
+
+def parse_measures(names: Iterable[str]) -> list[Any]:
+    """ir-measures objects for names such as `nDCG@10` or `RR(rel=2)@10`.
+
+    Raises:
+        InputError: A name ir-measures does not know.
+    """
+    import ir_measures  # noqa: PLC0415
+
+    found: list[Any] = []
+    for name in names:
+        try:
+            found.append(ir_measures.parse_measure(name))
+        except (NameError, ValueError, TypeError, AssertionError, SyntaxError, KeyError) as error:
+            raise InputError(
+                f"measure '{name}' is not one of ir-measures'; try nDCG@10, RR(rel=2)@10, AP(rel=2)@100, R(rel=2)@100"
+            ) from error
+    return found
+
+
+def per_query(
+    qrels: Qrels, rankings: Mapping[str, Sequence[str]], measures: Sequence[Any]
+) -> dict[str, dict[str, float]]:
+    """The value of every measure for every query that has qrels and a ranking.
+
+    Args:
+        qrels: Grades by query and document id.
+        rankings: Document ids by query id, best first.
+        measures: From `parse_measures`.
+
+    Returns:
+        Values by query id and the measure's name.
+    """
+    import ir_measures  # noqa: PLC0415
+
+    judged = {query_id: dict(grades) for query_id, grades in qrels.items() if query_id in rankings}
+    run = {query_id: {doc_id: float(-place) for place, doc_id in enumerate(rankings[query_id])} for query_id in judged}
+    values: dict[str, dict[str, float]] = {query_id: {} for query_id in judged}
+    for metric in ir_measures.iter_calc(list(measures), judged, run) if judged else ():
+        values[metric.query_id][str(metric.measure)] = float(metric.value)
+    return values
+
+
+def mean(values: Mapping[str, Mapping[str, float]], measure: Any) -> float:
+    """The mean over the queries measured; NaN for none."""
+    found = [by_measure[str(measure)] for by_measure in values.values()]
+    return sum(found) / len(found) if found else float("nan")

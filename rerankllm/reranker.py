@@ -1,0 +1,314 @@
+"""The facade: lists of texts or whole runs in, rankings out."""
+
+import asyncio
+import dataclasses
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import lru_cache
+from types import TracebackType
+from typing import Any, Literal, Self, TypeAlias
+
+from rerankllm.backends.base import Backend
+from rerankllm.data import Candidate, Document, Ledger, Provenance, Query, Ranking, Result, Usage
+from rerankllm.drivers.base import Driver
+from rerankllm.drivers.concurrent import Concurrent
+from rerankllm.drivers.events import Failed, QueryOutcome
+from rerankllm.drivers.rounds import Rounds
+from rerankllm.drivers.task import Observer
+from rerankllm.elicitation.base import Settings
+from rerankllm.errors import InputError, QueryFailed
+from rerankllm.formats.join import join
+from rerankllm.judgements import within
+from rerankllm.panel import Panel
+from rerankllm.plan import Plan
+from rerankllm.spec import Stage
+
+DEFAULT_MODEL = "llamacpp:smollm2"
+LIVE_QUERIES = 256
+"""Queries under way at a time; the next are submitted as the first are done, so that memory stays bounded."""
+
+AnyDocument: TypeAlias = str | Mapping[str, Any] | Document
+DriverName: TypeAlias = Literal["rounds", "concurrent"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """The outcome of many queries.
+
+    Attributes:
+        rankings: Those that were ranked, in input order.
+        failures: Those that were not; they have no ranking.
+        ledger: What it all cost.
+    """
+
+    rankings: tuple[Ranking, ...]
+    failures: tuple[Failed, ...]
+    ledger: Ledger
+
+    @classmethod
+    def of(cls, outcomes: Iterable[QueryOutcome]) -> Self:
+        """Sorts outcomes into rankings and failures."""
+        everything = list(outcomes)
+        return cls(
+            tuple(outcome for outcome in everything if isinstance(outcome, Ranking)),
+            tuple(outcome for outcome in everything if isinstance(outcome, Failed)),
+            sum((outcome.ledger for outcome in everything), Ledger()),
+        )
+
+
+class Reranker:
+    """A strategy, a way of eliciting and a model, ready to rank. Reusable, thread-safe, and a context manager.
+
+    Args:
+        strategy: A stage spec such as `sliding(window=20, stride=10) / labels`; the model's default when None.
+        model: `kind:name[?key=value&…]`; the embedded model when None.
+        instruction: What counts as relevant, for prompts that show it.
+        passage_tokens: Cut of every passage; the template's own when None.
+        depth: Candidates a query that are read; the rest follow in input order, marked unread.
+        driver: `rounds` or `concurrent`; the one that suits the model when None. Rankings do not depend on it.
+        observer: Called with every event while queries run, on another thread.
+        options: Options of the model, such as `base_url`, as in its spec after `?`; these win over those there.
+
+    Raises:
+        InputError: A spec, a model or a template that does not load.
+        CapabilityError: The model cannot do what the strategy or the elicitation needs.
+        MissingExtra: A package is not installed; the message says how to.
+    """
+
+    def __init__(
+        self,
+        strategy: str | Stage | None = None,
+        model: str | None = None,
+        *,
+        instruction: str | None = None,
+        passage_tokens: int | None = None,
+        depth: int | None = None,
+        driver: DriverName | None = None,
+        observer: Observer | None = None,
+        options: Mapping[str, str] | None = None,
+    ) -> None:
+        if depth is not None and depth < 1:
+            raise InputError(f"depth should be at least 1, found {depth}")
+        if passage_tokens is not None and passage_tokens < 1:
+            raise InputError(f"a passage should be cut to at least 1 token, found {passage_tokens}")
+        stage = Stage.parse(strategy) if isinstance(strategy, str) else strategy
+        self.model = model or (stage.model if stage else None) or DEFAULT_MODEL
+        self._panel = Panel(self.model, Settings(instruction, passage_tokens), options or {})
+        self.defaulted = stage is None
+        self.stage = stage or Stage.parse(self._panel.backend.default_strategy)
+        self._panel.check(self.stage)
+        self.depth = depth
+        remote = self._panel.backend.capabilities.remote
+        kind = driver or ("concurrent" if remote else "rounds")
+        make: type[Driver] = Concurrent if kind == "concurrent" else Rounds
+        self._driver = make(self._panel.resolve, observer)
+
+    @property
+    def backend(self) -> Backend:
+        """The model that judges where a stage names none."""
+        return self._panel.backend
+
+    def rerank(self, query: str | Query, documents: Sequence[AnyDocument], *, top_k: int | None = None) -> Ranking:
+        """Ranks documents for one query; works in scripts, threads and notebooks alike.
+
+        Args:
+            query: The query.
+            documents: Texts; dicts with `text` and, if wanted, `id` (or `doc_id`, `_id`), `title`, `score` (the first
+                stage's) and anything else, which comes back as `metadata`; or `Document`s. Documents without an id
+                are called by their position, from "0".
+            top_k: How many first places matter. Strategies that can spend less on the rest do; every document is
+                in the ranking all the same, and `Ranking.top` cuts it.
+
+        Returns:
+            Every document once, best first.
+
+        Raises:
+            QueryFailed: It could not be ranked; there is no ranking then, not even the input order.
+        """
+        return _ranking(self._submit(_query(query), _candidates(documents), top_k).result())
+
+    async def arerank(
+        self, query: str | Query, documents: Sequence[AnyDocument], *, top_k: int | None = None
+    ) -> Ranking:
+        """`rerank`, awaited."""
+        future = self._submit(_query(query), _candidates(documents), top_k)
+        return _ranking(await asyncio.wrap_future(future))
+
+    def rerank_run(
+        self,
+        run: Mapping[str, Sequence[tuple[str, float]]],
+        queries: Mapping[str, str],
+        corpus: Mapping[str, Document],
+        *,
+        top_k: int | None = None,
+        skip_missing: bool = False,
+    ) -> Run:
+        """Ranks every query of a run.
+
+        Args:
+            run: (doc_id, score) pairs by query id, best first, as `rerankllm.formats.trec.read_run` gives them.
+            queries: Query texts by id.
+            corpus: Documents by id.
+            top_k: How many first places matter.
+            skip_missing: Leave out queries and documents without a text instead of refusing.
+
+        Returns:
+            Rankings and failures, in the run's order.
+
+        Raises:
+            InputError: A text is missing.
+            BackendError: The model cannot be used at all, for instance a key that is wrong.
+        """
+        joined = join(run, queries, corpus, skip_missing=skip_missing)
+        return Run.of(self.stream(joined.queries, top_k=top_k))
+
+    def stream(
+        self, queries: Iterable[tuple[Query, Sequence[Candidate]]], *, top_k: int | None = None
+    ) -> Iterator[QueryOutcome]:
+        """Ranks queries as they come and yields their outcomes in the same order, keeping few in memory."""
+        waiting: deque[Future[QueryOutcome]] = deque()
+        try:
+            for query, candidates in queries:
+                waiting.append(self._submit(query, candidates, top_k))
+                if len(waiting) >= LIVE_QUERIES:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    def plan(self, n: int, *, top_k: int | None = None) -> Plan:
+        """What ranking `n` documents takes."""
+        stage = self.stage if top_k is None else self.stage.aiming(top_k)
+        return stage.strategy.plan(n if self.depth is None else min(n, self.depth))
+
+    def estimate(self, plan: Plan) -> dict[str, Any]:
+        """Tokens and money for a plan: bounds, from empty passages to the longest that the cut allows."""
+        prompt, completion = self._panel.estimate(self.stage, plan)
+        cost = self._panel.backend.cost
+        low, high = cost(Usage(prompt.low, completion.low)), cost(Usage(prompt.high, completion.high))
+        return {
+            "prompt_tokens": prompt._asdict(),
+            "completion_tokens": completion._asdict(),
+            "cost_usd": None if low is None or high is None else {"low": low, "high": high},
+        }
+
+    def close(self) -> None:
+        """Stops, and frees the model."""
+        self._driver.close(self._panel.backends)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _submit(self, query: Query, candidates: Sequence[Candidate], top_k: int | None) -> "Future[QueryOutcome]":
+        stage = self.stage if top_k is None else self.stage.aiming(top_k)
+        depth = len(candidates) if self.depth is None else self.depth
+        head, tail = candidates[:depth], candidates[depth:]
+        steps = within(stage, stage.strategy.rank(query, head))
+        future: Future[QueryOutcome] = Future()
+
+        def finish(ranked: "Future[QueryOutcome]") -> None:
+            if future.cancelled():
+                return
+            error = ranked.exception() if not ranked.cancelled() else asyncio.CancelledError()
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(_with_unread(ranked.result(), tail))
+
+        self._driver.submit(query, head, steps).add_done_callback(finish)
+        return future
+
+
+def rerank(
+    query: str,
+    documents: Sequence[AnyDocument],
+    *,
+    top_k: int | None = None,
+    strategy: str | None = None,
+    model: str | None = None,
+) -> Ranking:
+    """Ranks documents for one query. Without `model`, a small language model runs right here.
+
+    The model stays loaded for the next call. See `Reranker.rerank` for what documents may be and what is raised.
+
+    Example:
+        >>> ranking = rerank("how long do fleas live", ["Fleas live for weeks.", "Dogs bark."])
+        >>> [result.document.text for result in ranking]
+    """
+    return _shared(strategy, model).rerank(query, documents, top_k=top_k)
+
+
+async def arerank(
+    query: str,
+    documents: Sequence[AnyDocument],
+    *,
+    top_k: int | None = None,
+    strategy: str | None = None,
+    model: str | None = None,
+) -> Ranking:
+    """`rerank`, awaited."""
+    return await _shared(strategy, model).arerank(query, documents, top_k=top_k)
+
+
+@lru_cache(maxsize=4)
+def _shared(strategy: str | None, model: str | None) -> Reranker:
+    return Reranker(strategy, model)
+
+
+def _query(query: str | Query) -> Query:
+    found = query if isinstance(query, Query) else Query("query", query)
+    if not found.text.strip():
+        raise InputError("the query is empty")
+    return found
+
+
+def _candidates(documents: Sequence[AnyDocument]) -> list[Candidate]:
+    if isinstance(documents, str):
+        raise InputError("documents should be a list of documents, not one string")
+    candidates = [_candidate(document, position) for position, document in enumerate(documents)]
+    ids = [candidate.doc_id for candidate in candidates]
+    if len(set(ids)) < len(ids):
+        repeated = sorted({doc_id for doc_id in ids if ids.count(doc_id) > 1})
+        raise InputError(f"{len(repeated)} document ids come more than once: {', '.join(repeated[:3])}")
+    return candidates
+
+
+def _candidate(document: AnyDocument, position: int) -> Candidate:
+    if isinstance(document, Document):
+        return Candidate(document)
+    if isinstance(document, str):
+        return Candidate(Document(str(position), document))
+    if not isinstance(document, Mapping) or not isinstance(document.get("text"), str):
+        raise InputError(f"document {position} should be a text, a dict with 'text', or a Document")
+    fields = dict(document)
+    text, title, score = fields.pop("text"), fields.pop("title", None) or "", fields.pop("score", None)
+    names = [name for name in ("doc_id", "id", "_id") if name in fields]
+    doc_id = str(fields.pop(names[0])) if names else str(position)
+    own = fields.pop("metadata", {})
+    metadata = {**fields, **own} if isinstance(own, Mapping) else {**fields, "metadata": own}
+    return Candidate(Document(doc_id, text, str(title), metadata), None if score is None else float(score))
+
+
+def _ranking(outcome: QueryOutcome) -> Ranking:
+    if isinstance(outcome, Failed):
+        raise QueryFailed(outcome.reason, outcome.query.query_id)
+    return outcome
+
+
+def _with_unread(outcome: QueryOutcome, tail: Sequence[Candidate]) -> QueryOutcome:
+    if isinstance(outcome, Failed) or not tail:
+        return outcome
+    unread = tuple(
+        Result(rank, candidate.document, None, Provenance.UNREAD)
+        for rank, candidate in enumerate(tail, len(outcome) + 1)
+    )
+    return dataclasses.replace(outcome, results=(*outcome.results, *unread))
