@@ -2,9 +2,11 @@
 
 import sys
 
+_USAGE_OF_CLICK = 2
+
 
 def main() -> None:
-    """Runs the command line; errors end in one line and exit status 1."""
+    """Runs the command line; errors, of usage too, end with exit status 1."""
     from rerankllm.cli.app import app  # noqa: PLC0415
     from rerankllm.errors import RerankError  # noqa: PLC0415
 
@@ -12,8 +14,7 @@ def main() -> None:
         app()
     except RerankError as error:
         sys.exit(f"rerankllm: {error}")
+    except SystemExit as stop:
+        sys.exit(1 if stop.code == _USAGE_OF_CLICK else stop.code)
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(141)

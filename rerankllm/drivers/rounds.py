@@ -8,6 +8,9 @@ from rerankllm.drivers.base import Driver
 from rerankllm.drivers.task import Call, Task
 from rerankllm.errors import BackendError
 
+LINGER = 0.002
+"""Seconds an idle driver waits after the first query, so that queries submitted together share their first round."""
+
 
 class Rounds(Driver):
     """For engines that compute: the calls of every live query go to the backend as one batch.
@@ -30,9 +33,8 @@ class Rounds(Driver):
             self._serving = asyncio.get_running_loop().create_task(self._serve())
 
     async def _serve(self) -> None:
+        await asyncio.sleep(LINGER)
         while self._waiting:
-            # One turn of the loop, so that queries submitted together share their first round.
-            await asyncio.sleep(0)
             tasks, self._waiting = self._waiting, []
             calls = [call for task in tasks for call in task.calls]
             by_backend = sorted(calls, key=lambda call: id(call.judge.backend))

@@ -143,7 +143,7 @@ class Template:
                     instruction="\ue000instruction\ue001" if instruction else None,
                 )
             )
-        except JinjaError as error:
+        except (JinjaError, ArithmeticError, TypeError, ValueError, LookupError) as error:
             raise TemplateError(f"template {self.name}: {error}") from error
 
 

@@ -1,0 +1,173 @@
+"""What backends share that compute many requests at a time, on a thread of their own.
+
+Requests are gathered while the engine is busy, or within one turn of an event loop, and computed together. Callers may
+live on several event loops, one after another or at once: each is answered on its own.
+"""
+
+import asyncio
+import contextlib
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from rerankllm.backends.base import CallFailed, Capabilities, Outcome, Request, Response, Tokenizer, Work
+from rerankllm.data import Usage
+from rerankllm.errors import BackendError, CapabilityError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiter:
+    """A request, and who is to be told."""
+
+    request: Request
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[Outcome]
+
+    @property
+    def waits(self) -> bool:
+        """Whether anybody still wants the outcome."""
+        return not self.future.done() and not self.loop.is_closed()
+
+    def settle(self, outcome: Outcome | Exception) -> None:
+        """Hands over the outcome, from any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop was closed: nobody is left to tell
+            self.loop.call_soon_threadsafe(self._set, outcome)
+
+    def _set(self, outcome: Outcome | Exception) -> None:
+        if self.future.done():
+            return
+        if isinstance(outcome, Exception):
+            self.future.set_exception(outcome)
+        else:
+            self.future.set_result(outcome)
+
+
+class BatchBackend(ABC):
+    """A backend whose engine answers a list of requests, blocking. Subclasses write `run` and, to free memory, `free`.
+
+    The engine is only ever used from one worker thread, which starts with the first request; what comes in during a
+    `run` is the next one's batch. A waiter that is cancelled leaves the others' batch as it is.
+
+    Attributes:
+        model: Printed spec.
+        capabilities: What it can do.
+        default_strategy: Stage used when the user names none.
+    """
+
+    model: str
+    capabilities: Capabilities
+    default_strategy: str
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pending: list[_Waiter] = []
+        self._running: list[_Waiter] = []
+        self._worker: ThreadPoolExecutor | None = None
+        self._closed = False
+
+    @property
+    @abstractmethod
+    def tokenizer(self) -> Tokenizer:
+        """How it counts."""
+
+    @abstractmethod
+    def run(self, requests: Sequence[Request]) -> list[Response | CallFailed]:
+        """Computes these requests; called on the worker thread, never twice at a time.
+
+        Returns:
+            One outcome a request, in order.
+
+        Raises:
+            Exception: Whatever it raises fails all these requests with `BackendError`.
+        """
+
+    def check(self, request: Request) -> None:  # noqa: B027
+        """Raises `CapabilityError` for a request this engine cannot take; by default it takes all."""
+
+    def free(self) -> None:  # noqa: B027
+        """Frees the engine, once nothing runs any more; may be called more than once."""
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether nobody waits for the batch under way any more; a long `run` looks now and then, and stops."""
+        return self._closed or not any(waiter.waits for waiter in self._running)
+
+    async def complete(self, work: Work) -> Outcome:
+        """Answers one request, computed together with whatever else is waiting.
+
+        Raises:
+            BackendError: The engine failed, or was closed.
+            CapabilityError: The work is not a request this engine takes.
+        """
+        return (await self.complete_all([work]))[0]
+
+    async def complete_all(self, works: Sequence[Work]) -> list[Outcome]:
+        """Answers many at once, in order. Raises as `complete` does, then for all of them."""
+        requests = [self._request(work) for work in works]
+        loop = asyncio.get_running_loop()
+        waiters = [_Waiter(request, loop, loop.create_future()) for request in requests]
+        with self._lock:
+            if self._closed:
+                raise BackendError(f"{self.model} was closed")
+            self._pending += waiters
+        loop.call_soon(self._start)  # after everything else that is ready in this turn has joined
+        return list(await asyncio.gather(*(waiter.future for waiter in waiters)))
+
+    def cost(self, usage: Usage) -> float | None:
+        """Nothing: it computes here."""
+        del usage
+        return 0.0
+
+    async def aclose(self) -> None:
+        """Fails what still waits, lets `run` see that it is abandoned, joins the thread and frees the engine."""
+        with self._lock:
+            self._closed = True
+            left, self._pending = self._pending, []
+        for waiter in left:
+            waiter.settle(BackendError(f"{self.model} was closed"))
+        if self._worker is not None:
+            await asyncio.to_thread(self._worker.shutdown)
+        self.free()
+
+    def _request(self, work: Work) -> Request:
+        if not isinstance(work, Request):
+            raise CapabilityError(
+                f"{self.model} takes prompts (Request), not {type(work).__name__} judgements; "
+                f"name an elicitation, as in '{self.default_strategy}'"
+            )
+        self.check(work)
+        return work
+
+    def _start(self) -> None:
+        """Sends the worker for what is pending; a worker that finds nothing left goes back to sleep."""
+        with self._lock:
+            if self._closed:
+                return
+            if self._worker is None:
+                self._worker = ThreadPoolExecutor(1, thread_name_prefix=type(self).__name__)
+            try:
+                self._worker.submit(self._work)
+            except RuntimeError as error:  # the interpreter is going down
+                left, self._pending = self._pending, []
+                for waiter in left:
+                    waiter.settle(BackendError(f"{self.model}: {error}"))
+
+    def _work(self) -> None:
+        with self._lock:
+            self._running = [waiter for waiter in self._pending if waiter.waits]
+            self._pending = []
+        if not self._running:
+            return
+        try:
+            outcomes = self.run([waiter.request for waiter in self._running])
+            for waiter, outcome in zip(self._running, outcomes, strict=True):
+                waiter.settle(outcome)
+        except BaseException as error:  # noqa: BLE001 - on a worker thread nobody else would hear of it
+            failure = error if isinstance(error, BackendError) else BackendError(f"{self.model}: {error!r}")
+            failure.__cause__ = error if failure is not error else error.__cause__
+            for waiter in self._running:
+                waiter.settle(failure)
+        finally:
+            self._running = []

@@ -1,0 +1,65 @@
+"""What tests share: the data they find beside the project, and strategies run by hand."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rerankllm.data import Candidate, Document, Query, Ranking
+from rerankllm.judgements import Judgement, Steps
+
+ROOT = Path(__file__).parents[1]
+SHARED_DATA = ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real runs, judgements and recorded answers, which cannot be shipped."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("needs ../shared/data beside the project")
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def make_candidates() -> Callable[[int], list[Candidate]]:
+    """n candidates d0, d1, … with falling first-stage scores."""
+
+    def make(n: int) -> list[Candidate]:
+        return [Candidate(Document(f"d{i}", f"passage number {i}"), float(n - i)) for i in range(n)]
+
+    return make
+
+
+class Played:
+    """A strategy run to its end by a function that answers judgements, with everything it asked."""
+
+    def __init__(self, steps: Steps[Ranking], answer: Callable[[Judgement], Any]) -> None:
+        self.rounds: list[tuple[Judgement, ...]] = []
+        answers = None
+        while True:
+            try:
+                batch = next(steps) if answers is None else steps.send(answers)
+            except StopIteration as stop:
+                self.ranking: Ranking = stop.value
+                break
+            self.rounds.append(batch.judgements)
+            answers = [answer(judgement) for judgement in batch.judgements]
+
+    @property
+    def calls(self) -> int:
+        return sum(map(len, self.rounds))
+
+    @property
+    def slots(self) -> int:
+        return sum(len(judgement.docs) for batch in self.rounds for judgement in batch)
+
+
+@pytest.fixture(scope="session")
+def play() -> type[Played]:
+    return Played
+
+
+@pytest.fixture(scope="session")
+def query() -> Query:
+    return Query("q", "a question")

@@ -1,0 +1,298 @@
+"""Both drivers: the same rankings, failures by name, queries joining while others run."""
+
+import asyncio
+import threading
+import time
+from concurrent.futures import CancelledError
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rerankllm.backends.base import Capabilities, CallFailed, Reply
+from rerankllm.backends.direct import DirectBackend
+from rerankllm.data import Candidate, Document, Ledger, Provenance, Query, Ranking
+from rerankllm.drivers.concurrent import Concurrent
+from rerankllm.drivers.events import Failed, Finished, Judged, Started
+from rerankllm.drivers.rounds import Rounds
+from rerankllm.errors import AuthError, QueryFailed, TemplateError
+from rerankllm.judgements import (
+    Compare,
+    Failure,
+    ParseReport,
+    Permute,
+    Score,
+    Status,
+    Unanswered,
+    WeakOrder,
+    ask,
+    try_ask,
+)
+from rerankllm.panel import Direct
+from rerankllm.spec import Stage
+
+DRIVERS = [Rounds, Concurrent]
+both = pytest.mark.parametrize("driver", DRIVERS, ids=lambda d: d.__name__)
+
+
+class Scripted(DirectBackend):
+    """Answers by a function; counts the calls it gets and the batches they come in."""
+
+    def __init__(self, answer, batch=None, delay=0.0):
+        self.model = "scripted"
+        self.capabilities = Capabilities(answers=frozenset({Score, Compare, Permute}), batch=batch)
+        self.respond = answer
+        self.delay = delay
+        self.batches = []
+
+    def answer(self, judgement):
+        outcome = self.respond(judgement)
+        return outcome if isinstance(outcome, (Reply, CallFailed)) else Reply(outcome)
+
+    async def complete(self, work):
+        await asyncio.sleep(self.delay)
+        return self.answer(work)
+
+    async def complete_all(self, works):
+        self.batches.append(len(works))
+        await asyncio.sleep(self.delay)
+        return [self.answer(work) for work in works]
+
+
+def by_value(judgement):
+    """Deterministic answers that depend on the query and the documents only, and contradict themselves at times."""
+
+    def value(doc):
+        return hash((judgement.query.query_id, doc.doc_id)) % 1000
+
+    if isinstance(judgement, Score):
+        return float(value(judgement.doc))
+    if isinstance(judgement, Compare):
+        return float(value(judgement.first) + 100 > value(judgement.second))
+    ordered = sorted(judgement.docs, key=value)
+    return WeakOrder(tuple((doc.doc_id,) for doc in ordered))
+
+
+def candidates(n):
+    return [Candidate(Document(f"d{i}", str(i)), -float(i)) for i in range(n)]
+
+
+def run(driver, backend, jobs, observer=None):
+    """Submits (query_id, n, spec) jobs and returns their outcomes."""
+    live = driver(lambda ask, kind: Direct(backend), observer)
+    try:
+        futures = [
+            live.submit(Query(query_id, "q"), candidates(n), Stage.parse(spec).strategy.rank(Query(query_id, "q"), candidates(n)))
+            for query_id, n, spec in jobs
+        ]
+        return [future.result(timeout=30) for future in futures]
+    finally:
+        live.close()
+
+
+JOBS = st.lists(
+    st.tuples(
+        st.integers(0, 3).map("q{}".format),
+        st.integers(0, 15),
+        st.sampled_from(["pointwise", "sliding(window=4, stride=2, passes=2)", "prp(sort=heap, top_k=3)",
+                         "prp(sort=bubble, top_k=2)", "prp(sort=allpair)", "interpolate(pointwise)"]),
+    ),
+    max_size=6,
+)  # fmt: skip
+
+
+@given(jobs=JOBS, batch=st.sampled_from([None, 1, 3]))
+@settings(max_examples=60, deadline=None)
+def test_the_drivers_agree(jobs, batch):
+    rounds = run(Rounds, Scripted(by_value, batch), jobs)
+    concurrent = run(Concurrent, Scripted(by_value), jobs)
+    assert rounds == concurrent
+    for (_, n, spec), outcome in zip(jobs, rounds, strict=True):
+        plan = Stage.parse(spec).strategy.plan(n)
+        assert outcome.ledger.calls in plan.calls
+        assert outcome.ledger.rounds in plan.rounds
+        assert outcome.ledger.slots in plan.slots
+
+
+def test_a_round_of_all_queries_is_one_batch():
+    backend = Scripted(by_value)
+    run(Rounds, backend, [(f"q{i}", 10, "sliding(window=4, stride=2)") for i in range(8)])
+    assert backend.batches == [8, 8, 8, 8]
+
+
+def test_a_backend_may_ask_for_smaller_batches():
+    backend = Scripted(by_value, batch=3)
+    run(Rounds, backend, [("q", 10, "pointwise")])
+    assert backend.batches == [3, 3, 3, 1]
+
+
+@both
+def test_one_failed_call_fails_its_query_only(driver):
+    def answer(judgement):
+        if judgement.query.query_id == "bad" and judgement.docs[0].doc_id == "d3":
+            return CallFailed("connection reset", attempts=3)
+        return by_value(judgement)
+
+    good, bad = run(driver, Scripted(answer), [("good", 6, "pointwise"), ("bad", 6, "pointwise")])
+    assert isinstance(good, Ranking)
+    assert isinstance(bad, Failed)
+    assert (bad.query.query_id, bad.reason) == ("bad", "connection reset")
+    assert (bad.ledger.calls, bad.ledger.attempts, bad.ledger.failed) == (5, 8, 1)
+
+
+@both
+def test_an_unusable_answer_fails_a_query_that_needs_it_and_ties_a_comparison(driver):
+    nothing = Reply(Unanswered("no label", Failure.ANSWER), ParseReport(Status.FAILED, {"no label": 1}))
+
+    def answer(judgement):
+        return nothing if judgement.docs[0].doc_id == "d0" else by_value(judgement)
+
+    sliding, prp = run(driver, Scripted(answer), [("a", 5, "sliding"), ("b", 5, "prp(sort=allpair)")])
+    assert isinstance(sliding, Failed)
+    assert sliding.reason == "no label"
+    assert isinstance(prp, Ranking)
+    assert (prp.ledger.calls, prp.ledger.failed) == (20, 4)
+    assert prp.ledger.notes["no label"] == 4
+
+
+@both
+def test_a_ranking_made_mostly_of_unusable_answers_is_a_failure(driver):
+    nothing = Reply(Unanswered("no label", Failure.ANSWER), ParseReport(Status.FAILED))
+    (outcome,) = run(driver, Scripted(lambda _: nothing), [("q", 5, "prp(sort=bubble)")])
+    assert isinstance(outcome, Failed)
+    assert "20 of 20 answers could not be used" in outcome.reason
+
+
+@both
+def test_a_backend_that_is_unusable_ends_every_query_with_its_error(driver):
+    def answer(_):
+        raise AuthError("401: wrong key")
+
+    live = driver(lambda ask, kind: Direct(Scripted(answer)), None)
+    steps = Stage.parse("pointwise").strategy.rank
+    futures = [live.submit(Query(str(i), "q"), candidates(3), steps(Query(str(i), "q"), candidates(3))) for i in range(3)]
+    for future in futures:
+        with pytest.raises(AuthError):
+            future.result(timeout=10)
+    live.close()
+
+
+@both
+def test_prompts_that_cannot_be_made_fail_the_query(driver):
+    class NoPrompt(Direct):
+        def prepare(self, judgement):
+            raise TemplateError("20 passages do not fit")
+
+    live = driver(lambda ask, kind: NoPrompt(Scripted(by_value)), None)
+    future = live.submit(Query("q", "q"), candidates(2), Stage.parse("pointwise").strategy.rank(Query("q", "q"), candidates(2)))
+    outcome = future.result(timeout=10)
+    live.close()
+    assert outcome == Failed(Query("q", "q"), "20 passages do not fit", Ledger())
+
+
+@both
+def test_a_strategy_that_loses_or_invents_documents_is_caught(driver):
+    query = Query("q", "q")
+
+    def losing():
+        yield from ask([Score(query, candidates(3)[0].document)])
+        return Ranking.of(query, [c.document for c in candidates(2)])
+
+    live = driver(lambda ask, kind: Direct(Scripted(by_value)), None)
+    outcome = live.submit(query, candidates(3), losing()).result(timeout=10)
+    live.close()
+    assert isinstance(outcome, Failed)
+    assert "every candidate once" in outcome.reason
+
+
+@both
+def test_a_strategy_that_raises_is_an_error_for_its_caller_only(driver):
+    query = Query("q", "q")
+
+    def broken():
+        yield from ask([Score(query, candidates(1)[0].document)])
+        raise ZeroDivisionError
+
+    live = driver(lambda ask, kind: Direct(Scripted(by_value)), None)
+    bad = live.submit(query, candidates(1), broken())
+    good = live.submit(query, candidates(4), Stage.parse("pointwise").strategy.rank(query, candidates(4)))
+    with pytest.raises(ZeroDivisionError):
+        bad.result(timeout=10)
+    assert len(good.result(timeout=10)) == 4
+    live.close()
+
+
+@both
+def test_queries_join_while_others_run(driver):
+    backend = Scripted(by_value, delay=0.005)
+    live = driver(lambda ask, kind: Direct(backend), None)
+    futures = []
+
+    def submit(i):
+        query = Query(str(i), "q")
+        futures.append(live.submit(query, candidates(9), Stage.parse("sliding(window=3, stride=1)").strategy.rank(query, candidates(9))))
+
+    threads = [threading.Thread(target=submit, args=(i,)) for i in range(10)]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.003)
+    for thread in threads:
+        thread.join()
+    assert all(isinstance(future.result(timeout=10), Ranking) for future in futures)
+    live.close()
+
+
+@both
+def test_closing_cancels_and_is_final(driver):
+    live = driver(lambda ask, kind: Direct(Scripted(by_value, delay=60)), None)
+    query = Query("q", "q")
+    future = live.submit(query, candidates(3), Stage.parse("pointwise").strategy.rank(query, candidates(3)))
+    time.sleep(0.05)
+    live.close()
+    live.close()
+    with pytest.raises(CancelledError):
+        future.result(timeout=1)
+    with pytest.raises(RuntimeError, match="closed"):
+        live.submit(query, [], Stage.parse("pointwise").strategy.rank(query, []))
+
+
+@both
+def test_events_tell_the_whole_story(driver):
+    events = []
+    (outcome,) = run(driver, Scripted(by_value), [("q", 5, "pointwise")], events.append)
+    assert events[0] == Started(Query("q", "q"), 5)
+    assert [type(event) for event in events[1:-1]] == [Judged] * 5
+    assert {event.judgement.doc.doc_id for event in events[1:-1]} == {f"d{i}" for i in range(5)}
+    assert events[-1] == Finished(outcome)
+
+
+@both
+def test_what_no_model_read_is_marked(driver):
+    (outcome,) = run(driver, Scripted(by_value), [("q", 11, "sliding(window=2, stride=3)")])
+    unread = {r.doc_id for r in outcome if r.provenance is Provenance.UNREAD}
+    read = {"d9", "d10", "d6", "d7", "d3", "d4", "d0", "d1"}
+    assert unread == {f"d{i}" for i in range(11)} - read
+
+
+@both
+def test_ties_are_counted_in_float32(driver):
+    (outcome,) = run(driver, Scripted(lambda j: 1.0 + 1e-12 * int(j.doc.doc_id[1:])), [("q", 4, "pointwise")])
+    assert outcome.ledger.notes == {"tied scores": 3}
+
+
+def test_ask_and_try_ask():
+    nothing = Unanswered("no label", Failure.ANSWER)
+    lost = Unanswered("timeout", Failure.CALL)
+    judgement = Score(Query("q", "q"), Document("d", "d"))
+    for how, answer, raises in [(ask, nothing, True), (ask, lost, True), (try_ask, lost, True), (try_ask, nothing, False)]:
+        steps = how([judgement])
+        next(steps)
+        if raises:
+            with pytest.raises(QueryFailed, match=answer.reason):
+                steps.send([answer])
+        else:
+            with pytest.raises(StopIteration) as stop:
+                steps.send([answer])
+            assert stop.value.value == [answer]
+    with pytest.raises(StopIteration):
+        next(ask([]))

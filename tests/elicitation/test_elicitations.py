@@ -1,0 +1,171 @@
+"""From judgement to request and from response to answer, for every elicitation."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rerankllm.backends.base import Capabilities, Generate, ReadContinuation, ReadLabels, Response
+from rerankllm.data import Document, Query
+from rerankllm.elicitation.base import Settings, default_elicitation
+from rerankllm.elicitation.labels import single_tokens, tokens_of
+from rerankllm.elicitation.likelihood import Likelihood
+from rerankllm.elicitation.logprobs import Labels
+from rerankllm.elicitation.text import Text
+from rerankllm.errors import CapabilityError, TemplateError
+from rerankllm.judgements import Compare, Failure, Permute, Score, Status, Unanswered, WeakOrder, Write
+from tests_tokens import WordTokenizer
+
+QUERY = Query("q", "how long do fleas live")
+DOCS = tuple(Document(name, f"passage {name}") for name in "abc")
+CHAT = Capabilities(generate=True, label_logprobs=20)
+LOCAL = Capabilities(generate=True, label_logprobs=100, continuation_logprobs=True, token_prompts=True)
+
+
+def bind(elicitation, judgement, capabilities=LOCAL):
+    return elicitation.bind(judgement, WordTokenizer(), capabilities, Settings())
+
+
+class TestText:
+    def test_permute(self):
+        elicitor = bind(Text(), Permute)
+        judgement = Permute(QUERY, DOCS)
+        request = elicitor.prepare(judgement)
+        assert isinstance(request.want, Generate)
+        answer, report = elicitor.read(judgement, Response("[3] > [1] = [2]"))
+        assert (answer, report.status) == (WeakOrder((("c",), ("a", "b"))), Status.PARSED)
+        answer, report = elicitor.read(judgement, Response("[3] > [9]"))
+        assert (answer, report.status) == (WeakOrder((("c",),), ("a", "b")), Status.REPAIRED)
+
+    def test_an_answer_without_labels_is_unanswered_and_quoted(self):
+        answer, report = bind(Text(), Permute).read(Permute(QUERY, DOCS), Response("Error: model overloaded"))
+        assert answer == Unanswered(
+            "the model answered 'Error: model overloaded', in which no answer was found", Failure.ANSWER
+        )
+        assert report.status is Status.FAILED
+
+    def test_room_for_a_complete_answer(self):
+        few, many = (bind(Text(), Permute).prepare(Permute(QUERY, DOCS[:n])).want.max_tokens for n in (2, 3))
+        assert few < many
+        assert bind(Text(max_tokens=7), Permute).prepare(Permute(QUERY, DOCS)).want.max_tokens == 7
+        assert bind(Text(), Permute).prepare(Permute(QUERY, DOCS, decode=1)).want.max_tokens < many
+
+    def test_compare_and_score(self):
+        compare = bind(Text(), Compare)
+        judgement = Compare(QUERY, *DOCS[:2])
+        assert compare.read(judgement, Response("[A]"))[0] == 1.0
+        assert compare.read(judgement, Response("B"))[0] == 0.0
+        assert isinstance(compare.read(judgement, Response("both"))[0], Unanswered)
+        assert bind(Text(), Score).read(Score(QUERY, DOCS[0]), Response("2"))[0] == 2.0
+
+    @given(st.text())
+    def test_reading_never_raises(self, text):
+        for kind, judgement in ((Permute, Permute(QUERY, DOCS)), (Compare, Compare(QUERY, *DOCS[:2]))):
+            answer, report = TEXT[kind].read(judgement, Response(text))
+            assert isinstance(answer, Unanswered) == (report.status is Status.FAILED)
+
+
+TEXT = {kind: bind(Text(), kind) for kind in (Permute, Compare)}
+
+
+class TestLabels:
+    def test_permute_is_first(self):
+        elicitor = bind(Labels(), Permute)
+        judgement = Permute(QUERY, DOCS)
+        want = elicitor.prepare(judgement).want
+        assert isinstance(want, ReadLabels)
+        assert want.labels == ("A", "B", "C")
+        assert len({ids[0] for ids in want.ids}) == 3
+        answer, report = elicitor.read(judgement, Response(logprobs=(-3.0, -1.0, -2.0)))
+        assert (answer.ranked, report.status) == (("b", "c", "a"), Status.PARSED)
+
+    def test_labels_not_reported_are_omitted_and_equal_ones_tied(self):
+        answer, report = bind(Labels(), Permute).read(
+            Permute(QUERY, DOCS), Response(logprobs=(-1.0, math.nan, -1.0 - 1e-12), floor=-5.0)
+        )
+        assert answer == WeakOrder((("a", "c"),), ("b",))
+        assert (report.status, report.repairs) == (Status.REPAIRED, {"missing": 1})
+        answer, report = bind(Labels(), Permute).read(Permute(QUERY, DOCS), Response(logprobs=(math.nan,) * 3))
+        assert isinstance(answer, Unanswered)
+
+    def test_compare_is_the_softmax_of_two_letters(self):
+        elicitor = bind(Labels(), Compare)
+        answer, _ = elicitor.read(Compare(QUERY, *DOCS[:2]), Response(logprobs=(-1.0, -2.0)))
+        assert answer == pytest.approx(1 / (1 + math.exp(-1)))
+
+    def test_a_label_beyond_the_reported_ones_is_bounded_by_them(self):
+        elicitor = bind(Labels(), Compare)
+        answer, report = elicitor.read(Compare(QUERY, *DOCS[:2]), Response(logprobs=(-1.0, math.nan), floor=-6.0))
+        assert answer == pytest.approx(1 / (1 + math.exp(-5)))
+        assert report.status is Status.REPAIRED
+        answer, report = elicitor.read(Compare(QUERY, *DOCS[:2]), Response(logprobs=(math.nan, math.nan), floor=-6.0))
+        assert (isinstance(answer, Unanswered), report.status) == (True, Status.FAILED)
+
+    def test_grades_are_an_expectation(self):
+        elicitor = bind(Labels(prompt="grades"), Score)
+        answer, _ = elicitor.read(Score(QUERY, DOCS[0]), Response(logprobs=tuple(map(math.log, (0.1, 0.2, 0.3, 0.4)))))
+        assert answer == pytest.approx(0.2 + 0.6 + 1.2)
+
+    def test_yes_counts_with_its_variants(self):
+        want = bind(Labels(), Score).prepare(Score(QUERY, DOCS[0])).want
+        assert want.labels == ("Yes", "No")
+        assert len(want.ids[0]) == len(want.ids[1]) == 4
+
+    def test_more_documents_than_labels_say_so(self):
+        docs = tuple(Document(str(i), "x") for i in range(21))
+        with pytest.raises(TemplateError, match="tells at most 20 labels apart, 21 documents"):
+            bind(Labels(), Permute, CHAT).prepare(Permute(QUERY, docs))
+
+
+class TestLikelihood:
+    def test_mean_log_probability_of_the_query(self):
+        elicitor = bind(Likelihood(), Score)
+        judgement = Score(QUERY, DOCS[0])
+        want = elicitor.prepare(judgement).want
+        assert isinstance(want, ReadContinuation)
+        assert len(want.ids) == 5
+        assert elicitor.read(judgement, Response(logprobs=(-1.0, -2.0, -3.0)))[0] == -2.0
+
+    def test_the_query_is_not_in_the_prompt(self):
+        request = bind(Likelihood(), Score).prepare(Score(QUERY, DOCS[0]))
+        assert not set(request.want.ids) & set(request.prompt.ids)
+
+
+@pytest.mark.parametrize(
+    ("elicitation", "judgement", "capabilities", "message"),
+    [
+        (Labels(), Permute, Capabilities(generate=True), "needs label log-probabilities"),
+        (Likelihood(), Score, CHAT, "needs the log-probabilities of given tokens"),
+        (Likelihood(), Permute, LOCAL, "'likelihood' does not elicit Permute; it elicits Score"),
+        (Text(), Permute, Capabilities(), "needs a model that writes"),
+        (Text(), Write, LOCAL, "does not elicit Write"),
+    ],
+)
+def test_what_cannot_work_says_so_before_any_call(elicitation, judgement, capabilities, message):
+    with pytest.raises(CapabilityError, match=message):
+        bind(elicitation, judgement, capabilities)
+
+
+def test_defaults():
+    assert default_elicitation(Score, LOCAL) == "likelihood"
+    assert default_elicitation(Score, CHAT) == "labels"
+    assert default_elicitation(Compare, CHAT) == "labels"
+    assert default_elicitation(Permute, LOCAL) == "text"
+    assert default_elicitation(Score, Capabilities(generate=True)) == "text"
+
+
+def test_single_token_labels_run_out_with_a_number():
+    class Halves(WordTokenizer):
+        """Splits every two-letter word into letters."""
+
+        def encode(self, text, *, special=False):
+            return tuple(super(Halves, self).encode(c, special=special)[0] for c in text)
+
+    found = single_tokens(Halves(), "[", 52)
+    assert [label for label, _ in found][:27] == [*"ABCDEFGHIJKLMNOPQRSTUVWXYZ", "a"]
+    with pytest.raises(TemplateError, match="has 52 single-token letter labels"):
+        single_tokens(Halves(), "[", 53)
+    with pytest.raises(TemplateError, match="label 'AB' is not a single token"):
+        tokens_of(Halves(), "[", "AB")
+    assert len(single_tokens(WordTokenizer(), "[", 100)) == 100

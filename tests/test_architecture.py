@@ -1,0 +1,65 @@
+"""Imports point one way, and importing the package loads nothing heavy."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "rerankllm"
+HEAVY = ["torch", "vllm", "openai", "ray", "llama_cpp", "transformers", "numpy", "ir_measures", "typer", "jinja2", "yaml"]
+
+# What the modules of a room may import, besides those of the same room.
+LAYERS = {
+    "errors": set(),
+    "data": set(),
+    "plan": set(),
+    "judgements": {"data", "errors"},
+    "grammar": {"errors"},
+    "spec": {"data", "errors", "grammar", "judgements", "plan"},
+    "aggregation": {"data", "errors", "judgements"},
+    "calibration": {"data", "errors", "judgements"},
+    "elicitation": {"data", "errors", "judgements", "backends.base"},
+    "strategies": {"aggregation", "calibration", "data", "errors", "judgements", "plan", "spec"},
+    "formats": {"data", "errors"},
+    "backends": {"data", "elicitation", "errors", "formats", "judgements"},
+    "drivers": {"backends.base", "data", "errors", "judgements"},
+    "evaluation": {"data", "errors"},
+    "sample": set(),
+    "panel": {"backends.base", "data", "drivers.task", "elicitation", "errors", "judgements", "plan", "spec"},
+    "reranker": {"backends.base", "data", "drivers", "elicitation", "errors", "formats", "judgements", "panel", "plan", "spec"},
+    "cli": {"", "data", "drivers.events", "elicitation", "errors", "evaluation", "formats", "plan", "reranker", "sample", "spec"},
+}  # fmt: skip
+
+
+def imports(path):
+    """Modules of the package that a file imports, as dotted names without the package's own."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "rerankllm":
+            yield node.module.partition(".")[2]
+        elif isinstance(node, ast.Import):
+            yield from (a.name.partition(".")[2] for a in node.names if a.name.split(".")[0] == "rerankllm")
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_one_way(path):
+    room = path.relative_to(PACKAGE).with_suffix("").parts[0]
+    if room == "__init__":
+        return
+    allowed = LAYERS[room]
+    for module in imports(path):
+        own = module.split(".")[0] == room
+        assert own or any(module == a or (a and module.startswith(f"{a}.")) for a in allowed), f"{room} imports {module}"
+
+
+def test_importing_loads_nothing_heavy():
+    code = f"import rerankllm, sys; print([m for m in {HEAVY} if m in sys.modules])"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert loaded.strip() == "[]"
+
+
+def test_no_print_outside_the_command_line():
+    for path in PACKAGE.rglob("*.py"):
+        calls = [n for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.Call)]
+        assert not [c for c in calls if isinstance(c.func, ast.Name) and c.func.id == "print"], path

@@ -1,0 +1,36 @@
+"""What is built is what works: the wheel, unpacked somewhere else, has its prompts and its sample."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_wheel_carries_prompts_sample_and_types(tmp_path):
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)],
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "installed")
+        names = archive.namelist()
+    assert "rerankllm/py.typed" in names
+    assert not [name for name in names if name.startswith(("tests/", "eval/", "prompts/"))]
+    code = (
+        "import rerankllm; from rerankllm.elicitation.templates import load, names; from rerankllm.sample import path;"
+        "assert 'installed' in rerankllm.__file__; found = names(); [load(*n.split('/')) for n in found];"
+        "assert path('run.txt').is_file(); print(*found)"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(tmp_path / "installed")},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert shown == sorted(str(p.relative_to(ROOT / "prompts"))[:-5] for p in (ROOT / "prompts").glob("*/*.yaml"))

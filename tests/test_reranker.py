@@ -1,0 +1,193 @@
+"""The facade, over backends that need no model."""
+
+import asyncio
+import threading
+
+import pytest
+
+from rerankllm import Candidate, Document, InputError, Provenance, Query, QueryFailed, Ranking, Reranker
+from rerankllm.errors import CapabilityError
+from rerankllm.formats.beir import read_corpus, read_queries
+from rerankllm.formats.trec import read_run
+from rerankllm.sample import path as sample
+
+QUERY = Query("query", "which is best?")
+
+
+@pytest.fixture
+def oracle(tmp_path):
+    """Grades: document 2 is best, then 0, then 1; `a`, `b` likewise."""
+    path = tmp_path / "qrels.txt"
+    path.write_text("query 0 0 2\nquery 0 1 1\nquery 0 2 3\nquery 0 a 1\nquery 0 b 2\n")
+    return f"oracle:{path}"
+
+
+def test_texts_in_ranking_out(oracle):
+    with Reranker("pointwise", oracle) as reranker:
+        ranking = reranker.rerank("which is best?", ["zero", "one", "two"])
+    assert isinstance(ranking, Ranking)
+    assert [(r.rank, r.doc_id, r.score, r.document.text) for r in ranking] == [
+        (1, "2", 3.0, "two"),
+        (2, "0", 2.0, "zero"),
+        (3, "1", 1.0, "one"),
+    ]
+    assert ranking.ledger.calls == 3
+    assert ranking.top(1).doc_ids == ("2",)
+    assert len(ranking) == 3
+    assert ranking[0].doc_id == "2"
+
+
+def test_dicts_and_documents_keep_ids_titles_and_metadata(oracle):
+    documents = [
+        {"id": "a", "text": "first", "title": "A", "metadata": {"url": "u"}},
+        {"_id": "b", "text": "second", "colour": "red"},
+    ]
+    with Reranker("sliding", oracle) as reranker:
+        best, other = reranker.rerank("which is best?", documents)
+        assert (best.doc_id, best.score, best.document.metadata) == ("b", None, {"colour": "red"})
+        assert (other.document.title, other.document.metadata) == ("A", {"url": "u"})
+        own = [Document("a", "x", metadata={"n": 1}), Document("b", "y")]
+        assert [r.document for r in reranker.rerank(QUERY, own)] == own[::-1]
+
+
+@pytest.mark.parametrize("strategy", ["pointwise", "sliding", "prp", "prp(sort=allpair)", "interpolate(sliding)"])
+def test_empty_single_and_duplicate_texts(oracle, strategy):
+    with Reranker(strategy, oracle) as reranker:
+        assert reranker.rerank("q", []).doc_ids == ()
+        assert reranker.rerank("q", ["only"]).doc_ids == ("0",)
+        assert reranker.rerank("q", ["same", "same", "same"]).doc_ids == ("2", "0", "1")
+
+
+def test_first_stage_scores_are_fused_only_when_there_are_any(oracle):
+    documents = [{"id": "a", "text": "x", "score": 9.0}, {"id": "b", "text": "y", "score": 1.0}]
+    with Reranker("interpolate(sliding, weight=0.2)", oracle) as reranker:
+        assert reranker.rerank("q", documents).doc_ids == ("a", "b")
+        assert reranker.rerank("q", [{**d, "score": None} for d in documents]).doc_ids == ("b", "a")
+
+
+@pytest.mark.parametrize(
+    ("documents", "message"),
+    [
+        ("one string", "a list of documents"),
+        ([{"id": "a"}], "document 0 should be a text, a dict with 'text'"),
+        ([3], "document 0 should be"),
+        ([{"id": "a", "text": "x"}, {"id": "a", "text": "y"}], "1 document ids come more than once: a"),
+    ],
+)
+def test_bad_documents(oracle, documents, message):
+    with Reranker("sliding", oracle) as reranker, pytest.raises(InputError, match=message):
+        reranker.rerank("q", documents)
+
+
+def test_bad_settings(oracle):
+    with pytest.raises(InputError, match="depth should be at least 1"):
+        Reranker("sliding", oracle, depth=0)
+    with pytest.raises(InputError, match="at least 1 token"):
+        Reranker("sliding", oracle, passage_tokens=0)
+    with Reranker("sliding", oracle) as reranker, pytest.raises(InputError, match="query is empty"):
+        reranker.rerank("  ", ["x"])
+
+
+def test_what_a_model_cannot_do_is_said_before_the_first_call(oracle):
+    with pytest.raises(CapabilityError, match="leave the '/ elicitation' out"):
+        Reranker("sliding / labels", oracle)
+    with pytest.raises(CapabilityError, match="leave the '/ elicitation' out"):
+        Reranker("interpolate(sliding / labels)", oracle)
+    recorded = oracle.replace("oracle", "recorded").replace("qrels.txt", "recorded.jsonl")
+    with open(recorded.removeprefix("recorded:"), "w") as file:
+        file.write('{"query_id": "q", "doc_ids": ["a"], "response": "[1]"}\n')
+    with pytest.raises(CapabilityError, match="answers Permute, and this strategy asks Score"):
+        Reranker("pointwise", recorded)
+
+
+def test_a_query_that_cannot_be_ranked_raises_and_names_itself(oracle):
+    with Reranker("sliding", oracle) as reranker:
+        with pytest.raises(QueryFailed, match="query other: no qrels for query other"):
+            reranker.rerank(Query("other", "?"), ["a", "b"])
+        assert len(reranker.rerank("q", ["a", "b"])) == 2  # and goes on working
+
+
+def test_depth_leaves_the_rest_unread_in_input_order(oracle):
+    with Reranker("sliding", oracle, depth=2) as reranker:
+        ranking = reranker.rerank("q", ["zero", "one", "two", "three"])
+        assert ranking.doc_ids == ("0", "1", "2", "3")
+        assert [r.provenance for r in ranking] == [Provenance.JUDGED] * 2 + [Provenance.UNREAD] * 2
+        assert [r.rank for r in ranking] == [1, 2, 3, 4]
+        assert reranker.plan(100).calls == (1, 1)
+
+
+def test_top_k_is_an_aim_and_cuts_nothing(oracle):
+    with Reranker("prp(sort=bubble)", oracle) as reranker:
+        ranking = reranker.rerank("q", ["zero", "one", "two"], top_k=1)
+        assert ranking.doc_ids == ("2", "0", "1")
+        assert ranking.ledger.calls == 4
+
+
+def test_from_everywhere(oracle):
+    """Twice, from several threads, and inside a running loop."""
+    with Reranker("sliding", oracle) as reranker:
+        expected = reranker.rerank("q", ["a", "b", "c"]).doc_ids
+        assert reranker.rerank("q", ["a", "b", "c"]).doc_ids == expected
+
+        found = []
+        threads = [
+            threading.Thread(target=lambda: found.append(reranker.rerank("q", ["a", "b", "c"]).doc_ids)) for _ in range(8)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert found == [expected] * 8
+
+        async def inside():
+            blocking = reranker.rerank("q", ["a", "b", "c"]).doc_ids
+            awaited = await asyncio.gather(*(reranker.arerank("q", ["a", "b", "c"]) for _ in range(5)))
+            return [blocking, *(ranking.doc_ids for ranking in awaited)]
+
+        assert asyncio.run(inside()) == [expected] * 6
+        assert asyncio.run(inside()) == [expected] * 6
+
+
+@pytest.mark.parametrize("driver", ["rounds", "concurrent"])
+def test_a_run(driver):
+    run, queries = read_run(sample("run.txt")), read_queries(sample("queries.tsv"))
+    corpus = read_corpus(sample("corpus.jsonl"))
+    with Reranker("sliding(window=8, stride=4)", f"oracle:{sample('qrels.txt')}", driver=driver) as reranker:
+        result = reranker.rerank_run(run, queries, corpus)
+        assert [r.query.query_id for r in result.rankings] == list(run)
+        assert all(sorted(r.doc_ids) == sorted(d for d, _ in run[r.query.query_id]) for r in result.rankings)
+        assert result.ledger.calls == sum(reranker.plan(len(ranked)).calls.low for ranked in run.values())
+        assert result.ledger.rounds == 4
+        missing = {key: value for key, value in queries.items() if key != next(iter(queries))}
+        with pytest.raises(InputError, match="skip-missing"):
+            reranker.rerank_run(run, missing, corpus)
+        assert len(reranker.rerank_run(run, missing, corpus, skip_missing=True).rankings) == len(run) - 1
+
+
+def test_many_queries_stream_with_few_in_memory(oracle, monkeypatch):
+    monkeypatch.setattr("rerankllm.reranker.LIVE_QUERIES", 4)
+    taken = []
+
+    def queries():
+        for i in range(20):
+            taken.append(i)
+            yield Query("query", str(i)), [Candidate(Document(str(d), "x")) for d in range(3)]
+
+    with Reranker("sliding", oracle) as reranker:
+        for done, outcome in enumerate(reranker.stream(queries())):
+            assert outcome.query.text == str(done)
+            assert len(taken) <= done + 4
+
+
+def test_the_drivers_give_the_recorded_figure(shared_data):
+    """RankVicuna's own answers give the nDCG@10 its paper printed, whatever the driver."""
+    data = shared_data / "dl19-bm25"
+    run, queries = read_run(data / "run.txt"), read_queries(data / "queries.tsv")
+    corpus = read_corpus(data / "corpus.jsonl")
+    rankings = []
+    for driver in ("rounds", "concurrent"):
+        with Reranker("sliding", f"recorded:{shared_data}/rankvicuna-dl19-bm25.jsonl", driver=driver) as reranker:
+            result = reranker.rerank_run(run, queries, corpus)
+        assert (result.ledger.calls, result.ledger.parsed, result.failures) == (387, 387, ())
+        rankings.append(result.rankings)
+    assert rankings[0] == rankings[1]
