@@ -1,11 +1,14 @@
-"""What tests share: the data they find beside the project, and strategies run by hand."""
+"""What tests share: the data they find beside the project, strategies run by hand, and the command line."""
 
+import io
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from rerankllm.cli import main
 from rerankllm.data import Candidate, Document, Query, Ranking
 from rerankllm.judgements import Judgement, Steps
 
@@ -63,3 +66,24 @@ def play() -> type[Played]:
 @pytest.fixture(scope="session")
 def query() -> Query:
     return Query("q", "a question")
+
+
+@pytest.fixture
+def cli(monkeypatch, capsys):
+    """Runs `rerankllm …`; returns (exit status, stdout, stderr)."""
+
+    def run(*arguments, stdin=""):
+        monkeypatch.setattr(sys, "argv", ["rerankllm", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        try:
+            main()
+            status = 0
+        except SystemExit as stop:
+            status = stop.code
+            if isinstance(status, str):
+                sys.stderr.write(f"{status}\n")
+                status = 1
+        out, err = capsys.readouterr()
+        return status or 0, out, err
+
+    return run

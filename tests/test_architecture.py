@@ -8,7 +8,19 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "rerankllm"
-HEAVY = ["torch", "vllm", "openai", "ray", "llama_cpp", "transformers", "numpy", "ir_measures", "typer", "jinja2", "yaml"]
+HEAVY = [
+    "torch",
+    "vllm",
+    "openai",
+    "ray",
+    "llama_cpp",
+    "transformers",
+    "numpy",
+    "ir_measures",
+    "typer",
+    "jinja2",
+    "yaml",
+]
 
 # What the modules of a room may import, besides those of the same room.
 LAYERS = {
@@ -50,7 +62,9 @@ def test_imports_point_one_way(path):
     allowed = LAYERS[room]
     for module in imports(path):
         own = module.split(".")[0] == room
-        assert own or any(module == a or (a and module.startswith(f"{a}.")) for a in allowed), f"{room} imports {module}"
+        assert own or any(module == a or (a and module.startswith(f"{a}.")) for a in allowed), (
+            f"{room} imports {module}"
+        )
 
 
 def test_importing_loads_nothing_heavy():

@@ -131,7 +131,8 @@ def test_from_everywhere(oracle):
 
         found = []
         threads = [
-            threading.Thread(target=lambda: found.append(reranker.rerank("q", ["a", "b", "c"]).doc_ids)) for _ in range(8)
+            threading.Thread(target=lambda: found.append(reranker.rerank("q", ["a", "b", "c"]).doc_ids))
+            for _ in range(8)
         ]
         for thread in threads:
             thread.start()

@@ -47,12 +47,18 @@ def test_the_printed_form_is_the_spec(stage):
         ("sliding(4, 2)", "sliding(window=4, stride=2, passes=1)"),
         (" sliding ( window = 4,stride=2, ) ", "sliding(window=4, stride=2, passes=1)"),
         ("sliding / labels", "sliding(window=20, stride=10, passes=1) / labels(prompt=default)"),
-        ("sliding/labels(prompt='my own.yaml')", "sliding(window=20, stride=10, passes=1) / labels(prompt='my own.yaml')"),
+        (
+            "sliding/labels(prompt='my own.yaml')",
+            "sliding(window=20, stride=10, passes=1) / labels(prompt='my own.yaml')",
+        ),
         (
             "prp(sort=heap, top_k=10) / labels(prompt=prp-demos) @ openai:gpt-x",
             "prp(sort=heap, top_k=10) / labels(prompt=prp-demos) @ openai:gpt-x",
         ),
-        ("interpolate(pointwise / likelihood, .25)", "interpolate(stage=pointwise / likelihood(prompt=default), weight=0.25)"),
+        (
+            "interpolate(pointwise / likelihood, .25)",
+            "interpolate(stage=pointwise / likelihood(prompt=default), weight=0.25)",
+        ),
         ("pointwise @ 'llamacpp:a file (1).gguf'", "pointwise @ 'llamacpp:a file (1).gguf'"),
         ("text-free", None),
     ],

@@ -92,7 +92,7 @@ class BatchBackend(ABC):
     @property
     def abandoned(self) -> bool:
         """Whether nobody waits for the batch under way any more; a long `run` looks now and then, and stops."""
-        return self._closed or not any(waiter.waits for waiter in self._running)
+        return self._closed or (bool(self._running) and not any(waiter.waits for waiter in self._running))
 
     async def complete(self, work: Work) -> Outcome:
         """Answers one request, computed together with whatever else is waiting.

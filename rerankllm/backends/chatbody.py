@@ -87,8 +87,8 @@ def read_completion(body: str) -> Completion:
     )
 
 
-def label_logprobs(positions: Sequence[Any], labels: Sequence[str]) -> tuple[float, ...]:
-    """The log-probability of each label where the model began to spell one.
+def label_logprobs(positions: Sequence[Any], labels: Sequence[str]) -> tuple[tuple[float, ...], float]:
+    """The log-probability of each label where the model began to spell one, and the least of all reported there.
 
     That is the first generated token which, white space and brackets around it aside, is a label and no part
     of a longer word. Each label's value sums over the alternatives there that spell it; NaN if none does.
@@ -111,7 +111,8 @@ def label_logprobs(positions: Sequence[Any], labels: Sequence[str]) -> tuple[flo
             if not found:
                 raise UnusableError("this server returned no top_logprobs beside the chosen token; use / text")
             sums = {label: [value for text, value in found if fold(text) == label] for label in wanted}
-            return tuple(log_sum_exp(sums[label]) if sums[label] else math.nan for label in wanted)
+            values = tuple(log_sum_exp(sums[label]) if sums[label] else math.nan for label in wanted)
+            return values, min(value for _, value in found)
     raise UnusableError("none of the labels was generated; use / text", "".join(spelled))
 
 

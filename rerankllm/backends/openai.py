@@ -3,6 +3,7 @@
 import asyncio
 import importlib.util
 import logging
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -95,7 +96,7 @@ class OpenAI(RemoteBackend):
         shown = "&".join(f"{key}={value}" for key, value in options.items() if value is not None)
         super().__init__(
             model=f"openai:{name}" + (f"?{shown}" if shown else ""),
-            capabilities=Capabilities(generate=True, label_logprobs=MAX_TOP_LOGPROBS, context=context),
+            capabilities=Capabilities(generate=True, label_logprobs=MAX_TOP_LOGPROBS, context=context, remote=True),
             default_strategy="sliding / text",
             concurrency=concurrency,
         )
@@ -172,9 +173,11 @@ class OpenAI(RemoteBackend):
         """
         completion = read_completion(body)
         labels = request.want.labels if isinstance(request.want, ReadLabels) else None
+        logprobs, floor = ((), math.nan) if labels is None else label_logprobs(completion.positions, labels)
         return Response(
             text=completion.text if labels is None else "",
-            logprobs=() if labels is None else label_logprobs(completion.positions, labels),
+            logprobs=logprobs,
+            floor=floor,
             usage=completion.usage or await self._estimated(request, completion.text),
             attempts=attempts,
             finish_reason=completion.finish_reason,

@@ -4,6 +4,7 @@ Sequences of a KV cache may share cells, so what several prompts have in common 
 left to compute for paths sorted by their tokens; `Cells` keeps count of the room that takes. Nothing here computes.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -61,7 +62,7 @@ def plan(paths: Sequence[Path]) -> list[Run]:
     Args:
         paths: Sorted by their ids. Those that hold tokens already hold the beginning of one and the same sequence.
     """
-    joins = [shared(before, path) for before, path in zip(paths, paths[1:], strict=False)]
+    joins = [shared(before, path) for before, path in itertools.pairwise(paths)]
     runs = []
     for index, path in enumerate(paths):
         start = max(path.cached, joins[index - 1] if index else 0)

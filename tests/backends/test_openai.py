@@ -30,7 +30,7 @@ from rerankllm.data import Query, Usage
 from rerankllm.errors import AuthError, BackendError, InputError, MissingExtra
 from rerankllm.judgements import Write
 from rerankllm.spec import ModelSpec
-from tests.scripted_server import Answer, Delay, Drop, Garbage, Hang, ScriptedServer, Status, Trickle
+from scripted_server import Answer, Delay, Drop, Garbage, Hang, ScriptedServer, Status, Trickle
 
 KEY = "sk-proj-0123456789-very-secret"
 SOON = {"retry-after-ms": "1"}  # what the SDK takes as leave to retry at once
@@ -548,11 +548,11 @@ def test_bodies_of_any_shape_are_read_or_refused(whole, choice, message):
 def test_log_probabilities_of_any_shape_are_read_or_refused(positions):
     positions = [{"token": "A", "top_logprobs": p} if i % 2 else p for i, p in enumerate(positions)]
     try:
-        values = label_logprobs(positions, ("A", "B"))
+        values, floor = label_logprobs(positions, ("A", "B"))
     except UnusableError:
         return
     assert len(values) == 2
-    assert all(isinstance(value, float) for value in values)
+    assert all(isinstance(value, float) for value in (*values, floor))
 
 
 # --- labels -------------------------------------------------------------------------------------------------
@@ -574,6 +574,7 @@ def test_labels_are_read_where_the_first_one_is_spelled_and_summed_over_variants
     outcome, server = read(start, bracket, spelled, ("]", {"]": -0.1}), later)
     assert outcome.logprobs[:2] == pytest.approx((math.log(0.1), math.log(0.8)))
     assert math.isnan(outcome.logprobs[2])
+    assert outcome.floor == -9.0
     assert (outcome.text, outcome.usage, outcome.attempts) == ("", Usage(7, 3), 1)
     body = server.bodies[0]
     assert (body["logprobs"], body["top_logprobs"], body["max_tokens"]) == (True, 12, 5)

@@ -2,36 +2,11 @@
 
 import json
 import re
-import sys
 
 import pytest
 
-from rerankllm.cli import main
 from rerankllm.formats.trec import read_run
 from rerankllm.sample import path as sample
-
-
-@pytest.fixture
-def cli(monkeypatch, capsys):
-    """Runs `rerankllm …`; returns (exit status, stdout, stderr)."""
-
-    def run(*arguments, stdin=""):
-        import io
-
-        monkeypatch.setattr(sys, "argv", ["rerankllm", *map(str, arguments)])
-        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
-        try:
-            main()
-            status = 0
-        except SystemExit as stop:
-            status = stop.code
-            if isinstance(status, str):
-                sys.stderr.write(f"{status}\n")
-                status = 1
-        out, err = capsys.readouterr()
-        return status or 0, out, err
-
-    return run
 
 
 SOURCE = ["--run", sample("run.txt"), "--queries", sample("queries.tsv"), "--corpus", sample("corpus.jsonl")]

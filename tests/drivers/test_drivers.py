@@ -82,7 +82,11 @@ def run(driver, backend, jobs, observer=None):
     live = driver(lambda ask, kind: Direct(backend), observer)
     try:
         futures = [
-            live.submit(Query(query_id, "q"), candidates(n), Stage.parse(spec).strategy.rank(Query(query_id, "q"), candidates(n)))
+            live.submit(
+                Query(query_id, "q"),
+                candidates(n),
+                Stage.parse(spec).strategy.rank(Query(query_id, "q"), candidates(n)),
+            )
             for query_id, n, spec in jobs
         ]
         return [future.result(timeout=30) for future in futures]
@@ -170,7 +174,9 @@ def test_a_backend_that_is_unusable_ends_every_query_with_its_error(driver):
 
     live = driver(lambda ask, kind: Direct(Scripted(answer)), None)
     steps = Stage.parse("pointwise").strategy.rank
-    futures = [live.submit(Query(str(i), "q"), candidates(3), steps(Query(str(i), "q"), candidates(3))) for i in range(3)]
+    futures = [
+        live.submit(Query(str(i), "q"), candidates(3), steps(Query(str(i), "q"), candidates(3))) for i in range(3)
+    ]
     for future in futures:
         with pytest.raises(AuthError):
             future.result(timeout=10)
@@ -184,7 +190,9 @@ def test_prompts_that_cannot_be_made_fail_the_query(driver):
             raise TemplateError("20 passages do not fit")
 
     live = driver(lambda ask, kind: NoPrompt(Scripted(by_value)), None)
-    future = live.submit(Query("q", "q"), candidates(2), Stage.parse("pointwise").strategy.rank(Query("q", "q"), candidates(2)))
+    future = live.submit(
+        Query("q", "q"), candidates(2), Stage.parse("pointwise").strategy.rank(Query("q", "q"), candidates(2))
+    )
     outcome = future.result(timeout=10)
     live.close()
     assert outcome == Failed(Query("q", "q"), "20 passages do not fit", Ledger())
@@ -230,7 +238,11 @@ def test_queries_join_while_others_run(driver):
 
     def submit(i):
         query = Query(str(i), "q")
-        futures.append(live.submit(query, candidates(9), Stage.parse("sliding(window=3, stride=1)").strategy.rank(query, candidates(9))))
+        futures.append(
+            live.submit(
+                query, candidates(9), Stage.parse("sliding(window=3, stride=1)").strategy.rank(query, candidates(9))
+            )
+        )
 
     threads = [threading.Thread(target=submit, args=(i,)) for i in range(10)]
     for thread in threads:
@@ -284,7 +296,12 @@ def test_ask_and_try_ask():
     nothing = Unanswered("no label", Failure.ANSWER)
     lost = Unanswered("timeout", Failure.CALL)
     judgement = Score(Query("q", "q"), Document("d", "d"))
-    for how, answer, raises in [(ask, nothing, True), (ask, lost, True), (try_ask, lost, True), (try_ask, nothing, False)]:
+    for how, answer, raises in [
+        (ask, nothing, True),
+        (ask, lost, True),
+        (try_ask, lost, True),
+        (try_ask, nothing, False),
+    ]:
         steps = how([judgement])
         next(steps)
         if raises:

@@ -15,7 +15,7 @@ from rerankllm.elicitation.logprobs import Labels
 from rerankllm.elicitation.text import Text
 from rerankllm.errors import CapabilityError, TemplateError
 from rerankllm.judgements import Compare, Failure, Permute, Score, Status, Unanswered, WeakOrder, Write
-from tests_tokens import WordTokenizer
+from word_tokenizer import WordTokenizer
 
 QUERY = Query("q", "how long do fleas live")
 DOCS = tuple(Document(name, f"passage {name}") for name in "abc")

@@ -11,7 +11,7 @@ from rerankllm.elicitation.labels import letters, numbers
 from rerankllm.elicitation.prompts import PromptBuilder
 from rerankllm.elicitation.templates import load, names
 from rerankllm.errors import TemplateError
-from tests_tokens import WordTokenizer
+from word_tokenizer import WordTokenizer
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "prompts"
 QUERY = Query("q1", "how long do fleas live")
@@ -90,8 +90,14 @@ def test_a_template_of_ones_own(tmp_path):
         ("description: d\ncompletion: x\nmessages: []", "needs either messages or completion"),
         ("completion: x", "KeyError 'description'"),
         ("description: d\nsource: s\nelicitation: text\npassage_tokens: many\ncompletion: x", "ValueError"),
-        ("description: d\nsource: s\nelicitation: text\npassage_tokens: 9\ncompletion: x\nlabels: words", "numbers, letters"),
-        ("description: d\nsource: s\nelicitation: text\npassage_tokens: 9\nmessages: [{robot: x}]", "a message is from"),
+        (
+            "description: d\nsource: s\nelicitation: text\npassage_tokens: 9\ncompletion: x\nlabels: words",
+            "numbers, letters",
+        ),
+        (
+            "description: d\nsource: s\nelicitation: text\npassage_tokens: 9\nmessages: [{robot: x}]",
+            "a message is from",
+        ),
     ],
 )
 def test_malformed_templates(tmp_path, text, message):

@@ -74,9 +74,7 @@ def test_other_fields_are_metadata(tmp_path, fields, metadata):
 
 
 def test_lone_surrogates_are_replaced(tmp_path):
-    path = write_jsonl(
-        tmp_path / "c.jsonl", '{"_id": "d", "title": "\\udc00", "text": "a\\ud83d b \\ud83d\\ude00"}\n'
-    )
+    path = write_jsonl(tmp_path / "c.jsonl", '{"_id": "d", "title": "\\udc00", "text": "a\\ud83d b \\ud83d\\ude00"}\n')
     document = read_corpus(path)["d"]
     assert (document.title, document.text) == ("?", "a? b 😀")
 
@@ -168,9 +166,7 @@ def test_a_beir_folder(tmp_path, suffix):
     write_jsonl(tmp_path / f"corpus.jsonl{suffix}", {"_id": "d", "title": "", "text": "x"})
     write_jsonl(tmp_path / f"queries.jsonl{suffix}", {"_id": "q", "text": "x?"})
     for split, grade in (("test", 2), ("dev", 1)):
-        write_jsonl(
-            tmp_path / "qrels" / f"{split}.tsv{suffix}", f"query-id\tcorpus-id\tscore\nq\td\t{grade}\n"
-        )
+        write_jsonl(tmp_path / "qrels" / f"{split}.tsv{suffix}", f"query-id\tcorpus-id\tscore\nq\td\t{grade}\n")
     folder = read_folder(tmp_path)
     assert list(folder.qrels) == ["dev", "test"]
     assert read_corpus(folder.corpus) == {"d": Document("d", "x")}
@@ -212,9 +208,7 @@ def test_a_folder_of_another_layout_says_what_was_looked_for(tmp_path):
 
 def test_no_folder_at_all(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(
-        InputError, match=r"is a file; expected a folder with corpus\.jsonl and queries\.jsonl$"
-    ):
+    with pytest.raises(InputError, match=r"is a file; expected a folder with corpus\.jsonl and queries\.jsonl$"):
         read_folder(tmp_path / "file")
     with pytest.raises(InputError, match="no such folder; expected a folder with"):
         read_folder(tmp_path / "nowhere")

@@ -192,6 +192,5 @@ def test_what_is_written_is_read_back(tmp_path_factory, query, documents):
     assert [(c.doc_id, c.document.content) for c in candidates] == [(d.doc_id, d.content) for d in documents]
     assert [c.score for c in candidates] == [float(score) for score in range(len(documents), 0, -1)]
     assert all(
-        c.document.metadata.get("url") == d.metadata.get("url")
-        for c, d in zip(candidates, documents, strict=True)
+        c.document.metadata.get("url") == d.metadata.get("url") for c, d in zip(candidates, documents, strict=True)
     )

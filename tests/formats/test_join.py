@@ -29,9 +29,7 @@ def test_queries_without_a_text():
     run = {query_id: [("a", 1.0)] for query_id in ("1", "w", "x", "2", "y", "z")}
     with pytest.raises(InputError) as caught:
         join(run, TOPICS, CORPUS, skip_missing=False)
-    assert str(caught.value).startswith(
-        "4 of the run's 6 queries not found among the query texts (w, x, y, …)"
-    )
+    assert str(caught.value).startswith("4 of the run's 6 queries not found among the query texts (w, x, y, …)")
     assert "--skip-missing" in str(caught.value)
     joined = join(run, TOPICS, CORPUS, skip_missing=True)
     assert [query.query_id for query, _ in joined.queries] == ["1", "2"]
@@ -51,9 +49,7 @@ def test_documents_not_in_the_corpus():
     assert str(caught.value).startswith("3 of the run's 5 documents not found in the corpus (x, y, z);")
     assert "--skip-missing" in str(caught.value)
     joined = join(run, topics, CORPUS, skip_missing=True)
-    assert joined.queries == [
-        (Query("1", "one?"), [Candidate(CORPUS["b"], 5.0), Candidate(CORPUS["a"], 3.0)])
-    ]
+    assert joined.queries == [(Query("1", "one?"), [Candidate(CORPUS["b"], 5.0), Candidate(CORPUS["a"], 3.0)])]
     assert joined.skipped_queries == ("2", "lost")
     assert joined.skipped_documents == 3
 

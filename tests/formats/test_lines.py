@@ -156,9 +156,7 @@ def test_ids_are_text_or_whole_numbers(value, read):
     assert identifier("f", 1, "_id", {"_id": value}) == read
 
 
-@pytest.mark.parametrize(
-    "record", [{}, *({"_id": value} for value in (None, "", True, 1.5, ["a"], "\ud800"))]
-)
+@pytest.mark.parametrize("record", [{}, *({"_id": value} for value in (None, "", True, 1.5, ["a"], "\ud800"))])
 def test_other_ids_are_refused(record):
     with pytest.raises(InputError, match=r'^f:4: expected "_id" to be a non-empty string or a whole number'):
         identifier("f", 4, "_id", record)

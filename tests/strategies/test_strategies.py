@@ -176,9 +176,7 @@ def test_a_judge_that_always_prefers_the_first_leaves_the_order_alone(make_candi
 
 def test_omitted_and_tied_documents_keep_the_order_of_their_window(play, query):
     docs = [Candidate(Document(name, name)) for name in "abcd"]
-    played = play(
-        Stage.parse("sliding").strategy.rank(query, docs), lambda _: WeakOrder((("d",), ("b", "c")), ("a",))
-    )
+    played = play(Stage.parse("sliding").strategy.rank(query, docs), lambda _: WeakOrder((("d",), ("b", "c")), ("a",)))
     assert played.ranking.doc_ids == ("d", "b", "c", "a")
 
 

@@ -1,0 +1,149 @@
+"""Models in this process, through llama.cpp: nothing to serve, and with `smollm2` nothing to download."""
+
+import functools
+import os
+from collections.abc import Sequence
+
+from rerankllm.backends import gguf
+from rerankllm.backends.base import CallFailed, Capabilities, ReadLabels, Request, Response, TokenPrompt
+from rerankllm.backends.batching import BatchBackend
+from rerankllm.backends.llamacpp_engine import Engine
+from rerankllm.backends.llamacpp_schedule import Job, Scheduler
+from rerankllm.backends.llamacpp_tokenizer import LlamaTokenizer
+from rerankllm.backends.reading import reader_for
+from rerankllm.data import Usage
+from rerankllm.errors import CapabilityError, SpecError
+
+PACKAGED_TYPE = "bf16"
+"""Weights the packaged models are converted to: they compute at more than twice the speed of those shipped."""
+
+MOST_SEQUENCES = 255
+
+
+class LlamaCpp(BatchBackend):
+    """A GGUF model, computed in this process.
+
+    Takes prompts as token ids only. Requests are computed together, what they begin with in common once, and the
+    beginning of the last ones stays in memory for the next. Writing is greedy: always the most likely token, the
+    lowest id of equals. Batching moves log-probabilities by rounding only, in the second decimal or beyond.
+
+    Args:
+        name: `smollm2`, which comes with the extra `embedded`, or the path of a .gguf file.
+        type: Weights to compute with: `bf16`, `f16`, `f32`, `q8_0`, `q4_0`, or `file` for those in the file. Others
+            than the file's are converted once and kept in the user's cache folder. None is `bf16` for `smollm2`,
+            whose 4-bit weights compute slowly, and `file` for a path.
+        threads: Threads that compute; None for one a CPU that this process may use.
+        context: Tokens the cache holds. A prompt with its answer may be as long, if the model was trained for it;
+            short ones share it.
+        batch: Tokens decoded at a time.
+        max_sequences: Requests worked on at a time; less than `batch`.
+        gpu_layers: Layers kept on a GPU, where llama.cpp was built for one; -1 for all.
+
+    Raises:
+        MissingExtra: llama.cpp, or the package with the weights, is not installed.
+        InputError: The file is missing, or holds no causal language model.
+        SpecError: An option is out of range.
+    """
+
+    default_strategy = "pointwise / likelihood"
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        type: str | None = None,  # noqa: A002 - the word users write in the spec
+        threads: int | None = None,
+        context: int = 8192,
+        batch: int = 512,
+        max_sequences: int = 32,
+        gpu_layers: int = -1,
+    ) -> None:
+        super().__init__()
+        if not 0 < max_sequences <= min(batch - 1, MOST_SEQUENCES):
+            raise SpecError(f"llamacpp: max_sequences should be 1 to {min(batch - 1, MOST_SEQUENCES)}, and below batch")
+        if context < 1 or (threads is not None and threads < 1):
+            raise SpecError("llamacpp: context and threads should be at least 1")
+        wanted = type or (PACKAGED_TYPE if name in gguf.PACKAGED else gguf.AS_SHIPPED)
+        self.model = f"llamacpp:{name}?type={wanted}"
+        self._source = gguf.find(name)
+        path, file_type = gguf.weights(self._source, wanted)
+        self._engine = Engine(
+            path,
+            file_type=file_type,
+            threads=threads or _cpus(),
+            cells=context,
+            batch=batch,
+            sequences=max_sequences + 1,
+            gpu_layers=gpu_layers,
+        )
+        self._scheduler = Scheduler(self._engine)
+        self._tokenizer = LlamaTokenizer(self._engine, self.model)
+        self.capabilities = Capabilities(
+            generate=True,
+            label_logprobs=self._engine.vocabulary,
+            continuation_logprobs=True,
+            token_prompts=True,
+            context=min(context, self._engine.trained_context),
+        )
+
+    @property
+    def tokenizer(self) -> LlamaTokenizer:
+        """The model's own."""
+        return self._tokenizer
+
+    @functools.cached_property
+    def revision(self) -> str:
+        """SHA-256 of the weights as shipped, in hexadecimal: with `model`, what its answers depend on."""
+        return gguf.fingerprint(self._source)
+
+    def check(self, request: Request) -> None:
+        """Raises `CapabilityError` for messages: the prompt has to be tokens."""
+        if not isinstance(request.prompt, TokenPrompt):
+            raise CapabilityError(f"{self.model} takes prompts as token ids: apply its tokenizer's chat template first")
+
+    def run(self, requests: Sequence[Request]) -> list[Response | CallFailed]:
+        """Computes these requests together; see `BatchBackend.run`."""
+        entries = [self._enter(request) for request in requests]
+        self._scheduler.run([entry for entry in entries if isinstance(entry, Job)], lambda: self.abandoned)
+        return [self._outcome(entry) for entry in entries]
+
+    def free(self) -> None:
+        """Frees the model; its tokenizer cannot be used afterwards either."""
+        self._engine.close()
+
+    def _enter(self, request: Request) -> Job | Response | CallFailed:
+        """What there is to do for a request, or its outcome where that is nothing."""
+        want = request.want
+        prompt = request.prompt.ids if isinstance(request.prompt, TokenPrompt) else ()
+        reader = reader_for(want, self._engine)
+        if isinstance(want, ReadLabels) and len(want.ids) != len(want.labels):
+            return CallFailed("the labels to read come without their token ids")
+        if not prompt:
+            return CallFailed("the prompt is empty")
+        if reader is None:
+            logprobs = (float("nan"),) * len(want.labels) if isinstance(want, ReadLabels) else ()
+            return Response(logprobs=logprobs, usage=Usage(len(prompt)), finish_reason="length")
+        ids = prompt + reader.extra
+        known = (*ids, *reader.named)
+        if min(known) < 0 or max(known) >= self._engine.vocabulary:
+            return CallFailed(f"a token id is outside the vocabulary of {self._engine.vocabulary}")
+        limit = self.capabilities.context or 0
+        if len(ids) + reader.room > limit:
+            return CallFailed(
+                f"{len(prompt)} prompt tokens and {len(ids) - len(prompt) + reader.room + 1} for the answer "
+                f"exceed the context of {limit} tokens"
+            )
+        return Job(ids, len(prompt), reader)
+
+    @staticmethod
+    def _outcome(entry: Job | Response | CallFailed) -> Response | CallFailed:
+        if not isinstance(entry, Job):
+            return entry
+        return entry.reader.response(entry.prompt) if entry.done else CallFailed("given up: nobody waited for it")
+
+
+def _cpus() -> int:
+    """CPUs this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

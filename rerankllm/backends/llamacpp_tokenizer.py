@@ -1,0 +1,104 @@
+"""The tokenizer and the chat template that a GGUF file carries."""
+
+import datetime as dt
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from jinja2 import Template
+from jinja2.exceptions import TemplateError as JinjaError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from rerankllm.backends.base import Message
+from rerankllm.backends.llamacpp_engine import Engine
+from rerankllm.errors import CapabilityError, TemplateError
+
+
+class LlamaTokenizer:
+    """Tokens as the model knows them. May be used from any thread, until the engine is closed."""
+
+    def __init__(self, engine: Engine, name: str) -> None:
+        self._engine = engine
+        self._name = name
+
+    @functools.cached_property
+    def bos(self) -> tuple[int, ...]:
+        """What a raw completion has to start with, for models that want a first token."""
+        lib, vocab = self._engine.lib, self._engine.vocab
+        return (lib.llama_vocab_bos(vocab),) if lib.llama_vocab_get_add_bos(vocab) else ()
+
+    def encode(self, text: str, *, special: bool = False) -> tuple[int, ...]:
+        """Token ids, without a BOS token. Control tokens spelled out in `text` are plain text unless `special`."""
+        raw = text.encode("utf-8", "replace")
+        lib, vocab = self._engine.lib, self._engine.vocab
+        size = len(raw) + 8
+        while True:
+            buffer = (lib.llama_token * size)()
+            found = lib.llama_tokenize(vocab, raw, len(raw), buffer, size, False, special)
+            if found >= 0:
+                return tuple(buffer[:found])
+            size = -found
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of these ids, control tokens spelled out; bytes that are no UTF-8 become U+FFFD.
+
+        Raises:
+            IndexError: An id is not in the vocabulary.
+        """
+        if ids and not (min(ids) >= 0 and max(ids) < self._engine.vocabulary):
+            raise IndexError(f"token ids of {self._name} go from 0 to {self._engine.vocabulary - 1}")
+        return b"".join(self._engine.spell(token, special=True) for token in ids).decode("utf-8", "replace")
+
+    def chat(self, messages: Sequence[Message]) -> str:
+        """The chat template, applied; a last assistant message is left open to be continued.
+
+        Raises:
+            CapabilityError: The file carries no chat template.
+            TemplateError: The template refuses these messages.
+        """
+        opening = ""
+        if messages and messages[-1].role == "assistant":
+            *messages, last = messages
+            opening = last.content
+        turns = [{"role": message.role, "content": message.content} for message in messages]
+        try:
+            return self._template.render(messages=turns, add_generation_prompt=True, **self._variables) + opening
+        except JinjaError as error:
+            raise TemplateError(f"{self._name}: its chat template does not take these messages: {error}") from error
+
+    @functools.cached_property
+    def _template(self) -> Template:
+        source = self._engine.lib.llama_model_chat_template(self._engine.model, None)
+        if not source:
+            raise CapabilityError(
+                f"{self._name} carries no chat template: use a prompt template that is a plain completion"
+            )
+        environment = ImmutableSandboxedEnvironment(
+            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+        )
+        environment.globals["raise_exception"] = _refuse
+        environment.globals["strftime_now"] = _now
+        return environment.from_string(source.decode("utf-8", "replace"))
+
+    @functools.cached_property
+    def _variables(self) -> dict[str, Any]:
+        """What templates may ask for besides the messages."""
+        lib, vocab = self._engine.lib, self._engine.vocab
+        return {
+            "bos_token": self._text(lib.llama_vocab_bos, vocab),
+            "eos_token": self._text(lib.llama_vocab_eos, vocab),
+            "tools": None,
+            "documents": None,
+        }
+
+    def _text(self, which: Callable[[Any], int], vocab: Any) -> str:
+        token = which(vocab)
+        return self._engine.spell(token, special=True).decode("utf-8", "replace") if token >= 0 else ""
+
+
+def _refuse(message: str) -> NoReturn:
+    raise JinjaError(message)
+
+
+def _now(form: str) -> str:
+    return dt.datetime.now().astimezone().strftime(form)

@@ -1,0 +1,141 @@
+"""Hosts that refuse, die and lie: what fails is named, costs what it must, and never becomes a ranking."""
+
+import json
+import re
+import socket
+import time
+
+import pytest
+from scripted_server import Answer, Delay, Drop, Garbage, ScriptedServer, Status
+
+from rerankllm.formats.trec import read_run
+from rerankllm.sample import path as sample
+
+SOURCE = ["--run", sample("run.txt"), "--queries", sample("queries.tsv"), "--corpus", sample("corpus.jsonl")]
+RUN = read_run(sample("run.txt"))
+
+
+@pytest.fixture
+def rerank(cli, tmp_path):
+    """`rerankllm rerank` of the sample against a server; returns (status, stderr, run written, summary)."""
+
+    def run(url, *more, strategy="sliding(window=8, stride=4)"):
+        output, summary = tmp_path / "out.run", tmp_path / "s.json"
+        status, out, err = cli(
+            "rerank", *SOURCE, "--model", "openai:scripted?timeout=2&retries=1", "--base-url", url,
+            "--strategy", strategy, "--output", output, "--summary", summary, *more,
+        )  # fmt: skip
+        assert out == ""
+        assert "Traceback" not in err
+        written = read_run(output) if output.exists() else None
+        return status, err, written, json.loads(summary.read_text()) if summary.exists() else None
+
+    return run
+
+
+def shown(body):
+    """How many passages a prompt shows."""
+    return len(re.findall(r"^\[\d+\] ", body["messages"][-1]["content"], re.MULTILINE))
+
+
+def reverse(body, _):
+    return Answer(" > ".join(f"[{i}]" for i in range(shown(body), 0, -1)))
+
+
+@pytest.mark.parametrize("concurrency", [1, 8, 64])
+@pytest.mark.parametrize("strategy", ["sliding", "pointwise / text"])
+def test_a_wrong_key_is_one_call_one_line_and_status_1(rerank, concurrency, strategy):
+    with ScriptedServer(lambda body, n: Status(401, {"error": {"message": "Incorrect API key"}})) as server:
+        status, err, written, _ = rerank(server.url, "--concurrency", concurrency, strategy=strategy)
+    assert (status, server.calls) == (1, 1)
+    assert "401: Incorrect API key; check the key in $OPENAI_API_KEY" in err
+    assert err.strip().count("\n") == 0
+    assert written == {}
+
+
+def test_a_dead_server_fails_every_query_by_name(rerank):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}/v1"
+        started = time.monotonic()
+        status, err, written, report = rerank(url)
+    assert time.monotonic() - started < 30
+    assert (status, written) == (3, {})
+    assert list(report["failures"]) == list(RUN)
+    assert report["failed_queries"] == len(RUN)
+    assert report["calls"] == 0
+    for query_id in RUN:
+        assert f"query {query_id} failed: cannot reach 127.0.0.1" in err
+
+
+def test_a_server_that_works(rerank):
+    with ScriptedServer(reverse) as server:
+        status, _, written, report = rerank(server.url)
+    assert (status, report["failed_queries"]) == (0, 0)
+    assert server.calls == report["calls"] == report["attempts"] == 4 * len(RUN)
+    assert report["prompt_tokens"] == 7 * server.calls
+    assert report["cost_usd"] is None  # nobody said the price, and unknown is not zero
+    assert {q: sorted(d for d, _ in ranked) for q, ranked in written.items()} == {
+        q: sorted(d for d, _ in ranked) for q, ranked in RUN.items()
+    }
+
+
+LIES = {
+    "an error as the answer": Answer("Error: rate limit exceeded, retry in 20 s"),
+    "a number in a sentence": Answer("I ranked all 8 passages as 2024 asked."),
+    "a refusal": Answer("", message={"refusal": "I cannot rank [2] > [1]"}),
+    "a filter": Answer("[2] > [1]", finish_reason="content_filter"),
+    "nothing": Answer(""),
+    "no content": Answer(None),
+    "an error object with status 200": Garbage(json.dumps({"error": {"message": "[2] > [1]"}})),
+    "a web page with status 200": Garbage("<html><h1>[2] > [1]</h1></html>", "text/html"),
+    "half a document": Garbage('{"choices": [{"message": {"content": "[2] > [1]'),
+    "an error status with a ranking in it": Status(500, "[2] > [1]"),
+    "a bad request with a ranking in it": Status(400, {"error": {"message": "[2] > [1]"}}),
+    "a connection that breaks": Drop(),
+    "endless reasoning": Answer("<think>first [2] > [1], but then"),
+}
+
+
+@pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
+def test_what_is_not_an_answer_never_becomes_a_ranking(rerank, lie):
+    """One query's prompts are answered by a lie, the others' truly: exactly that query fails."""
+    victim = list(RUN)[3]
+    text = dict(line.split("\t") for line in sample("queries.tsv").read_text().splitlines())[victim]
+
+    def script(body, n):
+        return lie if text in body["messages"][-1]["content"] else reverse(body, n)
+
+    with ScriptedServer(script) as server:
+        status, err, written, report = rerank(server.url)
+    assert status == 3
+    assert list(report["failures"]) == [victim]
+    assert list(written) == [q for q in RUN if q != victim]
+    assert f"query {victim} failed: " in err
+
+
+def test_a_lie_from_the_start_fails_everything_and_not_for_ever(rerank):
+    with ScriptedServer(lambda body, n: Status(500, "[2] > [1]")) as server:
+        status, _, written, report = rerank(server.url)
+    assert (status, written, report["failed_queries"]) == (3, {}, len(RUN))
+    assert server.calls == report["attempts"] <= 2 * len(RUN)
+
+
+def test_slow_and_failing_calls_cost_time_but_no_rankings(rerank):
+    """Every third call fails once, every answer takes a moment; the ledger counts what the server counted."""
+    failed = set()
+
+    def script(body, n):
+        key = json.dumps(body["messages"])
+        if n % 3 == 1 and key not in failed:
+            failed.add(key)
+            return Status(503, "busy", {"retry-after": "0"})
+        return Delay(0.01, reverse(body, n))
+
+    with ScriptedServer(script) as server:
+        status, _, written, report = rerank(server.url)
+        slow = report
+    assert (status, slow["failed_queries"]) == (0, 0)
+    assert server.calls == slow["attempts"] > slow["calls"] == 4 * len(RUN)
+    with ScriptedServer(reverse) as server:
+        assert rerank(server.url)[2] == written
