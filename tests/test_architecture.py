@@ -40,8 +40,10 @@ LAYERS = {
     "evaluation": {"data", "errors"},
     "sample": set(),
     "panel": {"backends.base", "data", "drivers.task", "elicitation", "errors", "judgements", "plan", "spec"},
-    "reranker": {"backends.base", "data", "drivers", "elicitation", "errors", "formats", "judgements", "panel", "plan", "spec"},
-    "cli": {"", "data", "drivers.events", "elicitation", "errors", "evaluation", "formats", "plan", "reranker", "sample", "spec"},
+    "reranker": {"backends.base", "data", "drivers", "elicitation", "errors", "formats", "judgements",
+        "panel", "plan", "spec"},
+    "cli": {"", "data", "drivers.events", "elicitation", "errors", "evaluation", "formats", "plan", "reranker",
+        "sample", "spec"},
 }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -94,8 +95,7 @@ def test_what_a_model_cannot_do_is_said_before_the_first_call(oracle):
     with pytest.raises(CapabilityError, match="leave the '/ elicitation' out"):
         Reranker("interpolate(sliding / labels)", oracle)
     recorded = oracle.replace("oracle", "recorded").replace("qrels.txt", "recorded.jsonl")
-    with open(recorded.removeprefix("recorded:"), "w") as file:
-        file.write('{"query_id": "q", "doc_ids": ["a"], "response": "[1]"}\n')
+    Path(recorded.removeprefix("recorded:")).write_text('{"query_id": "q", "doc_ids": ["a"], "response": "[1]"}\n')
     with pytest.raises(CapabilityError, match="answers Permute, and this strategy asks Score"):
         Reranker("pointwise", recorded)
 

@@ -35,8 +35,7 @@ def rank(scores: np.ndarray, doc_ids: list[str], depth: int) -> list[tuple[str, 
 
 def make_run(sample: Path, depth: int) -> str:
     """Return the TREC run of the collection in `sample` as text."""
-    with open(sample / "corpus.jsonl", encoding="utf-8") as file:
-        docs = [json.loads(line) for line in file]
+    docs = [json.loads(line) for line in (sample / "corpus.jsonl").read_text(encoding="utf-8").split("\n") if line]
     doc_ids = [doc["_id"] for doc in docs]
     texts = [f"{doc['title']} {doc['text']}".strip() for doc in docs]
     retriever = bm25s.BM25(k1=0.9, b=0.4)

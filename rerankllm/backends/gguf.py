@@ -51,7 +51,7 @@ def find(name: str) -> Path:
 
 
 def file_type(path: Path) -> int:
-    """llama.cpp's number for the type of a file's weights.
+    """llama.cpp's number for the type of a file's weights; -1 where the file does not say.
 
     Raises:
         InputError: It is no GGUF file.
@@ -59,7 +59,9 @@ def file_type(path: Path) -> int:
     lib = library()
     model = load_model(path, vocab_only=True)
     try:
-        return int(lib.llama_model_ftype(model)) & ~int(lib.LLAMA_FTYPE_GUESSED)
+        value = ctypes.create_string_buffer(16)
+        found = lib.llama_model_meta_val_str(model, b"general.file_type", value, len(value))
+        return int(value.value) if found > 0 else -1
     finally:
         lib.llama_model_free(model)
 

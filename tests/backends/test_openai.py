@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 pytest.importorskip("openai")
 
+from scripted_server import Answer, Delay, Drop, Garbage, Hang, ScriptedServer, Status, Trickle
+
 from rerankllm.backends.base import (
     CallFailed,
     ChatPrompt,
@@ -30,7 +32,6 @@ from rerankllm.data import Query, Usage
 from rerankllm.errors import AuthError, BackendError, InputError, MissingExtra
 from rerankllm.judgements import Write
 from rerankllm.spec import ModelSpec
-from scripted_server import Answer, Delay, Drop, Garbage, Hang, ScriptedServer, Status, Trickle
 
 KEY = "sk-proj-0123456789-very-secret"
 SOON = {"retry-after-ms": "1"}  # what the SDK takes as leave to retry at once

@@ -8,7 +8,6 @@ import pytest
 from rerankllm.formats.trec import read_run
 from rerankllm.sample import path as sample
 
-
 SOURCE = ["--run", sample("run.txt"), "--queries", sample("queries.tsv"), "--corpus", sample("corpus.jsonl")]
 ORACLE = ["--model", f"oracle:{sample('qrels.txt')}"]
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rerankllm.backends.base import Capabilities, CallFailed, Reply
+from rerankllm.backends.base import CallFailed, Capabilities, Reply
 from rerankllm.backends.direct import DirectBackend
 from rerankllm.data import Candidate, Document, Ledger, Provenance, Query, Ranking
 from rerankllm.drivers.concurrent import Concurrent

@@ -5,6 +5,7 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from word_tokenizer import WordTokenizer
 
 from rerankllm.backends.base import Capabilities, Generate, ReadContinuation, ReadLabels, Response
 from rerankllm.data import Document, Query
@@ -15,7 +16,6 @@ from rerankllm.elicitation.logprobs import Labels
 from rerankllm.elicitation.text import Text
 from rerankllm.errors import CapabilityError, TemplateError
 from rerankllm.judgements import Compare, Failure, Permute, Score, Status, Unanswered, WeakOrder, Write
-from word_tokenizer import WordTokenizer
 
 QUERY = Query("q", "how long do fleas live")
 DOCS = tuple(Document(name, f"passage {name}") for name in "abc")

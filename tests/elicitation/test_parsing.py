@@ -14,8 +14,8 @@ from rerankllm.judgements import Status
 PARSED, REPAIRED, FAILED = Status.PARSED, Status.REPAIRED, Status.FAILED
 
 FRAGMENTS = st.sampled_from(
-    [*"[]>=,. \n;:*#", "[1]", "[2]", "] > [", " > ", "12", "3", "０", "²", "①", "Passage", "A", "[B]", "<think>", "</think>",
-     "9" * 5000, "I cannot", "\ud800", "\x00"]
+    [*"[]>=,. \n;:*#", "[1]", "[2]", "] > [", " > ", "12", "3", "０", "²", "①", "Passage", "A", "[B]", "<think>",
+     "</think>", "9" * 5000, "I cannot", "\ud800", "\x00"]
 )  # fmt: skip
 ANSWERS = st.one_of(st.text(), st.lists(FRAGMENTS, max_size=40).map("".join))
 

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from word_tokenizer import WordTokenizer
 
 from rerankllm.backends.base import Capabilities, ChatPrompt
 from rerankllm.data import Document, Query
@@ -11,7 +12,6 @@ from rerankllm.elicitation.labels import letters, numbers
 from rerankllm.elicitation.prompts import PromptBuilder
 from rerankllm.elicitation.templates import load, names
 from rerankllm.errors import TemplateError
-from word_tokenizer import WordTokenizer
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "prompts"
 QUERY = Query("q1", "how long do fleas live")

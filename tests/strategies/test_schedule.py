@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,6 +24,6 @@ def test_rounds_are_disjoint_and_keep_the_order_of_overlapping_steps(steps):
 @given(SPANS)
 def test_no_step_could_run_earlier(steps):
     rounds = earliest_rounds(steps)
-    for before, spans in zip(rounds, rounds[1:], strict=False):
+    for before, spans in pairwise(rounds):
         taken = {place for start, stop in before for place in range(start, stop)}
         assert all(taken & set(range(start, stop)) for start, stop in spans)
