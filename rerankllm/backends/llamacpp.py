@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 
 from rerankllm.backends import gguf
-from rerankllm.backends.base import CallFailed, Capabilities, ReadLabels, Request, Response, TokenPrompt
+from rerankllm.backends.base import CallFailed, Capabilities, Generate, ReadLabels, Request, Response, TokenPrompt
 from rerankllm.backends.batching import BatchBackend
 from rerankllm.backends.llamacpp_engine import Engine
 from rerankllm.backends.llamacpp_schedule import Job, Scheduler
@@ -84,6 +84,7 @@ class LlamaCpp(BatchBackend):
             continuation_logprobs=True,
             token_prompts=True,
             context=min(context, self._engine.trained_context),
+            batch=2 * max_sequences,
         )
 
     @property
@@ -122,7 +123,8 @@ class LlamaCpp(BatchBackend):
             return CallFailed("the prompt is empty")
         if reader is None:
             logprobs = (float("nan"),) * len(want.labels) if isinstance(want, ReadLabels) else ()
-            return Response(logprobs=logprobs, usage=Usage(len(prompt)), finish_reason="length")
+            ended = "length" if isinstance(want, Generate) else "stop"
+            return Response(logprobs=logprobs, usage=Usage(len(prompt)), finish_reason=ended)
         ids = prompt + reader.extra
         known = (*ids, *reader.named)
         if min(known) < 0 or max(known) >= self._engine.vocabulary:

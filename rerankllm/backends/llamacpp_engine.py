@@ -1,10 +1,6 @@
-"""llama.cpp itself: its library, a loaded model, and one context that decodes for many sequences at once."""
+"""llama.cpp at work: a loaded model, and one context that decodes for many sequences at once."""
 
 import ctypes
-import functools
-import importlib
-import logging
-import os
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,17 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rerankllm.backends.llamacpp_library import complaint, library, load_model
 from rerankllm.backends.reading import Logits
-from rerankllm.errors import BackendError, InputError, MissingExtra
-
-log = logging.getLogger(__name__)
+from rerankllm.errors import BackendError, InputError
 
 FLOATS = frozenset({0, 1, 32})
 """llama.cpp's numbers for files of f32, f16 and bf16 weights."""
-
-_WARN, _ERROR = 3, 4  # ggml's log levels
-_complaints: list[str] = []
-_keep: list[Any] = []  # C holds on to the callback, so Python must
 
 
 class Token(NamedTuple):
@@ -39,69 +30,6 @@ class Token(NamedTuple):
     position: int
     sequences: tuple[int, ...]
     read: bool
-
-
-@functools.cache
-def library() -> Any:
-    """The `llama_cpp` module, loaded, its log turned into ours.
-
-    Raises:
-        MissingExtra: It is not installed, or does not load.
-    """
-    try:
-        lib = importlib.import_module("llama_cpp")
-    except ImportError as error:
-        raise MissingExtra(
-            "llamacpp: models need a C++ compiler (`apt-get install g++ cmake`, or Xcode's command line tools) and "
-            "`pip install 'rerankllm[embedded]'`; `--model openai:NAME --base-url URL` works without"
-        ) from error
-    except (OSError, RuntimeError) as error:
-        raise MissingExtra(
-            f"llama-cpp-python is installed but does not load ({error}); "
-            "`pip install --force-reinstall --no-cache-dir llama-cpp-python` builds it for this machine"
-        ) from error
-    callback = lib.llama_log_callback(_hear)
-    _keep.append(callback)
-    lib.llama_log_set(callback, None)
-    lib.llama_backend_init()
-    return lib
-
-
-def _hear(level: int, text: bytes, _: Any) -> None:
-    """Passes on what llama.cpp complains of; its warnings are mostly about its own defaults."""
-    if level in (_WARN, _ERROR):
-        line = text.decode("utf-8", "replace").strip()
-        log.log(logging.ERROR if level == _ERROR else logging.INFO, "%s", line)
-        if level == _ERROR:
-            _complaints.append(line)
-
-
-def complaint() -> str:
-    """The first error llama.cpp reported since this was last asked, in brackets, or nothing."""
-    first = _complaints[0] if _complaints else ""
-    _complaints.clear()
-    return f" ({first})" if first else ""
-
-
-def load_model(path: Path, **options: Any) -> Any:
-    """Opens a GGUF file; the caller frees the model.
-
-    Args:
-        path: The file.
-        options: Fields of `llama_model_params`.
-
-    Raises:
-        InputError: llama.cpp cannot read it.
-    """
-    lib = library()
-    params = lib.llama_model_default_params()
-    for name, value in options.items():
-        setattr(params, name, value)
-    complaint()
-    model = lib.llama_model_load_from_file(os.fsencode(path), params)
-    if not model:
-        raise InputError(f"{path}: llama.cpp cannot load it{complaint()}; it takes GGUF files")
-    return model
 
 
 class Engine:
@@ -146,7 +74,6 @@ class Engine:
             raise BackendError(f"{path}: no room for a context of {cells} tokens{complaint()}; try a smaller one")
         self._batch = lib.llama_batch_init(batch, 0, sequences)
         self._context, self._model = context, model
-        self._memory = lib.llama_get_memory(context)
         self._vocab = lib.llama_model_get_vocab(model)
         self._pieces: dict[int, bytes] = {}
         self.batch, self.sequences, self.cells = batch, sequences, lib.llama_n_ctx(context)
@@ -166,6 +93,11 @@ class Engine:
         """llama.cpp's vocabulary."""
         self._alive()
         return self._vocab
+
+    @property
+    def _memory(self) -> Any:
+        self._alive()
+        return self.lib.llama_get_memory(self._context)
 
     def _alive(self) -> None:
         if not self.close.alive:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from rerankllm.backends.llamacpp_engine import Engine, Token
 from rerankllm.backends.reading import Reader
 from rerankllm.backends.sharing import Cells, Path, common, plan
+from rerankllm.errors import BackendError
 
 RESIDENT = 0
 """The sequence that keeps what the next prompts are expected to begin with."""
@@ -60,7 +61,7 @@ class Scheduler:
         """Works until all are done, or until `give_up` says so; each has to fit the cache by itself.
 
         Raises:
-            BackendError: llama.cpp failed.
+            BackendError: llama.cpp failed, or one does not fit.
         """
         waiting = deque(sorted(jobs, key=lambda job: job.ids))
         writing: list[Job] = []
@@ -152,6 +153,8 @@ class Scheduler:
         self._cells.trim(sequence, length)
 
     def _decode(self, steps: Sequence[tuple[Job, Token]], give_up: Callable[[], bool]) -> None:
+        if not steps:
+            raise BackendError(f"no room for a request in {self._engine.cells} cells")
         for start in range(0, len(steps), self._engine.batch):
             if give_up():
                 raise _GivenUpError

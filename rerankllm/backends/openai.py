@@ -52,6 +52,8 @@ class OpenAI(RemoteBackend):
         timeout: Seconds for one attempt, from connecting to the last byte received.
         retries: Attempts after the first.
         temperature: 0 is greedy; None leaves it to the host, for models that refuse to be told.
+        repetition_penalty: 1 is none. Set explicitly, since servers default to others; under both names in use, and
+            not to OpenAI's own host, which has none. None leaves it to the host, for those that refuse to be told.
         max_tokens: Replaces what a request allows its answer, for models that think first.
         seed: Sent along where given.
         context: Tokens that prompt and answer may have together; None when unknown.
@@ -73,6 +75,7 @@ class OpenAI(RemoteBackend):
         timeout: float = 60.0,
         retries: int = 2,
         temperature: float | None = 0.0,
+        repetition_penalty: float | None = 1.0,
         max_tokens: int | None = None,
         seed: int | None = None,
         context: int | None = None,
@@ -88,7 +91,8 @@ class OpenAI(RemoteBackend):
         self._endpoint = Endpoint.at(base_url, api_key_env)
         options = {
             "base_url": None if self._endpoint.url == OPENAI_URL else self._endpoint.url,
-            "temperature": "none" if temperature is None else (temperature or None),
+            "temperature": _shown_unless(0.0, temperature),
+            "repetition_penalty": _shown_unless(1.0, repetition_penalty),
             "max_tokens": max_tokens,
             "seed": seed,
             "context": context,
@@ -101,7 +105,14 @@ class OpenAI(RemoteBackend):
             concurrency=concurrency,
         )
         self._name, self._timeout, self._retries = name, timeout, retries
-        self._temperature, self._max_tokens, self._seed = temperature, max_tokens, seed
+        penalty = None if self._endpoint.is_openai else repetition_penalty
+        self._sampling = {
+            "temperature": temperature,
+            "repetition_penalty": penalty,  # vLLM, SGLang, OpenRouter
+            "repeat_penalty": penalty,  # llama.cpp, Ollama
+            "seed": seed,
+        }
+        self._max_tokens = max_tokens
         self._prices = (price_prompt, price_completion)
         self._client: AsyncOpenAI | None = None
         self._said_estimated = False
@@ -162,8 +173,7 @@ class OpenAI(RemoteBackend):
             wanted = min(MAX_TOP_LOGPROBS, VARIANTS * len(request.want.labels))
             body |= {"logprobs": True, "top_logprobs": wanted}
         body["max_completion_tokens" if self._endpoint.is_openai else "max_tokens"] = limit
-        options = {"temperature": self._temperature, "seed": self._seed}
-        return body | {key: value for key, value in options.items() if value is not None}
+        return body | {key: value for key, value in self._sampling.items() if value is not None}
 
     async def _read(self, request: Request, body: str, attempts: int) -> Response:
         """What is wanted of a completion.
@@ -191,6 +201,11 @@ class OpenAI(RemoteBackend):
         tokenizer = await asyncio.to_thread(lambda: self.tokenizer)  # may have to fetch a vocabulary
         prompt = sum(len(tokenizer.encode(message["content"])) for message in _messages(request))
         return Usage(prompt, len(tokenizer.encode(text)))
+
+
+def _shown_unless(default: float, value: float | None) -> float | str | None:
+    """An option as the printed spec shows it: None, for not at all, when it is the default."""
+    return "none" if value is None else (None if value == default else value)
 
 
 def _unfit(request: Request) -> str | None:

@@ -106,6 +106,8 @@ def test_an_answer_and_what_was_sent_for_it():
             "max_tokens": 12,
             "stop": ["\n"],
             "temperature": 0.0,
+            "repetition_penalty": 1.0,
+            "repeat_penalty": 1.0,
             "seed": 7,
         }
     ]
@@ -113,9 +115,9 @@ def test_an_answer_and_what_was_sent_for_it():
 
 
 def test_options_change_what_is_sent():
-    _, server = ask_script(lambda body, n: Answer("x"), generate(), max_tokens=900, temperature=None)
+    _, server = ask_script(lambda body, n: Answer("x"), generate(), max_tokens=900, temperature=None, repetition_penalty=None)
     assert server.bodies[0]["max_tokens"] == 900
-    assert "temperature" not in server.bodies[0]
+    assert not {"temperature", "repetition_penalty", "repeat_penalty"} & set(server.bodies[0])
     assert "seed" not in server.bodies[0]
     assert "stop" not in server.bodies[0]
 
