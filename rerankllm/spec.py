@@ -116,8 +116,8 @@ AGGREGATIONS = Registry(
 BACKENDS = Registry(
     "backend",
     {
-        "llamacpp": "rerankllm.backends.llamacpp:LlamaCpp",
-        "openai": "rerankllm.backends.openai:OpenAI",
+        "llamacpp": "rerankllm.backends.llamacpp.backend:LlamaCpp",
+        "openai": "rerankllm.backends.openai.backend:OpenAI",
         "recorded": "rerankllm.backends.recorded:Recorded",
         "oracle": "rerankllm.backends.oracle:Oracle",
     },

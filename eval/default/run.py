@@ -117,9 +117,11 @@ def main() -> None:
     lines = [
         "# The embedded default",
         "",
-        f"`python eval/default/run.py`, model {options.model}; {versions}; Python {platform.python_version()}; {machine()}.",
-        "Deterministic: nothing is sampled. nDCG@10 alone and fused with the first stage (reciprocal ranks, k = 60, equal",
-        "weights); tokens a second and minutes for the whole collection.",
+        f"`python eval/default/run.py`, model {options.model}; {versions}; Python {platform.python_version()}; "
+        + machine(),
+        "",
+        "Nothing is sampled, so nothing is seeded. nDCG@10 alone, and fused with the first stage (reciprocal ranks,",
+        "k = 60, equal weights); tokens a second and minutes for the whole collection.",
     ]
     for folder in options.data:
         collection = Collection(folder)

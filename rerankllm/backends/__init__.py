@@ -1,1 +1,1 @@
-"""Who computes tokens or scores: one kind a file."""
+"""Who computes tokens or scores: one kind a file, or a folder where it takes several."""

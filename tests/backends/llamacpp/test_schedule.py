@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rerankllm.backends.base import Generate, ReadContinuation
-from rerankllm.backends.llamacpp_schedule import Job, Scheduler
-from rerankllm.backends.reading import log_probabilities, reader_for
+from rerankllm.backends.llamacpp.reading import log_probabilities, reader_for
+from rerankllm.backends.llamacpp.schedule import Job, Scheduler
 from rerankllm.errors import BackendError
 
 VOCABULARY = 5

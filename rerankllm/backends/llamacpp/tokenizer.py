@@ -10,7 +10,7 @@ from jinja2.exceptions import TemplateError as JinjaError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from rerankllm.backends.base import Message
-from rerankllm.backends.llamacpp_engine import Engine
+from rerankllm.backends.llamacpp.engine import Engine
 from rerankllm.errors import CapabilityError, TemplateError
 
 

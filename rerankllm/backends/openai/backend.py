@@ -18,9 +18,9 @@ from rerankllm.backends.base import (
     Response,
     Tokenizer,
 )
-from rerankllm.backends.chatbody import UnusableError, label_logprobs, read_completion
-from rerankllm.backends.endpoint import OPENAI_URL, Endpoint, attempts_of
 from rerankllm.backends.estimate import tokenizer_for
+from rerankllm.backends.openai.chatbody import UnusableError, label_logprobs, read_completion
+from rerankllm.backends.openai.endpoint import OPENAI_URL, Endpoint, attempts_of
 from rerankllm.backends.remote import RemoteBackend, RemoteFailure
 from rerankllm.data import Usage
 from rerankllm.errors import InputError, MissingExtra

@@ -4,13 +4,13 @@ import functools
 import os
 from collections.abc import Sequence
 
-from rerankllm.backends import gguf
 from rerankllm.backends.base import CallFailed, Capabilities, Generate, ReadLabels, Request, Response, TokenPrompt
 from rerankllm.backends.batching import BatchBackend
-from rerankllm.backends.llamacpp_engine import Engine
-from rerankllm.backends.llamacpp_schedule import Job, Scheduler
-from rerankllm.backends.llamacpp_tokenizer import LlamaTokenizer
-from rerankllm.backends.reading import reader_for
+from rerankllm.backends.llamacpp import gguf
+from rerankllm.backends.llamacpp.engine import Engine
+from rerankllm.backends.llamacpp.reading import reader_for
+from rerankllm.backends.llamacpp.schedule import Job, Scheduler
+from rerankllm.backends.llamacpp.tokenizer import LlamaTokenizer
 from rerankllm.data import Usage
 from rerankllm.errors import CapabilityError, SpecError
 

@@ -8,7 +8,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from rerankllm.backends.llamacpp_library import NEEDED, complaint, library, load_model
+from rerankllm.backends.llamacpp.library import NEEDED, complaint, library, load_model
 from rerankllm.errors import InputError, MissingExtra, SpecError
 
 log = logging.getLogger(__name__)

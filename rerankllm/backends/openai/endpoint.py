@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from rerankllm.backends.base import CallFailed
-from rerankllm.backends.chatbody import excerpt, server_message
+from rerankllm.backends.openai.chatbody import excerpt, server_message
 from rerankllm.backends.remote import Host, NoConnectionError, RemoteFailure
 from rerankllm.errors import AuthError, InputError
 

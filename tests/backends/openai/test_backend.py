@@ -25,8 +25,8 @@ from rerankllm.backends.base import (
     Response,
     TokenPrompt,
 )
-from rerankllm.backends.chatbody import UnusableError, label_logprobs, read_completion, server_message
-from rerankllm.backends.openai import OpenAI
+from rerankllm.backends.openai.backend import OpenAI
+from rerankllm.backends.openai.chatbody import UnusableError, label_logprobs, read_completion, server_message
 from rerankllm.backends.remote import PATIENCE
 from rerankllm.data import Query, Usage
 from rerankllm.errors import AuthError, BackendError, InputError, MissingExtra
@@ -115,7 +115,9 @@ def test_an_answer_and_what_was_sent_for_it():
 
 
 def test_options_change_what_is_sent():
-    _, server = ask_script(lambda body, n: Answer("x"), generate(), max_tokens=900, temperature=None, repetition_penalty=None)
+    _, server = ask_script(
+        lambda body, n: Answer("x"), generate(), max_tokens=900, temperature=None, repetition_penalty=None
+    )
     assert server.bodies[0]["max_tokens"] == 900
     assert not {"temperature", "repetition_penalty", "repeat_penalty"} & set(server.bodies[0])
     assert "seed" not in server.bodies[0]

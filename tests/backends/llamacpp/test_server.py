@@ -11,7 +11,7 @@ import urllib.request
 import pytest
 
 from rerankllm import Reranker
-from rerankllm.backends import gguf
+from rerankllm.backends.llamacpp import gguf
 from rerankllm.data import Document, Query, Ranking
 from rerankllm.elicitation.base import Settings
 from rerankllm.judgements import Ask, Compare, Permute
@@ -37,7 +37,17 @@ def server():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "llama_cpp.server", "--model", str(weights), "--port", str(port), "--n_ctx", "2048"]
+    command = [
+        sys.executable,
+        "-m",
+        "llama_cpp.server",
+        "--model",
+        str(weights),
+        "--port",
+        str(port),
+        "--n_ctx",
+        "2048",
+    ]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}/v1"
     try:

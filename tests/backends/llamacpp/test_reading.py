@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rerankllm.backends.base import Generate, ReadContinuation, ReadLabels
-from rerankllm.backends.reading import Writer, log_probabilities, reader_for
+from rerankllm.backends.llamacpp.reading import Writer, log_probabilities, reader_for
 
 
 class Pieces:

@@ -4,9 +4,9 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rerankllm.backends.llamacpp_engine import Engine, Token
-from rerankllm.backends.reading import Reader
-from rerankllm.backends.sharing import Cells, Path, common, plan
+from rerankllm.backends.llamacpp.engine import Engine, Token
+from rerankllm.backends.llamacpp.reading import Reader
+from rerankllm.backends.llamacpp.sharing import Cells, Path, common, plan
 from rerankllm.errors import BackendError
 
 RESIDENT = 0

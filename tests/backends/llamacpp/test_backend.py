@@ -16,7 +16,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from rerankllm.backends import gguf, llamacpp_library
 from rerankllm.backends.base import (
     CallFailed,
     ChatPrompt,
@@ -27,8 +26,9 @@ from rerankllm.backends.base import (
     Request,
     TokenPrompt,
 )
-from rerankllm.backends.llamacpp import LlamaCpp
-from rerankllm.backends.llamacpp_tokenizer import LlamaTokenizer
+from rerankllm.backends.llamacpp import gguf, library
+from rerankllm.backends.llamacpp.backend import LlamaCpp
+from rerankllm.backends.llamacpp.tokenizer import LlamaTokenizer
 from rerankllm.errors import BackendError, CapabilityError, InputError, MissingExtra, SpecError, TemplateError
 
 TOLERANCE = 0.02
@@ -455,7 +455,7 @@ def test_a_file_that_is_no_model_is_an_input_error_and_llama_cpp_is_heard(tmp_pa
     path.write_bytes(b"GGUF but not really")
     with caplog.at_level(logging.ERROR), pytest.raises(InputError, match=r"broken.gguf: llama.cpp cannot load it \(."):
         LlamaCpp(name=str(path))
-    assert any(record.name == llamacpp_library.__name__ for record in caplog.records)
+    assert any(record.name == library.__name__ for record in caplog.records)
     assert capfd.readouterr() == ("", "")
 
 
@@ -504,14 +504,14 @@ def test_options_out_of_range_are_spec_errors(options):
 @pytest.fixture
 def without_library(monkeypatch):
     """As if llama_cpp had never been loaded."""
-    monkeypatch.setattr(llamacpp_library, "library", llamacpp_library.library.__wrapped__)
+    monkeypatch.setattr(library, "library", library.library.__wrapped__)
     return monkeypatch
 
 
 def test_without_llama_cpp_one_line_says_what_to_install(without_library):
     without_library.setitem(sys.modules, "llama_cpp", None)
     with pytest.raises(MissingExtra) as caught:
-        llamacpp_library.library()
+        library.library()
     message = str(caught.value)
     assert "\n" not in message
     for part in (
@@ -526,9 +526,9 @@ def test_a_library_that_does_not_load_is_to_be_built_again(without_library):
     def fail(name):
         raise OSError(f"{name}: invalid ELF header")
 
-    without_library.setattr(llamacpp_library.importlib, "import_module", fail)
+    without_library.setattr(library.importlib, "import_module", fail)
     with pytest.raises(MissingExtra, match=r"invalid ELF header.*force-reinstall"):
-        llamacpp_library.library()
+        library.library()
 
 
 def test_without_the_weights_one_line_says_what_to_install(monkeypatch):
@@ -549,8 +549,8 @@ def test_threads_are_told_not_to_spin_unless_the_user_says_how(without_library, 
         loaded_under.append(os.environ.get("GOMP_SPINCOUNT"))
         raise ImportError(name)
 
-    without_library.setattr(llamacpp_library.importlib, "import_module", load)
+    without_library.setattr(library.importlib, "import_module", load)
     with pytest.raises(MissingExtra):
-        llamacpp_library.library()
+        library.library()
     assert loaded_under == [seen]
     assert "GOMP_SPINCOUNT" not in os.environ

@@ -1,0 +1,1 @@
+"""`llamacpp:` — models in this process, through llama.cpp."""

@@ -1,0 +1,1 @@
+"""`openai:` — models behind an OpenAI-compatible API."""
