@@ -1,8 +1,8 @@
 """Which backend and which elicitation answer a judgement: the place where the axes meet."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields, replace
+from typing import Any, cast
 
 from rerankllm.backends.base import Backend, Generate, Reply, Response, TokenPrompt, Work
 from rerankllm.data import Document, Query, Usage
@@ -73,18 +73,29 @@ class Panel:
         """Every backend loaded."""
         return tuple(self._backends.values())
 
-    def check(self, stage: Stage) -> None:
-        """Loads every model the stage names and binds every elicitation, so that what cannot work says so now.
+    def complete(self, stage: Stage) -> Stage:
+        """The stage with every elicitation named that it left to the backend, checked to work.
+
+        Loads every model and binds every elicitation, so that what cannot work says so before the first call.
 
         Raises:
             CapabilityError: A backend lacks what is asked of it.
             InputError: A model or template that does not load.
         """
-        for inner in _inner_stages(stage.strategy):
-            self.check(Stage(inner.strategy, inner.elicitation or stage.elicitation, inner.model or stage.model))
-        if not any(_inner_stages(stage.strategy)):
-            for judgement in stage.strategy.asks:
-                self.resolve(Ask((), stage.elicitation, stage.model), judgement)
+        inner = {
+            name: self.complete(Stage(s.strategy, s.elicitation or stage.elicitation, s.model or stage.model))
+            for name, s in _inner_stages(stage.strategy).items()
+        }
+        if inner:
+            return replace(stage, strategy=replace(cast("Any", stage.strategy), **inner))
+        if stage.elicitation is None and not self._backend(stage.model).capabilities.answers:
+            capabilities = self._backend(stage.model).capabilities
+            names = {default_elicitation(judgement, capabilities) for judgement in stage.strategy.asks}
+            if len(names) == 1:
+                stage = replace(stage, elicitation=ELICITATIONS[names.pop()]())
+        for judgement in stage.strategy.asks:
+            self.resolve(Ask((), stage.elicitation, stage.model), judgement)
+        return stage
 
     def resolve(self, ask: Ask, judgement: type) -> Judge:
         """The judge for one kind of judgement of one batch."""
@@ -93,10 +104,14 @@ class Panel:
             self._judges[key] = self._bind(key[0], ask.elicitation, judgement)
         return self._judges[key]
 
+    def _backend(self, model: str | None) -> Backend:
+        name = model or self._model
+        if name not in self._backends:
+            self._backends[name] = ModelSpec.parse(name).load()
+        return self._backends[name]
+
     def _bind(self, model: str, elicitation: Elicitation | None, judgement: type) -> Judge:
-        if model not in self._backends:
-            self._backends[model] = ModelSpec.parse(model).load()
-        backend = self._backends[model]
+        backend = self._backend(model)
         capabilities = backend.capabilities
         if capabilities.answers:
             if judgement not in capabilities.answers:
@@ -111,6 +126,8 @@ class Panel:
 
     def estimate(self, stage: Stage, plan: Plan) -> tuple[Bound, Bound]:
         """Prompt and completion tokens of one query, from the empty passage to the longest that the cut allows."""
+        for inner in _inner_stages(stage.strategy).values():
+            return self.estimate(inner, plan)
         judgement = stage.strategy.asks[0]
         judge = self.resolve(Ask((), stage.elicitation, stage.model), judgement)
         if isinstance(judge, Direct):
@@ -123,9 +140,16 @@ class Panel:
         return prompt, Bound(0, calls.high * long.completion_tokens)
 
 
-def _inner_stages(strategy: Any) -> list[Stage]:
-    values = [getattr(strategy, name) for name in strategy.__dataclass_fields__]
-    return [value for value in values if isinstance(value, Stage)]
+def model_named_by(stage: Stage) -> str | None:
+    """The first model that the stage, or a stage inside it, names."""
+    inside = (model_named_by(inner) for inner in _inner_stages(stage.strategy).values())
+    return stage.model or next(filter(None, inside), None)
+
+
+def _inner_stages(strategy: Any) -> dict[str, Stage]:
+    """The stages among a strategy's parameters, by name."""
+    values = {f.name: getattr(strategy, f.name) for f in fields(strategy)}
+    return {name: value for name, value in values.items() if isinstance(value, Stage)}
 
 
 def _example(judgement: type, shown: int, *, words: int) -> Judgement:

@@ -21,7 +21,7 @@ from rerankllm.elicitation.base import Settings
 from rerankllm.errors import InputError, QueryFailed
 from rerankllm.formats.join import join
 from rerankllm.judgements import within
-from rerankllm.panel import Panel
+from rerankllm.panel import Panel, model_named_by
 from rerankllm.plan import Plan
 from rerankllm.spec import Stage
 
@@ -94,11 +94,10 @@ class Reranker:
         if passage_tokens is not None and passage_tokens < 1:
             raise InputError(f"a passage should be cut to at least 1 token, found {passage_tokens}")
         stage = Stage.parse(strategy) if isinstance(strategy, str) else strategy
-        self.model = model or (stage.model if stage else None) or DEFAULT_MODEL
+        self.model = model or (stage and model_named_by(stage)) or DEFAULT_MODEL
         self._panel = Panel(self.model, Settings(instruction, passage_tokens), options or {})
         self.defaulted = stage is None
-        self.stage = stage or Stage.parse(self._panel.backend.default_strategy)
-        self._panel.check(self.stage)
+        self.stage = self._panel.complete(stage or Stage.parse(self._panel.backend.default_strategy))
         self.depth = depth
         remote = self._panel.backend.capabilities.remote
         kind = driver or ("concurrent" if remote else "rounds")

@@ -100,6 +100,13 @@ def test_what_a_model_cannot_do_is_said_before_the_first_call(oracle):
         Reranker("pointwise", recorded)
 
 
+def test_a_stage_may_name_its_own_model(oracle):
+    for spec in (f"sliding @ '{oracle}'", f"interpolate(sliding @ '{oracle}')"):
+        with Reranker(spec) as reranker:
+            assert reranker.backend.model == oracle
+            assert reranker.rerank("q", ["zero", "one", "two"]).doc_ids == ("2", "0", "1")
+
+
 def test_a_query_that_cannot_be_ranked_raises_and_names_itself(oracle):
     with Reranker("sliding", oracle) as reranker:
         with pytest.raises(QueryFailed, match="query other: no qrels for query other"):
