@@ -1,5 +1,6 @@
 """The values everything else passes around: queries, documents, rankings, and what they cost."""
 
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -173,11 +174,18 @@ class Ranking(Sequence[Result]):
     ledger: Ledger = Ledger()
 
     @classmethod
-    def of(cls, query: Query, documents: Sequence[Document], scores: Sequence[float] | None = None) -> "Ranking":
-        """A ranking of `documents` in the order given, with the strategy's `scores` where it has any."""
+    def of(
+        cls,
+        query: Query,
+        documents: Sequence[Document],
+        scores: Sequence[float] | None = None,
+        notes: Mapping[str, int] | None = None,
+    ) -> "Ranking":
+        """A ranking of `documents` in the order given, with the strategy's `scores` and `notes` where it has any."""
         values: Sequence[float | None] = scores if scores is not None else [None] * len(documents)
         pairs = zip(documents, values, strict=True)
-        return cls(query, tuple(Result(rank, doc, score) for rank, (doc, score) in enumerate(pairs, 1)))
+        results = tuple(Result(rank, doc, score) for rank, (doc, score) in enumerate(pairs, 1))
+        return cls(query, results, Ledger(notes=notes or {}))
 
     @cached_property
     def doc_ids(self) -> tuple[str, ...]:
@@ -200,3 +208,8 @@ class Ranking(Sequence[Result]):
 
     def __iter__(self) -> Iterator[Result]:
         return iter(self.results)
+
+
+def float32(value: float) -> float:
+    """The nearest single-precision number: what scores are compared as, here and by trec_eval."""
+    return float(struct.unpack("f", struct.pack("f", value))[0])

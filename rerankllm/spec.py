@@ -47,8 +47,8 @@ class Strategy(Protocol):
         """What ranking `n` candidates takes: exact where the algorithm is fixed, bounds where it adapts."""
         ...
 
-    def settles(self, n: int) -> int:
-        """How many first places are ideal whenever every answer is right."""
+    def settles(self, n: int) -> int | None:
+        """How many first places are ideal whenever every answer is right; None where that cannot be said."""
         ...
 
 

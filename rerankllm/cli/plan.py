@@ -39,7 +39,7 @@ def command(
     if model is not None:
         given = options.model_options(base_url, None, None)
         with Reranker(stage, model, passage_tokens=max_passage_tokens, options=given) as reranker:
-            report |= {"model": reranker.backend.model, **reranker.estimate(plan)}
+            report |= {"strategy": str(reranker.stage), "model": reranker.backend.model, **reranker.estimate(plan)}
     if as_json:
         typer.echo(json.dumps(report, indent=2))
         return

@@ -2,8 +2,8 @@
 
 import threading
 import time
-from types import TracebackType
-from typing import Self
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -13,15 +13,13 @@ from rerankllm.drivers.events import Event, Finished, Judged
 
 
 class ProgressBar:
-    """Shows a driver's events. Shows nothing when quiet or when stderr is no terminal.
+    """Observes a driver, and shows what it sees while `showing`.
 
     Args:
-        queries: How many there will be.
-        calls: Calls expected at most, from the plan; progress within long queries is measured by them.
-        quiet: Show nothing.
+        quiet: Show nothing; nor is anything shown when stderr is no terminal.
     """
 
-    def __init__(self, queries: int, calls: int, *, quiet: bool) -> None:
+    def __init__(self, *, quiet: bool) -> None:
         console = Console(stderr=True)
         self._progress = Progress(
             TextColumn("{task.fields[queries]}"),
@@ -33,11 +31,24 @@ class ProgressBar:
             transient=True,
             disable=quiet or not console.is_terminal,
         )
+        self._task = self._progress.add_task("", total=1, queries="", calls="")
         self._lock = threading.Lock()
-        self._queries, self._done, self._calls = queries, 0, 0
+        self._queries, self._done, self._calls, self._total = 1, 0, 0, 1
         self._usage = Usage()
         self._started = time.monotonic()
-        self._task = self._progress.add_task("", total=max(1, calls), queries="", calls="")
+
+    @contextmanager
+    def showing(self, queries: int, calls: int) -> Iterator[None]:
+        """Shows the bar meanwhile.
+
+        Args:
+            queries: How many there will be.
+            calls: Calls expected at most, from the plan; progress inside long queries is measured by them.
+        """
+        self._queries, self._total = max(1, queries), max(1, calls)
+        self._started = time.monotonic()
+        with self._progress:
+            yield
 
     def __call__(self, event: Event) -> None:
         """Takes one event; called on the driver's thread."""
@@ -49,20 +60,11 @@ class ProgressBar:
                 self._done += 1
             seconds = max(1e-9, time.monotonic() - self._started)
             rate = (self._usage.prompt_tokens + self._usage.completion_tokens) / seconds
-            # A plan's upper bound may not be reached: finished queries count in full.
-            share = self._done / max(1, self._queries) * (self._progress.tasks[self._task].total or 1)
+            # A plan's upper bound need not be reached: finished queries count in full.
             self._progress.update(
                 self._task,
-                completed=max(self._calls, share),
+                total=self._total,
+                completed=max(self._calls, self._done / self._queries * self._total),
                 queries=f"{self._done}/{self._queries} queries",
                 calls=f"{self._calls} calls, {rate:.0f} tokens/s",
             )
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()

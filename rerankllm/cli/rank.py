@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from rerankllm.cli import options
+from rerankllm.cli.progress import ProgressBar
 from rerankllm.cli.rerank import notes_on, rows, tell
 from rerankllm.errors import InputError
 from rerankllm.formats.lines import read_lines
@@ -36,17 +37,20 @@ def command(
     max_passage_tokens: options.PassageTokens = None,
     concurrency: options.Concurrency = None,
     seed: options.Seed = None,
+    quiet: options.Quiet = False,
     json_lines: Annotated[bool, typer.Option("--json", help="One JSON object a result.")] = False,
 ) -> None:
     """Ranks the passages of a file for one query."""
     documents = _read(file)
+    bar = ProgressBar(quiet=quiet)
     with Reranker(
-        strategy, model, instruction=instruction, passage_tokens=max_passage_tokens,
+        strategy, model, instruction=instruction, passage_tokens=max_passage_tokens, observer=bar,
         options=options.model_options(base_url, concurrency, seed),
     ) as reranker:  # fmt: skip
         for note in notes_on(reranker, top_k):
             tell(note)
-        ranking = reranker.rerank(query, documents, top_k=top_k)
+        with bar.showing(1, reranker.plan(len(documents), top_k=top_k).calls.high):
+            ranking = reranker.rerank(query, documents, top_k=top_k)
     if truncate is not None:
         ranking = ranking.top(truncate)
     for result, row in zip(ranking, rows(ranking), strict=True):

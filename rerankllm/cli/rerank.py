@@ -1,6 +1,5 @@
 """`rerankllm rerank`: a run in, a better run out."""
 
-import dataclasses
 import json
 import time
 from contextlib import ExitStack
@@ -77,7 +76,7 @@ def command(
         skip_missing=skip_missing,
     )  # fmt: skip
     judgements = trec.read_qrels(source.qrels) if source.qrels is not None else None
-    bar = Observers()
+    bar = ProgressBar(quiet=quiet)
     started = time.monotonic()
     with Reranker(
         strategy, model, instruction=instruction, passage_tokens=max_passage_tokens, depth=depth, observer=bar,
@@ -87,7 +86,7 @@ def command(
             tell(note)
         writer = Writer(output, jsonl, on_error, truncate)
         calls = sum(reranker.plan(len(candidates), top_k=top_k).calls.high for _, candidates in source.queries)
-        with writer, ProgressBar(len(source.queries), calls, quiet=quiet) as bar.observer:
+        with writer, bar.showing(len(source.queries), calls):
             for outcome, entry in zip(reranker.stream(source.queries, top_k=top_k), source.queries, strict=True):
                 writer.write(outcome, entry)
         report = _report(reranker, writer, time.monotonic() - started)
@@ -98,17 +97,6 @@ def command(
     _tell_report(report)
     if writer.failures:
         raise typer.Exit(PARTIAL)
-
-
-@dataclasses.dataclass
-class Observers:
-    """Passes events on to a progress bar that is made after the driver."""
-
-    observer: Any = None
-
-    def __call__(self, event: Any) -> None:
-        if self.observer is not None:
-            self.observer(event)
 
 
 class Writer:

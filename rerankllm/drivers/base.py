@@ -1,16 +1,21 @@
 """What the two drivers share: taking queries in, handing outcomes out."""
 
+import asyncio
+import logging
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import Future
 
 from rerankllm.backends.base import Backend
 from rerankllm.data import Candidate, Query, Ranking
 from rerankllm.drivers.events import Event, QueryOutcome
 from rerankllm.drivers.loop import BackgroundLoop
 from rerankllm.drivers.task import Observer, Resolve, Task
+from rerankllm.errors import RerankError
 from rerankllm.judgements import Steps
+
+log = logging.getLogger(__name__)
 
 
 class Driver(ABC):
@@ -18,7 +23,7 @@ class Driver(ABC):
 
     Args:
         resolve: Finds the judge for a judgement.
-        observer: Called with every event, on the driver's thread; it must be quick and must not raise.
+        observer: Called with every event, on the driver's thread, so it should be quick; what it raises is logged.
     """
 
     def __init__(self, resolve: Resolve, observer: Observer | None = None) -> None:
@@ -33,13 +38,16 @@ class Driver(ABC):
         """Starts ranking one query; may be called from any thread while others run.
 
         Returns:
-            A future of the ranking or of `Failed`. It raises only what concerns more than this query: a wrong key,
-            or a driver that is closed.
+            A future of the ranking or of `Failed`; cancelling it ends the query. It raises only what concerns more
+            than this query, such as a wrong key.
+
+        Raises:
+            RerankError: The driver is closed.
         """
         task = Task(query, candidates, steps, self._resolve, self._tell)
         with self._lock:
             if self._closed:
-                raise RuntimeError("the driver is closed")
+                raise RerankError("closed: make another to rank more")
             self._live.add(task)
         task.future.add_done_callback(lambda _: self._live.discard(task))
         self._loop.call(self._begin, task)
@@ -52,7 +60,7 @@ class Driver(ABC):
                 return
             self._closed = True
         for task in list(self._live):
-            task.abort(CancelledError())
+            task.abort(RerankError("closed before this query was ranked"))
         for backend in backends:
             self._loop.submit(backend.aclose()).result()
         self._loop.close()
@@ -63,4 +71,13 @@ class Driver(ABC):
 
     def _tell(self, event: Event) -> None:
         if self._observer is not None:
-            self._observer(event)
+            try:
+                self._observer(event)
+            except Exception:
+                log.exception("an observer failed at %s", type(event).__name__)
+
+    def _ended(self, work: "asyncio.Task[None]") -> None:
+        """Takes leave of a coroutine of the driver: should it have died, nobody may wait for it."""
+        if not work.cancelled() and (error := work.exception()) is not None:
+            for task in list(self._live):
+                task.abort(error)

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -25,8 +26,9 @@ class BackgroundLoop:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def call(self, function: Callable[..., object], *arguments: object) -> None:
-        """Calls a function on the loop's thread, soon."""
-        self._loop.call_soon_threadsafe(function, *arguments)
+        """Calls a function on the loop's thread, soon; not at all once it is closed."""
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(function, *arguments)
 
     def close(self) -> None:
         """Cancels what still runs and ends the thread."""

@@ -6,7 +6,6 @@ from itertools import groupby
 from rerankllm.backends.base import Outcome
 from rerankllm.drivers.base import Driver
 from rerankllm.drivers.task import Call, Task
-from rerankllm.errors import BackendError
 
 LINGER = 0.002
 """Seconds an idle driver waits after the first query, so that queries submitted together share their first round."""
@@ -31,6 +30,7 @@ class Rounds(Driver):
             self._waiting.append(task)
         if self._serving is None or self._serving.done():
             self._serving = asyncio.get_running_loop().create_task(self._serve())
+            self._serving.add_done_callback(self._ended)
 
     async def _serve(self) -> None:
         await asyncio.sleep(LINGER)
@@ -45,14 +45,18 @@ class Rounds(Driver):
         backend = calls[0].judge.backend
         size = backend.capabilities.batch or len(calls)
         for start in range(0, len(calls), size):
-            batch = [call for call in calls[start : start + size] if not call.task.future.done()]
+            prepared = [
+                (call, work)
+                for call in calls[start : start + size]
+                if not call.task.future.done() and (work := call.prepare()) is not None
+            ]
             try:
-                outcomes = await backend.complete_all([call.work for call in batch])
-            except BackendError as error:
+                outcomes = await backend.complete_all([work for _, work in prepared])
+                self._hand_out([call for call, _ in prepared], outcomes)
+            except Exception as error:  # noqa: BLE001  # the backend's: it ends all who wait for it, and no one else
                 for call in calls[start:]:
                     call.task.abort(error)
                 return
-            self._hand_out(batch, outcomes)
 
     def _hand_out(self, batch: list[Call], outcomes: list[Outcome]) -> None:
         for call, outcome in zip(batch, outcomes, strict=True):

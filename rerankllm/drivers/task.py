@@ -1,14 +1,15 @@
 """One query under way: its generator, the calls it waits for, and its ledger."""
 
-import struct
+import math
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
 
 from rerankllm.backends.base import Backend, CallFailed, Outcome, Reply, Response, Work
-from rerankllm.data import Candidate, Ledger, Provenance, Query, Ranking, Result, Usage
+from rerankllm.data import Candidate, Ledger, Provenance, Query, Ranking, Result, Usage, float32
 from rerankllm.drivers.events import Event, Failed, Finished, Judged, QueryOutcome, Started
 from rerankllm.errors import InputError, QueryFailed
 from rerankllm.judgements import Answer, Ask, Failure, Judgement, ParseReport, Status, Steps, Unanswered
@@ -35,17 +36,29 @@ Observer = Callable[[Event], None]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One judgement on its way: where its answer belongs, who answers it, and the work."""
+    """One judgement on its way: where its answer belongs, and who answers it."""
 
     task: "Task"
     index: int
     judgement: Judgement
     judge: Judge
-    work: Work
+
+    def prepare(self) -> Work | None:
+        """The work to send, made just before it is; None when there is none, and the query has failed of it."""
+        try:
+            return self.judge.prepare(self.judgement)
+        except InputError as error:
+            self.task.fail(str(error))
+        except Exception as error:  # noqa: BLE001  # belongs to whoever waits for this query
+            self.task.abort(error)
+        return None
 
 
 class Task:
     """Steps one generator: holds the calls it waits for, and goes on when the last of them is in.
+
+    Nothing in here raises: what goes wrong ends up in `future`, as `Failed` where it is this query's, else as an
+    exception.
 
     Args:
         query: The query.
@@ -83,9 +96,14 @@ class Task:
     def receive(self, call: Call, outcome: Outcome) -> None:
         """Takes the outcome of one of `calls`; the last one moves the generator on."""
         if self.future.done():
+            self.calls = []
             return
-        answer, report = self._read_outcome(call, outcome)
-        self._account(call, outcome, report)
+        try:
+            answer, report = self._read_outcome(call, outcome)
+            self._account(call, outcome, report)
+        except Exception as error:  # noqa: BLE001  # belongs to whoever waits for this query
+            self.abort(error)
+            return
         usage = Usage() if isinstance(outcome, CallFailed) else outcome.usage
         self._observe(Judged(self.query, call.judgement, answer, report, usage))
         self._answers[call.index] = answer
@@ -94,37 +112,43 @@ class Task:
             self._ledger = self._ledger.then(Ledger(rounds=1))
             self._advance(self._answers)
 
+    def fail(self, reason: str) -> None:
+        """Ends it without a ranking."""
+        self._finish(Failed(self.query, reason, self._ledger))
+
     def abort(self, error: BaseException) -> None:
         """Ends it with an error that is not this query's alone."""
         self.calls = []
-        if not self.future.done():
+        with suppress(InvalidStateError):  # cancelled meanwhile
             self.future.set_exception(error)
 
     def _advance(self, answers: list[Answer] | None) -> None:
         self.calls = []
         try:
-            batch = next(self._steps) if answers is None else self._steps.send(answers)
-            self.calls = self._prepare(batch)
-        except StopIteration as stop:
-            self._finish(self._compose(stop.value))
-        except (QueryFailed, InputError) as error:
-            self._finish(Failed(self.query, str(error), self._ledger))
+            try:
+                batch = next(self._steps) if answers is None else self._steps.send(answers)
+            except StopIteration as stop:
+                self._finish(self._compose(stop.value))
+                return
+            self.calls = [
+                Call(self, index, judgement, self._resolve(batch, type(judgement)))
+                for index, judgement in enumerate(batch.judgements)
+            ]
+            self._answers = [None] * len(self.calls)
+            self._missing = len(self.calls)
+        except QueryFailed as error:
+            self.fail(error.reason)
         except Exception as error:  # noqa: BLE001  # whatever a strategy raises belongs to whoever waits for it
             self.abort(error)
-
-    def _prepare(self, batch: Ask) -> list[Call]:
-        calls: list[Call] = []
-        for index, judgement in enumerate(batch.judgements):
-            judge = self._resolve(batch, type(judgement))
-            calls.append(Call(self, index, judgement, judge, judge.prepare(judgement)))
-        self._answers = [None] * len(calls)
-        self._missing = len(calls)
-        return calls
 
     def _read_outcome(self, call: Call, outcome: Outcome) -> tuple[Answer | Unanswered, ParseReport]:
         if isinstance(outcome, CallFailed):
             return Unanswered(outcome.reason, Failure.CALL), ParseReport(Status.FAILED)
-        return call.judge.read(call.judgement, outcome)
+        answer, report = call.judge.read(call.judgement, outcome)
+        if isinstance(answer, float) and not math.isfinite(answer):
+            report = ParseReport(Status.FAILED, {"not a finite number": 1})
+            return Unanswered(f"the score of document {call.judgement.docs[0].doc_id} is {answer}", Failure.ANSWER), report
+        return answer, report
 
     def _account(self, call: Call, outcome: Outcome, report: ParseReport) -> None:
         entry = Ledger(
@@ -151,9 +175,8 @@ class Task:
         """The ranking with its ledger, after checking that it is one."""
         if sorted(ranking.doc_ids) != sorted(candidate.doc_id for candidate in self._candidates):
             return Failed(self.query, "the strategy did not return every candidate once; this is a bug", self._ledger)
-        ledger = self._ledger
-        if ledger.failed > ledger.parsed + ledger.repaired:
-            total = ledger.parsed + ledger.repaired + ledger.failed
+        ledger = self._ledger.then(ranking.ledger)
+        if ledger.failed * 2 >= (total := ledger.parsed + ledger.repaired + ledger.failed) > 0:
             return Failed(self.query, f"{ledger.failed} of {total} answers could not be used", ledger)
         ties = _ties(ranking)
         if ties:
@@ -170,11 +193,13 @@ class Task:
         return Ranking(self.query, results, ledger)
 
     def _finish(self, outcome: QueryOutcome) -> None:
-        self.future.set_result(outcome)
-        self._observe(Finished(outcome))
+        self.calls = []
+        with suppress(InvalidStateError):  # cancelled meanwhile
+            self.future.set_result(outcome)
+            self._observe(Finished(outcome))
 
 
 def _ties(ranking: Ranking) -> int:
-    """Neighbours with the same score, as float32."""
-    scores = [struct.pack("f", result.score) for result in ranking if result.score is not None]
+    """Neighbours with the same score."""
+    scores = [float32(result.score) for result in ranking if result.score is not None]
     return sum(a == b for a, b in pairwise(scores))

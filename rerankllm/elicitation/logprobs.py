@@ -1,10 +1,10 @@
 """Label log-probabilities: one token is read, nothing is parsed."""
 
 import math
-import struct
 from dataclasses import dataclass, field
 
 from rerankllm.backends.base import Capabilities, ReadLabels, Request, Response, Tokenizer, log_sum_exp
+from rerankllm.data import float32
 from rerankllm.elicitation import labels as label_sets
 from rerankllm.elicitation.base import Elicitor, Settings, refuse
 from rerankllm.elicitation.prompts import PromptBuilder
@@ -72,7 +72,7 @@ class _Order:
             if math.isnan(value):
                 omitted.append(doc.doc_id)
             else:
-                by_value.setdefault(_float32(value), []).append(doc.doc_id)
+                by_value.setdefault(float32(value), []).append(doc.doc_id)
         if not by_value:
             report = ParseReport(Status.FAILED, {"no label": 1})
             return Unanswered("none of the labels is among the likeliest tokens", Failure.ANSWER), report
@@ -137,6 +137,3 @@ def _choice_tokens(template: Template, builder: PromptBuilder) -> ReadLabels:
         raise TemplateError(f"template {template.name}: two labels share a token for this model")
     return ReadLabels(texts, ids)
 
-
-def _float32(value: float) -> float:
-    return float(struct.unpack("f", struct.pack("f", value))[0])

@@ -6,7 +6,7 @@ from typing import Any
 
 from rerankllm.aggregation.base import Vote
 from rerankllm.aggregation.rrf import ReciprocalRankFusion
-from rerankllm.data import Candidate, Query, Ranking
+from rerankllm.data import Candidate, Query, Ranking, float32
 from rerankllm.errors import SpecError
 from rerankllm.judgements import Steps, within
 from rerankllm.plan import Plan
@@ -47,17 +47,18 @@ class Interpolate:
             return own
         votes = [Vote.of(own.doc_ids, self.weight), Vote(_first_stage(candidates), 1 - self.weight)]
         documents = [candidate.document for candidate in candidates]
-        scores = ReciprocalRankFusion().scores([doc.doc_id for doc in documents], votes)
+        fused = ReciprocalRankFusion().scores([doc.doc_id for doc in documents], votes)
+        scores = [float32(score) for score in fused]
         order = sorted(range(len(documents)), key=lambda i: -scores[i])
-        return Ranking.of(query, [documents[i] for i in order], [scores[i] for i in order])
+        return Ranking.of(query, [documents[i] for i in order], [scores[i] for i in order], own.ledger.notes)
 
     def plan(self, n: int) -> Plan:
         """That of the stage inside."""
         return self.stage.strategy.plan(n)
 
-    def settles(self, n: int) -> int:
-        """All or nothing: everything where the first stage has no say."""
-        return self.stage.strategy.settles(n) if self.weight == 1 else 0
+    def settles(self, n: int) -> int | None:
+        """Nothing can be promised where the first stage has a say."""
+        return self.stage.strategy.settles(n) if self.weight == 1 else None
 
 
 def _first_stage(candidates: Sequence[Candidate]) -> tuple[tuple[str, ...], ...]:

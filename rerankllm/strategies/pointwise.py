@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rerankllm.data import Candidate, Query, Ranking
+from rerankllm.data import Candidate, Query, Ranking, float32
 from rerankllm.judgements import Score, Steps, ask
 from rerankllm.plan import Plan
 
@@ -26,6 +26,7 @@ class Pointwise:
         """Ranks every candidate."""
         docs = [candidate.document for candidate in candidates]
         scores = yield from ask(Score(query, doc) for doc in docs)
+        scores = [float32(score) for score in scores]
         order = sorted(range(len(docs)), key=lambda i: -scores[i])
         return Ranking.of(query, [docs[i] for i in order], [scores[i] for i in order])
 

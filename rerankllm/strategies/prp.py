@@ -6,12 +6,14 @@ from typing import ClassVar, Literal
 
 from rerankllm.calibration.order import TIE, agreement
 from rerankllm.data import Candidate, Document, Query, Ranking
-from rerankllm.errors import SpecError
+from rerankllm.errors import QueryFailed, SpecError
 from rerankllm.judgements import Compare, Steps, Unanswered, in_parallel, try_ask
 from rerankllm.plan import Bound, Plan
 from rerankllm.strategies.schedule import Span, earliest_rounds
 
 Pair = tuple[Document, Document]
+Sorted = tuple[list[Document], list[float] | None]
+"""Every document, best first, and their scores where the sort gives any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,7 @@ class Prp:
 
     Qin et al. 2023, "Large language models are effective text rankers with pairwise ranking prompting", sections
     3.2–3.4. A document wins when both orders say so; disagreement, and an answer that names neither, is a tie. Ties
-    leave documents where they are.
+    keep the first stage's order.
 
     Cost in prompts, two a comparison, with k = min(top_k, n):
 
@@ -30,8 +32,8 @@ class Prp:
     - `bubble`: k passes of neighbour swaps from the end: 2·Σ_{p<k}(n−1−p); a pass starts two steps behind the one
       before, so n = 100, k = 10 takes 108 rounds, not 945.
 
-    Slots are twice the calls. `heap` and `bubble` settle k places; the rest follow in the order they had (`bubble`:
-    the order the passes left).
+    Slots are twice the calls. `heap` and `bubble` settle k places; the rest follow in the first stage's order
+    (`bubble`: in the order the passes left).
 
     Attributes:
         sort: Which comparisons are made.
@@ -47,10 +49,18 @@ class Prp:
             raise SpecError(f"prp: top_k should be at least 1, found {self.top_k}")
 
     def rank(self, query: Query, candidates: Sequence[Candidate]) -> Steps[Ranking]:
-        """Ranks every candidate."""
+        """Ranks every candidate.
+
+        Raises:
+            QueryFailed: Half of the comparisons or more have no answer in one of their orders.
+        """
         docs = [candidate.document for candidate in candidates]
         sort = {"allpair": _allpair, "heap": _heap, "bubble": _bubble}[self.sort]
-        return (yield from sort(query, docs, min(self.top_k, len(docs))))
+        judge = _BothOrders(query)
+        order, scores = yield from sort(judge, docs, min(self.top_k, len(docs)))
+        if judge.unanswered * 2 >= judge.pairs > 0:
+            raise QueryFailed(f"{judge.unanswered} of {judge.pairs} comparisons have no usable answer")
+        return Ranking.of(query, order, scores, {"tied comparisons": judge.ties} if judge.ties else None)
 
     def plan(self, n: int) -> Plan:
         """Exact for `allpair` and `bubble`, bounds for `heap`."""
@@ -68,61 +78,72 @@ class Prp:
         return n if self.sort == "allpair" else min(self.top_k, n)
 
 
-def _verdicts(query: Query, pairs: Sequence[Pair]) -> Steps[list[float]]:
-    """1, 0 or ½ for each pair, from both orders."""
-    prompts = [Compare(query, *shown) for a, b in pairs for shown in ((a, b), (b, a))]
-    answers = yield from try_ask(prompts)
-    said = [TIE if isinstance(answer, Unanswered) else answer for answer in answers]
-    return [agreement(ab, ba) for ab, ba in zip(said[::2], said[1::2], strict=True)]
+class _BothOrders:
+    """Asks which of two documents is better, both ways, and keeps count."""
+
+    def __init__(self, query: Query) -> None:
+        self.query = query
+        self.pairs = self.ties = self.unanswered = 0
+
+    def verdicts(self, pairs: Sequence[Pair]) -> Steps[list[float]]:
+        """1, 0 or ½ for each pair."""
+        prompts = [Compare(self.query, *shown) for a, b in pairs for shown in ((a, b), (b, a))]
+        answers = yield from try_ask(prompts)
+        verdicts: list[float] = []
+        for ab, ba in zip(answers[::2], answers[1::2], strict=True):
+            unanswered = isinstance(ab, Unanswered) or isinstance(ba, Unanswered)
+            verdicts.append(TIE if unanswered else agreement(ab, ba))
+            self.unanswered += unanswered
+        self.pairs += len(verdicts)
+        self.ties += verdicts.count(TIE)
+        return verdicts
 
 
-def _allpair(query: Query, docs: list[Document], _: int) -> Steps[Ranking]:
+def _allpair(judge: _BothOrders, docs: list[Document], _: int) -> Steps[Sorted]:
     pairs = [(i, j) for i in range(len(docs)) for j in range(i + 1, len(docs))]
-    verdicts = yield from _verdicts(query, [(docs[i], docs[j]) for i, j in pairs])
+    verdicts = yield from judge.verdicts([(docs[i], docs[j]) for i, j in pairs])
     wins = [0.0] * len(docs)
     for (i, j), verdict in zip(pairs, verdicts, strict=True):
         wins[i] += verdict
         wins[j] += 1.0 - verdict
     order = sorted(range(len(docs)), key=lambda i: -wins[i])
-    return Ranking.of(query, [docs[i] for i in order], [wins[i] for i in order])
+    return [docs[i] for i in order], [wins[i] for i in order]
 
 
-def _bubble(query: Query, docs: list[Document], k: int) -> Steps[Ranking]:
+def _bubble(judge: _BothOrders, docs: list[Document], k: int) -> Steps[Sorted]:
     for steps in earliest_rounds(_bubble_steps(len(docs), k)):
-        pairs = [(docs[start], docs[start + 1]) for start, _ in steps]
-        verdicts = yield from _verdicts(query, pairs)
+        verdicts = yield from judge.verdicts([(docs[start], docs[start + 1]) for start, _ in steps])
         for (start, stop), verdict in zip(steps, verdicts, strict=True):
             if verdict < TIE:
                 docs[start:stop] = docs[start + 1], docs[start]
-    return Ranking.of(query, docs)
+    return docs, None
 
 
 def _bubble_steps(n: int, k: int) -> list[Span]:
     return [(start, start + 2) for settled in range(k) for start in range(n - 2, settled - 1, -1)]
 
 
-def _heap(query: Query, docs: list[Document], k: int) -> Steps[Ranking]:
-    heap = list(docs)
+def _heap(judge: _BothOrders, docs: list[Document], k: int) -> Steps[Sorted]:
+    heap = list(range(len(docs)))  # places in the first stage's order
     if k:
         for level in _parent_levels(len(heap)):
-            yield from in_parallel(*(_sift_down(query, heap, root) for root in level))
-    top: list[Document] = []
+            yield from in_parallel(*(_sift_down(judge, docs, heap, root) for root in level))
+    top: list[int] = []
     while len(top) < k:
         if top:
-            yield from _sift_down(query, heap, 0)
+            yield from _sift_down(judge, docs, heap, 0)
         heap[0], heap[-1] = heap[-1], heap[0]
         top.append(heap.pop())
-    taken = {doc.doc_id for doc in top}
-    return Ranking.of(query, [*top, *(doc for doc in docs if doc.doc_id not in taken)])
+    return [docs[i] for i in (*top, *sorted(heap))], None
 
 
-def _sift_down(query: Query, heap: list[Document], root: int) -> Steps[None]:
-    """Swaps the document at `root` with its better child until neither child beats it."""
+def _sift_down(judge: _BothOrders, docs: list[Document], heap: list[int], root: int) -> Steps[None]:
+    """Swaps the document at `root` with its better child until neither child beats it; a tie goes to the first stage."""
     while True:
         best = root
         for child in range(2 * root + 1, min(2 * root + 3, len(heap))):
-            (verdict,) = yield from _verdicts(query, [(heap[child], heap[best])])
-            if verdict > TIE:
+            (verdict,) = yield from judge.verdicts([(docs[heap[child]], docs[heap[best]])])
+            if verdict > TIE or (verdict == TIE and heap[child] < heap[best]):
                 best = child
         if best == root:
             return

@@ -1,5 +1,6 @@
 """Sliding window: listwise answers over a list longer than one prompt."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -20,7 +21,7 @@ class Sliding:
     moved to the start of the list rather than dropped, so every place is read for every n. Documents that an answer
     omits, and ties, stay in the order in which the window showed them.
 
-    Cost: ⌈(n − window) / stride⌉ + 1 calls a pass, `window` slots each. Passes are pipelined: a window waits only for
+    Cost: max(0, ⌈(n − window) / stride⌉) + 1 calls a pass for n > 1, min(n, window) slots each. Passes are pipelined: a window waits only for
     earlier ones that overlap it, so three passes over 100 documents take 13 rounds, not 27. Each pass settles
     window − stride places. With stride > window, the documents between windows are never read, and marked so.
 
@@ -46,12 +47,15 @@ class Sliding:
     def rank(self, query: Query, candidates: Sequence[Candidate]) -> Steps[Ranking]:
         """Ranks every candidate."""
         docs = [candidate.document for candidate in candidates]
+        notes = Counter[str]()
         for spans in earliest_rounds(self._windows(len(docs))):
             orders = yield from ask(Permute(query, tuple(docs[start:stop])) for start, stop in spans)
             for (start, stop), order in zip(spans, orders, strict=True):
                 shown = {doc.doc_id: doc for doc in docs[start:stop]}
+                notes["omitted documents"] += len(order.omitted)
+                notes["tied documents"] += sum(len(group) for group in order.groups if len(group) > 1)
                 docs[start:stop] = [shown[doc_id] for doc_id in (*order.ranked, *order.omitted)]
-        return Ranking.of(query, docs)
+        return Ranking.of(query, docs, notes=+notes)
 
     def plan(self, n: int) -> Plan:
         """Exact."""

@@ -238,6 +238,23 @@ def test_plan(cli):
     assert json.loads(out)["cost_usd"] == {"low": 0.0, "high": 0.0}
 
 
+def test_a_plan_with_a_model_has_tokens_and_money(cli):
+    """Bounds from empty passages to full ones; money only where someone said the price; nothing is called."""
+    arguments = ["plan", "--strategy", "sliding(window=20, stride=10)", "-n", "100", "--json", "--model"]
+    _, out, _ = cli(*arguments, "openai:m?base_url=http://127.0.0.1:9/v1&price_prompt=2&price_completion=8")
+    report = json.loads(out)
+    assert report["strategy"].endswith("/ text(prompt=default, max_tokens=none)")
+    prompt, completion, cost = (report[key] for key in ("prompt_tokens", "completion_tokens", "cost_usd"))
+    assert 9 * 100 < prompt["low"] < prompt["high"] <= 180 * 300 + 9 * 400
+    assert prompt["high"] >= 180 * 300
+    assert cost["high"] == pytest.approx((2 * prompt["high"] + 8 * completion["high"]) / 1e6)
+    _, out, _ = cli(*arguments, "openai:m?base_url=http://127.0.0.1:9/v1", "--max-passage-tokens", "10")
+    report = json.loads(out)
+    assert report["cost_usd"] is None
+    assert report["prompt_tokens"]["high"] < prompt["high"] / 5
+    assert "cost_usd\tunknown" in cli(*arguments[:-2], arguments[-1], "openai:m?base_url=http://127.0.0.1:9/v1")[1]
+
+
 def test_eval_options(cli):
     arguments = ["eval", "--run", sample("run.txt"), "--qrels", sample("qrels.txt"), "--measure", "RR(rel=2)@10"]
     _, out, _ = cli(*arguments, "--per-query", "--json")

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from concurrent.futures import CancelledError
+
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +15,7 @@ from rerankllm.data import Candidate, Document, Ledger, Provenance, Query, Ranki
 from rerankllm.drivers.concurrent import Concurrent
 from rerankllm.drivers.events import Failed, Finished, Judged, Started
 from rerankllm.drivers.rounds import Rounds
-from rerankllm.errors import AuthError, QueryFailed, TemplateError
+from rerankllm.errors import AuthError, CapabilityError, QueryFailed, RerankError, TemplateError
 from rerankllm.judgements import (
     Compare,
     Failure,
@@ -162,9 +162,19 @@ def test_an_unusable_answer_fails_a_query_that_needs_it_and_ties_a_comparison(dr
 @both
 def test_a_ranking_made_mostly_of_unusable_answers_is_a_failure(driver):
     nothing = Reply(Unanswered("no label", Failure.ANSWER), ParseReport(Status.FAILED))
-    (outcome,) = run(driver, Scripted(lambda _: nothing), [("q", 5, "prp(sort=bubble)")])
-    assert isinstance(outcome, Failed)
-    assert "20 of 20 answers could not be used" in outcome.reason
+    query = Query("q", "q")
+
+    def lenient():  # a strategy that takes unusable answers for what they may be worth
+        yield from try_ask([Score(query, c.document) for c in candidates(4)])
+        return Ranking.of(query, [c.document for c in candidates(4)])
+
+    for unusable, fails in ((1, False), (2, True), (4, True)):
+        backend = Scripted(lambda j, u=unusable: nothing if int(j.doc.doc_id[1:]) < u else 1.0)
+        live = driver(lambda ask, kind, b=backend: Direct(b), None)
+        outcome = live.submit(query, candidates(4), lenient()).result(timeout=10)
+        live.close()
+        assert isinstance(outcome, Failed) == fails
+        assert not fails or outcome.reason == f"{unusable} of 4 answers could not be used"
 
 
 @both
@@ -231,6 +241,80 @@ def test_a_strategy_that_raises_is_an_error_for_its_caller_only(driver):
 
 
 @both
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_a_score_that_is_no_number_is_no_answer(driver, value):
+    backend = Scripted(lambda j: value if j.doc.doc_id == "d1" else 0.5)
+    (outcome,) = run(driver, backend, [("q", 3, "pointwise")])
+    assert isinstance(outcome, Failed)
+    assert outcome.reason == f"the score of document d1 is {value}"
+    assert outcome.ledger.notes == {"not a finite number": 1}
+
+
+@both
+def test_nothing_that_goes_wrong_makes_anyone_wait_for_ever(driver):
+    """Each of these is the caller's to see, at once; and the driver goes on."""
+    query = Query("q", "q")
+
+    def rank(spec="pointwise", ids=("a", "b")):
+        found = [Candidate(Document(doc_id, "x")) for doc_id in ids]
+        return found, Stage.parse(spec).strategy.rank(query, found)
+
+    def nothing():
+        yield from ask([Score(query, candidates(1)[0].document)])
+
+    class Careless(Direct):
+        def read(self, judgement, outcome):
+            raise LookupError
+
+    def broken(_):
+        raise OSError("out of memory")
+
+    def resolve_none(ask, kind):
+        raise CapabilityError("cannot")
+
+    def observer(_):
+        raise ValueError
+
+    judge = Direct(Scripted(by_value))
+    for resolve, job, error in [
+        (lambda a, k: judge, (candidates(1), nothing()), AttributeError),
+        (lambda a, k: judge, rank(ids=(1, "b")), TypeError),
+        (lambda a, k: Careless(Scripted(by_value)), rank(), LookupError),
+        (lambda a, k: Direct(Scripted(broken)), rank(), OSError),
+        (resolve_none, rank(), CapabilityError),
+    ]:
+        live = driver(resolve, None)
+        with pytest.raises(error):
+            live.submit(query, *job).result(timeout=5)
+        live._resolve = lambda a, k: judge
+        assert len(live.submit(query, *rank()).result(timeout=5)) == 2
+        live.close()
+    live = driver(lambda a, k: judge, observer)
+    assert len(live.submit(query, *rank()).result(timeout=5)) == 2
+    live.close()
+
+
+@both
+def test_a_cancelled_query_sends_nothing_more(driver):
+    backend = Scripted(by_value, delay=0.02)
+    sent = []
+    backend.respond = lambda j: sent.append(j) or by_value(j)
+    live = driver(lambda ask, kind: Direct(backend), None)
+    query = Query("q", "q")
+    future = live.submit(
+        query, candidates(60), Stage.parse("sliding(window=2, stride=1)").strategy.rank(query, candidates(60))
+    )
+    while not sent:
+        time.sleep(0.005)
+    assert future.cancel()
+    time.sleep(0.05)
+    before = len(sent)
+    time.sleep(0.15)
+    assert len(sent) == before
+    live.close()
+
+
+@both
 def test_queries_join_while_others_run(driver):
     backend = Scripted(by_value, delay=0.005)
     live = driver(lambda ask, kind: Direct(backend), None)
@@ -262,9 +346,9 @@ def test_closing_cancels_and_is_final(driver):
     time.sleep(0.05)
     live.close()
     live.close()
-    with pytest.raises(CancelledError):
+    with pytest.raises(RerankError, match="closed before"):
         future.result(timeout=1)
-    with pytest.raises(RuntimeError, match="closed"):
+    with pytest.raises(RerankError, match="closed"):
         live.submit(query, [], Stage.parse("pointwise").strategy.rank(query, []))
 
 

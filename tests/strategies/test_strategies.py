@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from rerankllm.backends.base import Reply
 from rerankllm.backends.oracle import Oracle
 from rerankllm.data import Candidate, Document, Query
-from rerankllm.judgements import Compare, Permute, WeakOrder
+from rerankllm.errors import QueryFailed
+from rerankllm.judgements import Compare, Failure, Permute, Unanswered, WeakOrder
 from rerankllm.spec import Stage
 
 SPECS = st.one_of(
@@ -60,7 +61,7 @@ def test_every_document_once_plan_kept_and_ideal_where_promised(spec, n, oracle,
     assert played.calls in plan.calls
     assert len(played.rounds) in plan.rounds
     assert played.slots in plan.slots
-    settled = strategy.settles(n)
+    settled = strategy.settles(n) or 0
     ideal = sorted((grades[c.doc_id] for c in candidates), reverse=True)
     assert [grades[doc_id] for doc_id in played.ranking.doc_ids[:settled]] == ideal[:settled]
 
@@ -169,9 +170,29 @@ def test_every_comparison_is_asked_in_both_orders(make_candidates, play, query):
 
 def test_a_judge_that_always_prefers_the_first_leaves_the_order_alone(make_candidates, play, query):
     """Every pair contradicts itself, so every pair is a tie, and ties keep the first stage's order."""
-    for sort in ("allpair", "bubble"):
+    for sort in ("allpair", "bubble", "heap"):
         played = play(Stage.parse(f"prp(sort={sort})").strategy.rank(query, make_candidates(15)), lambda _: 1.0)
         assert played.ranking.doc_ids == tuple(f"d{i}" for i in range(15))
+
+
+@pytest.mark.parametrize("sort", ["allpair", "heap", "bubble"])
+def test_half_the_comparisons_unanswered_is_no_ranking(make_candidates, play, query, sort):
+    """One order of every pair is unusable: every pair is a tie, and the input order must not pose as a ranking."""
+    nothing = Unanswered("no label", Failure.ANSWER)
+    strategy = Stage.parse(f"prp(sort={sort})").strategy
+    with pytest.raises(QueryFailed, match="comparisons have no usable answer"):
+        play(
+            strategy.rank(query, make_candidates(6)),
+            lambda j: 1.0 if j.first.doc_id < j.second.doc_id else nothing,
+        )
+
+
+def test_ties_are_noted(make_candidates, play, query):
+    played = play(Stage.parse("prp(sort=allpair)").strategy.rank(query, make_candidates(4)), lambda _: 1.0)
+    assert played.ranking.ledger.notes == {"tied comparisons": 6}
+    answer = WeakOrder((("d3",), ("d0", "d1")), ("d2",))
+    played = play(Stage.parse("sliding").strategy.rank(query, make_candidates(4)), lambda _: answer)
+    assert played.ranking.ledger.notes == {"omitted documents": 1, "tied documents": 2}
 
 
 def test_omitted_and_tied_documents_keep_the_order_of_their_window(play, query):
