@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, cast
 
-from rerankllm.backends.base import Backend, Generate, Reply, Response, TokenPrompt, Work
+from rerankllm.backends.base import Backend, Reply, Response, TokenPrompt, Work
 from rerankllm.data import Document, Query, Usage
 from rerankllm.drivers.task import Judge
 from rerankllm.elicitation.base import Elicitation, Elicitor, Settings, default_elicitation
@@ -12,6 +12,9 @@ from rerankllm.errors import CapabilityError
 from rerankllm.judgements import Answer, Ask, Compare, Judgement, ParseReport, Permute, Score, Unanswered
 from rerankllm.plan import Bound, Plan
 from rerankllm.spec import ELICITATIONS, ModelSpec, Stage
+
+LONGEST_PASSAGE = 4096
+"""Tokens of the passages an estimate is made with; templates cut theirs well below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,11 @@ class Panel:
         return self._backends[self._model]
 
     @property
+    def models(self) -> tuple[str, ...]:
+        """The models that judge, printed."""
+        return tuple(dict.fromkeys(judge.backend.model for judge in self._judges.values()))
+
+    @property
     def backends(self) -> tuple[Backend, ...]:
         """Every backend loaded."""
         return tuple(self._backends.values())
@@ -119,6 +127,10 @@ class Panel:
                 raise CapabilityError(f"{backend.model} answers {can}, and this strategy asks {judgement.__name__}")
             if elicitation is not None:
                 raise CapabilityError(f"{backend.model} answers without a prompt: leave the '/ elicitation' out")
+            if self._settings != Settings():
+                raise CapabilityError(
+                    f"{backend.model} answers without a prompt: leave instruction and passage cut out"
+                )
             return Direct(backend)
         if elicitation is None:
             elicitation = ELICITATIONS[default_elicitation(judgement, capabilities)]()
@@ -133,8 +145,9 @@ class Panel:
         if isinstance(judge, Direct):
             return Bound(0, 0), Bound(0, 0)
         shown = max(1, round(plan.slots.high / max(1, plan.calls.high)))
+        cut = self._settings.passage_tokens or LONGEST_PASSAGE
         short = _tokens(judge, _example(judgement, shown, words=0))
-        long = _tokens(judge, _example(judgement, shown, words=2000))
+        long = _tokens(judge, _example(judgement, shown, words=cut))
         calls = plan.calls
         prompt = Bound(calls.low * short.prompt_tokens, calls.high * long.prompt_tokens)
         return prompt, Bound(0, calls.high * long.completion_tokens)
@@ -173,4 +186,4 @@ def _tokens(judge: Judge, judgement: Judgement) -> Usage:
         if isinstance(prompt, TokenPrompt)
         else sum(len(tokenizer.encode(message.content)) for message in prompt.messages)
     )
-    return Usage(count, request.want.max_tokens if isinstance(request.want, Generate) else 0)
+    return Usage(count, judge.backend.most_tokens(request.want))

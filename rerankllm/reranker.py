@@ -2,11 +2,13 @@
 
 import asyncio
 import dataclasses
+import math
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
 
@@ -26,8 +28,9 @@ from rerankllm.plan import Plan
 from rerankllm.spec import Stage
 
 DEFAULT_MODEL = "llamacpp:smollm2"
-LIVE_QUERIES = 256
-"""Queries under way at a time; the next are submitted as the first are done, so that memory stays bounded."""
+LIVE_QUERIES, LIVE_CALLS = 256, 200_000
+"""Queries under way at a time, and calls they may take together: the next are submitted as the first are done, so that
+memory stays bounded."""
 
 AnyDocument: TypeAlias = str | Mapping[str, Any] | Document
 DriverName: TypeAlias = Literal["rounds", "concurrent"]
@@ -94,15 +97,22 @@ class Reranker:
         if passage_tokens is not None and passage_tokens < 1:
             raise InputError(f"a passage should be cut to at least 1 token, found {passage_tokens}")
         stage = Stage.parse(strategy) if isinstance(strategy, str) else strategy
+        if model and stage and stage.model and stage.model != model:
+            raise InputError(f"the strategy names the model {stage.model}, and {model} is given too: leave one out")
         self.model = model or (stage and model_named_by(stage)) or DEFAULT_MODEL
         self._panel = Panel(self.model, Settings(instruction, passage_tokens), options or {})
         self.defaulted = stage is None
         self.stage = self._panel.complete(stage or Stage.parse(self._panel.backend.default_strategy))
         self.depth = depth
-        remote = self._panel.backend.capabilities.remote
+        remote = any(backend.capabilities.remote for backend in self._panel.backends)
         kind = driver or ("concurrent" if remote else "rounds")
         make: type[Driver] = Concurrent if kind == "concurrent" else Rounds
         self._driver = make(self._panel.resolve, observer)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models that judge, as their specs print."""
+        return self._panel.models
 
     @property
     def backend(self) -> Backend:
@@ -167,16 +177,21 @@ class Reranker:
         self, queries: Iterable[tuple[Query, Sequence[Candidate]]], *, top_k: int | None = None
     ) -> Iterator[QueryOutcome]:
         """Ranks queries as they come and yields their outcomes in the same order, keeping few in memory."""
-        waiting: deque[Future[QueryOutcome]] = deque()
+        waiting: deque[tuple[Future[QueryOutcome], int]] = deque()
+        live_calls = 0
         try:
             for query, candidates in queries:
-                waiting.append(self._submit(query, candidates, top_k))
-                if len(waiting) >= LIVE_QUERIES:
-                    yield waiting.popleft().result()
+                calls = self.plan(len(candidates), top_k=top_k).calls.high
+                while waiting and (len(waiting) >= LIVE_QUERIES or live_calls + calls > LIVE_CALLS):
+                    yield waiting[0][0].result()
+                    live_calls -= waiting.popleft()[1]
+                waiting.append((self._submit(query, candidates, top_k), calls))
+                live_calls += calls
             while waiting:
-                yield waiting.popleft().result()
+                yield waiting[0][0].result()
+                waiting.popleft()
         finally:
-            for future in waiting:
+            for future, _ in waiting:
                 future.cancel()
 
     def plan(self, n: int, *, top_k: int | None = None) -> Plan:
@@ -208,23 +223,26 @@ class Reranker:
         self.close()
 
     def _submit(self, query: Query, candidates: Sequence[Candidate], top_k: int | None) -> "Future[QueryOutcome]":
+        if top_k is not None and top_k < 1:
+            raise InputError(f"top_k should be at least 1, found {top_k}")
         stage = self.stage if top_k is None else self.stage.aiming(top_k)
         depth = len(candidates) if self.depth is None else self.depth
         head, tail = candidates[:depth], candidates[depth:]
         steps = within(stage, stage.strategy.rank(query, head))
-        future: Future[QueryOutcome] = Future()
+        inner = self._driver.submit(query, head, steps)
+        outer: Future[QueryOutcome] = Future()
 
-        def finish(ranked: "Future[QueryOutcome]") -> None:
-            if future.cancelled():
-                return
-            error = ranked.exception() if not ranked.cancelled() else asyncio.CancelledError()
-            if error is not None:
-                future.set_exception(error)
-            else:
-                future.set_result(_with_unread(ranked.result(), tail))
+        def finish(_: object) -> None:
+            with suppress(InvalidStateError):  # cancelled meanwhile
+                error = inner.exception()
+                if error is not None:
+                    outer.set_exception(error)
+                else:
+                    outer.set_result(_with_unread(inner.result(), tail))
 
-        self._driver.submit(query, head, steps).add_done_callback(finish)
-        return future
+        inner.add_done_callback(lambda _: None if inner.cancelled() else finish(_))
+        outer.add_done_callback(lambda _: inner.cancel() if outer.cancelled() else None)
+        return outer
 
 
 def rerank(
@@ -237,7 +255,8 @@ def rerank(
 ) -> Ranking:
     """Ranks documents for one query. Without `model`, a small language model runs right here.
 
-    The model stays loaded for the next call. See `Reranker.rerank` for what documents may be and what is raised.
+    The model stays loaded for the next call; with many models, make a `Reranker` for each and close it. See
+    `Reranker.rerank` for what documents may be and what is raised.
 
     Example:
         >>> ranking = rerank("how long do fleas live", ["Fleas live for weeks.", "Dogs bark."])
@@ -255,24 +274,31 @@ async def arerank(
     model: str | None = None,
 ) -> Ranking:
     """`rerank`, awaited."""
-    return await _shared(strategy, model).arerank(query, documents, top_k=top_k)
+    reranker = await asyncio.to_thread(_shared, strategy, model)  # which may have to load the model
+    return await reranker.arerank(query, documents, top_k=top_k)
 
 
-@lru_cache(maxsize=4)
+_loaded: dict[tuple[str | None, str | None], Reranker] = {}
+_loading = threading.Lock()
+
+
 def _shared(strategy: str | None, model: str | None) -> Reranker:
-    return Reranker(strategy, model)
+    with _loading:
+        if (strategy, model) not in _loaded:
+            _loaded[strategy, model] = Reranker(strategy, model)
+        return _loaded[strategy, model]
 
 
 def _query(query: str | Query) -> Query:
     found = query if isinstance(query, Query) else Query("query", query)
-    if not found.text.strip():
-        raise InputError("the query is empty")
+    if not isinstance(found.text, str) or not found.text.strip():
+        raise InputError("the query is empty" if isinstance(found.text, str) else "the query should be a text")
     return found
 
 
 def _candidates(documents: Sequence[AnyDocument]) -> list[Candidate]:
-    if isinstance(documents, str):
-        raise InputError("documents should be a list of documents, not one string")
+    if isinstance(documents, (str, Mapping)):
+        raise InputError("documents should be a list of documents, not a single one")
     candidates = [_candidate(document, position) for position, document in enumerate(documents)]
     ids = [candidate.doc_id for candidate in candidates]
     if len(set(ids)) < len(ids):
@@ -283,6 +309,8 @@ def _candidates(documents: Sequence[AnyDocument]) -> list[Candidate]:
 
 def _candidate(document: AnyDocument, position: int) -> Candidate:
     if isinstance(document, Document):
+        if not isinstance(document.doc_id, str) or not isinstance(document.text, str):
+            raise InputError(f"document {position}: doc_id and text should be strings")
         return Candidate(document)
     if isinstance(document, str):
         return Candidate(Document(str(position), document))
@@ -291,9 +319,12 @@ def _candidate(document: AnyDocument, position: int) -> Candidate:
     fields = dict(document)
     text, title, score = fields.pop("text"), fields.pop("title", None) or "", fields.pop("score", None)
     names = [name for name in ("doc_id", "id", "_id") if name in fields]
-    doc_id = str(fields.pop(names[0])) if names else str(position)
+    given = fields.pop(names[0]) if names else None
+    doc_id = str(position) if given is None else str(given)
     own = fields.pop("metadata", {})
     metadata = {**fields, **own} if isinstance(own, Mapping) else {**fields, "metadata": own}
+    if score is not None and (isinstance(score, (str, bool)) or not math.isfinite(score)):
+        raise InputError(f"document {position}: the first stage's score should be a number, found {score!r}")
     return Candidate(Document(doc_id, text, str(title), metadata), None if score is None else float(score))
 
 

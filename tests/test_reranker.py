@@ -2,14 +2,28 @@
 
 import asyncio
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from rerankllm import Candidate, Document, InputError, Provenance, Query, QueryFailed, Ranking, Reranker
+from rerankllm import (
+    Candidate,
+    Document,
+    InputError,
+    Provenance,
+    Query,
+    QueryFailed,
+    Ranking,
+    Reranker,
+    RerankError,
+    arerank,
+    rerank,
+)
 from rerankllm.errors import CapabilityError
 from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.trec import read_run
+from rerankllm.reranker import _loaded
 from rerankllm.sample import path as sample
 
 QUERY = Query("query", "which is best?")
@@ -70,6 +84,9 @@ def test_first_stage_scores_are_fused_only_when_there_are_any(oracle):
     ("documents", "message"),
     [
         ("one string", "a list of documents"),
+        ({"text": "one dict"}, "a list of documents"),
+        ([Document(1, "x")], "document 0: doc_id and text should be strings"),
+        ([{"text": "x", "score": "high"}], "document 0: the first stage's score should be a number, found 'high'"),
         ([{"id": "a"}], "document 0 should be a text, a dict with 'text'"),
         ([3], "document 0 should be"),
         ([{"id": "a", "text": "x"}, {"id": "a", "text": "y"}], "1 document ids come more than once: a"),
@@ -85,8 +102,58 @@ def test_bad_settings(oracle):
         Reranker("sliding", oracle, depth=0)
     with pytest.raises(InputError, match="at least 1 token"):
         Reranker("sliding", oracle, passage_tokens=0)
-    with Reranker("sliding", oracle) as reranker, pytest.raises(InputError, match="query is empty"):
-        reranker.rerank("  ", ["x"])
+    with Reranker("sliding", oracle) as reranker:
+        for query, message in (("  ", "query is empty"), (None, "query should be a text")):
+            with pytest.raises(InputError, match=message):
+                reranker.rerank(query, ["x"])
+        with pytest.raises(InputError, match="top_k should be at least 1"):
+            reranker.rerank("q", ["x"], top_k=0)
+    with pytest.raises(RerankError, match="closed"):
+        reranker.rerank("q", ["x"])
+    with pytest.raises(InputError, match="leave one out"):
+        Reranker(f"sliding @ '{oracle}'", "openai:x")
+    for settings in ({"instruction": "x"}, {"passage_tokens": 5}):
+        with pytest.raises(CapabilityError, match="answers without a prompt"):
+            Reranker("sliding", oracle, **settings)
+
+
+def test_the_module_function_loads_a_model_once(oracle):
+    """From many threads at once, too."""
+    before = threading.active_count()
+    found, lock = [], threading.Barrier(8)
+
+    def first_use():
+        lock.wait()
+        found.append(rerank("q", ["zero", "one", "two"], strategy="pointwise", model=oracle).doc_ids)
+
+    threads = [threading.Thread(target=first_use) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [("2", "0", "1")] * 8
+    assert threading.active_count() <= before + 1
+    again = asyncio.run(arerank("q", ["zero", "one"], strategy="pointwise", model=oracle))
+    assert again.doc_ids == ("0", "1")
+    _loaded.pop(("pointwise", oracle)).close()
+
+
+def test_a_cancelled_arerank_ends(oracle):
+    events = []
+    with Reranker("prp(sort=bubble, top_k=50)", oracle, observer=events.append) as reranker:
+
+        async def give_up():
+            task = asyncio.create_task(reranker.arerank("q", ["x"] * 300))
+            while len(events) < 5:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        asyncio.run(give_up())
+        time.sleep(0.05)
+        before = len(events)
+        time.sleep(0.1)
+        assert len(events) == before < reranker.plan(300).calls.low
 
 
 def test_what_a_model_cannot_do_is_said_before_the_first_call(oracle):
@@ -184,7 +251,7 @@ def test_many_queries_stream_with_few_in_memory(oracle, monkeypatch):
     with Reranker("sliding", oracle) as reranker:
         for done, outcome in enumerate(reranker.stream(queries())):
             assert outcome.query.text == str(done)
-            assert len(taken) <= done + 4
+            assert len(taken) <= done + 4 + 1  # four under way, and the next
 
 
 def test_the_drivers_give_the_recorded_figure(shared_data):

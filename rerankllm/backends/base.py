@@ -202,6 +202,10 @@ class Backend(Protocol):
         """US dollars for this usage; 0 for local models, None when the price is unknown."""
         ...
 
+    def most_tokens(self, want: Generate | ReadLabels | ReadContinuation) -> int:
+        """How many tokens it may generate, at most, to give what is wanted."""
+        ...
+
     async def aclose(self) -> None:
         """Frees what it holds; it is not used afterwards."""
         ...

@@ -3,7 +3,18 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from rerankllm.backends.base import CallFailed, Capabilities, Outcome, Reply, Request, Tokenizer, Work
+from rerankllm.backends.base import (
+    CallFailed,
+    Capabilities,
+    Generate,
+    Outcome,
+    ReadContinuation,
+    ReadLabels,
+    Reply,
+    Request,
+    Tokenizer,
+    Work,
+)
 from rerankllm.data import Usage
 from rerankllm.errors import CapabilityError
 from rerankllm.judgements import Judgement
@@ -45,6 +56,11 @@ class DirectBackend(ABC):
         """Nothing."""
         del usage
         return 0.0
+
+    def most_tokens(self, want: Generate | ReadLabels | ReadContinuation) -> int:
+        """None."""
+        del want
+        return 0
 
     async def aclose(self) -> None:  # noqa: B027
         """Nothing to free."""

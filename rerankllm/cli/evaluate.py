@@ -1,12 +1,12 @@
 """`rerankllm eval`: how good runs are."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from rerankllm.cli.rerank import tell
+from rerankllm.cli.output import as_json, tell
+from rerankllm.cli.source import read_judgements
 from rerankllm.evaluation.measures import DEFAULT_MEASURES, mean, parse_measures, per_query
 from rerankllm.formats import trec
 
@@ -20,17 +20,17 @@ rerankllm eval --run bm25.txt --run reranked.txt --qrels qrels.txt --measure nDC
 def command(
     *,
     run: Annotated[list[Path], typer.Option(help="A TREC run; repeat for several.")],
-    qrels: Annotated[Path, typer.Option(help="TREC or BEIR qrels.")],
+    qrels: Annotated[Path, typer.Option(help="TREC or BEIR qrels, or a BEIR folder.")],
     measure: Annotated[
         list[str] | None,
         typer.Option(help="In ir-measures' notation, such as nDCG@10 or RR(rel=2)@10; repeatable."),
     ] = None,
     per_query_values: Annotated[bool, typer.Option("--per-query", help="A line for every query, too.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    json_document: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Evaluates runs against qrels: the mean over the judged queries each run has."""
     measures = parse_measures(measure or DEFAULT_MEASURES)
-    judgements = trec.read_qrels(qrels)
+    judgements = read_judgements(qrels)
     report: list[dict[str, Any]] = []
     for path in run:
         rankings = {query_id: [doc_id for doc_id, _ in ranked] for query_id, ranked in trec.read_run(path).items()}
@@ -47,9 +47,9 @@ def command(
                 "per_query": values,
             }
         )
-    if as_json:
+    if json_document:
         shown = report if per_query_values else [{k: v for k, v in r.items() if k != "per_query"} for r in report]
-        typer.echo(json.dumps(shown, indent=2))
+        typer.echo(as_json(shown, indent=2))
         return
     for entry in report:
         if per_query_values:

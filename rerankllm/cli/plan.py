@@ -1,11 +1,11 @@
 """`rerankllm plan`: what a strategy will cost, before it runs."""
 
-import json
 from typing import Annotated, Any
 
 import typer
 
 from rerankllm.cli import options
+from rerankllm.cli.output import as_json
 from rerankllm.errors import InputError
 from rerankllm.plan import Plan
 from rerankllm.reranker import Reranker
@@ -26,7 +26,7 @@ def command(
     model: options.Model = None,
     base_url: options.BaseUrl = None,
     max_passage_tokens: options.PassageTokens = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    json_document: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Calls, rounds and passage slots for one query; with a model also tokens and money. Nothing is called."""
     if base_url is not None and model is None:
@@ -39,9 +39,9 @@ def command(
     if model is not None:
         given = options.model_options(base_url, None, None)
         with Reranker(stage, model, passage_tokens=max_passage_tokens, options=given) as reranker:
-            report |= {"strategy": str(reranker.stage), "model": reranker.backend.model, **reranker.estimate(plan)}
-    if as_json:
-        typer.echo(json.dumps(report, indent=2))
+            report |= {"strategy": str(reranker.stage), "model": ", ".join(reranker.models), **reranker.estimate(plan)}
+    if json_document:
+        typer.echo(as_json(report, indent=2))
         return
     for name, value in report.items():
         typer.echo(f"{name}\t{_shown(value)}")

@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from rerankllm.cli import options
+from rerankllm.cli.output import as_json, rows, tell_notes
 from rerankllm.cli.progress import ProgressBar
-from rerankllm.cli.rerank import notes_on, rows, tell
 from rerankllm.errors import InputError
-from rerankllm.formats.lines import read_lines
+from rerankllm.formats.lines import read_lines, storable
 from rerankllm.reranker import AnyDocument, Reranker
 
 EXAMPLES = """
@@ -47,8 +47,7 @@ def command(
         strategy, model, instruction=instruction, passage_tokens=max_passage_tokens, observer=bar,
         options=options.model_options(base_url, concurrency, seed),
     ) as reranker:  # fmt: skip
-        for note in notes_on(reranker, top_k):
-            tell(note)
+        tell_notes(reranker, top_k, len(documents))
         with bar.showing(1, reranker.plan(len(documents), top_k=top_k).calls.high):
             ranking = reranker.rerank(query, documents, top_k=top_k)
     if truncate is not None:
@@ -58,10 +57,10 @@ def command(
             row |= {"text": result.document.text, **({"title": t} if (t := result.document.title) else {}),
                     **({"metadata": dict(m)} if (m := result.document.metadata) else {})}  # fmt: skip
             del row["query_id"]
-            typer.echo(json.dumps(row, ensure_ascii=False))
+            typer.echo(as_json(row))
         else:
             score = "-" if result.score is None else f"{result.score:.4f}"
-            typer.echo(f"{result.rank}\t{score}\t{result.doc_id}\t{result.document.content}")
+            typer.echo(f"{result.rank}\t{score}\t{result.doc_id}\t{storable(result.document.content)}")
 
 
 def _read(path: Path) -> list[AnyDocument]:

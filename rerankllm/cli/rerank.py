@@ -1,21 +1,18 @@
 """`rerankllm rerank`: a run in, a better run out."""
 
-import json
 import time
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any, Self, TextIO
+from typing import Annotated, Any
 
 import typer
 
 from rerankllm.cli import options
+from rerankllm.cli.output import as_json, check_paths, tell, tell_notes
 from rerankllm.cli.progress import ProgressBar
-from rerankllm.cli.source import Source, read_source
-from rerankllm.data import Candidate, Ledger, Query, Ranking
-from rerankllm.drivers.events import Failed, QueryOutcome
-from rerankllm.errors import InputError, QueryFailed
+from rerankllm.cli.source import Source, read_judgements, read_source
+from rerankllm.cli.writer import Writer
+from rerankllm.errors import InputError
 from rerankllm.evaluation.measures import mean, parse_measures, per_query
-from rerankllm.formats import trec
 from rerankllm.reranker import Reranker
 
 EXAMPLES = """
@@ -71,129 +68,44 @@ def command(
     """Reranks the queries of a run and writes the new run."""
     if output is None and not sample:
         raise InputError("--output missing: name the run file to write")
-    source = read_source(
-        sample=sample, run=run, queries=queries, corpus=corpus, requests=requests, qrels=qrels,
-        skip_missing=skip_missing,
-    )  # fmt: skip
-    judgements = trec.read_qrels(source.qrels) if source.qrels is not None else None
+    if output is None and on_error == "fallback":
+        raise InputError("--on-error fallback writes OUTPUT.failed: it needs --output")
+    inputs = {"--run": run, "--queries": queries, "--corpus": corpus, "--requests": requests, "--qrels": qrels}
+    check_paths(inputs, {"--output": output, "--jsonl": jsonl, "--summary": summary})
+    source = read_source(sample=sample, **{k[2:]: v for k, v in inputs.items()}, skip_missing=skip_missing)
+    judgements = read_judgements(source.qrels) if source.qrels is not None else None
     bar = ProgressBar(quiet=quiet)
     started = time.monotonic()
     with Reranker(
         strategy, model, instruction=instruction, passage_tokens=max_passage_tokens, depth=depth, observer=bar,
         options=options.model_options(base_url, concurrency, seed),
     ) as reranker:  # fmt: skip
-        for note in (*source.notes, *notes_on(reranker, top_k)):
-            tell(note)
-        writer = Writer(output, jsonl, on_error, truncate)
+        source.tell_skipped()
+        tell_notes(reranker, top_k, min(depth, max(len(candidates) for _, candidates in source.queries)))
         calls = sum(reranker.plan(len(candidates), top_k=top_k).calls.high for _, candidates in source.queries)
-        with writer, bar.showing(len(source.queries), calls):
-            for outcome, entry in zip(reranker.stream(source.queries, top_k=top_k), source.queries, strict=True):
-                writer.write(outcome, entry)
-        report = _report(reranker, writer, time.monotonic() - started)
+        with Writer(output, jsonl, on_error, truncate) as writer, bar.showing(len(source.queries), calls):
+            for outcome, (_, candidates) in zip(
+                reranker.stream(source.queries, top_k=top_k), source.queries, strict=True
+            ):
+                writer.write(outcome, candidates)
+        report = _report(reranker, writer, source, time.monotonic() - started)
     if judgements is not None:
         report |= _before_and_after(judgements, source, writer)
     if summary is not None:
-        summary.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        summary.write_text(f"{as_json(report, indent=2)}\n", encoding="utf-8")
     _tell_report(report)
     if writer.failures:
         raise typer.Exit(PARTIAL)
 
 
-class Writer:
-    """Writes outcomes as they come, so that nothing done is lost; keeps what the summary needs."""
-
-    def __init__(self, output: Path | None, jsonl: Path | None, on_error: str, truncate: int | None) -> None:
-        self.ledger = Ledger()
-        self.rankings: dict[str, tuple[str, ...]] = {}
-        self.failures: dict[str, str] = {}
-        self._output, self._jsonl, self._on_error, self._truncate = output, jsonl, on_error, truncate
-        self._files = ExitStack()
-        self._run_file: TextIO | None = None
-        self._jsonl_file: TextIO | None = None
-
-    def __enter__(self) -> Self:
-        self._run_file = self._open(self._output)
-        self._jsonl_file = self._open(self._jsonl)
-        if self._output is not None:
-            _failed_path(self._output).unlink(missing_ok=True)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._files.close()
-
-    def write(self, outcome: QueryOutcome, entry: tuple[Query, list[Candidate]]) -> None:
-        """Writes one query's ranking, or notes its failure."""
-        self.ledger += outcome.ledger
-        if isinstance(outcome, Failed):
-            self._fail(outcome, entry[1])
-            return
-        ranking = outcome if self._truncate is None else outcome.top(self._truncate)
-        self.rankings[outcome.query.query_id] = ranking.doc_ids
-        if self._run_file is not None:
-            trec.write_run(self._run_file, outcome.query.query_id, ranking.doc_ids, "rerankllm")
-            self._run_file.flush()
-        if self._jsonl_file is not None:
-            self._jsonl_file.writelines(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows(ranking))
-            self._jsonl_file.flush()
-
-    def _fail(self, outcome: Failed, candidates: list[Candidate]) -> None:
-        query_id = outcome.query.query_id
-        self.failures[query_id] = outcome.reason
-        tell(f"query {query_id} failed: {outcome.reason}")
-        if self._on_error == "raise":
-            raise QueryFailed("stopped here; what was ranked before is in the output", query_id)
-        if self._on_error == "fallback" and self._output is not None:
-            with _failed_path(self._output).open("a", encoding="utf-8") as file:
-                trec.write_run(file, query_id, [c.doc_id for c in candidates], "first-stage")
-
-    def _open(self, path: Path | None) -> TextIO | None:
-        if path is None:
-            return None
-        try:
-            return self._files.enter_context(path.open("w", encoding="utf-8", newline="\n"))
-        except OSError as error:
-            raise InputError(f"cannot write {path}: {error.strerror}") from error
-
-
-def rows(ranking: Ranking) -> list[dict[str, Any]]:
-    """One JSON-ready row a result."""
-    return [
-        {
-            "query_id": ranking.query.query_id,
-            "doc_id": result.doc_id,
-            "rank": result.rank,
-            "score": result.score,
-            "provenance": result.provenance.value,
-        }
-        for result in ranking
-    ]
-
-
-def notes_on(reranker: Reranker, top_k: int | None) -> list[str]:
-    """What the user should know before it starts."""
-    notes = [f"strategy {reranker.stage} (the default of {reranker.model})"] if reranker.defaulted else []
-    depth = reranker.depth or top_k or 0
-    settled = reranker.stage.aiming(top_k or 1).strategy.settles(depth)
-    if top_k is not None and 0 < settled < min(top_k, depth):
-        notes.append(f"{reranker.stage} can place correctly only the best {settled}, not {top_k}")
-    return notes
-
-
-def tell(line: str) -> None:
-    """A line on stderr."""
-    typer.echo(f"rerankllm: {line}", err=True)
-
-
-def _failed_path(output: Path) -> Path:
-    return output.with_name(f"{output.name}.failed")
-
-
-def _report(reranker: Reranker, writer: Writer, seconds: float) -> dict[str, Any]:
+def _report(reranker: Reranker, writer: Writer, source: Source, seconds: float) -> dict[str, Any]:
     ledger = writer.ledger
     return {
         "queries": len(writer.rankings) + len(writer.failures),
         "failed_queries": len(writer.failures),
         "failures": writer.failures,
+        "skipped_queries": len(source.skipped_queries),
+        "skipped_documents": source.skipped_documents,
         "calls": ledger.calls,
         "attempts": ledger.attempts,
         "rounds": ledger.rounds,
@@ -205,7 +117,7 @@ def _report(reranker: Reranker, writer: Writer, seconds: float) -> dict[str, Any
         "wall_seconds": round(seconds, 3),
         "cost_usd": ledger.cost_usd,
         "strategy": str(reranker.stage),
-        "model": reranker.backend.model,
+        "model": ", ".join(reranker.models),
     }
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from rerankllm.cli.output import tell
 from rerankllm.data import Candidate, Query
 from rerankllm.errors import InputError
 from rerankllm.formats import beir, castorini, trec
@@ -17,12 +18,22 @@ class Source:
     Attributes:
         queries: Queries with their candidates.
         qrels: Where the judgements are, if there are any.
-        notes: What was left out, one line each.
+        skipped_queries: Ids of those left out for want of a text or candidates.
+        skipped_documents: How many were left out for want of a text.
     """
 
     queries: list[tuple[Query, list[Candidate]]]
     qrels: Path | None
-    notes: tuple[str, ...] = ()
+    skipped_queries: tuple[str, ...] = ()
+    skipped_documents: int = 0
+
+    def tell_skipped(self) -> None:
+        """Says on stderr what was left out."""
+        if self.skipped_queries:
+            shown = ", ".join(self.skipped_queries[:3])
+            tell(f"skipped {len(self.skipped_queries)} queries without text or candidates ({shown})")
+        if self.skipped_documents:
+            tell(f"skipped {self.skipped_documents} documents that the corpus lacks")
 
 
 def read_source(
@@ -43,6 +54,8 @@ def read_source(
     from_files = run is not None or queries is not None or corpus is not None
     if sum((sample, from_files, requests is not None)) != 1:
         raise InputError("give one source: --sample, or --run with --queries and --corpus, or --requests")
+    if sample and qrels is not None:
+        raise InputError("--sample brings its own judgements: leave --qrels out")
     if sample:
         run, queries, corpus, qrels = (
             sample_path(name) for name in ("run.txt", "queries.tsv", "corpus.jsonl", "qrels.txt")
@@ -60,13 +73,12 @@ def read_source(
         queries = beir.read_folder(queries).queries
     wanted = {doc_id for ranked in entries.values() for doc_id, _ in ranked}
     joined = join(entries, beir.read_queries(queries), beir.read_corpus(corpus, wanted), skip_missing=skip_missing)
-    notes: list[str] = []
-    if joined.skipped_queries:
-        shown = ", ".join(joined.skipped_queries[:3])
-        notes.append(f"skipped {len(joined.skipped_queries)} queries without text or candidates ({shown})")
-    if joined.skipped_documents:
-        notes.append(f"skipped {joined.skipped_documents} documents that the corpus lacks")
-    return _checked(Source(joined.queries, qrels, tuple(notes)), run)
+    return _checked(Source(joined.queries, qrels, joined.skipped_queries, joined.skipped_documents), run)
+
+
+def read_judgements(path: Path) -> dict[str, dict[str, int]]:
+    """Qrels from a file, or the test split of a BEIR folder."""
+    return trec.read_qrels(beir.read_folder(path).split("test") if path.is_dir() else path)
 
 
 def _checked(source: Source, path: Path) -> Source:

@@ -147,7 +147,9 @@ class Task:
         answer, report = call.judge.read(call.judgement, outcome)
         if isinstance(answer, float) and not math.isfinite(answer):
             report = ParseReport(Status.FAILED, {"not a finite number": 1})
-            return Unanswered(f"the score of document {call.judgement.docs[0].doc_id} is {answer}", Failure.ANSWER), report
+            return Unanswered(
+                f"the score of document {call.judgement.docs[0].doc_id} is {answer}", Failure.ANSWER
+            ), report
         return answer, report
 
     def _account(self, call: Call, outcome: Outcome, report: ParseReport) -> None:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from rerankllm.backends.base import Capabilities, Request, Response, Tokenizer
-from rerankllm.errors import CapabilityError
-from rerankllm.judgements import Answer, Judgement, ParseReport, Unanswered
+from rerankllm.elicitation.templates import Template
+from rerankllm.errors import CapabilityError, TemplateError
+from rerankllm.judgements import Answer, Compare, Judgement, ParseReport, Permute, Score, Unanswered
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,9 @@ def default_elicitation(judgement: type, capabilities: Capabilities) -> str:
     Likelihood for scores and label log-probabilities for comparisons where the backend has them: they need no
     parsing and do not tie. Text otherwise.
     """
-    name = judgement.__name__
-    if name == "Score" and capabilities.continuation_logprobs:
+    if judgement is Score and capabilities.continuation_logprobs:
         return "likelihood"
-    if name in {"Score", "Compare"} and capabilities.label_logprobs:
+    if judgement in {Score, Compare} and capabilities.label_logprobs:
         return "labels"
     return "text"
 
@@ -68,3 +68,15 @@ def refuse(elicitation: str, judgement: type, can: tuple[type, ...]) -> Capabili
     """The error for a judgement that an elicitation does not know."""
     names = ", ".join(kind.__name__ for kind in can)
     return CapabilityError(f"'{elicitation}' does not elicit {judgement.__name__}; it elicits {names}")
+
+
+def check_labels(template: Template, judgement: type) -> None:
+    """Checks that a template's labels suit what is asked.
+
+    Raises:
+        TemplateError: Labels that stand for values where documents are ordered, or the other way round.
+    """
+    stand_for_documents = isinstance(template.labels, str)
+    if (judgement is Permute) != stand_for_documents:
+        needs = "numbers or letters" if judgement is Permute else "a list of texts with values"
+        raise TemplateError(f"template {template.name}: to answer {judgement.__name__}, its labels should be {needs}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from rerankllm.backends.base import Capabilities, ReadLabels, Request, Response, Tokenizer, log_sum_exp
 from rerankllm.data import float32
 from rerankllm.elicitation import labels as label_sets
-from rerankllm.elicitation.base import Elicitor, Settings, refuse
+from rerankllm.elicitation.base import Elicitor, Settings, check_labels, refuse
 from rerankllm.elicitation.prompts import PromptBuilder
 from rerankllm.elicitation.templates import Template, load
 from rerankllm.errors import CapabilityError, TemplateError
@@ -48,6 +48,7 @@ class Labels:
                 "'labels' needs label log-probabilities, which this backend does not give; use / text"
             )
         template = load(judgement.__name__.lower(), "labels" if self.prompt == "default" else self.prompt)
+        check_labels(template, judgement)
         builder = PromptBuilder(template, tokenizer, capabilities, settings.instruction, settings.passage_tokens)
         if judgement is Permute:
             return _Order(builder)
@@ -136,4 +137,3 @@ def _choice_tokens(template: Template, builder: PromptBuilder) -> ReadLabels:
     if len(set(spelled)) < len(spelled):
         raise TemplateError(f"template {template.name}: two labels share a token for this model")
     return ReadLabels(texts, ids)
-

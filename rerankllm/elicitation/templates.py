@@ -7,8 +7,7 @@ description: one line
 source: paper and section, or "written for this project"
 elicitation: text            # the way of answering it is made for
 passage_tokens: 300          # the default cut of a passage
-labels: numbers              # numbers | letters | a list of {text, value, variants}
-label_form: "[{label}]"      # how a label appears in front of its passage and in the answer
+labels: numbers              # numbers | letters, in square brackets; or a list of {text, value, variants}
 messages:                    # or `completion:`, one string
   - user: "… {{ query }} … {% for doc in docs %}{{ doc.label }} {{ doc.text }}{% endfor %} … {{ example }}"
   - assistant: "["           # optional: the opening of the answer
@@ -38,8 +37,7 @@ if TYPE_CHECKING:
     from jinja2.sandbox import SandboxedEnvironment
 
 KEYS = {
-    "description", "source", "elicitation", "passage_tokens", "labels", "label_form", "messages", "completion",
-    "continuation",
+    "description", "source", "elicitation", "passage_tokens", "labels", "messages", "completion", "continuation",
 }  # fmt: skip
 _MARK = re.compile("\ue000(query|instruction|doc)(\\d*)\ue001")
 
@@ -88,15 +86,10 @@ class Template:
     elicitation: str
     passage_tokens: int
     labels: Literal["numbers", "letters"] | tuple[Label, ...] = "numbers"
-    label_form: str = "[{label}]"
     messages: tuple[tuple[str, str], ...] = ()
     completion: str = ""
     continuation: str = ""
     _cache: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
-
-    def label(self, text: str) -> str:
-        """A label as it appears in the prompt and in the answer."""
-        return self.label_form.replace("{label}", text)
 
     @property
     def choices(self) -> tuple[Label, ...]:
@@ -129,9 +122,9 @@ class Template:
     def _render(self, source: str, labels: Sequence[str], instruction: bool) -> str:  # noqa: FBT001
         from jinja2 import TemplateError as JinjaError  # noqa: PLC0415
 
-        docs = [{"label": self.label(text), "text": f"\ue000doc{i}\ue001"} for i, text in enumerate(labels)]
+        docs = [{"label": bracketed(text), "text": f"\ue000doc{i}\ue001"} for i, text in enumerate(labels)]
         try:
-            return (
+            rendered = (
                 _environment()
                 .from_string(source)
                 .render(
@@ -139,12 +132,20 @@ class Template:
                     docs=docs,
                     doc=docs[0] if docs else None,
                     n=len(docs),
-                    example=" > ".join(self.label(text) for text in (*labels[1:2], *labels[:1], *labels[2:3])),
+                    example=" > ".join(bracketed(text) for text in (*labels[1:2], *labels[:1], *labels[2:3])),
                     instruction="\ue000instruction\ue001" if instruction else None,
                 )
             )
         except (JinjaError, ArithmeticError, TypeError, ValueError, LookupError) as error:
             raise TemplateError(f"template {self.name}: {error}") from error
+        if "\ue000" in _MARK.sub("", rendered) or "\ue001" in _MARK.sub("", rendered):
+            raise TemplateError(f"template {self.name} changes query or texts: show them as they are, without filters")
+        return rendered
+
+
+def bracketed(label: str) -> str:
+    """A label as it appears in the prompt and in the answer, and, after `escape`, nowhere else."""
+    return f"[{label}]"
 
 
 def escape(text: str) -> str:
@@ -181,8 +182,11 @@ def names() -> list[str]:
 
 @lru_cache(maxsize=256)
 def _load_named(judgement: str, name: str) -> Template:
-    folder = _root() / judgement
-    known = sorted(_in_folder(folder)) if folder.is_dir() else []
+    folders = {folder.name: folder for folder in _root().iterdir() if folder.is_dir()}
+    if judgement not in folders:
+        raise TemplateError(f"there are templates for {', '.join(sorted(folders))}; not for '{judgement}'")
+    folder = folders[judgement]
+    known = sorted(_in_folder(folder))
     if name not in known:
         have = ", ".join(known) or "none"
         raise TemplateError(f"no template '{name}' for {judgement}. There are: {have}; or give a path to a .yaml")
@@ -236,7 +240,6 @@ def _build(name: str, text: str, data: dict[str, Any]) -> Template:
         elicitation=str(data["elicitation"]),
         passage_tokens=int(data["passage_tokens"]),
         labels=cast("Any", labels),
-        label_form=str(data.get("label_form", "[{label}]")),
         messages=messages,
         completion=str(data.get("completion", "")),
         continuation=str(data.get("continuation", "")),

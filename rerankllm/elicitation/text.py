@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from rerankllm.backends.base import Capabilities, Generate, Request, Response, Tokenizer
 from rerankllm.elicitation import labels as label_sets
-from rerankllm.elicitation.base import Elicitor, Settings, refuse
+from rerankllm.elicitation.base import Elicitor, Settings, check_labels, refuse
 from rerankllm.elicitation.parsing import parse_choice, parse_order
 from rerankllm.elicitation.prompts import PromptBuilder
-from rerankllm.elicitation.templates import Template, load
+from rerankllm.elicitation.templates import Template, bracketed, load
 from rerankllm.errors import CapabilityError, SpecError
 from rerankllm.judgements import (
     Answer,
@@ -50,6 +50,7 @@ class Text:
         if not capabilities.generate:
             raise CapabilityError("'text' needs a model that writes; this backend does not")
         template = load(judgement.__name__.lower(), "text" if self.prompt == "default" else self.prompt)
+        check_labels(template, judgement)
         builder = PromptBuilder(template, tokenizer, capabilities, settings.instruction, settings.passage_tokens)
         return (_Order if judgement is Permute else _Choice)(template, builder, self.max_tokens)
 
@@ -71,13 +72,14 @@ class _Order:
 
     def read(self, judgement: Judgement, response: Response) -> tuple[Answer | Unanswered, ParseReport]:
         assert isinstance(judgement, Permute)  # noqa: S101
-        return read_order(response.text, judgement, self._labels(len(judgement.docs)))
+        cut_off = response.finish_reason == "length"
+        return read_order(response.text, judgement, self._labels(len(judgement.docs)), cut_off=cut_off)
 
     def _labels(self, n: int) -> tuple[str, ...]:
         return label_sets.letters(n) if self.template.labels == "letters" else label_sets.numbers(n)
 
     def _room(self, labels: tuple[str, ...]) -> int:
-        complete = " > ".join(map(self.template.label, labels))
+        complete = " > ".join(map(bracketed, labels))
         return len(self.builder.tokenizer.encode(complete)) + CHOICE_TOKENS
 
 
@@ -102,11 +104,19 @@ class _Choice:
         return (_unusable(response.text) if index is None else choices[index].value), report
 
 
-def read_order(text: str, judgement: Permute, labels: tuple[str, ...]) -> tuple[WeakOrder | Unanswered, ParseReport]:
-    """The order that an answer to `judgement` names, its documents having been shown under `labels`."""
+def read_order(
+    text: str, judgement: Permute, labels: tuple[str, ...], *, cut_off: bool = False
+) -> tuple[WeakOrder | Unanswered, ParseReport]:
+    """The order that an answer to `judgement` names, its documents having been shown under `labels`.
+
+    An answer that was cut off before it was complete is none: what it names may be half a thought.
+    """
     parsed = parse_order(text, labels, judgement.decode)
     if parsed.report.status is Status.FAILED:
         return _unusable(text), parsed.report
+    if cut_off and "missing" in parsed.report.repairs:
+        report = ParseReport(Status.FAILED, {"cut off": 1})
+        return Unanswered("the answer was cut off; allow it more tokens: text(max_tokens=…)", Failure.ANSWER), report
     ids = [doc.doc_id for doc in judgement.docs]
     groups = tuple(tuple(ids[i] for i in group) for group in parsed.groups)
     return WeakOrder(groups, tuple(ids[i] for i in parsed.omitted)), parsed.report

@@ -1,6 +1,7 @@
 """Effectiveness measures, computed by ir-measures."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from subprocess import CalledProcessError
 from typing import Any
 
 from rerankllm.errors import InputError
@@ -25,6 +26,8 @@ def parse_measures(names: Iterable[str]) -> list[Any]:
             raise InputError(
                 f"measure '{name}' is not one of ir-measures'; try nDCG@10, RR(rel=2)@10, AP(rel=2)@100, R(rel=2)@100"
             ) from error
+        if found[-1].params.get("cutoff", 1) < 1:
+            raise InputError(f"measure '{name}' should cut off at 1 or deeper")
     return found
 
 
@@ -46,8 +49,14 @@ def per_query(
     judged = {query_id: dict(grades) for query_id, grades in qrels.items() if query_id in rankings}
     run = {query_id: {doc_id: float(-place) for place, doc_id in enumerate(rankings[query_id])} for query_id in judged}
     values: dict[str, dict[str, float]] = {query_id: {} for query_id in judged}
-    for metric in ir_measures.iter_calc(list(measures), judged, run) if judged else ():
-        values[metric.query_id][str(metric.measure)] = float(metric.value)
+    if not judged:
+        return values
+    try:
+        for metric in ir_measures.iter_calc(list(measures), judged, run):
+            values[metric.query_id][str(metric.measure)] = float(metric.value)
+    except (ValueError, AssertionError, RuntimeError, LookupError, OSError, CalledProcessError) as error:
+        names = ", ".join(map(str, measures))
+        raise InputError(f"ir-measures cannot compute {names} here: {' '.join(str(error).split())[:200]}") from error
     return values
 
 

@@ -138,7 +138,7 @@ def _heap(judge: _BothOrders, docs: list[Document], k: int) -> Steps[Sorted]:
 
 
 def _sift_down(judge: _BothOrders, docs: list[Document], heap: list[int], root: int) -> Steps[None]:
-    """Swaps the document at `root` with its better child until neither child beats it; a tie goes to the first stage."""
+    """Swaps the document at `root` with its better child until none beats it; the first stage decides ties."""
     while True:
         best = root
         for child in range(2 * root + 1, min(2 * root + 3, len(heap))):

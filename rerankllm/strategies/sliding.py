@@ -21,9 +21,10 @@ class Sliding:
     moved to the start of the list rather than dropped, so every place is read for every n. Documents that an answer
     omits, and ties, stay in the order in which the window showed them.
 
-    Cost: max(0, ⌈(n − window) / stride⌉) + 1 calls a pass for n > 1, min(n, window) slots each. Passes are pipelined: a window waits only for
-    earlier ones that overlap it, so three passes over 100 documents take 13 rounds, not 27. Each pass settles
-    window − stride places. With stride > window, the documents between windows are never read, and marked so.
+    Cost: max(0, ⌈(n − window) / stride⌉) + 1 calls a pass for n > 1, min(n, window) slots each. Passes are pipelined:
+    a window waits only for earlier ones that overlap it, so three passes over 100 documents take 13 rounds, not 27.
+    Each pass settles window − stride places. With stride > window, the documents between windows are never read, and
+    marked so.
 
     Attributes:
         window: Documents in one prompt, at least 2.

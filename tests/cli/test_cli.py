@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from rerankllm.formats.castorini import read_requests
 from rerankllm.formats.trec import read_run
 from rerankllm.sample import path as sample
 
@@ -140,6 +141,21 @@ class TestFailures:
         (["rerank", "--output", "o", "--run", "nowhere", *SOURCE[2:]], "nowhere"),
         (["eval", "--run", "nowhere", "--qrels", sample("qrels.txt")], "nowhere"),
         (["eval", "--run", sample("run.txt"), "--qrels", sample("qrels.txt"), "--measure", "nDGC"], "measure 'nDGC'"),
+        (["rerank", *SOURCE, "--output", sample("run.txt"), *ORACLE], "--output and --run name the same file"),
+        (
+            ["rerank", "--sample", "--output", "o", "--summary", "./o", *ORACLE],
+            "--summary and --output name the same file",
+        ),
+        (["rerank", "--sample", "--summary", "no/where.json", *ORACLE], "its folder is not there"),
+        (["rerank", "--sample", "--qrels", sample("qrels.txt"), *ORACLE], "--sample brings its own judgements"),
+        (["rerank", "--sample", "--on-error", "fallback", *ORACLE], "it needs --output"),
+        (["rerank", "--sample", "--instruction", "x", *ORACLE], "answers without a prompt"),
+        (["eval", "--run", sample("run.txt"), "--qrels", sample("qrels.txt"), "--measure", "nDCG@0"], "cut off at 1"),
+        (
+            ["eval", "--run", sample("run.txt"), "--qrels", sample("qrels.txt"), "--measure", "alpha_nDCG@10"],
+            "cannot compute",
+        ),
+        (["prompts", "show", "../x"], "not for '..'"),
         (["plan", "--strategy", "sliding", "--base-url", "http://x"], "--base-url needs --model"),
         (["prompts", "show", "permute"], "should read judgement/name"),
         (["prompts", "show", "permute/x"], "There are: labels, text"),
@@ -176,7 +192,7 @@ def test_depth_truncate_and_top_k(cli, tmp_path):
     _, _, err = cli(
         "rerank", *SOURCE, *ORACLE, "--strategy", "sliding(window=6, stride=4)", "--top-k", "10", "--output", output
     )
-    assert "can place correctly only the best 2, not 10" in err
+    assert "can place correctly only the best 2 of 20, not 10" in err
     assert {len(ranked) for ranked in read_run(output).values()} == {20}
 
 
@@ -204,6 +220,38 @@ def test_castorini_requests_and_skip_missing(cli, tmp_path):
     status, _, err = cli(*arguments, "--skip-missing")
     assert status == 0
     assert "skipped 10 documents that the corpus lacks" in err
+
+
+def test_compressed_and_castorini_output(cli, tmp_path):
+    for name in ("out.run.gz", "out.jsonl", "out.run"):
+        assert cli("rerank", *SOURCE, *ORACLE, "--strategy", "pointwise", "--output", tmp_path / name)[0] == 0
+    plain = read_run(tmp_path / "out.run")
+    assert read_run(tmp_path / "out.run.gz") == plain
+    again = [
+        (query.query_id, [(c.doc_id, c.score) for c in candidates])
+        for query, candidates in read_requests(tmp_path / "out.jsonl")
+    ]
+    assert dict(again) == plain
+
+
+def test_beir_folders(cli, tmp_path):
+    (tmp_path / "qrels").mkdir()
+    (tmp_path / "corpus.jsonl").write_bytes(sample("corpus.jsonl").read_bytes())
+    topics = (line.split("\t") for line in sample("queries.tsv").read_text().splitlines())
+    (tmp_path / "queries.jsonl").write_text("".join(json.dumps({"_id": q, "text": t}) + "\n" for q, t in topics))
+    rows = (line.split() for line in sample("qrels.txt").read_text().splitlines())
+    qrels = "".join(f"{q}\t{d}\t{g}\n" for q, _, d, g in rows)
+    (tmp_path / "qrels" / "test.tsv").write_text(f"query-id\tcorpus-id\tscore\n{qrels}")
+    source = ["--run", sample("run.txt"), "--queries", tmp_path, "--corpus", tmp_path, "--qrels", tmp_path]
+    status, _, err = cli("rerank", *source, *ORACLE, "--strategy", "pointwise", "--output", tmp_path / "o")
+    assert status == 0
+    assert "nDCG@10 0.5436 before, 0.9" in err
+
+
+def test_no_judged_query_is_null_not_nan(cli, tmp_path):
+    (tmp_path / "qrels").write_text("other 0 d 1\n")
+    _, out, _ = cli("eval", "--run", sample("run.txt"), "--qrels", tmp_path / "qrels", "--json")
+    assert json.loads(out)[0]["mean"] == {"nDCG@10": None}
 
 
 def test_rank_lines_and_json(cli, tmp_path):

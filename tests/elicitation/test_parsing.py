@@ -78,6 +78,23 @@ def test_an_answer_cut_anywhere_is_a_prefix(order, cut):
         ("[02] > [01]", 2, [[2], [1]], PARSED),
         ("<think>[1] > [2]</think>[2] > [1]", 2, [[2], [1]], PARSED),
         ("reasoning with no opening, [1] > [2]</think>[2] > [1]", 2, [[2], [1]], PARSED),
+        ("Final ranking: 2 > 1 > 3", 3, [[2], [1], [3]], PARSED),
+        ("**2 > 1 > 3**", 3, [[2], [1], [3]], PARSED),
+        ("**2** > **1** > **3**", 3, [[2], [1], [3]], PARSED),
+        (r"\boxed{2 > 1 > 3}", 3, [[2], [1], [3]], PARSED),
+        ("<answer>2, 1, 3</answer>", 3, [[2], [1], [3]], PARSED),
+        ('{"ranking": [2, 1, 3]}', 3, [[2], [1], [3]], PARSED),
+        ('```json\n["2", "1", "3"]\n```', 3, [[2], [1], [3]], PARSED),
+        ("- 2\n- 1\n- 3", 3, [[2], [1], [3]], PARSED),
+        ("(2) > (1) > (3)", 3, [[2], [1], [3]], PARSED),
+        ("2 → 1 → 3", 3, [[2], [1], [3]], PARSED),
+        ("2 &gt; 1 &gt; 3", 3, [[2], [1], [3]], PARSED),
+        ("[ID 2] > [ID 1] > [ID 3]", 3, [[2], [1], [3]], PARSED),
+        ("[1] is off topic, [2] is good.\n\n[2] > [1] > [3]", 3, [[2], [1], [3]], PARSED),
+        ("[1], [2] and [3] are irrelevant; [5] > [4]", 5, [[5], [4]], REPAIRED),
+        ("5 people > 3 dogs", 5, [], FAILED),
+        ("[1] dogs bark [2] fleas live [3] cats meow", 3, [], FAILED),  # the passages again, not a ranking
+        ("<|channel|>analysis<|message|>[1] > [2]<|channel|>final<|message|>[2] > [1]", 2, [[2], [1]], PARSED),
         ("[2] > [1] > [2]", 2, [[2], [1]], REPAIRED),
         ("[2] > [7] > [1]", 2, [[2], [1]], REPAIRED),
         ("[2]", 3, [[2]], REPAIRED),
@@ -117,7 +134,16 @@ def test_decoding_fewer_is_complete_with_fewer():
         ("**B**", "AB", 1, PARSED),
         ("Answer: B", "AB", 1, PARSED),
         ("A. It says more than passage B.", "AB", 0, REPAIRED),
-        ("Passage B is better than Passage A", "AB", None, FAILED),
+        ("Passage B is better than Passage A", "AB", 1, REPAIRED),
+        ("Passage B is not as relevant as Passage A", "AB", None, FAILED),
+        ("I think [A] is not relevant.", "AB", None, FAILED),
+        ("[A] or [B]", "AB", None, FAILED),
+        ("Both A and B", "AB", None, FAILED),
+        ("The answer is B.", "AB", 1, PARSED),
+        ("`Passage B`", "AB", 1, PARSED),
+        ("b", "AB", 1, PARSED),
+        ("Ｂ。", "AB", 1, PARSED),
+        (r"\boxed{B}", "AB", 1, PARSED),
         ("A passage about fleas", "AB", None, FAILED),
         ("Neither", "AB", None, FAILED),
         ("", "AB", None, FAILED),
@@ -128,6 +154,11 @@ def test_decoding_fewer_is_complete_with_fewer():
         ("Nothing", ("Yes", "No"), None, FAILED),
         ("2", "0123", 2, PARSED),
         ("Relevance: [3]", "0123", 3, PARSED),
+        ("Score: 3/3", "0123", 3, PARSED),
+        ("2 (partial)", "0123", 2, PARSED),
+        ("3 - full answer", "0123", 3, PARSED),
+        ("-1", "0123", None, FAILED),
+        ("1.5", "0123", None, FAILED),
         ("10", "0123", None, FAILED),
     ],
 )
@@ -154,8 +185,8 @@ def test_the_real_answers(shared_data):
         assert sorted([i for g in parsed.groups for i in g] + list(parsed.omitted)) == list(range(record["passages"]))
         status[parsed.report.status] += 1
         repairs.update(parsed.report.repairs.keys() if parsed.report.status is REPAIRED else ())
-    assert status == {PARSED: 153, REPAIRED: 920, FAILED: 8}
-    assert repairs == {"repeated": 899, "missing": 168, "unknown": 4}
+    assert status == {PARSED: 153, REPAIRED: 919, FAILED: 9}
+    assert repairs == {"repeated": 899, "missing": 167, "unknown": 4}
 
 
 def test_the_recorded_runs(shared_data):

@@ -4,7 +4,16 @@ import functools
 import os
 from collections.abc import Sequence
 
-from rerankllm.backends.base import CallFailed, Capabilities, Generate, ReadLabels, Request, Response, TokenPrompt
+from rerankllm.backends.base import (
+    CallFailed,
+    Capabilities,
+    Generate,
+    ReadContinuation,
+    ReadLabels,
+    Request,
+    Response,
+    TokenPrompt,
+)
 from rerankllm.backends.batching import BatchBackend
 from rerankllm.backends.llamacpp import gguf
 from rerankllm.backends.llamacpp.engine import Engine
@@ -45,8 +54,6 @@ class LlamaCpp(BatchBackend):
         SpecError: An option is out of range.
     """
 
-    default_strategy = "pointwise / likelihood"
-
     def __init__(
         self,
         *,
@@ -78,6 +85,9 @@ class LlamaCpp(BatchBackend):
         )
         self._scheduler = Scheduler(self._engine)
         self._tokenizer = LlamaTokenizer(self._engine, self.model)
+        # A chat model is asked in its own chat format, another by a plain completion.
+        prompt = "likelihood-chat" if self._tokenizer.chats else "likelihood"
+        self.default_strategy = f"interpolate(pointwise / likelihood(prompt={prompt}))"
         self.capabilities = Capabilities(
             generate=True,
             label_logprobs=self._engine.vocabulary,
@@ -107,6 +117,10 @@ class LlamaCpp(BatchBackend):
         entries = [self._enter(request) for request in requests]
         self._scheduler.run([entry for entry in entries if isinstance(entry, Job)], lambda: self.abandoned)
         return [self._outcome(entry) for entry in entries]
+
+    def most_tokens(self, want: Generate | ReadLabels | ReadContinuation) -> int:
+        """What is asked for; reading generates nothing."""
+        return want.max_tokens if isinstance(want, Generate) else 0
 
     def free(self) -> None:
         """Frees the model; its tokenizer cannot be used afterwards either."""

@@ -66,9 +66,19 @@ class LlamaTokenizer:
         except JinjaError as error:
             raise TemplateError(f"{self._name}: its chat template does not take these messages: {error}") from error
 
+    @property
+    def chats(self) -> bool:
+        """Whether the file carries a chat template."""
+        return bool(self._source)
+
+    @functools.cached_property
+    def _source(self) -> bytes | None:
+        found: bytes | None = self._engine.lib.llama_model_chat_template(self._engine.model, None)
+        return found
+
     @functools.cached_property
     def _template(self) -> Template:
-        source = self._engine.lib.llama_model_chat_template(self._engine.model, None)
+        source = self._source
         if not source:
             raise CapabilityError(
                 f"{self._name} carries no chat template: use a prompt template that is a plain completion"

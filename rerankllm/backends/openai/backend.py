@@ -129,6 +129,10 @@ class OpenAI(RemoteBackend):
             return None
         return (prompt * usage.prompt_tokens + completion * usage.completion_tokens) / 1e6
 
+    def most_tokens(self, want: Generate | ReadLabels | ReadContinuation) -> int:
+        """What the host is told not to exceed."""
+        return (self._max_tokens or want.max_tokens) if isinstance(want, Generate) else LABEL_TOKENS
+
     async def send(self, request: Request) -> Response | CallFailed:
         """Sends one chat completion and reads what is wanted off its body; see `RemoteBackend.send`."""
         unfit = _unfit(request)
@@ -164,14 +168,12 @@ class OpenAI(RemoteBackend):
     def _body(self, request: Request) -> dict[str, Any]:
         """The JSON to post."""
         body: dict[str, Any] = {"model": self._name, "messages": _messages(request)}
-        limit = LABEL_TOKENS
-        if isinstance(request.want, Generate):
-            limit = self._max_tokens or request.want.max_tokens
-            if request.want.stop:
-                body["stop"] = list(request.want.stop)
+        if isinstance(request.want, Generate) and request.want.stop:
+            body["stop"] = list(request.want.stop)
         elif isinstance(request.want, ReadLabels):
             wanted = min(MAX_TOP_LOGPROBS, VARIANTS * len(request.want.labels))
             body |= {"logprobs": True, "top_logprobs": wanted}
+        limit = self.most_tokens(request.want)
         body["max_completion_tokens" if self._endpoint.is_openai else "max_tokens"] = limit
         return body | {key: value for key, value in self._sampling.items() if value is not None}
 

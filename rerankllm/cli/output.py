@@ -1,0 +1,100 @@
+"""What commands write: lines on stderr, rows of JSON, and files that are not lost."""
+
+import gzip
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO, cast
+
+import typer
+
+from rerankllm.data import Ranking
+from rerankllm.errors import InputError
+from rerankllm.reranker import Reranker
+
+
+def tell(line: str) -> None:
+    """A line on stderr."""
+    typer.echo(f"rerankllm: {line}", err=True)
+
+
+def tell_notes(reranker: Reranker, top_k: int | None, depth: int) -> None:
+    """What the user should know before it starts.
+
+    Args:
+        reranker: What is about to run.
+        top_k: How many first places matter.
+        depth: Candidates of the longest list.
+    """
+    if reranker.defaulted:
+        tell(f"strategy {reranker.stage} (the default of {reranker.backend.model})")
+    if top_k is not None:
+        settled = reranker.stage.aiming(top_k).strategy.settles(depth)
+        if settled is not None and settled < min(top_k, depth):
+            tell(f"{reranker.stage} can place correctly only the best {settled} of {depth}, not {top_k}")
+
+
+def rows(ranking: Ranking) -> list[dict[str, Any]]:
+    """One JSON-ready row a result."""
+    return [
+        {
+            "query_id": ranking.query.query_id,
+            "doc_id": result.doc_id,
+            "rank": result.rank,
+            "score": result.score,
+            "provenance": result.provenance.value,
+        }
+        for result in ranking
+    ]
+
+
+def as_json(value: Any, *, indent: int | None = None) -> str:
+    """JSON that every reader takes: NaN, which is none, becomes null, and half surrogates question marks."""
+    text = json.dumps(_plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "replace").decode()
+
+
+def open_for_writing(path: Path) -> TextIO:
+    """Opens a text file, compressed where its name ends in `.gz`.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    try:
+        if path.suffix == ".gz":
+            return cast("TextIO", gzip.open(path, "wt", encoding="utf-8", newline="\n"))
+        return path.open("w", encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from error
+
+
+def check_paths(read: Mapping[str, Path | None], written: Mapping[str, Path | None]) -> None:
+    """Checks that nothing that is written overwrites something else of this command, and that it can be written.
+
+    Args:
+        read: Input files by option.
+        written: Output files by option.
+
+    Raises:
+        InputError: Two options name one file, or its folder is not there.
+    """
+    taken = {path.resolve(): option for option, path in read.items() if path is not None}
+    for option, path in written.items():
+        if path is None:
+            continue
+        other = taken.setdefault(path.resolve(), option)
+        if other != option:
+            raise InputError(f"{option} and {other} name the same file, {path}")
+        if path.is_dir() or not path.parent.is_dir():
+            raise InputError(f"cannot write {path}: {'it is a folder' if path.is_dir() else 'its folder is not there'}")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,81 @@
+"""Writes the outcomes of a run as they come."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Self, TextIO
+
+from rerankllm.cli.options import OnError
+from rerankllm.cli.output import as_json, open_for_writing, rows, tell
+from rerankllm.data import Candidate, Ledger
+from rerankllm.drivers.events import Failed, QueryOutcome
+from rerankllm.errors import QueryFailed
+from rerankllm.formats import castorini, trec
+
+TAG = "rerankllm"
+
+
+class Writer:
+    """Writes every ranking when it is there, so that nothing done is lost, and keeps what the summary needs.
+
+    Files are opened with the first outcome: a run that cannot start leaves the last one's alone.
+
+    Args:
+        output: TREC run, or castorini JSONL where the name ends in `.jsonl`.
+        jsonl: A row for every result, with its own score and provenance.
+        on_error: What becomes of queries that failed.
+        truncate: How many documents of each query are written.
+    """
+
+    def __init__(self, output: Path | None, jsonl: Path | None, on_error: OnError, truncate: int | None) -> None:
+        self.ledger = Ledger()
+        self.rankings: dict[str, tuple[str, ...]] = {}
+        self.failures: dict[str, str] = {}
+        self._output, self._jsonl, self._on_error, self._truncate = output, jsonl, on_error, truncate
+        self._files = ExitStack()
+        self._opened: dict[Path, TextIO] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._files.close()
+
+    def write(self, outcome: QueryOutcome, candidates: Sequence[Candidate]) -> None:
+        """Writes one query's ranking, or notes its failure.
+
+        Raises:
+            QueryFailed: It failed, and the run is to stop then.
+        """
+        run, results = self._file(self._output), self._file(self._jsonl)
+        self.ledger += outcome.ledger
+        if isinstance(outcome, Failed):
+            self._fail(outcome, candidates)
+            return
+        ranking = outcome if self._truncate is None else outcome.top(self._truncate)
+        self.rankings[outcome.query.query_id] = ranking.doc_ids
+        if run is not None and self._output is not None:
+            if self._output.suffix == ".jsonl":
+                castorini.write_ranking(run, ranking)
+            else:
+                trec.write_run(run, outcome.query.query_id, ranking.doc_ids, TAG)
+            run.flush()
+        if results is not None:
+            results.writelines(f"{as_json(row)}\n" for row in rows(ranking))
+            results.flush()
+
+    def _fail(self, outcome: Failed, candidates: Sequence[Candidate]) -> None:
+        query_id = outcome.query.query_id
+        self.failures[query_id] = outcome.reason
+        tell(f"query {query_id} failed: {outcome.reason}")
+        if self._on_error == "raise":
+            raise QueryFailed("stopped here; what was ranked before is in the output", query_id)
+        if self._on_error == "fallback" and self._output is not None:
+            failed = self._file(self._output.with_name(f"{self._output.name}.failed"))
+            if failed is not None:
+                trec.write_run(failed, query_id, [c.doc_id for c in candidates], "first-stage")
+
+    def _file(self, path: Path | None) -> TextIO | None:
+        if path is not None and path not in self._opened:
+            self._opened[path] = self._files.enter_context(open_for_writing(path))
+        return None if path is None else self._opened[path]
