@@ -214,6 +214,11 @@ class ModelSpec:
             options[key] = value
         return cls(kind, name, options)
 
+    def known_options(self) -> list[str]:
+        """The options that this kind of model has."""
+        parameters = inspect.signature(BACKENDS[self.kind]).parameters.values()
+        return [p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY and p.name != "name"]
+
     def load(self, options: Mapping[str, str] | None = None) -> Any:
         """Makes the backend.
 
@@ -223,12 +228,7 @@ class ModelSpec:
         Raises:
             SpecError: A key the backend does not have, or a value of the wrong type.
         """
-        factory = BACKENDS[self.kind]
-        parameters = {
-            p.name: p
-            for p in inspect.signature(factory).parameters.values()
-            if p.kind is inspect.Parameter.KEYWORD_ONLY and p.name != "name"
-        }
+        factory, parameters = BACKENDS[self.kind], self.known_options()
         hints = typing.get_type_hints(factory.__init__)
         values: dict[str, Any] = {}
         for key, text in {**self.options, **(options or {})}.items():

@@ -2,11 +2,15 @@
 
 import json
 import re
+import signal
 import socket
+import subprocess
+import sys
+import threading
 import time
 
 import pytest
-from scripted_server import Answer, Delay, Drop, Garbage, ScriptedServer, Status
+from scripted_server import Answer, Delay, Drop, Garbage, Hang, ScriptedServer, Status
 
 from rerankllm.formats.trec import read_run
 from rerankllm.sample import path as sample
@@ -139,3 +143,32 @@ def test_slow_and_failing_calls_cost_time_but_no_rankings(rerank):
     assert server.calls == slow["attempts"] > slow["calls"] == 4 * len(RUN)
     with ScriptedServer(reverse) as server:
         assert rerank(server.url)[2] == written
+
+
+def test_ctrl_c_ends_cleanly_and_keeps_what_is_done(tmp_path):
+    """Two queries are answered, the third never: interrupted, the first two are in the output."""
+    done = list(RUN)[:2]
+    texts = dict(line.split("\t") for line in sample("queries.tsv").read_text().splitlines())
+    waiting = threading.Event()
+
+    def script(body, n):
+        if any(texts[query_id] in body["messages"][-1]["content"] for query_id in done):
+            return reverse(body, n)
+        waiting.set()
+        return Hang()
+
+    output = tmp_path / "out.run"
+    with ScriptedServer(script) as server:
+        command = [sys.executable, "-c", "from rerankllm.cli import main; main()", "rerank", *SOURCE,
+                   "--model", "openai:scripted", "--base-url", server.url, "--strategy", "sliding(window=8, stride=4)",
+                   "--output", output]  # fmt: skip
+        process = subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True)
+        assert waiting.wait(30)
+        deadline = time.monotonic() + 30
+        while (not output.exists() or len(read_run(output)) < 2) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert list(read_run(output)) == done

@@ -9,7 +9,7 @@ import typer
 from rerankllm.elicitation import templates
 from rerankllm.elicitation.labels import letters, numbers
 from rerankllm.errors import InputError
-from rerankllm.spec import AGGREGATIONS, BACKENDS, ELICITATIONS, STRATEGIES, Registry
+from rerankllm.spec import AGGREGATIONS, BACKENDS, ELICITATIONS, STRATEGIES, ModelSpec, Registry
 
 prompts = typer.Typer(help="The prompt templates that ship.", invoke_without_command=True)
 
@@ -32,11 +32,9 @@ def aggregations() -> None:
 def models() -> None:
     """Lists the kinds of model and their options (kind:name?option=value)."""
     for kind in BACKENDS:
-        backend = BACKENDS[kind]
-        parameters = inspect.signature(backend).parameters.values()
-        options = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "name"]
+        options = ModelSpec(kind, "", {}).known_options()
         shown = f"?{'&'.join(f'{name}=…' for name in options)}" if options else ""
-        typer.echo(f"{kind}:NAME{shown}\t{_first_line(backend)}")
+        typer.echo(f"{kind}:NAME{shown}\t{_first_line(BACKENDS[kind])}")
 
 
 @prompts.callback()

@@ -4,6 +4,10 @@ from typing import Annotated, Literal, TypeAlias
 
 import typer
 
+from rerankllm.cli.output import tell
+from rerankllm.reranker import DEFAULT_MODEL
+from rerankllm.spec import ModelSpec
+
 Strategy: TypeAlias = Annotated[
     str | None,
     typer.Option(
@@ -46,7 +50,12 @@ Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="No progre
 OnError: TypeAlias = Literal["partial", "fallback", "raise"]
 
 
-def model_options(base_url: str | None, concurrency: int | None, seed: int | None) -> dict[str, str]:
-    """The model's options among those of the command line."""
+def model_options(
+    model: str | None, *, base_url: str | None = None, concurrency: int | None = None, seed: int | None = None
+) -> dict[str, str]:
+    """The model's options among those of the command line; a seed is left out where nothing is drawn."""
+    if seed is not None and "seed" not in ModelSpec.parse(model or DEFAULT_MODEL).known_options():
+        tell("--seed has no effect: neither this model nor the strategy draws anything")
+        seed = None
     given = {"base_url": base_url, "concurrency": concurrency, "seed": seed}
     return {name: str(value) for name, value in given.items() if value is not None}

@@ -37,7 +37,7 @@ def command(
     plan = stage.strategy.plan(n)
     report: dict[str, Any] = {"strategy": str(stage), "n": n, **_bounds(plan)}
     if model is not None:
-        given = options.model_options(base_url, None, None)
+        given = options.model_options(model, base_url=base_url)
         with Reranker(stage, model, passage_tokens=max_passage_tokens, options=given) as reranker:
             report |= {"strategy": str(reranker.stage), "model": ", ".join(reranker.models), **reranker.estimate(plan)}
     if json_document:

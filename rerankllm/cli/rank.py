@@ -45,7 +45,7 @@ def command(
     bar = ProgressBar(quiet=quiet)
     with Reranker(
         strategy, model, instruction=instruction, passage_tokens=max_passage_tokens, observer=bar,
-        options=options.model_options(base_url, concurrency, seed),
+        options=options.model_options(model, base_url=base_url, concurrency=concurrency, seed=seed),
     ) as reranker:  # fmt: skip
         tell_notes(reranker, top_k, len(documents))
         with bar.showing(1, reranker.plan(len(documents), top_k=top_k).calls.high):

@@ -78,7 +78,7 @@ def command(
     started = time.monotonic()
     with Reranker(
         strategy, model, instruction=instruction, passage_tokens=max_passage_tokens, depth=depth, observer=bar,
-        options=options.model_options(base_url, concurrency, seed),
+        options=options.model_options(model, base_url=base_url, concurrency=concurrency, seed=seed),
     ) as reranker:  # fmt: skip
         source.tell_skipped()
         tell_notes(reranker, top_k, min(depth, max(len(candidates) for _, candidates in source.queries)))

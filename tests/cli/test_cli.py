@@ -222,6 +222,14 @@ def test_castorini_requests_and_skip_missing(cli, tmp_path):
     assert "skipped 10 documents that the corpus lacks" in err
 
 
+def test_a_seed_reaches_models_that_draw_and_is_said_to_be_idle_elsewhere(cli, tmp_path):
+    status, _, err = cli("rerank", *SOURCE, *ORACLE, "--seed", "3", "--output", tmp_path / "o")
+    assert (status, "--seed has no effect" in err) == (0, True)
+    url = "http://127.0.0.1:9/v1"
+    _, out, err = cli("plan", "--strategy", "sliding", "--model", f"openai:x?base_url={url}&seed=3")
+    assert f"openai:x?base_url={url}&seed=3" in out
+
+
 def test_compressed_and_castorini_output(cli, tmp_path):
     for name in ("out.run.gz", "out.jsonl", "out.run"):
         assert cli("rerank", *SOURCE, *ORACLE, "--strategy", "pointwise", "--output", tmp_path / name)[0] == 0
