@@ -1,8 +1,8 @@
 """Which backend and which elicitation answer a judgement: the place where the axes meet."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any, cast
+from dataclasses import dataclass, replace
+from typing import Any
 
 from rerankllm.backends.base import Backend, Reply, Response, TokenPrompt, Work
 from rerankllm.data import Document, Query, Usage
@@ -11,7 +11,7 @@ from rerankllm.elicitation.base import Elicitation, Elicitor, Settings, default_
 from rerankllm.errors import CapabilityError
 from rerankllm.judgements import Answer, Ask, Compare, Judgement, ParseReport, Permute, Score, Unanswered
 from rerankllm.plan import Bound, Plan
-from rerankllm.spec import ELICITATIONS, ModelSpec, Stage
+from rerankllm.spec import ELICITATIONS, ModelSpec, Stage, inner_stages, map_stages
 
 LONGEST_PASSAGE = 4096
 """Tokens of the passages an estimate is made with; templates cut theirs well below."""
@@ -90,12 +90,12 @@ class Panel:
             CapabilityError: A backend lacks what is asked of it.
             InputError: A model or template that does not load.
         """
-        inner = {
-            name: self.complete(Stage(s.strategy, s.elicitation or stage.elicitation, s.model or stage.model))
-            for name, s in _inner_stages(stage.strategy).items()
-        }
-        if inner:
-            return replace(stage, strategy=replace(cast("Any", stage.strategy), **inner))
+        if inner_stages(stage.strategy):
+            strategy = map_stages(
+                stage.strategy,
+                lambda s: self.complete(Stage(s.strategy, s.elicitation or stage.elicitation, s.model or stage.model)),
+            )
+            return replace(stage, strategy=strategy)
         if stage.elicitation is None and not self._backend(stage.model).capabilities.answers:
             capabilities = self._backend(stage.model).capabilities
             names = {default_elicitation(judgement, capabilities) for judgement in stage.strategy.asks}
@@ -138,7 +138,7 @@ class Panel:
 
     def estimate(self, stage: Stage, plan: Plan) -> tuple[Bound, Bound]:
         """Prompt and completion tokens of one query, from the empty passage to the longest that the cut allows."""
-        for inner in _inner_stages(stage.strategy).values():
+        for inner in inner_stages(stage.strategy):
             return self.estimate(inner, plan)
         judgement = stage.strategy.asks[0]
         judge = self.resolve(Ask((), stage.elicitation, stage.model), judgement)
@@ -155,14 +155,8 @@ class Panel:
 
 def model_named_by(stage: Stage) -> str | None:
     """The first model that the stage, or a stage inside it, names."""
-    inside = (model_named_by(inner) for inner in _inner_stages(stage.strategy).values())
+    inside = (model_named_by(inner) for inner in inner_stages(stage.strategy))
     return stage.model or next(filter(None, inside), None)
-
-
-def _inner_stages(strategy: Any) -> dict[str, Stage]:
-    """The stages among a strategy's parameters, by name."""
-    values = {f.name: getattr(strategy, f.name) for f in fields(strategy)}
-    return {name: value for name, value in values.items() if isinstance(value, Stage)}
 
 
 def _example(judgement: type, shown: int, *, words: int) -> Judgement:

@@ -18,10 +18,11 @@ import inspect
 import re
 import types
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, Self
 
+from rerankllm.aggregation.base import Aggregation
 from rerankllm.data import Candidate, Query, Ranking
 from rerankllm.errors import SpecError
 from rerankllm.grammar import MODEL, WORDS, Call, Node, Parser, literal, quote
@@ -158,19 +159,29 @@ class Stage:
 
     def aiming(self, top_k: int) -> "Stage":
         """The same stage with `top_k` set wherever it, or a stage inside it, has one."""
-        changes: dict[str, Any] = {}
-        for f in dataclasses.fields(typing.cast("Any", self.strategy)):
-            value = getattr(self.strategy, f.name)
-            if f.name == "top_k":
-                changes["top_k"] = top_k
-            elif isinstance(value, Stage):
-                changes[f.name] = value.aiming(top_k)
-        return dataclasses.replace(self, strategy=dataclasses.replace(typing.cast("Any", self.strategy), **changes))
+        strategy = map_stages(self.strategy, lambda stage: stage.aiming(top_k))
+        if "top_k" in (f.name for f in dataclasses.fields(typing.cast("Any", strategy))):
+            strategy = dataclasses.replace(typing.cast("Any", strategy), top_k=top_k)
+        return dataclasses.replace(self, strategy=strategy)
 
 
-def parse_aggregation(text: str) -> Any:
-    """Reads the spec of an aggregation, such as `rrf(k=60)`."""
-    return _build(Parser(text).whole().call, AGGREGATIONS)
+def map_stages(strategy: Strategy, change: Callable[[Stage], Stage]) -> Strategy:
+    """The strategy with `change` applied to every stage among its parameters, in lists too."""
+    changed: dict[str, Any] = {}
+    for f in dataclasses.fields(typing.cast("Any", strategy)):
+        value = getattr(strategy, f.name)
+        if isinstance(value, Stage):
+            changed[f.name] = change(value)
+        elif isinstance(value, tuple) and any(isinstance(item, Stage) for item in value):
+            changed[f.name] = tuple(map(change, value))
+    return typing.cast("Strategy", dataclasses.replace(typing.cast("Any", strategy), **changed))
+
+
+def inner_stages(strategy: Strategy) -> list[Stage]:
+    """Every stage among the parameters of a strategy, in lists too."""
+    values = (getattr(strategy, f.name) for f in dataclasses.fields(typing.cast("Any", strategy)))
+    flat = (item for value in values for item in (value if isinstance(value, tuple) else (value,)))
+    return [item for item in flat if isinstance(item, Stage)]
 
 
 def show(value: Any, registry: Registry) -> str:
@@ -276,10 +287,11 @@ def _coerce(value: Any, hint: Any, where: str) -> Any:
         return tuple(_coerce(item, arguments[0], where) for item in value)
     if origin is Literal:
         return _one_of(value, arguments, where)
-    if hint is Stage:
+    if hint in (Aggregation, Stage):
         if not isinstance(value, Node):
-            raise SpecError(f"{where} should be a stage, found {_written(value)}")
-        return _stage(value)
+            noun = "a stage" if hint is Stage else "an aggregation"
+            raise SpecError(f"{where} should be {noun}, found {_written(value)}")
+        return _stage(value) if hint is Stage else _build(value.call, AGGREGATIONS)
     return _plain(value, hint, where)
 
 
@@ -319,7 +331,9 @@ def _show(value: Any) -> str:
     if isinstance(value, str):
         plain = re.fullmatch(r"[A-Za-z_][\w.-]*", value) and value not in WORDS
         return value if plain else quote(value)
-    return str(value)
+    if isinstance(value, Stage):
+        return str(value)
+    return show(value, AGGREGATIONS) if dataclasses.is_dataclass(value) else str(value)
 
 
 def _instead(name: str, known: typing.Iterable[str]) -> str:

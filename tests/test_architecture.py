@@ -29,7 +29,7 @@ LAYERS = {
     "plan": set(),
     "judgements": {"data", "errors"},
     "grammar": {"errors"},
-    "spec": {"data", "errors", "grammar", "judgements", "plan"},
+    "spec": {"aggregation.base", "data", "errors", "grammar", "judgements", "plan"},
     "aggregation": {"data", "errors", "judgements"},
     "calibration": {"data", "errors", "judgements"},
     "elicitation": {"data", "errors", "judgements", "backends.base"},

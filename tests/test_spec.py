@@ -1,11 +1,15 @@
+from dataclasses import dataclass
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rerankllm.aggregation.base import Aggregation
+from rerankllm.aggregation.borda import Borda
 from rerankllm.elicitation.logprobs import Labels
 from rerankllm.elicitation.text import Text
 from rerankllm.errors import SpecError
-from rerankllm.spec import AGGREGATIONS, ELICITATIONS, STRATEGIES, ModelSpec, Stage, parse_aggregation, show
+from rerankllm.spec import AGGREGATIONS, ELICITATIONS, STRATEGIES, ModelSpec, Stage
 from rerankllm.strategies.interpolate import Interpolate
 from rerankllm.strategies.pointwise import Pointwise
 from rerankllm.strategies.prp import Prp
@@ -143,29 +147,37 @@ def test_unknown_model_options_say_which_exist(tmp_path):
         ModelSpec.parse("openai:x?concurrency=many").load()
 
 
-def test_aggregations_are_specs_too():
-    assert show(parse_aggregation("rrf(k=10)"), AGGREGATIONS) == "rrf(k=10)"
-    with pytest.raises(SpecError, match="unknown aggregation"):
-        parse_aggregation("mean")
-
-
 def test_everything_registered_loads():
     for registry in (STRATEGIES, ELICITATIONS, AGGREGATIONS):
         for name in registry:
             assert registry.name_of(registry[name]) == name
 
 
-def test_a_strategy_of_ones_own_is_one_registration():
-    STRATEGIES.register("mine", Mine)
-    try:
-        assert str(Stage.parse("interpolate(mine(k=3))")) == "interpolate(stage=mine(k=3), weight=0.5)"
-    finally:
-        del STRATEGIES._entries["mine"]
-
-
-from dataclasses import dataclass  # noqa: E402
-
-
 @dataclass(frozen=True)
-class Mine(Pointwise):
-    k: int = 1
+class Combined(Pointwise):
+    """A strategy of one's own, with every kind of parameter there is."""
+
+    stages: tuple[Stage, ...]
+    depths: tuple[int, ...] = (100, 20)
+    aggregate: Aggregation = Borda()  # noqa: RUF009
+
+
+def test_a_strategy_of_ones_own_is_one_registration():
+    STRATEGIES.register("combined", Combined)
+    try:
+        stage = Stage.parse(
+            "combined([pointwise / likelihood, prp(top_k=5) @ openai:x], depths=[50, 10], aggregate=rrf)"
+        )
+        printed = (
+            "combined(stages=[pointwise / likelihood(prompt=default), prp(sort=heap, top_k=5) @ openai:x], "
+            "depths=[50, 10], aggregate=rrf(k=60))"
+        )
+        assert str(stage) == printed
+        assert Stage.parse(printed) == stage
+        assert "top_k=3" in str(stage.aiming(3))
+        with pytest.raises(SpecError, match="combined: stages should be a"):
+            Stage.parse("combined(pointwise)")
+        with pytest.raises(SpecError, match="unknown aggregation 'mean'"):
+            Stage.parse("combined([pointwise], aggregate=mean)")
+    finally:
+        del STRATEGIES._entries["combined"]
