@@ -11,7 +11,8 @@ from rerankllm.elicitation.base import Elicitation, Elicitor, Settings, default_
 from rerankllm.errors import CapabilityError
 from rerankllm.judgements import Answer, Ask, Compare, Judgement, ParseReport, Permute, Score, Unanswered
 from rerankllm.plan import Bound, Plan
-from rerankllm.spec import ELICITATIONS, ModelSpec, Stage, inner_stages, map_stages
+from rerankllm.registry import ELICITATIONS
+from rerankllm.spec import ModelSpec, Stage, inner_stages, map_stages
 
 LONGEST_PASSAGE = 4096
 """Tokens of the passages an estimate is made with; templates cut theirs well below."""

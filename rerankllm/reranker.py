@@ -2,7 +2,6 @@
 
 import asyncio
 import dataclasses
-import math
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ from rerankllm.drivers.task import Observer
 from rerankllm.elicitation.base import Settings
 from rerankllm.errors import InputError, QueryFailed
 from rerankllm.formats.join import join
+from rerankllm.inputs import AnyDocument, to_candidates, to_query
 from rerankllm.judgements import within
 from rerankllm.panel import Panel, model_named_by
 from rerankllm.plan import Plan
@@ -32,7 +32,6 @@ LIVE_QUERIES, LIVE_CALLS = 256, 200_000
 """Queries under way at a time, and calls they may take together: the next are submitted as the first are done, so that
 memory stays bounded."""
 
-AnyDocument: TypeAlias = str | Mapping[str, Any] | Document
 DriverName: TypeAlias = Literal["rounds", "concurrent"]
 
 
@@ -136,13 +135,13 @@ class Reranker:
         Raises:
             QueryFailed: It could not be ranked; there is no ranking then, not even the input order.
         """
-        return _ranking(self._submit(_query(query), _candidates(documents), top_k).result())
+        return _ranking(self._submit(to_query(query), to_candidates(documents), top_k).result())
 
     async def arerank(
         self, query: str | Query, documents: Sequence[AnyDocument], *, top_k: int | None = None
     ) -> Ranking:
         """`rerank`, awaited."""
-        future = self._submit(_query(query), _candidates(documents), top_k)
+        future = self._submit(to_query(query), to_candidates(documents), top_k)
         return _ranking(await asyncio.wrap_future(future))
 
     def rerank_run(
@@ -287,45 +286,6 @@ def _shared(strategy: str | None, model: str | None) -> Reranker:
         if (strategy, model) not in _loaded:
             _loaded[strategy, model] = Reranker(strategy, model)
         return _loaded[strategy, model]
-
-
-def _query(query: str | Query) -> Query:
-    found = query if isinstance(query, Query) else Query("query", query)
-    if not isinstance(found.text, str) or not found.text.strip():
-        raise InputError("the query is empty" if isinstance(found.text, str) else "the query should be a text")
-    return found
-
-
-def _candidates(documents: Sequence[AnyDocument]) -> list[Candidate]:
-    if isinstance(documents, (str, Mapping)):
-        raise InputError("documents should be a list of documents, not a single one")
-    candidates = [_candidate(document, position) for position, document in enumerate(documents)]
-    ids = [candidate.doc_id for candidate in candidates]
-    if len(set(ids)) < len(ids):
-        repeated = sorted({doc_id for doc_id in ids if ids.count(doc_id) > 1})
-        raise InputError(f"{len(repeated)} document ids come more than once: {', '.join(repeated[:3])}")
-    return candidates
-
-
-def _candidate(document: AnyDocument, position: int) -> Candidate:
-    if isinstance(document, Document):
-        if not isinstance(document.doc_id, str) or not isinstance(document.text, str):
-            raise InputError(f"document {position}: doc_id and text should be strings")
-        return Candidate(document)
-    if isinstance(document, str):
-        return Candidate(Document(str(position), document))
-    if not isinstance(document, Mapping) or not isinstance(document.get("text"), str):
-        raise InputError(f"document {position} should be a text, a dict with 'text', or a Document")
-    fields = dict(document)
-    text, title, score = fields.pop("text"), fields.pop("title", None) or "", fields.pop("score", None)
-    names = [name for name in ("doc_id", "id", "_id") if name in fields]
-    given = fields.pop(names[0]) if names else None
-    doc_id = str(position) if given is None else str(given)
-    own = fields.pop("metadata", {})
-    metadata = {**fields, **own} if isinstance(own, Mapping) else {**fields, "metadata": own}
-    if score is not None and (isinstance(score, (str, bool)) or not math.isfinite(score)):
-        raise InputError(f"document {position}: the first stage's score should be a number, found {score!r}")
-    return Candidate(Document(doc_id, text, str(title), metadata), None if score is None else float(score))
 
 
 def _ranking(outcome: QueryOutcome) -> Ranking:

@@ -12,13 +12,11 @@ are classes whose keyword-only constructor parameters are the options of a MODEL
 """
 
 import dataclasses
-import difflib
-import importlib
 import inspect
 import re
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, Self
 
@@ -28,6 +26,7 @@ from rerankllm.errors import SpecError
 from rerankllm.grammar import MODEL, WORDS, Call, Node, Parser, literal, quote
 from rerankllm.judgements import Steps
 from rerankllm.plan import Plan
+from rerankllm.registry import AGGREGATIONS, BACKENDS, ELICITATIONS, STRATEGIES, Registry, instead
 
 
 class Strategy(Protocol):
@@ -51,78 +50,6 @@ class Strategy(Protocol):
     def settles(self, n: int) -> int | None:
         """How many first places are ideal whenever every answer is right; None where that cannot be said."""
         ...
-
-
-class Registry:
-    """Names and what they stand for, imported on first use.
-
-    Args:
-        kind: What the names are ("strategy"), for error messages.
-        entries: Name to "module:attribute".
-    """
-
-    def __init__(self, kind: str, entries: Mapping[str, str]) -> None:
-        self.kind = kind
-        self._entries: dict[str, str | type] = dict(entries)
-
-    def register(self, name: str, target: type) -> None:
-        """Adds an entry of your own under `name`."""
-        self._entries[name] = target
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._entries)
-
-    def __getitem__(self, name: str) -> Any:
-        entry = self._entries.get(name)
-        if entry is None:
-            raise SpecError(f"unknown {self.kind} '{name}'{_instead(name, self._entries)}")
-        if isinstance(entry, str):
-            module, attribute = entry.split(":")
-            entry = self._entries[name] = getattr(importlib.import_module(module), attribute)
-        return entry
-
-    def name_of(self, cls: type) -> str:
-        """The name under which `cls` is registered."""
-        for name in self:
-            if self[name] is cls:
-                return name
-        raise SpecError(f"{cls.__name__} is not registered: {self.kind.upper()} registry .register(name, class)")
-
-
-STRATEGIES = Registry(
-    "strategy",
-    {
-        "pointwise": "rerankllm.strategies.pointwise:Pointwise",
-        "prp": "rerankllm.strategies.prp:Prp",
-        "sliding": "rerankllm.strategies.sliding:Sliding",
-        "interpolate": "rerankllm.strategies.interpolate:Interpolate",
-    },
-)
-ELICITATIONS = Registry(
-    "elicitation",
-    {
-        "text": "rerankllm.elicitation.text:Text",
-        "labels": "rerankllm.elicitation.logprobs:Labels",
-        "likelihood": "rerankllm.elicitation.likelihood:Likelihood",
-    },
-)
-AGGREGATIONS = Registry(
-    "aggregation",
-    {
-        "rrf": "rerankllm.aggregation.rrf:ReciprocalRankFusion",
-        "borda": "rerankllm.aggregation.borda:Borda",
-        "bradley_terry": "rerankllm.aggregation.bradley_terry:BradleyTerry",
-    },
-)
-BACKENDS = Registry(
-    "backend",
-    {
-        "llamacpp": "rerankllm.backends.llamacpp.backend:LlamaCpp",
-        "openai": "rerankllm.backends.openai.backend:OpenAI",
-        "recorded": "rerankllm.backends.recorded:Recorded",
-        "oracle": "rerankllm.backends.oracle:Oracle",
-    },
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +171,7 @@ class ModelSpec:
         values: dict[str, Any] = {}
         for key, text in {**self.options, **(options or {})}.items():
             if key not in parameters:
-                raise SpecError(f"{self.kind}: has no option '{key}'{_instead(key, parameters)}")
+                raise SpecError(f"{self.kind}: has no option '{key}'{instead(key, parameters)}")
             written = text if str in (hints[key], *typing.get_args(hints[key])) else literal(text)
             values[key] = _coerce(written, hints[key], f"{self.kind}: option '{key}'")
         return factory(name=self.name, **values)
@@ -263,7 +190,7 @@ def _build(call: Call, registry: Registry) -> Any:
     written = dict(zip(fields, call.positional, strict=False))
     for name, value in call.named.items():
         if name not in fields:
-            raise SpecError(f"{call.name} has no parameter '{name}'{_instead(name, fields)}")
+            raise SpecError(f"{call.name} has no parameter '{name}'{instead(name, fields)}")
         if name in written:
             raise SpecError(f"{call.name}: '{name}' is given twice")
         written[name] = value
@@ -334,10 +261,3 @@ def _show(value: Any) -> str:
     if isinstance(value, Stage):
         return str(value)
     return show(value, AGGREGATIONS) if dataclasses.is_dataclass(value) else str(value)
-
-
-def _instead(name: str, known: typing.Iterable[str]) -> str:
-    names = list(known)
-    close = difflib.get_close_matches(name, names, 1)
-    hint = f"; did you mean '{close[0]}'?" if close else "."
-    return f"{hint} There are: {', '.join(names) or 'none'}"

@@ -23,28 +23,41 @@ HEAVY = [
 ]
 
 # What the modules of a room may import, besides those of the same room.
+BASICS = {"data", "errors", "judgements", "plan"}
 LAYERS = {
     "errors": set(),
     "data": set(),
     "plan": set(),
     "judgements": {"data", "errors"},
     "grammar": {"errors"},
-    "spec": {"aggregation.base", "data", "errors", "grammar", "judgements", "plan"},
+    "registry": {"errors"},
+    "spec": BASICS | {"aggregation.base", "grammar", "registry"},
     "aggregation": {"data", "errors", "judgements"},
     "calibration": {"data", "errors", "judgements"},
-    "elicitation": {"data", "errors", "judgements", "backends.base"},
-    "strategies": {"aggregation", "calibration", "data", "errors", "judgements", "plan", "spec"},
+    "elicitation": {"backends.base", "data", "errors", "judgements"},
+    "strategies": BASICS | {"aggregation", "calibration", "spec"},
     "formats": {"data", "errors"},
+    "inputs": {"data", "errors"},
     "backends": {"data", "elicitation", "errors", "formats", "judgements"},
     "drivers": {"backends.base", "data", "errors", "judgements"},
     "evaluation": {"data", "errors"},
     "sample": set(),
-    "panel": {"backends.base", "data", "drivers.task", "elicitation", "errors", "judgements", "plan", "spec"},
-    "reranker": {"backends.base", "data", "drivers", "elicitation", "errors", "formats", "judgements",
-        "panel", "plan", "spec"},
-    "cli": {"", "data", "drivers.events", "elicitation", "errors", "evaluation", "formats", "plan", "reranker",
-        "sample", "spec"},
-}  # fmt: skip
+    "panel": BASICS | {"backends.base", "drivers.task", "elicitation", "registry", "spec"},
+    "reranker": BASICS | {"backends.base", "drivers", "elicitation", "formats", "inputs", "panel", "spec"},
+    "cli": {
+        "",
+        "data",
+        "drivers.events",
+        "elicitation",
+        "errors",
+        "evaluation",
+        "formats",
+        "inputs",
+        "plan",
+        "registry",
+    }
+    | {"reranker", "sample", "spec"},
+}
 
 
 def imports(path):

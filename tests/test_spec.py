@@ -9,7 +9,8 @@ from rerankllm.aggregation.borda import Borda
 from rerankllm.elicitation.logprobs import Labels
 from rerankllm.elicitation.text import Text
 from rerankllm.errors import SpecError
-from rerankllm.spec import AGGREGATIONS, ELICITATIONS, STRATEGIES, ModelSpec, Stage
+from rerankllm.registry import AGGREGATIONS, ELICITATIONS, STRATEGIES
+from rerankllm.spec import ModelSpec, Stage
 from rerankllm.strategies.interpolate import Interpolate
 from rerankllm.strategies.pointwise import Pointwise
 from rerankllm.strategies.prp import Prp

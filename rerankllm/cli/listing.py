@@ -9,7 +9,8 @@ import typer
 from rerankllm.elicitation import templates
 from rerankllm.elicitation.labels import letters, numbers
 from rerankllm.errors import InputError
-from rerankllm.spec import AGGREGATIONS, BACKENDS, ELICITATIONS, STRATEGIES, ModelSpec, Registry
+from rerankllm.registry import AGGREGATIONS, BACKENDS, ELICITATIONS, STRATEGIES, Registry
+from rerankllm.spec import ModelSpec
 
 prompts = typer.Typer(help="The prompt templates that ship.", invoke_without_command=True)
 

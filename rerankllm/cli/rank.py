@@ -12,7 +12,8 @@ from rerankllm.cli.output import as_json, rows, tell_notes
 from rerankllm.cli.progress import ProgressBar
 from rerankllm.errors import InputError
 from rerankllm.formats.lines import read_lines, storable
-from rerankllm.reranker import AnyDocument, Reranker
+from rerankllm.inputs import AnyDocument
+from rerankllm.reranker import Reranker
 
 EXAMPLES = """
 [bold]Examples[/bold]\n

@@ -18,7 +18,8 @@ from rerankllm.elicitation.base import Settings
 from rerankllm.errors import CapabilityError
 from rerankllm.judgements import Ask, Compare, Grade, Permute, Score, Select
 from rerankllm.panel import Panel
-from rerankllm.spec import BACKENDS, ModelSpec, Stage
+from rerankllm.registry import BACKENDS
+from rerankllm.spec import ModelSpec, Stage
 
 KINDS = ["oracle", "recorded", "openai", "llamacpp"]
 QUERY = Query("q", "how long do fleas live")

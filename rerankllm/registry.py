@@ -1,0 +1,88 @@
+"""The names of everything a spec can name, each imported on first use: adding one is a line here."""
+
+import difflib
+import importlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from rerankllm.errors import SpecError
+
+
+class Registry:
+    """Names and what they stand for, imported on first use.
+
+    Args:
+        kind: What the names are ("strategy"), for error messages.
+        entries: Name to "module:attribute".
+    """
+
+    def __init__(self, kind: str, entries: Mapping[str, str]) -> None:
+        self.kind = kind
+        self._entries: dict[str, str | type] = dict(entries)
+
+    def register(self, name: str, target: type) -> None:
+        """Adds an entry of your own under `name`."""
+        self._entries[name] = target
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __getitem__(self, name: str) -> Any:
+        entry = self._entries.get(name)
+        if entry is None:
+            raise SpecError(f"unknown {self.kind} '{name}'{instead(name, self._entries)}")
+        if isinstance(entry, str):
+            module, attribute = entry.split(":")
+            entry = self._entries[name] = getattr(importlib.import_module(module), attribute)
+        return entry
+
+    def name_of(self, cls: type) -> str:
+        """The name under which `cls` is registered."""
+        for name in self:
+            if self[name] is cls:
+                return name
+        raise SpecError(f"{cls.__name__} is not registered: {self.kind.upper()} registry .register(name, class)")
+
+
+STRATEGIES = Registry(
+    "strategy",
+    {
+        "pointwise": "rerankllm.strategies.pointwise:Pointwise",
+        "prp": "rerankllm.strategies.prp:Prp",
+        "sliding": "rerankllm.strategies.sliding:Sliding",
+        "interpolate": "rerankllm.strategies.interpolate:Interpolate",
+    },
+)
+ELICITATIONS = Registry(
+    "elicitation",
+    {
+        "text": "rerankllm.elicitation.text:Text",
+        "labels": "rerankllm.elicitation.logprobs:Labels",
+        "likelihood": "rerankllm.elicitation.likelihood:Likelihood",
+    },
+)
+AGGREGATIONS = Registry(
+    "aggregation",
+    {
+        "rrf": "rerankllm.aggregation.rrf:ReciprocalRankFusion",
+        "borda": "rerankllm.aggregation.borda:Borda",
+        "bradley_terry": "rerankllm.aggregation.bradley_terry:BradleyTerry",
+    },
+)
+BACKENDS = Registry(
+    "backend",
+    {
+        "llamacpp": "rerankllm.backends.llamacpp.backend:LlamaCpp",
+        "openai": "rerankllm.backends.openai.backend:OpenAI",
+        "recorded": "rerankllm.backends.recorded:Recorded",
+        "oracle": "rerankllm.backends.oracle:Oracle",
+    },
+)
+
+
+def instead(name: str, known: Iterable[str]) -> str:
+    """What to say after an unknown name: the one that may have been meant, and all there are."""
+    names = list(known)
+    close = difflib.get_close_matches(name, names, 1)
+    hint = f"; did you mean '{close[0]}'?" if close else "."
+    return f"{hint} There are: {', '.join(names) or 'none'}"
