@@ -52,10 +52,12 @@ class ReadLabels:
         labels: Label texts.
         ids: For each label the ids of the single tokens that spell it (surface variants count together); empty
             for a chat prompt, where the backend matches the returned tokens against the texts.
+        raw: Wanted are the logits as the model gives them, not normalized over the vocabulary.
     """
 
     labels: tuple[str, ...]
     ids: tuple[tuple[int, ...], ...] = ()
+    raw: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,8 @@ class Response:
         usage: Tokens, as the backend counted them.
         attempts: Requests it took, retries included.
         finish_reason: Why generation ended ("stop", "length", "content_filter", …), where it is known.
+        reasoning: What the model thought before it answered, where the backend keeps the two apart ("" where it hides
+            the thoughts); None where whatever was thought is part of `text`.
     """
 
     text: str = ""
@@ -97,6 +101,7 @@ class Response:
     usage: Usage = Usage()
     attempts: int = 1
     finish_reason: str = "stop"
+    reasoning: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +157,9 @@ class Capabilities:
         generate: Whether it writes text.
         label_logprobs: How many labels it can tell the log-probabilities of; 0 for none.
         continuation_logprobs: Whether it tells the log-probabilities of given tokens.
+        logits: Whether it tells the logits of labels too, before they are normalized.
         token_prompts: Whether it takes token ids, and so an answer already opened.
+        separate_decoder: Whether answers start in a decoder of their own, with nothing of the prompt before them.
         context: Tokens that prompt and answer may have together; None where unknown.
         remote: Whether it answers over a network, so that queries should not wait for one another.
         batch: How many requests it is given at a time, so that progress shows; None for all there are.
@@ -162,7 +169,9 @@ class Capabilities:
     generate: bool = False
     label_logprobs: int = 0
     continuation_logprobs: bool = False
+    logits: bool = False
     token_prompts: bool = False
+    separate_decoder: bool = False
     context: int | None = None
     remote: bool = False
     batch: int | None = None
@@ -180,6 +189,11 @@ class Backend(Protocol):
     model: str
     capabilities: Capabilities
     default_strategy: str
+
+    @property
+    def revision(self) -> str | None:
+        """What its answers depend on besides its printed spec, such as a hash of the weights; None where unknown."""
+        ...
 
     @property
     def tokenizer(self) -> Tokenizer:

@@ -1,6 +1,6 @@
-"""What backends share that compute many requests at a time, on a thread of their own.
+"""What backends share that compute many pieces of work at a time, on a thread of their own.
 
-Requests are gathered while the engine is busy, or within one turn of an event loop, and computed together. Callers may
+Work is gathered while the engine is busy, or within one turn of an event loop, and computed together. Callers may
 live on several event loops, one after another or at once: each is answered on its own.
 """
 
@@ -11,17 +11,22 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
 
-from rerankllm.backends.base import CallFailed, Capabilities, Outcome, Request, Response, Tokenizer, Work
+from rerankllm.backends.base import Capabilities, Outcome, Request, Tokenizer, Work
 from rerankllm.data import Usage
 from rerankllm.errors import BackendError, CapabilityError
+from rerankllm.judgements import Judgement
+
+W = TypeVar("W", Request, Judgement)
+"""What an engine takes: prompts, or judgements as they are."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Waiter:
-    """A request, and who is to be told."""
+    """A piece of work, and who is to be told."""
 
-    request: Request
+    work: Any
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Outcome]
 
@@ -44,11 +49,12 @@ class _Waiter:
             self.future.set_result(outcome)
 
 
-class BatchBackend(ABC):
-    """A backend whose engine answers a list of requests, blocking. Subclasses write `run` and, to free memory, `free`.
+class BatchBackend(ABC, Generic[W]):
+    """A backend whose engine answers a list of work, blocking. Subclasses write `run` and, to free memory, `free`.
 
-    The engine is only ever used from one worker thread, which starts with the first request; what comes in during a
-    `run` is the next one's batch. A waiter that is cancelled leaves the others' batch as it is.
+    The work is prompts, or judgements where the capabilities name any that it answers. The engine is only ever used
+    from one worker thread, which starts with the first work; what comes in during a `run` is the next one's batch. A
+    waiter that is cancelled leaves the others' batch as it is.
 
     Attributes:
         model: Printed spec.
@@ -69,24 +75,29 @@ class BatchBackend(ABC):
 
     @property
     @abstractmethod
+    def revision(self) -> str | None:
+        """What its answers depend on besides its printed spec, such as a hash of the weights; None where unknown."""
+
+    @property
+    @abstractmethod
     def tokenizer(self) -> Tokenizer:
         """How it counts."""
 
     @abstractmethod
-    def run(self, requests: Sequence[Request]) -> list[Response | CallFailed]:
-        """Computes these requests; called on the worker thread, never twice at a time.
+    def run(self, works: Sequence[W]) -> Sequence[Outcome]:
+        """Computes these; called on the worker thread, never twice at a time.
 
         Returns:
-            One outcome a request, in order.
+            One outcome a piece of work, in order.
 
         Raises:
-            Exception: Whatever it raises fails all these requests with `BackendError`.
+            Exception: Whatever it raises fails all these with `BackendError`.
         """
 
-    def check(self, request: Request) -> None:  # noqa: B027
-        """Raises `CapabilityError` for a request this engine cannot take; by default it takes all."""
+    def check(self, work: W) -> None:
+        """Raises `CapabilityError` for work this engine cannot take; by default it takes all."""
 
-    def free(self) -> None:  # noqa: B027
+    def free(self) -> None:
         """Frees the engine, once nothing runs any more; may be called more than once."""
 
     @property
@@ -95,19 +106,19 @@ class BatchBackend(ABC):
         return self._closed or (bool(self._running) and not any(waiter.waits for waiter in self._running))
 
     async def complete(self, work: Work) -> Outcome:
-        """Answers one request, computed together with whatever else is waiting.
+        """Answers one piece of work, computed together with whatever else is waiting.
 
         Raises:
             BackendError: The engine failed, or was closed.
-            CapabilityError: The work is not a request this engine takes.
+            CapabilityError: The work is none that this engine takes.
         """
         return (await self.complete_all([work]))[0]
 
     async def complete_all(self, works: Sequence[Work]) -> list[Outcome]:
         """Answers many at once, in order. Raises as `complete` does, then for all of them."""
-        requests = [self._request(work) for work in works]
+        checked = [self._checked(work) for work in works]
         loop = asyncio.get_running_loop()
-        waiters = [_Waiter(request, loop, loop.create_future()) for request in requests]
+        waiters = [_Waiter(work, loop, loop.create_future()) for work in checked]
         with self._lock:
             if self._closed:
                 raise BackendError(f"{self.model} was closed")
@@ -131,14 +142,18 @@ class BatchBackend(ABC):
             await asyncio.to_thread(self._worker.shutdown)
         self.free()
 
-    def _request(self, work: Work) -> Request:
-        if not isinstance(work, Request):
+    def _checked(self, work: Work) -> W:
+        answers = self.capabilities.answers
+        if isinstance(work, Request) and answers:
+            raise CapabilityError(f"{self.model} answers judgements, not prompts: leave the '/ elicitation' out")
+        if not isinstance(work, Request) and type(work) not in answers:
+            takes = ", ".join(sorted(kind.__name__ for kind in answers)) or "prompts (Request)"
             raise CapabilityError(
-                f"{self.model} takes prompts (Request), not {type(work).__name__} judgements; "
-                f"name an elicitation, as in '{self.default_strategy}'"
+                f"{self.model} takes {takes}, not {type(work).__name__} judgements; "
+                f"its own way is '{self.default_strategy}'"
             )
-        self.check(work)
-        return work
+        self.check(cast("W", work))
+        return cast("W", work)
 
     def _start(self) -> None:
         """Sends the worker for what is pending; a worker that finds nothing left goes back to sleep."""
@@ -161,7 +176,7 @@ class BatchBackend(ABC):
         if not self._running:
             return
         try:
-            outcomes = self.run([waiter.request for waiter in self._running])
+            outcomes = self.run([waiter.work for waiter in self._running])
             for waiter, outcome in zip(self._running, outcomes, strict=True):
                 waiter.settle(outcome)
         except BaseException as error:  # noqa: BLE001 - on a worker thread nobody else would hear of it

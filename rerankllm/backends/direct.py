@@ -38,6 +38,11 @@ class DirectBackend(ABC):
         """The answer to one judgement."""
 
     @property
+    def revision(self) -> str | None:
+        """SHA-256 of what it looks answers up in; None where there is no such thing."""
+        return None
+
+    @property
     def tokenizer(self) -> Tokenizer:
         """None: it is never shown a prompt."""
         raise CapabilityError(f"{self.model} answers judgements without a prompt: it takes no elicitation")

@@ -1,6 +1,9 @@
 """`oracle:QRELS`: answers from relevance judgements, for tests and for the ideal no ranker can beat."""
 
+import functools
+import hashlib
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from rerankllm.backends.base import CallFailed, Capabilities, Reply
@@ -21,8 +24,14 @@ class Oracle(DirectBackend):
 
     def __init__(self, *, name: str) -> None:
         self.model = f"oracle:{name}"
+        self._name = name
         self.capabilities = Capabilities(answers=frozenset({Score, Compare, Select, Permute, Grade}))
         self._qrels = read_qrels(name)
+
+    @functools.cached_property
+    def revision(self) -> str:
+        """SHA-256 of the file."""
+        return hashlib.sha256(Path(self._name).read_bytes()).hexdigest()
 
     def answer(self, judgement: Judgement) -> Reply | CallFailed:
         """The answer by grades; a query without any is not answered."""

@@ -1,6 +1,9 @@
 """`recorded:FILE`: answers that some model once gave, read again."""
 
+import functools
+import hashlib
 import json
+from pathlib import Path
 
 from rerankllm.backends.base import CallFailed, Capabilities, Reply
 from rerankllm.backends.direct import DirectBackend
@@ -23,6 +26,7 @@ class Recorded(DirectBackend):
 
     def __init__(self, *, name: str) -> None:
         self.model = f"recorded:{name}"
+        self._name = name
         self.capabilities = Capabilities(answers=frozenset({Permute}))
         self._responses: dict[tuple[str, tuple[str, ...]], str] = {}
         for number, line in read_lines(name):
@@ -34,6 +38,11 @@ class Recorded(DirectBackend):
                 raise expected(name, number, "JSON with query_id, doc_ids and response", line) from None
         if not self._responses:
             raise InputError(f"{name} holds no recorded answers")
+
+    @functools.cached_property
+    def revision(self) -> str:
+        """SHA-256 of the file."""
+        return hashlib.sha256(Path(self._name).read_bytes()).hexdigest()
 
     def answer(self, judgement: Judgement) -> Reply | CallFailed:
         """The recorded answer to exactly this window."""

@@ -91,6 +91,11 @@ class RemoteBackend(ABC):
         return f"<{type(self).__name__} {self.model}>"
 
     @property
+    def revision(self) -> str | None:
+        """None: hosts do not say which weights they serve."""
+        return None
+
+    @property
     @abstractmethod
     def tokenizer(self) -> Tokenizer:
         """How it counts."""

@@ -42,6 +42,8 @@ class Echo(BatchBackend):
     def tokenizer(self):
         raise NotImplementedError
 
+    revision = None
+
     def check(self, request):
         if request.prompt.ids == (13,):
             raise CapabilityError("not 13")

@@ -29,7 +29,7 @@ PACKAGED_TYPE = "bf16"
 MOST_SEQUENCES = 255
 
 
-class LlamaCpp(BatchBackend):
+class LlamaCpp(BatchBackend[Request]):
     """A GGUF model, computed in this process.
 
     Takes prompts as token ids only. Requests are computed together, what they begin with in common once, and the
@@ -107,14 +107,14 @@ class LlamaCpp(BatchBackend):
         """SHA-256 of the weights as shipped, in hexadecimal: with `model`, what its answers depend on."""
         return gguf.fingerprint(self._source)
 
-    def check(self, request: Request) -> None:
+    def check(self, work: Request) -> None:
         """Raises `CapabilityError` for messages: the prompt has to be tokens."""
-        if not isinstance(request.prompt, TokenPrompt):
+        if not isinstance(work.prompt, TokenPrompt):
             raise CapabilityError(f"{self.model} takes prompts as token ids: apply its tokenizer's chat template first")
 
-    def run(self, requests: Sequence[Request]) -> list[Response | CallFailed]:
+    def run(self, works: Sequence[Request]) -> list[Response | CallFailed]:
         """Computes these requests together; see `BatchBackend.run`."""
-        entries = [self._enter(request) for request in requests]
+        entries = [self._enter(request) for request in works]
         self._scheduler.run([entry for entry in entries if isinstance(entry, Job)], lambda: self.abandoned)
         return [self._outcome(entry) for entry in entries]
 
