@@ -110,6 +110,7 @@ class Ledger:
 
     Attributes:
         calls: Judgements answered.
+        replayed: How many of them a journal answered: they were paid for before.
         attempts: Requests sent, retries included.
         rounds: Longest chain of calls that had to wait for one another.
         slots: Passage copies sent.
@@ -122,6 +123,7 @@ class Ledger:
     """
 
     calls: int = 0
+    replayed: int = 0
     attempts: int = 0
     rounds: int = 0
     slots: int = 0
@@ -144,6 +146,7 @@ class Ledger:
         unknown = self.cost_usd is None or other.cost_usd is None
         return Ledger(
             calls=self.calls + other.calls,
+            replayed=self.replayed + other.replayed,
             attempts=self.attempts + other.attempts,
             rounds=rounds,
             slots=self.slots + other.slots,

@@ -4,18 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rerankllm.backends.base import Backend, Reply, Response, TokenPrompt, Work
-from rerankllm.data import Document, Query, Usage
+from rerankllm.backends.base import Backend, Reply, Response, Work
 from rerankllm.drivers.task import Judge
 from rerankllm.elicitation.base import Elicitation, Elicitor, Settings, default_elicitation
 from rerankllm.errors import CapabilityError
-from rerankllm.judgements import Answer, Ask, Compare, Judgement, ParseReport, Permute, Score, Unanswered
-from rerankllm.plan import Bound, Plan
+from rerankllm.judgements import Answer, Ask, Judgement, ParseReport, Unanswered
 from rerankllm.registry import ELICITATIONS
 from rerankllm.spec import ModelSpec, Stage, inner_stages, map_stages
-
-LONGEST_PASSAGE = 4096
-"""Tokens of the passages an estimate is made with; templates cut theirs well below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +108,20 @@ class Panel:
             self._judges[key] = self._bind(key[0], ask.elicitation, judgement)
         return self._judges[key]
 
+    def context(self) -> list[Any]:
+        """All that answers depend on besides the stage, the query and its documents: for the key of a journal."""
+        judges = [
+            (
+                kind.__name__,
+                elicitation,
+                judge.elicitor.builder.template.sha256 if isinstance(judge, Prompted) else "",
+                judge.backend.model,
+                judge.backend.revision or "",
+            )
+            for (_, elicitation, kind), judge in self._judges.items()
+        ]
+        return [self._settings.instruction, self._settings.passage_tokens, *sorted(judges)]
+
     def _backend(self, model: str | None) -> Backend:
         name = model or self._model
         if name not in self._backends:
@@ -137,48 +146,8 @@ class Panel:
             elicitation = ELICITATIONS[default_elicitation(judgement, capabilities)]()
         return Prompted(backend, elicitation.bind(judgement, backend.tokenizer, capabilities, self._settings))
 
-    def estimate(self, stage: Stage, plan: Plan) -> tuple[Bound, Bound]:
-        """Prompt and completion tokens of one query, from the empty passage to the longest that the cut allows."""
-        for inner in inner_stages(stage.strategy):
-            return self.estimate(inner, plan)
-        judgement = stage.strategy.asks[0]
-        judge = self.resolve(Ask((), stage.elicitation, stage.model), judgement)
-        if isinstance(judge, Direct):
-            return Bound(0, 0), Bound(0, 0)
-        shown = max(1, round(plan.slots.high / max(1, plan.calls.high)))
-        cut = self._settings.passage_tokens or LONGEST_PASSAGE
-        short = _tokens(judge, _example(judgement, shown, words=0))
-        long = _tokens(judge, _example(judgement, shown, words=cut))
-        calls = plan.calls
-        prompt = Bound(calls.low * short.prompt_tokens, calls.high * long.prompt_tokens)
-        return prompt, Bound(0, calls.high * long.completion_tokens)
-
 
 def model_named_by(stage: Stage) -> str | None:
     """The first model that the stage, or a stage inside it, names."""
     inside = (model_named_by(inner) for inner in inner_stages(stage.strategy))
     return stage.model or next(filter(None, inside), None)
-
-
-def _example(judgement: type, shown: int, *, words: int) -> Judgement:
-    query = Query("q", "a query of some eight words to count")
-    docs = tuple(Document(str(i), "passage " * words) for i in range(shown))
-    if judgement is Score:
-        return Score(query, docs[0])
-    if judgement is Compare:
-        return Compare(query, docs[0], docs[-1])
-    if judgement is Permute:
-        return Permute(query, docs)
-    raise CapabilityError(f"tokens of {judgement.__name__} are not estimated")
-
-
-def _tokens(judge: Judge, judgement: Judgement) -> Usage:
-    request: Any = judge.prepare(judgement)
-    tokenizer = judge.backend.tokenizer
-    prompt = request.prompt
-    count = (
-        len(prompt.ids)
-        if isinstance(prompt, TokenPrompt)
-        else sum(len(tokenizer.encode(message.content)) for message in prompt.messages)
-    )
-    return Usage(count, judge.backend.most_tokens(request.want))

@@ -3,16 +3,18 @@
 import asyncio
 import dataclasses
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
 
 from rerankllm.backends.base import Backend
-from rerankllm.data import Candidate, Document, Ledger, Provenance, Query, Ranking, Result, Usage
+from rerankllm.budget import Budget, Limits
+from rerankllm.data import Candidate, Document, Ledger, Provenance, Query, Ranking, Result
 from rerankllm.drivers.base import Driver
 from rerankllm.drivers.concurrent import Concurrent
 from rerankllm.drivers.events import Failed, QueryOutcome
@@ -20,8 +22,10 @@ from rerankllm.drivers.rounds import Rounds
 from rerankllm.drivers.task import Observer
 from rerankllm.elicitation.base import Settings
 from rerankllm.errors import InputError, QueryFailed
+from rerankllm.estimate import Estimate, Sizes, estimate
 from rerankllm.formats.join import join
 from rerankllm.inputs import AnyDocument, to_candidates, to_query
+from rerankllm.journal import Journal
 from rerankllm.judgements import within
 from rerankllm.panel import Panel, model_named_by
 from rerankllm.plan import Plan
@@ -72,6 +76,8 @@ class Reranker:
         driver: `rounds` or `concurrent`; the one that suits the model when None. Rankings do not depend on it.
         observer: Called with every event while queries run, on another thread.
         options: Options of the model, such as `base_url`, as in its spec after `?`; these win over those there.
+        journal: A file, or an open `Journal`, that keeps every completed call; what it holds is not asked again.
+        limits: What may be spent, all queries together; those it does not suffice for fail by name.
 
     Raises:
         InputError: A spec, a model or a template that does not load.
@@ -90,6 +96,8 @@ class Reranker:
         driver: DriverName | None = None,
         observer: Observer | None = None,
         options: Mapping[str, str] | None = None,
+        journal: str | Path | Journal | None = None,
+        limits: Limits | None = None,
     ) -> None:
         if depth is not None and depth < 1:
             raise InputError(f"depth should be at least 1, found {depth}")
@@ -103,15 +111,26 @@ class Reranker:
         self.defaulted = stage is None
         self.stage = self._panel.complete(stage or Stage.parse(self._panel.backend.default_strategy))
         self.depth = depth
-        remote = any(backend.capabilities.remote for backend in self._panel.backends)
-        kind = driver or ("concurrent" if remote else "rounds")
+        self._budget = Budget(limits)
+        for backend in self._panel.backends:
+            self._budget.check(backend)
+        kind = driver or ("concurrent" if self.remote else "rounds")
         make: type[Driver] = Concurrent if kind == "concurrent" else Rounds
-        self._driver = make(self._panel.resolve, observer)
+        self._driver = make(self._panel.resolve, observer, self._budget)
+        self.journal: Journal | None = None
+        self._context: list[Any] = []
+        if journal is not None:
+            self.keep(journal)
 
     @property
     def models(self) -> tuple[str, ...]:
         """The models that judge, as their specs print."""
         return self._panel.models
+
+    @property
+    def remote(self) -> bool:
+        """Whether any of the models is behind an API, where calls cost money or time that should not be lost."""
+        return any(backend.capabilities.remote for backend in self._panel.backends)
 
     @property
     def backend(self) -> Backend:
@@ -198,20 +217,38 @@ class Reranker:
         stage = self.stage if top_k is None else self.stage.aiming(top_k)
         return stage.strategy.plan(n if self.depth is None else min(n, self.depth))
 
-    def estimate(self, plan: Plan) -> dict[str, Any]:
-        """Tokens and money for a plan: bounds, from empty passages to the longest that the cut allows."""
-        prompt, completion = self._panel.estimate(self.stage, plan)
-        cost = self._panel.backend.cost
-        low, high = cost(Usage(prompt.low, completion.low)), cost(Usage(prompt.high, completion.high))
-        return {
-            "prompt_tokens": prompt._asdict(),
-            "completion_tokens": completion._asdict(),
-            "cost_usd": None if low is None or high is None else {"low": low, "high": high},
-        }
+    def estimate(self, queries: Sequence[tuple[Query, Sequence[Candidate]]], *, top_k: int | None = None) -> Estimate:
+        """Tokens and money that ranking these queries will take, from their own texts; nothing is sent."""
+        lengths = Counter(len(candidates) for _, candidates in queries)
+        plans = {n: (self.plan(n, top_k=top_k), count) for n, count in lengths.items()}
+        documents = (c.document for _, candidates in queries for c in candidates[: self.depth])
+        return estimate(self._panel, self.stage, plans, Sizes.of([query for query, _ in queries], documents))
+
+    def estimate_any(self, n: int) -> Estimate:
+        """Tokens and money for one query of `n` documents of any length: bounds."""
+        return estimate(self._panel, self.stage, {n: (self.plan(n), 1)}, Sizes())
+
+    def keep(self, journal: str | Path | Journal) -> Journal:
+        """Keeps every completed call of the queries that follow in `journal`, and asks nothing again that it holds.
+
+        Raises:
+            InputError: The file is no journal, or cannot be written.
+        """
+        self._own_journal = not isinstance(journal, Journal)
+        self.journal = journal if isinstance(journal, Journal) else Journal(journal)
+        self._context = self._panel.context()
+        self._driver.keep(self.journal)
+        return self.journal
+
+    def stop(self, reason: str) -> None:
+        """Sends nothing more: calls under way come back and are kept, queries that need more fail with `reason`."""
+        self._budget.stop(reason)
 
     def close(self) -> None:
         """Stops, and frees the model."""
         self._driver.close(self._panel.backends)
+        if self.journal is not None and self._own_journal:
+            self.journal.close()
 
     def __enter__(self) -> Self:
         return self
@@ -228,7 +265,7 @@ class Reranker:
         depth = len(candidates) if self.depth is None else self.depth
         head, tail = candidates[:depth], candidates[depth:]
         steps = within(stage, stage.strategy.rank(query, head))
-        inner = self._driver.submit(query, head, steps)
+        inner = self._driver.submit(query, head, steps, self._key(stage, query, head))
         outer: Future[QueryOutcome] = Future()
 
         def finish(_: object) -> None:
@@ -242,6 +279,11 @@ class Reranker:
         inner.add_done_callback(lambda _: None if inner.cancelled() else finish(_))
         outer.add_done_callback(lambda _: inner.cancel() if outer.cancelled() else None)
         return outer
+
+    def _key(self, stage: Stage, query: Query, candidates: Sequence[Candidate]) -> str:
+        if self.journal is None:
+            return ""
+        return self.journal.enter(query, [c.document for c in candidates], str(stage), self._context)
 
 
 def rerank(

@@ -163,6 +163,7 @@ class Capabilities:
         context: Tokens that prompt and answer may have together; None where unknown.
         remote: Whether it answers over a network, so that queries should not wait for one another.
         batch: How many requests it is given at a time, so that progress shows; None for all there are.
+        slots: How many requests it has under way at any time; None for any number.
     """
 
     answers: frozenset[type] = frozenset()
@@ -175,6 +176,7 @@ class Capabilities:
     context: int | None = None
     remote: bool = False
     batch: int | None = None
+    slots: int | None = None
 
 
 class Backend(Protocol):

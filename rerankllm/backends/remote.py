@@ -7,7 +7,7 @@ address a few attempts, however many requests wait. After that, up to `concurren
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from rerankllm.backends.base import CallFailed, Capabilities, Outcome, Request, Response, Tokenizer, Work
@@ -76,7 +76,7 @@ class RemoteBackend(ABC):
         if concurrency < 1:
             raise InputError(f"{model}: concurrency must be 1 or more, not {concurrency}")
         self.model = model
-        self.capabilities = capabilities
+        self.capabilities = replace(capabilities, slots=concurrency)
         self.default_strategy = default_strategy
         self._concurrency = concurrency
         self._bound: _Bound | None = None

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from rerankllm import __version__
-from rerankllm.cli import evaluate, listing, plan, rank, rerank
+from rerankllm.cli import evaluate, journal, listing, plan, rank, rerank, resume
 
 app = typer.Typer(
     name="rerankllm",
@@ -34,6 +34,8 @@ def _main(
 
 
 app.command("rerank", epilog=rerank.EXAMPLES)(rerank.command)
+app.command("resume", epilog=resume.EXAMPLES)(resume.command)
+app.command("journal", epilog=journal.EXAMPLES)(journal.command)
 app.command("rank", epilog=rank.EXAMPLES)(rank.command)
 app.command("eval", epilog=evaluate.EXAMPLES)(evaluate.command)
 app.command("plan", epilog=plan.EXAMPLES)(plan.command)

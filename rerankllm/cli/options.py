@@ -46,16 +46,31 @@ Concurrency: TypeAlias = Annotated[
 Seed: TypeAlias = Annotated[
     int | None, typer.Option(metavar="N", help="Sent to models that sample, where their API takes a seed.")
 ]
+MaxCalls: TypeAlias = Annotated[
+    int | None, typer.Option(min=0, metavar="N", help="Budget: calls of the whole run, the journal's included.")
+]
+MaxTokens: TypeAlias = Annotated[
+    int | None, typer.Option(min=0, metavar="N", help="Budget: prompt and completion tokens together.")
+]
+MaxCost: TypeAlias = Annotated[float | None, typer.Option(min=0, metavar="USD", help="Budget: US dollars.")]
+MaxSeconds: TypeAlias = Annotated[
+    float | None, typer.Option(min=0, metavar="S", help="Budget: seconds, after which nothing more is sent.")
+]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
 OnError: TypeAlias = Literal["partial", "fallback", "raise"]
 
 
 def model_options(
-    model: str | None, *, base_url: str | None = None, concurrency: int | None = None, seed: int | None = None
+    model: str | None,
+    *,
+    base_url: str | None = None,
+    concurrency: int | None = None,
+    seed: int | None = None,
+    batch: bool = False,
 ) -> dict[str, str]:
     """The model's options among those of the command line; a seed is left out where nothing is drawn."""
     if seed is not None and "seed" not in ModelSpec.parse(model or DEFAULT_MODEL).known_options():
         tell("--seed has no effect: neither this model nor the strategy draws anything")
         seed = None
-    given = {"base_url": base_url, "concurrency": concurrency, "seed": seed}
+    given = {"base_url": base_url, "concurrency": concurrency, "seed": seed, "batch": "true" if batch else None}
     return {name: str(value) for name, value in given.items() if value is not None}

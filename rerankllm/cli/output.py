@@ -3,14 +3,15 @@
 import gzip
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO, cast
 
 import typer
 
-from rerankllm.data import Ranking
+from rerankllm.data import Candidate, Query, Ranking
 from rerankllm.errors import InputError
+from rerankllm.plan import Bound
 from rerankllm.reranker import Reranker
 
 
@@ -33,6 +34,22 @@ def tell_notes(reranker: Reranker, top_k: int | None, depth: int) -> None:
         settled = reranker.stage.aiming(top_k).strategy.settles(depth)
         if settled is not None and settled < min(top_k, depth):
             tell(f"{reranker.stage} can place correctly only the best {settled} of {depth}, not {top_k}")
+
+
+def estimate_line(reranker: Reranker, queries: Sequence[tuple[Query, Sequence[Candidate]]], top_k: int | None) -> str:
+    """What the run will take, in a line."""
+    plans = [reranker.plan(len(candidates), top_k=top_k) for _, candidates in queries]
+    calls = Bound(sum(plan.calls.low for plan in plans), sum(plan.calls.high for plan in plans))
+    found = reranker.estimate(queries, top_k=top_k)
+    cost = "unknown: give ?price_prompt=…&price_completion=…"
+    if found.cost_usd is not None:
+        low, high = found.cost_usd
+        cost = f"${low:.4g}" if low == high else f"${low:.4g} to ${high:.4g}"
+    return (
+        f"estimate for {len(queries)} queries: {_range(calls)} calls, {_range(found.prompt_tokens)} prompt tokens "
+        f"({found.typical.prompt_tokens:,} with passages of middling length), at most "
+        f"{found.completion_tokens.high:,} generated; cost {cost}"
+    )
 
 
 def rows(ranking: Ranking) -> list[dict[str, Any]]:
@@ -88,6 +105,10 @@ def check_paths(read: Mapping[str, Path | None], written: Mapping[str, Path | No
             raise InputError(f"{option} and {other} name the same file, {path}")
         if path.is_dir() or not path.parent.is_dir():
             raise InputError(f"cannot write {path}: {'it is a folder' if path.is_dir() else 'its folder is not there'}")
+
+
+def _range(bound: Bound) -> str:
+    return f"{bound.low:,}" if bound.low == bound.high else f"{bound.low:,} to {bound.high:,}"
 
 
 def _plain(value: Any) -> Any:

@@ -39,7 +39,11 @@ def command(
     if model is not None:
         given = options.model_options(model, base_url=base_url)
         with Reranker(stage, model, passage_tokens=max_passage_tokens, options=given) as reranker:
-            report |= {"strategy": str(reranker.stage), "model": ", ".join(reranker.models), **reranker.estimate(plan)}
+            report |= {
+                "strategy": str(reranker.stage),
+                "model": ", ".join(reranker.models),
+                **reranker.estimate_any(n).as_dict(),
+            }
     if json_document:
         typer.echo(as_json(report, indent=2))
         return

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from rerankllm.data import Usage
 from rerankllm.drivers.events import Event, Finished, Judged
+from rerankllm.judgements import Unanswered
 
 
 class ProgressBar:
@@ -36,6 +37,11 @@ class ProgressBar:
         self._queries, self._done, self._calls, self._total = 1, 0, 0, 1
         self._usage = Usage()
         self._started = time.monotonic()
+        self._announcement: str | None = None
+
+    def announce(self, line: str) -> None:
+        """Tells a line once the first answer is in: where that fails, there is something else to say."""
+        self._announcement = line
 
     @contextmanager
     def showing(self, queries: int, calls: int) -> Iterator[None]:
@@ -54,6 +60,9 @@ class ProgressBar:
         """Takes one event; called on the driver's thread."""
         with self._lock:
             if isinstance(event, Judged):
+                if self._announcement is not None and not isinstance(event.answer, Unanswered):
+                    self._progress.console.print(f"rerankllm: {self._announcement}", highlight=False, soft_wrap=True)
+                    self._announcement = None
                 self._calls += 1
                 self._usage += event.usage
             elif isinstance(event, Finished):

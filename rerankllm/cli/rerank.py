@@ -2,17 +2,20 @@
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
+from rerankllm import __version__
+from rerankllm.budget import Limits
 from rerankllm.cli import options
-from rerankllm.cli.output import as_json, check_paths, tell, tell_notes
+from rerankllm.cli.interrupt import stopping_in_order
+from rerankllm.cli.output import as_json, check_paths, estimate_line, tell, tell_notes
 from rerankllm.cli.progress import ProgressBar
 from rerankllm.cli.source import Source, read_judgements, read_source
+from rerankllm.cli.summary import before_and_after, summarize, tell_summary
 from rerankllm.cli.writer import Writer
 from rerankllm.errors import InputError
-from rerankllm.evaluation.measures import mean, parse_measures, per_query
 from rerankllm.reranker import Reranker
 
 EXAMPLES = """
@@ -22,10 +25,12 @@ rerankllm rerank --run bm25.txt --queries queries.tsv --corpus corpus.jsonl --ou
 rerankllm rerank --run bm25.txt --queries queries.tsv --corpus corpus.jsonl --output reranked.txt
  --model openai:qwen3 --base-url http://localhost:8000/v1 --strategy 'sliding(window=20, stride=10)'
  --qrels qrels.txt --summary summary.json\n
-[bold]Exit status[/bold]: 0 all ranked, 1 nothing could be done, 3 some queries failed (named on stderr).
+rerankllm rerank … --model openai:NAME --dry-run                      # calls, tokens and money, before they are spent\n
+rerankllm rerank … --model openai:NAME --max-cost 5                   # stops in time; `rerankllm resume` goes on\n
+[bold]Exit status[/bold]: 0 all ranked, 1 nothing could be done, 3 some queries failed (named on stderr), 130 Ctrl-C.
 """
-PARTIAL = 3
-"""Exit status when some queries failed."""
+PARTIAL, INTERRUPTED = 3, 130
+"""Exit statuses when some queries failed, and when they did because of Ctrl-C."""
 
 
 def command(
@@ -56,6 +61,24 @@ def command(
         ),
     ] = "partial",
     seed: options.Seed = None,
+    max_calls: options.MaxCalls = None,
+    max_tokens: options.MaxTokens = None,
+    max_cost: options.MaxCost = None,
+    max_seconds: options.MaxSeconds = None,
+    journal: Annotated[
+        Path | None,
+        typer.Option(
+            help="Keep every completed call in this file; what it holds is not asked again. For models "
+            "behind an API the default is OUTPUT.journal."
+        ),
+    ] = None,
+    no_journal: Annotated[bool, typer.Option("--no-journal", help="Keep no calls.")] = False,
+    batch: Annotated[
+        bool, typer.Option("--batch", help="Through the host's batch API: half the price, hours.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print calls, tokens and money that it will take; send nothing.")
+    ] = False,
     summary: Annotated[Path | None, typer.Option(help="Write what it cost and gave, as JSON.")] = None,
     jsonl: Annotated[
         Path | None, typer.Option(help="Write every result with its own score and provenance, as JSON lines.")
@@ -66,80 +89,77 @@ def command(
     quiet: options.Quiet = False,
 ) -> None:
     """Reranks the queries of a run and writes the new run."""
-    if output is None and not sample:
+    settings = dict(locals())
+    if output is None and not (sample or dry_run):
         raise InputError("--output missing: name the run file to write")
-    if output is None and on_error == "fallback":
-        raise InputError("--on-error fallback writes OUTPUT.failed: it needs --output")
+    _check(output, on_error, journal if no_journal else None)
     inputs = {"--run": run, "--queries": queries, "--corpus": corpus, "--requests": requests, "--qrels": qrels}
-    check_paths(inputs, {"--output": output, "--jsonl": jsonl, "--summary": summary})
+    check_paths(inputs, {"--output": output, "--jsonl": jsonl, "--summary": summary, "--journal": journal})
     source = read_source(sample=sample, **{k[2:]: v for k, v in inputs.items()}, skip_missing=skip_missing)
     judgements = read_judgements(source.qrels) if source.qrels is not None else None
     bar = ProgressBar(quiet=quiet)
     started = time.monotonic()
+    given = options.model_options(model, base_url=base_url, concurrency=concurrency, seed=seed, batch=batch)
     with Reranker(
         strategy, model, instruction=instruction, passage_tokens=max_passage_tokens, depth=depth, observer=bar,
-        options=options.model_options(model, base_url=base_url, concurrency=concurrency, seed=seed),
+        options=given, driver="rounds" if batch else None,
+        limits=Limits(max_calls, max_tokens, max_cost, max_seconds),
     ) as reranker:  # fmt: skip
         source.tell_skipped()
         tell_notes(reranker, top_k, min(depth, max(len(candidates) for _, candidates in source.queries)))
-        calls = sum(reranker.plan(len(candidates), top_k=top_k).calls.high for _, candidates in source.queries)
-        with Writer(output, jsonl, on_error, truncate) as writer, bar.showing(len(source.queries), calls):
-            for outcome, (_, candidates) in zip(
-                reranker.stream(source.queries, top_k=top_k), source.queries, strict=True
-            ):
-                writer.write(outcome, candidates)
-        report = _report(reranker, writer, source, time.monotonic() - started)
+        if dry_run:
+            typer.echo(estimate_line(reranker, source.queries, top_k))
+            return
+        if reranker.remote:
+            bar.announce(estimate_line(reranker, source.queries, top_k))
+        journal = journal or _default_journal(reranker, output)
+        if journal is not None and not no_journal:
+            reranker.keep(journal).begin(str(Path.cwd()), as_options(settings), __version__)
+        with Writer(output, jsonl, on_error, truncate) as writer:
+            interrupted = _rank_all(reranker, source, top_k, writer, bar)
+        report = summarize(reranker, writer, source, time.monotonic() - started)
     if judgements is not None:
-        report |= _before_and_after(judgements, source, writer)
+        report |= before_and_after(judgements, source, writer)
     if summary is not None:
         summary.write_text(f"{as_json(report, indent=2)}\n", encoding="utf-8")
-    _tell_report(report)
+    tell_summary(report)
     if writer.failures:
-        raise typer.Exit(PARTIAL)
+        if reranker.journal is not None:
+            tell(f"what is done is kept: rerankllm resume {reranker.journal.path}")
+        raise typer.Exit(INTERRUPTED if interrupted else PARTIAL)
 
 
-def _report(reranker: Reranker, writer: Writer, source: Source, seconds: float) -> dict[str, Any]:
-    ledger = writer.ledger
-    return {
-        "queries": len(writer.rankings) + len(writer.failures),
-        "failed_queries": len(writer.failures),
-        "failures": writer.failures,
-        "skipped_queries": len(source.skipped_queries),
-        "skipped_documents": source.skipped_documents,
-        "calls": ledger.calls,
-        "attempts": ledger.attempts,
-        "rounds": ledger.rounds,
-        "slots": ledger.slots,
-        "prompt_tokens": ledger.usage.prompt_tokens,
-        "completion_tokens": ledger.usage.completion_tokens,
-        "answers": {"parsed": ledger.parsed, "repaired": ledger.repaired, "failed": ledger.failed},
-        "notes": dict(ledger.notes),
-        "wall_seconds": round(seconds, 3),
-        "cost_usd": ledger.cost_usd,
-        "strategy": str(reranker.stage),
-        "model": ", ".join(reranker.models),
-    }
+def _check(output: Path | None, on_error: options.OnError, unwanted: Path | None) -> None:
+    if output is None and on_error == "fallback":
+        raise InputError("--on-error fallback writes OUTPUT.failed: it needs --output")
+    if unwanted is not None:
+        raise InputError(f"--no-journal and --journal {unwanted} contradict each other: leave one out")
 
 
-def _before_and_after(qrels: dict[str, dict[str, int]], source: Source, writer: Writer) -> dict[str, Any]:
-    """nDCG@10 over the judged queries of the run; a failed query counts as 0 after."""
-    (measure,) = parse_measures(["nDCG@10"])
-    first = {query.query_id: [c.doc_id for c in candidates] for query, candidates in source.queries}
-    before, after = per_query(qrels, first, [measure]), per_query(qrels, writer.rankings, [measure])
-    zeros = {query_id: {str(measure): 0.0} for query_id in before if query_id not in after}
-    return {str(measure): {"before": mean(before, measure), "after": mean(after | zeros, measure),
-                           "queries": len(before)}}  # fmt: skip
+def _rank_all(reranker: Reranker, source: Source, top_k: int | None, writer: Writer, bar: ProgressBar) -> bool:
+    """Ranks and writes query after query; returns whether Ctrl-C put an end to it."""
+    calls = sum(reranker.plan(len(candidates), top_k=top_k).calls.high for _, candidates in source.queries)
+    with stopping_in_order(reranker) as interrupted, bar.showing(len(source.queries), calls):
+        outcomes = reranker.stream(source.queries, top_k=top_k)
+        for outcome, (_, candidates) in zip(outcomes, source.queries, strict=True):
+            writer.write(outcome, candidates)
+    return interrupted.happened
 
 
-def _tell_report(report: dict[str, Any]) -> None:
-    answers = report["answers"]
-    tokens = report["prompt_tokens"] + report["completion_tokens"]
-    cost = "cost unknown" if report["cost_usd"] is None else f"${report['cost_usd']:.4g}"
-    tell(
-        f"{report['queries'] - report['failed_queries']} of {report['queries']} queries ranked: {report['calls']} "
-        f"calls ({answers['parsed']} parsed, {answers['repaired']} repaired, {answers['failed']} failed), "
-        f"{tokens} tokens, {report['wall_seconds']:.1f} s, {cost}"
-    )
-    if "nDCG@10" in report:
-        value = report["nDCG@10"]
-        tell(f"nDCG@10 {value['before']:.4f} before, {value['after']:.4f} after ({value['queries']} judged queries)")
+def _default_journal(reranker: Reranker, output: Path | None) -> Path | None:
+    """Calls that cost money, or a network's time, are kept beside the output."""
+    return output.with_name(f"{output.name}.journal") if output is not None and reranker.remote else None
+
+
+def repeat(settings: dict[str, Any], journal: Path) -> None:
+    """Runs the command again with the options that `begin` noted, and this journal."""
+    hints = get_type_hints(command)
+    for name, value in settings.items():
+        if value is not None and Path in get_args(hints[name]):
+            settings[name] = Path(value)
+    command(**settings | {"journal": journal})
+
+
+def as_options(settings: dict[str, Any]) -> dict[str, Any]:
+    """The options of the command as JSON has them."""
+    return {name: str(value) if isinstance(value, Path) else value for name, value in settings.items()}

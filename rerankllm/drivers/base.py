@@ -8,11 +8,14 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 
 from rerankllm.backends.base import Backend
+from rerankllm.budget import Budget
 from rerankllm.data import Candidate, Query, Ranking
+from rerankllm.drivers.desk import Desk
 from rerankllm.drivers.events import Event, QueryOutcome
 from rerankllm.drivers.loop import BackgroundLoop
 from rerankllm.drivers.task import Observer, Resolve, Task
 from rerankllm.errors import RerankError
+from rerankllm.journal import Journal
 from rerankllm.judgements import Steps
 
 log = logging.getLogger(__name__)
@@ -24,18 +27,37 @@ class Driver(ABC):
     Args:
         resolve: Finds the judge for a judgement.
         observer: Called with every event, on the driver's thread, so it should be quick; what it raises is logged.
+        budget: What may be spent.
     """
 
-    def __init__(self, resolve: Resolve, observer: Observer | None = None) -> None:
+    def __init__(
+        self,
+        resolve: Resolve,
+        observer: Observer | None = None,
+        budget: Budget | None = None,
+    ) -> None:
         self._resolve = resolve
+        self._desk = Desk(budget or Budget())
         self._observer = observer
         self._loop = BackgroundLoop()
         self._lock = threading.Lock()
         self._live: set[Task] = set()
         self._closed = False
 
-    def submit(self, query: Query, candidates: Sequence[Candidate], steps: Steps[Ranking]) -> "Future[QueryOutcome]":
+    def keep(self, journal: Journal) -> None:
+        """Keeps every completed call of the queries that follow, and looks for it there first."""
+        self._desk.journal = journal
+
+    def submit(
+        self, query: Query, candidates: Sequence[Candidate], steps: Steps[Ranking], key: str = ""
+    ) -> "Future[QueryOutcome]":
         """Starts ranking one query; may be called from any thread while others run.
+
+        Args:
+            query: The query.
+            candidates: What `steps` ranks.
+            steps: The strategy under way.
+            key: What the journal knows the query by.
 
         Returns:
             A future of the ranking or of `Failed`; cancelling it ends the query. It raises only what concerns more
@@ -44,7 +66,7 @@ class Driver(ABC):
         Raises:
             RerankError: The driver is closed.
         """
-        task = Task(query, candidates, steps, self._resolve, self._tell)
+        task = Task(query, candidates, steps, self._resolve, self._tell, key=key)
         with self._lock:
             if self._closed:
                 raise RerankError("closed: make another to rank more")

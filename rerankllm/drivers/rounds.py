@@ -1,10 +1,14 @@
 """All live queries advance together, and each round is one call of the backend."""
 
 import asyncio
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import groupby
 
-from rerankllm.backends.base import Outcome
+from rerankllm.budget import Admission
 from rerankllm.drivers.base import Driver
+from rerankllm.drivers.desk import Ticket
 from rerankllm.drivers.task import Call, Task
 
 LINGER = 0.002
@@ -44,23 +48,40 @@ class Rounds(Driver):
     async def _answer(self, calls: list[Call]) -> None:
         backend = calls[0].judge.backend
         size = backend.capabilities.batch or len(calls)
-        for start in range(0, len(calls), size):
-            prepared = [
-                (call, work)
-                for call in calls[start : start + size]
-                if not call.task.future.done() and (work := call.prepare()) is not None
-            ]
+        waiting = deque(calls)
+        while waiting:
+            tickets = self._piece(waiting, size)
             try:
-                outcomes = await backend.complete_all([work for _, work in prepared])
-                self._hand_out([call for call, _ in prepared], outcomes)
+                outcomes = await backend.complete_all([ticket.work for ticket in tickets])
             except Exception as error:  # noqa: BLE001  # the backend's: it ends all who wait for it, and no one else
-                for call in calls[start:]:
+                for ticket in tickets:
+                    ticket.back(None)
+                    ticket.call.task.abort(error)
+                for call in waiting:
                     call.task.abort(error)
                 return
+            for ticket, outcome in zip(tickets, outcomes, strict=True):
+                with self._moving_on(ticket.call.task):
+                    ticket.back(outcome)
 
-    def _hand_out(self, batch: list[Call], outcomes: list[Outcome]) -> None:
-        for call, outcome in zip(batch, outcomes, strict=True):
-            waited_for = call.task.calls
-            call.task.receive(call, outcome)
-            if call.task.calls is not waited_for and call.task.calls:
-                self._waiting.append(call.task)
+    def _piece(self, waiting: deque[Call], size: int) -> list[Ticket]:
+        """Takes from the front what is to be sent together: `size` calls, or as many as the budget lets go at once."""
+        tickets: list[Ticket] = []
+        while waiting and len(tickets) < size:
+            with self._moving_on(waiting[0].task):
+                ticket = self._desk.out(waiting[0])
+                admission = None if ticket is None else ticket.admit()
+            if admission is Admission.WAIT:
+                break
+            waiting.popleft()
+            if ticket is not None and admission is Admission.SEND:
+                tickets.append(ticket)
+        return tickets
+
+    @contextmanager
+    def _moving_on(self, task: Task) -> Iterator[None]:
+        """Puts the task in the next round if it asks for something new meanwhile."""
+        waited_for = task.calls
+        yield
+        if task.calls is not waited_for and task.calls:
+            self._waiting.append(task)

@@ -12,6 +12,7 @@ from rerankllm.backends.base import Backend, CallFailed, Outcome, Reply, Respons
 from rerankllm.data import Candidate, Ledger, Provenance, Query, Ranking, Result, Usage, float32
 from rerankllm.drivers.events import Event, Failed, Finished, Judged, QueryOutcome, Started
 from rerankllm.errors import InputError, QueryFailed
+from rerankllm.journal import Place
 from rerankllm.judgements import Answer, Ask, Failure, Judgement, ParseReport, Status, Steps, Unanswered
 
 
@@ -32,6 +33,7 @@ class Judge(Protocol):
 
 Resolve = Callable[[Ask, type], Judge]
 Observer = Callable[[Event], None]
+Keep = Callable[[ParseReport], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Call:
     """One judgement on its way: where its answer belongs, and who answers it."""
 
     task: "Task"
-    index: int
+    place: Place
     judgement: Judgement
     judge: Judge
 
@@ -66,6 +68,7 @@ class Task:
         steps: The strategy under way.
         resolve: Finds the judge for a judgement.
         observer: Told every event.
+        key: What a journal knows this query by.
     """
 
     def __init__(
@@ -75,8 +78,11 @@ class Task:
         steps: Steps[Ranking],
         resolve: Resolve,
         observer: Observer,
+        *,
+        key: str = "",
     ) -> None:
         self.query = query
+        self.key = key
         self.future: Future[QueryOutcome] = Future()
         self.calls: list[Call] = []
         self._candidates = candidates
@@ -87,26 +93,36 @@ class Task:
         self._missing = 0
         self._ledger = Ledger()
         self._read: set[str] = set()
+        self._step = 0
 
     def start(self) -> None:
         """Runs to the first calls, or to the end."""
         self._observe(Started(self.query, len(self._candidates)))
         self._advance(None)
 
-    def receive(self, call: Call, outcome: Outcome) -> None:
-        """Takes the outcome of one of `calls`; the last one moves the generator on."""
-        if self.future.done():
-            self.calls = []
-            return
+    def receive(self, call: Call, outcome: Outcome, keep: Keep | None = None) -> None:
+        """Takes the outcome of one of `calls`; the last one moves the generator on.
+
+        Args:
+            call: The call.
+            outcome: What came of it.
+            keep: Told how the answer read before anything else happens, even if nobody waits for it any more; None
+                for an outcome that was kept before.
+        """
         try:
             answer, report = self._read_outcome(call, outcome)
-            self._account(call, outcome, report)
+            if keep is not None:
+                keep(report)
+            if self.future.done():
+                self.calls = []
+                return
+            self._account(call, outcome, report, replayed=keep is None)
         except Exception as error:  # noqa: BLE001  # belongs to whoever waits for this query
             self.abort(error)
             return
         usage = Usage() if isinstance(outcome, CallFailed) else outcome.usage
         self._observe(Judged(self.query, call.judgement, answer, report, usage))
-        self._answers[call.index] = answer
+        self._answers[call.place.item] = answer
         self._missing -= 1
         if not self._missing:
             self._ledger = self._ledger.then(Ledger(rounds=1))
@@ -131,9 +147,10 @@ class Task:
                 self._finish(self._compose(stop.value))
                 return
             self.calls = [
-                Call(self, index, judgement, self._resolve(batch, type(judgement)))
-                for index, judgement in enumerate(batch.judgements)
+                Call(self, Place(self.key, self._step, item), judgement, self._resolve(batch, type(judgement)))
+                for item, judgement in enumerate(batch.judgements)
             ]
+            self._step += 1
             self._answers = [None] * len(self.calls)
             self._missing = len(self.calls)
         except QueryFailed as error:
@@ -152,7 +169,7 @@ class Task:
             ), report
         return answer, report
 
-    def _account(self, call: Call, outcome: Outcome, report: ParseReport) -> None:
+    def _account(self, call: Call, outcome: Outcome, report: ParseReport, *, replayed: bool) -> None:
         entry = Ledger(
             attempts=1 if isinstance(outcome, Reply) else outcome.attempts,
             parsed=int(report.status is Status.PARSED),
@@ -165,6 +182,7 @@ class Task:
             entry = entry.then(
                 Ledger(
                     calls=1,
+                    replayed=int(replayed),
                     slots=len(docs),
                     usage=outcome.usage,
                     cost_usd=call.judge.backend.cost(outcome.usage),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from rerankllm.backends.base import Capabilities, Request, Response, Tokenizer
+from rerankllm.elicitation.prompts import PromptBuilder
 from rerankllm.elicitation.templates import Template
 from rerankllm.errors import CapabilityError, TemplateError
 from rerankllm.judgements import Answer, Compare, Judgement, ParseReport, Permute, Score, Unanswered
@@ -23,7 +24,14 @@ class Settings:
 
 
 class Elicitor(Protocol):
-    """Turns judgements of one kind into requests to one backend, and its responses into answers."""
+    """Turns judgements of one kind into requests to one backend, and its responses into answers.
+
+    Attributes:
+        builder: Makes its prompts.
+    """
+
+    @property
+    def builder(self) -> PromptBuilder: ...
 
     def prepare(self, judgement: Judgement) -> Request:
         """The request.

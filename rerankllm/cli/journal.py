@@ -1,0 +1,135 @@
+"""`rerankllm journal`: what a run bought, call by call."""
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rerankllm.cli.output import as_json, tell
+from rerankllm.errors import InputError
+from rerankllm.journal import Entry, Journal
+
+EXAMPLES = """
+[bold]Examples[/bold]\n
+rerankllm journal reranked.txt.journal  # totals: calls, tokens, costs, repairs, failures\n
+rerankllm journal reranked.txt.journal --calls  # a line a call\n
+rerankllm journal reranked.txt.journal --show 17  # one prompt with its answer\n
+rerankllm journal reranked.txt.journal --json | jq …  # everything, as JSON lines\n
+rerankllm journal reranked.txt.journal --purge            # forget it all\n
+"""
+
+
+def command(
+    *,
+    file: Annotated[Path, typer.Argument(help="The journal.")],
+    query: Annotated[str | None, typer.Option(metavar="ID", help="Only the calls of this query.")] = None,
+    calls: Annotated[bool, typer.Option("--calls", help="A line a call.")] = False,
+    show: Annotated[int | None, typer.Option(metavar="N", help="Prompt and answer of call N.")] = None,
+    json_lines: Annotated[bool, typer.Option("--json", help="Every call as a JSON line.")] = False,
+    purge: Annotated[bool, typer.Option("--purge", help="Delete all calls, or those of --query.")] = False,
+) -> None:
+    """Shows the calls a run made, what they cost and how their answers read."""
+    journal = Journal(file, create=False)
+    try:
+        if purge:
+            tell(f"{journal.purge(query)} calls deleted from {file}")
+        elif show is not None:
+            _show(journal, show)
+        elif calls or json_lines:
+            for entry in journal.entries(query_id=query):
+                typer.echo(as_json(_row(entry)) if json_lines else _line(entry))
+        else:
+            _totals(journal, query)
+    finally:
+        journal.close()
+
+
+def _totals(journal: Journal, query: str | None) -> None:
+    entries = list(journal.entries(query_id=query, texts=False))
+    failures = [failure for failure in journal.failures() if query in (None, failure[0])]
+    for stage, model in dict.fromkeys((entry.stage, entry.model) for entry in entries):
+        typer.echo(f"stage\t{stage}\nmodel\t{model}")
+        mine = [entry for entry in entries if (entry.stage, entry.model) == (stage, model)]
+        for name, value in _sums(mine).items():
+            typer.echo(f"{name}\t{value}")
+    typer.echo(f"failures\t{len(failures)}")
+    for query_id, model, reason, attempts, at in failures:
+        typer.echo(f"failure\tquery {query_id}\t{model}\t{reason}\t{attempts} attempts\t{at}")
+
+
+def _sums(entries: list[Entry]) -> dict[str, Any]:
+    costs = [entry.cost_usd for entry in entries]
+    statuses = Counter(entry.status for entry in entries)
+    return {
+        "queries": len({entry.query_id for entry in entries}),
+        "calls": len(entries),
+        "attempts": sum(entry.attempts for entry in entries),
+        "prompt tokens": sum(entry.prompt_tokens for entry in entries),
+        "completion tokens": sum(entry.completion_tokens for entry in entries),
+        "cost": "unknown" if None in costs else f"${sum(filter(None, costs)):.4g}",
+        "answers": ", ".join(f"{statuses[name]} {name}" for name in ("parsed", "repaired", "failed")),
+        "repairs": _counted(entry.repairs for entry in entries),
+        "from": entries[0].at,
+        "to": entries[-1].at,
+    }
+
+
+def _counted(repairs: Iterable[Any]) -> str:
+    total: Counter[str] = Counter()
+    for each in repairs:
+        total.update(each)
+    return ", ".join(f"{name} {count}" for name, count in total.most_common()) or "none"
+
+
+def _show(journal: Journal, number: int) -> None:
+    found = next(journal.entries(number=number), None)
+    if found is None:
+        raise InputError(f"{journal.path} holds no call {number}; --calls lists them")
+    typer.echo(f"{_line(found)}\nstage\t{found.stage}\n--- prompt\n{found.prompt}\n--- answer\n{_answer(found)}")
+    if found.outcome.get("reasoning"):
+        typer.echo(f"--- reasoning\n{found.outcome['reasoning']}")
+
+
+def _answer(entry: Entry) -> str:
+    outcome = entry.outcome
+    if outcome.get("text"):
+        return str(outcome["text"])
+    return as_json(outcome.get("answer", outcome.get("logprobs")))
+
+
+def _line(entry: Entry) -> str:
+    repairs = f" ({', '.join(entry.repairs)})" if entry.repairs else ""
+    return "\t".join(
+        (
+            str(entry.number),
+            f"query {entry.query_id}",
+            f"step {entry.place.step} item {entry.place.item}",
+            entry.judgement,
+            entry.model,
+            f"{entry.prompt_tokens}+{entry.completion_tokens} tokens",
+            f"{entry.status}{repairs}",
+        )
+    )
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    return {
+        "number": entry.number,
+        "query_id": entry.query_id,
+        "stage": entry.stage,
+        "step": entry.place.step,
+        "item": entry.place.item,
+        "judgement": entry.judgement,
+        "model": entry.model,
+        "prompt": entry.prompt,
+        "outcome": entry.outcome,
+        "status": entry.status,
+        "repairs": entry.repairs,
+        "prompt_tokens": entry.prompt_tokens,
+        "completion_tokens": entry.completion_tokens,
+        "attempts": entry.attempts,
+        "cost_usd": entry.cost_usd,
+        "at": entry.at,
+    }

@@ -1,0 +1,61 @@
+"""What a run gave and what it cost: a summary for people and for programs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rerankllm.cli.output import tell
+from rerankllm.cli.source import Source
+from rerankllm.cli.writer import Writer
+from rerankllm.evaluation.measures import mean, parse_measures, per_query
+from rerankllm.reranker import Reranker
+
+
+def summarize(reranker: Reranker, writer: Writer, source: Source, seconds: float) -> dict[str, Any]:
+    """The summary, ready for JSON."""
+    ledger = writer.ledger
+    return {
+        "queries": len(writer.rankings) + len(writer.failures),
+        "failed_queries": len(writer.failures),
+        "failures": writer.failures,
+        "skipped_queries": len(source.skipped_queries),
+        "skipped_documents": source.skipped_documents,
+        "calls": ledger.calls,
+        "replayed": ledger.replayed,
+        "attempts": ledger.attempts,
+        "rounds": ledger.rounds,
+        "slots": ledger.slots,
+        "prompt_tokens": ledger.usage.prompt_tokens,
+        "completion_tokens": ledger.usage.completion_tokens,
+        "answers": {"parsed": ledger.parsed, "repaired": ledger.repaired, "failed": ledger.failed},
+        "notes": dict(ledger.notes),
+        "wall_seconds": round(seconds, 3),
+        "cost_usd": ledger.cost_usd,
+        "strategy": str(reranker.stage),
+        "model": ", ".join(reranker.models),
+    }
+
+
+def before_and_after(qrels: Mapping[str, Mapping[str, int]], source: Source, writer: Writer) -> dict[str, Any]:
+    """nDCG@10 over the judged queries of the run; a failed query counts as 0 after."""
+    (measure,) = parse_measures(["nDCG@10"])
+    first = {query.query_id: [c.doc_id for c in candidates] for query, candidates in source.queries}
+    before, after = per_query(qrels, first, [measure]), per_query(qrels, writer.rankings, [measure])
+    zeros = {query_id: {str(measure): 0.0} for query_id in before if query_id not in after}
+    return {str(measure): {"before": mean(before, measure), "after": mean(after | zeros, measure),
+                           "queries": len(before)}}  # fmt: skip
+
+
+def tell_summary(report: Mapping[str, Any]) -> None:
+    """The summary in two lines on stderr."""
+    answers = report["answers"]
+    tokens = report["prompt_tokens"] + report["completion_tokens"]
+    replayed = f", {report['replayed']} of them from the journal" if report["replayed"] else ""
+    cost = "cost unknown" if report["cost_usd"] is None else f"${report['cost_usd']:.4g}"
+    tell(
+        f"{report['queries'] - report['failed_queries']} of {report['queries']} queries ranked: {report['calls']} "
+        f"calls ({answers['parsed']} parsed, {answers['repaired']} repaired, {answers['failed']} failed)"
+        f"{replayed}, {tokens} tokens, {report['wall_seconds']:.1f} s, {cost}"
+    )
+    if "nDCG@10" in report:
+        value = report["nDCG@10"]
+        tell(f"nDCG@10 {value['before']:.4f} before, {value['after']:.4f} after ({value['queries']} judged queries)")

@@ -1,0 +1,81 @@
+"""What stands between a call and its backend: a journal that may know the answer, a budget that may refuse it."""
+
+from collections.abc import Callable
+from functools import partial
+
+from rerankllm.backends.base import CallFailed, Outcome, Work
+from rerankllm.budget import Admission, Budget
+from rerankllm.drivers.task import Call
+from rerankllm.journal import Completed, Journal, content_of
+from rerankllm.judgements import ParseReport
+
+
+class Desk:
+    """Every call passes here on its way out and on its way back.
+
+    Attributes:
+        journal: Keeps every outcome and answers what it has; None for none.
+        budget: Says what may be sent.
+    """
+
+    def __init__(self, budget: Budget) -> None:
+        self.journal: Journal | None = None
+        self.budget = budget
+
+    def out(self, call: Call) -> "Ticket | None":
+        """Prepares a call.
+
+        Returns:
+            What is to be sent; None where nothing is, the task having been told why or been given the answer.
+        """
+        work = None if call.task.future.done() else call.prepare()
+        if work is None:
+            return None
+        content = "" if self.journal is None else content_of(work, call.judge.backend)
+        if self.journal is not None:
+            outcome = self.journal.recall(call.place, content, work)
+            if outcome is not None:
+                self.budget.count(call.judge.backend, outcome)
+                call.task.receive(call, outcome)
+                return None
+        return Ticket(self, call, work, content)
+
+    def keep(self, ticket: "Ticket", outcome: Outcome) -> Callable[[ParseReport], None]:
+        """What writes the outcome down, once it is known how the answer read."""
+        return partial(self._record, ticket, outcome)
+
+    def _record(self, ticket: "Ticket", outcome: Outcome, report: ParseReport) -> None:
+        if self.journal is not None:
+            call = ticket.call
+            completed = Completed(call.judgement, ticket.work, call.judge.backend, outcome, report)
+            self.journal.record(call.place, ticket.content, completed)
+
+
+class Ticket:
+    """A call that is ready to be sent.
+
+    Attributes:
+        call: The call.
+        work: What to send.
+        content: What a journal finds it by.
+    """
+
+    def __init__(self, desk: Desk, call: Call, work: Work, content: str) -> None:
+        self._desk = desk
+        self.call = call
+        self.work = work
+        self.content = content
+
+    def admit(self) -> Admission:
+        """Whether it may be sent now; one that is refused has failed by that."""
+        admission = self._desk.budget.admit(self.call.judge.backend, self.work)
+        if admission is Admission.REFUSED:
+            outcome = CallFailed(self._desk.budget.reason, attempts=0)
+            self.call.task.receive(self.call, outcome, lambda _: None)
+        return admission
+
+    def back(self, outcome: Outcome | None) -> None:
+        """Hands over the outcome of an admitted call; None for one that was given up."""
+        self._desk.budget.settle(self.call.judge.backend, self.work, outcome)
+        if outcome is not None:
+            self.call.task.receive(self.call, outcome, self._desk.keep(self, outcome))

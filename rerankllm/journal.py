@@ -1,0 +1,313 @@
+"""Every completed call, once, on disk: what a run has bought is never bought again.
+
+One SQLite file in WAL mode. A call is kept under its place: the key of its query, then the step of the strategy and
+the number of the judgement in that step. To resume is to run the same strategy again; where the journal holds a
+call's place it is answered from there, so the run goes on where it was killed. The same rows are the trace, the record
+of costs and a cache: what another strategy asked in exactly the same words is found by content.
+
+It holds prompts and answers, and no keys or headers.
+"""
+
+import datetime as dt
+import json
+import sqlite3
+import threading
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rerankllm.backends.base import Backend, CallFailed, Outcome, Response, Work
+from rerankllm.data import Document, Query
+from rerankllm.errors import InputError
+from rerankllm.judgements import Judgement, ParseReport
+from rerankllm.outcomes import digest, dump, load, shown
+
+VERSION = 1
+SCHEMA = """
+CREATE TABLE runs (id INTEGER PRIMARY KEY, started TEXT, version TEXT, folder TEXT, options TEXT);
+CREATE TABLE queries (key TEXT PRIMARY KEY, query_id TEXT, text TEXT, stage TEXT);
+CREATE TABLE calls (
+    id INTEGER PRIMARY KEY, key TEXT, step INTEGER, item INTEGER, content TEXT, judgement TEXT, model TEXT,
+    prompt BLOB, outcome TEXT, status TEXT, repairs TEXT, prompt_tokens INTEGER, completion_tokens INTEGER,
+    attempts INTEGER, cost_usd REAL, at TEXT, UNIQUE (key, step, item)
+);
+CREATE INDEX calls_by_content ON calls (content);
+CREATE TABLE failures (
+    id INTEGER PRIMARY KEY, key TEXT, step INTEGER, item INTEGER, judgement TEXT, model TEXT, reason TEXT,
+    attempts INTEGER, at TEXT
+);
+"""
+HEAD = "key, step, item, judgement, model"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a run a call belongs.
+
+    Attributes:
+        key: Its query's, from `Journal.enter`.
+        step: How many batches the strategy asked for before.
+        item: The number of the judgement in its batch.
+    """
+
+    key: str
+    step: int
+    item: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A call that the journal holds.
+
+    Attributes:
+        number: Its own number, in the order calls were completed.
+        query_id: The query's.
+        stage: The stage that asked.
+        place: Where it belongs.
+        judgement: What kind of judgement it was.
+        model: Who answered.
+        prompt: What was shown.
+        outcome: What came back, as JSON.
+        status: How the answer read.
+        repairs: What had to be repaired, with how often.
+        prompt_tokens: Tokens sent.
+        completion_tokens: Tokens generated.
+        attempts: Requests it took.
+        cost_usd: What it cost; None when unknown.
+        at: When, in UTC.
+    """
+
+    number: int
+    query_id: str
+    stage: str
+    place: Place
+    judgement: str
+    model: str
+    prompt: str
+    outcome: Mapping[str, Any]
+    status: str
+    repairs: Mapping[str, int]
+    prompt_tokens: int
+    completion_tokens: int
+    attempts: int
+    cost_usd: float | None
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A call that came back, to be kept.
+
+    Attributes:
+        judgement: What was asked.
+        work: What was sent.
+        backend: Where to.
+        outcome: What came back.
+        report: How the answer read.
+    """
+
+    judgement: Judgement
+    work: Work
+    backend: Backend
+    outcome: Outcome
+    report: ParseReport
+
+
+class Journal:
+    """The file. May be used from any thread; several processes may share it.
+
+    A row is written before anything else is done with an answer and outlives the process however that ends. Against
+    the machine's own crash the last few rows are as safe as SQLite's `synchronous=NORMAL` makes them.
+
+    Args:
+        path: The file.
+        create: Whether to make it where there is none.
+
+    Raises:
+        InputError: It is no journal, or cannot be written.
+    """
+
+    def __init__(self, path: str | Path, *, create: bool = True) -> None:
+        self.path = Path(path)
+        if not create and not self.path.is_file():
+            raise InputError(f"no journal {path}")
+        try:
+            self._db = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._prepare()
+        except sqlite3.Error as error:
+            raise InputError(f"{path} cannot be used as a journal: {error}") from None
+        self._lock = threading.Lock()
+        self._reused: dict[str, set[int]] = {}
+
+    def begin(self, folder: str, options: Mapping[str, Any], version: str) -> None:
+        """Notes that a run begins.
+
+        Args:
+            folder: The folder that relative paths among the options start from.
+            options: The options of the command line, for `resume`.
+            version: This package's.
+        """
+        with self._lock:
+            self._db.execute(
+                "INSERT INTO runs (started, version, folder, options) VALUES (?, ?, ?, ?)",
+                (_now(), version, folder, json.dumps(options)),
+            )
+
+    def command(self) -> tuple[str, dict[str, Any]]:
+        """Folder and options of the last run that `begin` noted.
+
+        Raises:
+            InputError: There was none.
+        """
+        row = self._db.execute("SELECT folder, options FROM runs ORDER BY id DESC LIMIT 1").fetchone()
+        if row is None:
+            raise InputError(f"{self.path} holds no command to repeat: give the same Reranker this journal again")
+        return row[0], json.loads(row[1])
+
+    def enter(self, query: Query, documents: Sequence[Document], stage: str, context: Sequence[Any]) -> str:
+        """Notes a query, and returns its key.
+
+        Args:
+            query: The query.
+            documents: What is ranked, in the first stage's order.
+            stage: The stage's spec, complete.
+            context: What else the calls depend on: templates, models, settings.
+        """
+        key = digest(stage, list(context), query, list(documents))
+        with self._lock:
+            self._db.execute(
+                "INSERT OR IGNORE INTO queries VALUES (?, ?, ?, ?)", (key, query.query_id, query.text, stage)
+            )
+        return key
+
+    def recall(self, place: Place, content: str, work: Work) -> Outcome | None:
+        """The outcome of this call if it was completed before: in this place, or for another query or stage.
+
+        An answer given elsewhere serves each query once, so that one who asks the same twice hears two answers.
+
+        Args:
+            place: Where the call belongs.
+            content: `content_of` the work.
+            work: What would be sent.
+        """
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT id, outcome, key = ? AS own FROM calls WHERE content = ? "
+                "AND (key != ? OR (step = ? AND item = ?)) ORDER BY own DESC, id",
+                (place.key, content, place.key, place.step, place.item),
+            ).fetchall()
+            reused = self._reused.setdefault(place.key, set()) if rows else set()
+            for number, outcome, own in rows:
+                if own or number not in reused:
+                    reused.add(number)
+                    return load(outcome, work)
+        return None
+
+    def record(self, place: Place, content: str, call: Completed) -> None:
+        """Keeps what became of a call.
+
+        Raises:
+            InputError: The file cannot be written any more.
+        """
+        try:
+            with self._lock:
+                self._insert(place, content, call)
+        except sqlite3.Error as error:
+            raise InputError(f"the journal {self.path} cannot be written: {error}") from None
+
+    def entries(self, *, query_id: str | None = None, number: int | None = None, texts: bool = True) -> Iterator[Entry]:
+        """The calls it holds, in the order they were completed.
+
+        Args:
+            query_id: Only those of this query.
+            number: Only this one.
+            texts: Whether to read prompts and outcomes too.
+        """
+        large = "prompt, outcome" if texts else "x'', '{}'"
+        rows = self._db.execute(
+            f"SELECT calls.id, query_id, stage, calls.key, step, item, judgement, model, {large}, status, "  # noqa: S608
+            "repairs, prompt_tokens, completion_tokens, attempts, cost_usd, at FROM calls JOIN queries USING (key) "
+            "WHERE (? IS NULL OR query_id = ?) AND (? IS NULL OR calls.id = ?) ORDER BY calls.id",
+            (query_id, query_id, number, number),
+        )
+        for at, query, stage, key, step, item, judgement, model, prompt, outcome, status, repairs, *rest in rows:
+            yield Entry(
+                at, query, stage, Place(key, step, item), judgement, model, _inflated(prompt),
+                json.loads(outcome), status, json.loads(repairs), *rest,
+            )  # fmt: skip
+
+    def failures(self) -> list[tuple[str, str, str, int, str]]:
+        """Calls that failed for good: query id, model, reason, attempts and when."""
+        return self._db.execute(
+            "SELECT coalesce(query_id, ''), model, reason, attempts, at FROM failures LEFT JOIN queries USING (key) "
+            "ORDER BY failures.id"
+        ).fetchall()
+
+    def purge(self, query_id: str | None = None) -> int:
+        """Forgets the calls of one query, or all; returns how many. What it forgets is gone from the file."""
+        with self._lock:
+            keys = "SELECT key FROM queries WHERE ? IS NULL OR query_id = ?"
+            gone = self._db.execute(f"DELETE FROM calls WHERE key IN ({keys})", (query_id, query_id)).rowcount  # noqa: S608
+            self._db.execute(f"DELETE FROM failures WHERE key IN ({keys})", (query_id, query_id))  # noqa: S608
+            self._db.execute("DELETE FROM queries WHERE ? IS NULL OR query_id = ?", (query_id, query_id))
+            self._db.execute("VACUUM")
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return gone
+
+    def close(self) -> None:
+        """Writes the WAL back into the file and closes it."""
+        with self._lock:
+            self._db.close()
+
+    def _prepare(self) -> None:
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if not tables:
+            self._db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version={VERSION}; COMMIT")
+        elif version != VERSION:
+            raise InputError(f"{self.path} is no journal of this version of rerankllm: name another file")
+
+    def _insert(self, place: Place, content: str, call: Completed) -> None:
+        outcome, backend = call.outcome, call.backend
+        head = (place.key, place.step, place.item, type(call.judgement).__name__, backend.model)
+        if isinstance(outcome, CallFailed):
+            self._db.execute(
+                f"INSERT INTO failures ({HEAD}, reason, attempts, at) VALUES (?,?,?,?,?,?,?,?)",  # noqa: S608
+                (*head, outcome.reason, outcome.attempts, _now()),
+            )
+            return
+        text = shown(call.work, backend)
+        self._db.execute(
+            f"INSERT OR REPLACE INTO calls ({HEAD}, content, prompt, outcome, status, repairs, "  # noqa: S608
+            "prompt_tokens, completion_tokens, attempts, cost_usd, at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            (
+                *head,
+                content,
+                zlib.compress(text.encode("utf-8", "replace"), 1),
+                dump(outcome),
+                call.report.status.value,
+                json.dumps(dict(call.report.repairs)),
+                outcome.usage.prompt_tokens,
+                outcome.usage.completion_tokens,
+                outcome.attempts if isinstance(outcome, Response) else 1,
+                backend.cost(outcome.usage),
+                _now(),
+            ),
+        )
+
+
+def content_of(work: Work, backend: Backend) -> str:
+    """What a call is, wherever it is made: a hash of the model and of all that it is sent."""
+    return digest(backend.model, backend.revision, work)
+
+
+def _inflated(prompt: bytes) -> str:
+    return zlib.decompress(prompt).decode() if prompt else ""
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
