@@ -14,6 +14,7 @@ import sqlite3
 import threading
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -151,7 +152,7 @@ class Journal:
             options: The options of the command line, for `resume`.
             version: This package's.
         """
-        with self._lock:
+        with self._writing():
             self._db.execute(
                 "INSERT INTO runs (started, version, folder, options) VALUES (?, ?, ?, ?)",
                 (_now(), version, folder, json.dumps(options)),
@@ -178,7 +179,7 @@ class Journal:
             context: What else the calls depend on: templates, models, settings.
         """
         key = digest(stage, list(context), query, list(documents))
-        with self._lock:
+        with self._writing():
             self._db.execute(
                 "INSERT OR IGNORE INTO queries VALUES (?, ?, ?, ?)", (key, query.query_id, query.text, stage)
             )
@@ -213,11 +214,8 @@ class Journal:
         Raises:
             InputError: The file cannot be written any more.
         """
-        try:
-            with self._lock:
-                self._insert(place, content, call)
-        except sqlite3.Error as error:
-            raise InputError(f"the journal {self.path} cannot be written: {error}") from None
+        with self._writing():
+            self._insert(place, content, call)
 
     def entries(self, *, query_id: str | None = None, number: int | None = None, texts: bool = True) -> Iterator[Entry]:
         """The calls it holds, in the order they were completed.
@@ -249,7 +247,7 @@ class Journal:
 
     def purge(self, query_id: str | None = None) -> int:
         """Forgets the calls of one query, or all; returns how many. What it forgets is gone from the file."""
-        with self._lock:
+        with self._writing():
             keys = "SELECT key FROM queries WHERE ? IS NULL OR query_id = ?"
             gone = self._db.execute(f"DELETE FROM calls WHERE key IN ({keys})", (query_id, query_id)).rowcount  # noqa: S608
             self._db.execute(f"DELETE FROM failures WHERE key IN ({keys})", (query_id, query_id))  # noqa: S608
@@ -262,6 +260,14 @@ class Journal:
         """Writes the WAL back into the file and closes it."""
         with self._lock:
             self._db.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            with self._lock:
+                yield
+        except sqlite3.Error as error:
+            raise InputError(f"the journal {self.path} cannot be written: {error}") from None
 
     def _prepare(self) -> None:
         (version,) = self._db.execute("PRAGMA user_version").fetchone()

@@ -45,6 +45,7 @@ LAYERS = {
     "drivers": {"backends.base", "budget", "data", "errors", "journal", "judgements"},
     "evaluation": {"data", "errors"},
     "sample": set(),
+    "__main__": {"cli"},
     "panel": BASICS | {"backends.base", "drivers.task", "elicitation", "registry", "spec"},
     "estimate": BASICS | {"budget", "drivers.task", "panel", "spec"},
     "reranker": BASICS

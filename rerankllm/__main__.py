@@ -1,0 +1,5 @@
+"""`python -m rerankllm`: the command line."""
+
+from rerankllm.cli import main
+
+main()
