@@ -59,6 +59,7 @@ ELICITATIONS = Registry(
         "text": "rerankllm.elicitation.text:Text",
         "labels": "rerankllm.elicitation.logprobs:Labels",
         "likelihood": "rerankllm.elicitation.likelihood:Likelihood",
+        "reasoning": "rerankllm.elicitation.reasoning:Reasoning",
     },
 )
 AGGREGATIONS = Registry(

@@ -43,8 +43,10 @@ class Text:
         if self.max_tokens is not None and self.max_tokens < 1:
             raise SpecError(f"text: max_tokens should be at least 1, found {self.max_tokens}")
 
-    def bind(self, judgement: type, tokenizer: Tokenizer, capabilities: Capabilities, settings: Settings) -> Elicitor:
-        """The elicitor for `Permute`, `Compare` or `Score`."""
+    def bind(
+        self, judgement: type, tokenizer: Tokenizer, capabilities: Capabilities, settings: Settings, *, before: int = 0
+    ) -> Elicitor:
+        """The elicitor for `Permute`, `Compare` or `Score`; `before` are tokens for what comes before the answer."""
         if judgement not in (Permute, Compare, Score):
             raise refuse("text", judgement, (Permute, Compare, Score))
         if not capabilities.generate:
@@ -52,7 +54,7 @@ class Text:
         template = load(judgement.__name__.lower(), "text" if self.prompt == "default" else self.prompt)
         check_labels(template, judgement)
         builder = PromptBuilder(template, tokenizer, capabilities, settings.instruction, settings.passage_tokens)
-        return (_Order if judgement is Permute else _Choice)(template, builder, self.max_tokens)
+        return (_Order if judgement is Permute else _Choice)(template, builder, self.max_tokens, before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +64,12 @@ class _Order:
     template: Template
     builder: PromptBuilder
     max_tokens: int | None
+    before: int
 
     def prepare(self, judgement: Judgement) -> Request:
         assert isinstance(judgement, Permute)  # noqa: S101
         labels = self._labels(len(judgement.docs))
-        room = self.max_tokens or self._room(labels[: judgement.decode])
+        room = self.before + (self.max_tokens or self._room(labels[: judgement.decode]))
         prompt = self.builder.build(judgement.query, judgement.docs, labels, reserve=room)
         return Request(prompt, Generate(room))
 
@@ -90,9 +93,10 @@ class _Choice:
     template: Template
     builder: PromptBuilder
     max_tokens: int | None
+    before: int
 
     def prepare(self, judgement: Judgement) -> Request:
-        room = self.max_tokens or CHOICE_TOKENS
+        room = self.before + (self.max_tokens or CHOICE_TOKENS)
         shown = label_sets.letters(len(judgement.docs))
         prompt = self.builder.build(judgement.query, judgement.docs, shown, reserve=room)
         return Request(prompt, Generate(room))

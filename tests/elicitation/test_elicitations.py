@@ -13,8 +13,9 @@ from rerankllm.elicitation.base import Settings, default_elicitation
 from rerankllm.elicitation.labels import single_tokens, tokens_of
 from rerankllm.elicitation.likelihood import Likelihood
 from rerankllm.elicitation.logprobs import Labels
+from rerankllm.elicitation.reasoning import Reasoning
 from rerankllm.elicitation.text import Text
-from rerankllm.errors import CapabilityError, TemplateError
+from rerankllm.errors import CapabilityError, InputError, TemplateError
 from rerankllm.judgements import Compare, Failure, Permute, Score, Status, Unanswered, WeakOrder, Write
 
 QUERY = Query("q", "how long do fleas live")
@@ -67,6 +68,72 @@ class TestText:
 
 
 TEXT = {kind: bind(Text(), kind) for kind in (Permute, Compare)}
+
+
+class TestReasoning:
+    PERMUTE = Permute(QUERY, DOCS)
+
+    def read(self, response, judgement=PERMUTE, **parameters):
+        return bind(Reasoning(**parameters), type(judgement)).read(judgement, response)
+
+    def test_the_answer_is_what_follows_the_thought(self):
+        answer, report = self.read(Response("<think>[1] > [2] > [3]? No: [3] first.</think>\n[3] > [1] > [2]"))
+        assert (answer, report.status) == (WeakOrder((("c",), ("a",), ("b",))), Status.PARSED)
+        answer, _ = self.read(Response("so [1] is best.\n</think> <answer>[2] > [1] > [3]</answer>"))
+        assert answer == WeakOrder((("b",), ("a",), ("c",)))
+        compare, score = Compare(QUERY, *DOCS[:2]), Score(QUERY, DOCS[0])
+        assert self.read(Response("<think>A is off.</think> [B]"), compare)[0] == 0.0
+        assert self.read(Response("<think>0? 1? rather</think> 3"), score)[0] == 3.0
+
+    @pytest.mark.parametrize(
+        "response",
+        [
+            Response("<think>[1] > [2] > [3], or is it", finish_reason="length"),
+            Response("[1] > [2] > [3]"),
+            Response("<think>[1] > [2] > [3]</think>  "),
+            Response("", reasoning="[1] > [2] > [3]", finish_reason="length"),
+        ],
+        ids=["cut off", "no thought", "no answer", "cut off, kept apart"],
+    )
+    def test_a_thought_without_an_answer_is_none(self, response):
+        answer, report = self.read(response)
+        assert isinstance(answer, Unanswered)
+        assert (answer.failure, report.repairs) == (Failure.ANSWER, {"unclosed reasoning": 1})
+
+    def test_hosts_that_keep_the_thought_apart_need_no_marker(self):
+        answer, _ = self.read(Response("[2] > [3] > [1]", reasoning="[1] > [2] > [3]"))
+        assert answer == WeakOrder((("b",), ("c",), ("a",)))
+
+    def test_the_end_is_a_parameter(self):
+        answer, _ = self.read(Response("hm [1] END [3] > [2] > [1]"), end="END")
+        assert answer == WeakOrder((("c",), ("b",), ("a",)))
+        for wrong in ({"end": " "}, {"budget": 0}):
+            with pytest.raises(InputError, match="reasoning: needs"):
+                Reasoning(**wrong)
+
+    def test_the_budget_is_on_top_of_the_answer(self):
+        answer = bind(Text(), Permute).prepare(self.PERMUTE).want.max_tokens
+        assert bind(Reasoning(budget=100), Permute).prepare(self.PERMUTE).want.max_tokens == 100 + answer
+        small = Capabilities(generate=True, token_prompts=True, context=1000)
+        with pytest.raises(TemplateError, match="do not fit"):
+            bind(Reasoning(budget=990), Permute, small).prepare(self.PERMUTE)
+
+    def test_an_answer_already_opened_leaves_no_room_to_think(self, tmp_path):
+        template = tmp_path / "opened.yaml"
+        template.write_text(
+            "description: x\nsource: x\nelicitation: text\npassage_tokens: 9\n"
+            "messages:\n  - user: '{{ query }}{% for doc in docs %}{{ doc.text }}{% endfor %}'\n  - assistant: '['\n"
+        )
+        with pytest.raises(TemplateError, match="opens the answer"):
+            bind(Reasoning(prompt=str(template)), Permute)
+
+    @given(st.text(), st.none() | st.text())
+    def test_reading_never_raises(self, text, reasoning):
+        answer, report = THINKING.read(self.PERMUTE, Response(text, reasoning=reasoning))
+        assert isinstance(answer, Unanswered) == (report.status is Status.FAILED)
+
+
+THINKING = bind(Reasoning(), Permute)
 
 
 class TestLabels:

@@ -1,0 +1,73 @@
+"""Thought first, answer after it."""
+
+from dataclasses import dataclass, replace
+
+from rerankllm.backends.base import Capabilities, Request, Response, Tokenizer
+from rerankllm.elicitation.base import Elicitor, Settings
+from rerankllm.elicitation.prompts import PromptBuilder
+from rerankllm.elicitation.text import Text
+from rerankllm.errors import SpecError, TemplateError
+from rerankllm.judgements import Answer, Failure, Judgement, ParseReport, Status, Unanswered
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """Lets the model think, then reads what it answers after that, as `text` does.
+
+    With `sliding` this is how ReasonRank and Rank-K rank (Liu et al. 2025; Yang et al. 2025), with `setwise` Rank-R1
+    (Zhuang et al. 2025, section 3). A thought that does not end within the budget is no answer, whatever it names.
+
+    Attributes:
+        prompt: Template name; `default` is the one called `reasoning`. For a model whose own chat template makes it
+            think, `text` does.
+        budget: Tokens to think, besides those that a complete answer takes.
+        end: What ends the thought, for models that write it into their text; hosts that keep thought and answer apart
+            need none.
+    """
+
+    prompt: str = "default"
+    budget: int = 2048
+    end: str = "</think>"
+
+    def __post_init__(self) -> None:
+        if self.budget < 1 or not self.end.strip():
+            raise SpecError(f"reasoning: needs a budget of at least 1 and an end, found {self.budget} and '{self.end}'")
+
+    def bind(self, judgement: type, tokenizer: Tokenizer, capabilities: Capabilities, settings: Settings) -> Elicitor:
+        """The elicitor for every judgement that `text` elicits."""
+        text = Text("reasoning" if self.prompt == "default" else self.prompt)
+        answering = text.bind(judgement, tokenizer, capabilities, settings, before=self.budget)
+        template = answering.builder.template
+        if template.messages and template.messages[-1][0] == "assistant":
+            raise TemplateError(f"template {template.name} opens the answer, before which nothing can be thought")
+        return _Thinking(answering, self.end)
+
+
+@dataclass(frozen=True, slots=True)
+class _Thinking:
+    """Puts the thought in front of another elicitor's answer."""
+
+    answering: Elicitor
+    end: str
+
+    @property
+    def builder(self) -> PromptBuilder:
+        return self.answering.builder
+
+    def prepare(self, judgement: Judgement) -> Request:
+        return self.answering.prepare(judgement)
+
+    def read(self, judgement: Judgement, response: Response) -> tuple[Answer | Unanswered, ParseReport]:
+        answer = response.text
+        if response.reasoning is None:
+            _, ended, answer = answer.rpartition(self.end)
+            if not ended:
+                return _unclosed(f"nothing follows a {self.end}")
+        if not answer.strip():
+            return _unclosed("nothing follows the thought")
+        return self.answering.read(judgement, replace(response, text=answer))
+
+
+def _unclosed(found: str) -> tuple[Unanswered, ParseReport]:
+    reason = f"the model thought and did not answer: {found}; allow it more tokens: reasoning(budget=…)"
+    return Unanswered(reason, Failure.ANSWER), ParseReport(Status.FAILED, {"unclosed reasoning": 1})
