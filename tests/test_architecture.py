@@ -48,6 +48,7 @@ LAYERS = {
     "__main__": {"cli"},
     "panel": BASICS | {"backends.base", "drivers.task", "elicitation", "registry", "spec"},
     "estimate": BASICS | {"budget", "drivers.task", "panel", "spec"},
+    "parity": BASICS | {"backends.base", "elicitation", "panel", "registry"},
     "reranker": BASICS
     | {
         "backends.base",
@@ -73,6 +74,7 @@ LAYERS = {
         "inputs",
         "journal",
         "judgements",
+        "parity",
         "plan",
         "registry",
     }

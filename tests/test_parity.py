@@ -1,0 +1,62 @@
+"""Parity is measured, not assumed: what is the same reads as the same, what is not shows."""
+
+import json
+
+import pytest
+from scripted_server import Answer, ScriptedServer, Status
+
+
+def answering(yes):
+    """A host that knows how likely each label is: `yes` for the first of them."""
+
+    def script(body, n):
+        prompt = body["messages"][-1]["content"]
+        labels = "ABCDE" if "[C]" in prompt else "AB" if "[A]" in prompt else None
+        names = list(labels) if labels else ["Yes", "No"]
+        return Answer(names[0], logprobs=[(names[0], {name: yes - i for i, name in enumerate(names)})])
+
+    return script
+
+
+def table(cli, *arguments):
+    status, out, err = cli("parity", *arguments, "--json")
+    return status, {(row["elicitation"], row["judgement"]): row for row in json.loads(out)}, err
+
+
+def test_hosts_that_agree_and_hosts_that_do_not(cli):
+    with ScriptedServer(answering(-0.1)) as one, ScriptedServer(answering(-0.35)) as other:
+        models = [f"openai:scripted?base_url={server.url}" for server in (one, one, other)]
+        status, rows, _ = table(cli, *models[:2], "--tolerance", 0)
+        assert status == 0
+        for row in rows.values():
+            if row["elicitation"] == "labels":
+                assert (row["largest"], row["failed"]) == (0, 0)
+                assert row["same_first"] == row["same_prompt"] == row["calls"] > 0
+            else:
+                assert "likelihood" in row["refused"]
+        status, rows, err = table(cli, *models[1:], "--tolerance", 0.2)
+        assert status == 3
+        assert "beyond 0.2 nats: Score / labels, Compare / labels, Permute / labels" in err
+        assert rows["labels", "Compare"]["largest"] == pytest.approx(0.25)
+
+
+def test_a_host_that_answers_nothing_is_no_parity(cli):
+    with ScriptedServer(lambda body, n: Status(400, "no")) as server:
+        model = f"openai:scripted?base_url={server.url}"
+        status, rows, err = table(cli, model, model, "--tolerance", 1)
+    assert status == 3
+    assert "nothing" in err
+    assert rows["labels", "Score"]["failed"] == rows["labels", "Score"]["calls"]
+
+
+def test_types_of_the_embedded_model(cli):
+    pytest.importorskip("llama_cpp", reason="needs the extra `embedded`")
+    arguments = ("llamacpp:smollm2", "llamacpp:smollm2?type=f32", "--queries", 2, "--depth", 3, "--tolerance", 0.2)
+    status, rows, err = table(cli, *arguments)
+    assert status == 0, err
+    assert len(rows) == 4
+    for row in rows.values():
+        assert row["same_prompt"] == row["calls"]
+        assert 0 < row["mean"] <= row["largest"] < 0.2
+    status, out, _ = cli("parity", *arguments)
+    assert out.splitlines()[0].startswith("elicitation\tjudgement\tcalls")
