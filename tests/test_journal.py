@@ -330,3 +330,18 @@ def test_no_journal_where_none_is_wanted(tmp_path, cli, oracle):
     status, _, err = cli("resume", tmp_path / "nothing.journal")
     assert status == 1
     assert "no journal" in err
+
+
+def test_a_recorded_run_cut_off_and_resumed_is_the_published_one(shared_data, tmp_path, cli):
+    """RankVicuna's own answers on DL19: stopped after 200 of 387 calls, resumed, and still 0.6682."""
+    data, output = shared_data / "dl19-bm25", tmp_path / "r.run"
+    run = [f"--run={data / 'run.txt'}", f"--queries={data / 'queries.tsv'}", f"--corpus={data / 'corpus.jsonl'}"]
+    model = f"recorded:{shared_data / 'rankvicuna-dl19-bm25.jsonl'}"
+    status, _, err = cli("rerank", *run, "--strategy", "sliding(window=20, stride=10)", "--model", model, "-o", output,
+                         "--journal", tmp_path / "j", "--max-calls", 200)  # fmt: skip
+    assert status == 3
+    assert f"rerankllm resume {tmp_path / 'j'}" in err
+    status, _, err = cli("resume", tmp_path / "j", "--max-calls", 1000)
+    assert status == 0
+    assert "387 calls (387 parsed, 0 repaired, 0 failed), 200 of them from the journal" in err
+    assert "0.6682" in cli("eval", "--run", output, "--qrels", data / "qrels.txt", "--measure", "nDCG@10")[1]
