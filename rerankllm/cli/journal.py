@@ -17,7 +17,7 @@ rerankllm journal reranked.txt.journal  # totals: calls, tokens, costs, repairs,
 rerankllm journal reranked.txt.journal --calls  # a line a call\n
 rerankllm journal reranked.txt.journal --show 17  # one prompt with its answer\n
 rerankllm journal reranked.txt.journal --json | jq …  # everything, as JSON lines\n
-rerankllm journal reranked.txt.journal --purge            # forget it all\n
+rerankllm journal reranked.txt.journal --purge  # forget it all\n
 """
 
 

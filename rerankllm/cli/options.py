@@ -5,6 +5,7 @@ from typing import Annotated, Literal, TypeAlias
 import typer
 
 from rerankllm.cli.output import tell
+from rerankllm.errors import InputError
 from rerankllm.reranker import DEFAULT_MODEL
 from rerankllm.spec import ModelSpec
 
@@ -69,7 +70,10 @@ def model_options(
     batch: bool = False,
 ) -> dict[str, str]:
     """The model's options among those of the command line; a seed is left out where nothing is drawn."""
-    if seed is not None and "seed" not in ModelSpec.parse(model or DEFAULT_MODEL).known_options():
+    spec = ModelSpec.parse(model or DEFAULT_MODEL)
+    if batch and spec.kind != "openai":
+        raise InputError(f"--batch is for hosts with a batch API (openai:NAME), not {spec.kind}: leave it out")
+    if seed is not None and "seed" not in spec.known_options():
         tell("--seed has no effect: neither this model nor the strategy draws anything")
         seed = None
     given = {"base_url": base_url, "concurrency": concurrency, "seed": seed, "batch": "true" if batch else None}

@@ -25,8 +25,8 @@ rerankllm rerank --run bm25.txt --queries queries.tsv --corpus corpus.jsonl --ou
 rerankllm rerank --run bm25.txt --queries queries.tsv --corpus corpus.jsonl --output reranked.txt
  --model openai:qwen3 --base-url http://localhost:8000/v1 --strategy 'sliding(window=20, stride=10)'
  --qrels qrels.txt --summary summary.json\n
-rerankllm rerank … --model openai:NAME --dry-run                      # calls, tokens and money, before they are spent\n
-rerankllm rerank … --model openai:NAME --max-cost 5                   # stops in time; `rerankllm resume` goes on\n
+rerankllm rerank … --model openai:NAME --dry-run  # what it will cost\n
+rerankllm rerank … --model openai:NAME --max-cost 5  # stops in time; see `resume`\n
 [bold]Exit status[/bold]: 0 all ranked, 1 nothing could be done, 3 some queries failed (named on stderr), 130 Ctrl-C.
 """
 PARTIAL, INTERRUPTED = 3, 130

@@ -13,7 +13,7 @@ from rerankllm.journal import Journal
 EXAMPLES = """
 [bold]Examples[/bold]\n
 rerankllm resume reranked.txt.journal\n
-rerankllm resume reranked.txt.journal --max-cost 20        # the same run, with a higher limit\n
+rerankllm resume reranked.txt.journal --max-cost 20  # the same run, with a higher limit\n
 [bold]Exit status[/bold]: that of the run.
 """
 
