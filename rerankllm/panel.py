@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rerankllm.backends.base import Backend, Reply, Response, TokenPrompt, Work
+from rerankllm.backends.base import Backend, Reply, Response, TextPrompt, TokenPrompt, Work
 from rerankllm.data import Document, Query, Usage
 from rerankllm.drivers.task import Judge
 from rerankllm.elicitation.base import Elicitation, Elicitor, Settings, default_elicitation
@@ -176,9 +176,9 @@ def _tokens(judge: Judge, judgement: Judgement) -> Usage:
     request: Any = judge.prepare(judgement)
     tokenizer = judge.backend.tokenizer
     prompt = request.prompt
-    count = (
-        len(prompt.ids)
-        if isinstance(prompt, TokenPrompt)
-        else sum(len(tokenizer.encode(message.content)) for message in prompt.messages)
-    )
+    if isinstance(prompt, TokenPrompt):
+        count = len(prompt.ids)
+    else:
+        texts = [prompt.text] if isinstance(prompt, TextPrompt) else [message.content for message in prompt.messages]
+        count = sum(len(tokenizer.encode(text)) for text in texts)
     return Usage(count, judge.backend.most_tokens(request.want))

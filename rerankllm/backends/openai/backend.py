@@ -1,16 +1,14 @@
-"""Models behind an OpenAI-compatible chat completions API: OpenAI itself, vLLM, llama.cpp, OpenRouter."""
+"""Models behind an OpenAI-compatible API: OpenAI itself, vLLM, llama.cpp, OpenRouter."""
 
 import asyncio
 import importlib.util
 import logging
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rerankllm.backends.base import (
     CallFailed,
     Capabilities,
-    ChatPrompt,
     Generate,
     ReadContinuation,
     ReadLabels,
@@ -19,48 +17,58 @@ from rerankllm.backends.base import (
     Tokenizer,
 )
 from rerankllm.backends.estimate import tokenizer_for
-from rerankllm.backends.openai.chatbody import UnusableError, label_logprobs, read_completion
+from rerankllm.backends.openai.catalogue import known
+from rerankllm.backends.openai.chatbody import UnusableError, read_completion
 from rerankllm.backends.openai.endpoint import OPENAI_URL, Endpoint, attempts_of
-from rerankllm.backends.remote import RemoteBackend, RemoteFailure
+from rerankllm.backends.openai.labels import NoLogprobsError, label_logprobs
+from rerankllm.backends.openai.posting import Api, Poster
+from rerankllm.backends.openai.server import Server, look
+from rerankllm.backends.remote import RemoteBackend
 from rerankllm.data import Usage
-from rerankllm.errors import InputError, MissingExtra
+from rerankllm.errors import CapabilityError, InputError, MissingExtra
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 log = logging.getLogger(__name__)
 
-MAX_TOP_LOGPROBS = 20
-VARIANTS = 4  # alternatives asked for per label: "A", " A", "[A", "a"
-LABEL_TOKENS = 5  # generated when labels are read: an opening bracket or a line break may come first
-
 
 class OpenAI(RemoteBackend):
-    """One model of a chat completions API.
+    """One model of an OpenAI-compatible API.
 
-    Retries are the SDK's alone: up to `retries`, after a lost connection, time-out, 408, 409, 429 or 5xx,
-    waiting 0.5 to 8 s in between, or as long as the host's Retry-After says. Past 120 s it does not wait:
-    such a call fails at once. So no call takes longer than `(retries + 1) * timeout + retries * 120` seconds.
+    Retries are the SDK's alone: up to `retries`, after a lost connection, time-out, 408, 409, 429, 5xx, or a 200 that
+    holds no completion, waiting 0.5 to 8 s in between, or as long as the host's Retry-After says. Past 120 s it does
+    not wait: such a call fails at once. So no call takes longer than `(retries + 1) * timeout + retries * 120` seconds.
+
+    Other hosts than OpenAI's own are asked for their list of models when this is made (see `server.look`): vLLM
+    servers go on with opened answers and are asked to hold answers to labels, which is checked.
 
     Its printed spec shows the options that bear on the answers, not keys, prices, retries or concurrency.
 
     Args:
         name: The model, as the host calls it.
         base_url: Where the API is; None for `$OPENAI_BASE_URL`, else OpenAI's own.
+        api: `chat`, or `completions` for plain text: hosts that have it go on with opened answers, and prompts must
+            bring what a chat template would.
         api_key_env: Environment variable that holds the key. Hosts other than OpenAI's own may need none.
         concurrency: Requests on their way at any time.
         timeout: Seconds for one attempt, from connecting to the last byte received.
-        retries: Attempts after the first.
-        temperature: 0 is greedy; None leaves it to the host, for models that refuse to be told.
+        retries: Attempts after the first. With the four of the default, of 10,000 calls of which every attempt fails
+            with a probability of a fifth, about 3 are lost.
+        temperature: 0 is greedy; None leaves it to the host. Not sent to OpenAI's models that think first.
         repetition_penalty: 1 is none. Set explicitly, since servers default to others; under both names in use, and
             not to OpenAI's own host, which has none. None leaves it to the host, for those that refuse to be told.
-        max_tokens: Replaces what a request allows its answer, for models that think first.
+        reasoning: Whether the model thinks before it answers: then it tells no log-probabilities, and has room to
+            think. None for what `models.yaml` knows.
+        reasoning_effort: How much it should think, in the host's words, such as `low`; sent where given.
+        max_tokens: Replaces what a request allows its answer, thoughts included.
         seed: Sent along where given.
-        context: Tokens that prompt and answer may have together; None when unknown.
-        price_prompt: US dollars per million prompt tokens; None when unknown.
+        context: Tokens that prompt and answer may have together; None for what the host says, if it does.
+        price_prompt: US dollars per million prompt tokens; None for what `models.yaml` knows of OpenAI's own host.
         price_completion: The same for generated tokens.
 
     Raises:
+        AuthError: The host, asked for its models, refuses the key or does not have this one.
         InputError: An option is out of range, or OpenAI's own host would be asked without a key.
         MissingExtra: The SDK is not installed.
     """
@@ -70,12 +78,15 @@ class OpenAI(RemoteBackend):
         *,
         name: str,
         base_url: str | None = None,
+        api: Api = "chat",
         api_key_env: str = "OPENAI_API_KEY",
         concurrency: int = 16,
         timeout: float = 60.0,
-        retries: int = 2,
+        retries: int = 4,
         temperature: float | None = 0.0,
         repetition_penalty: float | None = 1.0,
+        reasoning: bool | None = None,
+        reasoning_effort: str | None = None,
         max_tokens: int | None = None,
         seed: int | None = None,
         context: int | None = None,
@@ -88,42 +99,73 @@ class OpenAI(RemoteBackend):
             raise InputError(
                 f"openai:{name}: needs a name, timeout above 0, retries of 0 or more, max_tokens of 1 or more"
             )
-        self._endpoint = Endpoint.at(base_url, api_key_env)
+        endpoint, about = Endpoint.at(base_url, api_key_env), known(name)
+        thinks = about.thinks if reasoning is None else reasoning
+        untold = thinks and (about.thinks or endpoint.is_openai)  # OpenAI's thinking models refuse sampling options
+        if untold and temperature:
+            raise InputError(f"openai:{name} thinks before it answers and takes no temperature; leave it out, or say "
+                             "reasoning=false if it does not think")  # fmt: skip
         options = {
-            "base_url": None if self._endpoint.url == OPENAI_URL else self._endpoint.url,
+            "base_url": None if endpoint.url == OPENAI_URL else endpoint.url,
+            "api": None if api == "chat" else api,
             "temperature": _shown_unless(0.0, temperature),
             "repetition_penalty": _shown_unless(1.0, repetition_penalty),
+            "reasoning": None if reasoning is None else str(reasoning).lower(),
+            "reasoning_effort": reasoning_effort,
             "max_tokens": max_tokens,
             "seed": seed,
             "context": context,
         }
         shown = "&".join(f"{key}={value}" for key, value in options.items() if value is not None)
+        server = Server() if endpoint.is_openai else look(endpoint, name)
+        penalty = None if endpoint.is_openai or untold else repetition_penalty
+        self._poster = Poster(
+            model=name,
+            api=api,
+            new_limit=endpoint.is_openai or untold,
+            is_vllm=server.is_vllm,
+            thinks=thinks,
+            max_tokens=max_tokens,
+            sampling={
+                "temperature": None if untold else temperature,
+                "repetition_penalty": penalty,  # vLLM, SGLang, OpenRouter
+                "repeat_penalty": penalty,  # llama.cpp, Ollama
+                "reasoning_effort": reasoning_effort,
+                "seed": seed,
+            },
+        )
         super().__init__(
             model=f"openai:{name}" + (f"?{shown}" if shown else ""),
-            capabilities=Capabilities(generate=True, label_logprobs=MAX_TOP_LOGPROBS, context=context, remote=True),
+            capabilities=Capabilities(
+                generate=True,
+                label_logprobs=0 if thinks else self._poster.alternatives,
+                text_prompts=api == "completions",
+                opened_chats=api == "chat" and server.is_vllm,
+                context=context or server.context,
+                remote=True,
+            ),
             default_strategy="sliding / text",
             concurrency=concurrency,
         )
-        self._name, self._timeout, self._retries = name, timeout, retries
-        penalty = None if self._endpoint.is_openai else repetition_penalty
-        self._sampling = {
-            "temperature": temperature,
-            "repetition_penalty": penalty,  # vLLM, SGLang, OpenRouter
-            "repeat_penalty": penalty,  # llama.cpp, Ollama
-            "seed": seed,
-        }
-        self._max_tokens = max_tokens
-        self._prices = (price_prompt, price_completion)
+        self._endpoint, self._timeout, self._retries = endpoint, timeout, retries
+        listed = (about.prompt, about.completion) if endpoint.is_openai else (None, None)
+        self._prices = tuple(
+            own if given is None else given for given, own in zip((price_prompt, price_completion), listed, strict=True)
+        )
         self._client: AsyncOpenAI | None = None
-        self._said_estimated = False
+        self._tells_logprobs = False
+        self._said: set[str] = set()
 
     @property
     def tokenizer(self) -> Tokenizer:
         """The one tiktoken has for models it knows by name, else an estimate."""
-        return tokenizer_for(self._name)
+        return tokenizer_for(self._poster.model)
 
     def cost(self, usage: Usage) -> float | None:
-        """US dollars at the prices given, None when either is unknown."""
+        """US dollars for this usage, None when a price is unknown.
+
+        An upper bound where the host takes less for prompt tokens that it finds in its cache: usage does not say which.
+        """
         prompt, completion = self._prices
         if prompt is None or completion is None:
             return None
@@ -131,32 +173,24 @@ class OpenAI(RemoteBackend):
 
     def most_tokens(self, want: Generate | ReadLabels | ReadContinuation) -> int:
         """What the host is told not to exceed."""
-        return (self._max_tokens or want.max_tokens) if isinstance(want, Generate) else LABEL_TOKENS
+        return self._poster.most_tokens(want)
 
     async def send(self, request: Request) -> Response | CallFailed:
-        """Sends one chat completion and reads what is wanted off its body; see `RemoteBackend.send`."""
-        unfit = _unfit(request)
+        """Sends one completion and reads what is wanted off its body; see `RemoteBackend.send`."""
+        unfit = self._poster.unfit(request)
         if unfit is not None:
             return CallFailed(f"{self.model}: {unfit}", attempts=0)
         import httpx2  # noqa: PLC0415
         import openai  # noqa: PLC0415
 
-        if self._client is None:
-            self._client = self._endpoint.client(
-                timeout=self._timeout, retries=self._retries, concurrency=self._concurrency
-            )
+        body = self._poster.body(request)
         try:
-            raw = await self._client.post("/chat/completions", cast_to=httpx2.Response, body=self._body(request))
+            raw = await self._sdk().post(self._poster.path, cast_to=httpx2.Response, body=body)
         except openai.APIStatusError as error:
-            return self._endpoint.refused(error, self._name)
+            return self._endpoint.refused(error, self._poster.model)
         except openai.APIConnectionError as error:
             return self._endpoint.cut_off(error, self._timeout)
-        attempts = attempts_of(raw.request)
-        try:
-            return await self._read(request, raw.text, attempts)
-        except UnusableError as error:
-            said = f": {self._endpoint.shown(error.said)}" if error.said else ""
-            return RemoteFailure(f"{self._endpoint.host}: {error.reason}{said}", attempts, error.host)
+        return await self._outcome(request, raw.text, attempts_of(raw.request))
 
     async def aclose(self) -> None:
         """Closes the connections; call it on the event loop they belong to."""
@@ -165,27 +199,33 @@ class OpenAI(RemoteBackend):
             await self._client.close()
         await super().aclose()
 
-    def _body(self, request: Request) -> dict[str, Any]:
-        """The JSON to post."""
-        body: dict[str, Any] = {"model": self._name, "messages": _messages(request)}
-        if isinstance(request.want, Generate) and request.want.stop:
-            body["stop"] = list(request.want.stop)
-        elif isinstance(request.want, ReadLabels):
-            wanted = min(MAX_TOP_LOGPROBS, VARIANTS * len(request.want.labels))
-            body |= {"logprobs": True, "top_logprobs": wanted}
-        limit = self.most_tokens(request.want)
-        body["max_completion_tokens" if self._endpoint.is_openai else "max_tokens"] = limit
-        return body | {key: value for key, value in self._sampling.items() if value is not None}
+    def _sdk(self) -> "AsyncOpenAI":
+        if self._client is None:
+            self._client = self._endpoint.client(
+                timeout=self._timeout, retries=self._retries, concurrency=self._concurrency
+            )
+        return self._client
 
-    async def _read(self, request: Request, body: str, attempts: int) -> Response:
-        """What is wanted of a completion.
+    async def _outcome(self, request: Request, body: str, attempts: int) -> Response | CallFailed:
+        """What is wanted of a completion, or why it is not there.
 
         Raises:
-            UnusableError: It is not there.
+            CapabilityError: The first completion asked for log-probabilities has none.
         """
-        completion = read_completion(body)
         labels = request.want.labels if isinstance(request.want, ReadLabels) else None
-        logprobs, floor = ((), math.nan) if labels is None else label_logprobs(completion.positions, labels)
+        try:
+            completion = read_completion(body, self._poster.api)
+            logprobs, floor = ((), math.nan) if labels is None else label_logprobs(completion.positions, labels)
+        except NoLogprobsError as error:
+            if not self._tells_logprobs:
+                raise CapabilityError(f"{self._endpoint.host}: {error.reason}") from None
+            return self._endpoint.unusable(error, attempts)
+        except UnusableError as error:
+            return self._endpoint.unusable(error, attempts)
+        self._tells_logprobs = self._tells_logprobs or labels is not None
+        choices = self._poster.choices(request)
+        if choices and completion.text.strip() not in choices:
+            self._say(f"{self.model} does not hold answers to the labels, though it is asked to")
         return Response(
             text=completion.text if labels is None else "",
             logprobs=logprobs,
@@ -193,35 +233,23 @@ class OpenAI(RemoteBackend):
             usage=completion.usage or await self._estimated(request, completion.text),
             attempts=attempts,
             finish_reason=completion.finish_reason,
+            reasoning="" if completion.reasoning is None and self._poster.thinks else completion.reasoning,
         )
 
     async def _estimated(self, request: Request, text: str) -> Usage:
         """Tokens counted here, for a host that does not say."""
-        if not self._said_estimated:
-            self._said_estimated = True
-            log.warning("%s reports no usage: tokens are counted here, without its chat template", self.model)
+        self._say(f"{self.model} reports no usage: tokens are counted here, without its chat template")
         tokenizer = await asyncio.to_thread(lambda: self.tokenizer)  # may have to fetch a vocabulary
-        prompt = sum(len(tokenizer.encode(message["content"])) for message in _messages(request))
+        prompt = sum(len(tokenizer.encode(shown)) for shown in self._poster.texts(request))
         return Usage(prompt, len(tokenizer.encode(text)))
+
+    def _say(self, warning: str) -> None:
+        """Logs a warning, once."""
+        if warning not in self._said:
+            self._said.add(warning)
+            log.warning(warning)
 
 
 def _shown_unless(default: float, value: float | None) -> float | str | None:
     """An option as the printed spec shows it: None, for not at all, when it is the default."""
     return "none" if value is None else (None if value == default else value)
-
-
-def _unfit(request: Request) -> str | None:
-    """Why this request cannot be put to a chat API, or None."""
-    if isinstance(request.want, ReadContinuation):
-        return "chat APIs do not tell log-probabilities of given tokens; use another elicitation, such as / text"
-    if not isinstance(request.prompt, ChatPrompt):
-        return "chat APIs take messages, not token ids"
-    if not request.prompt.messages or request.prompt.messages[-1].role == "assistant":
-        return "chat APIs cannot continue an answer already opened; end the prompt with a user message"
-    return None
-
-
-def _messages(request: Request) -> list[Mapping[str, str]]:
-    """The turns as they are posted; half surrogates, which no UTF-8 can carry, become question marks."""
-    turns = request.prompt.messages if isinstance(request.prompt, ChatPrompt) else ()
-    return [{"role": turn.role, "content": turn.content.encode("utf-8", "replace").decode()} for turn in turns]
