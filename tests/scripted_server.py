@@ -84,19 +84,29 @@ Script: TypeAlias = Callable[[dict[str, Any], int], Action]
 
 
 class ScriptedServer:
-    """Serves POST /v1/chat/completions by script, and GET /v1/models; a context manager. Can be a proxy.
+    """Serves POST /v1/chat/completions and /v1/completions by script, and GET /v1/models; a context manager.
+
+    Can be a proxy.
+
+    Args:
+        script: What becomes of each completion request.
+        models: The entries of the list of models; None for a server without that route.
 
     Attributes:
         url: Base URL.
-        bodies: Parsed bodies of the chat requests, in the order received.
+        bodies: Parsed bodies of the completion requests, in the order received.
         headers: Their headers, names in lower case.
-        in_flight: Chat requests being answered now.
+        looks: How often the list of models was asked for.
+        in_flight: Completion requests being answered now.
         max_in_flight: The most there were at a time.
     """
 
-    def __init__(self, script: Script, models: Sequence[str] = ("scripted",)) -> None:
+    def __init__(
+        self, script: Script, models: Action | Sequence[Mapping[str, Any]] | None = ({"id": "scripted"},)
+    ) -> None:
         self.script = script
         self.models = models
+        self.looks = 0
         self.url = ""
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
@@ -110,7 +120,7 @@ class ScriptedServer:
 
     @property
     def calls(self) -> int:
-        """Chat requests received."""
+        """Completion requests received."""
         return len(self.bodies)
 
     def __enter__(self) -> Self:
@@ -171,10 +181,13 @@ class ScriptedServer:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:
-        if path == "/v1/models":
-            listing = [{"id": model, "object": "model"} for model in self.models]
-            await _send(writer, 200, json.dumps({"object": "list", "data": listing}))
-        elif path == "/v1/chat/completions":
+        if path == "/v1/models" and self.models is not None:
+            self.looks += 1
+            if isinstance(self.models, Sequence):
+                await _send(writer, 200, json.dumps({"object": "list", "data": self.models}))
+            else:
+                await _act(self.models, {}, reader, writer)
+        elif path in {"/v1/chat/completions", "/v1/completions"}:
             parsed = json.loads(body)
             number = self.calls
             self.bodies.append(parsed)
@@ -245,14 +258,19 @@ async def _act(
 
 
 def completion(answer: Answer, request: Mapping[str, Any]) -> dict[str, Any]:
-    """The JSON body of a chat completion."""
-    choice: dict[str, Any] = {
-        "index": 0,
-        "message": {"role": "assistant", "content": answer.text, **answer.message},
-        "finish_reason": answer.finish_reason,
-    }
-    if answer.logprobs is not None and request.get("logprobs"):
-        choice["logprobs"] = {"content": [_position(token, top) for token, top in answer.logprobs]}
+    """The JSON body of a completion, in the shape of the API that was asked."""
+    told = answer.logprobs if request.get("logprobs") else None
+    choice: dict[str, Any] = {"index": 0, "finish_reason": answer.finish_reason}
+    if "prompt" in request:
+        choice["text"] = answer.text
+        if told is not None:
+            values = [top.get(token, -1.0) for token, top in told]
+            tokens, tops = [token for token, _ in told], [top for _, top in told]
+            choice["logprobs"] = {"tokens": tokens, "token_logprobs": values, "top_logprobs": tops}
+    else:
+        choice["message"] = {"role": "assistant", "content": answer.text, **answer.message}
+        if told is not None:
+            choice["logprobs"] = {"content": [_position(token, top) for token, top in told]}
     body = {"id": "chatcmpl-1", "object": "chat.completion", "created": 0, "model": request.get("model")}
     body["choices"] = [{**choice, **answer.choice}]
     return body if answer.usage is None else {**body, "usage": answer.usage}

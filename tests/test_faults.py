@@ -1,5 +1,6 @@
 """Hosts that refuse, die and lie: what fails is named, costs what it must, and never becomes a ranking."""
 
+import importlib.util
 import json
 import re
 import signal
@@ -8,6 +9,8 @@ import subprocess
 import sys
 import threading
 import time
+from argparse import Namespace
+from pathlib import Path
 
 import pytest
 from scripted_server import Answer, Delay, Drop, Garbage, Hang, ScriptedServer, Status
@@ -143,6 +146,25 @@ def test_slow_and_failing_calls_cost_time_but_no_rankings(rerank):
     assert server.calls == slow["attempts"] > slow["calls"] == 4 * len(RUN)
     with ScriptedServer(reverse) as server:
         assert rerank(server.url)[2] == written
+
+
+@pytest.mark.parametrize(("strategy", "docs"), [("pointwise / labels", 20), ("prp / text", 5)])
+def test_a_flaky_host_costs_time_but_no_rankings(strategy, docs):
+    """The benchmark in eval/faults, small: a fifth of all attempts fail, one way or another."""
+    path = Path(__file__).parents[1] / "eval" / "faults" / "run.py"
+    spec = importlib.util.spec_from_file_location("faults", path)
+    faults = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(faults)
+    options = Namespace(
+        strategy=strategy, queries=10, docs=docs, concurrency=64, timeout=0.5, retries=4, seed=1, share=faults.SHARE
+    )
+    run, flaky, _ = faults.execute(options)
+    assert all(flaky.did[fault] for fault in ("429", "500", "hang", "garbage", "answer"))
+    assert len(run.rankings) == 10
+    assert run.ledger.attempts > run.ledger.calls
+    assert [(name, mine) for name, mine, _ in faults.compare(run, flaky)] == [
+        (name, theirs) for name, _, theirs in faults.compare(run, flaky)
+    ]
 
 
 def test_ctrl_c_ends_cleanly_and_keeps_what_is_done(tmp_path):
