@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from typing import Any, Self, TypeAlias
 from urllib.parse import urlsplit
 
+from scripted_batches import Batches
+
 USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
 
 
@@ -91,6 +93,7 @@ class ScriptedServer:
     Args:
         script: What becomes of each completion request.
         models: The entries of the list of models; None for a server without that route.
+        batches: Serves the files and batches routes.
 
     Attributes:
         url: Base URL.
@@ -102,9 +105,13 @@ class ScriptedServer:
     """
 
     def __init__(
-        self, script: Script, models: Action | Sequence[Mapping[str, Any]] | None = ({"id": "scripted"},)
+        self,
+        script: Script,
+        models: Action | Sequence[Mapping[str, Any]] | None = ({"id": "scripted"},),
+        batches: Batches | None = None,
     ) -> None:
         self.script = script
+        self.batches = batches
         self.models = models
         self.looks = 0
         self.url = ""
@@ -175,6 +182,7 @@ class ScriptedServer:
 
     async def _answer(
         self,
+        method: str,
         path: str,
         headers: dict[str, str],
         body: bytes,
@@ -194,8 +202,21 @@ class ScriptedServer:
             self.headers.append(headers)
             with self._counted():
                 await _act(self.script(parsed, number), parsed, reader, writer)
+        elif self.batches and (response := self.batches.respond(method, path, body, self._offline)):
+            self.headers.append(headers)
+            await _send(writer, *response)
         else:
             await _send(writer, 404, json.dumps({"error": {"message": f"no route {path}"}}))
+
+    def _offline(self, request: dict[str, Any]) -> tuple[int, Any]:
+        """Status and body of one request of a batch job."""
+        number = self.calls
+        self.bodies.append(request)
+        action = self.script(request, number)
+        if isinstance(action, Answer):
+            return 200, completion(action, request)
+        assert isinstance(action, Status)
+        return action.code, action.body
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -207,8 +228,8 @@ class ScriptedServer:
             self.in_flight -= 1
 
 
-async def _receive(reader: asyncio.StreamReader) -> tuple[str, dict[str, str], bytes] | None:
-    """Path, headers and body of the next request, None when there is none."""
+async def _receive(reader: asyncio.StreamReader) -> tuple[str, str, dict[str, str], bytes] | None:
+    """Method, path, headers and body of the next request, None when there is none."""
     head = await reader.readline()
     if not head.strip():
         return None
@@ -217,7 +238,8 @@ async def _receive(reader: asyncio.StreamReader) -> tuple[str, dict[str, str], b
         name, _, value = line.partition(":")
         headers[name.lower()] = value.strip()
     body = await reader.readexactly(int(headers.get("content-length", 0)))
-    return urlsplit(head.split()[1].decode()).path, headers, body
+    method, target = head.decode("latin-1").split()[:2]
+    return method, urlsplit(target).path, headers, body
 
 
 async def _gone(reader: asyncio.StreamReader, seconds: float | None) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from scripted_server import Answer, Delay, Drop, Garbage, Hang, ScriptedServer, Status
 
+from rerankllm.backends.remote import PATIENCE
 from rerankllm.formats.trec import read_run
 from rerankllm.sample import path as sample
 
@@ -146,6 +147,22 @@ def test_slow_and_failing_calls_cost_time_but_no_rankings(rerank):
     assert server.calls == slow["attempts"] > slow["calls"] == 4 * len(RUN)
     with ScriptedServer(reverse) as server:
         assert rerank(server.url)[2] == written
+
+
+def test_a_server_that_dies_midway_costs_a_bounded_number_of_attempts(rerank):
+    """What was ranked before is written; the rest fails by name, and most of it unsent."""
+
+    def script(body, n):
+        return reverse(body, n) if n < 20 else Status(503, "out of memory", {"retry-after-ms": "1"})
+
+    with ScriptedServer(script) as server:
+        status, err, written, report = rerank(server.url, "--concurrency", 2)
+    assert status == 3
+    assert written
+    assert {*written, *report["failures"]} == set(RUN)
+    assert "503: out of memory" in err
+    assert server.calls == report["attempts"]
+    assert server.calls - 20 <= 2 * (3 * 2 + 2 * PATIENCE)
 
 
 @pytest.mark.parametrize(("strategy", "docs"), [("pointwise / labels", 20), ("prp / text", 5)])

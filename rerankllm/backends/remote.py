@@ -153,7 +153,7 @@ class RemoteBackend(ABC):
                 if not is_open and (epoch != self._epoch or bound.loop.time() < self._silent_until):
                     return CallFailed(self._turned_away, attempts=0)
                 if is_open is was_open:
-                    return _plain(await (self._send(work, bound) if is_open else self._probe(work, bound)))
+                    return plain(await (self._send(work, bound) if is_open else self._probe(work, bound)))
 
     async def complete_all(self, works: Sequence[Work]) -> list[Outcome]:
         """Answers many at once, in order; when one of them raises, so does this, once all have ended."""
@@ -249,6 +249,6 @@ def _is_the_hosts(outcome: Response | CallFailed) -> TypeGuard[RemoteFailure]:
     return isinstance(outcome, RemoteFailure) and outcome.host is Host.FAILS
 
 
-def _plain(outcome: Response | CallFailed) -> Response | CallFailed:
+def plain(outcome: Response | CallFailed) -> Response | CallFailed:
     """The outcome as callers know it: what it says about the host stays in here."""
     return CallFailed(outcome.reason, outcome.attempts) if isinstance(outcome, RemoteFailure) else outcome

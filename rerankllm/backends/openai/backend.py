@@ -1,36 +1,37 @@
 """Models behind an OpenAI-compatible API: OpenAI itself, vLLM, llama.cpp, OpenRouter."""
 
-import asyncio
 import importlib.util
-import logging
-import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rerankllm.backends.base import (
     CallFailed,
     Capabilities,
     Generate,
+    Outcome,
     ReadContinuation,
     ReadLabels,
     Request,
     Response,
     Tokenizer,
+    Work,
 )
 from rerankllm.backends.estimate import tokenizer_for
+from rerankllm.backends.openai.batch import UPLOAD_SECONDS, Jobs
 from rerankllm.backends.openai.catalogue import known
-from rerankllm.backends.openai.chatbody import UnusableError, read_completion
 from rerankllm.backends.openai.endpoint import OPENAI_URL, Endpoint, attempts_of
-from rerankllm.backends.openai.labels import NoLogprobsError, label_logprobs
 from rerankllm.backends.openai.posting import Api, Poster
+from rerankllm.backends.openai.reading import Reader
 from rerankllm.backends.openai.server import Server, look
-from rerankllm.backends.remote import RemoteBackend
+from rerankllm.backends.remote import RemoteBackend, plain
 from rerankllm.data import Usage
-from rerankllm.errors import CapabilityError, InputError, MissingExtra
+from rerankllm.errors import AuthError, CapabilityError, InputError, MissingExtra
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-log = logging.getLogger(__name__)
+BATCH_SHARE = 0.5
+"""What batch jobs cost of the price."""
 
 
 class OpenAI(RemoteBackend):
@@ -50,6 +51,9 @@ class OpenAI(RemoteBackend):
         base_url: Where the API is; None for `$OPENAI_BASE_URL`, else OpenAI's own.
         api: `chat`, or `completions` for plain text: hosts that have it go on with opened answers, and prompts must
             bring what a chat template would.
+        batch: Whether each round goes out as a batch job (see `batch`): half the price, an answer within a day. Asks
+            for few and large rounds: queries advance together, as in the `rounds` driver.
+        batch_poll: Seconds until the first look at such a job.
         api_key_env: Environment variable that holds the key. Hosts other than OpenAI's own may need none.
         concurrency: Requests on their way at any time.
         timeout: Seconds for one attempt, from connecting to the last byte received.
@@ -79,6 +83,8 @@ class OpenAI(RemoteBackend):
         name: str,
         base_url: str | None = None,
         api: Api = "chat",
+        batch: bool = False,
+        batch_poll: float = 10.0,
         api_key_env: str = "OPENAI_API_KEY",
         concurrency: int = 16,
         timeout: float = 60.0,
@@ -95,10 +101,9 @@ class OpenAI(RemoteBackend):
     ) -> None:
         if any(importlib.util.find_spec(package) is None for package in ("openai", "httpx2")):
             raise MissingExtra("pip install 'rerankllm[openai]'")
-        if not name or timeout <= 0 or retries < 0 or (max_tokens is not None and max_tokens < 1):
-            raise InputError(
-                f"openai:{name}: needs a name, timeout above 0, retries of 0 or more, max_tokens of 1 or more"
-            )
+        if not name or min(timeout, batch_poll) <= 0 or retries < 0 or (max_tokens is not None and max_tokens < 1):
+            raise InputError(f"openai:{name}: needs a name, timeout and batch_poll above 0, retries of 0 or more, "
+                             "max_tokens of 1 or more")  # fmt: skip
         endpoint, about = Endpoint.at(base_url, api_key_env), known(name)
         thinks = about.thinks if reasoning is None else reasoning
         untold = thinks and (about.thinks or endpoint.is_openai)  # OpenAI's thinking models refuse sampling options
@@ -126,6 +131,7 @@ class OpenAI(RemoteBackend):
             is_vllm=server.is_vllm,
             thinks=thinks,
             max_tokens=max_tokens,
+            context=context or server.context,
             sampling={
                 "temperature": None if untold else temperature,
                 "repetition_penalty": penalty,  # vLLM, SGLang, OpenRouter
@@ -141,20 +147,20 @@ class OpenAI(RemoteBackend):
                 label_logprobs=0 if thinks else self._poster.alternatives,
                 text_prompts=api == "completions",
                 opened_chats=api == "chat" and server.is_vllm,
-                context=context or server.context,
-                remote=True,
+                context=self._poster.room,
+                remote=not batch,  # in batch mode queries should wait for one another
             ),
             default_strategy="sliding / text",
             concurrency=concurrency,
         )
         self._endpoint, self._timeout, self._retries = endpoint, timeout, retries
+        self._reader = Reader(self.model, endpoint, self._poster)
         listed = (about.prompt, about.completion) if endpoint.is_openai else (None, None)
         self._prices = tuple(
             own if given is None else given for given, own in zip((price_prompt, price_completion), listed, strict=True)
         )
+        self._batch_poll = batch_poll if batch else None
         self._client: AsyncOpenAI | None = None
-        self._tells_logprobs = False
-        self._said: set[str] = set()
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -169,17 +175,39 @@ class OpenAI(RemoteBackend):
         prompt, completion = self._prices
         if prompt is None or completion is None:
             return None
-        return (prompt * usage.prompt_tokens + completion * usage.completion_tokens) / 1e6
+        share = 1.0 if self._batch_poll is None else BATCH_SHARE
+        return share * (prompt * usage.prompt_tokens + completion * usage.completion_tokens) / 1e6
 
     def most_tokens(self, want: Generate | ReadLabels | ReadContinuation) -> int:
         """What the host is told not to exceed."""
         return self._poster.most_tokens(want)
 
+    async def complete(self, work: Work) -> Outcome:
+        """Answers one request; see `RemoteBackend.complete`. In batch mode it is a job of its own."""
+        return await super().complete(work) if self._batch_poll is None else (await self.complete_all([work]))[0]
+
+    async def complete_all(self, works: Sequence[Work]) -> list[Outcome]:
+        """Answers many; see `RemoteBackend.complete_all`. In batch mode they are one job, or as few as can be."""
+        if self._batch_poll is None:
+            return await super().complete_all(works)
+        self._bind()
+        self._stop_if_refused()
+        outcomes = [self._unfit(work) for work in works]
+        fit = [work for work, unfit in zip(works, outcomes, strict=True) if unfit is None and isinstance(work, Request)]
+        path, model = self._poster.path, self._poster.model
+        jobs = Jobs(self._sdk(), self._endpoint, model=model, path=path, poll=self._batch_poll)
+        try:
+            answers = iter(await jobs.answer([self._poster.body(request) for request in fit]))
+        except (AuthError, CapabilityError) as error:
+            self._refusal = error
+            raise
+        return [unfit or await self._answered(work, next(answers)) for work, unfit in zip(works, outcomes, strict=True)]
+
     async def send(self, request: Request) -> Response | CallFailed:
         """Sends one completion and reads what is wanted off its body; see `RemoteBackend.send`."""
-        unfit = self._poster.unfit(request)
+        unfit = self._unfit(request)
         if unfit is not None:
-            return CallFailed(f"{self.model}: {unfit}", attempts=0)
+            return unfit
         import httpx2  # noqa: PLC0415
         import openai  # noqa: PLC0415
 
@@ -190,7 +218,7 @@ class OpenAI(RemoteBackend):
             return self._endpoint.refused(error, self._poster.model)
         except openai.APIConnectionError as error:
             return self._endpoint.cut_off(error, self._timeout)
-        return await self._outcome(request, raw.text, attempts_of(raw.request))
+        return await self._reader.outcome(request, raw.text, attempts_of(raw.request))
 
     async def aclose(self) -> None:
         """Closes the connections; call it on the event loop they belong to."""
@@ -201,53 +229,21 @@ class OpenAI(RemoteBackend):
 
     def _sdk(self) -> "AsyncOpenAI":
         if self._client is None:
-            self._client = self._endpoint.client(
-                timeout=self._timeout, retries=self._retries, concurrency=self._concurrency
-            )
+            timeout = self._timeout if self._batch_poll is None else max(self._timeout, UPLOAD_SECONDS)
+            self._client = self._endpoint.client(timeout=timeout, retries=self._retries, concurrency=self._concurrency)
         return self._client
 
-    async def _outcome(self, request: Request, body: str, attempts: int) -> Response | CallFailed:
-        """What is wanted of a completion, or why it is not there.
+    def _unfit(self, work: Work) -> CallFailed | None:
+        """Why this cannot be sent, if it cannot."""
+        if not isinstance(work, Request):
+            return CallFailed(f"{self.model} answers prompts only, not a bare {type(work).__name__}", attempts=0)
+        unfit = self._poster.unfit(work)
+        return None if unfit is None else CallFailed(f"{self.model}: {unfit}", attempts=0)
 
-        Raises:
-            CapabilityError: The first completion asked for log-probabilities has none.
-        """
-        labels = request.want.labels if isinstance(request.want, ReadLabels) else None
-        try:
-            completion = read_completion(body, self._poster.api)
-            logprobs, floor = ((), math.nan) if labels is None else label_logprobs(completion.positions, labels)
-        except NoLogprobsError as error:
-            if not self._tells_logprobs:
-                raise CapabilityError(f"{self._endpoint.host}: {error.reason}") from None
-            return self._endpoint.unusable(error, attempts)
-        except UnusableError as error:
-            return self._endpoint.unusable(error, attempts)
-        self._tells_logprobs = self._tells_logprobs or labels is not None
-        choices = self._poster.choices(request)
-        if choices and completion.text.strip() not in choices:
-            self._say(f"{self.model} does not hold answers to the labels, though it is asked to")
-        return Response(
-            text=completion.text if labels is None else "",
-            logprobs=logprobs,
-            floor=floor,
-            usage=completion.usage or await self._estimated(request, completion.text),
-            attempts=attempts,
-            finish_reason=completion.finish_reason,
-            reasoning="" if completion.reasoning is None and self._poster.thinks else completion.reasoning,
-        )
-
-    async def _estimated(self, request: Request, text: str) -> Usage:
-        """Tokens counted here, for a host that does not say."""
-        self._say(f"{self.model} reports no usage: tokens are counted here, without its chat template")
-        tokenizer = await asyncio.to_thread(lambda: self.tokenizer)  # may have to fetch a vocabulary
-        prompt = sum(len(tokenizer.encode(shown)) for shown in self._poster.texts(request))
-        return Usage(prompt, len(tokenizer.encode(text)))
-
-    def _say(self, warning: str) -> None:
-        """Logs a warning, once."""
-        if warning not in self._said:
-            self._said.add(warning)
-            log.warning(warning)
+    async def _answered(self, work: Work, answer: str | CallFailed) -> Response | CallFailed:
+        """What an answer of a batch job means."""
+        assert isinstance(work, Request)  # noqa: S101
+        return answer if isinstance(answer, CallFailed) else plain(await self._reader.outcome(work, answer, attempts=1))
 
 
 def _shown_unless(default: float, value: float | None) -> float | str | None:

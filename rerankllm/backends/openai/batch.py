@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -25,8 +26,8 @@ log = logging.getLogger(__name__)
 
 MOST_REQUESTS = 50_000
 MOST_BYTES = 200_000_000
-LOOK_BACK = 1000
-"""Jobs looked at, newest first, for one with the same requests."""
+LOOK_BACK = 7 * 86400.0
+"""Seconds since a job was made within which it is taken up again; hosts do not keep answers for ever."""
 SLOWEST_POLL = 60.0
 """Seconds between looks at a job, at most, unless they start farther apart."""
 LOST_AFTER = 10
@@ -62,23 +63,23 @@ class Jobs:
         self._poll = poll
 
     async def answer(self, bodies: Sequence[Mapping[str, Any]]) -> list[Answer]:
-        """The answer to each body, in order; the same body twice is asked once.
+        """The answer to each body, in order.
 
         Raises:
             AuthError: The host refuses the key or the permission.
             CapabilityError: It has no batch API.
         """
-        lines = {}
+        names, lines = [], {}
+        came: Counter[str] = Counter()
         for body in bodies:
-            text = json.dumps(body, sort_keys=True)
-            name = hashlib.sha256(text.encode()).hexdigest()
+            digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:40]
+            name = f"{digest}-{came[digest]}"
+            came[digest] += 1
+            names.append(name)
             lines[name] = json.dumps({"custom_id": name, "method": "POST", "url": f"/v1{self._path}", "body": body})
-        names = list(lines)
-        found = await asyncio.gather(*(self._job(dict(part)) for part in _parts(lines)))
-        answers = {name: answer for part in found for name, answer in part.items()}
-        order = {json.dumps(body, sort_keys=True): None for body in bodies}
-        by_text = dict(zip(order, names, strict=True))
-        return [answers[by_text[json.dumps(body, sort_keys=True)]] for body in bodies]
+        parts = await asyncio.gather(*(self._job(dict(part)) for part in _parts(lines)))
+        answers = {name: answer for part in parts for name, answer in part.items()}
+        return [answers[name] for name in names]
 
     async def _job(self, lines: Mapping[str, str]) -> dict[str, Answer]:
         """One job from its making, or finding, to its answers."""
@@ -89,8 +90,6 @@ class Jobs:
             batch = await self._found(digest) or await self._made(lines, digest)
             batch = await self._over(batch)
             answers = await self._answers(batch)
-        except openai.NotFoundError:
-            raise CapabilityError(f"{self._endpoint.host} has no batch API; leave batch=true out") from None
         except openai.APIStatusError as error:
             failed = self._endpoint.refused(error, self._model)
             return dict.fromkeys(lines, CallFailed(failed.reason, failed.attempts))
@@ -101,14 +100,18 @@ class Jobs:
 
     async def _found(self, digest: str) -> "Batch | None":
         """The job with the same requests, if one was made lately and is not lost."""
-        seen = 0
-        async for batch in self._client.batches.list(limit=100):
-            if (batch.metadata or {}).get(TAG) == digest and batch.status not in LOST:
-                log.info("%s: batch %s has these requests: taken up again", self._model, batch.id)
-                return batch
-            seen += 1
-            if seen == LOOK_BACK:
-                break
+        import openai  # noqa: PLC0415
+
+        oldest = time.time() - LOOK_BACK
+        try:
+            async for batch in self._client.batches.list(limit=100):  # the newest first
+                if batch.created_at < oldest:
+                    break
+                if (batch.metadata or {}).get(TAG) == digest and batch.status not in LOST:
+                    log.info("%s: batch %s has these requests: taken up again", self._model, batch.id)
+                    return batch
+        except openai.NotFoundError:
+            raise CapabilityError(f"{self._endpoint.host} has no batch API; leave batch=true out") from None
         return None
 
     async def _made(self, lines: Mapping[str, str], digest: str) -> "Batch":
@@ -139,10 +142,16 @@ class Jobs:
         return batch
 
     async def _answers(self, batch: "Batch") -> dict[str, Answer]:
-        """What the files of a job hold."""
+        """What the files of a job hold, those that are still there."""
+        import openai  # noqa: PLC0415
+
         answers: dict[str, Answer] = {}
         for file_id in filter(None, (batch.error_file_id, batch.output_file_id)):
-            content = await self._client.files.content(file_id)
+            try:
+                content = await self._client.files.content(file_id)
+            except openai.NotFoundError:
+                log.warning("%s: file %s of batch %s is gone", self._model, file_id, batch.id)
+                continue
             for line in content.text.split("\n"):
                 name, answer = self._read(line)
                 if answer is not None:

@@ -27,6 +27,7 @@ class Poster:
         is_vllm: Whether the host is a vLLM server, which continues opened answers and holds answers to choices.
         thinks: Whether the model thinks before it answers.
         max_tokens: Replaces what a request allows its answer.
+        context: Tokens that prompt and answer may have together; None when unknown.
         sampling: Sent along; what is None is not.
     """
 
@@ -36,6 +37,7 @@ class Poster:
     is_vllm: bool = False
     thinks: bool = False
     max_tokens: int | None = None
+    context: int | None = None
     sampling: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -64,7 +66,18 @@ class Poster:
         """How many tokens the model may generate."""
         if not isinstance(want, Generate):
             return LABEL_TOKENS
-        return self.max_tokens or want.max_tokens + (THOUGHT_TOKENS if self.thinks else 0)
+        return self.max_tokens or want.max_tokens + self._thoughts
+
+    @property
+    def room(self) -> int | None:
+        """Tokens of the context that a prompt and what a request allows its answer may have together."""
+        return None if self.context is None else self.context - (self.max_tokens or self._thoughts)
+
+    @property
+    def _thoughts(self) -> int:
+        """Room to think: half the context at most."""
+        most = THOUGHT_TOKENS if self.context is None else min(THOUGHT_TOKENS, self.context // 2)
+        return most if self.thinks else 0
 
     def choices(self, request: Request) -> tuple[str, ...]:
         """The texts one of which the host is asked to hold the answer to; none where it cannot, or not yet."""

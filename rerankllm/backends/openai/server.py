@@ -12,6 +12,8 @@ from rerankllm.errors import AuthError
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 5.0
+TEMPLATE_TOKENS = 64
+"""What a host's chat template may add to a prompt that is counted without it."""
 MOST_BYTES = 4_000_000
 UNAUTHORIZED = 401
 
@@ -22,7 +24,7 @@ class Server:
 
     Attributes:
         is_vllm: Whether it says that it is a vLLM server.
-        context: Tokens that prompt and answer may have together; None where it does not say.
+        context: Tokens that prompt and answer may have together, its chat template aside; None where it does not say.
     """
 
     is_vllm: bool = False
@@ -49,7 +51,7 @@ def look(endpoint: Endpoint, model: str) -> Server:
         names = ", ".join(sorted(str(entry.get("id")) for entry in entries))
         raise AuthError(f"{endpoint.host} serves no model {model}; it serves {names}")
     context = mine.get("max_model_len") or entries[0].get("max_model_len")  # an adapter has that of its base
-    return Server(is_vllm=True, context=context if type(context) is int else None)
+    return Server(is_vllm=True, context=max(1, context - TEMPLATE_TOKENS) if type(context) is int else None)
 
 
 def _get(endpoint: Endpoint) -> tuple[int, str]:

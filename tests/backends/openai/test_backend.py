@@ -34,18 +34,8 @@ from rerankllm.errors import AuthError, BackendError, CapabilityError, InputErro
 from rerankllm.judgements import Write
 from rerankllm.spec import ModelSpec
 
-KEY = "sk-proj-0123456789-very-secret"
+KEY = "sk-proj-0123456789-very-secret"  # as conftest.py sets it
 SOON = {"retry-after-ms": "1"}  # what the SDK takes as leave to retry at once
-
-
-@pytest.fixture(autouse=True)
-def environment(monkeypatch):
-    for name in ("OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_CUSTOM_HEADERS"):
-        monkeypatch.delenv(name, raising=False)
-    for name in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
 
 
 def prompt(text="which is better?"):
