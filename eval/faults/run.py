@@ -110,7 +110,7 @@ def report(options: argparse.Namespace, run: Run, flaky: Flaky, seconds: float) 
     return f"""# A flaky host
 
 Written by `python eval/faults/run.py`; {versions}; Python {platform.python_version()};
-{len(os.sched_getaffinity(0))} cores of {platform.machine()}.
+{machine()}.
 
 {options.queries} queries of {options.docs} documents, `{options.strategy}`, concurrency {options.concurrency},
 timeout {options.timeout:g} s, {options.retries} retries, seed {options.seed}. Of {sum(flaky.did.values())} requests
@@ -129,6 +129,13 @@ Queries failed:
 
 {named}
 """
+
+
+def machine() -> str:
+    """The processor, and how many cores this may use."""
+    info = Path("/proc/cpuinfo")
+    names = [line.partition(":")[2].strip() for line in info.read_text().split("\n") if line.startswith("model name")]
+    return f"{len(os.sched_getaffinity(0))} cores of {names[0] if names else platform.processor()}"
 
 
 def execute(options: argparse.Namespace) -> tuple[Run, Flaky, float]:

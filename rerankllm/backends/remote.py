@@ -221,6 +221,7 @@ class RemoteBackend(ABC):
 
     def _open(self, bound: _Bound) -> None:
         self._failures = self._given_up = 0
+        self._silent_until = 0.0
         bound.opened.set()
 
     def _turn_away(self, reason: str, bound: _Bound) -> None:

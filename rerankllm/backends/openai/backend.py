@@ -18,7 +18,7 @@ from rerankllm.backends.base import (
 )
 from rerankllm.backends.estimate import tokenizer_for
 from rerankllm.backends.openai.batch import UPLOAD_SECONDS, Jobs
-from rerankllm.backends.openai.catalogue import known
+from rerankllm.backends.openai.catalogue import Known, known
 from rerankllm.backends.openai.endpoint import OPENAI_URL, Endpoint, attempts_of
 from rerankllm.backends.openai.posting import Api, Poster
 from rerankllm.backends.openai.reading import Reader
@@ -110,18 +110,6 @@ class OpenAI(RemoteBackend):
         if untold and temperature:
             raise InputError(f"openai:{name} thinks before it answers and takes no temperature; leave it out, or say "
                              "reasoning=false if it does not think")  # fmt: skip
-        options = {
-            "base_url": None if endpoint.url == OPENAI_URL else endpoint.url,
-            "api": None if api == "chat" else api,
-            "temperature": _shown_unless(0.0, temperature),
-            "repetition_penalty": _shown_unless(1.0, repetition_penalty),
-            "reasoning": None if reasoning is None else str(reasoning).lower(),
-            "reasoning_effort": reasoning_effort,
-            "max_tokens": max_tokens,
-            "seed": seed,
-            "context": context,
-        }
-        shown = "&".join(f"{key}={value}" for key, value in options.items() if value is not None)
         server = Server() if endpoint.is_openai else look(endpoint, name)
         penalty = None if endpoint.is_openai or untold else repetition_penalty
         self._poster = Poster(
@@ -141,7 +129,18 @@ class OpenAI(RemoteBackend):
             },
         )
         super().__init__(
-            model=f"openai:{name}" + (f"?{shown}" if shown else ""),
+            model=_printed(
+                name,
+                base_url=None if endpoint.url == OPENAI_URL else endpoint.url,
+                api=None if api == "chat" else api,
+                temperature=_shown_unless(0.0, temperature),
+                repetition_penalty=_shown_unless(1.0, repetition_penalty),
+                reasoning=None if reasoning is None else str(reasoning).lower(),
+                reasoning_effort=reasoning_effort,
+                max_tokens=max_tokens,
+                seed=seed,
+                context=context,
+            ),
             capabilities=Capabilities(
                 generate=True,
                 label_logprobs=0 if thinks else self._poster.alternatives,
@@ -155,9 +154,10 @@ class OpenAI(RemoteBackend):
         )
         self._endpoint, self._timeout, self._retries = endpoint, timeout, retries
         self._reader = Reader(self.model, endpoint, self._poster)
-        listed = (about.prompt, about.completion) if endpoint.is_openai else (None, None)
-        self._prices = tuple(
-            own if given is None else given for given, own in zip((price_prompt, price_completion), listed, strict=True)
+        listed = about if endpoint.is_openai else Known()
+        self._prices = (
+            listed.prompt if price_prompt is None else price_prompt,
+            listed.completion if price_completion is None else price_completion,
         )
         self._batch_poll = batch_poll if batch else None
         self._client: AsyncOpenAI | None = None
@@ -244,6 +244,12 @@ class OpenAI(RemoteBackend):
         """What an answer of a batch job means."""
         assert isinstance(work, Request)  # noqa: S101
         return answer if isinstance(answer, CallFailed) else plain(await self._reader.outcome(work, answer, attempts=1))
+
+
+def _printed(name: str, **options: str | float | None) -> str:
+    """The spec of a model with these options, those that are None left out."""
+    shown = "&".join(f"{key}={value}" for key, value in options.items() if value is not None)
+    return f"openai:{name}" + (f"?{shown}" if shown else "")
 
 
 def _shown_unless(default: float, value: float | None) -> float | str | None:

@@ -80,7 +80,11 @@ class Poster:
         return most if self.thinks else 0
 
     def choices(self, request: Request) -> tuple[str, ...]:
-        """The texts one of which the host is asked to hold the answer to; none where it cannot, or not yet."""
+        """The texts one of which the host is asked to hold the answer to; none where it cannot, or while it thinks.
+
+        So the first token is a label, as where label logits are read in this process. vLLM masks all other tokens
+        before it reports log-probabilities: those of the labels then add up to one, and none is left unreported.
+        """
         if not self.is_vllm or self.thinks or isinstance(request.want, ReadContinuation):
             return ()
         return request.want.labels if isinstance(request.want, ReadLabels) else request.want.choices
