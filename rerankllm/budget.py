@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 from enum import Enum
 
-from rerankllm.backends.base import Backend, CallFailed, ChatPrompt, Outcome, Request, TokenPrompt, Work
+from rerankllm.backends.base import Backend, CallFailed, ChatPrompt, Outcome, Request, TextPrompt, TokenPrompt, Work
 from rerankllm.data import Usage
 from rerankllm.errors import CapabilityError, InputError
 
@@ -153,9 +153,9 @@ def most_of(backend: Backend, work: Work) -> Usage:
     return Usage(prompt_tokens(backend, work.prompt), backend.most_tokens(work.want))
 
 
-def prompt_tokens(backend: Backend, prompt: ChatPrompt | TokenPrompt) -> int:
+def prompt_tokens(backend: Backend, prompt: ChatPrompt | TextPrompt | TokenPrompt) -> int:
     """The tokens of a prompt as far as they can be counted here."""
     if isinstance(prompt, TokenPrompt):
         return len(prompt.ids)
-    encode = backend.tokenizer.encode
-    return sum(len(encode(message.content)) for message in prompt.messages)
+    texts = [prompt.text] if isinstance(prompt, TextPrompt) else [message.content for message in prompt.messages]
+    return sum(len(backend.tokenizer.encode(text)) for text in texts)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from rerankllm.backends.base import Backend, Outcome, Reply, Request, Response, TokenPrompt, Work
+from rerankllm.backends.base import Backend, Outcome, Reply, Request, Response, TextPrompt, TokenPrompt, Work
 from rerankllm.data import Document, Query, Usage
 from rerankllm.judgements import Answer, Embed, ParseReport, Status, WeakOrder
 
@@ -24,6 +24,8 @@ def shown(work: Work, backend: Backend) -> str:
         return "\n".join((f"{type(work).__name__}: {work.query.text}", *texts))
     if isinstance(work.prompt, TokenPrompt):
         return backend.tokenizer.decode(work.prompt.ids)
+    if isinstance(work.prompt, TextPrompt):
+        return work.prompt.text
     return "\n".join(f"<{message.role}>\n{message.content}" for message in work.prompt.messages)
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, Self, TypeAlias
 
 from rerankllm.backends.base import Backend
 from rerankllm.budget import Budget, Limits
-from rerankllm.data import Candidate, Document, Ledger, Provenance, Query, Ranking, Result
+from rerankllm.data import Candidate, Document, Ledger, Provenance, Query, Ranking, Result, Usage
 from rerankllm.drivers.base import Driver
 from rerankllm.drivers.concurrent import Concurrent
 from rerankllm.drivers.events import Failed, QueryOutcome
@@ -114,7 +114,8 @@ class Reranker:
         self._budget = Budget(limits)
         for backend in self._panel.backends:
             self._budget.check(backend)
-        kind = driver or ("concurrent" if self.remote else "rounds")
+        remote = any(backend.capabilities.remote for backend in self._panel.backends)
+        kind = driver or ("concurrent" if remote else "rounds")
         make: type[Driver] = Concurrent if kind == "concurrent" else Rounds
         self._driver = make(self._panel.resolve, observer, self._budget)
         self.journal: Journal | None = None
@@ -128,9 +129,9 @@ class Reranker:
         return self._panel.models
 
     @property
-    def remote(self) -> bool:
-        """Whether any of the models is behind an API, where calls cost money or time that should not be lost."""
-        return any(backend.capabilities.remote for backend in self._panel.backends)
+    def paid(self) -> bool:
+        """Whether any of the models is one whose calls cost money, or may."""
+        return any(backend.cost(Usage(1, 1)) != 0 for backend in self._panel.backends)
 
     @property
     def backend(self) -> Backend:

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from typing import Any, Self, TypeAlias
 from urllib.parse import urlsplit
 
+from scripted_batches import Batches
+
 USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
 
 
@@ -84,19 +86,34 @@ Script: TypeAlias = Callable[[dict[str, Any], int], Action]
 
 
 class ScriptedServer:
-    """Serves POST /v1/chat/completions by script, and GET /v1/models; a context manager. Can be a proxy.
+    """Serves POST /v1/chat/completions and /v1/completions by script, and GET /v1/models; a context manager.
+
+    Can be a proxy.
+
+    Args:
+        script: What becomes of each completion request.
+        models: The entries of the list of models; None for a server without that route.
+        batches: Serves the files and batches routes.
 
     Attributes:
         url: Base URL.
-        bodies: Parsed bodies of the chat requests, in the order received.
+        bodies: Parsed bodies of the completion requests, in the order received.
         headers: Their headers, names in lower case.
-        in_flight: Chat requests being answered now.
+        looks: How often the list of models was asked for.
+        in_flight: Completion requests being answered now.
         max_in_flight: The most there were at a time.
     """
 
-    def __init__(self, script: Script, models: Sequence[str] = ("scripted",)) -> None:
+    def __init__(
+        self,
+        script: Script,
+        models: Action | Sequence[Mapping[str, Any]] | None = ({"id": "scripted"},),
+        batches: Batches | None = None,
+    ) -> None:
         self.script = script
+        self.batches = batches
         self.models = models
+        self.looks = 0
         self.url = ""
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
@@ -110,7 +127,7 @@ class ScriptedServer:
 
     @property
     def calls(self) -> int:
-        """Chat requests received."""
+        """Completion requests received."""
         return len(self.bodies)
 
     def __enter__(self) -> Self:
@@ -165,24 +182,41 @@ class ScriptedServer:
 
     async def _answer(
         self,
+        method: str,
         path: str,
         headers: dict[str, str],
         body: bytes,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:
-        if path == "/v1/models":
-            listing = [{"id": model, "object": "model"} for model in self.models]
-            await _send(writer, 200, json.dumps({"object": "list", "data": listing}))
-        elif path == "/v1/chat/completions":
+        if path == "/v1/models" and self.models is not None:
+            self.looks += 1
+            if isinstance(self.models, Sequence):
+                await _send(writer, 200, json.dumps({"object": "list", "data": self.models}))
+            else:
+                await _act(self.models, {}, reader, writer)
+        elif path in {"/v1/chat/completions", "/v1/completions"}:
             parsed = json.loads(body)
             number = self.calls
             self.bodies.append(parsed)
             self.headers.append(headers)
             with self._counted():
                 await _act(self.script(parsed, number), parsed, reader, writer)
+        elif self.batches and (response := self.batches.respond(method, path, body, self._offline)):
+            self.headers.append(headers)
+            await _send(writer, *response)
         else:
             await _send(writer, 404, json.dumps({"error": {"message": f"no route {path}"}}))
+
+    def _offline(self, request: dict[str, Any]) -> tuple[int, Any]:
+        """Status and body of one request of a batch job."""
+        number = self.calls
+        self.bodies.append(request)
+        action = self.script(request, number)
+        if isinstance(action, Answer):
+            return 200, completion(action, request)
+        assert isinstance(action, Status)
+        return action.code, action.body
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -194,8 +228,8 @@ class ScriptedServer:
             self.in_flight -= 1
 
 
-async def _receive(reader: asyncio.StreamReader) -> tuple[str, dict[str, str], bytes] | None:
-    """Path, headers and body of the next request, None when there is none."""
+async def _receive(reader: asyncio.StreamReader) -> tuple[str, str, dict[str, str], bytes] | None:
+    """Method, path, headers and body of the next request, None when there is none."""
     head = await reader.readline()
     if not head.strip():
         return None
@@ -204,7 +238,8 @@ async def _receive(reader: asyncio.StreamReader) -> tuple[str, dict[str, str], b
         name, _, value = line.partition(":")
         headers[name.lower()] = value.strip()
     body = await reader.readexactly(int(headers.get("content-length", 0)))
-    return urlsplit(head.split()[1].decode()).path, headers, body
+    method, target = head.decode("latin-1").split()[:2]
+    return method, urlsplit(target).path, headers, body
 
 
 async def _gone(reader: asyncio.StreamReader, seconds: float | None) -> bool:
@@ -245,14 +280,19 @@ async def _act(
 
 
 def completion(answer: Answer, request: Mapping[str, Any]) -> dict[str, Any]:
-    """The JSON body of a chat completion."""
-    choice: dict[str, Any] = {
-        "index": 0,
-        "message": {"role": "assistant", "content": answer.text, **answer.message},
-        "finish_reason": answer.finish_reason,
-    }
-    if answer.logprobs is not None and request.get("logprobs"):
-        choice["logprobs"] = {"content": [_position(token, top) for token, top in answer.logprobs]}
+    """The JSON body of a completion, in the shape of the API that was asked."""
+    told = answer.logprobs if request.get("logprobs") else None
+    choice: dict[str, Any] = {"index": 0, "finish_reason": answer.finish_reason}
+    if "prompt" in request:
+        choice["text"] = answer.text
+        if told is not None:
+            values = [top.get(token, -1.0) for token, top in told]
+            tokens, tops = [token for token, _ in told], [top for _, top in told]
+            choice["logprobs"] = {"tokens": tokens, "token_logprobs": values, "top_logprobs": tops}
+    else:
+        choice["message"] = {"role": "assistant", "content": answer.text, **answer.message}
+        if told is not None:
+            choice["logprobs"] = {"content": [_position(token, top) for token, top in told]}
     body = {"id": "chatcmpl-1", "object": "chat.completion", "created": 0, "model": request.get("model")}
     body["choices"] = [{**choice, **answer.choice}]
     return body if answer.usage is None else {**body, "usage": answer.usage}

@@ -1,5 +1,6 @@
 """Hosts that refuse, die and lie: what fails is named, costs what it must, and never becomes a ranking."""
 
+import importlib.util
 import json
 import re
 import signal
@@ -8,10 +9,13 @@ import subprocess
 import sys
 import threading
 import time
+from argparse import Namespace
+from pathlib import Path
 
 import pytest
 from scripted_server import Answer, Delay, Drop, Garbage, Hang, ScriptedServer, Status
 
+from rerankllm.backends.remote import PATIENCE
 from rerankllm.formats.trec import read_run
 from rerankllm.sample import path as sample
 
@@ -143,6 +147,41 @@ def test_slow_and_failing_calls_cost_time_but_no_rankings(rerank):
     assert server.calls == slow["attempts"] > slow["calls"] == 4 * len(RUN)
     with ScriptedServer(reverse) as server:
         assert rerank(server.url)[2] == written
+
+
+def test_a_server_that_dies_midway_costs_a_bounded_number_of_attempts(rerank):
+    """What was ranked before is written; the rest fails by name, and most of it unsent."""
+
+    def script(body, n):
+        return Answer("2") if n < 50 else Status(503, "out of memory", {"retry-after-ms": "1"})
+
+    with ScriptedServer(script) as server:
+        status, err, written, report = rerank(server.url, "--concurrency", 2, strategy="pointwise / text")
+    assert status == 3
+    assert written
+    assert {*written, *report["failures"]} == set(RUN)
+    assert "503: out of memory" in err
+    assert server.calls == report["attempts"]
+    assert server.calls - 50 <= 2 * (3 * 2 + 2 * PATIENCE)
+
+
+@pytest.mark.parametrize(("strategy", "docs"), [("pointwise / labels", 20), ("prp / text", 5)])
+def test_a_flaky_host_costs_time_but_no_rankings(strategy, docs):
+    """The benchmark in eval/faults, small: a fifth of all attempts fail, one way or another."""
+    path = Path(__file__).parents[1] / "eval" / "faults" / "run.py"
+    spec = importlib.util.spec_from_file_location("faults", path)
+    faults = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(faults)
+    options = Namespace(
+        strategy=strategy, queries=10, docs=docs, concurrency=64, timeout=0.5, retries=4, seed=1, share=faults.SHARE
+    )
+    run, flaky, _ = faults.execute(options)
+    assert all(flaky.did[fault] for fault in ("429", "500", "hang", "garbage", "answer"))
+    assert len(run.rankings) == 10
+    assert run.ledger.attempts > run.ledger.calls
+    assert [(name, mine) for name, mine, _ in faults.compare(run, flaky)] == [
+        (name, theirs) for name, _, theirs in faults.compare(run, flaky)
+    ]
 
 
 def test_ctrl_c_ends_cleanly_and_keeps_what_is_done(tmp_path):

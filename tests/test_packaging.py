@@ -18,7 +18,7 @@ def test_the_wheel_carries_prompts_sample_and_types(tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "installed")
         names = archive.namelist()
-    assert "rerankllm/py.typed" in names
+    assert {"rerankllm/py.typed", "rerankllm/backends/openai/models.yaml"} <= set(names)
     assert not [name for name in names if name.startswith(("tests/", "eval/", "prompts/"))]
     code = (
         "import rerankllm; from rerankllm.elicitation.templates import load, names; from rerankllm.sample import path;"

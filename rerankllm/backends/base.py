@@ -37,11 +37,25 @@ class TokenPrompt:
 
 
 @dataclass(frozen=True, slots=True)
+class TextPrompt:
+    """A prompt as plain text, for a backend that applies no chat template and takes no token ids."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Generate:
-    """Wanted: text, greedily decoded unless the model's own spec says otherwise."""
+    """Wanted: text, greedily decoded unless the model's own spec says otherwise.
+
+    Attributes:
+        max_tokens: Bound on it.
+        stop: It ends before any of these.
+        choices: It should be one of these; a backend that can hold the model to them may.
+    """
 
     max_tokens: int
     stop: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +86,11 @@ class Request:
     """One model call.
 
     Attributes:
-        prompt: Token ids where the backend takes them, else messages.
+        prompt: Token ids where the backend takes them, else plain text where it takes that, else messages.
         want: What to read off.
     """
 
-    prompt: ChatPrompt | TokenPrompt
+    prompt: ChatPrompt | TokenPrompt | TextPrompt
     want: Generate | ReadLabels | ReadContinuation
 
 
@@ -159,6 +173,8 @@ class Capabilities:
         continuation_logprobs: Whether it tells the log-probabilities of given tokens.
         logits: Whether it tells the logits of labels too, before they are normalized.
         token_prompts: Whether it takes token ids, and so an answer already opened.
+        text_prompts: Whether it takes plain text instead of chats, and so an answer already opened.
+        opened_chats: Whether it takes chats whose last message, the assistant's, it goes on with.
         separate_decoder: Whether answers start in a decoder of their own, with nothing of the prompt before them.
         context: Tokens that prompt and answer may have together; None where unknown.
         remote: Whether it answers over a network, so that queries should not wait for one another.
@@ -172,6 +188,8 @@ class Capabilities:
     continuation_logprobs: bool = False
     logits: bool = False
     token_prompts: bool = False
+    text_prompts: bool = False
+    opened_chats: bool = False
     separate_decoder: bool = False
     context: int | None = None
     remote: bool = False

@@ -2,6 +2,12 @@
 
 Until one request has succeeded, requests go out one at a time, so that a wrong key costs one call and a wrong
 address a few attempts, however many requests wait. After that, up to `concurrency` go out at a time.
+
+The gate closes again on a host that dies: once `2 * concurrency` requests in a row fail of the host, with no success
+in between. From then on they go out one at a time, as at the start, until one succeeds. So a host that never comes
+back costs at most `3 * concurrency + 2 * PATIENCE` requests, whatever the number of queries: those that close the
+gate, those then under way, and two rounds of probes. After the second round whoever asks within the cool-down is
+turned away unsent, so that the rest of a run fails at once; who comes later finds out whether the host is back.
 """
 
 import asyncio
@@ -9,13 +15,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TypeGuard
 
 from rerankllm.backends.base import CallFailed, Capabilities, Outcome, Request, Response, Tokenizer, Work
 from rerankllm.data import Usage
-from rerankllm.errors import AuthError, BackendError, InputError, UnreachableError
+from rerankllm.errors import AuthError, BackendError, CapabilityError, InputError, UnreachableError
 
 PATIENCE = 3
-"""Requests in a row the host may fail, while it has never served one, before those waiting fail with them."""
+"""Probes in a row the host may fail before those waiting fail with them."""
+COOL_DOWN = 10.0
+"""Seconds without probes after the second round of them in vain; as long as that round took if it took longer."""
 
 
 class Host(StrEnum):
@@ -81,10 +90,13 @@ class RemoteBackend(ABC):
         self._concurrency = concurrency
         self._bound: _Bound | None = None
         self._closed = False
-        self._refusal: str | None = None  # why the host refuses us, for good
-        self._failures = 0  # probes in a row that the host failed
+        self._refusal: AuthError | CapabilityError | None = None  # why nothing more is sent, for good
+        self._failures = 0  # requests in a row that the host failed; while the gate is closed, probes
+        self._probing_since = 0.0
         self._epoch = 0  # grows when those waiting at the gate are turned away
+        self._given_up = 0  # how often that was since a success
         self._turned_away = ""
+        self._silent_until = 0.0
 
     def __repr__(self) -> str:
         """The printed spec; what else it holds is nobody's business."""
@@ -109,6 +121,7 @@ class RemoteBackend(ABC):
 
         Raises:
             AuthError: The host refuses the key, the permission or the model name.
+            CapabilityError: It cannot do what is wanted, of no request.
             UnreachableError: The host cannot be connected to; `NoConnectionError` tells the attempts.
         """
 
@@ -117,33 +130,30 @@ class RemoteBackend(ABC):
         """US dollars for this usage, None when the price is unknown."""
 
     async def complete(self, work: Work) -> Outcome:
-        """Answers one request, waiting for the gate and then for a slot.
+        """Answers one request, waiting for the gate while it is closed and for a slot when it is open.
 
-        Failing to connect is a `CallFailed`. While the host has never served anything, it is that of all who
-        wait at the gate at that moment, with no attempts of their own; who comes later probes again. The same
-        goes for `PATIENCE` time-outs, error statuses or garbled answers in a row.
+        Failing to connect is a `CallFailed`. While the gate is closed, it is that of all who wait at that moment,
+        with no attempts of their own; who comes later probes again, after the cool-down if this was so before. The
+        same goes for `PATIENCE` time-outs, error statuses or garbled answers in a row.
 
         Raises:
             AuthError: The host refused this request, or one before it: then nothing more is sent.
+            CapabilityError: The same, since it cannot do what is wanted.
             BackendError: Used from another event loop than before, or after `aclose`.
         """
         bound = self._bind()
         if not isinstance(work, Request):
             return CallFailed(f"{self.model} answers prompts only, not a bare {type(work).__name__}", attempts=0)
         epoch = self._epoch
-        if not bound.opened.is_set():
-            async with bound.gate:
+        while True:
+            was_open = bound.opened.is_set()
+            async with bound.slots if was_open else bound.gate:
                 self._stop_if_refused()
-                if epoch != self._epoch:
+                is_open = bound.opened.is_set()
+                if not is_open and (epoch != self._epoch or bound.loop.time() < self._silent_until):
                     return CallFailed(self._turned_away, attempts=0)
-                if not bound.opened.is_set():
-                    return _plain(await self._probe(work, bound))
-        async with bound.slots:
-            self._stop_if_refused()
-            try:
-                return _plain(await self._send(work))
-            except UnreachableError as error:
-                return _unreachable(error)
+                if is_open is was_open:
+                    return plain(await (self._send(work, bound) if is_open else self._probe(work, bound)))
 
     async def complete_all(self, works: Sequence[Work]) -> list[Outcome]:
         """Answers many at once, in order; when one of them raises, so does this, once all have ended."""
@@ -176,41 +186,70 @@ class RemoteBackend(ABC):
 
     async def _probe(self, request: Request, bound: _Bound) -> Response | CallFailed:
         """Sends a request alone, and learns from what becomes of it."""
-        try:
-            outcome = await self._send(request)
-        except UnreachableError as error:
-            self._turn_away(str(error))
-            return _unreachable(error)
-        host = outcome.host if isinstance(outcome, RemoteFailure) else Host.UNKNOWN
-        if isinstance(outcome, Response) or host is Host.SERVES:
-            bound.opened.set()
-        elif host is Host.FAILS:
+        if not self._failures:
+            self._probing_since = bound.loop.time()
+        outcome = await self._attempt(request)
+        if _serves(outcome):
+            self._open(bound)
+        elif _is_the_hosts(outcome):
             self._failures += 1
-            if self._failures >= PATIENCE:
-                self._turn_away(outcome.reason)
+            if self._failures >= PATIENCE or isinstance(outcome, _Unreachable):
+                self._turn_away(outcome.reason, bound)
         return outcome
 
-    async def _send(self, request: Request) -> Response | CallFailed:
+    async def _send(self, request: Request, bound: _Bound) -> Response | CallFailed:
+        """Sends a request among others; closes the gate when too many in a row are failed by the host."""
+        outcome = await self._attempt(request)
+        if _serves(outcome):
+            self._open(bound)
+        elif _is_the_hosts(outcome) and bound.opened.is_set():
+            self._failures += 1
+            if self._failures >= 2 * self._concurrency:
+                bound.opened.clear()
+                self._failures = 0
+        return outcome
+
+    async def _attempt(self, request: Request) -> Response | CallFailed:
         try:
             return await self.send(request)
-        except AuthError as error:
-            self._refusal = str(error)
+        except UnreachableError as error:
+            attempts = error.attempts if isinstance(error, NoConnectionError) else 1
+            return _Unreachable(str(error), attempts, Host.FAILS)
+        except (AuthError, CapabilityError) as error:
+            self._refusal = error
             raise
 
-    def _turn_away(self, reason: str) -> None:
+    def _open(self, bound: _Bound) -> None:
+        self._failures = self._given_up = 0
+        self._silent_until = 0.0
+        bound.opened.set()
+
+    def _turn_away(self, reason: str, bound: _Bound) -> None:
+        now = bound.loop.time()
         self._epoch += 1
+        self._given_up += 1
         self._failures = 0
         self._turned_away = reason
+        if self._given_up > 1:
+            self._silent_until = now + max(COOL_DOWN, now - self._probing_since)
 
     def _stop_if_refused(self) -> None:
         if self._refusal is not None:
-            raise AuthError(self._refusal)
+            raise type(self._refusal)(str(self._refusal))
 
 
-def _plain(outcome: Response | CallFailed) -> Response | CallFailed:
+class _Unreachable(RemoteFailure):
+    """No connection: nobody else need try."""
+
+
+def _serves(outcome: Response | CallFailed) -> bool:
+    return isinstance(outcome, Response) or (isinstance(outcome, RemoteFailure) and outcome.host is Host.SERVES)
+
+
+def _is_the_hosts(outcome: Response | CallFailed) -> TypeGuard[RemoteFailure]:
+    return isinstance(outcome, RemoteFailure) and outcome.host is Host.FAILS
+
+
+def plain(outcome: Response | CallFailed) -> Response | CallFailed:
     """The outcome as callers know it: what it says about the host stays in here."""
     return CallFailed(outcome.reason, outcome.attempts) if isinstance(outcome, RemoteFailure) else outcome
-
-
-def _unreachable(error: UnreachableError) -> CallFailed:
-    return CallFailed(str(error), attempts=error.attempts if isinstance(error, NoConnectionError) else 1)

@@ -110,7 +110,7 @@ def command(
         if dry_run:
             typer.echo(estimate_line(reranker, source.queries, top_k))
             return
-        if reranker.remote:
+        if reranker.paid:
             bar.announce(estimate_line(reranker, source.queries, top_k))
         journal = journal or _default_journal(reranker, output)
         if journal is not None and not no_journal:
@@ -147,8 +147,8 @@ def _rank_all(reranker: Reranker, source: Source, top_k: int | None, writer: Wri
 
 
 def _default_journal(reranker: Reranker, output: Path | None) -> Path | None:
-    """Calls that cost money, or a network's time, are kept beside the output."""
-    return output.with_name(f"{output.name}.journal") if output is not None and reranker.remote else None
+    """Calls that cost money, or may, are kept beside the output."""
+    return output.with_name(f"{output.name}.journal") if output is not None and reranker.paid else None
 
 
 def repeat(settings: dict[str, Any], journal: Path) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
-from rerankllm.backends.base import Capabilities, ChatPrompt, Message, Tokenizer, TokenPrompt
+from rerankllm.backends.base import Capabilities, ChatPrompt, Message, TextPrompt, Tokenizer, TokenPrompt
 from rerankllm.data import Document, Query
 from rerankllm.elicitation.templates import Piece, Slot, Template, escape, pieces
 from rerankllm.errors import TemplateError
@@ -20,7 +20,7 @@ class PromptBuilder:
     """Fills one template for one backend.
 
     Every passage is tokenized once and cut on a token boundary; a template's own words are tokenized once for each
-    number of documents. Backends that take token ids get ids, others messages.
+    number of documents. Backends that take token ids get ids, others plain text or messages.
 
     Attributes:
         template: What to fill.
@@ -43,10 +43,17 @@ class PromptBuilder:
                 f"template {self.template.name} has no place for an instruction: leave --instruction out, or put "
                 "{{ instruction }} into a template of your own"
             )
+        if self.template.completion and not (self.capabilities.token_prompts or self.capabilities.text_prompts):
+            raise TemplateError(f"template {self.template.name} is a completion; this backend takes chats only")
+        if self.template.messages and self.capabilities.text_prompts:
+            raise TemplateError(
+                f"template {self.template.name} is a chat; this backend takes plain text and knows no chat template: "
+                "give it a template with completion:, or use its chat API"
+            )
 
     def build(
         self, query: Query, docs: Sequence[Document], labels: Sequence[str], *, reserve: int
-    ) -> TokenPrompt | ChatPrompt:
+    ) -> TokenPrompt | TextPrompt | ChatPrompt:
         """The prompt.
 
         Args:
@@ -77,8 +84,10 @@ class PromptBuilder:
         if self.capabilities.token_prompts:
             bos = self.tokenizer.bos if self.template.completion else ()
             return TokenPrompt((*bos, *(token for parts in filled for part in parts for token in part)))
+        contents = ["".join(map(self.tokenizer.decode, parts)) for parts in filled]
+        if self.capabilities.text_prompts:
+            return TextPrompt(contents[0])
         roles = [message.role for message in self._messages(tuple(labels))]
-        contents = ("".join(map(self.tokenizer.decode, parts)) for parts in filled)
         return ChatPrompt(tuple(map(Message, roles, contents)))
 
     def opening(self, labels: Sequence[str]) -> str:
@@ -98,7 +107,8 @@ class PromptBuilder:
     def _messages(self, labels: tuple[str, ...]) -> tuple[Message, ...]:
         """The rendered messages; the opening of an answer only where the backend can continue it."""
         messages = self.template.render(labels, instruction=self.instruction is not None)
-        if messages[-1].role == "assistant" and not self.capabilities.token_prompts:
+        continued = self.capabilities.token_prompts or self.capabilities.opened_chats
+        if messages[-1].role == "assistant" and not continued:
             return messages[:-1]
         return messages
 
@@ -107,8 +117,6 @@ class PromptBuilder:
         def make(labels: tuple[str, ...]) -> tuple[tuple[Piece, ...], ...]:
             messages = self._messages(labels)
             if not self.capabilities.token_prompts:
-                if self.template.completion:
-                    raise TemplateError(f"template {self.template.name} is a completion; this backend takes chats only")
                 return tuple(pieces(message.content) for message in messages)
             if self.template.completion:
                 return (pieces(messages[0].content),)

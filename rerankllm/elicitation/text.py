@@ -99,7 +99,8 @@ class _Choice:
         room = self.before + (self.max_tokens or CHOICE_TOKENS)
         shown = label_sets.letters(len(judgement.docs))
         prompt = self.builder.build(judgement.query, judgement.docs, shown, reserve=room)
-        return Request(prompt, Generate(room))
+        choices = () if self.max_tokens or self.before else tuple(label.text for label in self.template.choices)
+        return Request(prompt, Generate(room, choices=choices))
 
     def read(self, judgement: Judgement, response: Response) -> tuple[Answer | Unanswered, ParseReport]:
         del judgement

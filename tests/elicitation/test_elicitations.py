@@ -118,6 +118,11 @@ class TestReasoning:
         with pytest.raises(TemplateError, match="do not fit"):
             bind(Reasoning(budget=990), Permute, small).prepare(self.PERMUTE)
 
+    def test_what_is_thought_is_not_held_to_the_labels(self):
+        score = Score(QUERY, DOCS[0])
+        assert bind(Text(), Score).prepare(score).want.choices == ("0", "1", "2", "3")
+        assert bind(Reasoning(), Score).prepare(score).want.choices == ()
+
     def test_an_answer_already_opened_leaves_no_room_to_think(self, tmp_path):
         template = tmp_path / "opened.yaml"
         template.write_text(

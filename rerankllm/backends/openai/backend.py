@@ -1,66 +1,78 @@
-"""Models behind an OpenAI-compatible chat completions API: OpenAI itself, vLLM, llama.cpp, OpenRouter."""
+"""Models behind an OpenAI-compatible API: OpenAI itself, vLLM, llama.cpp, OpenRouter."""
 
-import asyncio
 import importlib.util
-import logging
-import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rerankllm.backends.base import (
     CallFailed,
     Capabilities,
-    ChatPrompt,
     Generate,
+    Outcome,
     ReadContinuation,
     ReadLabels,
     Request,
     Response,
     Tokenizer,
+    Work,
 )
 from rerankllm.backends.estimate import tokenizer_for
-from rerankllm.backends.openai.chatbody import UnusableError, label_logprobs, read_completion
+from rerankllm.backends.openai.batch import UPLOAD_SECONDS, Jobs
+from rerankllm.backends.openai.catalogue import Known, known
 from rerankllm.backends.openai.endpoint import OPENAI_URL, Endpoint, attempts_of
-from rerankllm.backends.remote import RemoteBackend, RemoteFailure
+from rerankllm.backends.openai.posting import Api, Poster
+from rerankllm.backends.openai.reading import Reader
+from rerankllm.backends.openai.server import Server, look
+from rerankllm.backends.remote import RemoteBackend, plain
 from rerankllm.data import Usage
-from rerankllm.errors import InputError, MissingExtra
+from rerankllm.errors import AuthError, CapabilityError, InputError, MissingExtra
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-log = logging.getLogger(__name__)
-
-MAX_TOP_LOGPROBS = 20
-VARIANTS = 4  # alternatives asked for per label: "A", " A", "[A", "a"
-LABEL_TOKENS = 5  # generated when labels are read: an opening bracket or a line break may come first
+BATCH_SHARE = 0.5
+"""What batch jobs cost of the price."""
 
 
 class OpenAI(RemoteBackend):
-    """One model of a chat completions API.
+    """One model of an OpenAI-compatible API.
 
-    Retries are the SDK's alone: up to `retries`, after a lost connection, time-out, 408, 409, 429 or 5xx,
-    waiting 0.5 to 8 s in between, or as long as the host's Retry-After says. Past 120 s it does not wait:
-    such a call fails at once. So no call takes longer than `(retries + 1) * timeout + retries * 120` seconds.
+    Retries are the SDK's alone: up to `retries`, after a lost connection, time-out, 408, 409, 429, 5xx, or a 200 that
+    holds no completion, waiting 0.5 to 8 s in between, or as long as the host's Retry-After says. Past 120 s it does
+    not wait: such a call fails at once. So no call takes longer than `(retries + 1) * timeout + retries * 120` seconds.
+
+    Other hosts than OpenAI's own are asked for their list of models when this is made (see `server.look`): vLLM
+    servers go on with opened answers and are asked to hold answers to labels, which is checked.
 
     Its printed spec shows the options that bear on the answers, not keys, prices, retries or concurrency.
 
     Args:
         name: The model, as the host calls it.
         base_url: Where the API is; None for `$OPENAI_BASE_URL`, else OpenAI's own.
+        api: `chat`, or `completions` for plain text: hosts that have it go on with opened answers, and prompts must
+            bring what a chat template would.
+        batch: Whether each round goes out as a batch job (see `batch`): half the price, an answer within a day. Asks
+            for few and large rounds: queries advance together, as in the `rounds` driver.
+        batch_poll: Seconds until the first look at such a job.
         api_key_env: Environment variable that holds the key. Hosts other than OpenAI's own may need none.
         concurrency: Requests on their way at any time.
         timeout: Seconds for one attempt, from connecting to the last byte received.
-        retries: Attempts after the first.
-        temperature: 0 is greedy; None leaves it to the host, for models that refuse to be told.
+        retries: Attempts after the first. With the four of the default, of 10,000 calls of which every attempt fails
+            with a probability of a fifth, about 3 are lost.
+        temperature: 0 is greedy; None leaves it to the host. Not sent to OpenAI's models that think first.
         repetition_penalty: 1 is none. Set explicitly, since servers default to others; under both names in use, and
             not to OpenAI's own host, which has none. None leaves it to the host, for those that refuse to be told.
-        max_tokens: Replaces what a request allows its answer, for models that think first.
+        reasoning: Whether the model thinks before it answers: then it tells no log-probabilities, and has room to
+            think. None for what `models.yaml` knows.
+        reasoning_effort: How much it should think, in the host's words, such as `low`; sent where given.
+        max_tokens: Replaces what a request allows its answer, thoughts included.
         seed: Sent along where given.
-        context: Tokens that prompt and answer may have together; None when unknown.
-        price_prompt: US dollars per million prompt tokens; None when unknown.
+        context: Tokens that prompt and answer may have together; None for what the host says, if it does.
+        price_prompt: US dollars per million prompt tokens; None for what `models.yaml` knows of OpenAI's own host.
         price_completion: The same for generated tokens.
 
     Raises:
+        AuthError: The host, asked for its models, refuses the key or does not have this one.
         InputError: An option is out of range, or OpenAI's own host would be asked without a key.
         MissingExtra: The SDK is not installed.
     """
@@ -70,12 +82,17 @@ class OpenAI(RemoteBackend):
         *,
         name: str,
         base_url: str | None = None,
+        api: Api = "chat",
+        batch: bool = False,
+        batch_poll: float = 10.0,
         api_key_env: str = "OPENAI_API_KEY",
         concurrency: int = 16,
         timeout: float = 60.0,
-        retries: int = 2,
+        retries: int = 4,
         temperature: float | None = 0.0,
         repetition_penalty: float | None = 1.0,
+        reasoning: bool | None = None,
+        reasoning_effort: str | None = None,
         max_tokens: int | None = None,
         seed: int | None = None,
         context: int | None = None,
@@ -84,79 +101,124 @@ class OpenAI(RemoteBackend):
     ) -> None:
         if any(importlib.util.find_spec(package) is None for package in ("openai", "httpx2")):
             raise MissingExtra("pip install 'rerankllm[openai]'")
-        if not name or timeout <= 0 or retries < 0 or (max_tokens is not None and max_tokens < 1):
-            raise InputError(
-                f"openai:{name}: needs a name, timeout above 0, retries of 0 or more, max_tokens of 1 or more"
-            )
-        self._endpoint = Endpoint.at(base_url, api_key_env)
-        options = {
-            "base_url": None if self._endpoint.url == OPENAI_URL else self._endpoint.url,
-            "temperature": _shown_unless(0.0, temperature),
-            "repetition_penalty": _shown_unless(1.0, repetition_penalty),
-            "max_tokens": max_tokens,
-            "seed": seed,
-            "context": context,
-        }
-        shown = "&".join(f"{key}={value}" for key, value in options.items() if value is not None)
+        if not name or min(timeout, batch_poll) <= 0 or retries < 0 or (max_tokens is not None and max_tokens < 1):
+            raise InputError(f"openai:{name}: needs a name, timeout and batch_poll above 0, retries of 0 or more, "
+                             "max_tokens of 1 or more")  # fmt: skip
+        endpoint, about = Endpoint.at(base_url, api_key_env), known(name)
+        thinks = about.thinks if reasoning is None else reasoning
+        untold = thinks and (about.thinks or endpoint.is_openai)  # OpenAI's thinking models refuse sampling options
+        if untold and temperature:
+            raise InputError(f"openai:{name} thinks before it answers and takes no temperature; leave it out, or say "
+                             "reasoning=false if it does not think")  # fmt: skip
+        server = Server() if endpoint.is_openai else look(endpoint, name)
+        penalty = None if endpoint.is_openai or untold else repetition_penalty
+        self._poster = Poster(
+            model=name,
+            api=api,
+            new_limit=endpoint.is_openai or untold,
+            is_vllm=server.is_vllm,
+            thinks=thinks,
+            max_tokens=max_tokens,
+            context=context or server.context,
+            sampling={
+                "temperature": None if untold else temperature,
+                "repetition_penalty": penalty,  # vLLM, SGLang, OpenRouter
+                "repeat_penalty": penalty,  # llama.cpp, Ollama
+                "reasoning_effort": reasoning_effort,
+                "seed": seed,
+            },
+        )
         super().__init__(
-            model=f"openai:{name}" + (f"?{shown}" if shown else ""),
-            capabilities=Capabilities(generate=True, label_logprobs=MAX_TOP_LOGPROBS, context=context, remote=True),
+            model=_printed(
+                name,
+                base_url=None if endpoint.url == OPENAI_URL else endpoint.url,
+                api=None if api == "chat" else api,
+                temperature=_shown_unless(0.0, temperature),
+                repetition_penalty=_shown_unless(1.0, repetition_penalty),
+                reasoning=None if reasoning is None else str(reasoning).lower(),
+                reasoning_effort=reasoning_effort,
+                max_tokens=max_tokens,
+                seed=seed,
+                context=context,
+            ),
+            capabilities=Capabilities(
+                generate=True,
+                label_logprobs=0 if thinks else self._poster.alternatives,
+                text_prompts=api == "completions",
+                opened_chats=api == "chat" and server.is_vllm,
+                context=self._poster.room,
+                remote=not batch,  # in batch mode queries should wait for one another
+            ),
             default_strategy="sliding / text",
             concurrency=concurrency,
         )
-        self._name, self._timeout, self._retries = name, timeout, retries
-        penalty = None if self._endpoint.is_openai else repetition_penalty
-        self._sampling = {
-            "temperature": temperature,
-            "repetition_penalty": penalty,  # vLLM, SGLang, OpenRouter
-            "repeat_penalty": penalty,  # llama.cpp, Ollama
-            "seed": seed,
-        }
-        self._max_tokens = max_tokens
-        self._prices = (price_prompt, price_completion)
+        self._endpoint, self._timeout, self._retries = endpoint, timeout, retries
+        self._reader = Reader(self.model, endpoint, self._poster)
+        listed = about if endpoint.is_openai else Known()
+        self._prices = (
+            listed.prompt if price_prompt is None else price_prompt,
+            listed.completion if price_completion is None else price_completion,
+        )
+        self._batch_poll = batch_poll if batch else None
         self._client: AsyncOpenAI | None = None
-        self._said_estimated = False
 
     @property
     def tokenizer(self) -> Tokenizer:
         """The one tiktoken has for models it knows by name, else an estimate."""
-        return tokenizer_for(self._name)
+        return tokenizer_for(self._poster.model)
 
     def cost(self, usage: Usage) -> float | None:
-        """US dollars at the prices given, None when either is unknown."""
+        """US dollars for this usage, None when a price is unknown.
+
+        An upper bound where the host takes less for prompt tokens that it finds in its cache: usage does not say which.
+        """
         prompt, completion = self._prices
         if prompt is None or completion is None:
             return None
-        return (prompt * usage.prompt_tokens + completion * usage.completion_tokens) / 1e6
+        share = 1.0 if self._batch_poll is None else BATCH_SHARE
+        return share * (prompt * usage.prompt_tokens + completion * usage.completion_tokens) / 1e6
 
     def most_tokens(self, want: Generate | ReadLabels | ReadContinuation) -> int:
         """What the host is told not to exceed."""
-        return (self._max_tokens or want.max_tokens) if isinstance(want, Generate) else LABEL_TOKENS
+        return self._poster.most_tokens(want)
+
+    async def complete(self, work: Work) -> Outcome:
+        """Answers one request; see `RemoteBackend.complete`. In batch mode it is a job of its own."""
+        return await super().complete(work) if self._batch_poll is None else (await self.complete_all([work]))[0]
+
+    async def complete_all(self, works: Sequence[Work]) -> list[Outcome]:
+        """Answers many; see `RemoteBackend.complete_all`. In batch mode they are one job, or as few as can be."""
+        if self._batch_poll is None:
+            return await super().complete_all(works)
+        self._bind()
+        self._stop_if_refused()
+        outcomes = [self._unfit(work) for work in works]
+        fit = [work for work, unfit in zip(works, outcomes, strict=True) if unfit is None and isinstance(work, Request)]
+        path, model = self._poster.path, self._poster.model
+        jobs = Jobs(self._sdk(), self._endpoint, model=model, path=path, poll=self._batch_poll)
+        try:
+            answers = iter(await jobs.answer([self._poster.body(request) for request in fit]))
+        except (AuthError, CapabilityError) as error:
+            self._refusal = error
+            raise
+        return [unfit or await self._answered(work, next(answers)) for work, unfit in zip(works, outcomes, strict=True)]
 
     async def send(self, request: Request) -> Response | CallFailed:
-        """Sends one chat completion and reads what is wanted off its body; see `RemoteBackend.send`."""
-        unfit = _unfit(request)
+        """Sends one completion and reads what is wanted off its body; see `RemoteBackend.send`."""
+        unfit = self._unfit(request)
         if unfit is not None:
-            return CallFailed(f"{self.model}: {unfit}", attempts=0)
+            return unfit
         import httpx2  # noqa: PLC0415
         import openai  # noqa: PLC0415
 
-        if self._client is None:
-            self._client = self._endpoint.client(
-                timeout=self._timeout, retries=self._retries, concurrency=self._concurrency
-            )
+        body = self._poster.body(request)
         try:
-            raw = await self._client.post("/chat/completions", cast_to=httpx2.Response, body=self._body(request))
+            raw = await self._sdk().post(self._poster.path, cast_to=httpx2.Response, body=body)
         except openai.APIStatusError as error:
-            return self._endpoint.refused(error, self._name)
+            return self._endpoint.refused(error, self._poster.model)
         except openai.APIConnectionError as error:
             return self._endpoint.cut_off(error, self._timeout)
-        attempts = attempts_of(raw.request)
-        try:
-            return await self._read(request, raw.text, attempts)
-        except UnusableError as error:
-            said = f": {self._endpoint.shown(error.said)}" if error.said else ""
-            return RemoteFailure(f"{self._endpoint.host}: {error.reason}{said}", attempts, error.host)
+        return await self._reader.outcome(request, raw.text, attempts_of(raw.request))
 
     async def aclose(self) -> None:
         """Closes the connections; call it on the event loop they belong to."""
@@ -165,63 +227,31 @@ class OpenAI(RemoteBackend):
             await self._client.close()
         await super().aclose()
 
-    def _body(self, request: Request) -> dict[str, Any]:
-        """The JSON to post."""
-        body: dict[str, Any] = {"model": self._name, "messages": _messages(request)}
-        if isinstance(request.want, Generate) and request.want.stop:
-            body["stop"] = list(request.want.stop)
-        elif isinstance(request.want, ReadLabels):
-            wanted = min(MAX_TOP_LOGPROBS, VARIANTS * len(request.want.labels))
-            body |= {"logprobs": True, "top_logprobs": wanted}
-        limit = self.most_tokens(request.want)
-        body["max_completion_tokens" if self._endpoint.is_openai else "max_tokens"] = limit
-        return body | {key: value for key, value in self._sampling.items() if value is not None}
+    def _sdk(self) -> "AsyncOpenAI":
+        if self._client is None:
+            timeout = self._timeout if self._batch_poll is None else max(self._timeout, UPLOAD_SECONDS)
+            self._client = self._endpoint.client(timeout=timeout, retries=self._retries, concurrency=self._concurrency)
+        return self._client
 
-    async def _read(self, request: Request, body: str, attempts: int) -> Response:
-        """What is wanted of a completion.
+    def _unfit(self, work: Work) -> CallFailed | None:
+        """Why this cannot be sent, if it cannot."""
+        if not isinstance(work, Request):
+            return CallFailed(f"{self.model} answers prompts only, not a bare {type(work).__name__}", attempts=0)
+        unfit = self._poster.unfit(work)
+        return None if unfit is None else CallFailed(f"{self.model}: {unfit}", attempts=0)
 
-        Raises:
-            UnusableError: It is not there.
-        """
-        completion = read_completion(body)
-        labels = request.want.labels if isinstance(request.want, ReadLabels) else None
-        logprobs, floor = ((), math.nan) if labels is None else label_logprobs(completion.positions, labels)
-        return Response(
-            text=completion.text if labels is None else "",
-            logprobs=logprobs,
-            floor=floor,
-            usage=completion.usage or await self._estimated(request, completion.text),
-            attempts=attempts,
-            finish_reason=completion.finish_reason,
-        )
+    async def _answered(self, work: Work, answer: str | CallFailed) -> Response | CallFailed:
+        """What an answer of a batch job means."""
+        assert isinstance(work, Request)  # noqa: S101
+        return answer if isinstance(answer, CallFailed) else plain(await self._reader.outcome(work, answer, attempts=1))
 
-    async def _estimated(self, request: Request, text: str) -> Usage:
-        """Tokens counted here, for a host that does not say."""
-        if not self._said_estimated:
-            self._said_estimated = True
-            log.warning("%s reports no usage: tokens are counted here, without its chat template", self.model)
-        tokenizer = await asyncio.to_thread(lambda: self.tokenizer)  # may have to fetch a vocabulary
-        prompt = sum(len(tokenizer.encode(message["content"])) for message in _messages(request))
-        return Usage(prompt, len(tokenizer.encode(text)))
+
+def _printed(name: str, **options: str | float | None) -> str:
+    """The spec of a model with these options, those that are None left out."""
+    shown = "&".join(f"{key}={value}" for key, value in options.items() if value is not None)
+    return f"openai:{name}" + (f"?{shown}" if shown else "")
 
 
 def _shown_unless(default: float, value: float | None) -> float | str | None:
     """An option as the printed spec shows it: None, for not at all, when it is the default."""
     return "none" if value is None else (None if value == default else value)
-
-
-def _unfit(request: Request) -> str | None:
-    """Why this request cannot be put to a chat API, or None."""
-    if isinstance(request.want, ReadContinuation):
-        return "chat APIs do not tell log-probabilities of given tokens; use another elicitation, such as / text"
-    if not isinstance(request.prompt, ChatPrompt):
-        return "chat APIs take messages, not token ids"
-    if not request.prompt.messages or request.prompt.messages[-1].role == "assistant":
-        return "chat APIs cannot continue an answer already opened; end the prompt with a user message"
-    return None
-
-
-def _messages(request: Request) -> list[Mapping[str, str]]:
-    """The turns as they are posted; half surrogates, which no UTF-8 can carry, become question marks."""
-    turns = request.prompt.messages if isinstance(request.prompt, ChatPrompt) else ()
-    return [{"role": turn.role, "content": turn.content.encode("utf-8", "replace").decode()} for turn in turns]

@@ -1,4 +1,4 @@
-"""Reading what a chat completions API sent back. Pure: text in, values out.
+"""Reading what an OpenAI-compatible API sent back. Pure: text in, values out.
 
 Hosts lie: they answer 200 with an error, a web page or half a document. All of it is checked before it counts
 as a model's answer; what does not count is an `UnusableError`.
@@ -6,17 +6,20 @@ as a model's answer; what does not count is an `UnusableError`.
 
 import html
 import json
-import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rerankllm.backends.base import log_sum_exp
+from rerankllm.backends.openai.posting import Api
 from rerankllm.backends.remote import Host
 from rerankllm.data import Usage
 
-BRACKETS = "[](){}<>"
+_OVERFLOW = re.compile(
+    "context_length_exceeded|exceed_context_size|maximum context length|max_model_len|exceeds? the available context"
+    "|exceeds? (?:the )?(?:model'?s? )?(?:maximum )?context (?:length|size|window)|prompt is too long",
+    re.IGNORECASE,
+)
 
 
 class UnusableError(Exception):
@@ -37,39 +40,53 @@ class UnusableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """One chat completion.
+    """One completion.
 
     Attributes:
         text: What the model wrote.
         finish_reason: Why it stopped.
         usage: Tokens, None where the host does not say.
-        positions: One entry a generated token, as the host sent them; empty where it sent none.
+        positions: One entry a generated token, as chat APIs send them; empty where there are none.
+        reasoning: What the model thought, "" where the host hides it; None where it is part of the text, if anywhere.
     """
 
     text: str
     finish_reason: str
     usage: Usage | None
     positions: Sequence[Any]
+    reasoning: str | None = None
 
 
-def read_completion(body: str) -> Completion:
+def check(path: str, body: str) -> None:
+    """Whether a body of status 200 can be what this route answers.
+
+    Raises:
+        UnusableError: It cannot, and asking again may help.
+    """
+    if path.endswith("/completions"):
+        try:
+            read_completion(body, "chat" if path.endswith("/chat/completions") else "completions")
+        except UnusableError as error:
+            if error.host is Host.FAILS:
+                raise
+    elif not path.endswith("/content"):
+        _json(body)
+
+
+def read_completion(body: str, api: Api = "chat") -> Completion:
     """The model's answer in `body`.
 
     Raises:
-        UnusableError: There is none: no chat completion, an error posing as one, a refusal, a content filter.
+        UnusableError: There is none: no completion, an error posing as one, a refusal, a content filter.
     """
-    try:
-        payload = json.loads(body)
-    except (ValueError, RecursionError):
-        raise UnusableError("answered 200 with something that is no JSON", body, Host.FAILS) from None
-    payload = payload if isinstance(payload, dict) else {}
+    payload = _mapping(_json(body))
     choice = _first(payload.get("choices"))
-    message = choice.get("message") if choice else None
+    message = None if choice is None else _message(choice, api)
     failed = payload.get("error") or (choice or {}).get("error")
-    if choice is None or not isinstance(message, dict) or failed:
-        what = "an error" if failed else "something that is no chat completion"
+    if choice is None or message is None or failed:
+        what = "an error" if failed else "something that is no completion"
         said = json.dumps({"error": failed}) if failed else body
-        raise UnusableError(f"answered 200 with {what}", said, Host.FAILS)
+        raise UnusableError(f"answered 200 with {what}", said, Host.UNKNOWN if _is_final(failed) else Host.FAILS)
     text, refusal, finish_reason = message.get("content"), message.get("refusal"), choice.get("finish_reason")
     if finish_reason == "content_filter":
         raise UnusableError("withheld the answer: content filter")
@@ -77,43 +94,18 @@ def read_completion(body: str) -> Completion:
         raise UnusableError("the model refused", str(refusal))
     if not isinstance(text, str | None) or not isinstance(finish_reason, str | None):
         raise UnusableError("answered 200 with a completion of unknown shape", body, Host.FAILS)
-    logprobs = choice.get("logprobs")
-    positions = logprobs.get("content") if isinstance(logprobs, dict) else None
     return Completion(
         text=text or "",
         finish_reason=finish_reason or "stop",
         usage=_usage(payload.get("usage")),
-        positions=positions if isinstance(positions, list) else (),
+        positions=_positions(choice.get("logprobs")),
+        reasoning=_reasoning(message, payload.get("usage")),
     )
 
 
-def label_logprobs(positions: Sequence[Any], labels: Sequence[str]) -> tuple[tuple[float, ...], float]:
-    """The log-probability of each label where the model began to spell one, and the least of all reported there.
-
-    That is the first generated token which, white space and brackets around it aside, is a label and no part
-    of a longer word. Each label's value sums over the alternatives there that spell it; NaN if none does.
-
-    Args:
-        positions: `Completion.positions`.
-        labels: Label texts, distinct. Case counts only where they differ by nothing else.
-
-    Raises:
-        UnusableError: No log-probabilities, no alternatives, or no label among the tokens.
-    """
-    if not positions:
-        raise UnusableError("this server returned no logprobs; use / text")
-    fold = _folding(labels)
-    wanted = [fold(label) for label in labels]
-    spelled = [str(_mapping(position).get("token", "")) for position in positions]
-    for index, token in enumerate(spelled):
-        if fold(token) in wanted and not _inside_word(spelled, index):
-            found = _alternatives(positions[index])
-            if not found:
-                raise UnusableError("this server returned no top_logprobs beside the chosen token; use / text")
-            sums = {label: [value for text, value in found if fold(text) == label] for label in wanted}
-            values = tuple(log_sum_exp(sums[label]) if sums[label] else math.nan for label in wanted)
-            return values, min(value for _, value in found)
-    raise UnusableError("none of the labels was generated; use / text", "".join(spelled))
+def overflows(body: str) -> bool:
+    """Whether an error body says that the prompt is longer than the model's context."""
+    return _OVERFLOW.search(body) is not None
 
 
 def excerpt(text: str, limit: int = 200) -> str:
@@ -136,6 +128,55 @@ def server_message(body: str) -> str:
     return excerpt(value if isinstance(value, str) else json.dumps(value)) or "no message"
 
 
+def _json(body: str) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise UnusableError("answered 200 with something that is no JSON", body, Host.FAILS) from None
+
+
+def _message(choice: Mapping[str, Any], api: Api) -> Mapping[str, Any] | None:
+    """The answer in a choice, in the chat API's shape; None where there is none."""
+    if api == "completions":
+        return {"content": choice["text"]} if "text" in choice else None
+    message = choice.get("message")
+    return message if isinstance(message, dict) else None
+
+
+def _is_final(error: Any) -> bool:
+    """Whether an error posing as an answer has a code that asking again does not help against."""
+    code = _mapping(error).get("code")
+    return type(code) is int and 400 <= code < 500 and code not in {408, 409, 429}  # noqa: PLR2004
+
+
+def _reasoning(message: Mapping[str, Any], usage: Any) -> str | None:
+    """What was thought, under the names that hosts keep it apart by; "" where they only count it."""
+    for told in (message.get("reasoning_content"), message.get("reasoning")):
+        if isinstance(told, str):
+            return told
+    thought = _mapping(_mapping(usage).get("completion_tokens_details")).get("reasoning_tokens")
+    return "" if type(thought) is int and thought > 0 else None
+
+
+def _positions(logprobs: Any) -> Sequence[Any]:
+    """One entry a generated token, in the chat API's shape."""
+    given = _mapping(logprobs)
+    content = given.get("content")
+    if isinstance(content, list):
+        return content
+    tokens, values, tops = (given.get(key) for key in ("tokens", "token_logprobs", "top_logprobs"))
+    if not (isinstance(tokens, list) and isinstance(values, list) and isinstance(tops, list)):
+        return ()
+    return [
+        {
+            "token": token,
+            "logprob": value,
+            "top_logprobs": [{"token": text, "logprob": logprob} for text, logprob in _mapping(top).items()],
+        }
+        for token, value, top in zip(tokens, values, tops, strict=False)
+    ]
+
+
 def _first(choices: Any) -> dict[str, Any] | None:
     first = choices[0] if isinstance(choices, list) and choices else None
     return first if isinstance(first, dict) else None
@@ -149,42 +190,3 @@ def _usage(value: Any) -> Usage | None:
     counts = [_mapping(value).get(key) for key in ("prompt_tokens", "completion_tokens")]
     prompt, completion = (count if type(count) is int and count >= 0 else None for count in counts)
     return None if prompt is None or completion is None else Usage(prompt, completion)
-
-
-def _bare(token: str) -> str:
-    """A token without what surrounds its word; some hosts show a leading space as a mark of its own."""
-    return token.strip("\u2581\u0120").strip().strip(BRACKETS).strip()
-
-
-def _folding(labels: Sequence[str]) -> Callable[[str], str]:
-    """The most forgiving way to compare tokens that still tells the labels apart."""
-    ways: tuple[Callable[[str], str], ...] = (lambda token: _bare(token).casefold(), _bare, str.strip)
-    for way in ways:
-        folded = {way(label) for label in labels}
-        if len(folded) == len(labels) and "" not in folded:
-            return way
-    raise UnusableError(f"the labels {', '.join(labels)} cannot be told apart", host=Host.UNKNOWN)
-
-
-def _inside_word(tokens: Sequence[str], index: int) -> bool:
-    """Whether the word of this token goes on in the one before or after: "No" in "Nothing", "1" in "10"."""
-    before, token, after = "".join(tokens[:index]), tokens[index], "".join(tokens[index + 1 :])
-    return any(
-        left[-1:].isalnum() and right[:1].isalnum() and (left[-1:] + right[:1]).isascii()
-        for left, right in ((before, token), (token, after))
-    )
-
-
-def _alternatives(position: Any) -> list[tuple[str, float]]:
-    """Tokens and log-probabilities at a position: the alternatives, and the token itself if they lack it."""
-    entries = _mapping(position).get("top_logprobs")
-    if not isinstance(entries, list) or not entries:
-        return []
-    top = [_mapping(entry) for entry in entries]
-    if all(entry.get("token") != position["token"] for entry in top):
-        top.append(position)
-    return [
-        (str(entry.get("token", "")), float(entry["logprob"]))
-        for entry in top
-        if type(entry.get("logprob")) in (int, float) and not math.isnan(entry["logprob"])
-    ]

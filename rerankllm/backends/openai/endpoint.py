@@ -1,4 +1,4 @@
-"""Where a chat completions API is, and what its failures mean: all that touches the SDK's HTTP side."""
+"""Where an OpenAI-compatible API is, and what its failures mean: all that touches the SDK's HTTP side."""
 
 import asyncio
 import os
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from rerankllm.backends.base import CallFailed
-from rerankllm.backends.openai.chatbody import excerpt, server_message
+from rerankllm.backends.openai.chatbody import UnusableError, check, excerpt, overflows, server_message
 from rerankllm.backends.remote import Host, NoConnectionError, RemoteFailure
 from rerankllm.errors import AuthError, InputError
 
@@ -24,6 +24,9 @@ HINTS = {
     403: "the key in ${env} may not use model {model}",
     404: "check the model name {model} and base_url {url}",
 }
+TOO_MANY = 429
+NO_CREDIT = "insufficient_quota"  # a 429 that waiting does not cure
+TOO_LONG = "cut passages shorter (--max-passage-tokens) or show fewer at a time (a smaller window)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,10 @@ class Endpoint:
         return cls(url, name if port is None else f"{name}:{port}", is_openai, key_env, key or NO_KEY)
 
     def client(self, *, timeout: float, retries: int, concurrency: int) -> "AsyncOpenAI":
-        """The SDK's client, with a limit for whole attempts: its own starts anew with every byte received.
+        """The SDK's client, which retries, given two more reasons to.
+
+        An attempt that takes longer than `timeout` as a whole counts as timed out: the SDK's own limit starts anew with
+        every byte received. And an answer of status 200 that no model can have given counts as a broken connection.
 
         Args:
             timeout: Seconds for one attempt.
@@ -84,9 +90,17 @@ class Endpoint:
             async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
                 try:
                     async with asyncio.timeout(timeout):
-                        return await super().send(request, **options)
+                        response = await super().send(request, **options)
                 except TimeoutError:
                     raise httpx2.ReadTimeout(f"no answer within {timeout:g} s", request=request) from None
+                if response.status_code == TOO_MANY and NO_CREDIT in response.text:
+                    response.headers["x-should-retry"] = "false"
+                elif response.is_success:
+                    try:
+                        check(request.url.path, response.text)
+                    except UnusableError as error:
+                        raise httpx2.RemoteProtocolError(error.reason, request=request) from error
+                return response
 
         limits = httpx2.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
         patience = httpx2.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS))
@@ -109,6 +123,10 @@ class Endpoint:
         if status in HINTS:
             hint = HINTS[status].format(env=self.key_env, model=model, url=self.url)
             raise AuthError(f"{reason}; {hint}") from None
+        if status == TOO_MANY and NO_CREDIT in error.response.text:
+            raise AuthError(f"{reason}; the account behind ${self.key_env} has no credit left") from None
+        if overflows(error.response.text):
+            return CallFailed(f"{reason}; {TOO_LONG}", attempts)
         if status in {408, 409, 429} or status >= 500:  # noqa: PLR2004
             return RemoteFailure(reason, attempts, Host.FAILS)
         return CallFailed(reason, attempts)
@@ -123,6 +141,8 @@ class Endpoint:
         from openai import APITimeoutError  # noqa: PLC0415
 
         cause, attempts = error.__cause__, attempts_of(error.request)
+        if cause is not None and isinstance(cause.__cause__, UnusableError):
+            return self.unusable(cause.__cause__, attempts)
         said = self.shown(_innermost(cause))
         if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.ProxyError):
             raise NoConnectionError(f"cannot reach {self.host}: {said}; is the server running?", attempts) from None
@@ -130,6 +150,11 @@ class Endpoint:
             late = f"{self.host} did not answer within {timeout:g} s; a longer timeout may help"
             return RemoteFailure(late, attempts, Host.FAILS)
         return RemoteFailure(f"{self.host} broke the connection off: {said}", attempts, Host.FAILS)
+
+    def unusable(self, error: UnusableError, attempts: int) -> CallFailed:
+        """What an answer of no use means."""
+        said = f": {self.shown(error.said)}" if error.said else ""
+        return RemoteFailure(f"{self.host}: {error.reason}{said}", attempts, error.host)
 
     def shown(self, text: str) -> str:
         """One line of what a host or library said, without the key or what looks like the remains of one."""

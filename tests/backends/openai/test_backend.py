@@ -26,25 +26,16 @@ from rerankllm.backends.base import (
     TokenPrompt,
 )
 from rerankllm.backends.openai.backend import OpenAI
-from rerankllm.backends.openai.chatbody import UnusableError, label_logprobs, read_completion, server_message
+from rerankllm.backends.openai.chatbody import UnusableError, read_completion, server_message
+from rerankllm.backends.openai.labels import label_logprobs
 from rerankllm.backends.remote import PATIENCE
 from rerankllm.data import Query, Usage
-from rerankllm.errors import AuthError, BackendError, InputError, MissingExtra
+from rerankllm.errors import AuthError, BackendError, CapabilityError, InputError, MissingExtra
 from rerankllm.judgements import Write
 from rerankllm.spec import ModelSpec
 
-KEY = "sk-proj-0123456789-very-secret"
+KEY = "sk-proj-0123456789-very-secret"  # as conftest.py sets it
 SOON = {"retry-after-ms": "1"}  # what the SDK takes as leave to retry at once
-
-
-@pytest.fixture(autouse=True)
-def environment(monkeypatch):
-    for name in ("OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_CUSTOM_HEADERS"):
-        monkeypatch.delenv(name, raising=False)
-    for name in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
 
 
 def prompt(text="which is better?"):
@@ -359,6 +350,80 @@ def test_after_one_success_a_lost_server_fails_each_request_for_itself():
     assert all("cannot reach" in o.reason for o in rest)
 
 
+def test_a_server_killed_midway_is_not_asked_for_ever():
+    """However many calls there are, a dead host costs a bounded number of attempts; the rest fail unsent."""
+    concurrency, retries = 4, 1
+
+    async def run():
+        with ScriptedServer(lambda body, n: Answer("x")) as server:
+            backend = OpenAI(name="m", base_url=server.url, retries=retries, concurrency=concurrency)
+            before = await backend.complete_all([generate()] * 20)
+        after = [outcome for _ in range(5) for outcome in await backend.complete_all([generate()] * 200)]
+        await backend.aclose()
+        return before, after
+
+    before, after = asyncio.run(run())
+    assert all(o.text == "x" for o in before)
+    assert all(isinstance(o, CallFailed) and "cannot reach" in o.reason for o in after)
+    asked = sum(o.attempts > 0 for o in after)
+    assert 2 * concurrency < asked <= 3 * concurrency + 2 * PATIENCE
+    assert sum(o.attempts for o in after) == (retries + 1) * asked
+
+
+@pytest.mark.parametrize("death", [Status(500, "out of memory", SOON), Garbage("<p>bad gateway</p>"), Hang()])
+def test_a_host_that_goes_bad_midway_is_given_up(death):
+    concurrency = 4
+    outcomes, server = ask_script(
+        lambda body, n: Answer("x") if n < 10 else death,
+        *[generate()] * 500, concurrency=concurrency, retries=0, timeout=0.2,
+    )  # fmt: skip
+    answered = [o for o in outcomes if isinstance(o, Response)]
+    assert len(answered) == 10
+    assert server.calls - 10 <= 3 * concurrency + 2 * PATIENCE
+    assert sum(o.attempts for o in outcomes) == server.calls
+
+
+def test_a_host_that_comes_back_is_used_again():
+    """Down for a while in the middle: the gate closes, a probe finds it back, and all go out together again."""
+    concurrency, down = 4, range(10, 10 + 2 * 4 + 2)
+    seen = []
+
+    def script(body, n):
+        seen.append(server.in_flight)
+        return Status(500, "restarting", SOON) if n in down else Delay(0.02, Answer("x"))
+
+    with ScriptedServer(script) as server:
+        outcomes = ask(server.url, *[generate()] * 100, concurrency=concurrency, retries=0)
+    assert sum(isinstance(o, Response) for o in outcomes) == 100 - len(down)
+    assert all(o.attempts == 1 for o in outcomes)
+    assert max(seen[down.stop + 3 :]) == concurrency
+
+
+def test_failures_with_successes_in_between_close_nothing():
+    outcomes, server = ask_script(
+        lambda body, n: Status(500, "flaky", SOON) if n % 8 else Answer("x"),
+        *[generate()] * 200,
+        concurrency=4,
+        retries=0,
+    )
+    assert server.calls == 200
+    assert all(o.attempts == 1 for o in outcomes)
+
+
+def test_after_the_cool_down_the_host_is_tried_again(closed, monkeypatch):
+    monkeypatch.setattr("rerankllm.backends.remote.COOL_DOWN", 0.3)
+
+    async def run():
+        backend = OpenAI(name="m", base_url=url_of(closed), retries=0)
+        first = [await backend.complete(generate()) for _ in range(5)]
+        await asyncio.sleep(0.4)
+        last = await backend.complete(generate())
+        await backend.aclose()
+        return [o.attempts for o in first], last.attempts
+
+    assert asyncio.run(run()) == ([1, 1, 0, 0, 0], 1)
+
+
 @pytest.mark.parametrize("action", [Status(503, "<h1>upstream is down</h1>", SOON), Garbage("<p>log in first</p>")])
 def test_a_host_that_never_serves_is_given_up(action):
     outcomes, server = ask_script(lambda body, n: action, *[generate()] * 50, retries=1)
@@ -430,7 +495,7 @@ def test_a_failing_host_is_asked_so_often_and_no_more(status, retries):
 
 
 def test_a_request_that_cannot_be_served_fails_at_once_and_alone():
-    message = "This model's maximum context length is 4096 tokens."
+    message = "stop sequences must not be empty"
 
     def script(body, number):
         too_long = "long" in body["messages"][-1]["content"]
@@ -493,11 +558,47 @@ LIES = {
 
 @pytest.mark.parametrize("lie", LIES)
 def test_nothing_but_an_answer_becomes_text(lie):
-    [outcome], server = ask_script(lambda body, n: Garbage(LIES[lie], "text/html"), generate())
+    [outcome], server = ask_script(lambda body, n: Garbage(LIES[lie], "text/html"), generate(), retries=1)
     assert isinstance(outcome, CallFailed)
     assert outcome.reason.startswith(f"{server.url[7:-3]}: answered 200 with ")
     assert len(outcome.reason) < 330
+    assert outcome.attempts == server.calls == 2
+
+
+def test_after_a_lie_the_truth_counts():
+    [outcome], server = ask_script(lambda body, n: Answer("x") if n else Garbage(LIES["half a document"]), generate())
+    assert outcome.text == "x"
+    assert outcome.attempts == server.calls == 2
+
+
+def test_an_error_that_will_stay_is_not_asked_for_again():
+    error = Garbage(json.dumps({"error": {"message": "no such thing", "code": 400}}))
+    [outcome], server = ask_script(lambda body, n: error, generate())
+    assert outcome.reason.endswith("answered 200 with an error: no such thing")
     assert outcome.attempts == server.calls == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"message": "This model's maximum context length is 4096 tokens.", "code": "context_length_exceeded"},
+        {"message": "the request exceeds the available context size", "type": "exceed_context_size_error"},
+    ],
+)
+def test_a_prompt_that_is_too_long_is_told_what_would_help(error):
+    [outcome], server = ask_script(lambda body, n: Status(400, {"error": error}), generate())
+    assert error["message"] in outcome.reason
+    assert "--max-passage-tokens" in outcome.reason
+    assert "smaller window" in outcome.reason
+    assert outcome.attempts == server.calls == 1
+
+
+def test_an_account_without_credit_is_one_call():
+    error = {"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}}
+    with ScriptedServer(lambda body, n: Status(429, error)) as server:
+        with pytest.raises(AuthError, match="no credit left"):
+            ask(server.url, *[generate()] * 20)
+        assert server.calls == 1
 
 
 def test_withheld_answers_are_no_answers():
@@ -628,8 +729,17 @@ def test_a_label_inside_a_word_is_none():
     ],
 )
 def test_what_is_missing_to_read_labels_is_named(answer, reason):
-    [outcome], server = ask_script(lambda body, n: answer, labels("A", "B"))
+    """Of an answer that comes after a good one."""
+    good = Answer("A", logprobs=[("A", {"A": -0.1})])
+    [_, outcome], server = ask_script(lambda body, n: answer if n else good, labels("A", "B"), labels("A", "B"))
     assert outcome == CallFailed(f"{server.url[7:-3]}: {reason}", attempts=1)
+
+
+def test_a_server_that_tells_no_logprobs_is_asked_once():
+    with ScriptedServer(lambda body, n: Answer("A")) as server:
+        with pytest.raises(CapabilityError, match="returned no logprobs; use / text"):
+            ask(server.url, *[labels("A", "B")] * 50)
+        assert server.calls == 1
 
 
 # --- what is not for a chat API -----------------------------------------------------------------------------

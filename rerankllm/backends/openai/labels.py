@@ -1,0 +1,88 @@
+"""Reading how likely each label is off the log-probabilities that an API sent. Pure."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from rerankllm.backends.base import log_sum_exp
+from rerankllm.backends.openai.chatbody import UnusableError
+from rerankllm.backends.remote import Host
+
+BRACKETS = "[](){}<>"
+
+
+class NoLogprobsError(UnusableError):
+    """A good answer, without the log-probabilities it was asked for: the host does not tell any."""
+
+
+def label_logprobs(positions: Sequence[Any], labels: Sequence[str]) -> tuple[tuple[float, ...], float]:
+    """The log-probability of each label where the model began to spell one, and the least of all reported there.
+
+    That is the first generated token which, white space and brackets around it aside, is a label and no part
+    of a longer word. Each label's value sums over the alternatives there that spell it; NaN if none does.
+
+    Args:
+        positions: `Completion.positions`.
+        labels: Label texts, distinct. Case counts only where they differ by nothing else.
+
+    Raises:
+        NoLogprobsError: No log-probabilities, or no alternatives.
+        UnusableError: No label among the tokens.
+    """
+    if not positions:
+        raise NoLogprobsError("this server returned no logprobs; use / text")
+    fold = _folding(labels)
+    wanted = [fold(label) for label in labels]
+    spelled = [str(_mapping(position).get("token", "")) for position in positions]
+    for index, token in enumerate(spelled):
+        if fold(token) in wanted and not _inside_word(spelled, index):
+            found = _alternatives(positions[index])
+            if not found:
+                raise NoLogprobsError("this server returned no top_logprobs beside the chosen token; use / text")
+            sums = {label: [value for text, value in found if fold(text) == label] for label in wanted}
+            values = tuple(log_sum_exp(sums[label]) if sums[label] else math.nan for label in wanted)
+            return values, min(value for _, value in found)
+    raise UnusableError("none of the labels was generated; use / text", "".join(spelled))
+
+
+def _bare(token: str) -> str:
+    """A token without what surrounds its word; some hosts show a leading space as a mark of its own."""
+    return token.strip("\u2581\u0120").strip().strip(BRACKETS).strip()
+
+
+def _folding(labels: Sequence[str]) -> Callable[[str], str]:
+    """The most forgiving way to compare tokens that still tells the labels apart."""
+    ways: tuple[Callable[[str], str], ...] = (lambda token: _bare(token).casefold(), _bare, str.strip)
+    for way in ways:
+        folded = {way(label) for label in labels}
+        if len(folded) == len(labels) and "" not in folded:
+            return way
+    raise UnusableError(f"the labels {', '.join(labels)} cannot be told apart", host=Host.UNKNOWN)
+
+
+def _inside_word(tokens: Sequence[str], index: int) -> bool:
+    """Whether the word of this token goes on in the one before or after: "No" in "Nothing", "1" in "10"."""
+    before, token, after = "".join(tokens[:index]), tokens[index], "".join(tokens[index + 1 :])
+    return any(
+        left[-1:].isalnum() and right[:1].isalnum() and (left[-1:] + right[:1]).isascii()
+        for left, right in ((before, token), (token, after))
+    )
+
+
+def _alternatives(position: Any) -> list[tuple[str, float]]:
+    """Tokens and log-probabilities at a position: the alternatives, and the token itself if they lack it."""
+    entries = _mapping(position).get("top_logprobs")
+    if not isinstance(entries, list) or not entries:
+        return []
+    top = [_mapping(entry) for entry in entries]
+    if all(entry.get("token") != position["token"] for entry in top):
+        top.append(position)
+    return [
+        (str(entry.get("token", "")), float(entry["logprob"]))
+        for entry in top
+        if type(entry.get("logprob")) in (int, float) and not math.isnan(entry["logprob"])
+    ]
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
