@@ -358,7 +358,7 @@ def test_a_server_killed_midway_is_not_asked_for_ever():
         with ScriptedServer(lambda body, n: Answer("x")) as server:
             backend = OpenAI(name="m", base_url=server.url, retries=retries, concurrency=concurrency)
             before = await backend.complete_all([generate()] * 20)
-        after = [outcome for _ in range(5) for outcome in await backend.complete_all([generate()] * 200)]
+        after = [outcome for _ in range(50) for outcome in await backend.complete_all([generate()] * 20)]
         await backend.aclose()
         return before, after
 
