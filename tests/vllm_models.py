@@ -77,7 +77,7 @@ def tiny(folder: Path) -> Path:
     inner.post_processor = processors.TemplateProcessing(
         single="<s> $A", special_tokens=[("<s>", inner.token_to_id("<s>"))]
     )
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, bos_token="<s>", eos_token="</s>")
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, bos_token="<s>", eos_token="</s>")  # noqa: S106
     tokenizer.save_pretrained(folder)
     torch.manual_seed(7)
     config = LlamaConfig(

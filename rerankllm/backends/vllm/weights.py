@@ -24,7 +24,7 @@ def find(name: str, revision: str | None) -> tuple[str, str | None]:
         InputError: There is no such model, or it cannot be fetched.
     """
     folder = Path(name).expanduser()
-    if folder.is_dir():
+    if name and folder.is_dir():
         if not (folder / "config.json").is_file():
             raise InputError(f"vllm:{name}: the folder has no config.json, so it holds no model vLLM can load")
         if revision is not None:

@@ -71,8 +71,7 @@ def test_labels(backend, reference):
         expected = [float(last[list(tokens)].logsumexp(0)) for tokens in spelled]
         worst = max(worst, furthest(response.logprobs, expected))
         assert (response.usage.prompt_tokens, response.usage.completion_tokens) == (len(ids), 0)
-    print(f"largest difference of label log-probabilities: {worst:.2g}")
-    assert worst < TOLERANCE
+    assert worst < TOLERANCE, "label log-probabilities"
 
 
 @pytest.mark.parametrize("text", [" where is vienna and on which river does it lie", " where"])
@@ -84,13 +83,12 @@ def test_continuations(backend, reference, text):
         known = reference.logprobs(ids + continuation)[len(ids) - 1 :]
         worst = max(worst, furthest(response.logprobs, [float(known[i, t]) for i, t in enumerate(continuation)]))
         assert response.usage.prompt_tokens == len(ids) + len(continuation)
-    print(f"largest difference of continuation log-probabilities: {worst:.2g}")
-    assert worst < TOLERANCE
+    assert worst < TOLERANCE, "continuation log-probabilities"
 
 
 def test_a_cached_beginning_changes_nothing(backend, reference):
     """The second prompt begins like the first for longer than a block of the cache, and continuations differ."""
-    shared = backend.tokenizer.encode(" ".join(PASSAGES * 2))
+    shared = backend.tokenizer.encode(" ".join(PASSAGES * 3))
     assert len(shared) > 256
     first, second = backend.tokenizer.encode(" who swims well"), backend.tokenizer.encode(" what is basalt")
     for continuation in (first, second, first):
@@ -143,5 +141,5 @@ def test_half_precision_does_not_tie_labels_unless_told_to(load, smollm2):
         (response,) = answers(half, [Request(TokenPrompt(prompts(half)[0]), want)])
         distinct[head] = len(set(response.logprobs))
         asyncio.run(half.aclose())
-    assert distinct["float32"] > 120
-    assert distinct["model"] < 110
+    assert distinct["float32"] >= 126
+    assert distinct["model"] <= 120

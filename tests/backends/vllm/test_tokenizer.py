@@ -3,6 +3,7 @@
 import pytest
 
 from rerankllm.backends.base import Message
+from rerankllm.backends.vllm.tokenizer import HubTokenizer
 from rerankllm.errors import CapabilityError, TemplateError
 
 TEXTS = ["how long do fleas live", " Ein Satz, äöü.", "日本語のテキスト", "a\n\n  b\t<c> [INST", "", "🐜 ants"]
@@ -66,7 +67,10 @@ def test_no_chat_template(plain):
     assert plain.default_strategy == "interpolate(pointwise / likelihood(prompt=likelihood))"
 
 
-def test_a_template_that_refuses(backend, monkeypatch):
-    monkeypatch.setattr(backend.tokenizer._tokenizer, "chat_template", "{{ raise_exception('no system here') }}")
+def test_a_template_that_refuses(smollm2):
+    from transformers import AutoTokenizer
+
+    inner = AutoTokenizer.from_pretrained(smollm2)
+    inner.chat_template = "{{ raise_exception('no system here') }}"
     with pytest.raises(TemplateError, match="no system here"):
-        backend.tokenizer.chat([Message("system", "Hi")])
+        HubTokenizer(inner, "a model").chat([Message("system", "Hi")])
