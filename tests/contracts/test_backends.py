@@ -23,7 +23,7 @@ from rerankllm.registry import BACKENDS
 from rerankllm.spec import ModelSpec, Stage
 
 KINDS = ["oracle", "recorded", "openai", "vllm", "llamacpp"]
-SERVED = "openai@vllm"  # `openai:` asking vLLM's own server
+SERVED = "openai_vllm"  # `openai:` asking vLLM's own server
 QUERY = Query("q", "how long do fleas live")
 DOCS = tuple(
     Document(name, text)
@@ -79,7 +79,7 @@ def subject(request, tmp_path_factory):
         if request.param == "vllm":
             yield Subject(f"vllm:{vllm_models.smollm2()}?dtype=float32&max_model_len=2048", exact=False)
         else:
-            with vllm_models.served(vllm_models.smollm2(), folder / "log") as url:
+            with vllm_models.served(vllm_models.smollm2(), folder) as url:
                 yield Subject(f"openai:smollm2?base_url={url}", exact=False)
     else:
         pytest.importorskip("llama_cpp", reason="needs the extra `embedded`")

@@ -66,7 +66,7 @@ def test_a_round_is_one_batch(backend, steps):
     found = asyncio.run(
         backend.complete_all([request(backend, want, f"Tale {i}: there was") for i, want in enumerate(wants)])
     )
-    assert len(steps) < 12
+    assert len(steps) <= len(wants) / 3
     for want, response in zip(wants, found, strict=True):
         assert len(response.logprobs) == (0 if isinstance(want, Generate) else 1 if want is wants[0] else len(ids))
 
