@@ -1,8 +1,11 @@
 """The vLLM library: loaded, quiet, and asked for an engine."""
 
+import contextlib
 import importlib
 import importlib.util
 import os
+import random
+from collections.abc import Iterator
 from typing import Any
 
 from rerankllm.errors import BackendError, InputError, MissingExtra
@@ -56,7 +59,8 @@ class Engine:
         self._prompt = importlib.import_module("vllm.inputs").tokens_input
         given = {key: value for key, value in options.items() if value is not None}
         try:
-            self._llm = vllm.LLM(enable_prefix_caching=True, **given)
+            with _randomness_left_alone():
+                self._llm = vllm.LLM(enable_prefix_caching=True, **given)
         except RuntimeError as error:
             raise BackendError(
                 f"{name}: vLLM's engine does not start ({complaint(error)}); if its log above speaks of "
@@ -92,6 +96,19 @@ class Engine:
         llm = self.__dict__.pop("_llm", None)
         if llm is not None:
             llm.llm_engine.engine_core.shutdown()
+
+
+@contextlib.contextmanager
+def _randomness_left_alone() -> Iterator[None]:
+    """vLLM seeds every generator there is, also those of the process it is loaded in."""
+    torch, numpy = importlib.import_module("torch"), importlib.import_module("numpy")
+    state, arrays, tensors = random.getstate(), numpy.random.get_state(), torch.get_rng_state()
+    try:
+        yield
+    finally:
+        random.setstate(state)
+        numpy.random.set_state(arrays)
+        torch.set_rng_state(tensors)
 
 
 def complaint(error: Exception) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -91,6 +92,15 @@ def test_options_reach_the_engine(load, tiny):
     assert backend.capabilities.context == 96
     dtype = str(config.model_config.dtype).removeprefix("torch.")
     assert backend.model == f"vllm:{tiny}?dtype={dtype}&max_model_len=96"
+
+
+def test_loading_leaves_the_users_random_numbers_alone(load, tiny):
+    """vLLM seeds with 0 whatever generators it finds, which would make every run draw the same."""
+    random.seed(12)
+    expected = [random.random() for _ in range(3)]
+    random.seed(12)
+    load(tiny, max_model_len=96)
+    assert [random.random() for _ in range(3)] == expected
 
 
 def test_the_revision_is_of_what_answers_depend_on(load, tiny, tmp_path):
