@@ -60,7 +60,7 @@ class Engine:
         given = {key: value for key, value in options.items() if value is not None}
         try:
             with _randomness_left_alone():
-                self._llm = vllm.LLM(enable_prefix_caching=True, **given)
+                self._llm = vllm.LLM(enable_prefix_caching=True, tokenizer_mode="hf", **given)
         except RuntimeError as error:
             raise BackendError(
                 f"{name}: vLLM's engine does not start ({complaint(error)}); if its log above speaks of "
@@ -100,7 +100,7 @@ class Engine:
 
 @contextlib.contextmanager
 def _randomness_left_alone() -> Iterator[None]:
-    """vLLM seeds every generator there is, also those of the process it is loaded in."""
+    """Undoes the seeding: vLLM seeds every generator it finds, also those of the process it is loaded in."""
     torch, numpy = importlib.import_module("torch"), importlib.import_module("numpy")
     state, arrays, tensors = random.getstate(), numpy.random.get_state(), torch.get_rng_state()
     try:
