@@ -75,6 +75,7 @@ BACKENDS = Registry(
     {
         "llamacpp": "rerankllm.backends.llamacpp.backend:LlamaCpp",
         "openai": "rerankllm.backends.openai.backend:OpenAI",
+        "vllm": "rerankllm.backends.vllm.backend:VLLM",
         "recorded": "rerankllm.backends.recorded:Recorded",
         "oracle": "rerankllm.backends.oracle:Oracle",
     },

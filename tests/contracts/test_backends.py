@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 
 import pytest
+import vllm_models
 from scripted_server import Answer, ScriptedServer
 
 from rerankllm import Reranker
@@ -21,7 +22,8 @@ from rerankllm.panel import Panel
 from rerankllm.registry import BACKENDS
 from rerankllm.spec import ModelSpec, Stage
 
-KINDS = ["oracle", "recorded", "openai", "llamacpp"]
+KINDS = ["oracle", "recorded", "openai", "vllm", "llamacpp"]
+SERVED = "openai_vllm"  # `openai:` asking vLLM's own server
 QUERY = Query("q", "how long do fleas live")
 DOCS = tuple(
     Document(name, text)
@@ -58,7 +60,7 @@ def scripted(body, _):
     return Answer("Yes", logprobs=[("Yes", {"Yes": -0.01 * len(prompt), "No": -5.0})])
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=[*KINDS, SERVED])
 def subject(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("contract")
     if request.param == "oracle":
@@ -71,6 +73,14 @@ def subject(request, tmp_path_factory):
     elif request.param == "openai":
         with ScriptedServer(scripted) as server:
             yield Subject(f"openai:scripted?base_url={server.url}")
+    elif request.param in ("vllm", SERVED):
+        if absent := vllm_models.missing():
+            pytest.skip(f"{vllm_models.NEEDED}; absent: {', '.join(absent)}")
+        if request.param == "vllm":
+            yield Subject(f"vllm:{vllm_models.smollm2()}?dtype=float32&max_model_len=2048", exact=False)
+        else:
+            with vllm_models.served(vllm_models.smollm2(), folder) as url:
+                yield Subject(f"openai:smollm2?base_url={url}", exact=False)
     else:
         pytest.importorskip("llama_cpp", reason="needs the extra `embedded`")
         yield Subject("llamacpp:smollm2", exact=False)

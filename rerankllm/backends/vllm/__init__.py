@@ -1,0 +1,1 @@
+"""`vllm:` — models in this process, through vLLM's engine."""

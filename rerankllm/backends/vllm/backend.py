@@ -1,0 +1,216 @@
+"""Models on this machine's GPUs, through vLLM: no server, every request of every query in one running batch."""
+
+import contextlib
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rerankllm.backends.base import (
+    CallFailed,
+    Capabilities,
+    Generate,
+    Outcome,
+    ReadContinuation,
+    ReadLabels,
+    Request,
+    Response,
+    TokenPrompt,
+)
+from rerankllm.backends.vllm import weights
+from rerankllm.backends.vllm.continuous import ContinuousBackend
+from rerankllm.backends.vllm.engine import Engine, complaint, library
+from rerankllm.backends.vllm.reading import GREEDY, MAX_LABEL_TOKENS, Reader, reader_for
+from rerankllm.backends.vllm.tokenizer import HubTokenizer
+from rerankllm.data import Usage
+from rerankllm.errors import BackendError, CapabilityError, SpecError
+
+HEADS = ("float32", "model")
+
+ENDS = ("stop", "length")
+"""Why an answer may have ended and still be one."""
+
+
+class VLLM(ContinuousBackend):
+    """A causal language model, computed by vLLM's engine.
+
+    Takes prompts as token ids only. Beginnings that prompts have in common are computed once, except where the
+    log-probabilities of a continuation are read, for which vLLM computes the whole prompt. Writing is greedy. Whatever
+    shares the batch moves log-probabilities by rounding only.
+
+    Args:
+        name: A model's folder, or its name on the Hugging Face hub.
+        revision: Branch, tag or commit on the hub; None for the newest.
+        dtype: Weights and activations: `auto`, `bfloat16`, `float16` or `float32`.
+        head_dtype: In what the last layer computes the logits. `float32` keeps labels apart that tie when half
+            precision rounds them; `model`, for models whose last layer is quantized, computes as the others do.
+        quantization: How to quantize weights, such as `fp8`; None for what the model's own configuration says.
+        max_model_len: Tokens that prompt and answer may have together; None for what the model was trained for.
+        max_num_seqs: Requests computed at a time; None leaves it to vLLM.
+        gpu_memory_utilization: Share of a GPU's memory to use, between 0 and 1; None leaves it to vLLM.
+        kv_cache_memory_bytes: Memory for what was computed, instead of all that is left; None leaves it to vLLM.
+        tensor_parallel_size: GPUs to spread the model over.
+        enforce_eager: Do without compilation and CUDA graphs: starts sooner, computes more slowly.
+
+    Raises:
+        MissingExtra: vLLM is not installed.
+        InputError: There is no such model, or vLLM does not take it or an option.
+        BackendError: The engine does not start.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        revision: str | None = None,
+        dtype: str = "auto",
+        head_dtype: str = "float32",
+        quantization: str | None = None,
+        max_model_len: int | None = None,
+        max_num_seqs: int | None = None,
+        gpu_memory_utilization: float | None = None,
+        kv_cache_memory_bytes: int | None = None,
+        tensor_parallel_size: int = 1,
+        enforce_eager: bool = False,
+    ) -> None:
+        super().__init__()
+        if head_dtype not in HEADS:
+            raise SpecError(f"vllm: head_dtype should be float32 or model; found '{head_dtype}'")
+        library()
+        source, self._commit = weights.find(name, revision)
+        self._folder = Path(source)
+        self._engine = Engine(
+            f"vllm:{name}",
+            {
+                "model": source,
+                "revision": revision,
+                "dtype": dtype,
+                "hf_overrides": {"head_dtype": head_dtype},
+                "quantization": quantization,
+                "max_model_len": max_model_len,
+                "max_num_seqs": max_num_seqs,
+                "gpu_memory_utilization": gpu_memory_utilization,
+                "kv_cache_memory_bytes": kv_cache_memory_bytes,
+                "tensor_parallel_size": tensor_parallel_size,
+                "enforce_eager": enforce_eager,
+            },
+        )
+        shown = {
+            "revision": revision,
+            "dtype": self._engine.dtype,
+            "head_dtype": None if head_dtype == "float32" else head_dtype,
+            "quantization": quantization,
+            "max_model_len": max_model_len,
+        }
+        self.model = f"vllm:{name}?" + "&".join(f"{key}={value}" for key, value in shown.items() if value is not None)
+        self._tokenizer = HubTokenizer(self._engine.tokenizer, self.model)
+        self._readers: dict[str, Reader] = {}
+        self._broken: str | None = None
+        # A chat model is asked in its own chat format, another by a plain completion.
+        prompt = "likelihood-chat" if self._tokenizer.chats else "likelihood"
+        self.default_strategy = f"interpolate(pointwise / likelihood(prompt={prompt}))"
+        self.capabilities = Capabilities(
+            generate=True,
+            label_logprobs=MAX_LABEL_TOKENS,
+            continuation_logprobs=True,
+            token_prompts=True,
+            context=self._engine.context,
+        )
+
+    @property
+    def tokenizer(self) -> HubTokenizer:
+        """The model's own."""
+        return self._tokenizer
+
+    @functools.cached_property
+    def revision(self) -> str | None:
+        """The commit on the hub, or SHA-256 over the folder's files: with `model`, what its answers depend on."""
+        return weights.fingerprint(self._folder) if self._folder.is_dir() else self._commit
+
+    def check(self, work: Request) -> None:
+        """Raises `CapabilityError` for messages, since the prompt has to be tokens, and for logits."""
+        if not isinstance(work.prompt, TokenPrompt):
+            raise CapabilityError(f"{self.model} takes prompts as token ids: apply its tokenizer's chat template first")
+        if isinstance(work.want, ReadLabels) and work.want.raw:
+            raise CapabilityError(f"{self.model} tells log-probabilities, not logits")
+
+    def most_tokens(self, want: Generate | ReadLabels | ReadContinuation) -> int:
+        """What is asked for; the one token that vLLM generates when it only reads is thrown away."""
+        return want.max_tokens if isinstance(want, Generate) else 0
+
+    def admit(self, key: str, work: Request) -> Outcome | None:
+        """Hands a request to the engine, checked; see `ContinuousBackend.admit`."""
+        if self._broken is not None:
+            raise BackendError(self._broken)
+        reader = self._reader(work)
+        if isinstance(reader, (Response, CallFailed)):
+            return reader
+        try:
+            self._engine.add(key, reader.ids, {**GREEDY, "max_tokens": reader.room, **reader.sampling})
+        except Exception as error:  # noqa: BLE001 - vLLM has no one class for what it refuses
+            return CallFailed(f"vLLM refuses the request: {complaint(error)}")
+        self._readers[key] = reader
+        return None
+
+    def step(self) -> Mapping[str, Outcome]:
+        """Computes one step; see `ContinuousBackend.step`.
+
+        Raises:
+            BackendError: The engine failed. It is not asked again.
+        """
+        try:
+            outputs = self._engine.step()
+        except Exception as error:
+            self._broken = f"{self.model}: vLLM's engine failed: {complaint(error)}"
+            raise BackendError(self._broken) from error
+        outcomes: dict[str, Outcome] = {}
+        for output in outputs:
+            ended = output.outputs[0].finish_reason
+            reader = self._readers.pop(output.request_id, None)
+            if reader is not None:  # not one just withdrawn
+                outcomes[output.request_id] = (
+                    reader.response(output) if ended in ENDS else CallFailed(f"vLLM ended the request: {ended}")
+                )
+        return outcomes
+
+    def withdraw(self, keys: Sequence[str]) -> None:
+        """Takes requests out of the engine; see `ContinuousBackend.withdraw`."""
+        for key in keys:
+            self._readers.pop(key, None)
+        if keys:
+            with contextlib.suppress(Exception):  # of a broken engine; there is nothing left to take out of it
+                self._engine.abort(list(keys))
+
+    def free(self) -> None:
+        """Frees the model."""
+        self._engine.close()
+
+    def _reader(self, request: Request) -> Reader | Response | CallFailed:
+        """How a request is read, or its outcome where there is nothing to ask the engine."""
+        want = request.want
+        prompt = request.prompt.ids if isinstance(request.prompt, TokenPrompt) else ()
+        if isinstance(want, ReadLabels) and len(want.ids) != len(want.labels):
+            return CallFailed("the labels to read come without their token ids")
+        if not prompt:
+            return CallFailed("the prompt is empty")
+        reader = reader_for(prompt, want)
+        if reader is None:
+            logprobs = (float("nan"),) * len(want.labels) if isinstance(want, ReadLabels) else ()
+            ended = "length" if isinstance(want, Generate) else "stop"
+            return Response(logprobs=logprobs, usage=Usage(len(prompt)), finish_reason=ended)
+        unfit = self._unfit(reader, len(prompt))
+        return reader if unfit is None else CallFailed(unfit)
+
+    def _unfit(self, reader: Reader, prompt: int) -> str | None:
+        """Why the engine could not take this, or None."""
+        known = (*reader.ids, *reader.named)
+        if min(known) < 0 or max(known) >= self._engine.vocabulary:
+            return f"a token id is outside the vocabulary of {self._engine.vocabulary}"
+        if len(reader.named) > MAX_LABEL_TOKENS:
+            return f"{len(reader.named)} tokens spell the labels; vLLM tells {MAX_LABEL_TOKENS} apart"
+        answer = len(reader.ids) - prompt + reader.room
+        if prompt + answer > self._engine.context:
+            return (
+                f"{prompt} prompt tokens and {answer} for the answer exceed the context of "
+                f"{self._engine.context} tokens"
+            )
+        return None

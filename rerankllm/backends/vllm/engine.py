@@ -1,0 +1,117 @@
+"""The vLLM library: loaded, quiet, and asked for an engine."""
+
+import contextlib
+import importlib
+import importlib.util
+import os
+import random
+from collections.abc import Iterator
+from typing import Any
+
+from rerankllm.errors import BackendError, InputError, MissingExtra
+
+NEEDED = (
+    "vllm: needs `pip install 'rerankllm[vllm]'` and a GPU; without one, `pip install 'rerankllm[embedded]'` and "
+    "--model llamacpp:… compute on the CPU, or --model openai:NAME --base-url URL asks a vLLM server"
+)
+
+LONGEST_COMPLAINT = 400
+
+
+def library() -> Any:
+    """The `vllm` module. It logs to stderr, and warnings only, unless the user's environment says otherwise.
+
+    Raises:
+        MissingExtra: It is not installed, or does not load.
+    """
+    if importlib.util.find_spec("vllm") is None:
+        raise MissingExtra(NEEDED)
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # stdout is for results
+    try:
+        vllm = importlib.import_module("vllm")
+        platform = importlib.import_module("vllm.platforms").current_platform
+    except (ImportError, OSError, RuntimeError) as error:
+        raise MissingExtra(f"vLLM is installed but does not load ({error}). {NEEDED}") from error
+    if platform.is_cpu():
+        # It would spawn a process for the engine, which plain scripts do not survive.
+        os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
+    return vllm
+
+
+class Engine:
+    """An engine with a model loaded, advanced step by step. Used from one thread at a time.
+
+    Args:
+        name: The model, for error messages.
+        options: Fields of vLLM's `EngineArgs`; None leaves one to vLLM.
+
+    Raises:
+        MissingExtra: vLLM is not installed.
+        InputError: vLLM does not take the model or the options.
+        BackendError: The engine does not start.
+    """
+
+    def __init__(self, name: str, options: dict[str, Any]) -> None:
+        vllm = library()
+        self._params = vllm.SamplingParams
+        self._final_only = importlib.import_module("vllm.sampling_params").RequestOutputKind.FINAL_ONLY
+        self._prompt = importlib.import_module("vllm.inputs").tokens_input
+        given = {key: value for key, value in options.items() if value is not None}
+        try:
+            with _randomness_left_alone():
+                self._llm = vllm.LLM(enable_prefix_caching=True, tokenizer_mode="hf", **given)
+        except RuntimeError as error:
+            raise BackendError(
+                f"{name}: vLLM's engine does not start ({complaint(error)}); if its log above speaks of "
+                "`if __name__ == '__main__'`, the script needs that, or VLLM_ENABLE_V1_MULTIPROCESSING=0"
+            ) from error
+        except Exception as error:
+            raise InputError(f"{name}: vLLM does not load it ({complaint(error)})") from error
+        config = self._llm.llm_engine.model_config
+        self.dtype: str = str(config.dtype).removeprefix("torch.")
+        self.context: int = config.max_model_len
+        self.vocabulary: int = config.get_vocab_size()
+
+    @property
+    def tokenizer(self) -> Any:
+        """The model's own, which several threads may use."""
+        return self._llm.get_tokenizer()
+
+    def add(self, key: str, ids: tuple[int, ...], sampling: dict[str, Any]) -> None:
+        """Takes a request into the running batch; raises whatever vLLM raises for one that it refuses."""
+        params = self._params(output_kind=self._final_only, **sampling)
+        self._llm.llm_engine.add_request(key, self._prompt(list(ids)), params)
+
+    def step(self) -> list[Any]:
+        """Computes one step; returns the `RequestOutput` of each request that it finished."""
+        return [output for output in self._llm.llm_engine.step() if output.finished]
+
+    def abort(self, keys: list[str]) -> None:
+        """Drops requests, if they are still there."""
+        self._llm.llm_engine.abort_request(keys)
+
+    def close(self) -> None:
+        """Frees the model; may be called more than once."""
+        llm = self.__dict__.pop("_llm", None)
+        if llm is not None:
+            llm.llm_engine.engine_core.shutdown()
+
+
+@contextlib.contextmanager
+def _randomness_left_alone() -> Iterator[None]:
+    """Undoes the seeding: vLLM seeds every generator it finds, also those of the process it is loaded in."""
+    torch, numpy = importlib.import_module("torch"), importlib.import_module("numpy")
+    state, arrays, tensors = random.getstate(), numpy.random.get_state(), torch.get_rng_state()
+    try:
+        yield
+    finally:
+        random.setstate(state)
+        numpy.random.set_state(arrays)
+        torch.set_rng_state(tensors)
+
+
+def complaint(error: Exception) -> str:
+    """What an error says, on one line of bearable length."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= LONGEST_COMPLAINT else f"{text[:LONGEST_COMPLAINT]}…"

@@ -1,0 +1,61 @@
+"""Where a model is, and a fingerprint of it."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from rerankllm.errors import InputError
+
+FINGERPRINTED = (".safetensors", ".bin", ".pt", ".json", ".jinja", ".model")
+"""Files that answers depend on: weights, and the configuration of model, tokenizer and chat format."""
+
+
+def find(name: str, revision: str | None) -> tuple[str, str | None]:
+    """A model, before anything of it is loaded.
+
+    Args:
+        name: A folder, or a model of the Hugging Face hub.
+        revision: Branch, tag or commit, on the hub.
+
+    Returns:
+        What the engine is to load; and the commit, None for a folder.
+
+    Raises:
+        InputError: There is no such model, or it cannot be fetched.
+    """
+    folder = Path(name).expanduser()
+    if name and folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise InputError(f"vllm:{name}: the folder has no config.json, so it holds no model vLLM can load")
+        if revision is not None:
+            raise InputError(f"vllm:{name}: a folder has no revisions; leave it out")
+        return str(folder), None
+    if folder.is_file():
+        raise InputError(f"vllm:{name}: is a file; name a model's folder, or llamacpp:{name} for a GGUF file")
+    if not name or name.startswith((".", "/", "~")):
+        raise InputError(f"vllm:{name}: no such folder; name a model's folder, or a model of the Hugging Face hub")
+    return name, _commit(name, revision)
+
+
+def _commit(name: str, revision: str | None) -> str | None:
+    from transformers.utils.hub import cached_file, extract_commit_hash  # noqa: PLC0415 - comes with vLLM
+
+    try:
+        path: Any = cached_file(name, "config.json", revision=revision)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"vllm:{name}: neither a folder here nor a model that can be fetched from the Hugging Face hub "
+            f"({' '.join(str(error).split())})"
+        ) from error
+    commit: str | None = extract_commit_hash(path, None)
+    return commit
+
+
+def fingerprint(folder: Path) -> str:
+    """SHA-256 over the files that answers depend on, in hexadecimal."""
+    total = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.suffix in FINGERPRINTED:
+            with path.open("rb") as file:
+                total.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return total.hexdigest()
