@@ -74,6 +74,7 @@ BACKENDS = Registry(
     {
         "llamacpp": "rerankllm.backends.llamacpp.backend:LlamaCpp",
         "openai": "rerankllm.backends.openai.backend:OpenAI",
+        "hf": "rerankllm.backends.hf.backend:HuggingFace",
         "recorded": "rerankllm.backends.recorded:Recorded",
         "oracle": "rerankllm.backends.oracle:Oracle",
     },
