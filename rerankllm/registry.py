@@ -75,6 +75,8 @@ BACKENDS = Registry(
         "llamacpp": "rerankllm.backends.llamacpp.backend:LlamaCpp",
         "openai": "rerankllm.backends.openai.backend:OpenAI",
         "hf": "rerankllm.backends.hf.backend:HuggingFace",
+        "cross-encoder": "rerankllm.backends.cross_encoder:CrossEncoder",
+        "embed": "rerankllm.backends.embed.backend:Embeddings",
         "recorded": "rerankllm.backends.recorded:Recorded",
         "oracle": "rerankllm.backends.oracle:Oracle",
     },

@@ -84,7 +84,7 @@ Script: TypeAlias = Callable[[dict[str, Any], int], Action]
 
 
 class ScriptedServer:
-    """Serves POST /v1/chat/completions by script, and GET /v1/models; a context manager. Can be a proxy.
+    """Serves POST /v1/chat/completions and /v1/embeddings by script, and GET /v1/models; a context manager. Can be a proxy.
 
     Attributes:
         url: Base URL.
@@ -174,7 +174,7 @@ class ScriptedServer:
         if path == "/v1/models":
             listing = [{"id": model, "object": "model"} for model in self.models]
             await _send(writer, 200, json.dumps({"object": "list", "data": listing}))
-        elif path == "/v1/chat/completions":
+        elif path in {"/v1/chat/completions", "/v1/embeddings"}:
             parsed = json.loads(body)
             number = self.calls
             self.bodies.append(parsed)

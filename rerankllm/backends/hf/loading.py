@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rerankllm.backends.llamacpp import gguf
-from rerankllm.errors import InputError, MissingExtra, SpecError
+from rerankllm.errors import InputError, MissingExtra, RerankError, SpecError
 
 NEEDED = "pip install 'rerankllm[hf]'"
 DTYPES = ("float32", "float16", "bfloat16")
@@ -70,7 +70,7 @@ def find(kind: str, name: str, revision: str | None = None) -> Source:
         path = gguf.find(name)
         return Source(str(path.parent), path.name)
     path = Path(name).expanduser()
-    if path.is_dir():
+    if name and path.is_dir():
         return Source(str(path))
     if name.endswith(".gguf") and path.is_file():
         return Source(str(path.parent), path.name)
@@ -153,7 +153,9 @@ def reported(what: str) -> Iterator[None]:
         yield
     except ImportError as error:
         raise MissingExtra(f"{what} needs a package that is not installed: {first_line(error)}") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+    except RerankError:
+        raise
+    except Exception as error:
         raise InputError(
             f"{what} cannot be loaded: {first_line(error)} A model is a local folder, or owner/name on the hub, "
             "for which a connection or a cached copy is needed"

@@ -1,7 +1,7 @@
 """A transformers tokenizer as prompts need it: texts tokenized in pieces, control tokens only where they are meant."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rerankllm.backends.base import Message
@@ -98,14 +98,33 @@ class HfTokenizer:
         return tuple(self._tokenizer.encode(text, add_special_tokens=False))
 
     def _plain(self, text: str) -> tuple[int, ...]:
-        """Without the added tokens: what transformers skips on request is only those flagged as special."""
+        """Without the added tokens: what transformers skips on request is only those flagged as special.
+
+        Some vocabularies hold their control tokens as words too, so the model underneath would still find them.
+        """
         core = getattr(self._tokenizer, "backend_tokenizer", None)
         if core is None:
             return tuple(self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True))
         if core.normalizer is not None:
             text = core.normalizer.normalize_str(text)
         words = [text] if core.pre_tokenizer is None else [w for w, _ in core.pre_tokenizer.pre_tokenize_str(text)]
-        return tuple(token.id for word in words for token in core.model.tokenize(word))
+        return tuple(token for word in words for token in self._word(core.model, word))
+
+    def _word(self, model: Any, word: str) -> Iterator[int]:
+        """The tokens of a word; one that would be read as an added token is cut after its first character."""
+        tokens = model.tokenize(word)
+        for token in tokens:
+            if self._added.get(token.id) == token.value and (at := word.find(token.value)) >= 0:
+                yield from self._word(model, word[: at + 1])
+                yield from self._word(model, word[at + 1 :])
+                return
+        yield from (token.id for token in tokens)
+
+    @functools.cached_property
+    def _added(self) -> dict[int, str]:
+        """The added tokens that can be cut, by id; those of white space are text like any other."""
+        added = ((number, token.content) for number, token in self._tokenizer.added_tokens_decoder.items())
+        return {number: content for number, content in added if len(content) > 1 and content.strip(" ▁\n\t")}
 
     @functools.cached_property
     def _guard(self) -> tuple[int, ...]:
