@@ -1,4 +1,4 @@
-"""A chat completions server on the loopback interface that answers, delays, fails and lies by script.
+"""A server of chat completions and embeddings on the loopback interface that answers, delays and lies by script.
 
 ```python
 with ScriptedServer(lambda body, number: Answer("[2] > [1]")) as server:
@@ -84,7 +84,7 @@ Script: TypeAlias = Callable[[dict[str, Any], int], Action]
 
 
 class ScriptedServer:
-    """Serves POST /v1/chat/completions and /v1/embeddings by script, and GET /v1/models; a context manager. Can be a proxy.
+    """Serves POST of chat completions and embeddings by script, and GET /v1/models; a context manager. Can be a proxy.
 
     Attributes:
         url: Base URL.

@@ -18,7 +18,6 @@ from rerankllm.backends.batching import BatchBackend
 from rerankllm.backends.embed.api import Api
 from rerankllm.backends.embed.local import Local
 from rerankllm.backends.embed.memory import Embedded, Memory, Text, Vector
-from rerankllm.backends.hf import loading
 from rerankllm.data import Usage
 from rerankllm.errors import CapabilityError, SpecError
 from rerankllm.judgements import Embed, Judgement, Score
@@ -93,9 +92,7 @@ class Embeddings(BatchBackend[Judgement]):
             )
             shown = {"base_url": self._engine.endpoint.url}
         else:
-            loading.need("torch")
-            loading.set_threads(threads)
-            self._engine = Local(name, revision=revision, dtype=dtype, device=device, batch=batch)
+            self._engine = Local(name, revision=revision, dtype=dtype, device=device, batch=batch, threads=threads)
             shown = {"dtype": self._engine.dtype} | ({"revision": revision} if revision else {})
         self.model = f"embed:{name}?" + "&".join(f"{key}={value}" for key, value in shown.items())
         self._price = price if base_url else 0.0

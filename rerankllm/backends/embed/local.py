@@ -28,14 +28,18 @@ class Local:
         dtype: As `hf:` has it.
         device: As `hf:` has it.
         batch: Texts computed at a time.
+        threads: As `hf:` has it.
 
     Raises:
         MissingExtra: sentence-transformers, or the package with the weights, is not installed.
         InputError: There is no such model.
     """
 
-    def __init__(self, name: str, *, revision: str | None, dtype: str | None, device: str | None, batch: int) -> None:
+    def __init__(
+        self, name: str, *, revision: str | None, dtype: str | None, device: str | None, batch: int, threads: int | None
+    ) -> None:
         loading.need("torch", "sentence_transformers", extra=NEEDED)
+        loading.set_threads(threads)
         import sentence_transformers  # noqa: PLC0415
 
         where = loading.place(device)
@@ -73,10 +77,10 @@ class Local:
         self._model = None
 
     def _computed(self, role: str, texts: list[str]) -> list[Embedded]:
-        before = next((self._model.prompts[name] for name in PROMPTS[role] if name in self._model.prompts), None)
+        before = next(filter(None, (self._model.prompts.get(name) for name in PROMPTS[role])), "")
         tokens = self._model.preprocess(texts, prompt=before or None)["attention_mask"].sum(1).tolist()
         encode = self._model.encode_query if role == "query" else self._model.encode_document
-        vectors = unit(encode(texts, batch_size=self._batch, show_progress_bar=False))
+        vectors = unit(encode(texts, prompt=before, batch_size=self._batch, show_progress_bar=False))
         return [Embedded(vector, count) for vector, count in zip(vectors, tokens, strict=True)]
 
 
