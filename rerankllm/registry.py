@@ -75,7 +75,10 @@ BACKENDS = Registry(
     {
         "llamacpp": "rerankllm.backends.llamacpp.backend:LlamaCpp",
         "openai": "rerankllm.backends.openai.backend:OpenAI",
+        "hf": "rerankllm.backends.hf.backend:HuggingFace",
         "vllm": "rerankllm.backends.vllm.backend:VLLM",
+        "cross-encoder": "rerankllm.backends.cross_encoder:CrossEncoder",
+        "embed": "rerankllm.backends.embed.backend:Embeddings",
         "recorded": "rerankllm.backends.recorded:Recorded",
         "oracle": "rerankllm.backends.oracle:Oracle",
     },

@@ -1,4 +1,4 @@
-"""A chat completions server on the loopback interface that answers, delays, fails and lies by script.
+"""A server of chat completions and embeddings on the loopback interface that answers, delays and lies by script.
 
 ```python
 with ScriptedServer(lambda body, number: Answer("[2] > [1]")) as server:
@@ -86,12 +86,12 @@ Script: TypeAlias = Callable[[dict[str, Any], int], Action]
 
 
 class ScriptedServer:
-    """Serves POST /v1/chat/completions and /v1/completions by script, and GET /v1/models; a context manager.
+    """Serves POST of chat completions, completions and embeddings by script, and GET /v1/models; a context manager.
 
     Can be a proxy.
 
     Args:
-        script: What becomes of each completion request.
+        script: What becomes of each POST request.
         models: The entries of the list of models; None for a server without that route.
         batches: Serves the files and batches routes.
 
@@ -195,7 +195,7 @@ class ScriptedServer:
                 await _send(writer, 200, json.dumps({"object": "list", "data": self.models}))
             else:
                 await _act(self.models, {}, reader, writer)
-        elif path in {"/v1/chat/completions", "/v1/completions"}:
+        elif path in {"/v1/chat/completions", "/v1/completions", "/v1/embeddings"}:
             parsed = json.loads(body)
             number = self.calls
             self.bodies.append(parsed)

@@ -15,6 +15,7 @@ HEAVY = [
     "ray",
     "llama_cpp",
     "transformers",
+    "sentence_transformers",
     "numpy",
     "ir_measures",
     "typer",

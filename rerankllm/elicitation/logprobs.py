@@ -31,7 +31,8 @@ class Labels:
     `Permute` by the log-probabilities of the documents' letters is FIRST (Reddy et al. 2024, section 3.1); `Compare`
     by those of A and B is PRP's scoring mode (Qin et al. 2023, section 3.1); `Score` is the expectation of the
     labels' values, which for yes = 1 and no = 0 is monoT5's P(yes) and for grades the expected grade of Zhuang et
-    al. 2023 ("Beyond yes and no", section 3.2).
+    al. 2023 ("Beyond yes and no", section 3.2). Templates that read logits score by their sum, each times its label's
+    value: for one label of value 1 that is RankT5's (Zhuang et al. 2022, section 4).
 
     Attributes:
         prompt: Template name; `default` is the one called `labels`.
@@ -49,6 +50,11 @@ class Labels:
             )
         template = load(judgement.__name__.lower(), "labels" if self.prompt == "default" else self.prompt)
         check_labels(template, judgement)
+        if template.read == "logits" and not capabilities.logits:
+            raise CapabilityError(
+                f"template {template.name} reads logits, which this backend does not give; use a model in this process "
+                "(hf:), or another template"
+            )
         builder = PromptBuilder(template, tokenizer, capabilities, settings.instruction, settings.passage_tokens)
         if judgement is Permute:
             return _Order(builder)
@@ -116,6 +122,9 @@ class _Choice:
         if unreported == len(values) or any(map(math.isnan, values)):
             report = ParseReport(Status.FAILED, {"unreported label": unreported})
             return Unanswered("the labels are not among the likeliest tokens", Failure.ANSWER), report
+        if self.want.raw:
+            pairs = zip(self.template.choices, values, strict=True)
+            return sum(label.value * value for label, value in pairs), ParseReport()
         total = log_sum_exp(values)
         expected = sum(
             label.value * math.exp(value - total) for label, value in zip(self.template.choices, values, strict=True)
@@ -136,4 +145,4 @@ def _choice_tokens(template: Template, builder: PromptBuilder) -> ReadLabels:
     spelled = [token for tokens in ids for token in tokens]
     if len(set(spelled)) < len(spelled):
         raise TemplateError(f"template {template.name}: two labels share a token for this model")
-    return ReadLabels(texts, ids)
+    return ReadLabels(texts, ids, raw=template.read == "logits")

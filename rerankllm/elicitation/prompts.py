@@ -91,7 +91,12 @@ class PromptBuilder:
         return ChatPrompt(tuple(map(Message, roles, contents)))
 
     def opening(self, labels: Sequence[str]) -> str:
-        """The template's last words before the answer: the context in which labels must be single tokens."""
+        """The template's last words before the answer: the context in which labels must be single tokens.
+
+        None where answers start in a decoder of their own.
+        """
+        if self.capabilities.separate_decoder:
+            return ""
         last = self._skeleton(tuple(labels))[-1][-1]
         return last if isinstance(last, str) else ""
 

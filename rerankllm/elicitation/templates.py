@@ -8,6 +8,8 @@ source: paper and section, or "written for this project"
 elicitation: text            # the way of answering it is made for
 passage_tokens: 300          # the default cut of a passage
 labels: numbers              # numbers | letters, in square brackets; or a list of {text, value, variants}
+read: logprobs               # optional: logits, for models whose score is the logit of a label itself
+models: ["rank_zephyr*"]     # optional: names of the models it was published for, without owner; * is anything
 messages:                    # or `completion:`, one string
   - user: "… {{ query }} … {% for doc in docs %}{{ doc.label }} {{ doc.text }}{% endfor %} … {{ example }}"
   - assistant: "["           # optional: the opening of the answer
@@ -37,7 +39,8 @@ if TYPE_CHECKING:
     from jinja2.sandbox import SandboxedEnvironment
 
 KEYS = {
-    "description", "source", "elicitation", "passage_tokens", "labels", "messages", "completion", "continuation",
+    "description", "source", "elicitation", "passage_tokens", "labels", "read", "models", "messages",
+    "completion", "continuation",
 }  # fmt: skip
 _MARK = re.compile("\ue000(query|instruction|doc)(\\d*)\ue001")
 
@@ -89,6 +92,8 @@ class Template:
     messages: tuple[tuple[str, str], ...] = ()
     completion: str = ""
     continuation: str = ""
+    read: Literal["logprobs", "logits"] = "logprobs"
+    models: tuple[str, ...] = ()
     _cache: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -232,6 +237,9 @@ def _build(name: str, text: str, data: dict[str, Any]) -> Template:
     messages = tuple((role, str(source)) for turn in data.get("messages", ()) for role, source in turn.items())
     if any(role not in ("system", "user", "assistant") for role, _ in messages):
         raise ValueError("a message is from system, user or assistant")
+    read = data.get("read", "logprobs")
+    if read not in ("logprobs", "logits"):
+        raise ValueError(f"read should be logprobs or logits, found {read!r}")
     return Template(
         name=name,
         sha256=hashlib.sha256(text.encode()).hexdigest(),
@@ -243,6 +251,8 @@ def _build(name: str, text: str, data: dict[str, Any]) -> Template:
         messages=messages,
         completion=str(data.get("completion", "")),
         continuation=str(data.get("continuation", "")),
+        read=cast("Any", read),
+        models=tuple(map(str, data.get("models", ()))),
     )
 
 

@@ -9,8 +9,9 @@ import re
 from dataclasses import dataclass
 
 import pytest
+import tiny_models
 import vllm_models
-from scripted_server import Answer, ScriptedServer
+from scripted_server import Answer, Garbage, ScriptedServer
 
 from rerankllm import Reranker
 from rerankllm.backends.base import Reply, Response
@@ -22,7 +23,7 @@ from rerankllm.panel import Panel
 from rerankllm.registry import BACKENDS
 from rerankllm.spec import ModelSpec, Stage
 
-KINDS = ["oracle", "recorded", "openai", "vllm", "llamacpp"]
+KINDS = ["oracle", "recorded", "openai", "vllm", "llamacpp", "hf", "cross-encoder", "embed", "embed-api"]
 SERVED = "openai_vllm"  # `openai:` asking vLLM's own server
 QUERY = Query("q", "how long do fleas live")
 DOCS = tuple(
@@ -46,6 +47,7 @@ ASKED = {
 class Subject:
     model: str
     exact: bool = True  # whether batching leaves results alone to the last bit
+    remembers: bool = False  # whether what was computed before is not computed, nor counted, again
 
 
 def scripted(body, _):
@@ -58,6 +60,13 @@ def scripted(body, _):
         best = max(shown, key=lambda s: len(s[1]))[0]
         return Answer(best, logprobs=[(best, {"A": -0.1 if best == "A" else -3.0, "B": -0.1 if best == "B" else -3.0})])
     return Answer("Yes", logprobs=[("Yes", {"Yes": -0.01 * len(prompt), "No": -5.0})])
+
+
+def embeddings(body, _):
+    """The share of each letter."""
+    rows = [[text.lower().count(letter) + 0.01 for letter in "abcdefghijklmnopqrstuvwxyz"] for text in body["input"]]
+    data = [{"object": "embedding", "index": i, "embedding": row} for i, row in enumerate(rows)]
+    return Garbage(json.dumps({"object": "list", "data": data, "usage": {"prompt_tokens": 50, "total_tokens": 50}}))
 
 
 @pytest.fixture(scope="module", params=[*KINDS, SERVED])
@@ -81,13 +90,25 @@ def subject(request, tmp_path_factory):
         else:
             with vllm_models.served(vllm_models.smollm2(), folder) as url:
                 yield Subject(f"openai:smollm2?base_url={url}", exact=False)
+    elif request.param == "hf":
+        pytest.importorskip("transformers", reason="needs the extra `hf`")
+        yield Subject(f"hf:{tiny_models.smollm2(tmp_path_factory)}?threads=1", exact=False)
+    elif request.param == "cross-encoder":
+        pytest.importorskip("sentence_transformers", reason="needs the extra `embed`")
+        yield Subject(f"cross-encoder:{tiny_models.bert(folder)}?threads=1", exact=False)
+    elif request.param == "embed":
+        pytest.importorskip("sentence_transformers", reason="needs the extra `embed`")
+        yield Subject("embed:minilm?threads=1", exact=False, remembers=True)
+    elif request.param == "embed-api":
+        with ScriptedServer(embeddings) as server:
+            yield Subject(f"embed:scripted?base_url={server.url}", exact=False, remembers=True)
     else:
         pytest.importorskip("llama_cpp", reason="needs the extra `embedded`")
         yield Subject("llamacpp:smollm2", exact=False)
 
 
 def test_every_kind_is_held_to_this():
-    assert set(KINDS) == set(BACKENDS)
+    assert {kind.removesuffix("-api") for kind in KINDS} == set(BACKENDS)
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +146,7 @@ def test_outcomes_come_in_order_one_at_a_time_or_together(subject):
                 elif subject.exact:
                     assert answers[0] == answers[1]
                 compared += 1
-                assert one.usage == many.usage
+                assert one.usage == (Usage() if subject.remembers else many.usage)
                 assert one.usage.prompt_tokens >= 0
         assert await panel.backend.complete_all([]) == []
         await panel.backend.aclose()

@@ -1,6 +1,7 @@
 """From judgement to request and from response to answer, for every elicitation."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,7 @@ from rerankllm.elicitation.logprobs import Labels
 from rerankllm.elicitation.reasoning import Reasoning
 from rerankllm.elicitation.text import Text
 from rerankllm.errors import CapabilityError, InputError, TemplateError
-from rerankllm.judgements import Compare, Failure, Permute, Score, Status, Unanswered, WeakOrder, Write
+from rerankllm.judgements import Compare, Failure, ParseReport, Permute, Score, Status, Unanswered, WeakOrder, Write
 
 QUERY = Query("q", "how long do fleas live")
 DOCS = tuple(Document(name, f"passage {name}") for name in "abc")
@@ -183,6 +184,51 @@ class TestLabels:
         want = bind(Labels(), Score).prepare(Score(QUERY, DOCS[0])).want
         assert want.labels == ("Yes", "No")
         assert len(want.ids[0]) == len(want.ids[1]) == 4
+
+    def test_logits_are_the_score_where_the_template_reads_them(self):
+        class T5(WordTokenizer):
+            """Knows <extra_id_10> as one control token."""
+
+            def encode(self, text, *, special=False):
+                if special and text == "<extra_id_10>":
+                    return (777,)
+                return super().encode(text, special=special)
+
+        decoder = replace(LOCAL, logits=True, separate_decoder=True)
+        elicitor = Labels(prompt="rankt5").bind(Score, T5(), decoder, Settings())
+        judgement = Score(QUERY, DOCS[0])
+        assert elicitor.prepare(judgement).want == ReadLabels(("<extra_id_10>",), ((777,),), raw=True)
+        assert elicitor.read(judgement, Response(logprobs=(-7.25,))) == (-7.25, ParseReport())
+        answer, _ = elicitor.read(judgement, Response(logprobs=(math.nan,)))
+        assert isinstance(answer, Unanswered)
+
+    def test_logits_summed_by_their_values(self, tmp_path):
+        path = tmp_path / "margin.yaml"
+        path.write_text(
+            "description: d\nsource: s\nelicitation: labels\npassage_tokens: 9\nread: logits\n"
+            "labels: [{text: 'yes', value: 1}, {text: 'no', value: -1}]\ncompletion: '{{ doc.text }}:'\n"
+        )
+        elicitor = bind(Labels(prompt=str(path)), Score, replace(LOCAL, logits=True))
+        assert elicitor.read(Score(QUERY, DOCS[0]), Response(logprobs=(3.0, 1.5)))[0] == 1.5
+
+    def test_logits_have_to_be_there(self):
+        with pytest.raises(
+            CapabilityError, match="template score/rankt5 reads logits, which this backend does not give"
+        ):
+            bind(Labels(prompt="rankt5"), Score)
+
+    def test_labels_of_a_separate_decoder_stand_after_nothing(self):
+        seen = []
+
+        class Watched(WordTokenizer):
+            """Remembers what it was asked to encode."""
+
+            def encode(self, text, *, special=False):
+                seen.append(text)
+                return super().encode(text, special=special)
+
+        Labels(prompt="monot5").bind(Score, Watched(), replace(LOCAL, separate_decoder=True), Settings())
+        assert seen == ["", "true", "", "false"]
 
     def test_more_documents_than_labels_say_so(self):
         docs = tuple(Document(str(i), "x") for i in range(21))

@@ -8,10 +8,12 @@ from word_tokenizer import WordTokenizer
 
 from rerankllm.backends.base import Capabilities, ChatPrompt
 from rerankllm.data import Document, Query
+from rerankllm.elicitation.defaults import stage_for
 from rerankllm.elicitation.labels import letters, numbers
 from rerankllm.elicitation.prompts import PromptBuilder
 from rerankllm.elicitation.templates import load, names
 from rerankllm.errors import TemplateError
+from rerankllm.spec import Stage
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "prompts"
 QUERY = Query("q1", "how long do fleas live")
@@ -38,11 +40,11 @@ def rendered(name, capabilities, instruction):
 
 @pytest.mark.parametrize("name", names())
 def test_golden(name):
-    token_form = f"###### as tokens\n{rendered(name, TOKENS, None)}\n###### with an instruction\n" + rendered(
-        name, TOKENS, "Prefer numbers."
-    )
-    completion = load(*name.split("/")).completion
-    text = token_form if completion else f"{token_form}\n###### as a chat\n{rendered(name, CHAT, None)}"
+    token_form = f"###### as tokens\n{rendered(name, TOKENS, None)}"
+    template = load(*name.split("/"))
+    if any("instruction" in source for source in (template.completion, *(text for _, text in template.messages))):
+        token_form += f"\n###### with an instruction\n{rendered(name, TOKENS, 'Prefer numbers.')}"
+    text = token_form if template.completion else f"{token_form}\n###### as a chat\n{rendered(name, CHAT, None)}"
     path = GOLDEN / f"{name.replace('/', '-')}.txt"
     if os.environ.get("UPDATE_GOLDEN"):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -98,6 +100,10 @@ def test_a_template_of_ones_own(tmp_path):
             "description: d\nsource: s\nelicitation: text\npassage_tokens: 9\nmessages: [{robot: x}]",
             "a message is from",
         ),
+        (
+            "description: d\nsource: s\nelicitation: labels\npassage_tokens: 9\ncompletion: x\nread: minds",
+            "read should be logprobs or logits, found 'minds'",
+        ),
     ],
 )
 def test_malformed_templates(tmp_path, text, message):
@@ -131,6 +137,39 @@ def test_an_instruction_without_a_place_is_refused(tmp_path):
     path.write_text("description: d\nsource: s\nelicitation: text\npassage_tokens: 9\ncompletion: '{{ query }}'\n")
     with pytest.raises(TemplateError, match="no place for an instruction"):
         PromptBuilder(load("score", str(path)), WordTokenizer(), TOKENS, "Prefer numbers.")
+
+
+def test_an_instruction_replaces_the_default_one():
+    texts = [rendered("score/qwen3-reranker", TOKENS, instruction) for instruction in (None, "Prefer numbers.")]
+    assert "<Instruct>: Given a web search query, retrieve relevant passages that answer the query\n" in texts[0]
+    assert "<Instruct>: Prefer numbers.\n<Query>: how long do fleas live\n<Document>: Fleas" in texts[1]
+    assert "web search" not in texts[1]
+
+
+@pytest.mark.parametrize(
+    ("model", "stage"),
+    [
+        ("castorini/monot5-base-msmarco", "pointwise / labels(prompt=monot5)"),
+        ("/models/MonoT5-3B-med/", "pointwise / labels(prompt=monot5)"),
+        ("someone/RankT5-base", "pointwise / labels(prompt=rankt5)"),
+        ("Qwen/Qwen3-Reranker-0.6B", "pointwise / labels(prompt=qwen3-reranker)"),
+        ("castorini/rank_zephyr_7b_v1_full", "sliding / text(prompt=rankzephyr)"),
+        ("castorini/rank_vicuna_7b_v1", "sliding / text(prompt=rankzephyr)"),
+        ("Qwen/Qwen3-0.6B", None),
+        ("monot5-fans/other-model", None),
+        ("smollm2", None),
+    ],
+)
+def test_models_are_asked_by_the_template_that_names_them(model, stage):
+    assert stage_for(model) == stage
+    assert stage is None or Stage.parse(stage)
+
+
+def test_every_template_that_names_models_is_found_by_one_of_them():
+    for name in names():
+        template = load(*name.split("/"))
+        for pattern in template.models:
+            assert f"{template.elicitation}(prompt={name.split('/')[1]})" in stage_for(pattern.replace("*", "x"))
 
 
 class TestFitting:

@@ -1,0 +1,1 @@
+"""`embed:` — embeddings, computed here or behind an API, compared by their cosine."""

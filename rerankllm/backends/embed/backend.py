@@ -1,0 +1,164 @@
+"""Cosine similarity of embeddings, each text embedded once."""
+
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+
+from rerankllm.backends.base import (
+    CallFailed,
+    Capabilities,
+    Generate,
+    ReadContinuation,
+    ReadLabels,
+    Reply,
+    Tokenizer,
+)
+from rerankllm.backends.batching import BatchBackend
+from rerankllm.backends.embed.api import Api
+from rerankllm.backends.embed.local import Local
+from rerankllm.backends.embed.memory import Embedded, Memory, Text, Vector
+from rerankllm.data import Usage
+from rerankllm.errors import CapabilityError, SpecError
+from rerankllm.judgements import Embed, Judgement, Score
+
+REMEMBERED = 256 * 2**20
+"""Bytes of vectors kept: some 170,000 texts at 384 dimensions, 16,000 at 4,096."""
+ABANDONED = CallFailed("given up: nobody waited for it")
+
+
+class Embeddings(BatchBackend[Judgement]):
+    """Answers `Score` by the cosine of two embeddings, -1 to 1, and `Embed` by the vectors, scaled to length 1.
+
+    Every text is embedded once as long as it is remembered; usage counts the tokens of what was computed, with the
+    first judgement that needed it. A host that tells the tokens of a whole call only has them shared out by length.
+
+    Args:
+        name: `minilm`, which comes with the extra `embed`; an id on the hub; a local folder; or, with `base_url`, the
+            model as the host calls it.
+        base_url: Of an OpenAI-compatible API that has /embeddings; None to compute here, by sentence-transformers.
+        batch: Texts computed, or sent, at a time.
+        revision: Here only: branch, tag or commit on the hub.
+        dtype: Here only: `float32`, `float16` or `bfloat16`; None is float32 on a CPU, the checkpoint's own on a GPU.
+        device: Here only: as torch names it; None is the GPU if there is one.
+        threads: Here only: threads that torch computes with, in the whole process; None leaves that to torch.
+        api_key_env: API only: environment variable that holds the key; None is OPENAI_API_KEY.
+        concurrency: API only: calls on their way at any time; None is 8.
+        timeout: API only: seconds for one attempt; None is 60.
+        retries: API only: attempts after the first; None is 2.
+        price: API only: US dollars per million tokens; None when unknown.
+
+    Raises:
+        MissingExtra: A package is not installed.
+        InputError: There is no such model, or no such address.
+        SpecError: An option is out of range, or has no meaning here.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        base_url: str | None = None,
+        batch: int = 32,
+        revision: str | None = None,
+        dtype: str | None = None,
+        device: str | None = None,
+        threads: int | None = None,
+        api_key_env: str | None = None,
+        concurrency: int | None = None,
+        timeout: float | None = None,
+        retries: int | None = None,
+        price: float | None = None,
+    ) -> None:
+        super().__init__()
+        here = {"revision": revision, "dtype": dtype, "device": device, "threads": threads}
+        there = {"api_key_env": api_key_env, "concurrency": concurrency, "timeout": timeout, "retries": retries}
+        idle = here if base_url else {**there, "price": price}
+        for key, value in idle.items():
+            if value is not None:
+                raise SpecError(f"embed: '{key}' does nothing {'with' if base_url else 'without'} base_url")
+        if batch < 1 or (threads is not None and threads < 1):
+            raise SpecError("embed: batch and threads should be at least 1")
+        self._engine: Api | Local
+        if base_url:
+            self._engine = Api(
+                name,
+                base_url=base_url,
+                api_key_env=api_key_env or "OPENAI_API_KEY",
+                batch=batch,
+                concurrency=8 if concurrency is None else concurrency,
+                timeout=60.0 if timeout is None else timeout,
+                retries=2 if retries is None else retries,
+            )
+            shown = {"base_url": self._engine.endpoint.url}
+        else:
+            self._engine = Local(name, revision=revision, dtype=dtype, device=device, batch=batch, threads=threads)
+            shown = {"dtype": self._engine.dtype} | ({"revision": revision} if revision else {})
+        self.model = f"embed:{name}?" + "&".join(f"{key}={value}" for key, value in shown.items())
+        self._price = price if base_url else 0.0
+        self._memory = Memory(REMEMBERED)
+        self.default_strategy = "pointwise"
+        self.capabilities = Capabilities(answers=frozenset({Score, Embed}), remote=bool(base_url), batch=None)
+
+    @functools.cached_property
+    def revision(self) -> str | None:
+        """The commit on the hub, else SHA-256 of the weights, in hexadecimal; None behind an API."""
+        return self._engine.revision()
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """None: it is never shown a prompt."""
+        raise CapabilityError(f"{self.model} answers judgements without a prompt: it takes no elicitation")
+
+    def cost(self, usage: Usage) -> float | None:
+        """Nothing here; behind an API US dollars at the price given, None when it is unknown."""
+        return None if self._price is None else self._price * usage.prompt_tokens / 1e6
+
+    def run(self, works: Sequence[Judgement]) -> list[Reply | CallFailed]:
+        """Embeds what is new among these, then compares; see `BatchBackend.run`.
+
+        Raises:
+            AuthError: The API refuses the key, the permission or the model name.
+        """
+        known: dict[Text, Vector] = {}
+        fresh: dict[Text, Embedded | CallFailed] = {}
+        for text in dict.fromkeys(text for work in works for text in _texts(work)):
+            vector = self._memory.get(text)
+            if vector is None:
+                fresh[text] = ABANDONED
+            else:
+                known[text] = vector
+        for embedded in self._engine.embed(list(fresh), lambda: self.abandoned):
+            fresh |= embedded
+        return [self._reply(work, known, fresh) for work in works]
+
+    def most_tokens(self, want: Generate | ReadLabels | ReadContinuation) -> int:
+        """None: it writes nothing."""
+        del want
+        return 0
+
+    def free(self) -> None:
+        """Lets go of the model, or closes the connections."""
+        self._engine.close()
+
+    def _reply(
+        self, work: Judgement, known: dict[Text, Vector], fresh: dict[Text, Embedded | CallFailed]
+    ) -> Reply | CallFailed:
+        """The answer to one judgement; what was computed for it is `known` to those after it."""
+        tokens = 0
+        for text in _texts(work):
+            found = fresh.get(text)
+            if isinstance(found, CallFailed):
+                return found
+            if found is not None and text not in known:
+                known[text] = found.vector
+                self._memory.put(text, found.vector)
+                tokens += found.tokens
+        rows = np.stack([known[text] for text in _texts(work)])
+        answer = rows if isinstance(work, Embed) else float(rows[0] @ rows[1])
+        return Reply(answer, usage=Usage(tokens))
+
+
+def _texts(work: Judgement) -> tuple[Text, ...]:
+    """The query, then the documents."""
+    return (Text("query", work.query.text), *(Text("document", doc.content) for doc in work.docs))

@@ -1,0 +1,61 @@
+"""Vectors that were computed before, so that every text is embedded once."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, TypeAlias
+
+import numpy as np
+
+Vector: TypeAlias = np.ndarray[tuple[int], np.dtype[np.float32]]
+
+
+class Text(NamedTuple):
+    """What is embedded; models may read queries and documents differently."""
+
+    role: Literal["query", "document"]
+    text: str
+
+
+class Embedded(NamedTuple):
+    """A text's vector, of length 1, and the tokens it took."""
+
+    vector: Vector
+    tokens: int
+
+
+class Memory:
+    """Vectors by text; those not used for longest are forgotten first.
+
+    Args:
+        limit: Bytes that all vectors may take.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._bytes = 0
+        self._vectors: OrderedDict[Text, Vector] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._vectors)
+
+    def get(self, text: Text) -> Vector | None:
+        """The vector of a text that was put in and is not forgotten."""
+        if text in self._vectors:
+            self._vectors.move_to_end(text)
+        return self._vectors.get(text)
+
+    def put(self, text: Text, vector: Vector) -> None:
+        """Remembers a vector."""
+        if text not in self._vectors:
+            self._vectors[text] = vector
+            self._bytes += vector.nbytes
+        while self._bytes > self._limit:
+            _, forgotten = self._vectors.popitem(last=False)
+            self._bytes -= forgotten.nbytes
+
+
+def unit(rows: Sequence[Sequence[float]]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+    """The rows, scaled to length 1, in float32; a row of zeros stays one."""
+    array = np.asarray(rows, dtype=np.float64)
+    lengths = np.linalg.norm(array, axis=1, keepdims=True)
+    return (array / np.where(lengths == 0, 1, lengths)).astype(np.float32)

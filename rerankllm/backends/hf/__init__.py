@@ -1,0 +1,1 @@
+"""`hf:` — models in this process, through transformers."""

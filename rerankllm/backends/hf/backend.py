@@ -1,0 +1,247 @@
+"""Models in this process, through transformers: decoder-only and encoder-decoder, on a CPU or a GPU."""
+
+import functools
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rerankllm.backends.base import (
+    CallFailed,
+    Capabilities,
+    Generate,
+    ReadContinuation,
+    ReadLabels,
+    Request,
+    Response,
+    TokenPrompt,
+    log_sum_exp,
+)
+from rerankllm.backends.batching import BatchBackend
+from rerankllm.backends.hf import loading
+from rerankllm.backends.hf.batches import Limits
+from rerankllm.backends.hf.causal import Causal
+from rerankllm.backends.hf.seq2seq import Seq2Seq
+from rerankllm.backends.hf.tokenizer import HfTokenizer
+from rerankllm.backends.hf.writing import Writer
+from rerankllm.data import Usage
+from rerankllm.elicitation.defaults import stage_for
+from rerankllm.errors import BackendError, CapabilityError, SpecError
+
+LOGITS = 2**26
+"""Logits held at a time, over all positions read: 256 MiB of float32."""
+REQUESTS = 128
+"""Requests a driver hands over at a time: enough to find what shares a beginning, few enough to see progress."""
+UNSAID = 10**9
+"""Tokenizers that know of no limit name one beyond this."""
+
+
+class HuggingFace(BatchBackend[Request]):
+    """A language model of transformers, computed in this process.
+
+    Takes prompts as token ids only. Requests are computed in batches of similar length, what they begin with in
+    common once, and the head at the positions that are read only. Writing is greedy, whatever the model's own
+    generation settings say. Log-probabilities are taken in float32; batching moves them by rounding only.
+
+    A model that a prompt template names as its own is asked by that template unless the user says otherwise.
+
+    Args:
+        name: An id on the hub, a local folder, the path of a .gguf file, or `smollm2`, which comes with the extra
+            `embedded`.
+        revision: Branch, tag or commit on the hub.
+        dtype: `float32`, `float16` or `bfloat16`. None is float32 on a CPU, the checkpoint's own on a GPU.
+        device: As torch names it, such as `cuda:1`. None is the GPU if there is one.
+        batch: Tokens of one batch, padding included; a longer prompt is computed alone.
+        context: Tokens that prompt and answer may have together; None for what the model was made for.
+        threads: Threads that torch computes with, in the whole process; None leaves that to torch.
+
+    Raises:
+        MissingExtra: transformers, or a package that the model needs, is not installed.
+        InputError: There is no such model, or it does not write text.
+        SpecError: An option is out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        revision: str | None = None,
+        dtype: str | None = None,
+        device: str | None = None,
+        batch: int = 4096,
+        context: int | None = None,
+        threads: int | None = None,
+    ) -> None:
+        super().__init__()
+        if batch < 1 or any(option is not None and option < 1 for option in (context, threads)):
+            raise SpecError("hf: batch, context and threads should be at least 1")
+        loading.need("torch", "transformers")
+        loading.set_threads(threads)
+        where = loading.place(device)
+        self._source = loading.find("hf", name, revision)
+        self._model, tokenizer = loading.load(self._source, "hf", where, loading.precision(dtype, where))
+        config = self._model.config.get_text_config()
+        shown = {"revision": revision, "dtype": str(self._model.dtype).removeprefix("torch."), "context": context}
+        self.model = f"hf:{name}?" + "&".join(f"{key}={value}" for key, value in shown.items() if value is not None)
+        self._tokenizer = HfTokenizer(tokenizer, self.model)
+        self._vocabulary: int = config.vocab_size
+        self._commit: str | None = getattr(self._model.config, "_commit_hash", None)
+        ends = _ids(self._model.generation_config.eos_token_id) | _ids(tokenizer.eos_token_id)
+        pad = next(iter(sorted(_ids(tokenizer.pad_token_id) | _ids(config.pad_token_id))), 0)
+        limits = Limits(batch, max(LOGITS // self._vocabulary, 1))
+        encoder = bool(self._model.config.is_encoder_decoder)
+        self._eos = self._tokenizer.eos if encoder else ()
+        self._engine: Any = self._seq2seq(pad, limits) if encoder else Causal(self._model, pad, limits)
+        self._writer: Any = Writer(
+            self._model, limits, padded=self._engine.padded, text=self._tokenizer.text, ends=ends, pad=pad
+        )
+        prompt = "likelihood-chat" if self._tokenizer.chats else "likelihood"
+        self.default_strategy = stage_for(name) or f"pointwise / likelihood(prompt={prompt})"
+        self.capabilities = Capabilities(
+            generate=True,
+            label_logprobs=self._vocabulary,
+            continuation_logprobs=True,
+            logits=True,
+            token_prompts=True,
+            separate_decoder=encoder,
+            context=_context(context, config, tokenizer),
+            batch=REQUESTS,
+        )
+
+    @property
+    def tokenizer(self) -> HfTokenizer:
+        """The model's own."""
+        return self._tokenizer
+
+    @functools.cached_property
+    def revision(self) -> str | None:
+        """The commit on the hub, else SHA-256 of the weights, in hexadecimal."""
+        return self._commit or self._source.fingerprint()
+
+    def check(self, work: Request) -> None:
+        """Raises `CapabilityError` for messages: the prompt has to be tokens."""
+        if not isinstance(work.prompt, TokenPrompt):
+            raise CapabilityError(f"{self.model} takes prompts as token ids: apply its tokenizer's chat template first")
+
+    def most_tokens(self, want: Generate | ReadLabels | ReadContinuation) -> int:
+        """What is asked for; reading generates nothing."""
+        return want.max_tokens if isinstance(want, Generate) else 0
+
+    def run(self, works: Sequence[Request]) -> list[Response | CallFailed]:
+        """Computes these requests together; see `BatchBackend.run`.
+
+        Raises:
+            BackendError: No memory is left for a batch.
+        """
+        import torch  # noqa: PLC0415
+
+        outcomes = [self._settled(request) for request in works]
+        left = [index for index, outcome in enumerate(outcomes) if outcome is None]
+        try:
+            for answered in itertools.chain(self._read(works, left), self._write(works, left)):
+                for index, response in answered:
+                    outcomes[index] = response
+                if self.abandoned:
+                    break
+        except torch.OutOfMemoryError as error:
+            raise BackendError(f"{self.model}: out of memory; a smaller batch may fit ({error})") from error
+        return [outcome or CallFailed("given up: nobody waited for it") for outcome in outcomes]
+
+    def free(self) -> None:
+        """Lets go of the model; its tokenizer may still be used."""
+        self._model = self._engine = self._writer = None
+
+    def _settled(self, request: Request) -> Response | CallFailed | None:
+        """The outcome of a request that needs no model; None for the others."""
+        want, prompt = request.want, _prompt(request)
+        fault = self._fault(want, prompt)
+        if fault is not None:
+            return CallFailed(fault)
+        if isinstance(want, Generate):
+            return Response(usage=Usage(len(prompt)), finish_reason="length") if want.max_tokens < 1 else None
+        if _named(want):
+            return None
+        return Response(logprobs=(math.nan,) * len(want.ids), usage=Usage(len(prompt)))
+
+    def _fault(self, want: Generate | ReadLabels | ReadContinuation, prompt: tuple[int, ...]) -> str | None:
+        """Why a request cannot be computed, if it cannot."""
+        if not prompt:
+            return "the prompt is empty"
+        if isinstance(want, ReadLabels) and len(want.ids) != len(want.labels):
+            return "the labels to read come without their token ids"
+        known = (*prompt, *_named(want))
+        if min(known) < 0 or max(known) >= self._vocabulary:
+            return f"a token id is outside the vocabulary of {self._vocabulary}"
+        limit = self.capabilities.context
+        room = len(self._eos) + (want.max_tokens if isinstance(want, Generate) else _positions(want))
+        if limit is not None and len(prompt) + room > limit:
+            return f"{len(prompt)} prompt tokens and {room} for the answer exceed the context of {limit} tokens"
+        return None
+
+    def _read(self, works: Sequence[Request], left: Sequence[int]) -> Iterator[list[tuple[int, Response]]]:
+        """Log-probabilities of labels and continuations."""
+        reading = [index for index in left if not isinstance(works[index].want, Generate)]
+        rows = []
+        for index in reading:
+            want = works[index].want
+            rows.append(self._engine.row(_prompt(works[index]), want.ids if isinstance(want, ReadContinuation) else ()))
+        for batch in self._engine.logits(rows) if rows else ():
+            yield [(reading[row], _response(works[reading[row]], logits)) for row, logits in batch]
+
+    def _write(self, works: Sequence[Request], left: Sequence[int]) -> Iterator[list[tuple[int, Response]]]:
+        """Generated text."""
+        wants = {index: want for index in left if isinstance(want := works[index].want, Generate)}
+        writing = list(wants)
+        prompts = [_prompt(works[index]) for index in writing]
+        for batch in self._writer.write(prompts, list(wants.values()), lambda: self.abandoned) if writing else ():
+            yield [(writing[row], response) for row, response in batch]
+
+    def _seq2seq(self, pad: int, limits: Limits) -> Seq2Seq:
+        settings = (self._model.generation_config, self._model.config)
+        starts = [getattr(setting, "decoder_start_token_id", None) for setting in settings]
+        start = next((token for token in starts if token is not None), pad)
+        return Seq2Seq(self._model, pad, limits, eos=self._eos, start=start)
+
+
+def _prompt(request: Request) -> tuple[int, ...]:
+    return request.prompt.ids if isinstance(request.prompt, TokenPrompt) else ()
+
+
+def _named(want: Generate | ReadLabels | ReadContinuation) -> tuple[int, ...]:
+    """The token ids that a request asks about."""
+    if isinstance(want, Generate):
+        return ()
+    return want.ids if isinstance(want, ReadContinuation) else sum(want.ids, ())
+
+
+def _positions(want: ReadLabels | ReadContinuation) -> int:
+    """How many tokens an answer takes."""
+    return len(want.ids) if isinstance(want, ReadContinuation) else 1
+
+
+def _response(request: Request, logits: Any) -> Response:
+    """What is wanted of the logits: a tensor of shape (positions, vocabulary)."""
+    want, scores = request.want, logits.float()
+    prompt = len(_prompt(request))
+    if isinstance(want, ReadContinuation):
+        picked = scores[range(len(want.ids)), want.ids] - scores.logsumexp(-1)
+        return Response(logprobs=tuple(picked.tolist()), usage=Usage(prompt + len(want.ids)))
+    assert isinstance(want, ReadLabels)  # noqa: S101
+    last = scores[-1] if want.raw else scores[-1] - scores[-1].logsumexp(-1)
+    values = iter(last[list(_named(want))].tolist())
+    grouped = [[next(values) for _ in ids] for ids in want.ids]
+    return Response(logprobs=tuple(log_sum_exp(group) if group else math.nan for group in grouped), usage=Usage(prompt))
+
+
+def _ids(setting: int | Sequence[int] | None) -> frozenset[int]:
+    """The tokens that a setting names, which may be none, one or several."""
+    if setting is None:
+        return frozenset()
+    return frozenset({setting} if isinstance(setting, int) else setting)
+
+
+def _context(wanted: int | None, config: Any, tokenizer: Any) -> int | None:
+    """Tokens that fit the model, as its files have it, or fewer where fewer are wanted."""
+    stated = [getattr(config, key, None) for key in ("max_position_embeddings", "n_positions")]
+    known = [size for size in (*stated, tokenizer.model_max_length) if size and 0 < size < UNSAID]
+    return min(filter(None, (wanted, next(iter(known), None))), default=None)

@@ -1,0 +1,190 @@
+"""Finding a model of transformers and loading it, with one clear line for whatever goes wrong."""
+
+import contextlib
+import hashlib
+import importlib.util
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rerankllm.backends.llamacpp import gguf
+from rerankllm.errors import InputError, MissingExtra, RerankError, SpecError
+
+NEEDED = "pip install 'rerankllm[hf]'"
+DTYPES = ("float32", "float16", "bfloat16")
+WEIGHTS = ("*.safetensors", "*.bin", "*.gguf")
+LANGUAGE_MODELS = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
+"""What the architectures of models end in that write text."""
+INSTEAD = {"ForSequenceClassification": "cross-encoder", "Model": "embed"}
+"""The kind of backend for models whose architecture ends otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a model is.
+
+    Attributes:
+        where: A folder, or an id on the hub.
+        file: The GGUF file in that folder, for models that are one.
+        revision: On the hub.
+    """
+
+    where: str
+    file: str | None = None
+    revision: str | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What every `from_pretrained` is told."""
+        named = {"gguf_file": self.file, "revision": self.revision}
+        return {key: value for key, value in named.items() if value is not None}
+
+    def fingerprint(self) -> str | None:
+        """SHA-256 over the weight files of a folder, in hexadecimal; None for a model on the hub."""
+        folder = Path(self.where)
+        if not folder.is_dir():
+            return None
+        found = [folder / self.file] if self.file else [path for form in WEIGHTS for path in folder.glob(form)]
+        digest = hashlib.sha256()
+        for path in sorted(found):
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        return digest.hexdigest()
+
+
+def need(*packages: str, extra: str = NEEDED) -> None:
+    """Raises `MissingExtra` with `extra` where one of these packages is not installed."""
+    if any(importlib.util.find_spec(package) is None for package in packages):
+        raise MissingExtra(extra)
+
+
+def find(kind: str, name: str, revision: str | None = None) -> Source:
+    """Where the model is that is called `name`: packaged, a folder, a .gguf file, or else an id on the hub.
+
+    Raises:
+        MissingExtra: The package with the weights is not installed.
+        InputError: It reads like a path, and nothing is there.
+    """
+    if name in gguf.PACKAGED:
+        path = gguf.find(name)
+        return Source(str(path.parent), path.name)
+    path = Path(name).expanduser()
+    if name and path.is_dir():
+        return Source(str(path))
+    if name.endswith(".gguf") and path.is_file():
+        return Source(str(path.parent), path.name)
+    if not name or name.endswith(".gguf") or name[0] in "./~" or len(path.parts) > 2:  # noqa: PLR2004
+        raise InputError(f"{kind}:{name}: nothing is there; name a local folder, or a model of the hub as owner/name")
+    return Source(name, revision=revision)
+
+
+def place(device: str | None) -> Any:
+    """The device to compute on; where none is named the GPU, if there is one.
+
+    Raises:
+        SpecError: torch knows no such device.
+    """
+    import torch  # noqa: PLC0415
+
+    if device is None:
+        found = [name for name in ("cuda", "mps") if getattr(torch, name).is_available()]
+        return torch.device(found[0] if found else "cpu")
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError, ValueError) as error:
+        raise SpecError(f"device '{device}' cannot be used: {first_line(error)}") from error
+
+
+def precision(dtype: str | None, device: Any) -> Any:
+    """The type to compute with; where none is named float32 on a CPU, and the checkpoint's own elsewhere.
+
+    Raises:
+        SpecError: It is none of `DTYPES`.
+    """
+    import torch  # noqa: PLC0415
+
+    if dtype is None:
+        return torch.float32 if device.type == "cpu" else "auto"
+    if dtype not in DTYPES:
+        raise SpecError(f"dtype should be one of {', '.join(DTYPES)}; found '{dtype}'")
+    return getattr(torch, dtype)
+
+
+def load(source: Source, kind: str, device: Any, dtype: Any) -> tuple[Any, Any]:
+    """The language model and its tokenizer.
+
+    Returns:
+        The model, on `device` and ready to compute; the tokenizer.
+
+    Raises:
+        MissingExtra: A package that this model needs is not installed.
+        InputError: There is no such model, or it is none that writes text, or its weights are not all there.
+    """
+    import transformers as hf  # noqa: PLC0415
+
+    if source.file:
+        need("gguf", "accelerate")
+    with reported(f"{kind}:{source.where}"), quiet():
+        config = hf.AutoConfig.from_pretrained(source.where, **source.options)
+        check_architecture(config, kind, source.where)
+        tokenizer = hf.AutoTokenizer.from_pretrained(source.where, **source.options)
+        auto = hf.AutoModelForSeq2SeqLM if config.is_encoder_decoder else hf.AutoModelForCausalLM
+        model, loaded = auto.from_pretrained(source.where, dtype=dtype, output_loading_info=True, **source.options)
+    if loaded["missing_keys"]:
+        raise InputError(f"{kind}:{source.where}: its weights lack {', '.join(sorted(loaded['missing_keys']))[:200]}")
+    return model.to(device).eval(), tokenizer
+
+
+def check_architecture(config: Any, kind: str, name: str) -> None:
+    """Raises `InputError` for models that do not write text, naming the backend that takes them."""
+    architectures = config.architectures or ()
+    if not architectures or any(name.endswith(LANGUAGE_MODELS) for name in architectures):
+        return
+    other = next((kind for ending, kind in INSTEAD.items() if architectures[0].endswith(ending)), None)
+    hint = f"; {other}:{name} may be what it is" if other else ""
+    raise InputError(f"{kind}:{name}: {architectures[0]} is no language model, so it can neither write nor score{hint}")
+
+
+@contextlib.contextmanager
+def reported(what: str) -> Iterator[None]:
+    """Makes of what libraries raise while a model loads one line that says what was loaded."""
+    try:
+        yield
+    except ImportError as error:
+        raise MissingExtra(f"{what} needs a package that is not installed: {first_line(error)}") from error
+    except RerankError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"{what} cannot be loaded: {first_line(error)} A model is a local folder, or owner/name on the hub, "
+            "for which a connection or a cached copy is needed"
+        ) from error
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Without transformers' progress bars about weights already here."""
+    from transformers.utils import logging  # noqa: PLC0415
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says, ended by a full stop."""
+    line = next(filter(None, (part.strip() for part in str(error).splitlines())), type(error).__name__)
+    return f"{line.rstrip('.:')}."
+
+
+def set_threads(threads: int | None) -> None:
+    """Lets torch compute with so many threads, from now on and in this whole process; None leaves it as it is."""
+    import torch  # noqa: PLC0415
+
+    if threads is not None:
+        torch.set_num_threads(threads)

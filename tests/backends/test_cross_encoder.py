@@ -1,0 +1,101 @@
+"""cross-encoder: with a tiny random head: raw logits, in order, and only from models that give one score."""
+
+import asyncio
+import hashlib
+
+import pytest
+import tiny_models
+
+from rerankllm import Reranker
+from rerankllm.backends.base import CallFailed, Request, TokenPrompt
+from rerankllm.backends.base import Generate as GenerateText
+from rerankllm.backends.cross_encoder import CrossEncoder
+from rerankllm.backends.hf import loading
+from rerankllm.data import Candidate, Document, Query
+from rerankllm.errors import CapabilityError, InputError, MissingExtra, SpecError
+from rerankllm.judgements import Permute, Score
+
+torch = pytest.importorskip("torch", reason="needs the extra `embed`")
+pytest.importorskip("sentence_transformers", reason="needs the extra `embed`")
+
+QUERY = Query("q", "how long do fleas live")
+DOCS = [Document(str(i), text) for i, text in enumerate((tiny_models.DOGS, tiny_models.FLEAS * 90, "Fleas.", ""))]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tiny_models.bert(tmp_path_factory.mktemp("bert"))
+
+
+@pytest.fixture(scope="module")
+def backend(folder):
+    return CrossEncoder(name=str(folder), threads=1)
+
+
+def test_scores_are_the_raw_logits(backend, folder):
+    import transformers
+
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    replies = asyncio.run(backend.complete_all([Score(QUERY, doc) for doc in DOCS]))
+    for doc, reply in zip(DOCS, replies, strict=True):
+        inputs = tokenizer([QUERY.text], [doc.content], return_tensors="pt", truncation=True, max_length=512)
+        with torch.inference_mode():
+            assert reply.answer == pytest.approx(model(**inputs).logits.item(), abs=1e-4)
+        assert reply.usage.prompt_tokens == inputs["input_ids"].shape[1]
+    assert min(reply.answer for reply in replies) < 0  # as no probability is
+
+
+def test_it_reranks(folder):
+    with Reranker(model=f"cross-encoder:{folder}?threads=1") as reranker:
+        assert str(reranker.stage) == "pointwise"
+        docs = [Document("dogs", tiny_models.DOGS), Document("fleas", tiny_models.FLEAS)]
+        (ranking,) = reranker.stream([(QUERY, list(map(Candidate, docs)))])
+    assert ranking[0].document.text == tiny_models.FLEAS
+    assert (ranking.ledger.calls, ranking.ledger.cost_usd) == (2, 0.0)
+
+
+def test_what_it_is(backend, folder):
+    assert backend.model == f"cross-encoder:{folder}?dtype=float32"
+    weights = hashlib.sha256((folder / "model.safetensors").read_bytes()).digest()
+    assert backend.revision == hashlib.sha256(weights).hexdigest()
+    for work in (Permute(QUERY, tuple(DOCS)), Request(TokenPrompt((1,)), GenerateText(1))):
+        with pytest.raises(CapabilityError):
+            asyncio.run(backend.complete(work))
+    with pytest.raises(CapabilityError, match="takes no elicitation"):
+        _ = backend.tokenizer
+
+
+def test_nobody_waits_nothing_is_computed(backend, monkeypatch):
+    monkeypatch.setattr(type(backend), "abandoned", True)
+    outcomes = backend.run([Score(QUERY, doc) for doc in DOCS])
+    assert len(outcomes) == len(DOCS)
+    assert all(isinstance(outcome, CallFailed) for outcome in outcomes)
+
+
+@pytest.mark.parametrize(
+    ("head", "labels", "message"),
+    [
+        ("ForSequenceClassification", 3, "it tells 3 classes apart; a reranker gives one score"),
+        ("Model", 1, "BertModel has no classification head; embed:"),
+        ("LMHeadModel", 1, "BertLMHeadModel has no classification head; hf:"),
+    ],
+)
+def test_models_of_another_kind(tmp_path, head, labels, message):
+    with pytest.raises(InputError, match=message):
+        CrossEncoder(name=str(tiny_models.bert(tmp_path, head=head, labels=labels)))
+
+
+def test_models_that_are_not_there(tmp_path):
+    with pytest.raises(InputError, match="nothing is there"):
+        CrossEncoder(name="./nothing")
+    with pytest.raises(InputError, match=r"cross-encoder:.* cannot be loaded: .*config.json"):
+        CrossEncoder(name=str(tmp_path))
+    with pytest.raises(SpecError, match="at least 1"):
+        CrossEncoder(name="x", batch=0)
+
+
+def test_without_the_package_one_line_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(loading.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtra, match=r"^pip install 'rerankllm\[embed\]'$"):
+        CrossEncoder(name="x")
