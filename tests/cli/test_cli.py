@@ -158,7 +158,7 @@ class TestFailures:
         (["prompts", "show", "../x"], "not for '..'"),
         (["plan", "--strategy", "sliding", "--base-url", "http://x"], "--base-url needs --model"),
         (["prompts", "show", "permute"], "should read judgement/name"),
-        (["prompts", "show", "permute/x"], "There are: labels, text"),
+        (["prompts", "show", "permute/x"], "There are: labels, rankzephyr, text"),
         (["rank", "q", "nowhere"], "nowhere"),
     ],
 )
