@@ -65,18 +65,25 @@ def find(kind: str, name: str, revision: str | None = None) -> Source:
     Raises:
         MissingExtra: The package with the weights is not installed.
         InputError: It reads like a path, and nothing is there.
+        SpecError: A revision of a local model.
     """
-    if name in gguf.PACKAGED:
-        path = gguf.find(name)
-        return Source(str(path.parent), path.name)
-    path = Path(name).expanduser()
-    if name and path.is_dir():
-        return Source(str(path))
-    if name.endswith(".gguf") and path.is_file():
-        return Source(str(path.parent), path.name)
+    found = _here(name)
+    if found is not None and revision is not None:
+        raise SpecError(f"{kind}:{name} is a local model: 'revision' is for those of the hub")
+    if found is not None:
+        return found
+    path = Path(name)
     if not name or name.endswith(".gguf") or name[0] in "./~" or len(path.parts) > 2:  # noqa: PLR2004
         raise InputError(f"{kind}:{name}: nothing is there; name a local folder, or a model of the hub as owner/name")
     return Source(name, revision=revision)
+
+
+def _here(name: str) -> Source | None:
+    """A model that is packaged, or a folder or file; None where there is none of that name."""
+    path = gguf.find(name) if name in gguf.PACKAGED else Path(name).expanduser()
+    if name.endswith(".gguf") or name in gguf.PACKAGED:
+        return Source(str(path.parent), path.name) if path.is_file() else None
+    return Source(str(path)) if name and path.is_dir() else None
 
 
 def place(device: str | None) -> Any:

@@ -333,6 +333,7 @@ class TestModelsThatDoNotLoad:
             ({"batch": 0}, "should be at least 1"),
             ({"context": 0}, "should be at least 1"),
             ({"threads": 0}, "should be at least 1"),
+            ({"revision": "main"}, "is a local model: 'revision' is for those of the hub"),
         ],
     )
     def test_options_out_of_range(self, folder, options, message):
