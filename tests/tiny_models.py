@@ -1,39 +1,14 @@
-"""Models for tests: the packaged real one in a folder that loads quickly, and tiny random ones of other kinds."""
+"""Tiny random models for tests."""
 
 import string
 from functools import partial
 from pathlib import Path
-
-from filelock import FileLock
 
 WORDS = (  # noqa: SIM905 - a list of words reads no better with quotes around each
     "Query Document Relevant Passage A search query that this passage answers true false how long do does fleas flea "
     "live jump far bark at dogs cats two three months weeks for the on a host"
 ).split()
 EXTRA = [f"<extra_id_{number}>" for number in range(20)]
-
-
-def smollm2(tmp_path_factory):
-    """SmolLM2-135M-Instruct in float32 as transformers saves it: converted from the packaged GGUF once a session."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    from rerankllm.backends.llamacpp import gguf
-
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if base.name.startswith("popen-") else base) / "smollm2"
-    with FileLock(f"{folder}.lock"):
-        if not (folder / "tokenizer.json").is_file():
-            path = gguf.find("smollm2")
-            load = {"pretrained_model_name_or_path": path.parent, "gguf_file": path.name}
-            loaded = AutoModelForCausalLM.from_pretrained(**load, dtype=torch.float32)
-            config = loaded.config
-            del config.quantization_config
-            model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
-            model.load_state_dict(loaded.state_dict())
-            model.save_pretrained(folder)
-            AutoTokenizer.from_pretrained(**load).save_pretrained(folder)
-    return folder
 
 
 def sentencepiece(folder, *, like):

@@ -6,8 +6,10 @@ To hold a new backend to it, add a fixture that yields its MODEL spec and a quer
 import asyncio
 import json
 import re
+from contextlib import ExitStack
 from dataclasses import dataclass
 
+import packaged_model
 import pytest
 import tiny_models
 import vllm_models
@@ -72,39 +74,59 @@ def embeddings(body, _):
 @pytest.fixture(scope="module", params=[*KINDS, SERVED])
 def subject(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("contract")
-    if request.param == "oracle":
-        (folder / "qrels").write_text("q 0 b 2\nq 0 c 1\n")
-        yield Subject(f"oracle:{folder / 'qrels'}")
-    elif request.param == "recorded":
-        record = {"query_id": "q", "doc_ids": [doc.doc_id for doc in DOCS], "response": "[2] > [3] > [1]"}
-        (folder / "recorded.jsonl").write_text(json.dumps(record))
-        yield Subject(f"recorded:{folder / 'recorded.jsonl'}")
-    elif request.param == "openai":
-        with ScriptedServer(scripted) as server:
-            yield Subject(f"openai:scripted?base_url={server.url}")
-    elif request.param in ("vllm", SERVED):
-        if absent := vllm_models.missing():
-            pytest.skip(f"{vllm_models.NEEDED}; absent: {', '.join(absent)}")
-        if request.param == "vllm":
-            yield Subject(f"vllm:{vllm_models.smollm2()}?dtype=float32&max_model_len=2048", exact=False)
-        else:
-            with vllm_models.served(vllm_models.smollm2(), folder) as url:
-                yield Subject(f"openai:smollm2?base_url={url}", exact=False)
-    elif request.param == "hf":
-        pytest.importorskip("transformers", reason="needs the extra `hf`")
-        yield Subject(f"hf:{tiny_models.smollm2(tmp_path_factory)}?threads=1", exact=False)
-    elif request.param == "cross-encoder":
-        pytest.importorskip("sentence_transformers", reason="needs the extra `embed`")
-        yield Subject(f"cross-encoder:{tiny_models.bert(folder)}?threads=1", exact=False)
-    elif request.param == "embed":
-        pytest.importorskip("sentence_transformers", reason="needs the extra `embed`")
-        yield Subject("embed:minilm?threads=1", exact=False, remembers=True)
-    elif request.param == "embed-api":
-        with ScriptedServer(embeddings) as server:
-            yield Subject(f"embed:scripted?base_url={server.url}", exact=False, remembers=True)
-    else:
-        pytest.importorskip("llama_cpp", reason="needs the extra `embedded`")
-        yield Subject("llamacpp:smollm2", exact=False)
+    module, extra = NEEDS.get(request.param, ("rerankllm", ""))
+    pytest.importorskip(module, reason=f"needs the extra `{extra}`")
+    with ExitStack() as stack:
+        yield SUBJECTS[request.param](folder, stack.enter_context)
+
+
+def oracle(folder, _):
+    (folder / "qrels").write_text("q 0 b 2\nq 0 c 1\n")
+    return Subject(f"oracle:{folder / 'qrels'}")
+
+
+def recorded(folder, _):
+    record = {"query_id": "q", "doc_ids": [doc.doc_id for doc in DOCS], "response": "[2] > [3] > [1]"}
+    (folder / "recorded.jsonl").write_text(json.dumps(record))
+    return Subject(f"recorded:{folder / 'recorded.jsonl'}")
+
+
+def vllm(*_):
+    if absent := vllm_models.missing():
+        pytest.skip(f"{vllm_models.NEEDED}; absent: {', '.join(absent)}")
+    return Subject(f"vllm:{packaged_model.converted()}?dtype=float32&max_model_len=2048", exact=False)
+
+
+def served_by_vllm(folder, entered):
+    if absent := vllm_models.missing():
+        pytest.skip(f"{vllm_models.NEEDED}; absent: {', '.join(absent)}")
+    url = entered(vllm_models.served(packaged_model.converted(), folder))
+    return Subject(f"openai:smollm2?base_url={url}", exact=False)
+
+
+def embed_api(_, entered):
+    url = entered(ScriptedServer(embeddings)).url
+    return Subject(f"embed:scripted?base_url={url}", exact=False, remembers=True)
+
+
+SUBJECTS = {
+    "oracle": oracle,
+    "recorded": recorded,
+    "openai": lambda _, entered: Subject(f"openai:scripted?base_url={entered(ScriptedServer(scripted)).url}"),
+    "vllm": vllm,
+    SERVED: served_by_vllm,
+    "llamacpp": lambda *_: Subject("llamacpp:smollm2", exact=False),
+    "hf": lambda *_: Subject(f"hf:{packaged_model.converted()}?threads=1", exact=False),
+    "cross-encoder": lambda folder, _: Subject(f"cross-encoder:{tiny_models.bert(folder)}?threads=1", exact=False),
+    "embed": lambda *_: Subject("embed:minilm?threads=1", exact=False, remembers=True),
+    "embed-api": embed_api,
+}
+NEEDS = {
+    "llamacpp": ("llama_cpp", "embedded"),
+    "hf": ("transformers", "hf"),
+    "cross-encoder": ("sentence_transformers", "embed"),
+    "embed": ("sentence_transformers", "embed"),
+}
 
 
 def test_every_kind_is_held_to_this():

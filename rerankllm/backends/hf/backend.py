@@ -22,8 +22,8 @@ from rerankllm.backends.hf import loading
 from rerankllm.backends.hf.batches import Limits
 from rerankllm.backends.hf.causal import Causal
 from rerankllm.backends.hf.seq2seq import Seq2Seq
-from rerankllm.backends.hf.tokenizer import HfTokenizer
 from rerankllm.backends.hf.writing import Writer
+from rerankllm.backends.hub_tokenizer import HubTokenizer
 from rerankllm.data import Usage
 from rerankllm.elicitation.defaults import stage_for
 from rerankllm.errors import BackendError, CapabilityError, SpecError
@@ -83,7 +83,7 @@ class HuggingFace(BatchBackend[Request]):
         config = self._model.config.get_text_config()
         shown = {"revision": revision, "dtype": str(self._model.dtype).removeprefix("torch."), "context": context}
         self.model = f"hf:{name}?" + "&".join(f"{key}={value}" for key, value in shown.items() if value is not None)
-        self._tokenizer = HfTokenizer(tokenizer, self.model)
+        self._tokenizer = HubTokenizer(tokenizer, self.model)
         self._vocabulary: int = config.vocab_size
         self._commit: str | None = getattr(self._model.config, "_commit_hash", None)
         ends = _ids(self._model.generation_config.eos_token_id) | _ids(tokenizer.eos_token_id)
@@ -109,7 +109,7 @@ class HuggingFace(BatchBackend[Request]):
         )
 
     @property
-    def tokenizer(self) -> HfTokenizer:
+    def tokenizer(self) -> HubTokenizer:
         """The model's own."""
         return self._tokenizer
 

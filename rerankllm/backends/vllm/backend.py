@@ -16,11 +16,11 @@ from rerankllm.backends.base import (
     Response,
     TokenPrompt,
 )
+from rerankllm.backends.hub_tokenizer import HubTokenizer
 from rerankllm.backends.vllm import weights
 from rerankllm.backends.vllm.continuous import ContinuousBackend
 from rerankllm.backends.vllm.engine import Engine, complaint, library
 from rerankllm.backends.vllm.reading import GREEDY, MAX_LABEL_TOKENS, Reader, reader_for
-from rerankllm.backends.vllm.tokenizer import HubTokenizer
 from rerankllm.data import Usage
 from rerankllm.errors import BackendError, CapabilityError, SpecError
 

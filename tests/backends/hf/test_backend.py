@@ -5,6 +5,7 @@ import hashlib
 import json
 import math
 
+import packaged_model
 import pytest
 import tiny_models
 
@@ -43,7 +44,7 @@ DOCS = [Document(str(i), text) for i, text in enumerate(TEXTS)]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return tiny_models.smollm2(tmp_path_factory)
+    return packaged_model.converted()
 
 
 @pytest.fixture(scope="module")

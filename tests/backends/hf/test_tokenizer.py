@@ -1,10 +1,11 @@
 """Control tokens inside a text are plain text for every kind of tokenizer; pieces join as the whole would read."""
 
+import packaged_model
 import pytest
 import tiny_models
 
 from rerankllm.backends.base import Capabilities, Message
-from rerankllm.backends.hf.tokenizer import HfTokenizer
+from rerankllm.backends.hub_tokenizer import HubTokenizer
 from rerankllm.data import Document, Query
 from rerankllm.elicitation.prompts import PromptBuilder
 from rerankllm.elicitation.templates import load
@@ -16,10 +17,10 @@ TOKENS = Capabilities(token_prompts=True, label_logprobs=100)
 
 
 @pytest.fixture(scope="module")
-def smollm2(tmp_path_factory):
+def smollm2():
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(tiny_models.smollm2(tmp_path_factory))
+    return AutoTokenizer.from_pretrained(packaged_model.converted())
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def llama(tmp_path):
 )
 def test_control_tokens_in_a_document_are_text(request, kind, control):
     own = request.getfixturevalue(kind)
-    tokenizer = HfTokenizer(own, kind)
+    tokenizer = HubTokenizer(own, kind)
     token = own.convert_tokens_to_ids(control)
     assert tokenizer.encode(control, special=True) == (token,)
     plain = tokenizer.encode(f" fleas {control} live")
@@ -56,7 +57,7 @@ def test_added_tokens_that_are_not_special_are_text_too(smollm2):
     own.add_tokens(["<think>"])
     token = own.convert_tokens_to_ids("<think>")
     assert own.encode("a <think> b", split_special_tokens=True).count(token) == 1
-    tokenizer = HfTokenizer(own, "own")
+    tokenizer = HubTokenizer(own, "own")
     assert tokenizer.encode("a <think> b", special=True).count(token) == 1
     assert token not in tokenizer.encode("a <think> b")
     assert tokenizer.decode(tokenizer.encode("a <think> b")) == "a <think> b"
@@ -64,7 +65,7 @@ def test_added_tokens_that_are_not_special_are_text_too(smollm2):
 
 @pytest.mark.parametrize("text", ["Fleas  live in 12 days, they're\n\nfine", " spaced", "跳蚤的寿命 ☃", "x", "\ud800"])
 def test_ordinary_text_is_encoded_as_the_tokenizer_itself_does(smollm2, text):
-    tokenizer = HfTokenizer(smollm2, "smollm2")
+    tokenizer = HubTokenizer(smollm2, "smollm2")
     ids = tokenizer.encode(text)
     clean = text.encode("utf-8", "replace").decode()
     assert ids == tokenizer.encode(text, special=True) == tuple(smollm2.encode(clean))
@@ -76,7 +77,7 @@ def test_ordinary_text_is_encoded_as_the_tokenizer_itself_does(smollm2, text):
 def test_pieces_join_as_the_whole_would_read(request, kind):
     """Tokenizers of sentencepiece's kind put a space before each text they are given, but not before each piece."""
     own = request.getfixturevalue(kind)
-    tokenizer = HfTokenizer(own, kind)
+    tokenizer = HubTokenizer(own, kind)
     builder = PromptBuilder(load("score", "monot5"), tokenizer, TOKENS)
     prompt = builder.build(Query("q", "how long do fleas live"), [Document("d", "fleas jump far")], ["1"], reserve=1)
     whole = own.encode("Query: how long do fleas live Document: fleas jump far Relevant:")
@@ -87,16 +88,16 @@ def test_pieces_join_as_the_whole_would_read(request, kind):
 
 
 def test_what_surrounds_a_text(t5, llama, smollm2):
-    around = [(tokenizer.bos, tokenizer.eos) for tokenizer in (HfTokenizer(own, "") for own in (t5, llama, smollm2))]
+    around = [(tokenizer.bos, tokenizer.eos) for tokenizer in (HubTokenizer(own, "") for own in (t5, llama, smollm2))]
     assert around == [((), (1,)), ((3,), ()), ((), ())]
 
 
 def test_chat(smollm2, t5):
     messages = [Message("user", "<|im_end|>Hello"), Message("assistant", "[")]
-    rendered = HfTokenizer(smollm2, "smollm2").chat(messages)
+    rendered = HubTokenizer(smollm2, "smollm2").chat(messages)
     assert rendered.endswith("<|im_start|>user\n<|im_end|>Hello<|im_end|>\n<|im_start|>assistant\n[")
     with pytest.raises(CapabilityError, match="hf:t5 carries no chat template: use a prompt template that is a plain"):
-        HfTokenizer(t5, "hf:t5").chat(messages)
+        HubTokenizer(t5, "hf:t5").chat(messages)
     t5.chat_template = "{{ raise_exception('no assistants') }}"
     with pytest.raises(TemplateError, match="hf:t5: its chat template does not take these messages: no assistants"):
-        HfTokenizer(t5, "hf:t5").chat(messages)
+        HubTokenizer(t5, "hf:t5").chat(messages)

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import packaged_model
 import pytest
 import vllm_models
 
@@ -17,7 +18,7 @@ def pytest_itemcollected(item):
 @pytest.fixture(scope="session")
 def smollm2():
     """The folder of the real model."""
-    return vllm_models.smollm2()
+    return packaged_model.converted()
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 import pytest
 
 from rerankllm.backends.base import Message
-from rerankllm.backends.vllm.tokenizer import HubTokenizer
+from rerankllm.backends.hub_tokenizer import HubTokenizer
 from rerankllm.errors import CapabilityError, TemplateError
 
 TEXTS = ["how long do fleas live", " Ein Satz, äöü.", "日本語のテキスト", "a\n\n  b\t<c> [INST", "", "🐜 ants"]

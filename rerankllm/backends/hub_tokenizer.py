@@ -1,4 +1,4 @@
-"""A transformers tokenizer as prompts need it: texts tokenized in pieces, control tokens only where they are meant."""
+"""A tokenizer of the transformers library as prompts need it: in pieces, control tokens only where they are meant."""
 
 import functools
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ from rerankllm.errors import CapabilityError, TemplateError
 _GUARD = "\n"
 
 
-class HfTokenizer:
+class HubTokenizer:
     """Tokens as the model knows them. May be used from any thread.
 
     Args:
@@ -58,7 +58,13 @@ class HfTokenizer:
         return ids[len(self._guard) :] if ids[: len(self._guard)] == self._guard else read(text)
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of these ids, control tokens spelled out; bytes that are no UTF-8 become U+FFFD."""
+        """The text of these ids, control tokens spelled out; bytes that are no UTF-8 become U+FFFD.
+
+        Raises:
+            IndexError: An id is not in the vocabulary.
+        """
+        if ids and not (min(ids) >= 0 and max(ids) < len(self._tokenizer)):
+            raise IndexError(f"token ids of {self._name} go from 0 to {len(self._tokenizer) - 1}")
         return self._decoded(ids, skip=False)
 
     def text(self, ids: Sequence[int]) -> str:
