@@ -9,6 +9,7 @@ import re
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+import model_servers
 import packaged_model
 import pytest
 import tiny_models
@@ -26,7 +27,7 @@ from rerankllm.registry import BACKENDS
 from rerankllm.spec import ModelSpec, Stage
 
 KINDS = ["oracle", "recorded", "openai", "vllm", "llamacpp", "hf", "cross-encoder", "embed", "embed-api"]
-SERVED = "openai_vllm"  # `openai:` asking vLLM's own server
+SERVED = ["openai_vllm", "openai_llamacpp"]  # `openai:` asking the servers that come with these engines
 QUERY = Query("q", "how long do fleas live")
 DOCS = tuple(
     Document(name, text)
@@ -71,7 +72,7 @@ def embeddings(body, _):
     return Garbage(json.dumps({"object": "list", "data": data, "usage": {"prompt_tokens": 50, "total_tokens": 50}}))
 
 
-@pytest.fixture(scope="module", params=[*KINDS, SERVED])
+@pytest.fixture(scope="module", params=[*KINDS, *SERVED])
 def subject(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("contract")
     module, extra = NEEDS.get(request.param, ("rerankllm", ""))
@@ -98,10 +99,12 @@ def vllm(*_):
 
 
 def served_by_vllm(folder, entered):
-    if absent := vllm_models.missing():
-        pytest.skip(f"{vllm_models.NEEDED}; absent: {', '.join(absent)}")
-    url = entered(vllm_models.served(packaged_model.converted(), folder))
-    return Subject(f"openai:smollm2?base_url={url}", exact=False)
+    vllm()  # skips where it is absent
+    return Subject(f"openai:smollm2?base_url={entered(model_servers.vllm(folder, shown=True))}", exact=False)
+
+
+def served_by_llamacpp(folder, entered):
+    return Subject(f"openai:smollm2?base_url={entered(model_servers.llamacpp(folder, shown=True))}", exact=False)
 
 
 def embed_api(_, entered):
@@ -114,7 +117,8 @@ SUBJECTS = {
     "recorded": recorded,
     "openai": lambda _, entered: Subject(f"openai:scripted?base_url={entered(ScriptedServer(scripted)).url}"),
     "vllm": vllm,
-    SERVED: served_by_vllm,
+    "openai_vllm": served_by_vllm,
+    "openai_llamacpp": served_by_llamacpp,
     "llamacpp": lambda *_: Subject("llamacpp:smollm2", exact=False),
     "hf": lambda *_: Subject(f"hf:{packaged_model.converted()}?threads=1", exact=False),
     "cross-encoder": lambda folder, _: Subject(f"cross-encoder:{tiny_models.bert(folder)}?threads=1", exact=False),
@@ -123,6 +127,7 @@ SUBJECTS = {
 }
 NEEDS = {
     "llamacpp": ("llama_cpp", "embedded"),
+    "openai_llamacpp": ("llama_cpp", "embedded"),
     "hf": ("transformers", "hf"),
     "cross-encoder": ("sentence_transformers", "embed"),
     "embed": ("sentence_transformers", "embed"),

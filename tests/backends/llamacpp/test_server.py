@@ -1,17 +1,11 @@
 """The same model twice: in this process, and behind llama-cpp-python's own OpenAI-compatible server."""
 
 import asyncio
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 
+import model_servers
 import pytest
 
 from rerankllm import Reranker
-from rerankllm.backends.llamacpp import gguf
 from rerankllm.data import Document, Query, Ranking
 from rerankllm.elicitation.base import Settings
 from rerankllm.judgements import Ask, Compare, Permute
@@ -31,37 +25,10 @@ DOCS = [
 
 
 @pytest.fixture(scope="module")
-def server():
-    """The base URL of a server of the converted weights (its AMX kernels cannot be switched off for the shipped)."""
-    weights, _ = gguf.weights(gguf.find("smollm2"), "bf16")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [
-        sys.executable,
-        "-m",
-        "llama_cpp.server",
-        "--model",
-        str(weights),
-        "--port",
-        str(port),
-        "--n_ctx",
-        "2048",
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    url = f"http://127.0.0.1:{port}/v1"
-    try:
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(f"{url}/models", timeout=5).close()
-                break
-            except (urllib.error.URLError, ConnectionError):
-                assert process.poll() is None, "the server ended"
-                time.sleep(0.2)
+def server(tmp_path_factory):
+    """The base URL of a server of the same weights."""
+    with model_servers.llamacpp(tmp_path_factory.mktemp("server"), shown=False) as url:
         yield url
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def written(model, judgement, elicitation):
