@@ -34,7 +34,7 @@ def command(
     json_document: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Puts the same prompts to two models and reports how far their log-probabilities lie apart."""
-    rows = parity(model_a, model_b, _asked(queries, depth))
+    rows = parity(model_a, model_b, sample_questions(queries, depth))
     if json_document:
         typer.echo(as_json([{name: getattr(row, name) for name in Row.__slots__} for row in rows], indent=2))
     else:
@@ -50,7 +50,8 @@ def command(
         raise typer.Exit(APART)
 
 
-def _asked(queries: int, depth: int) -> list[tuple[Query, list[Document]]]:
+def sample_questions(queries: int, depth: int) -> list[tuple[Query, list[Document]]]:
+    """The first queries of the shipped sample, with the first passages of each."""
     run = read_run(sample_path("run.txt"))
     texts, corpus = read_queries(sample_path("queries.tsv")), read_corpus(sample_path("corpus.jsonl"))
     chosen = list(run.items())[:queries]

