@@ -50,6 +50,10 @@ STRATEGIES = Registry(
         "pointwise": "rerankllm.strategies.pointwise:Pointwise",
         "prp": "rerankllm.strategies.prp:Prp",
         "sliding": "rerankllm.strategies.sliding:Sliding",
+        "full": "rerankllm.strategies.full:Full",
+        "tdpart": "rerankllm.strategies.tdpart:TDPart",
+        "jointrank": "rerankllm.strategies.jointrank:JointRank",
+        "group": "rerankllm.strategies.group:Group",
         "interpolate": "rerankllm.strategies.interpolate:Interpolate",
     },
 )
