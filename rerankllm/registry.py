@@ -54,6 +54,7 @@ STRATEGIES = Registry(
         "tdpart": "rerankllm.strategies.tdpart:TDPart",
         "jointrank": "rerankllm.strategies.jointrank:JointRank",
         "group": "rerankllm.strategies.group:Group",
+        "acurank": "rerankllm.strategies.acurank:AcuRank",
         "interpolate": "rerankllm.strategies.interpolate:Interpolate",
     },
 )

@@ -84,9 +84,7 @@ def _triangle(n: int, block: int) -> Blocks:
     if vertices > block + 1:
         most = block * (block + 1) // 2
         raise SpecError(f"triangular: blocks of {block} take up to {most} documents, found {n}; use larger blocks")
-    edges = sorted(
-        combinations(range(vertices), 2), key=lambda edge: (min(d := edge[1] - edge[0], vertices - d), edge)
-    )
+    edges = sorted(combinations(range(vertices), 2), key=lambda edge: (min(d := edge[1] - edge[0], vertices - d), edge))
     return [[i for i, edge in enumerate(edges[:n]) if vertex in edge] for vertex in range(vertices)]
 
 

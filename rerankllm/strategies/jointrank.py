@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from rerankllm.aggregation.base import Aggregation, Vote
+from rerankllm.aggregation.base import Aggregation
 from rerankllm.aggregation.bradley_terry import BradleyTerry
 from rerankllm.data import Candidate, Query, Ranking, float32
 from rerankllm.errors import SpecError
-from rerankllm.judgements import Permute, Steps, WeakOrder, ask
+from rerankllm.judgements import Permute, Steps, ask
 from rerankllm.plan import Plan
 from rerankllm.strategies.designs import Blocks, Design, blocks
-from rerankllm.strategies.listwise import seeded
+from rerankllm.strategies.listwise import seeded, vote_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class JointRank:
     Dedov 2025, "JointRank: rank large set with single pass", section 3; `rerankllm.strategies.designs` says what the
     designs are. Documents that an answer omits count as tied with one another and beaten by those it names: the order
     in which a block happened to show them is no evidence. Bradley–Terry strengths, with their prior, take unequal
-    opponents into account; in simulation they order better than PageRank, the published default, at any noise.
+    opponents into account; in simulations with noisy answers they ordered better than PageRank, the published default.
 
     Cost: ⌈n·replicas / block⌉ calls and n·replicas slots in 1 round for `equi`, which is 20 calls and 400 slots for
     n = 100. A block of one document is not asked. Equal scores keep the first stage's order. Documents in no block
@@ -82,8 +82,3 @@ class JointRank:
     def _blocks(self, n: int, query: Query) -> Blocks:
         chance = seeded(self.seed, query)
         return [m for m in blocks(self.design, n, self.block, self.replicas, chance) if len(m) > 1]
-
-
-def vote_of(order: WeakOrder) -> Vote:
-    """The evidence in an order: its omitted documents are tied, behind the others."""
-    return Vote((*order.groups, order.omitted) if order.omitted else order.groups)

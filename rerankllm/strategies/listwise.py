@@ -2,9 +2,14 @@
 
 import random
 from collections.abc import Sequence
+from itertools import pairwise
+from typing import TypeVar
 
+from rerankllm.aggregation.base import Vote
 from rerankllm.data import Document, Query
 from rerankllm.judgements import WeakOrder
+
+T = TypeVar("T")
 
 
 def in_order(order: WeakOrder, docs: Sequence[Document]) -> list[Document]:
@@ -13,11 +18,16 @@ def in_order(order: WeakOrder, docs: Sequence[Document]) -> list[Document]:
     return [docs[i] for group in (*order.groups, order.omitted) for i in sorted(place[doc_id] for doc_id in group)]
 
 
-def evenly(docs: Sequence[Document], size: int) -> list[tuple[Document, ...]]:
-    """As few neighbouring groups of at most `size` as it takes, of equal length as nearly as can be."""
-    count = -(-len(docs) // size)
-    cuts = [len(docs) * i // count for i in range(count + 1)] if count else [0]
-    return [tuple(docs[start:stop]) for start, stop in zip(cuts, cuts[1:], strict=False)]
+def vote_of(order: WeakOrder) -> Vote:
+    """The evidence in an order: its omitted documents are tied, behind the others."""
+    return Vote((*order.groups, order.omitted) if order.omitted else order.groups)
+
+
+def evenly(items: Sequence[T], size: int) -> list[tuple[T, ...]]:
+    """As few groups of neighbours, of at most `size`, as it takes; their lengths differ by 1 at most."""
+    count = -(-len(items) // size)
+    cuts = [len(items) * i // count for i in range(count + 1)] if count else [0]
+    return [tuple(items[start:stop]) for start, stop in pairwise(cuts)]
 
 
 def seeded(seed: int, query: Query) -> random.Random:
