@@ -31,8 +31,8 @@ class AcuRank:
 
     Cost: ⌈n / window⌉ calls in round 1, then as many as it takes, `max_calls` together (never less than 1); 1 call
     when the list fits one window. Simulated judges take 20 to 25 for n = 100, as published, in 11 to 16 rounds: once
-    the uncertain fit one window, a round is a call. What the budget leaves unread follows everything read, in the first stage's order.
-    Settles the whole list when one window holds it; otherwise beliefs are estimates.
+    the uncertain fit one window, a round is a call. What the budget leaves unread follows everything read, in the
+    first stage's order. Settles the whole list when one window holds it; otherwise beliefs are estimates.
 
     Attributes:
         window: Documents in one prompt, at least 2.
