@@ -55,6 +55,11 @@ STRATEGIES = Registry(
         "jointrank": "rerankllm.strategies.jointrank:JointRank",
         "group": "rerankllm.strategies.group:Group",
         "acurank": "rerankllm.strategies.acurank:AcuRank",
+        "iranker": "rerankllm.strategies.iranker:IRanker",
+        "embed": "rerankllm.strategies.embed:CosineSimilarity",
+        "cascade": "rerankllm.strategies.cascade:Cascade",
+        "psc": "rerankllm.strategies.psc:PermutationSelfConsistency",
+        "maxp": "rerankllm.strategies.maxp:MaxP",
         "interpolate": "rerankllm.strategies.interpolate:Interpolate",
     },
 )
