@@ -35,7 +35,7 @@ class AcuRank:
     first stage's order. Settles the whole list when one window holds it; otherwise beliefs are estimates.
 
     Attributes:
-        window: Documents in one prompt, at least 2.
+        window: Documents in one prompt, at least 3, so that no group is left with one.
         top_k: Which place the threshold is at.
         tolerance: The chance of being wrong that counts as certain.
         few: So many uncertain documents, and no fewer, are worth another round.
@@ -50,8 +50,8 @@ class AcuRank:
     asks: ClassVar[tuple[type, ...]] = (Permute,)
 
     def __post_init__(self) -> None:
-        if self.window < 2:  # noqa: PLR2004
-            raise SpecError(f"acurank: window should be at least 2, found {self.window}")
+        if self.window < 3:  # noqa: PLR2004
+            raise SpecError(f"acurank: window should be at least 3, found {self.window}")
         for name in ("top_k", "few", "max_calls"):
             if getattr(self, name) < 1:
                 raise SpecError(f"acurank: {name} should be at least 1, found {getattr(self, name)}")
