@@ -63,8 +63,10 @@ class AcuRank:
         docs = [candidate.document for candidate in candidates]
         n = len(docs)
         if n <= self.window:
-            orders = yield from ask([Permute(query, tuple(docs))] if n > 1 else [])
-            return Ranking.of(query, in_order(orders[0], docs) if orders else docs)
+            for order in (yield from ask([Permute(query, tuple(docs))] if n > 1 else [])):
+                omitted = {"omitted documents": len(order.omitted)} if order.omitted else None
+                return Ranking.of(query, in_order(order, docs), notes=omitted)
+            return Ranking.of(query, docs)
         reading = _Reading(query, docs, self.window, _first_beliefs(candidates))
         yield from reading.of(range(n)[: self._first_calls(n) * self.window])
         while True:

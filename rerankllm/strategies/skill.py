@@ -88,7 +88,7 @@ def _above(a: tuple[float, float], b: tuple[float, float]) -> tuple[_Message, _M
 def _truncation(t: float) -> tuple[float, float]:
     """How a unit normal's mean moves, and by which share its variance shrinks, when only what is above −t is left."""
     below = -30.0  # the tail's ratio of density to mass is all but linear there
-    v = NormalDist().pdf(t) / NormalDist().cdf(t) if t > below else -t - 1 / t
+    v = NormalDist().pdf(t) / (math.erfc(-t / math.sqrt(2)) / 2) if t > below else -t - 1 / t
     return v, min(v * (v + t), 1 - 1 / (1 + t * t) if t <= below else 1.0)
 
 
