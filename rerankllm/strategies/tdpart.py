@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import ClassVar
 
 from rerankllm.data import Candidate, Document, Query, Ranking
@@ -19,13 +20,14 @@ class TDPart:
     Parry et al. 2024, "Top-down partitioning for efficient list-wise ranking", section 3. The pivot is shown with
     each further chunk of window − 1 documents, all chunks at once; what an answer puts above it joins the k − 1 that
     were above it already, and the rest is left behind it. When none joined, the k best are known and in order, so it
-    stops; otherwise those above the pivot are ranked in the same way. Ties, and documents an answer omits, stay in
+    stops; otherwise those above the pivot are ranked in the same way, first the best of the head and of each chunk,
+    then their second best, so that the next pivot is a strong one. Ties, and documents an answer omits, stay in
     the order shown, the pivot first: what ties with it is left behind, and a pivot that is itself omitted is beaten
     by everything the answer names. No document goes unread: the paper's limit on how many may join is left out.
 
     Cost: 1 call of n slots when the list fits one window. Otherwise at least 1 + ⌈(n − window)/(window − 1)⌉ calls in
-    2 rounds, which is 6 calls and 105 slots for n = 100 with windows of 20. Every pass in which some document joins
-    adds another, at least 1 call. Settles top_k places, all when one window holds the list.
+    2 rounds, which is 6 calls and 105 slots for n = 100 with windows of 20; every pass in which some document joins
+    adds another, shorter one. Settles top_k places, all when one window holds the list.
 
     Attributes:
         window: Documents in one prompt, at least 2.
@@ -56,13 +58,15 @@ class TDPart:
             return head
         above, pivot, behind = head[: self.top_k - 1], head[self.top_k - 1], head[self.top_k :]
         orders = yield from _windows(query, [[pivot, *chunk] for chunk in self._chunks(docs)], notes)
-        joined: list[Document] = []
+        joined: list[list[Document]] = []
         for order in orders:
             at = order.index(pivot)
-            joined += order[:at]
+            joined.append(order[:at])
             behind += order[at + 1 :]
-        if joined:
-            above = yield from self._best_first(query, above + joined, notes)
+        if any(joined):
+            turns = zip_longest(above, *joined)
+            again = [doc for turn in turns for doc in turn if doc is not None]
+            above = yield from self._best_first(query, again, notes)
         return [*above, pivot, *behind]
 
     def _chunks(self, docs: list[Document]) -> list[list[Document]]:
