@@ -7,8 +7,8 @@ from typing import ClassVar
 from rerankllm.aggregation.base import Aggregation
 from rerankllm.aggregation.bradley_terry import BradleyTerry
 from rerankllm.data import Candidate, Query, Ranking, float32
-from rerankllm.errors import SpecError
-from rerankllm.judgements import Permute, Steps, ask
+from rerankllm.errors import QueryFailed, SpecError
+from rerankllm.judgements import Permute, Steps, Unanswered, try_ask
 from rerankllm.plan import Plan
 from rerankllm.strategies.designs import Blocks, Design, blocks
 from rerankllm.strategies.listwise import seeded, vote_of
@@ -24,8 +24,9 @@ class JointRank:
     opponents into account; in simulations with noisy answers they ordered better than PageRank, the published default.
 
     Cost: ⌈n·replicas / block⌉ calls and n·replicas slots in 1 round for `equi`, which is 20 calls and 400 slots for
-    n = 100. A block of one document is not asked. Equal scores keep the first stage's order. Documents in no block
-    (`random` only) follow all others, unread. Settles the whole list when it fits one block, nothing otherwise.
+    n = 100. A block of one document is not asked. Equal scores keep the first stage's order. An answer that cannot be
+    used is no evidence, and the other blocks decide. Documents in no block that has an answer follow all others, in
+    the first stage's order and without a score. Settles the whole list when it fits one block, nothing otherwise.
 
     Attributes:
         block: Documents in one prompt, at least 2.
@@ -53,21 +54,27 @@ class JointRank:
 
         Raises:
             SpecError: The design does not exist for so many candidates.
+            QueryFailed: No block has an answer that can be used.
         """
         docs = [candidate.document for candidate in candidates]
         shown = self._blocks(len(docs), query)
-        orders = yield from ask(Permute(query, tuple(docs[i] for i in members)) for members in shown)
-        votes = [vote_of(order) for order in orders]
-        seen = sorted({i for members in shown for i in members})
-        scores = self.aggregate.scores([docs[i].doc_id for i in seen], votes)
-        score = {i: float32(value) for i, value in zip(seen, scores, strict=True)}
-        order = sorted(seen, key=lambda i: -score[i]) + [i for i in range(len(docs)) if i not in score]
-        omitted = sum(len(order.omitted) for order in orders)
+        answers = yield from try_ask(Permute(query, tuple(docs[i] for i in members)) for members in shown)
+        usable = [(m, a) for m, a in zip(shown, answers, strict=True) if not isinstance(a, Unanswered)]
+        if shown and not usable:
+            raise QueryFailed(answers[0].reason)
+        ranked = sorted({i for members, _ in usable for i in members})
+        scores = self.aggregate.scores([docs[i].doc_id for i in ranked], [vote_of(order) for _, order in usable])
+        score = {i: float32(value) for i, value in zip(ranked, scores, strict=True)}
+        order = sorted(ranked, key=lambda i: -score[i]) + [i for i in range(len(docs)) if i not in score]
+        notes = {
+            "omitted documents": sum(len(order.omitted) for _, order in usable),
+            "blocks without an answer": len(shown) - len(usable),
+        }
         return Ranking.of(
             query,
             [docs[i] for i in order],
             [score.get(i) for i in order],
-            {"omitted documents": omitted} if omitted else None,
+            {note: count for note, count in notes.items() if count},
         )
 
     def plan(self, n: int) -> Plan:

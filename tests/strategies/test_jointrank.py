@@ -5,8 +5,8 @@ import math
 import pytest
 
 from rerankllm.data import Candidate, Document
-from rerankllm.errors import SpecError
-from rerankllm.judgements import WeakOrder
+from rerankllm.errors import QueryFailed, SpecError
+from rerankllm.judgements import Failure, Unanswered, WeakOrder
 from rerankllm.spec import Stage
 
 
@@ -48,6 +48,27 @@ class TestJointRank:
         assert unseen
         assert list(played.ranking.doc_ids[-len(unseen) :]) == unseen
         assert [result.score is None for result in played.ranking] == [False] * len(shown) + [True] * len(unseen)
+
+    def test_a_block_without_an_answer_is_no_evidence(self, make_candidates, play, query):
+        """Every document is in one block: those of the unusable one follow, as the first stage had them."""
+        nothing = Unanswered("no label", Failure.ANSWER)
+        lost = []
+
+        def answer(judgement):
+            if lost:
+                return by_number(judgement)
+            lost.extend(doc.doc_id for doc in judgement.docs)
+            return nothing
+
+        spec = "jointrank(block=5, replicas=1, aggregate=borda)"
+        played = run(play, query, make_candidates(15), answer, spec)
+        assert played.ranking.doc_ids[-5:] == tuple(sorted(lost, key=lambda doc_id: int(doc_id[1:])))
+        assert [result.score is None for result in played.ranking] == [False] * 10 + [True] * 5
+        assert played.ranking.ledger.notes == {"blocks without an answer": 1}
+        with pytest.raises(QueryFailed, match="no label"):
+            run(play, query, make_candidates(15), lambda _: nothing, spec)
+        with pytest.raises(QueryFailed, match="timeout"):
+            run(play, query, make_candidates(15), lambda _: Unanswered("timeout"), spec)
 
     def test_blocks_follow_seed_and_query(self, make_candidates, play, query):
         def rounds(seed, of=query):
