@@ -30,9 +30,9 @@ class AcuRank:
     deviation of 25/6, the noise of one answer; every deviation starts at 25/3. Without scores, ranks stand in.
 
     Cost: ⌈n / window⌉ calls in round 1, then as many as it takes, `max_calls` together (never less than 1); 1 call
-    when the list fits one window. Simulated judges take 20 to 25 for n = 100, as published, in 11 to 16 rounds: once
-    the uncertain fit one window, a round is a call. What the budget leaves unread follows everything read, in the
-    first stage's order. Settles the whole list when one window holds it; otherwise beliefs are estimates.
+    when the list fits one window. With simulated judges and n = 100 it is 23 calls (19.7 published) in 15 rounds: once
+    the uncertain fit one window, every round is one call. What the budget leaves unread follows everything read, in
+    the first stage's order. Settles the whole list when one window holds it; otherwise beliefs are estimates.
 
     Attributes:
         window: Documents in one prompt, at least 3, so that no group is left with one.
