@@ -181,11 +181,11 @@ class Ranking(Sequence[Result]):
         cls,
         query: Query,
         documents: Sequence[Document],
-        scores: Sequence[float] | None = None,
+        scores: Sequence[float | None] | None = None,
         notes: Mapping[str, int] | None = None,
     ) -> "Ranking":
         """A ranking of `documents` in the order given, with the strategy's `scores` and `notes` where it has any."""
-        values: Sequence[float | None] = scores if scores is not None else [None] * len(documents)
+        values = scores if scores is not None else [None] * len(documents)
         pairs = zip(documents, values, strict=True)
         results = tuple(Result(rank, doc, score) for rank, (doc, score) in enumerate(pairs, 1))
         return cls(query, results, Ledger(notes=notes or {}))

@@ -63,7 +63,7 @@ class Permute:
 
 @dataclass(frozen=True, slots=True)
 class Grade:
-    """What grade, 0 to `scale`, does each deserve? Answered by one float a document, in order."""
+    """What grade, 0 to `scale`, does each deserve? Answered by one float a document, in order; NaN for no grade."""
 
     query: Query
     docs: tuple[Document, ...]

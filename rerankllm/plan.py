@@ -14,6 +14,14 @@ class Bound(NamedTuple):
     def exactly(cls, value: int) -> "Bound":
         return cls(value, value)
 
+    def plus(self, other: "Bound") -> "Bound":
+        """Of the sum of two numbers so bounded."""
+        return Bound(self.low + other.low, self.high + other.high)
+
+    def times(self, count: int) -> "Bound":
+        """Of so many times a number so bounded."""
+        return Bound(self.low * count, self.high * count)
+
     def __contains__(self, value: object) -> bool:
         return isinstance(value, int) and self.low <= value <= self.high
 
@@ -35,3 +43,11 @@ class Plan:
     @classmethod
     def exactly(cls, calls: int, rounds: int, slots: int) -> "Plan":
         return cls(Bound.exactly(calls), Bound.exactly(rounds), Bound.exactly(slots))
+
+    def then(self, other: "Plan") -> "Plan":
+        """The one after the other."""
+        return Plan(self.calls.plus(other.calls), self.rounds.plus(other.rounds), self.slots.plus(other.slots))
+
+    def side_by_side(self, count: int) -> "Plan":
+        """So many of it at the same time."""
+        return Plan(self.calls.times(count), self.rounds, self.slots.times(count))
