@@ -7,7 +7,9 @@ from rerankllm.backends.base import Capabilities, Request, Response, Tokenizer
 from rerankllm.elicitation.prompts import PromptBuilder
 from rerankllm.elicitation.templates import Template
 from rerankllm.errors import CapabilityError, TemplateError
-from rerankllm.judgements import Answer, Compare, Judgement, ParseReport, Permute, Score, Unanswered
+from rerankllm.judgements import Answer, Compare, Failure, Judgement, ParseReport, Permute, Score, Select, Unanswered
+
+_QUOTED = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +64,12 @@ class Elicitation(Protocol):
 def default_elicitation(judgement: type, capabilities: Capabilities) -> str:
     """The elicitation a backend is asked with when the user names none.
 
-    Likelihood for scores and label log-probabilities for comparisons where the backend has them: they need no
-    parsing and do not tie. Text otherwise.
+    Likelihood for scores and label log-probabilities for comparisons and selections where the backend has them: they
+    need no parsing and do not tie. Text otherwise.
     """
     if judgement is Score and capabilities.continuation_logprobs:
         return "likelihood"
-    if judgement in {Score, Compare} and capabilities.label_logprobs:
+    if judgement in {Score, Compare, Select} and capabilities.label_logprobs:
         return "labels"
     return "text"
 
@@ -82,9 +84,19 @@ def check_labels(template: Template, judgement: type) -> None:
     """Checks that a template's labels suit what is asked.
 
     Raises:
-        TemplateError: Labels that stand for values where documents are ordered, or the other way round.
+        TemplateError: Labels that stand for values where documents are named, or the other way round.
     """
     stand_for_documents = isinstance(template.labels, str)
-    if (judgement is Permute) != stand_for_documents:
-        needs = "numbers or letters" if judgement is Permute else "a list of texts with values"
+    several = judgement in {Permute, Select}
+    if several != stand_for_documents:
+        needs = "numbers or letters" if several else "a list of texts with values"
         raise TemplateError(f"template {template.name}: to answer {judgement.__name__}, its labels should be {needs}")
+
+
+def unusable(text: str) -> Unanswered:
+    """What an answer is in which nothing was found; the reason quotes it."""
+    said = " ".join(text.split())
+    if not said:
+        return Unanswered("the model answered nothing", Failure.ANSWER)
+    quoted = said if len(said) <= _QUOTED else f"{said[:_QUOTED]}…"
+    return Unanswered(f"the model answered '{quoted}', in which no answer was found", Failure.ANSWER)

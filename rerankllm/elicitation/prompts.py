@@ -7,7 +7,7 @@ from typing import Any
 
 from rerankllm.backends.base import Capabilities, ChatPrompt, Message, Tokenizer, TokenPrompt
 from rerankllm.data import Document, Query
-from rerankllm.elicitation.templates import Piece, Slot, Template, escape, pieces
+from rerankllm.elicitation.templates import THE_BEST, Piece, Slot, Template, Wanted, escape, pieces
 from rerankllm.errors import TemplateError
 
 FEWEST_TOKENS = 16
@@ -45,7 +45,13 @@ class PromptBuilder:
             )
 
     def build(
-        self, query: Query, docs: Sequence[Document], labels: Sequence[str], *, reserve: int
+        self,
+        query: Query,
+        docs: Sequence[Document],
+        labels: Sequence[str],
+        *,
+        reserve: int,
+        wanted: Wanted = THE_BEST,
     ) -> TokenPrompt | ChatPrompt:
         """The prompt.
 
@@ -54,11 +60,12 @@ class PromptBuilder:
             docs: The documents, in the order shown.
             labels: Their labels.
             reserve: Tokens to leave for the answer.
+            wanted: What a selection asks for.
 
         Raises:
             TemplateError: It cannot fit the model's context even with its passages cut short.
         """
-        skeleton = self._skeleton(tuple(labels))
+        skeleton = self._skeleton(tuple(labels), wanted)
         texts = {"query": query.text, "instruction": self.instruction or ""}
         filled: list[list[tuple[int, ...]]] = []
         passages: list[tuple[int, int]] = []
@@ -77,13 +84,13 @@ class PromptBuilder:
         if self.capabilities.token_prompts:
             bos = self.tokenizer.bos if self.template.completion else ()
             return TokenPrompt((*bos, *(token for parts in filled for part in parts for token in part)))
-        roles = [message.role for message in self._messages(tuple(labels))]
+        roles = [message.role for message in self._messages(tuple(labels), wanted)]
         contents = ("".join(map(self.tokenizer.decode, parts)) for parts in filled)
         return ChatPrompt(tuple(map(Message, roles, contents)))
 
     def opening(self, labels: Sequence[str]) -> str:
         """The template's last words before the answer: the context in which labels must be single tokens."""
-        last = self._skeleton(tuple(labels))[-1][-1]
+        last = self._skeleton(tuple(labels), THE_BEST)[-1][-1]
         return last if isinstance(last, str) else ""
 
     def continuation(self, query: Query) -> tuple[int, ...]:
@@ -95,17 +102,17 @@ class PromptBuilder:
         ids: tuple[int, ...] = self._plain(text)
         return ids
 
-    def _messages(self, labels: tuple[str, ...]) -> tuple[Message, ...]:
+    def _messages(self, labels: tuple[str, ...], wanted: Wanted) -> tuple[Message, ...]:
         """The rendered messages; the opening of an answer only where the backend can continue it."""
-        messages = self.template.render(labels, instruction=self.instruction is not None)
+        messages = self.template.render(labels, instruction=self.instruction is not None, wanted=wanted)
         if messages[-1].role == "assistant" and not self.capabilities.token_prompts:
             return messages[:-1]
         return messages
 
     @cached_property
     def _skeleton(self) -> Any:
-        def make(labels: tuple[str, ...]) -> tuple[tuple[Piece, ...], ...]:
-            messages = self._messages(labels)
+        def make(labels: tuple[str, ...], wanted: Wanted) -> tuple[tuple[Piece, ...], ...]:
+            messages = self._messages(labels, wanted)
             if not self.capabilities.token_prompts:
                 if self.template.completion:
                     raise TemplateError(f"template {self.template.name} is a completion; this backend takes chats only")

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 from rerankllm.backends.base import Capabilities, Generate, Request, Response, Tokenizer
 from rerankllm.elicitation import labels as label_sets
-from rerankllm.elicitation.base import Elicitor, Settings, check_labels, refuse
+from rerankllm.elicitation.base import Elicitor, Settings, check_labels, refuse, unusable
 from rerankllm.elicitation.parsing import parse_choice, parse_order
 from rerankllm.elicitation.prompts import PromptBuilder
+from rerankllm.elicitation.selection import Selection
 from rerankllm.elicitation.templates import Template, bracketed, load
 from rerankllm.errors import CapabilityError, SpecError
 from rerankllm.judgements import (
@@ -17,6 +18,7 @@ from rerankllm.judgements import (
     ParseReport,
     Permute,
     Score,
+    Select,
     Status,
     Unanswered,
     WeakOrder,
@@ -24,7 +26,6 @@ from rerankllm.judgements import (
 
 CHOICE_TOKENS = 24
 """Room for an answer that is one label, with some politeness around it."""
-_QUOTED = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +47,16 @@ class Text:
     def bind(
         self, judgement: type, tokenizer: Tokenizer, capabilities: Capabilities, settings: Settings, *, before: int = 0
     ) -> Elicitor:
-        """The elicitor for `Permute`, `Compare` or `Score`; `before` are tokens for what comes before the answer."""
-        if judgement not in (Permute, Compare, Score):
-            raise refuse("text", judgement, (Permute, Compare, Score))
+        """The elicitor for a kind of judgement; `before` are tokens for what comes before the answer."""
+        if judgement not in (Permute, Compare, Score, Select):
+            raise refuse("text", judgement, (Permute, Compare, Score, Select))
         if not capabilities.generate:
             raise CapabilityError("'text' needs a model that writes; this backend does not")
         template = load(judgement.__name__.lower(), "text" if self.prompt == "default" else self.prompt)
         check_labels(template, judgement)
         builder = PromptBuilder(template, tokenizer, capabilities, settings.instruction, settings.passage_tokens)
+        if judgement is Select:
+            return Selection(builder, self.max_tokens, before)
         return (_Order if judgement is Permute else _Choice)(template, builder, self.max_tokens, before)
 
 
@@ -105,7 +108,7 @@ class _Choice:
         del judgement
         choices = self.template.choices
         index, report = parse_choice(response.text, [label.text for label in choices])
-        return (_unusable(response.text) if index is None else choices[index].value), report
+        return (unusable(response.text) if index is None else choices[index].value), report
 
 
 def read_order(
@@ -117,18 +120,10 @@ def read_order(
     """
     parsed = parse_order(text, labels, judgement.decode)
     if parsed.report.status is Status.FAILED:
-        return _unusable(text), parsed.report
+        return unusable(text), parsed.report
     if cut_off and "missing" in parsed.report.repairs:
         report = ParseReport(Status.FAILED, {"cut off": 1})
         return Unanswered("the answer was cut off; allow it more tokens: text(max_tokens=…)", Failure.ANSWER), report
     ids = [doc.doc_id for doc in judgement.docs]
     groups = tuple(tuple(ids[i] for i in group) for group in parsed.groups)
     return WeakOrder(groups, tuple(ids[i] for i in parsed.omitted)), parsed.report
-
-
-def _unusable(text: str) -> Unanswered:
-    said = " ".join(text.split())
-    if not said:
-        return Unanswered("the model answered nothing", Failure.ANSWER)
-    quoted = said if len(said) <= _QUOTED else f"{said[:_QUOTED]}…"
-    return Unanswered(f"the model answered '{quoted}', in which no answer was found", Failure.ANSWER)
