@@ -15,12 +15,15 @@ from rerankllm.judgements import Answer, Failure, Judgement, ParseReport, Select
 _POLITENESS = 24
 _AND = re.compile(r"(?<=[0-9A-Z\]])\s*,?\s+(?:and|&)\s+(?=[0-9A-Z\[])")
 
+_WORDS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+_ORDINAL = re.compile(rf"\b(?:({'|'.join(_WORDS)})|([0-9]+)(?:st|nd|rd|th)) (?=passage|document|one\b)", re.IGNORECASE)
+
 
 def parse_selection(text: str, labels: Sequence[str], m: int = 1) -> tuple[tuple[int, ...], ParseReport]:
     """Reads an answer that should name `m` of `labels`. Total: never raises.
 
     A single label may open the answer, follow a word such as "answer", or be the only one named, as for a comparison;
-    several are read as a ranking is.
+    where there is none, "the second passage" is number 2. Several are read as a ranking is.
 
     Args:
         text: The model's answer.
@@ -36,11 +39,18 @@ def parse_selection(text: str, labels: Sequence[str], m: int = 1) -> tuple[tuple
         return (), parsed.report
     if m == 1:
         index, report = parse_choice(text, labels)
+        if "no label" in report.repairs and labels[0].isdigit():
+            index, report = parse_choice(_ORDINAL.sub(_counted, text), labels)
         return (() if index is None else (index,)), report
     named = [index for group in parsed.groups for index in group]
     if len(named) <= m:
         return tuple(named), parsed.report
     return tuple(named[:m]), ParseReport(Status.REPAIRED, {**parsed.report.repairs, "extra": len(named) - m})
+
+
+def _counted(ordinal: re.Match[str]) -> str:
+    word, number = ordinal.groups()
+    return f"[{number or _WORDS.index(word.lower()) + 1}] "
 
 
 @dataclass(frozen=True, slots=True)
