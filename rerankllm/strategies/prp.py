@@ -39,7 +39,7 @@ class Prp:
     - `quickselect`: partitions around a pivot, one round each, then every pair of the k that is not yet known. From
       2(n−1) + (k−1)(k−2) prompts to n(n−1). In simulation about 410 for n = 100 and k = 10, and 490 where the first
       stage is no help, in six rounds. Comparing all of the k anew would make it 390 + 90.
-    - `graph`: PRP-Graph (Luo et al. 2024, sections 3.2–3.3): 2·⌈n/2⌉ a round, `rounds` rounds, or until everyone
+    - `graph`: PRP-Graph (Luo et al. 2024, section 3): 2·⌈n/2⌉ a round, `rounds` rounds, or until everyone
       has met everyone. Neighbours in the standing meet, Swiss style; its strengths grow by p(win) times the
       opponent's strength; the order is the PageRank of the graph of probabilities, restarting by the first stage's
       scores. Where n is odd one document a round plays twice, so that none stays unread.
