@@ -44,7 +44,7 @@ class Compare:
 
 @dataclass(frozen=True, slots=True)
 class Select:
-    """Which `m` are best (or worst)? Answered by m document ids, best (worst) first."""
+    """Which `m` are best (or worst)? Answered by m document ids, best (worst) first, or by as many as were named."""
 
     query: Query
     docs: tuple[Document, ...]

@@ -49,6 +49,11 @@ STRATEGIES = Registry(
     {
         "pointwise": "rerankllm.strategies.pointwise:Pointwise",
         "prp": "rerankllm.strategies.prp:Prp",
+        "setwise": "rerankllm.strategies.setwise:Setwise",
+        "tournament": "rerankllm.strategies.tournament:Tournament",
+        "tourrank": "rerankllm.strategies.tourrank:TourRank",
+        "elimination": "rerankllm.strategies.elimination:Elimination",
+        "swiss": "rerankllm.strategies.swiss:Swiss",
         "sliding": "rerankllm.strategies.sliding:Sliding",
         "full": "rerankllm.strategies.full:Full",
         "tdpart": "rerankllm.strategies.tdpart:TDPart",

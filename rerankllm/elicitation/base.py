@@ -7,7 +7,18 @@ from rerankllm.backends.base import Capabilities, Request, Response, Tokenizer
 from rerankllm.elicitation.prompts import PromptBuilder
 from rerankllm.elicitation.templates import Template
 from rerankllm.errors import CapabilityError, TemplateError
-from rerankllm.judgements import Answer, Compare, Failure, Grade, Judgement, ParseReport, Permute, Score, Unanswered
+from rerankllm.judgements import (
+    Answer,
+    Compare,
+    Failure,
+    Grade,
+    Judgement,
+    ParseReport,
+    Permute,
+    Score,
+    Select,
+    Unanswered,
+)
 
 _QUOTED = 60
 
@@ -64,12 +75,12 @@ class Elicitation(Protocol):
 def default_elicitation(judgement: type, capabilities: Capabilities) -> str:
     """The elicitation a backend is asked with when the user names none.
 
-    Likelihood for scores and label log-probabilities for comparisons where the backend has them: they need no
-    parsing and do not tie. Text otherwise.
+    Likelihood for scores and label log-probabilities for comparisons and selections where the backend has them: they
+    need no parsing and do not tie. Text otherwise.
     """
     if judgement is Score and capabilities.continuation_logprobs:
         return "likelihood"
-    if judgement in {Score, Compare} and capabilities.label_logprobs:
+    if judgement in {Score, Compare, Select} and capabilities.label_logprobs:
         return "labels"
     return "text"
 
@@ -87,7 +98,7 @@ def check_labels(template: Template, judgement: type) -> None:
         TemplateError: Labels that stand for values where documents are named, or the other way round.
     """
     stand_for_documents = isinstance(template.labels, str)
-    several = judgement in {Permute, Grade}
+    several = judgement in {Permute, Select, Grade}
     if several != stand_for_documents:
         needs = "numbers or letters" if several else "a list of texts with values"
         raise TemplateError(f"template {template.name}: to answer {judgement.__name__}, its labels should be {needs}")

@@ -8,7 +8,7 @@ from rerankllm.data import float32
 from rerankllm.elicitation import labels as label_sets
 from rerankllm.elicitation.base import Elicitor, Settings, check_labels, refuse
 from rerankllm.elicitation.prompts import PromptBuilder
-from rerankllm.elicitation.templates import Template, load
+from rerankllm.elicitation.templates import Template, Wanted, load
 from rerankllm.errors import CapabilityError, TemplateError
 from rerankllm.judgements import (
     Answer,
@@ -18,6 +18,7 @@ from rerankllm.judgements import (
     ParseReport,
     Permute,
     Score,
+    Select,
     Status,
     Unanswered,
     WeakOrder,
@@ -29,7 +30,8 @@ class Labels:
     """Reads how likely each label is as the next token.
 
     `Permute` by the log-probabilities of the documents' letters is FIRST (Reddy et al. 2024, section 3.1); `Compare`
-    by those of A and B is PRP's scoring mode (Qin et al. 2023, section 3.1); `Score` is the expectation of the
+    by those of A and B is PRP's scoring mode (Qin et al. 2023, section 3.1); `Select` takes the likeliest letters, as
+    Setwise does by likelihood (Zhuang et al. 2024, section 3); `Score` is the expectation of the
     labels' values, which for yes = 1 and no = 0 is monoT5's P(yes) and for grades the expected grade of Zhuang et
     al. 2023 ("Beyond yes and no", section 3.2). Templates that read logits score by their sum, each times its label's
     value: for one label of value 1 that is RankT5's (Zhuang et al. 2022, section 4).
@@ -41,9 +43,9 @@ class Labels:
     prompt: str = "default"
 
     def bind(self, judgement: type, tokenizer: Tokenizer, capabilities: Capabilities, settings: Settings) -> Elicitor:
-        """The elicitor for `Permute`, `Compare` or `Score`."""
-        if judgement not in (Permute, Compare, Score):
-            raise refuse("labels", judgement, (Permute, Compare, Score))
+        """The elicitor for `Permute`, `Compare`, `Score` or `Select`."""
+        if judgement not in (Permute, Compare, Score, Select):
+            raise refuse("labels", judgement, (Permute, Compare, Score, Select))
         if not capabilities.label_logprobs:
             raise CapabilityError(
                 "'labels' needs label log-probabilities, which this backend does not give; use / text"
@@ -58,6 +60,8 @@ class Labels:
         builder = PromptBuilder(template, tokenizer, capabilities, settings.instruction, settings.passage_tokens)
         if judgement is Permute:
             return _Order(builder)
+        if judgement is Select:
+            return _Selection(_Order(builder))
         return _Choice(template, builder, _choice_tokens(template, builder))
 
 
@@ -69,7 +73,7 @@ class _Order:
     _sets: dict[int, ReadLabels] = field(default_factory=dict)
 
     def prepare(self, judgement: Judgement) -> Request:
-        want = self._want(len(judgement.docs))
+        want = self.want(len(judgement.docs))
         return Request(self.builder.build(judgement.query, judgement.docs, want.labels, reserve=1), want)
 
     def read(self, judgement: Judgement, response: Response) -> tuple[Answer | Unanswered, ParseReport]:
@@ -88,7 +92,8 @@ class _Order:
         report = ParseReport(Status.REPAIRED if repairs else Status.PARSED, repairs)
         return WeakOrder(groups, tuple(omitted)), report
 
-    def _want(self, n: int) -> ReadLabels:
+    def want(self, n: int) -> ReadLabels:
+        """Which labels are read where n documents are shown."""
         if n not in self._sets:
             limit = self.builder.capabilities.label_logprobs
             if n > limit:
@@ -101,6 +106,32 @@ class _Order:
             else:
                 self._sets[n] = ReadLabels(label_sets.letters(n))
         return self._sets[n]
+
+
+@dataclass(frozen=True, slots=True)
+class _Selection:
+    """Elicits `Select`: the prompt asks for the one best or worst, the likeliest letters are the m."""
+
+    order: _Order
+
+    @property
+    def builder(self) -> PromptBuilder:
+        return self.order.builder
+
+    def prepare(self, judgement: Judgement) -> Request:
+        assert isinstance(judgement, Select)  # noqa: S101
+        want, wanted = self.order.want(len(judgement.docs)), Wanted(worst=judgement.worst)
+        prompt = self.builder.build(judgement.query, judgement.docs, want.labels, reserve=1, wanted=wanted)
+        return Request(prompt, want)
+
+    def read(self, judgement: Judgement, response: Response) -> tuple[Answer | Unanswered, ParseReport]:
+        assert isinstance(judgement, Select)  # noqa: S101
+        answer, report = self.order.read(judgement, response)
+        if isinstance(answer, Unanswered):
+            return answer, report
+        named = answer.ranked[: judgement.m]
+        missing = judgement.m - len(named)
+        return named, ParseReport(Status.REPAIRED, {"missing": missing}) if missing > 0 else ParseReport()
 
 
 @dataclass(frozen=True, slots=True)

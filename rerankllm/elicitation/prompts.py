@@ -7,7 +7,7 @@ from typing import Any
 
 from rerankllm.backends.base import Capabilities, ChatPrompt, Message, TextPrompt, Tokenizer, TokenPrompt
 from rerankllm.data import Document, Query
-from rerankllm.elicitation.templates import Piece, Slot, Template, escape, pieces
+from rerankllm.elicitation.templates import THE_BEST, Piece, Slot, Template, Wanted, escape, pieces
 from rerankllm.errors import TemplateError
 
 FEWEST_TOKENS = 16
@@ -52,7 +52,13 @@ class PromptBuilder:
             )
 
     def build(
-        self, query: Query, docs: Sequence[Document], labels: Sequence[str], *, reserve: int
+        self,
+        query: Query,
+        docs: Sequence[Document],
+        labels: Sequence[str],
+        *,
+        reserve: int,
+        wanted: Wanted = THE_BEST,
     ) -> TokenPrompt | TextPrompt | ChatPrompt:
         """The prompt.
 
@@ -61,11 +67,12 @@ class PromptBuilder:
             docs: The documents, in the order shown.
             labels: Their labels.
             reserve: Tokens to leave for the answer.
+            wanted: What a selection asks for.
 
         Raises:
             TemplateError: It cannot fit the model's context even with its passages cut short.
         """
-        skeleton = self._skeleton(tuple(labels))
+        skeleton = self._skeleton(tuple(labels), wanted)
         texts = {"query": query.text, "instruction": self.instruction or ""}
         filled: list[list[tuple[int, ...]]] = []
         passages: list[tuple[int, int]] = []
@@ -87,7 +94,7 @@ class PromptBuilder:
         contents = ["".join(map(self.tokenizer.decode, parts)) for parts in filled]
         if self.capabilities.text_prompts:
             return TextPrompt(contents[0])
-        roles = [message.role for message in self._messages(tuple(labels))]
+        roles = [message.role for message in self._messages(tuple(labels), wanted)]
         return ChatPrompt(tuple(map(Message, roles, contents)))
 
     def opening(self, labels: Sequence[str]) -> str:
@@ -97,7 +104,7 @@ class PromptBuilder:
         """
         if self.capabilities.separate_decoder:
             return ""
-        last = self._skeleton(tuple(labels))[-1][-1]
+        last = self._skeleton(tuple(labels), THE_BEST)[-1][-1]
         return last if isinstance(last, str) else ""
 
     def continuation(self, query: Query) -> tuple[int, ...]:
@@ -109,9 +116,9 @@ class PromptBuilder:
         ids: tuple[int, ...] = self._plain(text)
         return ids
 
-    def _messages(self, labels: tuple[str, ...]) -> tuple[Message, ...]:
+    def _messages(self, labels: tuple[str, ...], wanted: Wanted) -> tuple[Message, ...]:
         """The rendered messages; the opening of an answer only where the backend can continue it."""
-        messages = self.template.render(labels, instruction=self.instruction is not None)
+        messages = self.template.render(labels, instruction=self.instruction is not None, wanted=wanted)
         continued = self.capabilities.token_prompts or self.capabilities.opened_chats
         if messages[-1].role == "assistant" and not continued:
             return messages[:-1]
@@ -119,8 +126,8 @@ class PromptBuilder:
 
     @cached_property
     def _skeleton(self) -> Any:
-        def make(labels: tuple[str, ...]) -> tuple[tuple[Piece, ...], ...]:
-            messages = self._messages(labels)
+        def make(labels: tuple[str, ...], wanted: Wanted) -> tuple[tuple[Piece, ...], ...]:
+            messages = self._messages(labels, wanted)
             if not self.capabilities.token_prompts:
                 return tuple(pieces(message.content) for message in messages)
             if self.template.completion:

@@ -15,10 +15,11 @@ messages:                    # or `completion:`, one string
   - assistant: "["           # optional: the opening of the answer
 ```
 
-Templates see `query`, `docs` (each with `label` and `text`), `doc` (the first), `n`, `example` (a filled-in answer)
-and `instruction` (the user's, or none). What they are given for query, texts and instruction are place holders:
-the texts themselves are put in after rendering, so nothing inside a document can act as template, label or control
-token, and a template is rendered once for all prompts with the same number of documents.
+Templates see `query`, `docs` (each with `label` and `text`), `doc` (the first), `n`, `example` (a filled-in answer),
+`instruction` (the user's, or none) and, for selections, `m` (how many) and `worst` (rather than best). What they are
+given for query, texts and instruction are place holders: the texts themselves are put in after rendering, so nothing
+inside a document can act as template, label or control token, and a template is rendered once for all prompts with
+the same number of documents.
 """
 
 import hashlib
@@ -28,7 +29,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from rerankllm.backends.base import Message
 from rerankllm.errors import TemplateError
@@ -59,6 +60,15 @@ class Slot:
     index: int = 0
     lead: str = ""
 
+
+class Wanted(NamedTuple):
+    """What a prompt for a selection asks for: how many documents, and whether the worst rather than the best."""
+
+    m: int = 1
+    worst: bool = False
+
+
+THE_BEST = Wanted()
 
 Piece = str | Slot
 """Part of a rendered template: its own words, or a place for a text."""
@@ -107,24 +117,24 @@ class Template:
             raise TemplateError(f"template {self.name} lists no labels with values")
         return self.labels
 
-    def render(self, labels: Sequence[str], *, instruction: bool) -> tuple[Message, ...]:
+    def render(self, labels: Sequence[str], *, instruction: bool, wanted: Wanted = THE_BEST) -> tuple[Message, ...]:
         """The messages for documents so labelled, with marks (see `pieces`) where texts go; a completion is one.
 
         Raises:
             TemplateError: The template uses a name that is not there, or does not render.
         """
-        key = (tuple(labels), instruction)
+        key = (tuple(labels), instruction, wanted)
         if key not in self._cache:
             sources = self.messages or (("user", self.completion),)
-            rendered = ((role, self._render(text, labels, instruction)) for role, text in sources)
+            rendered = ((role, self._render(text, labels, instruction, wanted)) for role, text in sources)
             self._cache[key] = tuple(Message(cast("Any", role), text) for role, text in rendered if text)
         return cast("tuple[Message, ...]", self._cache[key])
 
     def render_continuation(self) -> str:
         """What follows a completion, with marks."""
-        return self._render(self.continuation, (), instruction=False)
+        return self._render(self.continuation, (), instruction=False, wanted=THE_BEST)
 
-    def _render(self, source: str, labels: Sequence[str], instruction: bool) -> str:  # noqa: FBT001
+    def _render(self, source: str, labels: Sequence[str], instruction: bool, wanted: Wanted) -> str:  # noqa: FBT001
         from jinja2 import TemplateError as JinjaError  # noqa: PLC0415
 
         docs = [{"label": bracketed(text), "text": f"\ue000doc{i}\ue001"} for i, text in enumerate(labels)]
@@ -139,6 +149,7 @@ class Template:
                     n=len(docs),
                     example=" > ".join(bracketed(text) for text in (*labels[1:2], *labels[:1], *labels[2:3])),
                     instruction="\ue000instruction\ue001" if instruction else None,
+                    **wanted._asdict(),
                 )
             )
         except (JinjaError, ArithmeticError, TypeError, ValueError, LookupError) as error:

@@ -8,6 +8,7 @@ from rerankllm.elicitation.base import Elicitor, Settings, check_labels, refuse,
 from rerankllm.elicitation.grades import Grades
 from rerankllm.elicitation.parsing import parse_choice, parse_order
 from rerankllm.elicitation.prompts import PromptBuilder
+from rerankllm.elicitation.selection import Selection
 from rerankllm.elicitation.templates import Template, bracketed, load
 from rerankllm.errors import CapabilityError, SpecError
 from rerankllm.judgements import (
@@ -19,11 +20,13 @@ from rerankllm.judgements import (
     ParseReport,
     Permute,
     Score,
+    Select,
     Status,
     Unanswered,
     WeakOrder,
 )
 
+ELICITED = (Permute, Compare, Score, Select, Grade)
 CHOICE_TOKENS = 24
 """Room for an answer that is one label, with some politeness around it."""
 
@@ -48,13 +51,15 @@ class Text:
         self, judgement: type, tokenizer: Tokenizer, capabilities: Capabilities, settings: Settings, *, before: int = 0
     ) -> Elicitor:
         """The elicitor for a kind of judgement; `before` are tokens for what comes before the answer."""
-        if judgement not in (Permute, Compare, Score, Grade):
-            raise refuse("text", judgement, (Permute, Compare, Score, Grade))
+        if judgement not in ELICITED:
+            raise refuse("text", judgement, ELICITED)
         if not capabilities.generate:
             raise CapabilityError("'text' needs a model that writes; this backend does not")
         template = load(judgement.__name__.lower(), "text" if self.prompt == "default" else self.prompt)
         check_labels(template, judgement)
         builder = PromptBuilder(template, tokenizer, capabilities, settings.instruction, settings.passage_tokens)
+        if judgement is Select:
+            return Selection(builder, self.max_tokens, before)
         if judgement is Grade:
             return Grades(builder, self.max_tokens, before)
         return (_Order if judgement is Permute else _Choice)(template, builder, self.max_tokens, before)

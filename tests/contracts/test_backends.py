@@ -57,6 +57,8 @@ def scripted(body, _):
     """Longer passages first; as a judge of single passages, the length modulo four."""
     prompt = body["messages"][-1]["content"]
     shown = re.findall(r"^\[(\w+)\] (.*)$", prompt, re.MULTILINE)
+    if len(shown) > 2 and body.get("logprobs"):
+        return Answer("A", logprobs=[("A", {label: -1.0 / len(text) for label, text in shown})])
     if len(shown) > 2:
         return Answer(" > ".join(f"[{label}]" for label, _ in sorted(shown, key=lambda s: -len(s[1]))))
     if shown:

@@ -11,7 +11,7 @@ from rerankllm.data import Document, Query
 from rerankllm.elicitation.defaults import stage_for
 from rerankllm.elicitation.labels import letters, numbers
 from rerankllm.elicitation.prompts import PromptBuilder
-from rerankllm.elicitation.templates import load, names
+from rerankllm.elicitation.templates import THE_BEST, Wanted, load, names
 from rerankllm.errors import TemplateError
 from rerankllm.spec import Stage
 
@@ -26,13 +26,13 @@ CHAT = Capabilities(generate=True, label_logprobs=20)
 TOKENS = Capabilities(generate=True, label_logprobs=100, continuation_logprobs=True, token_prompts=True)
 
 
-def rendered(name, capabilities, instruction):
+def rendered(name, capabilities, instruction, wanted=THE_BEST):
     judgement, short = name.split("/")
     template = load(judgement, short)
     docs = DOCS[: {"score": 1, "compare": 2}.get(judgement, 3)]
     labels = numbers(len(docs)) if template.labels == "numbers" else letters(len(docs))
     builder = PromptBuilder(template, WordTokenizer(), capabilities, instruction)
-    prompt = builder.build(QUERY, docs, labels, reserve=10)
+    prompt = builder.build(QUERY, docs, labels, reserve=10, wanted=wanted)
     if isinstance(prompt, ChatPrompt):
         return "".join(f"=== {message.role}\n{message.content}\n" for message in prompt.messages)
     return builder.tokenizer.decode(prompt.ids)
@@ -45,6 +45,9 @@ def test_golden(name):
     if any("instruction" in source for source in (template.completion, *(text for _, text in template.messages))):
         token_form += f"\n###### with an instruction\n{rendered(name, TOKENS, 'Prefer numbers.')}"
     text = token_form if template.completion else f"{token_form}\n###### as a chat\n{rendered(name, CHAT, None)}"
+    if name.startswith("select/"):
+        for wanted in (Wanted(m=2), Wanted(m=2, worst=True), Wanted(worst=True)):
+            text += f"\n###### {wanted}\n{rendered(name, CHAT, None, wanted)}"
     path = GOLDEN / f"{name.replace('/', '-')}.txt"
     if os.environ.get("UPDATE_GOLDEN"):
         path.parent.mkdir(parents=True, exist_ok=True)
