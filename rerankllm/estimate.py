@@ -1,6 +1,6 @@
 """What a run will take, in tokens and money, before anything is sent."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from rerankllm.errors import CapabilityError
 from rerankllm.judgements import Ask, Compare, Embed, Grade, Judgement, Permute, Score, Select
 from rerankllm.panel import Panel
 from rerankllm.plan import Bound, Plan
-from rerankllm.spec import Stage, inner_stages
+from rerankllm.spec import Stage, parts
 
 LONGEST_PASSAGE = 4096
 """Words of the passages an estimate is made with when there are none to go by; templates cut theirs well below."""
@@ -50,6 +50,18 @@ class Estimate:
     typical: Usage
     cost_usd: tuple[float, float] | None
 
+    def __add__(self, other: "Estimate") -> "Estimate":
+        """Both."""
+        cost = None
+        if self.cost_usd is not None and other.cost_usd is not None:
+            cost = (self.cost_usd[0] + other.cost_usd[0], self.cost_usd[1] + other.cost_usd[1])
+        return Estimate(
+            self.prompt_tokens.plus(other.prompt_tokens),
+            self.completion_tokens.plus(other.completion_tokens),
+            self.typical + other.typical,
+            cost,
+        )
+
     def as_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
         cost = None if self.cost_usd is None else dict(zip(("low", "high"), self.cost_usd, strict=True))
@@ -60,34 +72,46 @@ class Estimate:
         }
 
 
-def estimate(panel: Panel, stage: Stage, plans: Mapping[int, tuple[Plan, int]], sizes: Sizes) -> Estimate:
+def estimate(panel: Panel, stage: Stage, lengths: Mapping[int, int], sizes: Sizes) -> Estimate:
     """What queries will take.
 
     Args:
         panel: The models.
-        stage: What ranks.
-        plans: For each length of list, the plan of one query and how many queries are that long.
+        stage: What ranks, complete.
+        lengths: How many queries have lists of which length.
         sizes: Texts to count with.
 
     Raises:
         CapabilityError: Tokens of what the strategy asks cannot be told.
     """
-    for inner in inner_stages(stage.strategy):
-        return estimate(panel, inner, plans, sizes)
+    whole = ((stage, stage.strategy.plan(n), n, queries) for n, queries in lengths.items())
+    found = [_of(panel, leaf, plan, queries, sizes) for each in whole for leaf, plan, queries in _leaves(*each)]
+    return sum(found, Estimate(Bound(0, 0), Bound(0, 0), Usage(), (0.0, 0.0)))
+
+
+def _leaves(stage: Stage, plan: Plan, n: int, queries: int) -> Iterator[tuple[Stage, Plan, int]]:
+    """The stages that ask something themselves, with what they take."""
+    inside = parts(stage.strategy, n)
+    if not inside:
+        yield stage, plan, queries
+    for inner, share in inside:
+        yield from _leaves(inner, share, n, queries)
+
+
+def _of(panel: Panel, stage: Stage, plan: Plan, queries: int, sizes: Sizes) -> Estimate:
+    """What so many queries of one length take in a stage that asks one kind of judgement."""
     judgement = stage.strategy.asks[0]
     judge = panel.resolve(Ask((), stage.elicitation, stage.model), judgement)
-    prompt, completion, typical = Bound(0, 0), Bound(0, 0), Usage()
-    for plan, queries in plans.values():
-        documents = max(1, round(plan.slots.high / max(1, plan.calls.high)))
-        low, middle, high = (
-            most_of(judge.backend, judge.prepare(_example(judgement, documents, sizes.query, text)))
-            for text in (sizes.short, sizes.middle, sizes.long)
-        )
-        fewest, most = plan.calls.low * queries, plan.calls.high * queries
-        prompt = Bound(prompt.low + fewest * low.prompt_tokens, prompt.high + most * high.prompt_tokens)
-        completion = Bound(0, completion.high + most * high.completion_tokens)
-        usual = (fewest + most) // 2
-        typical += Usage(usual * middle.prompt_tokens, usual * middle.completion_tokens)
+    documents = max(1, round(plan.slots.high / max(1, plan.calls.high)))
+    low, middle, high = (
+        most_of(judge.backend, judge.prepare(_example(judgement, documents, sizes.query, text)))
+        for text in (sizes.short, sizes.middle, sizes.long)
+    )
+    fewest, most = plan.calls.low * queries, plan.calls.high * queries
+    prompt = Bound(fewest * low.prompt_tokens, most * high.prompt_tokens)
+    completion = Bound(0, most * high.completion_tokens)
+    usual = (fewest + most) // 2
+    typical = Usage(usual * middle.prompt_tokens, usual * middle.completion_tokens)
     return Estimate(prompt, completion, typical, _cost(judge, prompt, completion))
 
 

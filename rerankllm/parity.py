@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from rerankllm.backends.base import Outcome, Request, Response, TokenPrompt
+from rerankllm.backends.base import Outcome, Request, Response, TokenPrompt, log_sum_exp
 from rerankllm.data import Document, Query
 from rerankllm.elicitation.base import Settings
 from rerankllm.errors import CapabilityError
@@ -36,6 +36,8 @@ class Row:
         compared: Log-probabilities that both told.
         largest: The largest difference between two of them, in nats; NaN where there is none to compare.
         mean: The mean difference.
+        among: The largest difference once the labels of each judgement share out a probability of 1 among them, which
+            is all that scores and preferences are made of; NaN where a text's likelihood is read.
         same_first: Judgements whose likeliest label is the same; where a text's likelihood is read, all of them.
         refused: Why one of the backends cannot be asked so; empty if both can.
     """
@@ -48,6 +50,7 @@ class Row:
     compared: int = 0
     largest: float = math.nan
     mean: float = math.nan
+    among: float = math.nan
     same_first: int = 0
     refused: str = ""
 
@@ -103,14 +106,19 @@ def _judgements(kind: type, query: Query, documents: Sequence[Document]) -> list
 
 def _row(name: str, kind: type, works: Any, outcomes: Any) -> Row:
     differences: list[float] = []
+    among: list[float] = []
     failed = same_prompt = same_first = 0
     for a, b, one, two in zip(*works, *outcomes, strict=True):
         same_prompt += _same_prompt(a, b, one, two)
         if not (isinstance(one, Response) and isinstance(two, Response)):
             failed += 1
             continue
-        pairs = list(zip(one.logprobs, two.logprobs, strict=True))
-        differences += [abs(x - y) for x, y in pairs if not math.isnan(x) and not math.isnan(y)]
+        pairs = zip(one.logprobs, two.logprobs, strict=True)
+        told = [(x, y) for x, y in pairs if not math.isnan(x) and not math.isnan(y)]
+        differences += [abs(x - y) for x, y in told]
+        if name == "labels" and told:
+            offset = log_sum_exp([x for x, _ in told]) - log_sum_exp([y for _, y in told])
+            among += [abs(x - y - offset) for x, y in told]
         same_first += name == "likelihood" or _likeliest(one) == _likeliest(two)
     return Row(
         name,
@@ -121,6 +129,7 @@ def _row(name: str, kind: type, works: Any, outcomes: Any) -> Row:
         compared=len(differences),
         largest=max(differences, default=math.nan),
         mean=sum(differences) / len(differences) if differences else math.nan,
+        among=max(among, default=math.nan),
         same_first=same_first,
     )
 

@@ -220,14 +220,14 @@ class Reranker:
 
     def estimate(self, queries: Sequence[tuple[Query, Sequence[Candidate]]], *, top_k: int | None = None) -> Estimate:
         """Tokens and money that ranking these queries will take, from their own texts; nothing is sent."""
-        lengths = Counter(len(candidates) for _, candidates in queries)
-        plans = {n: (self.plan(n, top_k=top_k), count) for n, count in lengths.items()}
+        stage = self.stage if top_k is None else self.stage.aiming(top_k)
+        lengths = Counter(min(len(candidates), self.depth or len(candidates)) for _, candidates in queries)
         documents = (c.document for _, candidates in queries for c in candidates[: self.depth])
-        return estimate(self._panel, self.stage, plans, Sizes.of([query for query, _ in queries], documents))
+        return estimate(self._panel, stage, lengths, Sizes.of([query for query, _ in queries], documents))
 
     def estimate_any(self, n: int) -> Estimate:
         """Tokens and money for one query of `n` documents of any length: bounds."""
-        return estimate(self._panel, self.stage, {n: (self.plan(n), 1)}, Sizes())
+        return estimate(self._panel, self.stage, {n if self.depth is None else min(n, self.depth): 1}, Sizes())
 
     def keep(self, journal: str | Path | Journal) -> Journal:
         """Keeps every completed call of the queries that follow in `journal`, and asks nothing again that it holds.

@@ -18,7 +18,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 from rerankllm.aggregation.base import Aggregation
 from rerankllm.data import Candidate, Query, Ranking
@@ -49,6 +49,19 @@ class Strategy(Protocol):
 
     def settles(self, n: int) -> int | None:
         """How many first places are ideal whenever every answer is right; None where that cannot be said."""
+        ...
+
+
+@runtime_checkable
+class Composite(Protocol):
+    """What a strategy of several stages says besides."""
+
+    def parts(self, n: int) -> "Sequence[tuple[Stage, Plan]]":
+        """How much of the plan for `n` candidates each stage takes."""
+        ...
+
+    def aiming(self, top_k: int) -> Strategy:
+        """The same strategy for `top_k` first places, each stage aiming at what the next one needs."""
         ...
 
 
@@ -86,6 +99,8 @@ class Stage:
 
     def aiming(self, top_k: int) -> "Stage":
         """The same stage with `top_k` set wherever it, or a stage inside it, has one."""
+        if isinstance(self.strategy, Composite):
+            return dataclasses.replace(self, strategy=self.strategy.aiming(top_k))
         strategy = map_stages(self.strategy, lambda stage: stage.aiming(top_k))
         if "top_k" in (f.name for f in dataclasses.fields(typing.cast("Any", strategy))):
             strategy = dataclasses.replace(typing.cast("Any", strategy), top_k=top_k)
@@ -104,6 +119,13 @@ def map_stages(strategy: Strategy, change: Callable[[Stage], Stage]) -> Strategy
     return typing.cast("Strategy", dataclasses.replace(typing.cast("Any", strategy), **changed))
 
 
+def parts(strategy: Strategy, n: int) -> Sequence[tuple[Stage, Plan]]:
+    """How much of a strategy's plan each stage inside it takes; nothing where there is none."""
+    if isinstance(strategy, Composite):
+        return strategy.parts(n)
+    return [(stage, strategy.plan(n)) for stage in inner_stages(strategy)]
+
+
 def inner_stages(strategy: Strategy) -> list[Stage]:
     """Every stage among the parameters of a strategy, in lists too."""
     values = (getattr(strategy, f.name) for f in dataclasses.fields(typing.cast("Any", strategy)))
@@ -113,7 +135,7 @@ def inner_stages(strategy: Strategy) -> list[Stage]:
 
 def show(value: Any, registry: Registry) -> str:
     """The spec of a registered dataclass, every parameter in declaration order."""
-    parameters = ", ".join(f"{f.name}={_show(getattr(value, f.name))}" for f in dataclasses.fields(value))
+    parameters = ", ".join(f"{f.name}={show_value(getattr(value, f.name))}" for f in dataclasses.fields(value))
     name = registry.name_of(type(value))
     return f"{name}({parameters})" if parameters else name
 
@@ -250,11 +272,12 @@ def _written(value: Any) -> str:
     return f"'{value.call.name}…'" if isinstance(value, Node) and value.word is None else f"'{_bare(value)}'"
 
 
-def _show(value: Any) -> str:
+def show_value(value: Any) -> str:
+    """A parameter's value as a spec says it."""
     if value is None or isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (tuple, list)):
-        return f"[{', '.join(map(_show, value))}]"
+        return f"[{', '.join(map(show_value, value))}]"
     if isinstance(value, str):
         plain = re.fullmatch(r"[A-Za-z_][\w.-]*", value) and value not in WORDS
         return value if plain else quote(value)

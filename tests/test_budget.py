@@ -112,6 +112,26 @@ def test_a_dry_run_sends_nothing(cli, tmp_path):
     assert "cost $" in out
 
 
+def test_an_estimate_adds_up_over_the_stages_of_a_strategy():
+    """A cascade costs what its stages cost, each for as many documents as reach it; the last aims at top_k."""
+    asked = queries(3, 12)
+    with ScriptedServer(lambda body, n: ANSWER) as server:
+        priced = model(server, price_prompt=1, price_completion=1)
+
+        def estimated(strategy, depth=12, top_k=None):
+            with Reranker(strategy, priced, depth=depth) as reranker:
+                return reranker.estimate(asked, top_k=top_k)
+
+        whole = estimated("interpolate(cascade([pointwise / text, full / text], depths=[12, 5]))")
+        first, second = estimated("pointwise / text"), estimated("full / text", depth=5)
+        assert whole == first + second
+        with Reranker("cascade([full / text, full / text], depths=[12, 5])", priced) as reranker:
+            aimed = str(reranker.stage.aiming(3))
+    assert "full(top_k=5, seed=0) / text" in aimed
+    assert "full(top_k=3, seed=0) / text" in aimed
+    assert server.calls == 0
+
+
 def test_an_estimate_holds(tmp_path):
     """Bounds on tokens counted before enclose what the embedded tokenizer counts afterwards."""
     pytest.importorskip("llama_cpp")

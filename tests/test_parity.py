@@ -6,14 +6,14 @@ import pytest
 from scripted_server import Answer, ScriptedServer, Status
 
 
-def answering(yes):
-    """A host that knows how likely each label is: `yes` for the first of them."""
+def answering(first, step=1.0):
+    """A host that knows how likely each label is: `first` for the first, and `step` less for each that follows."""
 
     def script(body, n):
         prompt = body["messages"][-1]["content"]
         labels = "ABCDE" if "[C]" in prompt else "AB" if "[A]" in prompt else None
         names = list(labels) if labels else ["Yes", "No"]
-        return Answer(names[0], logprobs=[(names[0], {name: yes - i for i, name in enumerate(names)})])
+        return Answer(names[0], logprobs=[(names[0], {name: first - step * i for i, name in enumerate(names)})])
 
     return script
 
@@ -24,7 +24,7 @@ def table(cli, *arguments):
 
 
 def test_hosts_that_agree_and_hosts_that_do_not(cli):
-    with ScriptedServer(answering(-0.1)) as one, ScriptedServer(answering(-0.35)) as other:
+    with ScriptedServer(answering(-0.1)) as one, ScriptedServer(answering(-0.35, 2.0)) as other:
         models = [f"openai:scripted?base_url={server.url}" for server in (one, one, other)]
         status, rows, _ = table(cli, *models[:2], "--tolerance", 0)
         assert status == 0
@@ -37,7 +37,11 @@ def test_hosts_that_agree_and_hosts_that_do_not(cli):
         status, rows, err = table(cli, *models[1:], "--tolerance", 0.2)
         assert status == 3
         assert "beyond 0.2 nats: Score / labels, Compare / labels, Permute / labels" in err
-        assert rows["labels", "Compare"]["largest"] == pytest.approx(0.25)
+        assert rows["labels", "Compare"]["largest"] == pytest.approx(1.25)
+        with ScriptedServer(answering(-0.6)) as held:  # to the labels: as likely among them, not on the whole
+            status, rows, _ = table(cli, models[0], f"openai:scripted?base_url={held.url}", "--tolerance", 1e-9)
+        assert status == 0
+        assert rows["labels", "Compare"]["largest"] == pytest.approx(0.5)
 
 
 def test_a_host_that_answers_nothing_is_no_parity(cli):

@@ -5,6 +5,10 @@ python eval/parity/run.py            # in the environment of the tests: hf, llam
 bash tests/backends/vllm/environment FOLDER && FOLDER/bin/python eval/parity/run.py     # hf, vLLM and its server
 ```
 
+Servers are asked by messages, so they tell log-probabilities of other tokens too, or, where they hold the answer to the
+labels, of the labels alone: what counts there is the last column, the difference once the labels of a judgement share
+out a probability of 1. llama.cpp's server cannot continue an opened answer, so its prompts differ where there is one.
+
 Writes `eval/parity/results/NAME.md`, where NAME is `vllm` if that engine is there and `main` if not.
 """
 
@@ -54,18 +58,18 @@ def line(first: str, second: str, row: Row) -> str:
     )
     head = f"| {names.replace('?base_url=', ' at ')} | {row.judgement} / {row.elicitation} |"
     if row.refused or not row.compared:
-        return f"{head} not asked: {row.refused} | | | |" if row.refused else f"{head} {row.failed} failed | | | |"
+        return f"{head} not asked: {row.refused} | | | | |" if row.refused else f"{head} {row.failed} failed | | | | |"
     return (
         f"{head} {row.same_prompt} of {row.calls} | {row.same_first} of {row.calls - row.failed} | {row.largest:.1e} | "
-        f"{row.mean:.1e} |"
+        f"{row.mean:.1e} | {row.among:.1e} |".replace("nan", "–")
     )
 
 
 def main() -> None:
     """Compares and writes the table."""
     table = [
-        "| model | other | judgement | same prompt | same first label | largest difference | mean |",
-        "|---|---|---|---|---|---|---|",
+        "| model | other | judgement | same prompt | same first | largest difference | mean | among labels |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     with tempfile.TemporaryDirectory() as scratch, pairs(Path(scratch)) as compared:
         for first, second in compared:

@@ -10,7 +10,7 @@ from rerankllm.elicitation import templates
 from rerankllm.elicitation.labels import letters, numbers
 from rerankllm.errors import InputError
 from rerankllm.registry import AGGREGATIONS, BACKENDS, ELICITATIONS, STRATEGIES, Registry
-from rerankllm.spec import ModelSpec
+from rerankllm.spec import ModelSpec, show_value
 
 prompts = typer.Typer(help="The prompt templates that ship.", invoke_without_command=True)
 
@@ -76,11 +76,15 @@ def _filled(piece: templates.Piece) -> str:
 def _list(registry: Registry) -> None:
     for name in registry:
         cls: Any = registry[name]
-        parameters = ", ".join(
-            f.name if f.default is dataclasses.MISSING else f"{f.name}={str(f.default).lower()}"
-            for f in dataclasses.fields(cls)
-        )
+        parameters = ", ".join(map(_shown, dataclasses.fields(cls)))
         typer.echo(f"{name}{f'({parameters})' if parameters else ''}\t{_first_line(cls)}")
+
+
+def _shown(field: "dataclasses.Field[Any]") -> str:
+    """A parameter with its default, as a spec would say it."""
+    if field.default_factory is not dataclasses.MISSING:
+        return f"{field.name}={show_value(field.default_factory())}"
+    return field.name if field.default is dataclasses.MISSING else f"{field.name}={show_value(field.default)}"
 
 
 def _first_line(cls: type) -> str:

@@ -29,7 +29,8 @@ def command(
     queries: Annotated[int, typer.Option(min=1, help="Queries of the shipped sample to ask about.")] = 4,
     depth: Annotated[int, typer.Option(min=2, max=20, help="Passages of each.")] = 5,
     tolerance: Annotated[
-        float | None, typer.Option(min=0, metavar="NATS", help="Largest difference that passes.")
+        float | None,
+        typer.Option(min=0, metavar="NATS", help="Largest difference that passes, among the labels of a judgement."),
     ] = None,
     json_document: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
@@ -38,13 +39,13 @@ def command(
     if json_document:
         typer.echo(as_json([{name: getattr(row, name) for name in Row.__slots__} for row in rows], indent=2))
     else:
-        typer.echo("elicitation\tjudgement\tcalls\tsame prompt\tsame first\tcompared\tlargest\tmean")
+        typer.echo("elicitation\tjudgement\tcalls\tsame prompt\tsame first\tcompared\tlargest\tmean\tamong labels")
         for row in rows:
             typer.echo(_line(row))
     if tolerance is None:
         return
     compared = [row for row in rows if row.compared]
-    beyond = [row for row in compared if not row.largest <= tolerance]
+    beyond = [row for row in compared if not (row.largest if math.isnan(row.among) else row.among) <= tolerance]
     if beyond or not compared:
         tell(f"beyond {tolerance:g} nats: {', '.join(f'{r.judgement} / {r.elicitation}' for r in beyond) or 'nothing'}")
         raise typer.Exit(APART)
@@ -63,6 +64,6 @@ def _line(row: Row) -> str:
     if row.refused:
         return f"{head}not asked: {row.refused}"
     failed = f" ({row.failed} failed)" if row.failed else ""
-    shown = ("–" if math.isnan(value) else f"{value:.2g}" for value in (row.largest, row.mean))
+    shown = ("–" if math.isnan(value) else f"{value:.2g}" for value in (row.largest, row.mean, row.among))
     same = f"{row.same_prompt} of {row.calls}\t{row.same_first} of {row.calls - row.failed}"
     return f"{head}{row.calls}{failed}\t{same}\t{row.compared}\t" + "\t".join(shown)

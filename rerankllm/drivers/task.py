@@ -196,7 +196,7 @@ class Task:
         if sorted(ranking.doc_ids) != sorted(candidate.doc_id for candidate in self._candidates):
             return Failed(self.query, "the strategy did not return every candidate once; this is a bug", self._ledger)
         ledger = self._ledger.then(ranking.ledger)
-        if ledger.failed * 2 >= (total := ledger.parsed + ledger.repaired + ledger.failed) > 0:
+        if ledger.failed * 2 > (total := ledger.parsed + ledger.repaired + ledger.failed) > 0:
             return Failed(self.query, f"{ledger.failed} of {total} answers could not be used", ledger)
         ties = _ties(ranking)
         if ties:

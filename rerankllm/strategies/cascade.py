@@ -58,8 +58,18 @@ class Cascade:
 
     def plan(self, n: int) -> Plan:
         """The sum."""
-        plans = (stage.strategy.plan(min(n, d)) for stage, d in zip(self.stages, self.depths, strict=True))
-        return reduce(Plan.then, plans)
+        return reduce(Plan.then, (plan for _, plan in self.parts(n)))
+
+    def parts(self, n: int) -> list[tuple[Stage, Plan]]:
+        """What each stage takes."""
+        pairs = zip(self.stages, self.depths, strict=True)
+        return [(stage, stage.strategy.plan(min(n, depth))) for stage, depth in pairs]
+
+    def aiming(self, top_k: int) -> "Cascade":
+        """The last stage aims at `top_k`, every other at the depth of the next."""
+        wanted = (*self.depths[1:], top_k)
+        stages = tuple(stage.aiming(k) for stage, k in zip(self.stages, wanted, strict=True))
+        return Cascade(stages, self.depths)
 
     def settles(self, n: int) -> int | None:
         """What no stage can spoil."""
