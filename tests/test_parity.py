@@ -2,6 +2,7 @@
 
 import json
 
+import packaged_model
 import pytest
 from scripted_server import Answer, ScriptedServer, Status
 
@@ -64,3 +65,15 @@ def test_types_of_the_embedded_model(cli):
         assert 0 < row["mean"] <= row["largest"] < 0.2
     status, out, _ = cli("parity", *arguments)
     assert out.splitlines()[0].startswith("elicitation\tjudgement\tcalls")
+
+
+def test_transformers_and_llamacpp_in_float32(cli):
+    """The same weights in two engines: within a hundredth of a nat, and the same prompts token by token."""
+    pytest.importorskip("llama_cpp", reason="needs the extra `embedded`")
+    pytest.importorskip("transformers", reason="needs the extra `hf`")
+    hf = f"hf:{packaged_model.converted()}?dtype=float32&threads=1"
+    status, rows, err = table(cli, hf, "llamacpp:smollm2?type=f32", "--queries", 2, "--depth", 3, "--tolerance", 0.01)
+    assert status == 0, err
+    for row in rows.values():
+        assert row["same_prompt"] == row["calls"]
+        assert row["largest"] < 0.01
