@@ -96,7 +96,7 @@ class HuggingFace(BatchBackend[Request]):
             self._model, limits, padded=self._engine.padded, text=self._tokenizer.text, ends=ends, pad=pad
         )
         prompt = "likelihood-chat" if self._tokenizer.chats else "likelihood"
-        self.default_strategy = stage_for(name) or f"pointwise / likelihood(prompt={prompt})"
+        self.default_strategy = stage_for(name) or f"interpolate(pointwise / likelihood(prompt={prompt}))"
         self.capabilities = Capabilities(
             generate=True,
             label_logprobs=self._vocabulary,

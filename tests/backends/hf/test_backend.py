@@ -238,8 +238,8 @@ def test_what_answers_depend_on(causal, folder, t5):
     assert causal.capabilities.context == 8192
     assert not causal.capabilities.separate_decoder
     assert (t5.capabilities.context, t5.capabilities.separate_decoder) == (512, True)
-    assert causal.default_strategy == "pointwise / likelihood(prompt=likelihood-chat)"
-    assert t5.default_strategy == "pointwise / likelihood(prompt=likelihood)"
+    assert causal.default_strategy == "interpolate(pointwise / likelihood(prompt=likelihood-chat))"
+    assert t5.default_strategy == "interpolate(pointwise / likelihood(prompt=likelihood))"
 
 
 def test_options_do_what_they_say(folder):
