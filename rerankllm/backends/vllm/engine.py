@@ -55,7 +55,8 @@ class Engine:
     def __init__(self, name: str, options: dict[str, Any]) -> None:
         vllm = library()
         self._params = vllm.SamplingParams
-        self._final_only = importlib.import_module("vllm.sampling_params").RequestOutputKind.FINAL_ONLY
+        sampling = importlib.import_module("vllm.sampling_params")
+        self._final_only, self._held = sampling.RequestOutputKind.FINAL_ONLY, sampling.StructuredOutputsParams
         self._prompt = importlib.import_module("vllm.inputs").tokens_input
         given = {key: value for key, value in options.items() if value is not None}
         try:
@@ -79,8 +80,16 @@ class Engine:
         return self._llm.get_tokenizer()
 
     def add(self, key: str, ids: tuple[int, ...], sampling: dict[str, Any]) -> None:
-        """Takes a request into the running batch; raises whatever vLLM raises for one that it refuses."""
-        params = self._params(output_kind=self._final_only, **sampling)
+        """Takes a request into the running batch; raises whatever vLLM raises for one that it refuses.
+
+        Args:
+            key: The request's name.
+            ids: The prompt.
+            sampling: Fields of `SamplingParams`; and `choices`, if the text has to be one of these.
+        """
+        choices = sampling.pop("choices", None)
+        held = None if choices is None else self._held(choice=list(choices))
+        params = self._params(output_kind=self._final_only, structured_outputs=held, **sampling)
         self._llm.llm_engine.add_request(key, self._prompt(list(ids)), params)
 
     def step(self) -> list[Any]:

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from rerankllm.backends.base import Generate, ReadContinuation, ReadLabels, Response, log_sum_exp
+from rerankllm.backends.base import CallFailed, Generate, ReadContinuation, ReadLabels, Response, log_sum_exp
 from rerankllm.data import Usage
 
 MAX_LABEL_TOKENS = 128
@@ -42,10 +42,10 @@ class Reader(Protocol):
 
     @property
     def sampling(self) -> dict[str, Any]:
-        """Fields of `SamplingParams` besides `GREEDY` and `max_tokens`."""
+        """Fields of `SamplingParams` besides `GREEDY` and `max_tokens`; and `choices`, if the text is one of them."""
         ...
 
-    def response(self, output: Any) -> Response:
+    def response(self, output: Any) -> Response | CallFailed:
         """Reads the engine's finished `RequestOutput`."""
         ...
 
@@ -123,7 +123,7 @@ class ContinuationReader:
 
 @dataclass(frozen=True, slots=True)
 class TextReader:
-    """The text the model writes, cut before the stop string."""
+    """The text the model writes, cut before the stop string, and one of the choices where there are any."""
 
     prompt: tuple[int, ...]
     want: Generate
@@ -142,12 +142,15 @@ class TextReader:
 
     @property
     def sampling(self) -> dict[str, Any]:
-        """Where to stop."""
-        return {"stop": [stop for stop in self.want.stop if stop]}
+        """Where to stop, and what to choose from."""
+        held = {"choices": self.want.choices} if self.want.choices else {}
+        return held | {"stop": [stop for stop in self.want.stop if stop]}
 
-    def response(self, output: Any) -> Response:
-        """The text, and why it ended."""
+    def response(self, output: Any) -> Response | CallFailed:
+        """The text, and why it ended; a failure where vLLM did not hold it to the choices."""
         written = output.outputs[0]
+        if self.want.choices and written.text not in self.want.choices:
+            return CallFailed(f"vLLM did not hold the answer to {', '.join(self.want.choices)}: '{written.text[:60]}'")
         usage = Usage(len(self.prompt), len(written.token_ids))
         return Response(text=written.text, usage=usage, finish_reason=written.finish_reason)
 

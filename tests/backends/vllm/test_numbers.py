@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from rerankllm.backends.base import Generate, ReadContinuation, ReadLabels, Request, TokenPrompt
+from rerankllm.backends.base import CallFailed, Generate, ReadContinuation, ReadLabels, Request, TokenPrompt
 
 TOLERANCE = 2e-4
 """Nats. The engine's kernels, its blocks and who shares the batch change the order of sums; measured: below 5e-5."""
@@ -111,6 +111,23 @@ def test_text(backend, reference):
     (cut,) = answers(backend, [Request(TokenPrompt(ids), Generate(12, stop=("", stop)))])
     assert (cut.text, cut.finish_reason) == (expected[: expected.index(stop)], "stop")
     assert cut.usage.completion_tokens < 12
+
+
+def test_an_answer_is_held_to_the_choices(backend):
+    """Which the model would not give by itself, and greedily the likelier: verified, not assumed."""
+    ids = prompts(backend)[0]
+    choices = ("Zanzibar", "Quito")
+    (free,) = answers(backend, [Request(TokenPrompt(ids), Generate(8))])
+    assert free.text not in choices
+    held = answers(
+        backend, [Request(TokenPrompt(ids), Generate(8, choices=order)) for order in (choices, choices[::-1])]
+    )
+    assert held[0].text == held[1].text
+    assert held[0].text in choices
+    assert held[0].finish_reason == "stop"
+    (short,) = answers(backend, [Request(TokenPrompt(ids), Generate(1, choices=choices))])
+    assert isinstance(short, CallFailed)
+    assert "did not hold the answer to Zanzibar, Quito" in short.reason
 
 
 def test_the_models_own_sampling_is_not_used(backend, load, smollm2, tmp_path):
