@@ -38,16 +38,8 @@ def llamacpp(scratch: Path, *, shown: bool) -> "contextlib.AbstractContextManage
     if shown:
         template, copy = scratch / "chat.jinja", scratch / "shown.gguf"
         template.write_text(packaged_model.showing_how())
-        command = [
-            sys.executable,
-            "-m",
-            "gguf.scripts.gguf_new_metadata",
-            "--chat-template-file",
-            template,
-            weights,
-            copy,
-        ]
-        subprocess.run([*command, str(template), str(weights), str(copy)], check=True, capture_output=True)
+        command = [sys.executable, "-m", "gguf.scripts.gguf_new_metadata", "--chat-template-file", str(template)]
+        subprocess.run([*command, str(weights), str(copy)], check=True, capture_output=True)
         weights = copy
     options = ["--model", str(weights), "--model_alias", "smollm2", "--n_ctx", "2048", "--logits_all", "true"]
     return _serving("llama_cpp.server", options, "v1/models", scratch)
