@@ -26,6 +26,8 @@ from rerankllm.errors import BackendError, CapabilityError, SpecError
 
 HEADS = ("float32", "model")
 
+REQUESTS = 1024
+"""Requests a driver hands over at a time: several times what runs at once, few enough to keep and show what is done."""
 ENDS = ("stop", "length")
 """Why an answer may have ended and still be one."""
 
@@ -114,6 +116,7 @@ class VLLM(ContinuousBackend):
             continuation_logprobs=True,
             token_prompts=True,
             context=self._engine.context,
+            batch=REQUESTS,
         )
 
     @property
