@@ -1,11 +1,14 @@
 """The simulated judge: seeded, consistent, and wrong in the ways it says."""
 
+import re
 from itertools import combinations
+from pathlib import Path
 from statistics import fmean, stdev
 
 import pytest
 
 from rerankllm import Reranker
+from rerankllm.backends.simulated import WORLDS
 from rerankllm.data import Candidate, Document, Query, Ranking
 from rerankllm.errors import SpecError
 from rerankllm.judgements import Compare, Failure, Grade, ParseReport, Permute, Score, Select, Status, Unanswered
@@ -162,3 +165,10 @@ def test_the_printed_model_and_its_revision_tell_judges_apart(judge):
 
 def test_a_query_without_qrels_is_not_answered(judge):
     assert "no qrels" in judge().answer(Score(Query("unknown", ""), DOCS[0])).reason
+
+
+def test_the_fitted_world_is_what_the_fit_wrote():
+    written = (Path(__file__).parents[2] / "eval" / "frontier" / "results" / "fit.md").read_text()
+    found = re.search(r"\*\*belief ([\d.]+), noise ([\d.]+), position ([\d.]+)\*\*", written)
+    assert found is not None
+    assert tuple(map(float, found.groups())) == WORLDS["fitted"]
