@@ -12,16 +12,17 @@ import importlib.metadata
 import platform
 import random
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
+from listed import names_in, unlisted
+
 from rerankllm.data import Candidate, Document, Ledger, Query, Ranking
 from rerankllm.plan import Bound, Plan
-from rerankllm.registry import STRATEGIES
 from rerankllm.reranker import Reranker
-from rerankllm.spec import Stage, inner_stages
+from rerankllm.spec import Stage
 
 RESULTS = Path(__file__).parent / "results"
 N, K = 100, 10
@@ -168,13 +169,6 @@ def line(row: Published, plan: Plan, ledgers: Sequence[Ledger]) -> str:
     return f"| {row.method} | `{row.spec}` | {' | '.join(cells)} |"
 
 
-def names_in(stage: Stage) -> Iterator[str]:
-    """The strategies that a stage is made of."""
-    yield STRATEGIES.name_of(type(stage.strategy))
-    for inner in inner_stages(stage.strategy):
-        yield from names_in(inner)
-
-
 def main() -> None:
     """Runs, prints and writes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -193,10 +187,9 @@ def main() -> None:
                 means = ", ".join(f"{fmean(getattr(ledger, kind) for ledger in ledgers):.1f} {kind}" for kind in KINDS)
                 reasons.append(f"- {row.method} ({means} on average): {row.why or 'NOT EXPLAINED YET'}")
         covered = {name for row in MASTER for name in names_in(Stage.parse(row.spec))} | WRAPPERS
-        for name in STRATEGIES:
-            if name not in covered:
-                plan, ledgers = took(name, model, asked)
-                own.append(f"| `{name}` | {' | '.join(checked(plan, ledgers, kind) for kind in KINDS)} |")
+        for name in unlisted(covered):
+            plan, ledgers = took(name, model, asked)
+            own.append(f"| `{name}` | {' | '.join(checked(plan, ledgers, kind) for kind in KINDS)} |")
     text = report(lines, reasons, own, options.queries)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "plans.md").write_text(text, encoding="utf-8")

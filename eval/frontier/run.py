@@ -16,7 +16,7 @@ import multiprocessing
 import os
 import platform
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -25,6 +25,7 @@ from statistics import fmean, stdev
 from typing import Any, ClassVar
 
 import yaml
+from listed import names_in, unlisted
 from plots import plot
 from scipy.stats import t as student
 
@@ -37,9 +38,8 @@ from rerankllm.formats.join import join
 from rerankllm.formats.trec import read_qrels, read_run
 from rerankllm.judgements import Steps
 from rerankllm.plan import Plan
-from rerankllm.registry import STRATEGIES
 from rerankllm.reranker import Reranker, Run
-from rerankllm.spec import Stage, inner_stages, map_stages
+from rerankllm.spec import Stage, map_stages
 from rerankllm.strategies.interpolate import Interpolate
 
 HERE = Path(__file__).parent
@@ -188,13 +188,6 @@ def bounds(name: str, world: str, seeds: int) -> list[Row]:
     return [Row(FIRST, first, first), Row(LIMIT, averaged(alone), averaged(fused))]
 
 
-def names_in(stage: Stage) -> Iterator[str]:
-    """The strategies that a stage is made of."""
-    yield STRATEGIES.name_of(type(stage.strategy))
-    for inner in inner_stages(stage.strategy):
-        yield from names_in(inner)
-
-
 def stages(config: Mapping[str, Any], longest: int, only: Sequence[str]) -> list[str]:
     """The specs to run on lists of up to `longest` documents; says what it leaves out."""
     listed = [*config["run"], *config["short"]]
@@ -211,10 +204,9 @@ def stages(config: Mapping[str, Any], longest: int, only: Sequence[str]) -> list
             found.append(spec)
         else:
             print(f"skipped here, for the time it takes: {spec}")
-    for name in STRATEGIES:
-        if name not in covered:
-            print(f"in no list, run as it comes: {name}")
-            found.append(name)
+    for name in unlisted(covered):
+        print(f"in no list, run as it comes: {name}")
+        found.append(name)
     return [spec for spec in found if not only or spec.partition("(")[0] in only]
 
 
