@@ -50,10 +50,10 @@ def test_fused_is_interpolate(run, shared_data):
     collection = run.Collection("noveleval")
     model = f"simulated:{collection.qrels_path}?world=harsh"
     orders = {}
-    for spec in ("full", "interpolate(full)"):
+    for spec in ("full", "interpolate(full, weight=0.8)"):
         with Reranker(spec, model) as reranker:
             orders[spec] = {r.query.query_id: r.doc_ids for r in reranker.stream(collection.queries)}
-    assert collection.fused(orders["full"]) == orders["interpolate(full)"] != orders["full"]
+    assert collection.fused(orders["full"], 0.8) == orders["interpolate(full, weight=0.8)"] != orders["full"]
 
 
 def test_seeds_reach_every_stage_inside(run):

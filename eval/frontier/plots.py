@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 AXES = {"slots": "passage copies sent (slots) a query", "rounds": "calls that wait for one another (rounds)"}
-ALONE, FUSED = "#1f4e79", "#c55a11"
+ALONE, FUSED = "#1f4e79", ("#c55a11", "#2e7d32")
 
 
 class Point(Protocol):
@@ -21,7 +21,7 @@ class Point(Protocol):
 
     name: str
     alone: Mapping[str, float]
-    fused: Mapping[str, float]
+    fused: Mapping[float, Mapping[str, float]]
     rounds: float
     slots: float
 
@@ -50,16 +50,20 @@ def panel(axes: Axes, rows: Sequence[Point], cost: str, first: str, limit: str) 
     for name, style, colour in ((first, ":", "grey"), (limit, "--", "black")):
         axes.axhline(fmean(by_name[name].alone.values()), color=colour, linestyle=style, linewidth=1)
     asked = [row for row in rows if row.slots]
-    for attribute, colour, marker, below in (("alone", ALONE, "o", True), ("fused", FUSED, "^", False)):
-        points = [(getattr(row, cost), fmean(getattr(row, attribute).values()), row.name) for row in asked]
-        axes.scatter([p[0] for p in points], [p[1] for p in points], s=14, c=colour, marker=marker, alpha=0.7)
+    series = [(None, ALONE, "o"), *((weight, FUSED[i], "^v"[i]) for i, weight in enumerate(asked[0].fused))]
+    for weight, colour, marker in series:
+        points = [
+            (getattr(row, cost), fmean((row.alone if weight is None else row.fused[weight]).values()), row.name)
+            for row in asked
+        ]
+        axes.scatter([p[0] for p in points], [p[1] for p in points], s=12, c=colour, marker=marker, alpha=0.6)
         best = front(points)
         right = max(p[0] for p in points)
         axes.step([*(p[0] for p in best), right], [*(p[1] for p in best), best[-1][1]], where="post",
                   color=colour, linewidth=0.8)  # fmt: skip
+        offset = (3, 4 if weight is None else -9)
         for x, y, name in best:
-            axes.annotate(short(name), (x, y), xytext=(3, -9 if below else 4), textcoords="offset points",
-                          fontsize=6, color=colour)  # fmt: skip
+            axes.annotate(short(name), (x, y), xytext=offset, textcoords="offset points", fontsize=6, color=colour)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
@@ -87,11 +91,14 @@ def plot(worlds: Mapping[str, Sequence[Any]], title: str, path: Path, *, first: 
         line[0].set_ylabel("nDCG@10", fontsize=8)
     handles = [
         plt.Line2D([], [], color=ALONE, marker="o", label="alone"),
-        plt.Line2D([], [], color=FUSED, marker="^", label="fused with the first stage"),
+        *(
+            plt.Line2D([], [], color=FUSED[i], marker="^v"[i], label=f"fused with the first stage, weight {weight:g}")
+            for i, weight in enumerate(next(iter(worlds.values()))[0].fused)
+        ),
         plt.Line2D([], [], color="black", linestyle="--", label=limit),
         plt.Line2D([], [], color="grey", linestyle=":", label=first),
     ]
-    figure.legend(handles=handles, loc="upper center", ncols=4, fontsize=8, bbox_to_anchor=(0.5, 0.98))
+    figure.legend(handles=handles, loc="upper center", ncols=5, fontsize=7, bbox_to_anchor=(0.5, 0.98))
     figure.suptitle(title, fontsize=10, y=0.995)
     figure.tight_layout(rect=(0, 0, 1, 0.965))
     figure.savefig(path, dpi=90, metadata={"Software": None})

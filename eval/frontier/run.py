@@ -46,6 +46,7 @@ HERE = Path(__file__).parent
 DATA = HERE.parents[2] / "shared" / "data"
 COLLECTIONS = {"dl19-bm25": "TREC DL 2019, BM25, 100 documents", "noveleval": "NovelEval, 20 documents"}
 PROMPT_TOKENS, PASSAGE_TOKENS = 120, 136
+WEIGHTS = (0.5, 0.8)
 REFERENCE = "sliding(window=20, stride=10)"
 LIMIT, FIRST = "limit: the judge's own belief", "first stage"
 Values = Mapping[str, float]
@@ -92,12 +93,12 @@ class Collection:
         found = per_query(self.qrels, orders, [measure])
         return {query_id: found[query_id][str(measure)] if query_id in found else 0.0 for query_id in self.first}
 
-    def fused(self, orders: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    def fused(self, orders: Mapping[str, Sequence[str]], weight: float) -> dict[str, tuple[str, ...]]:
         """The orders, fused with the first stage's as `interpolate` does."""
         found = {}
         for query, candidates in self.queries:
             if query.query_id in orders:
-                steps = Interpolate(Stage(Given(tuple(orders[query.query_id])))).rank(query, candidates)
+                steps = Interpolate(Stage(Given(tuple(orders[query.query_id]))), weight).rank(query, candidates)
                 found[query.query_id] = finished(steps).doc_ids
         return found
 
@@ -119,14 +120,14 @@ class Row:
     Attributes:
         name: The stage as configured.
         alone: nDCG@10 by query.
-        fused: The same, with the first stage.
+        fused: The same with the first stage, by the stage's weight in that.
         calls: Mean over queries; likewise `rounds` and `slots`.
         failed: Share of the queries that failed; their nDCG@10 counts as 0.
     """
 
     name: str
     alone: Values
-    fused: Values
+    fused: Mapping[float, Values]
     calls: float = 0.0
     rounds: float = 0.0
     slots: float = 0.0
@@ -149,43 +150,49 @@ def reseeded(stage: Stage, seed: int) -> Stage:
     return dataclasses.replace(stage, strategy=strategy)
 
 
-def averaged(samples: Sequence[Values]) -> dict[str, float]:
-    """By query, over seeds."""
-    return {key: fmean(sample[key] for sample in samples) for key in samples[0]}
+def measured(collection: Collection, orders: Mapping[str, Sequence[str]]) -> list[Values]:
+    """nDCG@10 by query of the orders alone and fused with each of WEIGHTS."""
+    return [collection.ndcg(o) for o in (orders, *(collection.fused(orders, weight) for weight in WEIGHTS))]
+
+
+def averaged(samples: Sequence[Sequence[Values]]) -> tuple[Values, dict[float, Values]]:
+    """Of what was measured, the means over seeds: alone, and by weight."""
+    alone, *fused = [
+        {key: fmean(sample[key] for sample in seeds) for key in seeds[0]} for seeds in zip(*samples, strict=True)
+    ]
+    return alone, dict(zip(WEIGHTS, fused, strict=True))
 
 
 def run_stage(name: str, world: str, spec: str, seeds: int) -> Row:
     """Runs one stage with every seed."""
     collection = collection_of(name)
-    alone, fused, costs = [], [], []
+    samples, costs = [], []
     for seed in range(seeds):
         stage = reseeded(Stage.parse(spec), seed)
         with Reranker(stage, f"simulated:{collection.qrels_path}?world={world}&seed={seed}") as reranker:
             done = Run.of(reranker.stream(collection.queries))
         orders = {ranking.query.query_id: ranking.doc_ids for ranking in done.rankings}
-        alone.append(collection.ndcg(orders))
-        fused.append(collection.ndcg(collection.fused(orders)))
+        samples.append(measured(collection, orders))
         ledgers = [ranking.ledger for ranking in done.rankings]
         costs += [(ledger.calls, ledger.rounds, ledger.slots) for ledger in ledgers]
     calls, rounds, slots = (fmean(values) for values in zip(*costs, strict=True)) if costs else (0.0, 0.0, 0.0)
     failed = 1 - len(costs) / (seeds * len(collection.queries))
-    return Row(spec, averaged(alone), averaged(fused), calls, rounds, slots, failed)
+    return Row(spec, *averaged(samples), calls, rounds, slots, failed)
 
 
 def bounds(name: str, world: str, seeds: int) -> list[Row]:
     """What no strategy costs: the first stage, and the order of what the judge believes."""
     collection = collection_of(name)
     first = collection.ndcg(collection.first)
-    alone, fused = [], []
+    samples = []
     for seed in range(seeds):
         judge = Simulated(name=str(collection.qrels_path), world=world, seed=seed)
         orders = {
             query_id: tuple(sorted(doc_ids, key=lambda doc_id, q=query_id: -judge.believed(q, doc_id)))
             for query_id, doc_ids in collection.first.items()
         }
-        alone.append(collection.ndcg(orders))
-        fused.append(collection.ndcg(collection.fused(orders)))
-    return [Row(FIRST, first, first), Row(LIMIT, averaged(alone), averaged(fused))]
+        samples.append(measured(collection, orders))
+    return [Row(FIRST, first, dict.fromkeys(WEIGHTS, first)), Row(LIMIT, *averaged(samples))]
 
 
 def stages(config: Mapping[str, Any], longest: int, only: Sequence[str]) -> list[str]:
@@ -233,17 +240,16 @@ def difference(values: Values, reference: Values | None) -> str:
 def table(rows: Sequence[Row]) -> str:
     """In Markdown, the cheapest first."""
     reference = next((row.alone for row in rows if row.name == REFERENCE), None)
+    fused = "".join(f"fused {weight:g} | − sliding | " for weight in WEIGHTS)
     lines = [
-        "| nDCG@10 | − sliding | fused | fused − sliding | calls | rounds | slots | ktokens | failed | stage |",
-        "|---|---|---|---|---:|---:|---:|---:|---:|---|",
+        f"| nDCG@10 | − sliding | {fused}calls | rounds | slots | ktokens | failed | stage |",
+        f"|---|---|{'---|---|' * len(WEIGHTS)}---:|---:|---:|---:|---:|---|",
     ]
     for row in sorted(rows, key=lambda row: (row.slots, row.calls, row.name)):
         cost = f"{row.calls:.1f} | {row.rounds:.1f} | {row.slots:.0f} | {row.tokens / 1000:.1f} | {row.failed:.0%}"
         shown = f"`{row.name}`" if row.slots else row.name
-        lines.append(
-            f"| {cell(row.alone)} | {difference(row.alone, reference)} | {cell(row.fused)} |"
-            f" {difference(row.fused, reference)} | {cost} | {shown} |"
-        )
+        quality = [f"{cell(values)} | {difference(values, reference)}" for values in (row.alone, *row.fused.values())]
+        lines.append(f"| {' | '.join(quality)} | {cost} | {shown} |")
     return "\n".join(lines)
 
 
@@ -271,10 +277,11 @@ alike. The judge is `simulated:`, not a model: see `rerankllm/backends/simulated
 `fitted` comes from.
 
 ± is half of a 95 % interval over queries (Student's t), seeds averaged first. "− sliding" is the difference to
-`{REFERENCE}` alone, paired by query: compare stages by that, for
-queries differ more than stages. No interval here is corrected for how many stages are compared. "fused" is
-`interpolate(…)` of the same answers, weight ½. Calls, rounds and slots are means over queries. ktokens are estimated
-input tokens a query, {PROMPT_TOKENS} a prompt and {PASSAGE_TOKENS} a passage. Queries that failed count as 0.
+`{REFERENCE}` alone, paired by query: compare stages by that, for queries differ more than
+stages. No interval is corrected for how many stages are compared. "fused" is `interpolate(…)` of the same answers, the
+stage's weight being {" or ".join(f"{weight:g}" for weight in WEIGHTS)}. Calls, rounds and slots are means over queries.
+ktokens are estimated input tokens a query, {PROMPT_TOKENS} a prompt and {PASSAGE_TOKENS} a passage. Queries that failed
+count as 0.
 
 How this judge differs from what strategies assume of one: its errors are mostly the same in every prompt (belief),
 which no repetition averages out and no likelihood with independent errors, Plackett–Luce or probit, has room for. What
@@ -284,9 +291,11 @@ about the first stage's order. The preference for early places is linear in plac
 
 What to keep in mind: beliefs are the same whichever way the judge is asked, utilities need no common scale, and a list
 of one has half the noise of a list of twenty, so `pointwise` is flattered; models grade single passages worse than
-they order them. An answer costs nothing here but slots: nothing is said of output tokens. The limit is that of asking
-for ever; listwise stages that show the first stage's order can pass it where the judge prefers early places, since
-that lets the first stage in.
+they order them. That noise grows with the fourth root of the list is an assumption (the recording that was fitted has
+windows of 20 only), and decides how long lists fare. An answer costs nothing here but slots: nothing is said of output
+tokens. The limit is what asking for ever comes to; a stage that shows the first stage's order to a judge who prefers
+early places can pass it, since that lets the first stage in. In the fitted world that is most of what sets stages
+apart, and those that shuffle lose by it.
 
 ![plots]({name}.png)
 
