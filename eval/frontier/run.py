@@ -1,6 +1,6 @@
 """Quality against cost for every strategy, with a judge that errs as stated (`simulated:`).
 
-    python eval/frontier/run.py                      # DL19 and NovelEval, three worlds; about ten minutes on two cores
+    python eval/frontier/run.py                      # DL19 and NovelEval, three worlds; five to ten minutes, two cores
     python eval/frontier/run.py --seeds 1 --collection noveleval --world mild
     python eval/frontier/run.py --only sliding --only tdpart --to FOLDER
 
