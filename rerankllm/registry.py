@@ -96,6 +96,7 @@ BACKENDS = Registry(
         "embed": "rerankllm.backends.embed.backend:Embeddings",
         "recorded": "rerankllm.backends.recorded:Recorded",
         "oracle": "rerankllm.backends.oracle:Oracle",
+        "simulated": "rerankllm.backends.simulated:Simulated",
     },
 )
 

@@ -26,7 +26,7 @@ from rerankllm.panel import Panel
 from rerankllm.registry import BACKENDS
 from rerankllm.spec import ModelSpec, Stage
 
-KINDS = ["oracle", "recorded", "openai", "vllm", "llamacpp", "hf", "cross-encoder", "embed", "embed-api"]
+KINDS = ["oracle", "simulated", "recorded", "openai", "vllm", "llamacpp", "hf", "cross-encoder", "embed", "embed-api"]
 SERVED = ["openai_vllm", "openai_llamacpp"]  # `openai:` asking the servers that come with these engines
 QUERY = Query("q", "how long do fleas live")
 DOCS = tuple(
@@ -88,6 +88,11 @@ def oracle(folder, _):
     return Subject(f"oracle:{folder / 'qrels'}")
 
 
+def simulated(folder, _):
+    (folder / "qrels").write_text("q 0 b 3\nq 0 c 1\n")
+    return Subject(f"simulated:{folder / 'qrels'}?world=mild&seed=1")
+
+
 def recorded(folder, _):
     record = {"query_id": "q", "doc_ids": [doc.doc_id for doc in DOCS], "response": "[2] > [3] > [1]"}
     (folder / "recorded.jsonl").write_text(json.dumps(record))
@@ -116,6 +121,7 @@ def embed_api(_, entered):
 
 SUBJECTS = {
     "oracle": oracle,
+    "simulated": simulated,
     "recorded": recorded,
     "openai": lambda _, entered: Subject(f"openai:scripted?base_url={entered(ScriptedServer(scripted)).url}"),
     "vllm": vllm,
