@@ -3,8 +3,8 @@
     python eval/frontier/plans.py                    # writes eval/frontier/results/plans.md; about a minute
 
 The judge is `simulated:` in the mild world, on made-up queries: grades as frequent as in TREC DL 2019's judgements, a
-first stage that sees the grade plus Gaussian noise of deviation 1. The published figures are those of the master table
-in strategies.md, the specification the strategies were written to; it marks some as simulated itself.
+first stage that sees the grade plus Gaussian noise of deviation 1. The published figures are those of
+the papers and their code, and simulated where neither gives one.
 """
 
 import argparse
@@ -209,8 +209,8 @@ def report(lines: Sequence[str], reasons: Sequence[str], own: Sequence[str], cou
 Written by `python eval/frontier/plans.py`; rerankllm {importlib.metadata.version("rerankllm")};
 Python {platform.python_version()}. {count} made-up queries, seed 0, `simulated:` in the mild world: nothing here
 depends on the machine. Planned is `plan()`, bounds where the algorithm adapts; used is the smallest and the largest
-of any query. Published is the master table of strategies.md, a tenth to either side where it gives a mean or about so
-much. **≠** marks where the mean used is outside of it.
+of any query. Published is what papers and their code give, or a simulation of them, a tenth to either side where that is
+a mean or about so much. **≠** marks where the mean used is outside of it.
 
 | method | stage | {" | ".join(columns)} |
 |---|---|{"---|" * len(columns)}
