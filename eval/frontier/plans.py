@@ -209,8 +209,8 @@ def report(lines: Sequence[str], reasons: Sequence[str], own: Sequence[str], cou
 Written by `python eval/frontier/plans.py`; rerankllm {importlib.metadata.version("rerankllm")};
 Python {platform.python_version()}. {count} made-up queries, seed 0, `simulated:` in the mild world: nothing here
 depends on the machine. Planned is `plan()`, bounds where the algorithm adapts; used is the smallest and the largest
-of any query. Published is what papers and their code give, or a simulation of them, a tenth to either side where that is
-a mean or about so much. **≠** marks where the mean used is outside of it.
+of any query. Published is what papers and their code give, or a simulation of them, a tenth to either side where that
+is a mean or about so much. **≠** marks where the mean used is outside of it.
 
 | method | stage | {" | ".join(columns)} |
 |---|---|{"---|" * len(columns)}
