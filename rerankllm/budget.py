@@ -12,13 +12,13 @@ from rerankllm.errors import CapabilityError, InputError
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a run may spend, answers that a journal gave included; None is no limit.
+    """What a run may spend, what it spent before it was resumed included; None is no limit.
 
     Attributes:
         calls: Calls.
         tokens: Prompt and completion tokens together.
         cost: US dollars.
-        seconds: Time from the first query, after which nothing more is sent.
+        seconds: Time from the first call, after which nothing more is sent.
     """
 
     calls: int | None = None
@@ -29,32 +29,40 @@ class Limits:
     def __post_init__(self) -> None:
         for name in ("calls", "tokens", "cost", "seconds"):
             value = getattr(self, name)
-            if value is not None and value < 0:
-                raise InputError(f"a budget of {value} {name} is below 0")
+            if value is not None and not value >= 0:
+                raise InputError(f"a budget of {value} {name} is none: it should be 0 or more")
 
 
 class Admission(Enum):
-    """Whether a call may be sent."""
+    """Whether a call may be sent, unless it is refused."""
 
     SEND = "send"
     WAIT = "wait"
     """Not before calls that are under way have told what they took."""
-    REFUSED = "refused"
-    """Never: see `Budget.reason`."""
 
 
-@dataclass(slots=True)
-class _Amount:
-    """Calls, tokens and dollars."""
+PICO = 10**12
+"""Parts of a dollar that costs are added up in, as whole numbers: what is set aside can be taken back exactly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """Calls, tokens, and picodollars."""
 
     calls: int = 0
     tokens: int = 0
-    cost: float = 0.0
+    pico: int = 0
 
-    def add(self, other: "_Amount", sign: int = 1) -> None:
-        self.calls += sign * other.calls
-        self.tokens += sign * other.tokens
-        self.cost += sign * other.cost
+    @classmethod
+    def of(cls, calls: int, tokens: int, cost: float | None) -> "Amount":
+        """With the cost in dollars; None, for unknown, counts as nothing."""
+        return cls(calls, tokens, round((cost or 0.0) * PICO))
+
+    def __add__(self, other: "Amount") -> "Amount":
+        return Amount(self.calls + other.calls, self.tokens + other.tokens, self.pico + other.pico)
+
+    def __sub__(self, other: "Amount") -> "Amount":
+        return Amount(self.calls - other.calls, self.tokens - other.tokens, self.pico - other.pico)
 
 
 class Budget:
@@ -69,15 +77,15 @@ class Budget:
 
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
-        self._spent, self._aside = _Amount(), _Amount()
+        self._spent, self._aside = Amount(), Amount()
         self._lock = threading.Lock()
         self._stopped = ""
-        self._started = time.monotonic()
+        self._started: float | None = None
 
     @property
-    def reason(self) -> str:
-        """Why calls are refused."""
-        return self._stopped
+    def counts(self) -> bool:
+        """Whether calls, tokens or money are limited."""
+        return any(limit is not None for limit in (self._limits.calls, self._limits.tokens, self._limits.cost))
 
     def check(self, backend: Backend) -> None:
         """Checks that a limit on money means something for this model.
@@ -95,54 +103,54 @@ class Budget:
         """Refuses everything from now on."""
         self._stopped = self._stopped or reason
 
-    def admit(self, backend: Backend, work: Work) -> Admission:
-        """Whether this call may be sent; if so, `settle` has to follow."""
+    def admit(self, backend: Backend, work: Work) -> Admission | str:
+        """Whether this call may be sent, and then `settle` has to follow; or why it never may."""
         most = self._most(backend, work)
         with self._lock:
-            if not self._stopped and self._limits.seconds is not None:
-                late = time.monotonic() - self._started >= self._limits.seconds
-                self._stopped = f"the {self._limits.seconds:g} seconds of the budget are over" if late else ""
-            if self._stopped:
-                return Admission.REFUSED
-            short = self._short(most, _Amount())
-            if short:
-                self._stopped = short
-                return Admission.REFUSED
-            if self._short(most, self._aside):
+            self._started = self._started or time.monotonic()
+            if self._limits.seconds is not None and time.monotonic() - self._started >= self._limits.seconds:
+                self.stop(f"the {self._limits.seconds:g} seconds of the budget are over")
+            if self._stopped or (short := self._short(most)):
+                return self._stopped or short
+            if self._short(most + self._aside):
                 return Admission.WAIT
-            self._aside.add(most)
+            self._aside += most
             return Admission.SEND
 
     def settle(self, backend: Backend, work: Work, outcome: Outcome | None) -> None:
-        """Counts what an admitted call took; None where it never came back."""
+        """Counts what an admitted call took: the most it could where it was given up, so that nobody can tell."""
         most = self._most(backend, work)
+        if outcome is None:
+            took = most
+        elif isinstance(outcome, CallFailed):
+            took = Amount(calls=int(outcome.attempts > 0))
+        else:
+            tokens = outcome.usage.prompt_tokens + outcome.usage.completion_tokens
+            took = Amount.of(1, tokens, backend.cost(outcome.usage))
         with self._lock:
-            self._aside.add(most, -1)
-        if outcome is not None:
-            self.count(backend, outcome)
+            self._aside -= most
+            self._spent += took
 
-    def count(self, backend: Backend, outcome: Outcome) -> None:
-        """Counts what a call took that needed no admission, since a journal knew its answer."""
-        if isinstance(outcome, CallFailed):
-            return
-        usage = outcome.usage
-        took = _Amount(1, usage.prompt_tokens + usage.completion_tokens, backend.cost(usage) or 0.0)
+    def spend(self, amount: Amount) -> None:
+        """Counts what was spent before, as a journal tells."""
         with self._lock:
-            self._spent.add(took)
+            self._spent += amount
 
-    def _most(self, backend: Backend, work: Work) -> _Amount:
+    def _most(self, backend: Backend, work: Work) -> Amount:
         if self._limits.tokens is None and self._limits.cost is None:
-            return _Amount(1)
+            return Amount(calls=1)
         usage = most_of(backend, work)
-        return _Amount(1, usage.prompt_tokens + usage.completion_tokens, backend.cost(usage) or 0.0)
+        return Amount.of(1, usage.prompt_tokens + usage.completion_tokens, backend.cost(usage))
 
-    def _short(self, most: _Amount, aside: _Amount) -> str:
-        """What the next call would overshoot, in words; empty if nothing."""
-        for name, shown in (("calls", "{:,} calls"), ("tokens", "{:,} tokens"), ("cost", "${:.4g}")):
-            limit = getattr(self._limits, name)
-            if limit is not None and sum(getattr(a, name) for a in (self._spent, aside, most)) > limit:
-                spent = shown.format(getattr(self._spent, name))
-                return f"the budget of {shown.format(limit)} is used up ({spent} spent)"
+    def _short(self, more: Amount) -> str:
+        """What this much more would overshoot, in words; empty if nothing."""
+        limits, total = self._limits, self._spent + more
+        if limits.calls is not None and total.calls > limits.calls:
+            return f"the budget of {limits.calls:,} calls is used up ({self._spent.calls:,} calls spent)"
+        if limits.tokens is not None and total.tokens > limits.tokens:
+            return f"the budget of {limits.tokens:,} tokens is used up ({self._spent.tokens:,} tokens spent)"
+        if limits.cost is not None and total.pico > round(limits.cost * PICO):
+            return f"the budget of ${limits.cost:.4g} is used up (${self._spent.pico / PICO:.4g} spent)"
         return ""
 
 

@@ -12,6 +12,7 @@ import datetime as dt
 import json
 import sqlite3
 import threading
+import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -40,6 +41,8 @@ CREATE TABLE failures (
     attempts INTEGER, at TEXT
 );
 """
+PATIENCE = 30.0
+"""Seconds to wait for another process that is writing."""
 HEAD = "key, step, item, judgement, model"
 
 
@@ -135,14 +138,13 @@ class Journal:
         if not create and not self.path.is_file():
             raise InputError(f"no journal {path}")
         try:
-            self._db = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+            self._use_wal()
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._prepare()
         except sqlite3.Error as error:
             raise InputError(f"{path} cannot be used as a journal: {error}") from None
         self._lock = threading.Lock()
-        self._reused: dict[str, set[int]] = {}
 
     def begin(self, folder: str, options: Mapping[str, Any], version: str) -> None:
         """Notes that a run begins.
@@ -155,7 +157,7 @@ class Journal:
         with self._writing():
             self._db.execute(
                 "INSERT INTO runs (started, version, folder, options) VALUES (?, ?, ?, ?)",
-                (_now(), version, folder, json.dumps(options)),
+                (_now(), version, json.dumps(folder), json.dumps(options)),
             )
 
     def command(self) -> tuple[str, dict[str, Any]]:
@@ -164,10 +166,11 @@ class Journal:
         Raises:
             InputError: There was none.
         """
-        row = self._db.execute("SELECT folder, options FROM runs ORDER BY id DESC LIMIT 1").fetchone()
+        with self._reading():
+            row = self._db.execute("SELECT folder, options FROM runs ORDER BY id DESC LIMIT 1").fetchone()
         if row is None:
             raise InputError(f"{self.path} holds no command to repeat: give the same Reranker this journal again")
-        return row[0], json.loads(row[1])
+        return json.loads(row[0]), json.loads(row[1])
 
     def enter(self, query: Query, documents: Sequence[Document], stage: str, context: Sequence[Any]) -> str:
         """Notes a query, and returns its key.
@@ -181,32 +184,43 @@ class Journal:
         key = digest(stage, list(context), query, list(documents))
         with self._writing():
             self._db.execute(
-                "INSERT OR IGNORE INTO queries VALUES (?, ?, ?, ?)", (key, query.query_id, query.text, stage)
+                "INSERT OR IGNORE INTO queries VALUES (?, ?, ?, ?)",
+                tuple(map(_plain, (key, query.query_id, query.text, stage))),
             )
         return key
 
-    def recall(self, place: Place, content: str, work: Work) -> Outcome | None:
+    def recall(self, place: Place, content: str, work: Work, reused: set[int]) -> Outcome | None:
         """The outcome of this call if it was completed before: in this place, or for another query or stage.
 
-        An answer given elsewhere serves each query once, so that one who asks the same twice hears two answers.
+        An answer given elsewhere serves a ranking once, so that one who asks the same twice hears two answers.
 
         Args:
             place: Where the call belongs.
             content: `content_of` the work.
             work: What would be sent.
+            reused: The numbers of the answers from elsewhere that this ranking has; one found is added.
         """
-        with self._lock:
+        with self._reading():
             rows = self._db.execute(
                 "SELECT id, outcome, key = ? AS own FROM calls WHERE content = ? "
                 "AND (key != ? OR (step = ? AND item = ?)) ORDER BY own DESC, id",
                 (place.key, content, place.key, place.step, place.item),
             ).fetchall()
-            reused = self._reused.setdefault(place.key, set()) if rows else set()
-            for number, outcome, own in rows:
-                if own or number not in reused:
-                    reused.add(number)
-                    return load(outcome, work)
+        for number, outcome, own in rows:
+            if own or number not in reused:
+                reused.add(number)
+                return load(outcome, work)
         return None
+
+    def spent(self, key: str) -> tuple[int, int, float]:
+        """Calls, tokens and dollars that a query has taken so far."""
+        with self._reading():
+            calls, tokens, cost = self._db.execute(
+                "SELECT count(*), coalesce(sum(prompt_tokens + completion_tokens), 0), coalesce(sum(cost_usd), 0.0) "
+                "FROM calls WHERE key = ?",
+                (key,),
+            ).fetchone()
+        return calls, tokens, cost
 
     def record(self, place: Place, content: str, call: Completed) -> None:
         """Keeps what became of a call.
@@ -226,7 +240,7 @@ class Journal:
             texts: Whether to read prompts and outcomes too.
         """
         large = "prompt, outcome" if texts else "x'', '{}'"
-        rows = self._db.execute(
+        rows = self._rows(
             f"SELECT calls.id, query_id, stage, calls.key, step, item, judgement, model, {large}, status, "  # noqa: S608
             "repairs, prompt_tokens, completion_tokens, attempts, cost_usd, at FROM calls JOIN queries USING (key) "
             "WHERE (? IS NULL OR query_id = ?) AND (? IS NULL OR calls.id = ?) ORDER BY calls.id",
@@ -240,10 +254,12 @@ class Journal:
 
     def failures(self) -> list[tuple[str, str, str, int, str]]:
         """Calls that failed for good: query id, model, reason, attempts and when."""
-        return self._db.execute(
-            "SELECT coalesce(query_id, ''), model, reason, attempts, at FROM failures LEFT JOIN queries USING (key) "
-            "ORDER BY failures.id"
-        ).fetchall()
+        return list(
+            self._rows(
+                "SELECT coalesce(query_id, ''), model, reason, attempts, at FROM failures "
+                "LEFT JOIN queries USING (key) ORDER BY failures.id"
+            )
+        )
 
     def purge(self, query_id: str | None = None) -> int:
         """Forgets the calls of one query, or all; returns how many. What it forgets is gone from the file."""
@@ -252,6 +268,8 @@ class Journal:
             gone = self._db.execute(f"DELETE FROM calls WHERE key IN ({keys})", (query_id, query_id)).rowcount  # noqa: S608
             self._db.execute(f"DELETE FROM failures WHERE key IN ({keys})", (query_id, query_id))  # noqa: S608
             self._db.execute("DELETE FROM queries WHERE ? IS NULL OR query_id = ?", (query_id, query_id))
+            if query_id is None:
+                self._db.execute("DELETE FROM runs")
             self._db.execute("VACUUM")
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return gone
@@ -261,6 +279,19 @@ class Journal:
         with self._lock:
             self._db.close()
 
+    def _use_wal(self) -> None:
+        """Switches to WAL, for which SQLite itself does not wait when another process does the same."""
+        until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode=WAL")
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > until:
+                    raise
+                time.sleep(0.02)
+            else:
+                return
+
     @contextmanager
     def _writing(self) -> Iterator[None]:
         try:
@@ -269,12 +300,32 @@ class Journal:
         except sqlite3.Error as error:
             raise InputError(f"the journal {self.path} cannot be written: {error}") from None
 
+    def _rows(self, statement: str, values: Sequence[Any] = ()) -> Iterator[Any]:
+        try:
+            yield from self._db.execute(statement, values)
+        except sqlite3.Error as error:
+            raise InputError(f"the journal {self.path} cannot be read: {error}") from None
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            with self._lock:
+                yield
+        except sqlite3.Error as error:
+            raise InputError(f"the journal {self.path} cannot be read: {error}") from None
+
     def _prepare(self) -> None:
+        """Makes the tables, or checks that they are there; one process at a time."""
+        self._db.execute("BEGIN IMMEDIATE")
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if not tables:
-            self._db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version={VERSION}; COMMIT")
-        elif version != VERSION:
+            for statement in filter(str.strip, SCHEMA.split(";")):
+                self._db.execute(statement)
+            self._db.execute(f"PRAGMA user_version={VERSION}")
+        self._db.execute("COMMIT")
+        if tables and (version != VERSION or not tables >= {"runs", "queries", "calls", "failures"}):
+            self._db.close()
             raise InputError(f"{self.path} is no journal of this version of rerankllm: name another file")
 
     def _insert(self, place: Place, content: str, call: Completed) -> None:
@@ -313,6 +364,11 @@ def content_of(work: Work, backend: Backend) -> str:
 
 def _inflated(prompt: bytes) -> str:
     return zlib.decompress(prompt).decode() if prompt else ""
+
+
+def _plain(text: str) -> str:
+    """What UTF-8 can carry of a text."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _now() -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from rerankllm.backends.base import Backend, Outcome, Reply, Request, Response, TextPrompt, TokenPrompt, Work
 from rerankllm.data import Document, Query, Usage
-from rerankllm.judgements import Answer, Embed, ParseReport, Status, WeakOrder
+from rerankllm.judgements import Answer, Embed, Failure, ParseReport, Status, Unanswered, WeakOrder
 
 
 def digest(*values: Any) -> str:
@@ -66,10 +66,14 @@ def _fields(value: Any) -> Any:
 def _dump_answer(answer: Answer) -> Any:
     if isinstance(answer, WeakOrder):
         return [answer.groups, answer.omitted]
+    if isinstance(answer, Unanswered):
+        return {"reason": answer.reason, "failure": answer.failure.value}
     return answer.tolist() if hasattr(answer, "tolist") else answer
 
 
 def _load_answer(value: Any, work: Work) -> Answer:
+    if isinstance(value, dict):
+        return Unanswered(value["reason"], Failure(value["failure"]))
     if isinstance(work, Embed):
         import numpy as np  # noqa: PLC0415
 

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
 
 from rerankllm.backends.base import Backend
-from rerankllm.budget import Budget, Limits
+from rerankllm.budget import Amount, Budget, Limits
 from rerankllm.data import Candidate, Document, Ledger, Provenance, Query, Ranking, Result, Usage
 from rerankllm.drivers.base import Driver
 from rerankllm.drivers.concurrent import Concurrent
@@ -120,6 +120,7 @@ class Reranker:
         self._driver = make(self._panel.resolve, observer, self._budget)
         self.journal: Journal | None = None
         self._context: list[Any] = []
+        self._entered: set[str] = set()
         if journal is not None:
             self.keep(journal)
 
@@ -198,6 +199,9 @@ class Reranker:
         """Ranks queries as they come and yields their outcomes in the same order, keeping few in memory."""
         waiting: deque[tuple[Future[QueryOutcome], int]] = deque()
         live_calls = 0
+        if self._budget.counts and isinstance(queries, Sequence):  # what is spent already, before more is
+            for query, candidates in queries:
+                self._key(self._aimed(top_k), query, candidates[: self.depth])
         try:
             for query, candidates in queries:
                 calls = self.plan(len(candidates), top_k=top_k).calls.high
@@ -215,12 +219,12 @@ class Reranker:
 
     def plan(self, n: int, *, top_k: int | None = None) -> Plan:
         """What ranking `n` documents takes."""
-        stage = self.stage if top_k is None else self.stage.aiming(top_k)
+        stage = self._aimed(top_k)
         return stage.strategy.plan(n if self.depth is None else min(n, self.depth))
 
     def estimate(self, queries: Sequence[tuple[Query, Sequence[Candidate]]], *, top_k: int | None = None) -> Estimate:
         """Tokens and money that ranking these queries will take, from their own texts; nothing is sent."""
-        stage = self.stage if top_k is None else self.stage.aiming(top_k)
+        stage = self._aimed(top_k)
         lengths = Counter(min(len(candidates), self.depth or len(candidates)) for _, candidates in queries)
         documents = (c.document for _, candidates in queries for c in candidates[: self.depth])
         return estimate(self._panel, stage, lengths, Sizes.of([query for query, _ in queries], documents))
@@ -262,7 +266,7 @@ class Reranker:
     def _submit(self, query: Query, candidates: Sequence[Candidate], top_k: int | None) -> "Future[QueryOutcome]":
         if top_k is not None and top_k < 1:
             raise InputError(f"top_k should be at least 1, found {top_k}")
-        stage = self.stage if top_k is None else self.stage.aiming(top_k)
+        stage = self._aimed(top_k)
         depth = len(candidates) if self.depth is None else self.depth
         head, tail = candidates[:depth], candidates[depth:]
         steps = within(stage, stage.strategy.rank(query, head))
@@ -284,7 +288,14 @@ class Reranker:
     def _key(self, stage: Stage, query: Query, candidates: Sequence[Candidate]) -> str:
         if self.journal is None:
             return ""
-        return self.journal.enter(query, [c.document for c in candidates], str(stage), self._context)
+        key = self.journal.enter(query, [c.document for c in candidates], str(stage), self._context)
+        if self._budget.counts and key not in self._entered:
+            self._entered.add(key)
+            self._budget.spend(Amount.of(*self.journal.spent(key)))
+        return key
+
+    def _aimed(self, top_k: int | None) -> Stage:
+        return self.stage if top_k is None else self.stage.aiming(top_k)
 
 
 def rerank(

@@ -1,17 +1,21 @@
 """Limits hold whatever is under way; what they do not suffice for is named, and what is done is kept."""
 
+import asyncio
 import json
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scripted_server import Answer, ScriptedServer
+from scripted_server import Answer, Delay, ScriptedServer, Status
 
 from rerankllm import Reranker
-from rerankllm.budget import Limits
-from rerankllm.data import Candidate, Document, Query, Ranking
+from rerankllm.backends.base import Generate, Request, Response, TokenPrompt
+from rerankllm.budget import PICO, Admission, Budget, Limits
+from rerankllm.data import Candidate, Document, Query, Ranking, Usage
 from rerankllm.drivers.events import Failed
-from rerankllm.errors import CapabilityError, InputError
+from rerankllm.errors import CapabilityError, InputError, QueryFailed
+from rerankllm.journal import Journal
 from rerankllm.sample import path as sample
 
 SOURCE = [f"--{name}={sample(file)}" for name, file in
@@ -63,6 +67,101 @@ def test_tokens_and_money_are_set_aside_before_they_are_spent(driver):
             assert any(isinstance(outcome, Failed) and "is used up" in outcome.reason for outcome in outcomes)
 
 
+prices = st.floats(0.01, 100)
+
+
+@given(st.lists(st.tuples(st.integers(1, 3000), prices), min_size=1, max_size=12), st.randoms(use_true_random=False))
+def test_what_fits_exactly_is_sent_and_nothing_waits_for_nothing(calls, random):
+    """Whatever is set aside is given back to the last picodollar, in any order."""
+
+    class Priced:
+        def __init__(self, tokens, price):
+            self.tokens, self.price = tokens, price
+
+        def cost(self, usage):
+            return self.price * (usage.prompt_tokens + usage.completion_tokens) / 1e6
+
+        def most_tokens(self, _):
+            return self.tokens
+
+    work = Request(TokenPrompt((1,)), Generate(1))
+    backends = [Priced(tokens, price) for tokens, price in calls]
+    total = sum(round(b.cost(Usage(1, b.tokens)) * PICO) for b in backends)
+    budget = Budget(Limits(cost=total / PICO))
+    for backend in backends:
+        assert budget.admit(backend, work) is Admission.SEND
+    random.shuffle(backends)
+    assert budget.admit(backends[0], work) is Admission.WAIT
+    for backend in backends:
+        budget.settle(backend, work, Response(usage=Usage(1, backend.tokens)))
+    assert "is used up" in budget.admit(backends[0], work)
+
+
+def test_one_call_too_large_stops_no_other():
+    with ScriptedServer(lambda body, n: ANSWER) as server:
+        with Reranker("pointwise / text", model(server), limits=Limits(tokens=400)) as reranker:
+            asked = [(Query("long", "w " * 900), queries(1, 1)[0][1]), *queries(1, 2)]
+            long, short = reranker.stream(asked)
+        assert isinstance(long, Failed)
+        assert isinstance(short, Ranking)
+        assert server.calls == 2
+
+
+def test_calls_given_up_are_counted():
+    """Five who do not wait for their answer have sent four requests all the same, and no more."""
+    with (
+        ScriptedServer(lambda body, n: Delay(0.3, ANSWER)) as server,
+        Reranker("pointwise / text", model(server), limits=Limits(calls=4)) as reranker,
+    ):
+
+        async def impatient():
+            for _ in range(8):
+                with suppress(TimeoutError, QueryFailed):
+                    await asyncio.wait_for(reranker.arerank("q", ["a"]), 0.1)
+
+        asyncio.run(impatient())
+        assert server.calls <= 4
+
+
+def test_limits_hold_with_a_journal_that_has_part_of_the_run(tmp_path, cli):
+    """What other queries of the run have taken already counts before anything is sent."""
+    with ScriptedServer(lambda body, n: ANSWER) as server:
+        run = tmp_path / "part"
+        run.write_text(
+            "".join(
+                line
+                for line in sample("run.txt").read_text().splitlines(keepends=True)
+                if line.split()[0] in ("q7", "q8")
+            )
+        )
+        rest = (*SOURCE[1:], "--strategy", "pointwise / text", "--model", model(server), "--journal", tmp_path / "j")
+        assert cli("rerank", f"--run={run}", *rest, "-o", tmp_path / "a")[0] == 0
+        assert server.calls == 40
+        status, _, err = cli("rerank", SOURCE[0], *rest, "-o", tmp_path / "b", "--max-calls", 60)
+    assert status == 3
+    assert server.calls == 60
+    assert "60 calls" in err
+    assert {line.split()[0] for line in (tmp_path / "b").read_text().splitlines()} >= {"q7", "q8"}
+
+
+def test_on_error_raise_keeps_the_calls_under_way(tmp_path, cli):
+    first = sample("queries.tsv").read_text().split("\t")[1].split("\n")[0]
+
+    def script(body, n):
+        refused = first in body["messages"][-1]["content"]
+        return Status(400, "no") if refused and n else Delay(0.2, ANSWER)
+
+    with ScriptedServer(script) as server:
+        status, _, err = cli("rerank", *SOURCE, "--strategy", "pointwise / text", "--model", model(server), "-o",
+                             tmp_path / "out", "--on-error", "raise", "--concurrency", 30)  # fmt: skip
+        journal = Journal(tmp_path / "out.journal")
+        kept = len(list(journal.entries())) + len(journal.failures())
+        journal.close()
+        assert server.calls == kept > 20
+    assert status == 1
+    assert "stopped here" in err
+
+
 def test_time_is_a_limit_too():
     with (
         ScriptedServer(lambda body, n: ANSWER) as server,
@@ -76,7 +175,7 @@ def test_time_is_a_limit_too():
 def test_a_limit_on_money_needs_a_price():
     with ScriptedServer(lambda body, n: ANSWER) as server, pytest.raises(CapabilityError, match="price_prompt"):
         Reranker("pointwise / text", model(server), limits=Limits(cost=1.0))
-    with pytest.raises(InputError, match="below 0"):
+    with pytest.raises(InputError, match="0 or more"):
         Limits(calls=-1)
 
 

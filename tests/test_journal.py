@@ -17,8 +17,8 @@ from scripted_server import Answer, ScriptedServer, Status
 from rerankllm import Reranker
 from rerankllm.backends.base import ChatPrompt, Generate, Message, ReadLabels, Reply, Request, Response
 from rerankllm.backends.oracle import Oracle
-from rerankllm.data import Document, Query, Usage
-from rerankllm.errors import InputError, QueryFailed
+from rerankllm.data import Candidate, Document, Query, Usage
+from rerankllm.errors import AuthError, InputError, QueryFailed
 from rerankllm.journal import Completed, Journal, Place, content_of
 from rerankllm.judgements import Compare, ParseReport, Permute, Score, WeakOrder
 from rerankllm.judgements import Status as Read
@@ -171,12 +171,56 @@ def test_the_same_call_twice_in_a_query_is_two_answers(tmp_path, oracle):
     journal = Journal(tmp_path / "j")
     content = content_of(ASKED, backend)
     key, other = (journal.enter(Query(name, "x"), [], "pointwise", []) for name in ("one", "two"))
+    keys, others = set(), set()
     journal.record(Place(key, 0, 0), content, Completed(ASKED, ASKED, backend, Reply(0.5), ParseReport()))
-    assert journal.recall(Place(key, 0, 0), content, ASKED) == Reply(0.5)
-    assert journal.recall(Place(key, 0, 1), content, ASKED) is None
-    assert journal.recall(Place(other, 0, 0), content, ASKED) == Reply(0.5)
-    assert journal.recall(Place(other, 0, 1), content, ASKED) is None
+    assert journal.recall(Place(key, 0, 0), content, ASKED, keys) == Reply(0.5)
+    assert journal.recall(Place(key, 0, 1), content, ASKED, keys) is None
+    assert journal.recall(Place(other, 0, 0), content, ASKED, others) == Reply(0.5)
+    assert journal.recall(Place(other, 0, 1), content, ASKED, others) is None
     journal.close()
+
+
+def test_what_another_strategy_bought_serves_every_ranking(tmp_path):
+    with ScriptedServer(by_length) as server:
+        for strategy in ("sliding", "tdpart", "full(top_k=12)"):
+            with Reranker(f"{strategy} / text", model(server), journal=tmp_path / "j") as reranker:
+                for _ in range(2):
+                    reranker.rerank("which passage", DOCS)
+        assert server.calls == 1  # all three ask for the order of the whole list
+
+
+def test_unusable_direct_answers_are_kept_as_such(tmp_path):
+    (tmp_path / "r.jsonl").write_text(json.dumps({"query_id": "q", "doc_ids": ["0", "1"], "response": "no idea"}))
+    for replayed in (0, 1):
+        with Reranker("sliding", f"recorded:{tmp_path / 'r.jsonl'}", journal=tmp_path / "j") as reranker:
+            (outcome,) = reranker.stream([(QUERY, [Candidate(Document(str(i), "x")) for i in range(2)])])
+        assert "no idea" in outcome.reason
+        assert outcome.ledger.replayed == replayed
+
+
+def test_half_surrogates_are_no_obstacle(tmp_path, oracle):
+    with Reranker("sliding", oracle, journal=tmp_path / "j") as reranker:
+        assert len(reranker.rerank(Query("q", "caf\ud83d"), ["a \ud83d", "b"])) == 2
+
+
+def test_rounds_keep_every_paid_answer_even_if_the_run_ends_with_an_error(tmp_path):
+    """The key is refused from the tenth call on: the nine before it are kept."""
+    with ScriptedServer(lambda body, n: Answer("2") if n < 9 else Status(401, "no")) as server:
+        given = {"options": {"concurrency": "1"}, "driver": "rounds"}
+        with (
+            Reranker("pointwise / text", model(server), journal=tmp_path / "j", **given) as reranker,
+            pytest.raises(AuthError),
+        ):
+            reranker.rerank("which passage", DOCS)
+    journal = Journal(tmp_path / "j")
+    assert len(list(journal.entries())) == 9
+    journal.close()
+
+
+def test_many_processes_may_make_it_at_once(tmp_path):
+    script = f"from rerankllm.journal import Journal; Journal({str(tmp_path / 'j')!r}).close()"
+    started = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(4)]
+    assert [process.wait() for process in started] == [0] * 4
 
 
 def test_failed_calls_are_shown_and_not_replayed(tmp_path):
@@ -210,16 +254,25 @@ def test_it_holds_no_key(tmp_path, monkeypatch):
     assert b"very-secret" not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
 
 
-def test_a_file_that_is_no_journal_is_refused_and_left_alone(tmp_path, oracle):
+def test_a_file_that_is_no_journal_is_refused_and_left_alone(tmp_path, oracle, cli):
     (tmp_path / "text").write_text("not a database, but a text that is somebody's")
     with pytest.raises(InputError, match="cannot be used as a journal"):
         Reranker("sliding", oracle, journal=tmp_path / "text")
     assert (tmp_path / "text").read_text().startswith("not a database")
     other = sqlite3.connect(tmp_path / "other")
     other.execute("CREATE TABLE mine (x)")
+    other.execute("PRAGMA user_version=1")
     other.close()
     with pytest.raises(InputError, match="no journal of this version"):
         Journal(tmp_path / "other")
+    Journal(tmp_path / "corrupt").close()
+    size = (tmp_path / "corrupt").stat().st_size
+    with (tmp_path / "corrupt").open("r+b") as file:
+        file.seek(4096)
+        file.write(b"?" * (size - 4096))
+    for command in (("journal",), ("journal", "--calls"), ("resume",)):
+        status, _, err = cli(command[0], tmp_path / "corrupt", *command[1:])
+        assert (status, err.count("\n")) == (1, 1), err
     with pytest.raises(InputError, match="no journal"):
         Journal(tmp_path / "absent", create=False)
 

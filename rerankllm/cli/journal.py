@@ -26,7 +26,9 @@ def command(
     file: Annotated[Path, typer.Argument(help="The journal.")],
     query: Annotated[str | None, typer.Option(metavar="ID", help="Only the calls of this query.")] = None,
     calls: Annotated[bool, typer.Option("--calls", help="A line a call.")] = False,
-    show: Annotated[int | None, typer.Option(metavar="N", help="Prompt and answer of call N.")] = None,
+    show: Annotated[
+        int | None, typer.Option(min=1, max=2**63 - 1, metavar="N", help="Prompt and answer of call N.")
+    ] = None,
     json_lines: Annotated[bool, typer.Option("--json", help="Every call as a JSON line.")] = False,
     purge: Annotated[bool, typer.Option("--purge", help="Delete all calls, or those of --query.")] = False,
 ) -> None:

@@ -15,7 +15,7 @@ from rerankllm.cli.progress import ProgressBar
 from rerankllm.cli.source import Source, read_judgements, read_source
 from rerankllm.cli.summary import before_and_after, summarize, tell_summary
 from rerankllm.cli.writer import Writer
-from rerankllm.errors import InputError
+from rerankllm.errors import InputError, QueryFailed
 from rerankllm.reranker import Reranker
 
 EXAMPLES = """
@@ -94,7 +94,9 @@ def command(
         raise InputError("--output missing: name the run file to write")
     _check(output, on_error, journal if no_journal else None)
     inputs = {"--run": run, "--queries": queries, "--corpus": corpus, "--requests": requests, "--qrels": qrels}
-    check_paths(inputs, {"--output": output, "--jsonl": jsonl, "--summary": summary, "--journal": journal})
+    beside = output.with_name(f"{output.name}.journal") if output is not None else None
+    written = {"--output": output, "--jsonl": jsonl, "--summary": summary, "--journal": journal or beside}
+    check_paths(inputs, written)
     source = read_source(sample=sample, **{k[2:]: v for k, v in inputs.items()}, skip_missing=skip_missing)
     judgements = read_judgements(source.qrels) if source.qrels is not None else None
     bar = ProgressBar(quiet=quiet)
@@ -112,7 +114,8 @@ def command(
             return
         if reranker.paid:
             bar.announce(estimate_line(reranker, source.queries, top_k))
-        journal = journal or _default_journal(reranker, output)
+        if journal is None and reranker.paid:
+            journal = beside
         if journal is not None and not no_journal:
             reranker.keep(journal).begin(str(Path.cwd()), as_options(settings), __version__)
         with Writer(output, jsonl, on_error, truncate) as writer:
@@ -140,15 +143,18 @@ def _rank_all(reranker: Reranker, source: Source, top_k: int | None, writer: Wri
     """Ranks and writes query after query; returns whether Ctrl-C put an end to it."""
     calls = sum(reranker.plan(len(candidates), top_k=top_k).calls.high for _, candidates in source.queries)
     with stopping_in_order(reranker) as interrupted, bar.showing(len(source.queries), calls):
+        failed: QueryFailed | None = None
         outcomes = reranker.stream(source.queries, top_k=top_k)
         for outcome, (_, candidates) in zip(outcomes, source.queries, strict=True):
-            writer.write(outcome, candidates)
+            try:
+                if failed is None:
+                    writer.write(outcome, candidates)
+            except QueryFailed as error:
+                failed = error
+                reranker.stop("stopped at the first failure")  # calls under way come back and are kept
+    if failed is not None and not interrupted.happened:
+        raise failed
     return interrupted.happened
-
-
-def _default_journal(reranker: Reranker, output: Path | None) -> Path | None:
-    """Calls that cost money, or may, are kept beside the output."""
-    return output.with_name(f"{output.name}.journal") if output is not None and reranker.paid else None
 
 
 def repeat(settings: dict[str, Any], journal: Path) -> None:

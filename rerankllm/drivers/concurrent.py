@@ -54,12 +54,11 @@ class Concurrent(Driver):
             async with state.settled:
                 while (admission := ticket.admit()) is Admission.WAIT:
                     await state.settled.wait()
-            if admission is Admission.REFUSED:
+            if admission is None:
                 return
-            outcome = None
             try:
-                outcome = await backend.complete(ticket.work)
+                ticket.back(await backend.complete(ticket.work))
             finally:
-                ticket.back(outcome)
+                ticket.give_up()
                 async with state.settled:
                     state.settled.notify_all()

@@ -33,9 +33,8 @@ class Desk:
             return None
         content = "" if self.journal is None else content_of(work, call.judge.backend)
         if self.journal is not None:
-            outcome = self.journal.recall(call.place, content, work)
+            outcome = self.journal.recall(call.place, content, work, call.task.reused)
             if outcome is not None:
-                self.budget.count(call.judge.backend, outcome)
                 call.task.receive(call, outcome)
                 return None
         return Ticket(self, call, work, content)
@@ -65,17 +64,28 @@ class Ticket:
         self.call = call
         self.work = work
         self.content = content
+        self._settled = False
 
-    def admit(self) -> Admission:
-        """Whether it may be sent now; one that is refused has failed by that."""
+    def admit(self) -> Admission | None:
+        """Whether it may be sent now; None for one that was refused, or whose query ended meanwhile."""
+        if self.call.task.future.done():
+            return None
         admission = self._desk.budget.admit(self.call.judge.backend, self.work)
-        if admission is Admission.REFUSED:
-            outcome = CallFailed(self._desk.budget.reason, attempts=0)
-            self.call.task.receive(self.call, outcome, lambda _: None)
+        if isinstance(admission, str):
+            self.call.task.receive(self.call, CallFailed(admission, attempts=0), lambda _: None)
+            return None
         return admission
 
-    def back(self, outcome: Outcome | None) -> None:
-        """Hands over the outcome of an admitted call; None for one that was given up."""
+    def back(self, outcome: Outcome) -> None:
+        """Hands over the outcome of an admitted call."""
+        self._settle(outcome)
+        self.call.task.receive(self.call, outcome, self._desk.keep(self, outcome))
+
+    def give_up(self) -> None:
+        """Takes leave of an admitted call whose outcome nobody will know; nothing happens if it is known."""
+        if not self._settled:
+            self._settle(None)
+
+    def _settle(self, outcome: Outcome | None) -> None:
+        self._settled = True
         self._desk.budget.settle(self.call.judge.backend, self.work, outcome)
-        if outcome is not None:
-            self.call.task.receive(self.call, outcome, self._desk.keep(self, outcome))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import groupby
 
+from rerankllm.backends.base import Outcome
 from rerankllm.budget import Admission
 from rerankllm.drivers.base import Driver
 from rerankllm.drivers.desk import Ticket
@@ -52,17 +53,33 @@ class Rounds(Driver):
         while waiting:
             tickets = self._piece(waiting, size)
             try:
-                outcomes = await backend.complete_all([ticket.work for ticket in tickets])
+                if backend.capabilities.remote:
+                    await self._send_each(tickets)
+                else:
+                    outcomes = await backend.complete_all([ticket.work for ticket in tickets])
+                    self._hand_out(tickets, outcomes)
             except Exception as error:  # noqa: BLE001  # the backend's: it ends all who wait for it, and no one else
                 for ticket in tickets:
-                    ticket.back(None)
-                    ticket.call.task.abort(error)
-                for call in waiting:
+                    ticket.give_up()
+                for call in (*(ticket.call for ticket in tickets), *waiting):
                     call.task.abort(error)
                 return
-            for ticket, outcome in zip(tickets, outcomes, strict=True):
-                with self._moving_on(ticket.call.task):
-                    ticket.back(outcome)
+
+    async def _send_each(self, tickets: list[Ticket]) -> None:
+        """Calls that cost by themselves: each answer is kept as soon as it is there, whatever becomes of the others."""
+
+        async def send(ticket: Ticket) -> None:
+            outcome = await ticket.call.judge.backend.complete(ticket.work)
+            self._hand_out([ticket], [outcome])
+
+        for error in await asyncio.gather(*map(send, tickets), return_exceptions=True):
+            if error is not None:
+                raise error
+
+    def _hand_out(self, tickets: list[Ticket], outcomes: list[Outcome]) -> None:
+        for ticket, outcome in zip(tickets, outcomes, strict=True):
+            with self._moving_on(ticket.call.task):
+                ticket.back(outcome)
 
     def _piece(self, waiting: deque[Call], size: int) -> list[Ticket]:
         """Takes from the front what is to be sent together: `size` calls, or as many as the budget lets go at once."""

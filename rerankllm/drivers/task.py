@@ -69,6 +69,9 @@ class Task:
         resolve: Finds the judge for a judgement.
         observer: Told every event.
         key: What a journal knows this query by.
+
+    Attributes:
+        reused: The journal's calls of others that answered one of this query's.
     """
 
     def __init__(
@@ -94,6 +97,7 @@ class Task:
         self._ledger = Ledger()
         self._read: set[str] = set()
         self._step = 0
+        self.reused: set[int] = set()
 
     def start(self) -> None:
         """Runs to the first calls, or to the end."""
