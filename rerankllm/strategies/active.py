@@ -12,7 +12,7 @@ from rerankllm.plan import Bound, Plan
 from rerankllm.strategies.listwise import seeded
 
 LONG = 80
-"""Below so many slots one long prompt is worth more than several windows."""
+"""Below so many slots one long prompt is as good as several windows that hardly overlap, and one call."""
 _SHUFFLES = 8
 _LEAST = 2
 

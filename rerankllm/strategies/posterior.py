@@ -9,11 +9,16 @@ import numpy as np
 from rerankllm.strategies.plackett_luce import Choices, Matrix, Vector, log_likelihood
 
 SPREAD = 3.0
-"""Standard deviation of worth among documents of one first-stage rank, in units of the judge's noise."""
+"""Standard deviation of worth among documents of one first-stage rank, in units of the judge's noise.
+
+On NovelEval and on BM25's run of DL19 grades lie .75 and .73 around their trend; with an error of the judge's own and
+noise of .4 grades each, whose Gumbel unit is .4·√6/π, that makes 2.7. `rerankllm.strategies.worth` corrects it."""
 SLOPE, SLOPE_DEVIATION = 1.1, 0.55
-"""How fast worth falls with the logarithm of the first-stage rank, and how surely that is known."""
+"""How fast worth falls with the logarithm of the first-stage rank, and how surely that is known.
+
+Grades fall by .43 and .40 of that deviation there; the judge's own error takes √.85 of it. Half of it is left open."""
 BIAS_DEVIATION = 1.5
-"""Of the preference for the first place over the last, in units of the judge's noise."""
+"""Of the preference for the first place over the last, in units of the judge's noise: either place may look better."""
 _STEPS, _HALVINGS, _CLOSE = 50, 30, 1e-8
 
 
