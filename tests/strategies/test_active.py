@@ -62,8 +62,15 @@ def test_a_small_budget_is_one_long_prompt_of_first_documents(make_candidates, p
     assert [doc.doc_id for doc in asked.docs] == [f"d{i}" for i in range(60)]
     assert asked.decode == 5
     assert played.ranking.ledger.notes == {}
-    assert len(run(play, query, make_candidates(100), backwards, slots=80).rounds[0]) == 4
-    assert len(run(play, query, make_candidates(30), backwards, slots=60).rounds[0]) == 3
+    assert [
+        run(play, query, make_candidates(n), backwards, slots=s, regret=0).calls for n, s in ((100, 80), (30, 60))
+    ] == [4, 3]
+
+
+def test_no_round_takes_more_than_a_quarter_of_the_prompts_or_a_batch(make_candidates, play, query):
+    for slots, rounds in ((100, [2, 2, 1]), (140, [2, 2, 2, 1]), (180, [3, 3, 3]), (400, [4, 4, 4, 4, 4])):
+        played = run(play, query, make_candidates(100), backwards, slots=slots, regret=0)
+        assert list(map(len, played.rounds)) == rounds
 
 
 def test_an_oracle_that_contradicts_the_first_stage_wins_with_a_generous_budget(make_candidates, play, query):
