@@ -66,7 +66,7 @@ class Provenance(StrEnum):
     JUDGED = "judged"
     """A model's answers placed it."""
     UNREAD = "unread"
-    """No model read it: it keeps its first-stage place behind all that were read."""
+    """No model read it: the first stage placed it, behind all that were read unless the strategy weighs the two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +79,14 @@ class Result:
         score: The strategy's own score, larger is better, comparable within the query only; None where the
             strategy yields an order without scores.
         provenance: Whether a model's answers put it there.
+        probability: How likely it is among the `top_k` most relevant, where the strategy says so.
     """
 
     rank: int
     document: Document
     score: float | None = None
     provenance: Provenance = Provenance.JUDGED
+    probability: float | None = None
 
     @property
     def doc_id(self) -> str:
@@ -183,11 +185,14 @@ class Ranking(Sequence[Result]):
         documents: Sequence[Document],
         scores: Sequence[float | None] | None = None,
         notes: Mapping[str, int] | None = None,
+        *,
+        probabilities: Sequence[float] | None = None,
     ) -> "Ranking":
-        """A ranking of `documents` in the order given, with the strategy's `scores` and `notes` where it has any."""
+        """A ranking of `documents` in the order given, with what else the strategy says of each and of the whole."""
         values = scores if scores is not None else [None] * len(documents)
-        pairs = zip(documents, values, strict=True)
-        results = tuple(Result(rank, doc, score) for rank, (doc, score) in enumerate(pairs, 1))
+        chances = probabilities if probabilities is not None else [None] * len(documents)
+        rows = enumerate(zip(documents, values, chances, strict=True), 1)
+        results = tuple(Result(rank, doc, value, probability=chance) for rank, (doc, value, chance) in rows)
         return cls(query, results, Ledger(notes=notes or {}))
 
     @cached_property

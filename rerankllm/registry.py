@@ -60,6 +60,7 @@ STRATEGIES = Registry(
         "jointrank": "rerankllm.strategies.jointrank:JointRank",
         "group": "rerankllm.strategies.group:Group",
         "acurank": "rerankllm.strategies.acurank:AcuRank",
+        "active": "rerankllm.strategies.active:Active",
         "iranker": "rerankllm.strategies.iranker:IRanker",
         "embed": "rerankllm.strategies.embed:CosineSimilarity",
         "cascade": "rerankllm.strategies.cascade:Cascade",

@@ -53,7 +53,7 @@ def estimate_line(reranker: Reranker, queries: Sequence[tuple[Query, Sequence[Ca
 
 
 def rows(ranking: Ranking) -> list[dict[str, Any]]:
-    """One JSON-ready row a result."""
+    """One JSON-ready row a result; with its probability where the strategy says one."""
     return [
         {
             "query_id": ranking.query.query_id,
@@ -61,6 +61,7 @@ def rows(ranking: Ranking) -> list[dict[str, Any]]:
             "rank": result.rank,
             "score": result.score,
             "provenance": result.provenance.value,
+            **({} if result.probability is None else {"probability": result.probability}),
         }
         for result in ranking
     ]

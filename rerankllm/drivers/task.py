@@ -4,12 +4,12 @@ import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Protocol
 
 from rerankllm.backends.base import Backend, CallFailed, Outcome, Reply, Response, Work
-from rerankllm.data import Candidate, Ledger, Provenance, Query, Ranking, Result, Usage, float32
+from rerankllm.data import Candidate, Ledger, Provenance, Query, Ranking, Usage, float32
 from rerankllm.drivers.events import Event, Failed, Finished, Judged, QueryOutcome, Started
 from rerankllm.errors import InputError, QueryFailed
 from rerankllm.journal import Place
@@ -206,13 +206,7 @@ class Task:
         if ties:
             ledger = ledger.then(Ledger(notes={"tied scores": ties}))
         results = tuple(
-            Result(
-                r.rank,
-                r.document,
-                r.score,
-                Provenance.JUDGED if r.doc_id in self._read else Provenance.UNREAD,
-            )
-            for r in ranking
+            replace(r, provenance=Provenance.JUDGED if r.doc_id in self._read else Provenance.UNREAD) for r in ranking
         )
         return Ranking(self.query, results, ledger)
 

@@ -39,6 +39,15 @@ LISTWISE = st.one_of(
         st.integers(1, 12),
         st.integers(1, 12),
     ),
+    st.builds(
+        "active(slots={}, window={}, top_k={}, batch={}, regret={}, seed={})".format,
+        st.integers(2, 150),
+        st.integers(4, 25),
+        st.integers(1, 20),
+        st.integers(1, 5),
+        st.sampled_from([0, 0.05]),
+        SEEDS,
+    ),
 )
 OTHERS = st.one_of(
     st.builds("group(size={}, regroupings={}, seed={})".format, st.integers(1, 30), st.integers(1, 4), SEEDS),
@@ -165,6 +174,9 @@ def test_any_answers_at_all_keep_the_documents_and_the_plan_and_repeat(spec, n, 
         ("acurank", (5, 40), (1, 36), (100, 800)),
         ("acurank(max_calls=9)", (5, 9), (1, 5), (100, 180)),
         ("iranker", 99, 99, 5049),
+        ("active", (1, 9), (1, 3), (20, 180)),
+        ("active(slots=400)", (1, 20), (1, 5), (20, 400)),
+        ("active(slots=60)", 1, 1, 60),
         ("embed", 1, 1, 100),
         ("cascade([pointwise, sliding], depths=[100, 20])", 101, 2, 120),
         ("cascade([sliding, psc(tdpart)], depths=[100, 20])", 29, 10, 580),
@@ -201,6 +213,7 @@ def noisy_judge(seed, *, noise=0.5):
         ("jointrank(aggregate=borda)", (20, 20), (1, 1), (400, 400), 7),
         ("group", (5, 5), (1, 1), (100, 100), 7),
         ("acurank", (18, 27), (9, 18), (250, 400), 8),
+        ("active", (9, 9), (3, 3), (180, 180), 8),
     ],
 )
 def test_costs_and_hits_with_a_noisy_judge(spec, calls, rounds, slots, hits, play, query):

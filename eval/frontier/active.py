@@ -1,0 +1,168 @@
+"""`active` beside published strategies, with simulated judges: nDCG@10 against passage slots.
+
+    python eval/frontier/active.py --data FOLDER --world mild --world harsh   # FOLDER has run.txt, qrels.txt, …
+
+Writes eval/frontier/results/active-WORLD.md. Queries are the unit, seeds are averaged first. A published strategy is
+compared with `active` at the largest budget that is no more than what it used itself: paired difference with a 95 %
+interval, and Holm's p over the table by sign flips.
+"""
+
+import argparse
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from rerankllm.data import Ranking
+from rerankllm.evaluation.measures import parse_measures, per_query
+from rerankllm.formats.beir import read_corpus, read_queries
+from rerankllm.formats.trec import read_qrels, read_run
+from rerankllm.reranker import Reranker
+
+BUDGETS = (60, 100, 140, 150, 180, 240, 260, 300, 320, 360, 400)
+PUBLISHED = (
+    "cascade([full], depths=[60])",
+    "full",
+    "tdpart",
+    "sliding",
+    "acurank",
+    "setwise(c=10)",
+    "tourrank(rounds=2)",
+    "jointrank(block=20, replicas=4)",
+)
+FUSED = ("interpolate({})", "interpolate({}, weight=0.8)")
+FLIPS = 20_000
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One strategy: nDCG@10 by query, slots, rounds and seconds a query, and its calibration where it states any."""
+
+    spec: str
+    by_query: Array
+    slots: float
+    rounds: float
+    seconds: float
+    calibration: float | None
+
+    def row(self) -> str:
+        """Of the table of budgets."""
+        half = 1.96 * self.by_query.std(ddof=1) / len(self.by_query) ** 0.5
+        stated = "–" if self.calibration is None else f"{self.calibration:.3f}"
+        return (
+            f"| `{self.spec}` | {self.by_query.mean():.4f} ± {half:.3f} | {self.slots:.0f} | {self.rounds:.1f} | "
+            f"{stated} | {self.seconds:.3f} |"
+        )
+
+
+class Collection:
+    """A judged run."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = Path(folder)
+        self.qrels = read_qrels(self.folder / "qrels.txt")
+        run = read_run(self.folder / "run.txt")
+        self.run = {query_id: ranked for query_id, ranked in run.items() if query_id in self.qrels}
+        self.queries = read_queries(self.folder / "queries.tsv")
+        self.corpus = read_corpus(self.folder / "corpus.jsonl")
+
+    def measure(self, spec: str, world: str, seeds: Sequence[int]) -> Measured:
+        """Runs a strategy once a seed."""
+        (measure,) = parse_measures(["nDCG@10"])
+        values, rankings = [], []
+        started = time.perf_counter()
+        for seed in seeds:
+            with Reranker(spec, f"simulated:{self.folder / 'qrels.txt'}?world={world}&seed={seed}") as reranker:
+                done = reranker.rerank_run(self.run, self.queries, self.corpus)
+            if done.failures:
+                raise SystemExit(f"{spec}: {done.failures[0]}")
+            rankings += done.rankings
+            found = per_query(self.qrels, {r.query.query_id: r.doc_ids for r in done.rankings}, [measure])
+            values.append([found[query_id][str(measure)] for query_id in self.run])
+        seconds = (time.perf_counter() - started) / len(rankings)
+        slots, rounds = (float(np.mean([getattr(r.ledger, what) for r in rankings])) for what in ("slots", "rounds"))
+        stated = calibration(rankings, self.qrels) if rankings[0][0].probability is not None else None
+        return Measured(spec, np.mean(values, axis=0), slots, rounds, seconds, stated)
+
+
+def calibration(rankings: Sequence[Ranking], qrels: Mapping[str, Mapping[str, int]], k: int = 10) -> float:
+    """Expected calibration error of P(in top k), ten bins; of equal grades at the k-th place each has its share."""
+    pairs = []
+    for ranking in rankings:
+        grades = np.array([max(0, qrels[ranking.query.query_id].get(doc_id, 0)) for doc_id in ranking.doc_ids])
+        last = np.sort(grades)[::-1][min(k, len(grades)) - 1]
+        share = (k - (grades > last).sum()) / (grades == last).sum()
+        pairs += zip([r.probability for r in ranking], np.where(grades == last, share, grades > last), strict=True)
+    stated, true = np.array(pairs, dtype=float).T
+    cells = np.minimum((stated * 10).astype(int), 9)
+    return float(sum(abs((stated - true)[cells == cell].sum()) for cell in np.unique(cells)) / len(stated))
+
+
+def p_value(differences: Array) -> float:
+    """Of a mean of 0, by flipping signs."""
+    flips = np.random.default_rng(0).choice([-1.0, 1.0], (FLIPS, len(differences)))
+    return float((np.abs(flips @ differences) >= abs(differences.sum()) - 1e-12).mean())
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """Holm's adjustment."""
+    adjusted, worst = [0.0] * len(values), 0.0
+    for place, i in enumerate(np.argsort(values)):
+        worst = max(worst, min(1.0, (len(values) - place) * values[i]))
+        adjusted[i] = worst
+    return adjusted
+
+
+def report(collection: Collection, world: str, seeds: Sequence[int]) -> str:
+    """Both tables of a world."""
+    budgets = {s: collection.measure(f"active(slots={s}, regret=0)", world, seeds) for s in BUDGETS}
+    rows = [*budgets.values(), collection.measure("active(slots=400)", world, seeds)]
+    others = [
+        collection.measure(spec, world, seeds)
+        for published in PUBLISHED
+        for spec in (published, *(form.format(published) for form in FUSED))
+    ]
+    rivals = [budgets[max(s for s in BUDGETS if s <= other.slots)] for other in others]
+    gaps = [rival.by_query - other.by_query for rival, other in zip(rivals, others, strict=True)]
+    lines = [row.row() for row in (*rows, *others)]
+    compared = []
+    for other, rival, gap, p in zip(others, rivals, gaps, holm([p_value(gap) for gap in gaps]), strict=True):
+        half = 1.96 * gap.std(ddof=1) / len(gap) ** 0.5
+        spent = f"{other.slots:.0f} | {rival.slots:.0f}"
+        compared.append(f"| `{other.spec}` | {spent} | {gap.mean():+.4f} ± {half:.4f} | {p:.4f} |")
+    title = f"{collection.folder.name}, {len(collection.run)} queries, seeds {list(seeds)}"
+    return f"""# active in the world `{world}`: {title}
+
+Written by `python eval/frontier/active.py`. Calibration is the expected error of P(in top 10) in ten bins; seconds
+are wall time a query on one thread, the simulator's included.
+
+| strategy | nDCG@10 | slots | rounds | calibration | seconds |
+|---|---|---|---|---|---|
+{chr(10).join(lines)}
+
+| against | its slots | active's | difference | p (Holm) |
+|---|---|---|---|---|
+{chr(10).join(compared)}
+"""
+
+
+def main() -> None:
+    """Measures what was asked, prints and keeps the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--world", action="append", required=True, choices=["mild", "harsh", "fitted"])
+    parser.add_argument("--seeds", type=int, default=3)
+    options = parser.parse_args()
+    results = Path(__file__).parent / "results"
+    results.mkdir(exist_ok=True)
+    for world in options.world:
+        text = report(Collection(options.data), world, range(options.seeds))
+        (results / f"active-{world}.md").write_text(text, encoding="utf-8")
+        print(text)
+
+
+if __name__ == "__main__":
+    main()
