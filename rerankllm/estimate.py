@@ -16,22 +16,34 @@ from rerankllm.spec import Stage, parts
 LONGEST_PASSAGE = 4096
 """Words of the passages an estimate is made with when there are none to go by; templates cut theirs well below."""
 
+FIXED = {Score: 1, Compare: 2}
+"""Documents in a prompt, where their number is fixed."""
+POINTS = (1, 2, 9, 10, 11)
+"""Numbers of documents that are tried elsewhere: labels of one digit and of two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """A query and a passage to estimate with."""
+
+    query: str = "a query of some eight words to count"
+    passage: str = ""
+
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Passages to estimate with: the shortest, one in the middle, the longest; and a query."""
+    """The shortest texts, some of middling length, and the longest, by what UTF-8 takes of them."""
 
-    short: str = ""
-    middle: str = ""
-    long: str = "passage " * LONGEST_PASSAGE
-    query: str = "a query of some eight words to count"
+    short: Texts = Texts()
+    middle: Texts = Texts()
+    long: Texts = Texts(passage="passage " * LONGEST_PASSAGE)
 
     @classmethod
     def of(cls, queries: Sequence[Query], documents: Iterable[Document]) -> "Sizes":
-        """Those of a collection; the query is its longest."""
-        by_length = sorted({doc.content for doc in documents}, key=lambda text: (len(text), text)) or [""]
-        middle = by_length[len(by_length) // 2]
-        return cls(by_length[0], middle, by_length[-1], max((q.text for q in queries), key=len, default=""))
+        """Those of a collection."""
+        asked, passages = _by_size(q.text for q in queries), _by_size(doc.content for doc in documents)
+        ends = (0, len(asked) // 2, -1), (0, len(passages) // 2, -1)
+        return cls(*(Texts(asked[i], passages[j]) for i, j in zip(*ends, strict=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,19 +112,61 @@ def _leaves(stage: Stage, plan: Plan, n: int, queries: int) -> Iterator[tuple[St
 
 def _of(panel: Panel, stage: Stage, plan: Plan, queries: int, sizes: Sizes) -> Estimate:
     """What so many queries of one length take in a stage that asks one kind of judgement."""
-    judgement = stage.strategy.asks[0]
-    judge = panel.resolve(Ask((), stage.elicitation, stage.model), judgement)
-    documents = max(1, round(plan.slots.high / max(1, plan.calls.high)))
-    low, middle, high = (
-        most_of(judge.backend, judge.prepare(_example(judgement, documents, sizes.query, text)))
-        for text in (sizes.short, sizes.middle, sizes.long)
-    )
-    fewest, most = plan.calls.low * queries, plan.calls.high * queries
-    prompt = Bound(fewest * low.prompt_tokens, most * high.prompt_tokens)
-    completion = Bound(0, most * high.completion_tokens)
-    usual = (fewest + most) // 2
-    typical = Usage(usual * middle.prompt_tokens, usual * middle.completion_tokens)
-    return Estimate(prompt, completion, typical, _cost(judge, prompt, completion))
+    judge = panel.resolve(Ask((), stage.elicitation, stage.model), stage.strategy.asks[0])
+    kind, most = stage.strategy.asks[0], max(1, plan.slots.high)
+    low = _Line.through(judge, kind, sizes.short, most, max_slope=False)
+    middle, high = (_Line.through(judge, kind, texts, most, max_slope=True) for texts in (sizes.middle, sizes.long))
+    fewest = low.times(plan.calls.low * queries, plan.slots.low * queries)
+    largest = high.times(plan.calls.high * queries, plan.slots.high * queries)
+    usual = (sum(plan.calls) * queries // 2, sum(plan.slots) * queries // 2)
+    prompt = Bound(min(fewest.prompt_tokens, largest.prompt_tokens), largest.prompt_tokens)
+    completion = Bound(0, largest.completion_tokens)
+    return Estimate(prompt, completion, middle.times(*usual), _cost(judge, prompt, completion))
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What a call takes: so much for itself, and so much for each passage in it.
+
+    Prompts are that, but for labels that get longer and words such as "passages"; the line lies above all of them, or
+    below.
+    """
+
+    call: Usage
+    passage: Usage
+
+    @classmethod
+    def through(cls, judge: Judge, kind: type, texts: Texts, most: int, *, max_slope: bool) -> "_Line":
+        """The line for this kind of judgement, where no prompt shows more than `most` passages."""
+        if kind in FIXED:
+            return cls(_usage(judge, kind, FIXED[kind], texts), Usage())
+        known = {d: _usage(judge, kind, d, texts) for d in POINTS if d <= max(most, 2)}
+        bound = max if max_slope else min
+        pairs = [(known[d], known[d + 1]) for d in known if d + 1 in known]
+        slopes = [(b.prompt_tokens - a.prompt_tokens, b.completion_tokens - a.completion_tokens) for a, b in pairs]
+        slope = Usage(bound(p for p, _ in slopes), bound(c for _, c in slopes))
+        return cls(
+            Usage(
+                bound(u.prompt_tokens - slope.prompt_tokens * d for d, u in known.items()),
+                bound(u.completion_tokens - slope.completion_tokens * d for d, u in known.items()),
+            ),
+            slope,
+        )
+
+    def times(self, calls: int, slots: int) -> Usage:
+        """What so many calls take that show so many passages in all."""
+        return Usage(
+            max(0, self.call.prompt_tokens * calls + self.passage.prompt_tokens * slots),
+            max(0, self.call.completion_tokens * calls + self.passage.completion_tokens * slots),
+        )
+
+
+def _usage(judge: Judge, kind: type, documents: int, texts: Texts) -> Usage:
+    return most_of(judge.backend, judge.prepare(_example(kind, documents, texts)))
+
+
+def _by_size(texts: Iterable[str]) -> list[str]:
+    return sorted(set(texts), key=lambda text: (len(text.encode("utf-8", "replace")), text)) or [""]
 
 
 def _cost(judge: Judge, prompt: Bound, completion: Bound) -> tuple[float, float] | None:
@@ -121,18 +175,18 @@ def _cost(judge: Judge, prompt: Bound, completion: Bound) -> tuple[float, float]
     return None if low is None or high is None else (low, high)
 
 
-def _example(judgement: type, shown: int, query_text: str, text: str) -> Judgement:
-    query = Query("q", query_text)
-    docs = tuple(Document(str(i), text) for i in range(shown))
+def _example(kind: type, shown: int, texts: Texts) -> Judgement:
+    query = Query("q", texts.query)
+    docs = tuple(Document(str(i), texts.passage) for i in range(shown))
     makers: dict[type, Any] = {
         Score: lambda: Score(query, docs[0]),
         Compare: lambda: Compare(query, docs[0], docs[-1]),
         Permute: lambda: Permute(query, docs),
-        Select: lambda: Select(query, docs),
+        Select: lambda: Select(query, docs, m=shown),
         Grade: lambda: Grade(query, docs),
         Embed: lambda: Embed(query, docs),
     }
-    if judgement not in makers:
-        raise CapabilityError(f"tokens of {judgement.__name__} are not estimated")
-    made: Judgement = makers[judgement]()
+    if kind not in makers:
+        raise CapabilityError(f"tokens of {kind.__name__} are not estimated")
+    made: Judgement = makers[kind]()
     return made

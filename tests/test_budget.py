@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from contextlib import suppress
 
 import pytest
@@ -229,6 +230,36 @@ def test_an_estimate_adds_up_over_the_stages_of_a_strategy():
     assert "full(top_k=5, seed=0) / text" in aimed
     assert "full(top_k=3, seed=0) / text" in aimed
     assert server.calls == 0
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    ["sliding(window=6, stride=3) / text", "iranker / text", "group(size=6) / text",
+     "jointrank(block=5, replicas=2) / text",
+     "tdpart(window=6, top_k=3) / text", "tourrank / text", "setwise / text", "prp / text", "pointwise / text",
+     "full / text"],
+)  # fmt: skip
+def test_an_estimate_bounds_what_is_sent(strategy, tmp_path):
+    """Counted as prompts are counted here, by a host that reports what it was sent and writes as much as it may."""
+    texts = ["word " * 60, "文字" * 90, "a", "a passage of some more words than the one before, and a comma"]
+    docs = [Candidate(Document(str(i), texts[i % 4] + f" {i}")) for i in range(13)]
+    asked = [(Query("short", "q"), docs), (Query("long", "a query that is longer than the other"), docs[:9])]
+
+    def script(body, n):
+        prompt = sum(len(count(message["content"])) for message in body["messages"])
+        usage = {"prompt_tokens": prompt, "completion_tokens": body["max_tokens"]}
+        shown = re.findall(r"^\[(\w+)\] ", body["messages"][-1]["content"], re.MULTILINE)
+        if "grade" in body["messages"][-1]["content"].lower() and len(shown) > 1:
+            return Answer("\n".join(f"[{label}]: 5" for label in shown), usage=usage)
+        return Answer(" > ".join(f"[{label}]" for label in shown) if len(shown) > 1 else "2", usage=usage)
+
+    with ScriptedServer(script) as server, Reranker(strategy, model(server)) as reranker:
+        count = reranker.backend.tokenizer.encode
+        estimate = reranker.estimate(asked)
+        outcomes = list(reranker.stream(asked))
+    sent = sum((outcome.ledger.usage for outcome in outcomes), Usage())
+    assert sent.prompt_tokens in estimate.prompt_tokens
+    assert sent.completion_tokens in estimate.completion_tokens
 
 
 def test_an_estimate_holds(tmp_path):
