@@ -41,8 +41,7 @@ class Active:
     180, 20 in 5 at 400. Every document has a score, its expected relevance in units of the judge's noise, and a
     probability of being among the `top_k` most relevant; those never shown have them from the first stage alone.
     Settles nothing: the first stage always has a say. An answer that cannot be used is no evidence; where half of
-    them cannot, the query fails. First-stage scores are not used: on the collections at hand grades follow them no
-    better than the logarithm of the rank (correlations of .37 and .36 on DL19, .34 and .34 on NovelEval).
+    them cannot, the query fails. Of the first stage its ranks are used, not its scores.
 
     Attributes:
         slots: Budget of one query, at least 2.
