@@ -62,45 +62,6 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A call that the journal holds.
-
-    Attributes:
-        number: Its own number, in the order calls were completed.
-        query_id: The query's.
-        stage: The stage that asked.
-        place: Where it belongs.
-        judgement: What kind of judgement it was.
-        model: Who answered.
-        prompt: What was shown.
-        outcome: What came back, as JSON.
-        status: How the answer read.
-        repairs: What had to be repaired, with how often.
-        prompt_tokens: Tokens sent.
-        completion_tokens: Tokens generated.
-        attempts: Requests it took.
-        cost_usd: What it cost; None when unknown.
-        at: When, in UTC.
-    """
-
-    number: int
-    query_id: str
-    stage: str
-    place: Place
-    judgement: str
-    model: str
-    prompt: str
-    outcome: Mapping[str, Any]
-    status: str
-    repairs: Mapping[str, int]
-    prompt_tokens: int
-    completion_tokens: int
-    attempts: int
-    cost_usd: float | None
-    at: str
-
-
-@dataclass(frozen=True, slots=True)
 class Completed:
     """A call that came back, to be kept.
 
@@ -231,36 +192,6 @@ class Journal:
         with self._writing():
             self._insert(place, content, call)
 
-    def entries(self, *, query_id: str | None = None, number: int | None = None, texts: bool = True) -> Iterator[Entry]:
-        """The calls it holds, in the order they were completed.
-
-        Args:
-            query_id: Only those of this query.
-            number: Only this one.
-            texts: Whether to read prompts and outcomes too.
-        """
-        large = "prompt, outcome" if texts else "x'', '{}'"
-        rows = self._rows(
-            f"SELECT calls.id, query_id, stage, calls.key, step, item, judgement, model, {large}, status, "  # noqa: S608
-            "repairs, prompt_tokens, completion_tokens, attempts, cost_usd, at FROM calls JOIN queries USING (key) "
-            "WHERE (? IS NULL OR query_id = ?) AND (? IS NULL OR calls.id = ?) ORDER BY calls.id",
-            (query_id, query_id, number, number),
-        )
-        for at, query, stage, key, step, item, judgement, model, prompt, outcome, status, repairs, *rest in rows:
-            yield Entry(
-                at, query, stage, Place(key, step, item), judgement, model, _inflated(prompt),
-                json.loads(outcome), status, json.loads(repairs), *rest,
-            )  # fmt: skip
-
-    def failures(self) -> list[tuple[str, str, str, int, str]]:
-        """Calls that failed for good: query id, model, reason, attempts and when."""
-        return list(
-            self._rows(
-                "SELECT coalesce(query_id, ''), model, reason, attempts, at FROM failures "
-                "LEFT JOIN queries USING (key) ORDER BY failures.id"
-            )
-        )
-
     def purge(self, query_id: str | None = None) -> int:
         """Forgets the calls of one query, or all; returns how many. What it forgets is gone from the file."""
         with self._writing():
@@ -300,7 +231,12 @@ class Journal:
         except sqlite3.Error as error:
             raise InputError(f"the journal {self.path} cannot be written: {error}") from None
 
-    def _rows(self, statement: str, values: Sequence[Any] = ()) -> Iterator[Any]:
+    def rows(self, statement: str, values: Sequence[Any] = ()) -> Iterator[Any]:
+        """Reads the tables.
+
+        Raises:
+            InputError: The file is damaged.
+        """
         try:
             yield from self._db.execute(statement, values)
         except sqlite3.Error as error:
@@ -360,10 +296,6 @@ class Journal:
 def content_of(work: Work, backend: Backend) -> str:
     """What a call is, wherever it is made: a hash of the model and of all that it is sent."""
     return digest(backend.model, backend.revision, work)
-
-
-def _inflated(prompt: bytes) -> str:
-    return zlib.decompress(prompt).decode() if prompt else ""
 
 
 def _plain(text: str) -> str:

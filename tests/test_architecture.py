@@ -42,6 +42,7 @@ LAYERS = {
     "backends": {"data", "elicitation", "errors", "formats", "judgements"},
     "outcomes": {"backends.base", "data", "judgements"},
     "journal": {"backends.base", "data", "errors", "judgements", "outcomes"},
+    "trace": {"journal"},
     "budget": {"backends.base", "data", "errors"},
     "drivers": {"backends.base", "budget", "data", "errors", "journal", "judgements"},
     "evaluation": {"data", "errors"},
@@ -62,6 +63,7 @@ LAYERS = {
         "journal",
         "panel",
         "spec",
+        "trace",
     },
     "cli": {
         "",
@@ -79,7 +81,7 @@ LAYERS = {
         "plan",
         "registry",
     }
-    | {"reranker", "sample", "spec"},
+    | {"reranker", "sample", "spec", "trace"},
 }
 
 

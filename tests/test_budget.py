@@ -18,6 +18,7 @@ from rerankllm.drivers.events import Failed
 from rerankllm.errors import CapabilityError, InputError, QueryFailed
 from rerankllm.journal import Journal
 from rerankllm.sample import path as sample
+from rerankllm.trace import entries, failures
 
 SOURCE = [f"--{name}={sample(file)}" for name, file in
           (("run", "run.txt"), ("queries", "queries.tsv"), ("corpus", "corpus.jsonl"))]  # fmt: skip
@@ -156,7 +157,7 @@ def test_on_error_raise_keeps_the_calls_under_way(tmp_path, cli):
         status, _, err = cli("rerank", *SOURCE, "--strategy", "pointwise / text", "--model", model(server), "-o",
                              tmp_path / "out", "--on-error", "raise", "--concurrency", 30)  # fmt: skip
         journal = Journal(tmp_path / "out.journal")
-        kept = len(list(journal.entries())) + len(journal.failures())
+        kept = len(list(entries(journal))) + len(failures(journal))
         journal.close()
         assert server.calls == kept > 20
     assert status == 1

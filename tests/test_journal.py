@@ -24,6 +24,7 @@ from rerankllm.judgements import Compare, ParseReport, Permute, Score, WeakOrder
 from rerankllm.judgements import Status as Read
 from rerankllm.outcomes import digest, dump, load
 from rerankllm.sample import path as sample
+from rerankllm.trace import entries, failures
 
 DOCS = [f"passage {i} " + "word " * i for i in range(12)]
 QUERY = Query("q", "which passage")
@@ -213,7 +214,7 @@ def test_rounds_keep_every_paid_answer_even_if_the_run_ends_with_an_error(tmp_pa
         ):
             reranker.rerank("which passage", DOCS)
     journal = Journal(tmp_path / "j")
-    assert len(list(journal.entries())) == 9
+    assert len(list(entries(journal))) == 9
     journal.close()
 
 
@@ -239,10 +240,10 @@ def test_failed_calls_are_shown_and_not_replayed(tmp_path):
         with Reranker("sliding", model(server), journal=tmp_path / "j") as reranker:
             assert len(reranker.rerank("which passage", DOCS)) == 12
     journal = Journal(tmp_path / "j")
-    ((query_id, _, reason, attempts, _),) = journal.failures()
-    assert "too long" in reason
-    assert (query_id, attempts) == ("query", 1)
-    assert len(list(journal.entries())) == 1
+    (lost,) = failures(journal)
+    assert "too long" in lost.reason
+    assert (lost.query_id, lost.attempts) == ("query", 1)
+    assert len(list(entries(journal))) == 1
     journal.close()
 
 
@@ -334,7 +335,7 @@ def test_kill_9_then_resume(tmp_path, cli):
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         journal = Journal(tmp_path / "cut.journal")
-        held = [entry.prompt.partition("\n")[2] for entry in journal.entries()]
+        held = [entry.prompt.partition("\n")[2] for entry in entries(journal)]
         journal.close()
         while server.in_flight:  # what was sent before the kill
             time.sleep(0.005)

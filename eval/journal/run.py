@@ -29,6 +29,7 @@ from rerankllm import __version__
 from rerankllm.formats.trec import read_run
 from rerankllm.journal import Journal
 from rerankllm.sample import path as sample_path
+from rerankllm.trace import entries
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 from scripted_server import Action, Answer, Delay, ScriptedServer
@@ -85,7 +86,7 @@ def held(path: Path) -> list[str]:
     if not path.exists():
         return []
     journal = Journal(path)
-    prompts = [entry.prompt.partition("\n")[2] for entry in journal.entries()]
+    prompts = [entry.prompt.partition("\n")[2] for entry in entries(journal)]
     journal.close()
     return prompts
 
@@ -163,7 +164,7 @@ def engine(model: str, kills: int, seed: int) -> list[str]:
 def answers(path: Path) -> dict[tuple[str, int, int], list[float]]:
     """Log-probabilities by place."""
     journal = Journal(path)
-    found = {(e.place.key, e.place.step, e.place.item): e.outcome["logprobs"] for e in journal.entries()}
+    found = {(e.place.key, e.place.step, e.place.item): e.outcome["logprobs"] for e in entries(journal)}
     journal.close()
     return found
 

@@ -9,7 +9,8 @@ import typer
 
 from rerankllm.cli.output import as_json, tell
 from rerankllm.errors import InputError
-from rerankllm.journal import Entry, Journal
+from rerankllm.journal import Journal
+from rerankllm.trace import Entry, entries, failures
 
 EXAMPLES = """
 [bold]Examples[/bold]\n
@@ -40,7 +41,7 @@ def command(
         elif show is not None:
             _show(journal, show)
         elif calls or json_lines:
-            for entry in journal.entries(query_id=query):
+            for entry in entries(journal, query_id=query):
                 typer.echo(as_json(_row(entry)) if json_lines else _line(entry))
         else:
             _totals(journal, query)
@@ -49,32 +50,32 @@ def command(
 
 
 def _totals(journal: Journal, query: str | None) -> None:
-    entries = list(journal.entries(query_id=query, texts=False))
-    failures = [failure for failure in journal.failures() if query in (None, failure[0])]
-    for stage, model in dict.fromkeys((entry.stage, entry.model) for entry in entries):
+    calls = list(entries(journal, query_id=query, texts=False))
+    lost = [failure for failure in failures(journal) if query in (None, failure.query_id)]
+    for stage, model in dict.fromkeys((entry.stage, entry.model) for entry in calls):
         typer.echo(f"stage\t{stage}\nmodel\t{model}")
-        mine = [entry for entry in entries if (entry.stage, entry.model) == (stage, model)]
+        mine = [entry for entry in calls if (entry.stage, entry.model) == (stage, model)]
         for name, value in _sums(mine).items():
             typer.echo(f"{name}\t{value}")
-    typer.echo(f"failures\t{len(failures)}")
-    for query_id, model, reason, attempts, at in failures:
-        typer.echo(f"failure\tquery {query_id}\t{model}\t{reason}\t{attempts} attempts\t{at}")
+    typer.echo(f"failures\t{len(lost)}")
+    for each in lost:
+        typer.echo(f"failure\tquery {each.query_id}\t{each.model}\t{each.reason}\t{each.attempts} attempts\t{each.at}")
 
 
-def _sums(entries: list[Entry]) -> dict[str, Any]:
-    costs = [entry.cost_usd for entry in entries]
-    statuses = Counter(entry.status for entry in entries)
+def _sums(calls: list[Entry]) -> dict[str, Any]:
+    costs = [entry.cost_usd for entry in calls]
+    statuses = Counter(entry.status for entry in calls)
     return {
-        "queries": len({entry.query_id for entry in entries}),
-        "calls": len(entries),
-        "attempts": sum(entry.attempts for entry in entries),
-        "prompt tokens": sum(entry.prompt_tokens for entry in entries),
-        "completion tokens": sum(entry.completion_tokens for entry in entries),
+        "queries": len({entry.query_id for entry in calls}),
+        "calls": len(calls),
+        "attempts": sum(entry.attempts for entry in calls),
+        "prompt tokens": sum(entry.prompt_tokens for entry in calls),
+        "completion tokens": sum(entry.completion_tokens for entry in calls),
         "cost": "unknown" if None in costs else f"${sum(filter(None, costs)):.4g}",
         "answers": ", ".join(f"{statuses[name]} {name}" for name in ("parsed", "repaired", "failed")),
-        "repairs": _counted(entry.repairs for entry in entries),
-        "from": entries[0].at,
-        "to": entries[-1].at,
+        "repairs": _counted(entry.repairs for entry in calls),
+        "from": calls[0].at,
+        "to": calls[-1].at,
     }
 
 
@@ -86,7 +87,7 @@ def _counted(repairs: Iterable[Any]) -> str:
 
 
 def _show(journal: Journal, number: int) -> None:
-    found = next(journal.entries(number=number), None)
+    found = next(entries(journal, number=number), None)
     if found is None:
         raise InputError(f"{journal.path} holds no call {number}; --calls lists them")
     typer.echo(f"{_line(found)}\nstage\t{found.stage}\n--- prompt\n{found.prompt}\n--- answer\n{_answer(found)}")
