@@ -19,7 +19,8 @@ from rerankllm.errors import (
     UnreachableError,
 )
 from rerankllm.plan import Bound, Plan
-from rerankllm.reranker import Reranker, Run, arerank, rerank
+from rerankllm.reranker import Reranker, arerank, rerank
+from rerankllm.runs import Run
 from rerankllm.spec import Stage
 
 __version__ = "0.1.0"

@@ -1,20 +1,18 @@
 """The facade: lists of texts or whole runs in, rankings out."""
 
 import asyncio
-import dataclasses
 import threading
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
 
 from rerankllm.backends.base import Backend
 from rerankllm.budget import Amount, Budget, Limits
-from rerankllm.data import Candidate, Document, Ledger, Provenance, Query, Ranking, Result, Usage
+from rerankllm.data import Candidate, Document, Query, Ranking, Usage
 from rerankllm.drivers.base import Driver
 from rerankllm.drivers.concurrent import Concurrent
 from rerankllm.drivers.events import Failed, QueryOutcome
@@ -29,6 +27,7 @@ from rerankllm.journal import Journal
 from rerankllm.judgements import within
 from rerankllm.panel import Panel, model_named_by
 from rerankllm.plan import Plan
+from rerankllm.runs import Run, with_unread
 from rerankllm.spec import Stage
 
 DEFAULT_MODEL = "llamacpp:smollm2"
@@ -37,31 +36,6 @@ LIVE_QUERIES, LIVE_CALLS = 256, 200_000
 memory stays bounded."""
 
 DriverName: TypeAlias = Literal["rounds", "concurrent"]
-
-
-@dataclass(frozen=True)
-class Run:
-    """The outcome of many queries.
-
-    Attributes:
-        rankings: Those that were ranked, in input order.
-        failures: Those that were not; they have no ranking.
-        ledger: What it all cost.
-    """
-
-    rankings: tuple[Ranking, ...]
-    failures: tuple[Failed, ...]
-    ledger: Ledger
-
-    @classmethod
-    def of(cls, outcomes: Iterable[QueryOutcome]) -> Self:
-        """Sorts outcomes into rankings and failures."""
-        everything = list(outcomes)
-        return cls(
-            tuple(outcome for outcome in everything if isinstance(outcome, Ranking)),
-            tuple(outcome for outcome in everything if isinstance(outcome, Failed)),
-            sum((outcome.ledger for outcome in everything), Ledger()),
-        )
 
 
 class Reranker:
@@ -279,7 +253,7 @@ class Reranker:
                 if error is not None:
                     outer.set_exception(error)
                 else:
-                    outer.set_result(_with_unread(inner.result(), tail))
+                    outer.set_result(with_unread(inner.result(), tail))
 
         inner.add_done_callback(lambda _: None if inner.cancelled() else finish(_))
         outer.add_done_callback(lambda _: inner.cancel() if outer.cancelled() else None)
@@ -346,13 +320,3 @@ def _ranking(outcome: QueryOutcome) -> Ranking:
     if isinstance(outcome, Failed):
         raise QueryFailed(outcome.reason, outcome.query.query_id)
     return outcome
-
-
-def _with_unread(outcome: QueryOutcome, tail: Sequence[Candidate]) -> QueryOutcome:
-    if isinstance(outcome, Failed) or not tail:
-        return outcome
-    unread = tuple(
-        Result(rank, candidate.document, None, Provenance.UNREAD)
-        for rank, candidate in enumerate(tail, len(outcome) + 1)
-    )
-    return dataclasses.replace(outcome, results=(*outcome.results, *unread))

@@ -25,7 +25,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 from scripted_server import Action, Answer, Garbage, Hang, ScriptedServer, Status
 
 from rerankllm.data import Candidate, Document, Query
-from rerankllm.reranker import Reranker, Run
+from rerankllm.reranker import Reranker
+from rerankllm.runs import Run
 
 SHARE = 0.05
 RETRY_AFTER = "0.2"

@@ -38,7 +38,8 @@ from rerankllm.formats.join import join
 from rerankllm.formats.trec import read_qrels, read_run
 from rerankllm.judgements import Steps
 from rerankllm.plan import Plan
-from rerankllm.reranker import Reranker, Run
+from rerankllm.reranker import Reranker
+from rerankllm.runs import Run
 from rerankllm.spec import Stage, map_stages
 from rerankllm.strategies.interpolate import Interpolate
 
