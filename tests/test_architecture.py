@@ -51,20 +51,10 @@ LAYERS = {
     "panel": BASICS | {"backends.base", "drivers.task", "elicitation", "registry", "spec"},
     "estimate": BASICS | {"budget", "drivers.task", "panel", "spec"},
     "parity": BASICS | {"backends.base", "elicitation", "panel", "registry"},
+    "runs": {"data", "drivers.events"},
     "reranker": BASICS
-    | {
-        "backends.base",
-        "budget",
-        "drivers",
-        "elicitation",
-        "estimate",
-        "formats",
-        "inputs",
-        "journal",
-        "panel",
-        "spec",
-        "trace",
-    },
+    | {"backends.base", "budget", "drivers", "elicitation", "estimate", "formats", "inputs", "journal", "panel"}
+    | {"runs", "spec"},
     "cli": {
         "",
         "budget",
