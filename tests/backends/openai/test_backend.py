@@ -375,7 +375,7 @@ def test_a_host_that_goes_bad_midway_is_given_up(death):
     concurrency = 4
     outcomes, server = ask_script(
         lambda body, n: Answer("x") if n < 10 else death,
-        *[generate()] * 500, concurrency=concurrency, retries=0, timeout=0.2,
+        *[generate()] * 500, concurrency=concurrency, retries=0, timeout=1.0,
     )  # fmt: skip
     answered = [o for o in outcomes if isinstance(o, Response)]
     assert len(answered) == 10
