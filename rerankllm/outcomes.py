@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from rerankllm.backends.base import Backend, Outcome, Reply, Request, Response, TextPrompt, TokenPrompt, Work
+from rerankllm.backends.base import Backend, Outcome, Reading, Reply, Request, Response, TextPrompt, TokenPrompt, Work
 from rerankllm.data import Document, Query, Usage
 from rerankllm.judgements import Answer, Embed, Failure, ParseReport, Status, Unanswered, WeakOrder
 
@@ -46,6 +46,8 @@ def load(text: str, work: Work) -> Outcome:
     values["usage"] = Usage(*values["usage"])
     if isinstance(work, Request):
         values["logprobs"] = tuple(values["logprobs"])
+        readings = values.get("readings", ())
+        values["readings"] = tuple(Reading(at, label, tuple(found), floor) for at, label, found, floor in readings)
         return Response(**values)
     status, repairs = values["report"]
     values["answer"] = _load_answer(values["answer"], work)

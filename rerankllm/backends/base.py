@@ -8,7 +8,7 @@ that is unusable as a whole raises.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from rerankllm.data import Usage
 from rerankllm.judgements import Answer, Judgement, ParseReport
@@ -51,11 +51,14 @@ class Generate:
         max_tokens: Bound on it.
         stop: It ends before any of these.
         choices: It should be one of these; a backend that can hold the model to them may.
+        labels: Wanted besides: the log-probabilities of these labels wherever the model writes one of them. Backends
+            that tell label log-probabilities tell these too.
     """
 
     max_tokens: int
     stop: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
+    labels: "ReadLabels | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,22 @@ class Request:
     want: Generate | ReadLabels | ReadContinuation
 
 
+class Reading(NamedTuple):
+    """A label that the model wrote into its text, and how likely each of the labels was there.
+
+    Attributes:
+        at: Characters of the text before it.
+        label: The index of the one written.
+        logprobs: Natural logs, one per label. A label the backend did not report is NaN.
+        floor: No label that was not reported is likelier than this; NaN where nothing is known of them.
+    """
+
+    at: int
+    label: int
+    logprobs: tuple[float, ...]
+    floor: float = math.nan
+
+
 @dataclass(frozen=True, slots=True)
 class Response:
     """What a model call gave.
@@ -107,6 +126,7 @@ class Response:
         finish_reason: Why generation ended ("stop", "length", "content_filter", …), where it is known.
         reasoning: What the model thought before it answered, where the backend keeps the two apart ("" where it hides
             the thoughts); None where whatever was thought is part of `text`.
+        readings: Of the labels that `Generate` names, in the order written.
     """
 
     text: str = ""
@@ -116,6 +136,7 @@ class Response:
     attempts: int = 1
     finish_reason: str = "stop"
     reasoning: str | None = None
+    readings: tuple[Reading, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

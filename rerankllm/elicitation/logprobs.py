@@ -1,6 +1,7 @@
 """Label log-probabilities: one token is read, nothing is parsed."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rerankllm.backends.base import Capabilities, ReadLabels, Request, Response, Tokenizer, log_sum_exp
@@ -8,7 +9,7 @@ from rerankllm.data import float32
 from rerankllm.elicitation import labels as label_sets
 from rerankllm.elicitation.base import Elicitor, Settings, check_labels, refuse
 from rerankllm.elicitation.prompts import PromptBuilder
-from rerankllm.elicitation.templates import Template, Wanted, load
+from rerankllm.elicitation.templates import Label, Template, Wanted, load
 from rerankllm.errors import CapabilityError, TemplateError
 from rerankllm.judgements import (
     Answer,
@@ -62,7 +63,7 @@ class Labels:
             return _Order(builder)
         if judgement is Select:
             return _Selection(_Order(builder))
-        return _Choice(template, builder, _choice_tokens(template, builder))
+        return _Choice(template, builder, choice_tokens(template, builder, builder.opening(label_sets.letters(2))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,22 +157,23 @@ class _Choice:
         if self.want.raw:
             pairs = zip(self.template.choices, values, strict=True)
             return sum(label.value * value for label, value in pairs), ParseReport()
-        total = log_sum_exp(values)
-        expected = sum(
-            label.value * math.exp(value - total) for label, value in zip(self.template.choices, values, strict=True)
-        )
         repairs = {"unreported label": unreported} if unreported else {}
-        return expected, ParseReport(Status.REPAIRED if repairs else Status.PARSED, repairs)
+        report = ParseReport(Status.REPAIRED if repairs else Status.PARSED, repairs)
+        return expected_value(self.template.choices, values), report
 
 
-def _choice_tokens(template: Template, builder: PromptBuilder) -> ReadLabels:
-    """The template's labels with the tokens of their variants, each checked to be single in context."""
+def expected_value(choices: Sequence[Label], logprobs: Sequence[float]) -> float:
+    """Σ value·p over these labels, one of which it is."""
+    total = log_sum_exp(logprobs)
+    return sum(label.value * math.exp(value - total) for label, value in zip(choices, logprobs, strict=True))
+
+
+def choice_tokens(template: Template, builder: PromptBuilder, opening: str) -> ReadLabels:
+    """The template's labels with the tokens of their variants, each checked to be single right after `opening`."""
     choices = template.choices
     texts = tuple(label.text for label in choices)
     if not builder.capabilities.token_prompts:
         return ReadLabels(texts)
-    shown = label_sets.letters(2)
-    opening = builder.opening(shown)
     ids = tuple(label_sets.tokens_of(builder.tokenizer, opening, label.text, label.variants) for label in choices)
     spelled = [token for tokens in ids for token in tokens]
     if len(set(spelled)) < len(spelled):

@@ -6,6 +6,7 @@ from rerankllm.backends.base import Capabilities, Request, Response, Tokenizer
 from rerankllm.elicitation.base import Elicitor, Settings
 from rerankllm.elicitation.prompts import PromptBuilder
 from rerankllm.elicitation.text import Text
+from rerankllm.elicitation.weighed import Value, Weighed
 from rerankllm.errors import SpecError, TemplateError
 from rerankllm.judgements import Answer, Failure, Judgement, ParseReport, Status, Unanswered
 
@@ -17,17 +18,26 @@ class Reasoning:
     With `sliding` this is how ReasonRank and Rank-K rank (Liu et al. 2025; Yang et al. 2025), with `setwise` Rank-R1
     (Zhuang et al. 2025, section 3). A thought that does not end within the budget is no answer, whatever it names.
 
+    With `pointwise`, `value=product` and grades from 0 to 10 it is ERank (Cai et al. 2025, "ERank: fusing supervised
+    fine-tuning and reinforcement learning for effective and efficient text reranking"): the grade written, times its
+    probability there. All documents of grade 0 tie then; `value=expected` keeps them apart. Where a model's tokenizer
+    has no single token for 10, `prompt=reasoning-9` asks for one digit.
+
     Attributes:
         prompt: Template name; `default` is the one called `reasoning`. For a model whose own chat template makes it
             think, `text` does.
         budget: Tokens to think, besides those that a complete answer takes.
         end: What ends the thought, for models that write it into their text; hosts that keep thought and answer apart
             need none.
+        value: What a score or a comparison is: the value of the label `written`; that `expected` over all labels, by
+            their probabilities where the answer was written; or, for scores, the `product` of the value written and
+            its probability. The last two need label log-probabilities.
     """
 
     prompt: str = "default"
     budget: int = 2048
     end: str = "</think>"
+    value: Value = "written"
 
     def __post_init__(self) -> None:
         if self.budget < 1 or not self.end.strip():
@@ -40,6 +50,8 @@ class Reasoning:
         template = answering.builder.template
         if template.messages and template.messages[-1][0] == "assistant":
             raise TemplateError(f"template {template.name} opens the answer, before which nothing can be thought")
+        if self.value != "written":
+            answering = Weighed.around(answering, self.value, judgement, capabilities)
         return _Thinking(answering, self.end)
 
 
@@ -65,7 +77,9 @@ class _Thinking:
                 return _unclosed(f"nothing follows a {self.end}")
         if not answer.strip():
             return _unclosed("nothing follows the thought")
-        return self.answering.read(judgement, replace(response, text=answer))
+        start = len(response.text) - len(answer)
+        readings = tuple(r._replace(at=r.at - start) for r in response.readings if r.at >= start)
+        return self.answering.read(judgement, replace(response, text=answer, readings=readings))
 
 
 def _unclosed(found: str) -> tuple[Unanswered, ParseReport]:

@@ -5,6 +5,7 @@ To hold a new backend to it, add a fixture that yields its MODEL spec and a quer
 
 import asyncio
 import json
+import math
 import re
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import vllm_models
 from scripted_server import Answer, Garbage, ScriptedServer
 
 from rerankllm import Reranker
-from rerankllm.backends.base import Reply, Response
+from rerankllm.backends.base import ChatPrompt, Generate, Message, ReadLabels, Reply, Request, Response, TokenPrompt
 from rerankllm.data import Candidate, Document, Query, Ranking, Usage
 from rerankllm.elicitation.base import Settings
 from rerankllm.errors import CapabilityError
@@ -189,6 +190,47 @@ def test_outcomes_come_in_order_one_at_a_time_or_together(subject):
         return compared
 
     assert asyncio.run(both()) > 0
+
+
+def test_a_label_it_writes_is_read_as_if_it_were_asked_for_there(subject, panel):
+    backend = panel.backend
+    if not (backend.capabilities.generate and backend.capabilities.label_logprobs):
+        pytest.skip(f"{backend.model} tells no label log-probabilities, or writes nothing")
+    question, texts = Message("user", "Count from 1 to 5."), tuple("12345")
+    if not backend.capabilities.token_prompts:
+        outcome = ask(subject, [Request(ChatPrompt((question,)), Generate(60, labels=ReadLabels(texts)))])[0]
+        if "scripted" in subject.model:
+            return  # it does not count
+        check_readings(outcome, texts)
+        return
+    encode = backend.tokenizer.encode
+    prompt = encode(backend.tokenizer.chat((question,)), special=True)
+    want = ReadLabels(texts, tuple(encode(text) for text in texts))
+    (outcome,) = ask(subject, [Request(TokenPrompt(prompt), Generate(40, labels=want))])
+    check_readings(outcome, texts)
+    there = [Request(TokenPrompt(prompt + encode(outcome.text[: r.at])), want) for r in outcome.readings]
+    for reading, asked in zip(outcome.readings, ask(subject, there), strict=True):
+        assert reading.logprobs == pytest.approx(asked.logprobs, abs=0.1)
+
+
+def ask(subject, works):
+    async def answered():
+        backend = ModelSpec.parse(subject.model).load()
+        try:
+            return await backend.complete_all(works)
+        finally:
+            await backend.aclose()
+
+    return asyncio.run(answered())
+
+
+def check_readings(outcome, texts):
+    """Every digit the model wrote was read, where it stands, and it was the likeliest of them."""
+    written = [(i, texts.index(c)) for i, c in enumerate(outcome.text) if c in texts]
+    assert [(outcome.text.index(texts[r.label], r.at), r.label) for r in outcome.readings] == written
+    assert len(written) >= 5
+    for reading in outcome.readings:
+        assert reading.logprobs[reading.label] == max(v for v in reading.logprobs if not math.isnan(v))
 
 
 def test_the_printed_model_is_a_model(subject, panel):

@@ -15,10 +15,9 @@ from rerankllm.backends.base import (
     Request,
     Response,
     TokenPrompt,
-    log_sum_exp,
 )
 from rerankllm.backends.batching import BatchBackend
-from rerankllm.backends.hf import loading
+from rerankllm.backends.hf import labels, loading
 from rerankllm.backends.hf.batches import Limits
 from rerankllm.backends.hf.causal import Causal
 from rerankllm.backends.hf.seq2seq import Seq2Seq
@@ -209,9 +208,10 @@ def _prompt(request: Request) -> tuple[int, ...]:
 
 def _named(want: Generate | ReadLabels | ReadContinuation) -> tuple[int, ...]:
     """The token ids that a request asks about."""
-    if isinstance(want, Generate):
-        return ()
-    return want.ids if isinstance(want, ReadContinuation) else sum(want.ids, ())
+    if isinstance(want, ReadContinuation):
+        return want.ids
+    read = want.labels if isinstance(want, Generate) else want
+    return () if read is None else sum(read.ids, ())
 
 
 def _positions(want: ReadLabels | ReadContinuation) -> int:
@@ -227,10 +227,7 @@ def _response(request: Request, logits: Any) -> Response:
         picked = scores[range(len(want.ids)), want.ids] - scores.logsumexp(-1)
         return Response(logprobs=tuple(picked.tolist()), usage=Usage(prompt + len(want.ids)))
     assert isinstance(want, ReadLabels)  # noqa: S101
-    last = scores[-1] if want.raw else scores[-1] - scores[-1].logsumexp(-1)
-    values = iter(last[list(_named(want))].tolist())
-    grouped = [[next(values) for _ in ids] for ids in want.ids]
-    return Response(logprobs=tuple(log_sum_exp(group) if group else math.nan for group in grouped), usage=Usage(prompt))
+    return Response(logprobs=labels.read(scores[-1], want), usage=Usage(prompt))
 
 
 def _ids(setting: int | Sequence[int] | None) -> frozenset[int]:

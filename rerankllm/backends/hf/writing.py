@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from rerankllm.backends.base import Generate, Response
+from rerankllm.backends.base import Generate, Reading, ReadLabels, Response
+from rerankllm.backends.hf import labels
 from rerankllm.backends.hf.batches import Limits, Row, plan
 from rerankllm.data import Usage
 
@@ -68,7 +69,10 @@ class Writer:
                 answers = _Answers([wants[i] for i in batch], start, self._ends, self._text, abandoned)
                 with torch.inference_mode():
                     self._model.generate(
-                        **inputs, max_new_tokens=max(wants[i].max_tokens for i in batch), stopping_criteria=[answers]
+                        **inputs,
+                        max_new_tokens=max(wants[i].max_tokens for i in batch),
+                        stopping_criteria=[answers],
+                        logits_processor=[_Onlooker(answers)],
                     )
                 if abandoned():
                     return
@@ -93,6 +97,9 @@ class _Answers:
         self._abandoned = abandoned
         self._ids: list[list[int]] = [[] for _ in wants]
         self._reasons = [""] * len(wants)
+        self._labels = [want.labels or ReadLabels(()) for want in wants]
+        self._latest: Any = None
+        self._readings: list[list[Reading]] = [[] for _ in wants]
 
     def __call__(self, ids: Any, scores: Any, **options: Any) -> Any:
         """Takes the latest tokens: a tensor of shape (rows, tokens). Returns which rows are over."""
@@ -101,17 +108,35 @@ class _Answers:
         del scores, options
         for row, token in enumerate(ids[:, -1].tolist()):
             if not self._reasons[row]:
+                self._read(row, token)
                 self._ids[row].append(token)
                 self._reasons[row] = self._reason(row, token)
         over = [bool(reason) or self._abandoned() for reason in self._reasons]
         return torch.tensor(over, device=ids.device)
+
+    def look(self, logits: Any) -> None:
+        """Remembers the logits that the next tokens are taken from: a tensor of shape (rows, vocabulary)."""
+        self._latest = logits
 
     def response(self, row: int, prompt: int) -> Response:
         """One answer, cut before the stop string."""
         text = self._text(self._ids[row])
         found = [at for stop in self._wants[row].stop if stop and (at := text.find(stop)) >= 0]
         usage = Usage(prompt, len(self._ids[row]))
-        return Response(text=text[: min(found, default=None)], usage=usage, finish_reason=self._reasons[row])
+        return Response(
+            text=text[: min(found, default=None)],
+            usage=usage,
+            finish_reason=self._reasons[row],
+            readings=tuple(self._readings[row]),
+        )
+
+    def _read(self, row: int, token: int) -> None:
+        """Reads how likely each label was where the token is one."""
+        want = self._labels[row]
+        label = next((number for number, ids in enumerate(want.ids) if token in ids), None)
+        if label is not None:
+            at = len(self._text(self._ids[row]))
+            self._readings[row].append(Reading(at, label, labels.read(self._latest[row].float(), want)))
 
     def _reason(self, row: int, token: int) -> str:
         want = self._wants[row]
@@ -121,3 +146,16 @@ class _Answers:
         if stops and any(stop in self._text(self._ids[row]) for stop in stops):
             return "stop"
         return "length" if len(self._ids[row]) >= want.max_tokens else ""
+
+
+class _Onlooker:
+    """Shows the logits of every step to the answers, and changes nothing."""
+
+    def __init__(self, answers: _Answers) -> None:
+        self._answers = answers
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        """Takes and returns the scores."""
+        del input_ids
+        self._answers.look(scores)
+        return scores

@@ -6,7 +6,7 @@ from typing import Protocol, TypeAlias
 
 import numpy as np
 
-from rerankllm.backends.base import Generate, ReadContinuation, ReadLabels, Response, log_sum_exp
+from rerankllm.backends.base import Generate, ReadContinuation, Reading, ReadLabels, Response, log_sum_exp
 from rerankllm.data import Usage
 
 Logits: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.float32]]"
@@ -34,6 +34,11 @@ def log_probabilities(logits: Logits, ids: Sequence[int]) -> list[float]:
     top = logits.max()
     total = math.log(float(np.exp(logits - top).sum(dtype=np.float64)))
     return [float(logits[token]) - float(top) - total for token in ids]
+
+
+def label_log_probabilities(logits: Logits, want: ReadLabels) -> tuple[float, ...]:
+    """For each label, of any of the tokens that spell it. NaN for one that has no token."""
+    return tuple(log_sum_exp(log_probabilities(logits, ids)) if ids else math.nan for ids in want.ids)
 
 
 class Reader(Protocol):
@@ -77,7 +82,7 @@ class ContinuationReader:
 
 
 class LabelReader:
-    """Log-probabilities of labels: for each, of any of the tokens that spell it. NaN for one that has no token."""
+    """Log-probabilities of labels."""
 
     room = 0
 
@@ -89,9 +94,7 @@ class LabelReader:
 
     def read(self, logits: Logits) -> None:
         """All of them at once."""
-        self._logprobs = tuple(
-            log_sum_exp(log_probabilities(logits, ids)) if ids else math.nan for ids in self._want.ids
-        )
+        self._logprobs = label_log_probabilities(logits, self._want)
 
     def response(self, prompt: int) -> Response:
         """One log-probability a label."""
@@ -99,10 +102,16 @@ class LabelReader:
 
 
 class Writer:
-    """The most likely token, again and again, until the model ends, a stop string shows or the length is reached."""
+    """The most likely token, again and again, until the model ends, a stop string shows or the length is reached.
+
+    Where that token is a label, the log-probabilities of all labels are read beside it.
+    """
 
     def __init__(self, want: Generate, vocabulary: Vocabulary) -> None:
-        self.named: tuple[int, ...] = ()
+        self._labels = ReadLabels(()) if want.labels is None else want.labels
+        self._spelled = {token: label for label, ids in enumerate(self._labels.ids) for token in ids}
+        self._readings: list[Reading] = []
+        self.named: tuple[int, ...] = tuple(self._spelled)
         self.extra: tuple[int, ...] = ()
         self.room = max(want.max_tokens - 1, 0)
         self._want = want
@@ -119,6 +128,9 @@ class Writer:
         if self._vocabulary.ends(token):
             self._reason = "stop"
             return None
+        if token in self._spelled:
+            logprobs = label_log_probabilities(logits, self._labels)
+            self._readings.append(Reading(len(self._so_far()), self._spelled[token], logprobs))
         seen = len(self._text)
         self._text += self._vocabulary.piece(token)
         found = [at for stop in self._stops if (at := self._text.find(stop, max(seen - len(stop), 0))) >= 0]
@@ -130,8 +142,11 @@ class Writer:
 
     def response(self, prompt: int) -> Response:
         """The text, cut before the stop string."""
-        text = self._text.decode("utf-8", "replace")
-        return Response(text=text, usage=Usage(prompt, self._tokens), finish_reason=self._reason)
+        usage, readings = Usage(prompt, self._tokens), tuple(self._readings)
+        return Response(text=self._so_far(), usage=usage, finish_reason=self._reason, readings=readings)
+
+    def _so_far(self) -> str:
+        return self._text.decode("utf-8", "replace")
 
 
 def reader_for(want: Generate | ReadLabels | ReadContinuation, vocabulary: Vocabulary) -> Reader | None:

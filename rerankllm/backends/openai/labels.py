@@ -1,10 +1,10 @@
 """Reading how likely each label is off the log-probabilities that an API sent. Pure."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from rerankllm.backends.base import log_sum_exp
+from rerankllm.backends.base import Reading, log_sum_exp
 from rerankllm.backends.openai.chatbody import UnusableError
 from rerankllm.backends.remote import Host
 
@@ -29,11 +29,42 @@ def label_logprobs(positions: Sequence[Any], labels: Sequence[str]) -> tuple[tup
         NoLogprobsError: No log-probabilities, or no alternatives.
         UnusableError: No label among the tokens.
     """
+    for reading in _readings(positions, labels):
+        return reading.logprobs, reading.floor
+    raise UnusableError("none of the labels was generated; use / text", "".join(map(_spelled, positions)))
+
+
+def readings(positions: Sequence[Any], labels: Sequence[str], text: str) -> tuple[Reading, ...]:
+    """Every label that the model wrote into `text`, as `label_logprobs` reads the first.
+
+    Args:
+        positions: `Completion.positions`: of the text, and on some hosts of what was thought before it and of the
+            token that ended it.
+        labels: Label texts, distinct.
+        text: `Completion.text`; what cannot be found in it is left out.
+
+    Raises:
+        NoLogprobsError: No log-probabilities, or no alternatives.
+    """
+    if not text:
+        return ()
+    written = [_written(position) for position in positions]
+    start = b"".join(written).decode("utf-8", "replace").rfind(text)
+    found: list[Reading] = []
+    for reading in _readings(positions, labels):
+        at = len(b"".join(written[: reading.at]).decode("utf-8", "replace")) - start
+        if start >= 0 and at >= 0:
+            found.append(reading._replace(at=at))
+    return tuple(found)
+
+
+def _readings(positions: Sequence[Any], labels: Sequence[str]) -> Iterator[Reading]:
+    """The labels among the tokens; `at` is the token's number."""
     if not positions:
         raise NoLogprobsError("this server returned no logprobs; use / text")
     fold = _folding(labels)
     wanted = [fold(label) for label in labels]
-    spelled = [str(_mapping(position).get("token", "")) for position in positions]
+    spelled = list(map(_spelled, positions))
     for index, token in enumerate(spelled):
         if fold(token) in wanted and not _inside_word(spelled, index):
             found = _alternatives(positions[index])
@@ -41,8 +72,19 @@ def label_logprobs(positions: Sequence[Any], labels: Sequence[str]) -> tuple[tup
                 raise NoLogprobsError("this server returned no top_logprobs beside the chosen token; use / text")
             sums = {label: [value for text, value in found if fold(text) == label] for label in wanted}
             values = tuple(log_sum_exp(sums[label]) if sums[label] else math.nan for label in wanted)
-            return values, min(value for _, value in found)
-    raise UnusableError("none of the labels was generated; use / text", "".join(spelled))
+            yield Reading(index, wanted.index(fold(token)), values, min(value for _, value in found))
+
+
+def _spelled(position: Any) -> str:
+    return str(_mapping(position).get("token", ""))
+
+
+def _written(position: Any) -> bytes:
+    """The bytes of a token, which may be part of a character; as it is shown where the host does not tell them."""
+    told = _mapping(position).get("bytes")
+    if isinstance(told, list) and all(type(byte) is int and 0 <= byte < 256 for byte in told):  # noqa: PLR2004
+        return bytes(told)
+    return _spelled(position).encode("utf-8", "replace")
 
 
 def _bare(token: str) -> str:

@@ -92,10 +92,11 @@ class Poster:
     def body(self, request: Request) -> dict[str, Any]:
         """The JSON to post."""
         body: dict[str, Any] = {"model": self.model, **self._prompt(request)}
+        labels = request.want.labels if isinstance(request.want, Generate) else request.want
         if isinstance(request.want, Generate) and request.want.stop:
             body["stop"] = list(request.want.stop)
-        elif isinstance(request.want, ReadLabels):
-            wanted = min(self.alternatives, VARIANTS * len(request.want.labels))
+        if isinstance(labels, ReadLabels):
+            wanted = min(self.alternatives, VARIANTS * len(labels.labels))
             body |= {"logprobs": True, "top_logprobs": wanted} if self.api == "chat" else {"logprobs": wanted}
         if self.choices(request):
             body["structured_outputs"] = {"choice": list(self.choices(request))}

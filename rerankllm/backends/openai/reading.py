@@ -4,11 +4,11 @@ import asyncio
 import logging
 import math
 
-from rerankllm.backends.base import CallFailed, ReadLabels, Request, Response
+from rerankllm.backends.base import CallFailed, Generate, ReadLabels, Request, Response
 from rerankllm.backends.estimate import tokenizer_for
 from rerankllm.backends.openai.chatbody import UnusableError, read_completion
 from rerankllm.backends.openai.endpoint import Endpoint
-from rerankllm.backends.openai.labels import NoLogprobsError, label_logprobs
+from rerankllm.backends.openai.labels import NoLogprobsError, label_logprobs, readings
 from rerankllm.backends.openai.posting import Poster
 from rerankllm.data import Usage
 from rerankllm.errors import CapabilityError
@@ -39,16 +39,18 @@ class Reader:
             CapabilityError: The first completion asked for log-probabilities has none.
         """
         labels = request.want.labels if isinstance(request.want, ReadLabels) else None
+        beside = request.want.labels if isinstance(request.want, Generate) else None
         try:
             completion = read_completion(body, self._poster.api)
             logprobs, floor = ((), math.nan) if labels is None else label_logprobs(completion.positions, labels)
+            read = () if beside is None else readings(completion.positions, beside.labels, completion.text)
         except NoLogprobsError as error:
             if not self._tells_logprobs:
                 raise CapabilityError(f"{self._endpoint.host}: {error.reason}") from None
             return self._endpoint.unusable(error, attempts)
         except UnusableError as error:
             return self._endpoint.unusable(error, attempts)
-        self._tells_logprobs = self._tells_logprobs or labels is not None
+        self._tells_logprobs = self._tells_logprobs or labels is not None or bool(read)
         choices = self._poster.choices(request)
         if choices and completion.text.strip() not in choices:
             self._say(f"{self._model} does not hold answers to the labels, though it is asked to")
@@ -59,6 +61,7 @@ class Reader:
             usage=completion.usage or await self._estimated(request, completion.text),
             attempts=attempts,
             finish_reason=completion.finish_reason,
+            readings=read,
             reasoning="" if completion.reasoning is None and self._poster.thinks else completion.reasoning,
         )
 

@@ -195,7 +195,7 @@ class VLLM(ContinuousBackend):
             return CallFailed("the labels to read come without their token ids")
         if not prompt:
             return CallFailed("the prompt is empty")
-        reader = reader_for(prompt, want)
+        reader = reader_for(prompt, want, self._tokenizer.text)
         if reader is None:
             logprobs = (float("nan"),) * len(want.labels) if isinstance(want, ReadLabels) else ()
             ended = "length" if isinstance(want, Generate) else "stop"

@@ -1,10 +1,11 @@
 """What is asked of vLLM's engine for what is wanted of a model, and how its output is read."""
 
 import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from rerankllm.backends.base import CallFailed, Generate, ReadContinuation, ReadLabels, Response, log_sum_exp
+from rerankllm.backends.base import CallFailed, Generate, ReadContinuation, Reading, ReadLabels, Response, log_sum_exp
 from rerankllm.data import Usage
 
 MAX_LABEL_TOKENS = 128
@@ -20,6 +21,16 @@ GREEDY: dict[str, Any] = {
     "frequency_penalty": 0.0,
 }
 """Always the likeliest token, said in full, whatever the model's generation config says."""
+
+
+def label_logprobs(found: Mapping[int, Any], want: ReadLabels) -> tuple[float, ...]:
+    """For each label, of any of the tokens that spell it. NaN for one that has no token."""
+    return tuple(log_sum_exp([found[token].logprob for token in ids]) if ids else math.nan for ids in want.ids)
+
+
+def _once(want: ReadLabels) -> tuple[int, ...]:
+    """Every token that spells a label, once."""
+    return tuple(dict.fromkeys(token for ids in want.ids for token in ids))
 
 
 class Reader(Protocol):
@@ -52,7 +63,7 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LabelReader:
-    """Log-probabilities of labels: for each, of any of the tokens that spell it. NaN for one that has no token."""
+    """Log-probabilities of labels."""
 
     prompt: tuple[int, ...]
     want: ReadLabels
@@ -66,8 +77,8 @@ class LabelReader:
 
     @property
     def named(self) -> tuple[int, ...]:
-        """Every token that spells a label, once."""
-        return tuple(dict.fromkeys(token for tokens in self.want.ids for token in tokens))
+        """The tokens that spell labels."""
+        return _once(self.want)
 
     @property
     def sampling(self) -> dict[str, Any]:
@@ -77,10 +88,7 @@ class LabelReader:
     def response(self, output: Any) -> Response:
         """One log-probability a label."""
         (found,) = output.outputs[0].logprobs
-        logprobs = tuple(
-            log_sum_exp([found[token].logprob for token in tokens]) if tokens else math.nan for tokens in self.want.ids
-        )
-        return Response(logprobs=logprobs, usage=Usage(len(self.prompt)))
+        return Response(logprobs=label_logprobs(found, self.want), usage=Usage(len(self.prompt)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +131,19 @@ class ContinuationReader:
 
 @dataclass(frozen=True, slots=True)
 class TextReader:
-    """The text the model writes, cut before the stop string, and one of the choices where there are any."""
+    """The text the model writes, cut before the stop string, and one of the choices where there are any.
+
+    Wherever the model writes one of the labels wanted, the log-probabilities of all of them are read.
+    """
 
     prompt: tuple[int, ...]
     want: Generate
+    text: Callable[[Sequence[int]], str]
 
-    named = ()
+    @property
+    def named(self) -> tuple[int, ...]:
+        """The tokens that spell labels."""
+        return () if self.want.labels is None else _once(self.want.labels)
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -142,9 +157,10 @@ class TextReader:
 
     @property
     def sampling(self) -> dict[str, Any]:
-        """Where to stop, and what to choose from."""
+        """Where to stop, what to choose from, and which log-probabilities to tell beside every token."""
         held = {"choices": self.want.choices} if self.want.choices else {}
-        return held | {"stop": [stop for stop in self.want.stop if stop]}
+        told = {"logprob_token_ids": list(self.named)} if self.named else {}
+        return held | told | {"stop": [stop for stop in self.want.stop if stop]}
 
     def response(self, output: Any) -> Response | CallFailed:
         """The text, and why it ended; a failure where vLLM did not hold it to the choices."""
@@ -152,15 +168,32 @@ class TextReader:
         if self.want.choices and written.text not in self.want.choices:
             return CallFailed(f"vLLM did not hold the answer to {', '.join(self.want.choices)}: '{written.text[:60]}'")
         usage = Usage(len(self.prompt), len(written.token_ids))
-        return Response(text=written.text, usage=usage, finish_reason=written.finish_reason)
+        readings = tuple(self._readings(written, self.want.labels)) if self.want.labels is not None else ()
+        return Response(text=written.text, usage=usage, finish_reason=written.finish_reason, readings=readings)
+
+    def _readings(self, written: Any, want: ReadLabels) -> Iterator[Reading]:
+        for place, (token, found) in enumerate(zip(written.token_ids, written.logprobs, strict=True)):
+            label = next((number for number, ids in enumerate(want.ids) if token in ids), None)
+            if label is not None:
+                yield Reading(len(self.text(written.token_ids[:place])), label, label_logprobs(found, want))
 
 
-def reader_for(prompt: tuple[int, ...], want: Generate | ReadLabels | ReadContinuation) -> Reader | None:
-    """The reader of what is wanted; None where that is nothing, and the engine need not be asked."""
+def reader_for(
+    prompt: tuple[int, ...],
+    want: Generate | ReadLabels | ReadContinuation,
+    text: Callable[[Sequence[int]], str],
+) -> Reader | None:
+    """The reader of what is wanted; None where that is nothing, and the engine need not be asked.
+
+    Args:
+        prompt: The prompt's tokens.
+        want: What is wanted.
+        text: The text of tokens.
+    """
     match want:
         case ReadContinuation():
             return ContinuationReader(prompt, want) if want.ids else None
         case ReadLabels():
             return LabelReader(prompt, want) if any(want.ids) else None
         case Generate():
-            return TextReader(prompt, want) if want.max_tokens > 0 else None
+            return TextReader(prompt, want, text) if want.max_tokens > 0 else None
