@@ -80,6 +80,7 @@ class Result:
             strategy yields an order without scores.
         provenance: Whether a model's answers put it there.
         probability: How likely it is among the `top_k` most relevant, where the strategy says so.
+        rationale: Why it stands there, in the model's words, where the strategy asks for reasons.
     """
 
     rank: int
@@ -87,6 +88,7 @@ class Result:
     score: float | None = None
     provenance: Provenance = Provenance.JUDGED
     probability: float | None = None
+    rationale: str | None = None
 
     @property
     def doc_id(self) -> str:
@@ -187,12 +189,18 @@ class Ranking(Sequence[Result]):
         notes: Mapping[str, int] | None = None,
         *,
         probabilities: Sequence[float] | None = None,
+        rationales: Sequence[str] | None = None,
     ) -> "Ranking":
         """A ranking of `documents` in the order given, with what else the strategy says of each and of the whole."""
-        values = scores if scores is not None else [None] * len(documents)
-        chances = probabilities if probabilities is not None else [None] * len(documents)
-        rows = enumerate(zip(documents, values, chances, strict=True), 1)
-        results = tuple(Result(rank, doc, value, probability=chance) for rank, (doc, value, chance) in rows)
+        nothing = [None] * len(documents)
+        values = scores if scores is not None else nothing
+        chances = probabilities if probabilities is not None else nothing
+        reasons = rationales if rationales is not None else nothing
+        rows = enumerate(zip(documents, values, chances, reasons, strict=True), 1)
+        results = tuple(
+            Result(rank, doc, value, probability=chance, rationale=reason)
+            for rank, (doc, value, chance, reason) in rows
+        )
         return cls(query, results, Ledger(notes=notes or {}))
 
     @cached_property

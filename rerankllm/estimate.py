@@ -1,22 +1,24 @@
 """What a run will take, in tokens and money, before anything is sent."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rerankllm.budget import most_of
 from rerankllm.data import Document, Query, Usage
 from rerankllm.drivers.task import Judge
 from rerankllm.errors import CapabilityError
-from rerankllm.judgements import Ask, Compare, Embed, Grade, Judgement, Permute, Score, Select
+from rerankllm.judgements import Ask, Assess, Compare, Criterion, Embed, Grade, Judgement, Permute, Score, Select, Write
 from rerankllm.panel import Panel
 from rerankllm.plan import Bound, Plan
 from rerankllm.spec import Stage, parts
 
 LONGEST_PASSAGE = 4096
 """Words of the passages an estimate is made with when there are none to go by; templates cut theirs well below."""
+LONGEST_CRITERION = 60
+"""Words of a criterion."""
 
-FIXED = {Score: 1, Compare: 2}
+FIXED = {Write: 0, Score: 1, Assess: 1, Compare: 2}
 """Documents in a prompt, where their number is fixed."""
 POINTS = (1, 2, 9, 10, 11)
 """Numbers of documents that are tried elsewhere: labels of one digit and of two."""
@@ -24,10 +26,12 @@ POINTS = (1, 2, 9, 10, 11)
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """A query and a passage to estimate with."""
+    """A query, a passage and a criterion to estimate with, and how many criteria there are."""
 
     query: str = "a query of some eight words to count"
     passage: str = ""
+    criterion: str = ""
+    criteria: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +39,17 @@ class Sizes:
     """The shortest texts, some of middling length, and the longest, by what UTF-8 takes of them."""
 
     short: Texts = Texts()
-    middle: Texts = Texts()
-    long: Texts = Texts(passage="passage " * LONGEST_PASSAGE)
+    middle: Texts = Texts(criterion="word " * 10)
+    long: Texts = Texts(passage="passage " * LONGEST_PASSAGE, criterion="word " * LONGEST_CRITERION)
 
     @classmethod
     def of(cls, queries: Sequence[Query], documents: Iterable[Document]) -> "Sizes":
         """Those of a collection."""
         asked, passages = _by_size(q.text for q in queries), _by_size(doc.content for doc in documents)
         ends = (0, len(asked) // 2, -1), (0, len(passages) // 2, -1)
-        return cls(*(Texts(asked[i], passages[j]) for i, j in zip(*ends, strict=True)))
+        made = cls()
+        criteria = (made.short.criterion, made.middle.criterion, made.long.criterion)
+        return cls(*(Texts(asked[i], passages[j], text) for i, j, text in zip(*ends, criteria, strict=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +103,12 @@ def estimate(panel: Panel, stage: Stage, lengths: Mapping[int, int], sizes: Size
         CapabilityError: Tokens of what the strategy asks cannot be told.
     """
     whole = ((stage, stage.strategy.plan(n), n, queries) for n, queries in lengths.items())
-    found = [_of(panel, leaf, plan, queries, sizes) for each in whole for leaf, plan, queries in _leaves(*each)]
+    leaves = (leaf for each in whole for leaf in _leaves(*each))
+    found = [
+        _of(panel, leaf, share, queries, sizes)
+        for leaf, plan, queries in leaves
+        for share in _by_kind(leaf.strategy.asks, plan)
+    ]
     return sum(found, Estimate(Bound(0, 0), Bound(0, 0), Usage(), (0.0, 0.0)))
 
 
@@ -110,12 +121,27 @@ def _leaves(stage: Stage, plan: Plan, n: int, queries: int) -> Iterator[tuple[St
         yield from _leaves(inner, share, n, queries)
 
 
-def _of(panel: Panel, stage: Stage, plan: Plan, queries: int, sizes: Sizes) -> Estimate:
-    """What so many queries of one length take in a stage that asks one kind of judgement."""
-    judge = panel.resolve(Ask((), stage.elicitation, stage.model), stage.strategy.asks[0])
-    kind, most = stage.strategy.asks[0], max(1, plan.slots.high)
-    low = _Line.through(judge, kind, sizes.short, most, max_slope=False)
-    middle, high = (_Line.through(judge, kind, texts, most, max_slope=True) for texts in (sizes.middle, sizes.long))
+def _by_kind(asks: Sequence[type], plan: Plan) -> list[tuple[type, Plan]]:
+    """What each kind of judgement takes: criteria are written once, what is left is the other kind's."""
+    if Write not in asks:
+        return [(asks[0], plan)]
+    once = Bound(min(plan.calls.low, 1), min(plan.calls.high, 1))
+    left = Bound(plan.calls.low - once.low, plan.calls.high - once.high)
+    (other,) = (kind for kind in asks if kind is not Write)
+    return [(Write, Plan(once, once, Bound(0, 0))), (other, Plan(left, plan.rounds, plan.slots))]
+
+
+def _of(panel: Panel, stage: Stage, asked: tuple[type, Plan], queries: int, sizes: Sizes) -> Estimate:
+    """What so many queries of one length take in a stage, of one kind of judgement."""
+    kind, plan = asked
+    judge, most = panel.resolve(Ask((), stage.elicitation, stage.model), kind), max(1, plan.slots.high)
+    count = getattr(stage.strategy, "count", 1)
+    fewer = sizes.short if kind is Assess else replace(sizes.short, criteria=count)  # of those asked for one may come
+    low = _Line.through(judge, kind, fewer, most, max_slope=False)
+    middle, high = (
+        _Line.through(judge, kind, replace(texts, criteria=count), most, max_slope=True)
+        for texts in (sizes.middle, sizes.long)
+    )
     fewest = low.times(plan.calls.low * queries, plan.slots.low * queries)
     largest = high.times(plan.calls.high * queries, plan.slots.high * queries)
     usual = (sum(plan.calls) * queries // 2, sum(plan.slots) * queries // 2)
@@ -184,6 +210,8 @@ def _example(kind: type, shown: int, texts: Texts) -> Judgement:
         Permute: lambda: Permute(query, docs),
         Select: lambda: Select(query, docs, m=shown),
         Grade: lambda: Grade(query, docs),
+        Write: lambda: Write(query, texts.criteria),
+        Assess: lambda: Assess(query, docs[0], (Criterion(texts.criterion),) * texts.criteria),
         Embed: lambda: Embed(query, docs),
     }
     if kind not in makers:

@@ -71,15 +71,42 @@ class Grade:
 
 
 @dataclass(frozen=True, slots=True)
+class Criterion:
+    """Something that documents for a query are judged by.
+
+    Attributes:
+        text: What it is, in a few words.
+        weight: How much it counts, relative to the others.
+    """
+
+    text: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Write:
-    """A text for this query, as `instruction` says (criteria, a rationale). Answered by a string."""
+    """By what should documents for this query be judged? Answered by `count` criteria, or as many as were written."""
 
     query: Query
-    instruction: str
+    count: int
 
     @property
     def docs(self) -> tuple[Document, ...]:
         return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Assess:
+    """How well, 0 to `scale`, does a document meet each criterion, and why? Answered by an `Assessment`."""
+
+    query: Query
+    doc: Document
+    criteria: tuple[Criterion, ...]
+    scale: int = 10
+
+    @property
+    def docs(self) -> tuple[Document, ...]:
+        return (self.doc,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +117,7 @@ class Embed:
     docs: tuple[Document, ...]
 
 
-Judgement: TypeAlias = Score | Compare | Select | Permute | Grade | Write | Embed
+Judgement: TypeAlias = Score | Compare | Select | Permute | Grade | Write | Assess | Embed
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +137,19 @@ class WeakOrder:
     def ranked(self) -> tuple[str, ...]:
         """The ranked ids, ties in the order the answer named them."""
         return tuple(doc_id for group in self.groups for doc_id in group)
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """The answer to `Assess`.
+
+    Attributes:
+        grades: One a criterion, in order; NaN for no grade.
+        rationales: Why, one a criterion; "" where the answer gives no reason.
+    """
+
+    grades: tuple[float, ...]
+    rationales: tuple[str, ...]
 
 
 class Failure(StrEnum):
@@ -135,7 +175,7 @@ class Unanswered:
 
 
 Answer: TypeAlias = Any
-"""A float, a `WeakOrder`, a tuple of ids, a tuple of floats, a string or an array: see each judgement."""
+"""A float, a `WeakOrder`, a tuple of ids, of floats or of criteria, an `Assessment` or an array: see each judgement."""
 
 
 class Status(StrEnum):

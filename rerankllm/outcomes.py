@@ -8,7 +8,19 @@ from typing import Any
 
 from rerankllm.backends.base import Backend, Outcome, Reading, Reply, Request, Response, TextPrompt, TokenPrompt, Work
 from rerankllm.data import Document, Query, Usage
-from rerankllm.judgements import Answer, Embed, Failure, ParseReport, Status, Unanswered, WeakOrder
+from rerankllm.judgements import (
+    Answer,
+    Assess,
+    Assessment,
+    Criterion,
+    Embed,
+    Failure,
+    ParseReport,
+    Status,
+    Unanswered,
+    WeakOrder,
+    Write,
+)
 
 
 def digest(*values: Any) -> str:
@@ -68,6 +80,10 @@ def _fields(value: Any) -> Any:
 def _dump_answer(answer: Answer) -> Any:
     if isinstance(answer, WeakOrder):
         return [answer.groups, answer.omitted]
+    if isinstance(answer, Assessment):
+        return [answer.grades, answer.rationales]
+    if isinstance(answer, tuple) and answer and isinstance(answer[0], Criterion):
+        return [[criterion.text, criterion.weight] for criterion in answer]
     if isinstance(answer, Unanswered):
         return {"reason": answer.reason, "failure": answer.failure.value}
     return answer.tolist() if hasattr(answer, "tolist") else answer
@@ -80,6 +96,10 @@ def _load_answer(value: Any, work: Work) -> Answer:
         import numpy as np  # noqa: PLC0415
 
         return np.asarray(value, dtype=np.float32)
+    if isinstance(work, Write):
+        return tuple(Criterion(*criterion) for criterion in value)
+    if isinstance(work, Assess):
+        return Assessment(*map(tuple, value))
     if isinstance(value, list) and value and isinstance(value[0], list):
         return WeakOrder(tuple(map(tuple, value[0])), tuple(value[1]))
     return tuple(value) if isinstance(value, list) else value

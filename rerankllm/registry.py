@@ -62,6 +62,7 @@ STRATEGIES = Registry(
         "acurank": "rerankllm.strategies.acurank:AcuRank",
         "active": "rerankllm.strategies.active:Active",
         "iranker": "rerankllm.strategies.iranker:IRanker",
+        "criteria": "rerankllm.strategies.criteria:Criteria",
         "embed": "rerankllm.strategies.embed:CosineSimilarity",
         "cascade": "rerankllm.strategies.cascade:Cascade",
         "psc": "rerankllm.strategies.psc:PermutationSelfConsistency",

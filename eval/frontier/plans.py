@@ -108,8 +108,11 @@ MASTER = (
 NOT_HERE = {
     "Pointwise fine-grained, query likelihood, ERank integer": "`pointwise` with other elicitations: the same counts",
     "LLM-RankFusion": "not built as a strategy of its own yet",
-    "DrRank": "asks for texts, which a simulated judge does not write",
-    "E2Rank, PE-Rank": "ask for embeddings, which a simulated judge does not have",
+    "DrRank": "`criteria` plans the published 101 calls, 2 rounds and 100 slots; a simulated judge writes no criteria, "
+    "so the plan is held to what scripted answers take, in tests/strategies",
+    "E2Rank": "`e2rank` plans 1 call, 1 round and 120 slots, of which the 20 published are those in the prompt; the "
+    "others are the documents themselves, which are embedded here and offline there",
+    "PE-Rank": "needs a trained projector",
     "ICR, QRHead, CoRe, SCaLR": "need attention states or trained scorers; not judgements",
 }
 WRAPPERS = {"interpolate", "cascade", "psc", "maxp", "embed"}

@@ -8,6 +8,7 @@ import typer
 
 from rerankllm.elicitation import templates
 from rerankllm.elicitation.labels import letters, numbers
+from rerankllm.elicitation.templates import THE_BEST, Wanted
 from rerankllm.errors import InputError
 from rerankllm.registry import AGGREGATIONS, BACKENDS, ELICITATIONS, STRATEGIES, Registry
 from rerankllm.spec import ModelSpec, show_value
@@ -50,16 +51,17 @@ def _prompts(context: typer.Context) -> None:
 @prompts.command("show")
 def show(
     name: Annotated[str, typer.Argument(help="As listed, such as permute/text.")],
-    n: Annotated[int, typer.Option("-n", min=1, help="How many documents to show in a listwise prompt.")] = 3,
+    n: Annotated[int, typer.Option("-n", min=1, help="How many documents or criteria to show.")] = 3,
 ) -> None:
     """Renders one template with made-up texts."""
     judgement, _, short = name.partition("/")
     if not short:
         raise InputError(f"'{name}' should read judgement/name. There are: {', '.join(templates.names())}")
     template = templates.load(judgement, short)
-    shown = {"score": 1, "compare": 2}.get(judgement, n)
+    shown = {"write": 0, "score": 1, "assess": 1, "compare": 2}.get(judgement, n)
     labels = numbers(shown) if template.labels == "numbers" else letters(shown)
-    for message in template.render(labels, instruction=True):
+    wanted = Wanted(n) if judgement in {"write", "assess"} else THE_BEST
+    for message in template.render(labels, instruction=True, wanted=wanted):
         typer.echo(f"--- {'completion' if template.completion else message.role}")
         typer.echo("".join(map(_filled, templates.pieces(message.content))))
     if template.continuation:
@@ -70,7 +72,7 @@ def show(
 def _filled(piece: templates.Piece) -> str:
     if isinstance(piece, str):
         return piece
-    return f"{piece.lead}<{piece.kind}{f' {piece.index + 1}' if piece.kind == 'doc' else ''}>"
+    return f"{piece.lead}<{piece.kind}{f' {piece.index + 1}' if piece.kind in {'doc', 'criterion'} else ''}>"
 
 
 def _list(registry: Registry) -> None:

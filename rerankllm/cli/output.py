@@ -53,7 +53,7 @@ def estimate_line(reranker: Reranker, queries: Sequence[tuple[Query, Sequence[Ca
 
 
 def rows(ranking: Ranking) -> list[dict[str, Any]]:
-    """One JSON-ready row a result; with its probability where the strategy says one."""
+    """One JSON-ready row a result; with its probability and rationale where the strategy says any."""
     return [
         {
             "query_id": ranking.query.query_id,
@@ -62,6 +62,7 @@ def rows(ranking: Ranking) -> list[dict[str, Any]]:
             "score": result.score,
             "provenance": result.provenance.value,
             **({} if result.probability is None else {"probability": result.probability}),
+            **({} if result.rationale is None else {"rationale": result.rationale}),
         }
         for result in ranking
     ]

@@ -9,6 +9,7 @@ from rerankllm.elicitation.templates import Template
 from rerankllm.errors import CapabilityError, TemplateError
 from rerankllm.judgements import (
     Answer,
+    Assess,
     Compare,
     Failure,
     Grade,
@@ -18,6 +19,7 @@ from rerankllm.judgements import (
     Score,
     Select,
     Unanswered,
+    Write,
 )
 
 _QUOTED = 60
@@ -92,13 +94,13 @@ def refuse(elicitation: str, judgement: type, can: tuple[type, ...]) -> Capabili
 
 
 def check_labels(template: Template, judgement: type) -> None:
-    """Checks that a template's labels suit what is asked.
+    """Checks that a template's labels suit what is asked; criteria are always numbered.
 
     Raises:
         TemplateError: Labels that stand for values where documents are named, or the other way round.
     """
     stand_for_documents = isinstance(template.labels, str)
-    several = judgement in {Permute, Select, Grade}
+    several = judgement in {Permute, Select, Grade, Write, Assess}
     if several != stand_for_documents:
         needs = "numbers or letters" if several else "a list of texts with values"
         raise TemplateError(f"template {template.name}: to answer {judgement.__name__}, its labels should be {needs}")

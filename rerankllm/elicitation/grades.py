@@ -7,6 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from rerankllm.backends.base import Generate, Request, Response
 from rerankllm.elicitation import labels as label_sets
@@ -39,11 +40,13 @@ class Graded:
 
     Attributes:
         grades: One a label, NaN for a label without one.
+        reasons: What the answer says after each grade, up to the next; "" where that is nothing, or no grade is.
         report: How it read. Repairs: `missing` (a label has no grade), `unknown` (a label that was not shown),
             `repeated` (a label has several, the first counts), `out of range`.
     """
 
     grades: tuple[float, ...]
+    reasons: tuple[str, ...]
     report: ParseReport
 
 
@@ -63,13 +66,17 @@ def parse_grades(text: str, labels: Sequence[str], scale: float) -> Graded:
         The grades. The report is `repaired` when some label has none, and `failed` when none has one, or when
         reasoning never ended.
     """
-    nothing = (math.nan,) * len(labels)
+    nothing, silence = (math.nan,) * len(labels), ("",) * len(labels)
     answer = answer_part(text)
     if answer is None:
-        return Graded(nothing, ParseReport(Status.FAILED, {"unclosed reasoning": 1}))
+        return Graded(nothing, silence, ParseReport(Status.FAILED, {"unclosed reasoning": 1}))
+    said = unicodedata.normalize("NFKC", html.unescape(answer))
+    kept = _unmarked(said)
+    matches = list(_GRADED.finditer("".join(said[i] for i in kept)))
     found: dict[str, float] = {}
+    reasons: dict[str, str] = {}
     repairs: Counter[str] = Counter()
-    for match in _GRADED.finditer(_MARKUP.sub("", unicodedata.normalize("NFKC", html.unescape(answer)))):
+    for match, following in zip_longest(matches, matches[1:]):
         *names, number = match.groups()
         label = next(filter(None, names)).lstrip("0")
         grade = float(number)
@@ -81,12 +88,26 @@ def parse_grades(text: str, labels: Sequence[str], scale: float) -> Graded:
             repairs["out of range"] += 1
         else:
             found[label] = grade
+            end = kept[following.start()] if following else len(said)
+            reasons[label] = _reason(said[kept[match.end() - 1] + 1 : end])
     if not found:
-        return Graded(nothing, ParseReport(Status.FAILED, dict(repairs) or {"no grade": 1}))
+        return Graded(nothing, silence, ParseReport(Status.FAILED, dict(repairs) or {"no grade": 1}))
     if len(found) < len(labels):
         repairs["missing"] = len(labels) - len(found)
     status = Status.REPAIRED if repairs else Status.PARSED
-    return Graded(tuple(found.get(label, math.nan) for label in labels), ParseReport(status, dict(repairs)))
+    grades, why = (tuple(by.get(label, none) for label in labels) for by, none in ((found, math.nan), (reasons, "")))
+    return Graded(grades, why, ParseReport(status, dict(repairs)))
+
+
+def _unmarked(text: str) -> list[int]:
+    """The places of all characters that are no markup."""
+    marked = {place for match in _MARKUP.finditer(text) for place in range(*match.span())}
+    return [place for place in range(len(text)) if place not in marked]
+
+
+def _reason(said: str) -> str:
+    """What is said after a grade, on one line, without what joins the two."""
+    return " ".join(said.split()).lstrip("*`\"'#}]) |:;.,-–—").rstrip("*`\"'#{[( |,;-–—")
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,7 @@ class PromptBuilder:
         *,
         reserve: int,
         wanted: Wanted = THE_BEST,
+        criteria: Sequence[str] = (),
     ) -> TokenPrompt | TextPrompt | ChatPrompt:
         """The prompt.
 
@@ -67,7 +68,8 @@ class PromptBuilder:
             docs: The documents, in the order shown.
             labels: Their labels.
             reserve: Tokens to leave for the answer.
-            wanted: What a selection asks for.
+            wanted: What a selection asks for; how many criteria are asked for, or shown.
+            criteria: What the documents are judged by.
 
         Raises:
             TemplateError: It cannot fit the model's context even with its passages cut short.
@@ -82,6 +84,8 @@ class PromptBuilder:
                 if isinstance(piece, Slot) and piece.kind == "doc":
                     passages.append((len(filled), len(parts)))
                     parts.append(self._passage(piece.lead + escape(docs[piece.index].content)))
+                elif isinstance(piece, Slot) and piece.kind == "criterion":
+                    parts.append(self._plain(piece.lead + escape(criteria[piece.index])))
                 elif isinstance(piece, Slot):
                     parts.append(self._plain(piece.lead + texts[piece.kind]))
                 else:

@@ -16,8 +16,9 @@ messages:                    # or `completion:`, one string
 ```
 
 Templates see `query`, `docs` (each with `label` and `text`), `doc` (the first), `n`, `example` (a filled-in answer),
-`instruction` (the user's, or none) and, for selections, `m` (how many) and `worst` (rather than best). What they are
-given for query, texts and instruction are place holders: the texts themselves are put in after rendering, so nothing
+`instruction` (the user's, or none), for selections `m` (how many) and `worst` (rather than best), and for criteria
+`m` and, where documents are judged by them, `criteria` (each with `label` and `text`). What they are given for query,
+texts and instruction are place holders: the texts themselves are put in after rendering, so nothing
 inside a document can act as template, label or control token, and a template is rendered once for all prompts with
 the same number of documents.
 """
@@ -43,7 +44,7 @@ KEYS = {
     "description", "source", "elicitation", "passage_tokens", "labels", "read", "models", "messages",
     "completion", "continuation",
 }  # fmt: skip
-_MARK = re.compile("\ue000(query|instruction|doc)(\\d*)\ue001")
+_MARK = re.compile("\ue000(query|instruction|doc|criterion)(\\d*)\ue001")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +53,17 @@ class Slot:
 
     Attributes:
         kind: Which text.
-        index: Which document, for `doc`.
+        index: Which document, or which criterion.
         lead: The space before it, which is tokenized together with it.
     """
 
-    kind: Literal["query", "instruction", "doc"]
+    kind: Literal["query", "instruction", "doc", "criterion"]
     index: int = 0
     lead: str = ""
 
 
 class Wanted(NamedTuple):
-    """What a prompt for a selection asks for: how many documents, and whether the worst rather than the best."""
+    """How many documents or criteria a prompt asks for, or judges by; and whether the worst rather than the best."""
 
     m: int = 1
     worst: bool = False
@@ -138,6 +139,7 @@ class Template:
         from jinja2 import TemplateError as JinjaError  # noqa: PLC0415
 
         docs = [{"label": bracketed(text), "text": f"\ue000doc{i}\ue001"} for i, text in enumerate(labels)]
+        criteria = [{"label": bracketed(str(i + 1)), "text": f"\ue000criterion{i}\ue001"} for i in range(wanted.m)]
         try:
             rendered = (
                 _environment()
@@ -147,6 +149,7 @@ class Template:
                     docs=docs,
                     doc=docs[0] if docs else None,
                     n=len(docs),
+                    criteria=criteria,
                     example=" > ".join(bracketed(text) for text in (*labels[1:2], *labels[:1], *labels[2:3])),
                     instruction="\ue000instruction\ue001" if instruction else None,
                     **wanted._asdict(),

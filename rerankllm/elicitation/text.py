@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from rerankllm.backends.base import Capabilities, Generate, Request, Response, Tokenizer
 from rerankllm.elicitation import labels as label_sets
+from rerankllm.elicitation.assessment import Assessments
 from rerankllm.elicitation.base import Elicitor, Settings, check_labels, refuse, unusable
+from rerankllm.elicitation.criteria import Criteria
 from rerankllm.elicitation.grades import Grades
 from rerankllm.elicitation.parsing import parse_choice, parse_order
 from rerankllm.elicitation.prompts import PromptBuilder
@@ -13,6 +15,7 @@ from rerankllm.elicitation.templates import Template, bracketed, load
 from rerankllm.errors import CapabilityError, SpecError
 from rerankllm.judgements import (
     Answer,
+    Assess,
     Compare,
     Failure,
     Grade,
@@ -24,9 +27,12 @@ from rerankllm.judgements import (
     Status,
     Unanswered,
     WeakOrder,
+    Write,
 )
 
-ELICITED = (Permute, Compare, Score, Select, Grade)
+ELICITED = (Permute, Compare, Score, Select, Grade, Write, Assess)
+READERS = {Select: Selection, Grade: Grades, Write: Criteria, Assess: Assessments}
+"""The elicitors that live in files of their own."""
 CHOICE_TOKENS = 24
 """Room for an answer that is one label, with some politeness around it."""
 
@@ -58,10 +64,9 @@ class Text:
         template = load(judgement.__name__.lower(), "text" if self.prompt == "default" else self.prompt)
         check_labels(template, judgement)
         builder = PromptBuilder(template, tokenizer, capabilities, settings.instruction, settings.passage_tokens)
-        if judgement is Select:
-            return Selection(builder, self.max_tokens, before)
-        if judgement is Grade:
-            return Grades(builder, self.max_tokens, before)
+        if judgement in READERS:
+            elicitor: Elicitor = READERS[judgement](builder, self.max_tokens, before)
+            return elicitor
         return (_Order if judgement is Permute else _Choice)(template, builder, self.max_tokens, before)
 
 

@@ -17,7 +17,18 @@ from rerankllm.elicitation.logprobs import Labels
 from rerankllm.elicitation.reasoning import Reasoning
 from rerankllm.elicitation.text import Text
 from rerankllm.errors import CapabilityError, InputError, TemplateError
-from rerankllm.judgements import Compare, Failure, ParseReport, Permute, Score, Status, Unanswered, WeakOrder, Write
+from rerankllm.judgements import (
+    Compare,
+    Embed,
+    Failure,
+    ParseReport,
+    Permute,
+    Score,
+    Status,
+    Unanswered,
+    WeakOrder,
+    Write,
+)
 
 QUERY = Query("q", "how long do fleas live")
 DOCS = tuple(Document(name, f"passage {name}") for name in "abc")
@@ -257,7 +268,8 @@ class TestLikelihood:
         (Likelihood(), Score, CHAT, "needs the log-probabilities of given tokens"),
         (Likelihood(), Permute, LOCAL, "'likelihood' does not elicit Permute; it elicits Score"),
         (Text(), Permute, Capabilities(), "needs a model that writes"),
-        (Text(), Write, LOCAL, "does not elicit Write"),
+        (Text(), Embed, LOCAL, "does not elicit Embed"),
+        (Labels(), Write, LOCAL, "does not elicit Write"),
     ],
 )
 def test_what_cannot_work_says_so_before_any_call(elicitation, judgement, capabilities, message):

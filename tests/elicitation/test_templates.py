@@ -26,13 +26,17 @@ CHAT = Capabilities(generate=True, label_logprobs=20)
 TOKENS = Capabilities(generate=True, label_logprobs=100, continuation_logprobs=True, token_prompts=True)
 
 
+CRITERIA = ("Says how long [2]", "Is about <|im_end|> fleas")
+
+
 def rendered(name, capabilities, instruction, wanted=THE_BEST):
     judgement, short = name.split("/")
     template = load(judgement, short)
-    docs = DOCS[: {"score": 1, "compare": 2}.get(judgement, 3)]
+    docs = DOCS[: {"write": 0, "score": 1, "assess": 1, "compare": 2}.get(judgement, 3)]
+    wanted = Wanted(m=2) if judgement in {"write", "assess"} else wanted
     labels = numbers(len(docs)) if template.labels == "numbers" else letters(len(docs))
     builder = PromptBuilder(template, WordTokenizer(), capabilities, instruction)
-    prompt = builder.build(QUERY, docs, labels, reserve=10, wanted=wanted)
+    prompt = builder.build(QUERY, docs, labels, reserve=10, wanted=wanted, criteria=CRITERIA)
     if isinstance(prompt, ChatPrompt):
         return "".join(f"=== {message.role}\n{message.content}\n" for message in prompt.messages)
     return builder.tokenizer.decode(prompt.ids)
@@ -66,8 +70,8 @@ def test_documents_cannot_pose_as_the_prompt(name):
         assert own == 0, shown
     template = load(*name.split("/"))
     builder = PromptBuilder(template, WordTokenizer(), TOKENS)
-    forged = builder.build(QUERY, [Document("x", "<|im|>")], ["1"], reserve=1).ids
-    plain = builder.build(QUERY, [Document("x", "harmless")], ["1"], reserve=1).ids
+    forged = builder.build(QUERY, [Document("x", "<|im|>")], ["1"], reserve=1, criteria=["<|im|>"]).ids
+    plain = builder.build(QUERY, [Document("x", "harmless")], ["1"], reserve=1, criteria=["harmless"]).ids
     control = builder.tokenizer.ids.get(("control", "<|im|>"))
     assert forged.count(control) == plain.count(control)
 

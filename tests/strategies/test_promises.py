@@ -1,5 +1,6 @@
 """What strategies promise, for every length of list: a permutation, the plan, the ideal top, the same for a seed."""
 
+import math
 import random
 
 import pytest
@@ -8,7 +9,20 @@ from hypothesis import strategies as st
 
 from rerankllm.backends.oracle import Oracle
 from rerankllm.data import Candidate, Document
-from rerankllm.judgements import Embed, Failure, Grade, Permute, Score, Select, Unanswered, WeakOrder
+from rerankllm.judgements import (
+    Assess,
+    Assessment,
+    Criterion,
+    Embed,
+    Failure,
+    Grade,
+    Permute,
+    Score,
+    Select,
+    Unanswered,
+    WeakOrder,
+    Write,
+)
 from rerankllm.spec import Stage
 
 MOST = 130
@@ -53,6 +67,7 @@ OTHERS = st.one_of(
     st.builds("group(size={}, regroupings={}, seed={})".format, st.integers(1, 30), st.integers(1, 4), SEEDS),
     st.just("iranker"),
     st.just("embed"),
+    st.builds("criteria(count={})".format, st.integers(1, 9)),
 )
 SIMPLE = LISTWISE | OTHERS | st.just("pointwise")
 WRAPPED = st.one_of(
@@ -89,6 +104,10 @@ def right(tmp_path_factory, grades):
     oracle = Oracle(name=str(path))
 
     def answer(judgement):
+        if isinstance(judgement, Write):  # qrels hold no criteria: one that stands for them all
+            return (Criterion("as the qrels have it"),)
+        if isinstance(judgement, Assess):
+            return Assessment((float(grades[judgement.doc.doc_id]),), ("",))
         if isinstance(judgement, Embed):
             return [[1.0, 0.0]] + [[grades[doc.doc_id], 3.0] for doc in judgement.docs]
         return oracle.answer(judgement).answer
@@ -118,12 +137,22 @@ def any_answers(seed):
                 return tuple(rng.choice([0.0, 3.0, 10.0, float("nan")]) for _ in ids)
             case Select():
                 return rng.choice([tuple(shuffled[: judgement.m]), Unanswered("?", Failure.ANSWER)])
+            case Write() | Assess():
+                return by_criteria(judgement, rng)
             case Score():
                 return rng.choice([0.0, 1.0, rng.gauss(0, 1)])
             case Embed():
                 return [[rng.gauss(0, 1) for _ in range(3)] for _ in range(len(ids) + 1)]
 
     return answer
+
+
+def by_criteria(judgement, rng):
+    """Criteria, fewer than asked for or not; and grades by them, of which all but the first may be missing."""
+    if isinstance(judgement, Write):
+        return tuple(Criterion(f"c{i}", float(rng.randint(1, 5))) for i in range(rng.randint(1, judgement.count)))
+    grades = [5.0, *(rng.choice([0.0, 4.0, 10.0, math.nan]) for _ in judgement.criteria[1:])]
+    return Assessment(tuple(grades), ("",) * len(grades))
 
 
 def check(strategy, played, n):
@@ -136,7 +165,7 @@ def check(strategy, played, n):
     assert scores == sorted(scores, reverse=True)
     for judgement in (j for batch in played.rounds for j in batch):
         ids = [doc.doc_id for doc in judgement.docs]
-        assert len(ids) == len(set(ids)) >= 1
+        assert len(ids) == len(set(ids)) >= (0 if isinstance(judgement, Write) else 1)
 
 
 @given(spec=SPECS, n=st.integers(0, MOST))
@@ -178,6 +207,7 @@ def test_any_answers_at_all_keep_the_documents_and_the_plan_and_repeat(spec, n, 
         ("active(slots=400)", (1, 20), (1, 5), (20, 400)),
         ("active(slots=60)", 1, 1, 60),
         ("embed", 1, 1, 100),
+        ("criteria", 101, 2, 100),
         ("cascade([pointwise, sliding], depths=[100, 20])", 101, 2, 120),
         ("cascade([sliding, psc(tdpart)], depths=[100, 20])", 29, 10, 580),
     ],

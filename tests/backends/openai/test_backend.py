@@ -755,7 +755,7 @@ def test_a_server_that_tells_no_logprobs_is_asked_once():
             "already opened",
         ),
         (Request(ChatPrompt(()), Generate(5)), "end the prompt with a user message"),
-        (Write(Query("1", "q"), "write"), "prompts only"),
+        (Write(Query("1", "q"), 3), "prompts only"),
     ],
 )
 def test_what_a_chat_api_cannot_do_is_not_sent(work, reason):

@@ -207,7 +207,7 @@ def test_a_job_is_not_waited_for_for_ever(monkeypatch):
 
 def test_what_is_no_prompt_is_not_sent():
     with ScriptedServer(echo, batches=Batches()) as server:
-        write, good = ask(server, Write(Query("1", "q"), "write"), generate("x"))
+        write, good = ask(server, Write(Query("1", "q"), 3), generate("x"))
     assert "prompts only" in write.reason
     assert write.attempts == 0
     assert isinstance(good, Response)
