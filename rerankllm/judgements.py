@@ -111,13 +111,23 @@ class Assess:
 
 @dataclass(frozen=True, slots=True)
 class Embed:
-    """Where do the query and these documents lie? Answered by an array, the query's vector in row 0."""
+    """Where do the query and these documents lie? Answered by an array, the query's vector in row 0.
+
+    With `feedback`, that is the vector of the query shown together with so many of the first documents.
+    """
 
     query: Query
     docs: tuple[Document, ...]
+    feedback: int = 0
 
 
 Judgement: TypeAlias = Score | Compare | Select | Permute | Grade | Write | Assess | Embed
+
+
+def slots_of(judgement: Judgement) -> int:
+    """The passage copies that a judgement sends."""
+    again = min(judgement.feedback, len(judgement.docs)) if isinstance(judgement, Embed) else 0
+    return len(judgement.docs) + again
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,7 @@ STRATEGIES = Registry(
         "iranker": "rerankllm.strategies.iranker:IRanker",
         "criteria": "rerankllm.strategies.criteria:Criteria",
         "embed": "rerankllm.strategies.embed:CosineSimilarity",
+        "e2rank": "rerankllm.strategies.e2rank:E2Rank",
         "cascade": "rerankllm.strategies.cascade:Cascade",
         "psc": "rerankllm.strategies.psc:PermutationSelfConsistency",
         "maxp": "rerankllm.strategies.maxp:MaxP",

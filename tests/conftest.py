@@ -10,7 +10,7 @@ import pytest
 
 from rerankllm.cli import main
 from rerankllm.data import Candidate, Document, Query, Ranking
-from rerankllm.judgements import Judgement, Steps
+from rerankllm.judgements import Judgement, Steps, slots_of
 
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -55,7 +55,7 @@ class Played:
 
     @property
     def slots(self) -> int:
-        return sum(len(judgement.docs) for batch in self.rounds for judgement in batch)
+        return sum(slots_of(judgement) for batch in self.rounds for judgement in batch)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from rerankllm.data import Candidate, Ledger, Provenance, Query, Ranking, Usage,
 from rerankllm.drivers.events import Event, Failed, Finished, Judged, QueryOutcome, Started
 from rerankllm.errors import InputError, QueryFailed
 from rerankllm.journal import Place
-from rerankllm.judgements import Answer, Ask, Failure, Judgement, ParseReport, Status, Steps, Unanswered
+from rerankllm.judgements import Answer, Ask, Failure, Judgement, ParseReport, Status, Steps, Unanswered, slots_of
 
 
 class Judge(Protocol):
@@ -181,13 +181,12 @@ class Task:
             failed=int(report.status is Status.FAILED),
         )
         if not isinstance(outcome, CallFailed):
-            docs = call.judgement.docs
-            self._read.update(doc.doc_id for doc in docs)
+            self._read.update(doc.doc_id for doc in call.judgement.docs)
             entry = entry.then(
                 Ledger(
                     calls=1,
                     replayed=int(replayed),
-                    slots=len(docs),
+                    slots=slots_of(call.judgement),
                     usage=outcome.usage,
                     cost_usd=call.judge.backend.cost(outcome.usage),
                     notes=report.repairs,

@@ -95,7 +95,8 @@ def parse_grades(text: str, labels: Sequence[str], scale: float) -> Graded:
     if len(found) < len(labels):
         repairs["missing"] = len(labels) - len(found)
     status = Status.REPAIRED if repairs else Status.PARSED
-    grades, why = (tuple(by.get(label, none) for label in labels) for by, none in ((found, math.nan), (reasons, "")))
+    grades = tuple(found.get(label, math.nan) for label in labels)
+    why = tuple(reasons.get(label, "") for label in labels)
     return Graded(grades, why, ParseReport(status, dict(repairs)))
 
 

@@ -161,7 +161,7 @@ class PromptBuilder:
             return
         lengths = [len(filled[m][p]) for m, p in passages]
         room = context - reserve - (total - sum(lengths))
-        cut = _common_cut(lengths, room)
+        cut = common_cut(lengths, room)
         if cut < FEWEST_TOKENS:
             raise TemplateError(
                 f"{len(passages)} passages do not fit a context of {context} tokens ({total} in the prompt, {reserve} "
@@ -171,7 +171,7 @@ class PromptBuilder:
             filled[m][p] = filled[m][p][:cut]
 
 
-def _common_cut(lengths: Sequence[int], room: int) -> int:
+def common_cut(lengths: Sequence[int], room: int) -> int:
     """The largest c with Σ min(length, c) ≤ room."""
     remaining = room
     ordered = sorted(lengths)

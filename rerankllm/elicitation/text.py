@@ -1,5 +1,6 @@
 """Text answers, read by a parser."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from rerankllm.backends.base import Capabilities, Generate, Request, Response, Tokenizer
@@ -31,7 +32,12 @@ from rerankllm.judgements import (
 )
 
 ELICITED = (Permute, Compare, Score, Select, Grade, Write, Assess)
-READERS = {Select: Selection, Grade: Grades, Write: Criteria, Assess: Assessments}
+READERS: dict[type, Callable[[PromptBuilder, int | None, int], Elicitor]] = {
+    Select: Selection,
+    Grade: Grades,
+    Write: Criteria,
+    Assess: Assessments,
+}
 """The elicitors that live in files of their own."""
 CHOICE_TOKENS = 24
 """Room for an answer that is one label, with some politeness around it."""
@@ -65,8 +71,7 @@ class Text:
         check_labels(template, judgement)
         builder = PromptBuilder(template, tokenizer, capabilities, settings.instruction, settings.passage_tokens)
         if judgement in READERS:
-            elicitor: Elicitor = READERS[judgement](builder, self.max_tokens, before)
-            return elicitor
+            return READERS[judgement](builder, self.max_tokens, before)
         return (_Order if judgement is Permute else _Choice)(template, builder, self.max_tokens, before)
 
 

@@ -28,20 +28,9 @@ class CosineSimilarity:
         Raises:
             QueryFailed: A vector has a component that is no finite number.
         """
-        import numpy as np  # noqa: PLC0415
-
-        docs = [candidate.document for candidate in candidates]
-        if not docs:
-            return Ranking.of(query, docs)
-        (answer,) = yield from ask([Embed(query, tuple(docs))])
-        vectors = np.asarray(answer, dtype=np.float64)
-        if not np.isfinite(vectors).all():
-            raise QueryFailed("an embedding holds a component that is no finite number")
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        unit = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
-        scores = [float32(cosine) for cosine in unit[1:] @ unit[0]]
-        order = sorted(range(len(docs)), key=lambda i: -scores[i])
-        return Ranking.of(query, [docs[i] for i in order], [scores[i] for i in order])
+        docs = tuple(candidate.document for candidate in candidates)
+        ranking = yield from by_cosine(Embed(query, docs))
+        return ranking
 
     def plan(self, n: int) -> Plan:
         """Exact."""
@@ -50,3 +39,25 @@ class CosineSimilarity:
     def settles(self, n: int) -> None:
         """Nothing can be promised."""
         del n
+
+
+def by_cosine(judgement: Embed) -> Steps[Ranking]:
+    """Asks where query and documents lie, and ranks by that; nothing is asked about no documents.
+
+    Raises:
+        QueryFailed: A vector has a component that is no finite number.
+    """
+    import numpy as np  # noqa: PLC0415
+
+    docs = judgement.docs
+    if not docs:
+        return Ranking.of(judgement.query, docs)
+    (answer,) = yield from ask([judgement])
+    vectors = np.asarray(answer, dtype=np.float64)
+    if not np.isfinite(vectors).all():
+        raise QueryFailed("an embedding holds a component that is no finite number")
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+    scores = [float32(cosine) for cosine in unit[1:] @ unit[0]]
+    order = sorted(range(len(docs)), key=lambda i: -scores[i])
+    return Ranking.of(judgement.query, [docs[i] for i in order], [scores[i] for i in order])

@@ -22,7 +22,7 @@ from rerankllm.backends.base import ChatPrompt, Generate, Message, ReadLabels, R
 from rerankllm.data import Candidate, Document, Query, Ranking, Usage
 from rerankllm.elicitation.base import Settings
 from rerankllm.errors import CapabilityError
-from rerankllm.judgements import Ask, Compare, Grade, Permute, Score, Select
+from rerankllm.judgements import Ask, Assess, Compare, Criterion, Embed, Grade, Permute, Score, Select, Write
 from rerankllm.panel import Panel
 from rerankllm.registry import BACKENDS
 from rerankllm.spec import ModelSpec, Stage
@@ -44,6 +44,9 @@ ASKED = {
     Permute: [Permute(QUERY, DOCS)],
     Select: [Select(QUERY, DOCS, m=2)],
     Grade: [Grade(QUERY, DOCS)],
+    Write: [Write(QUERY, 1)],
+    Assess: [Assess(QUERY, DOCS[1], (Criterion("says how long"),))],
+    Embed: [Embed(QUERY, DOCS), Embed(QUERY, DOCS, feedback=2)],
 }
 
 

@@ -8,7 +8,7 @@ from word_tokenizer import WordTokenizer
 
 from rerankllm.backends.base import Capabilities, ChatPrompt
 from rerankllm.data import Document, Query
-from rerankllm.elicitation.defaults import stage_for
+from rerankllm.elicitation.defaults import named_by, stage_for
 from rerankllm.elicitation.labels import letters, numbers
 from rerankllm.elicitation.prompts import PromptBuilder
 from rerankllm.elicitation.templates import THE_BEST, Wanted, load, names
@@ -164,6 +164,7 @@ def test_an_instruction_replaces_the_default_one():
         ("castorini/rank_vicuna_7b_v1", "sliding / text(prompt=rankzephyr)"),
         ("Qwen/Qwen3-0.6B", None),
         ("monot5-fans/other-model", None),
+        ("Alibaba-NLP/E2Rank-0.6B", None),
         ("smollm2", None),
     ],
 )
@@ -174,9 +175,13 @@ def test_models_are_asked_by_the_template_that_names_them(model, stage):
 
 def test_every_template_that_names_models_is_found_by_one_of_them():
     for name in names():
-        template = load(*name.split("/"))
+        judgement, short = name.split("/")
+        template = load(judgement, short)
         for pattern in template.models:
-            assert f"{template.elicitation}(prompt={name.split('/')[1]})" in stage_for(pattern.replace("*", "x"))
+            model = pattern.replace("*", "x")
+            assert named_by(model, (judgement,)) is template
+            if judgement != "embed":
+                assert f"{template.elicitation}(prompt={short})" in stage_for(model)
 
 
 class TestFitting:

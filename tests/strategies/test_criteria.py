@@ -148,3 +148,13 @@ def test_an_estimate_counts_the_criteria_once_and_holds_what_was_sent():
         most = sum(body.get("max_completion_tokens") or body["max_tokens"] for body in server.bodies)
     assert sent in estimate.prompt_tokens
     assert estimate.completion_tokens.high == most
+
+
+def test_a_small_real_model_that_cannot_do_it_gives_no_order():
+    """SmolLM2-135M writes a criterion, but no grades: both prompts go through a real model, and its failure is one."""
+    pytest.importorskip("llama_cpp", reason="needs the extra `embedded`")
+    with Reranker("criteria(count=3)", "llamacpp:smollm2") as reranker:
+        (outcome,) = reranker.stream([(QUERY, to_candidates(TEXTS))])
+    assert (outcome.ledger.calls, outcome.ledger.rounds, outcome.ledger.slots) == (4, 2, 3)
+    assert isinstance(outcome, Failed), outcome
+    assert "in which no answer was found" in outcome.reason

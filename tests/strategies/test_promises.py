@@ -67,6 +67,7 @@ OTHERS = st.one_of(
     st.builds("group(size={}, regroupings={}, seed={})".format, st.integers(1, 30), st.integers(1, 4), SEEDS),
     st.just("iranker"),
     st.just("embed"),
+    st.builds("e2rank(feedback={})".format, st.integers(1, 40)),
     st.builds("criteria(count={})".format, st.integers(1, 9)),
 )
 SIMPLE = LISTWISE | OTHERS | st.just("pointwise")
@@ -207,6 +208,8 @@ def test_any_answers_at_all_keep_the_documents_and_the_plan_and_repeat(spec, n, 
         ("active(slots=400)", (1, 20), (1, 5), (20, 400)),
         ("active(slots=60)", 1, 1, 60),
         ("embed", 1, 1, 100),
+        ("e2rank", 1, 1, 120),
+        ("e2rank(feedback=200)", 1, 1, 200),
         ("criteria", 101, 2, 100),
         ("cascade([pointwise, sliding], depths=[100, 20])", 101, 2, 120),
         ("cascade([sliding, psc(tdpart)], depths=[100, 20])", 29, 10, 580),

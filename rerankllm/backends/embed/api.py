@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rerankllm.backends.base import CallFailed
-from rerankllm.backends.embed.memory import Embedded, Text, unit
+from rerankllm.backends.embed.memory import Embedded, Role, Text, unit
+from rerankllm.backends.estimate import EstimatedTokenizer
 from rerankllm.backends.openai.endpoint import Endpoint
 from rerankllm.backends.remote import Host, NoConnectionError, RemoteFailure
 from rerankllm.data import Usage
@@ -67,6 +68,7 @@ class Api:
         self._client: AsyncOpenAI | None = None
         self._served = False
         self._refused: str | None = None
+        self._tokenizer = EstimatedTokenizer()
 
     def revision(self) -> None:
         """None: hosts do not say which weights they serve."""
@@ -90,6 +92,19 @@ class Api:
             for call, outcome in zip(together, outcomes, strict=True):
                 found = outcome if isinstance(outcome, list) else [CallFailed(outcome.reason)] * len(call)
                 yield list(zip(call, found, strict=True))
+
+    def room(self, role: Role) -> None:
+        """None: hosts do not say how much they read."""
+        del role
+
+    def ends(self, text: str) -> list[int]:
+        """Where each token of a text ends, in characters, by an estimate."""
+        pieces = (self._tokenizer.decode((token,)) for token in self._tokenizer.encode(text))
+        return list(itertools.accumulate(map(len, pieces)))
+
+    def harmless(self, text: str) -> str:
+        """A text in which what opens control tokens, of most models, does not."""
+        return text.replace("<|", "< |")
 
     def close(self) -> None:
         """Closes the connections, on the loop they belong to and so from a thread where none runs."""

@@ -1,7 +1,9 @@
 """Cosine similarity of embeddings, each text embedded once."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,11 +18,12 @@ from rerankllm.backends.base import (
 )
 from rerankllm.backends.batching import BatchBackend
 from rerankllm.backends.embed.api import Api
+from rerankllm.backends.embed.feedback import Feedback
 from rerankllm.backends.embed.local import Local
 from rerankllm.backends.embed.memory import Embedded, Memory, Text, Vector
 from rerankllm.data import Usage
-from rerankllm.errors import CapabilityError, SpecError
-from rerankllm.judgements import Embed, Judgement, Score
+from rerankllm.errors import CapabilityError, SpecError, TemplateError
+from rerankllm.judgements import Embed, Judgement, ParseReport, Score
 
 REMEMBERED = 256 * 2**20
 """Bytes of vectors kept: some 170,000 texts at 384 dimensions, 16,000 at 4,096."""
@@ -97,13 +100,17 @@ class Embeddings(BatchBackend[Judgement]):
         self.model = f"embed:{name}?" + "&".join(f"{key}={value}" for key, value in shown.items())
         self._price = price if base_url else 0.0
         self._memory = Memory(REMEMBERED)
-        self.default_strategy = "pointwise"
+        self._feedback = Feedback(name, self._engine)
+        self.default_strategy = "e2rank" if self._feedback.named else "pointwise"
         self.capabilities = Capabilities(answers=frozenset({Score, Embed}), remote=bool(base_url), batch=None)
 
     @functools.cached_property
-    def revision(self) -> str | None:
-        """The commit on the hub, else SHA-256 of the weights, in hexadecimal; None behind an API."""
-        return self._engine.revision()
+    def revision(self) -> str:
+        """The commit on the hub, else SHA-256 of the weights, in hexadecimal, and the template's after a plus sign.
+
+        Hosts of an API do not say which weights they serve; then it is the template's alone.
+        """
+        return "+".join(filter(None, (self._engine.revision(), self._feedback.template.sha256[:12])))
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -122,7 +129,8 @@ class Embeddings(BatchBackend[Judgement]):
         """
         known: dict[Text, Vector] = {}
         fresh: dict[Text, Embedded | CallFailed] = {}
-        for text in dict.fromkeys(text for work in works for text in _texts(work)):
+        asked = [self._asked(work) for work in works]
+        for text in dict.fromkeys(text for one in asked if isinstance(one, _Asked) for text in one.texts):
             vector = self._memory.get(text)
             if vector is None:
                 fresh[text] = ABANDONED
@@ -130,7 +138,10 @@ class Embeddings(BatchBackend[Judgement]):
                 known[text] = vector
         for embedded in self._engine.embed(list(fresh), lambda: self.abandoned):
             fresh |= embedded
-        return [self._reply(work, known, fresh) for work in works]
+        return [
+            self._reply(work, one, known, fresh) if isinstance(one, _Asked) else one
+            for work, one in zip(works, asked, strict=True)
+        ]
 
     def most_tokens(self, want: Generate | ReadLabels | ReadContinuation) -> int:
         """None: it writes nothing."""
@@ -142,11 +153,11 @@ class Embeddings(BatchBackend[Judgement]):
         self._engine.close()
 
     def _reply(
-        self, work: Judgement, known: dict[Text, Vector], fresh: dict[Text, Embedded | CallFailed]
+        self, work: Judgement, asked: "_Asked", known: dict[Text, Vector], fresh: dict[Text, Embedded | CallFailed]
     ) -> Reply | CallFailed:
         """The answer to one judgement; what was computed for it is `known` to those after it."""
         tokens = 0
-        for text in _texts(work):
+        for text in asked.texts:
             found = fresh.get(text)
             if isinstance(found, CallFailed):
                 return found
@@ -154,11 +165,25 @@ class Embeddings(BatchBackend[Judgement]):
                 known[text] = found.vector
                 self._memory.put(text, found.vector)
                 tokens += found.tokens
-        rows = np.stack([known[text] for text in _texts(work)])
+        rows = np.stack([known[text] for text in asked.texts])
         answer = rows if isinstance(work, Embed) else float(rows[0] @ rows[1])
-        return Reply(answer, usage=Usage(tokens))
+        return Reply(answer, ParseReport(repairs=asked.notes), Usage(tokens))
+
+    def _asked(self, work: Judgement) -> "_Asked | CallFailed":
+        """What is to be embedded for a judgement."""
+        documents = tuple(Text("document", doc.content) for doc in work.docs)
+        if not isinstance(work, Embed) or not work.feedback:
+            return _Asked((Text("query", work.query.text), *documents))
+        try:
+            prompted = self._feedback.prompt(work.query, work.docs[: work.feedback])
+        except TemplateError as error:
+            return CallFailed(str(error), attempts=0)
+        notes = {"documents cut short in the prompt": prompted.cut, "documents left out of it": prompted.left_out}
+        return _Asked((prompted.text, *documents), {note: count for note, count in notes.items() if count})
 
 
-def _texts(work: Judgement) -> tuple[Text, ...]:
-    """The query, then the documents."""
-    return (Text("query", work.query.text), *(Text("document", doc.content) for doc in work.docs))
+class _Asked(NamedTuple):
+    """The texts of a judgement, the query first, and what should be known of them."""
+
+    texts: tuple[Text, ...]
+    notes: Mapping[str, int] = MappingProxyType({})

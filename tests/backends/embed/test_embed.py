@@ -81,7 +81,8 @@ class TestHere:
         counts = [len(theirs.tokenizer(text)["input_ids"]) for text in (f"query: {QUERY.text}", f"passage: {TEXTS[1]}")]
         assert reply.usage.prompt_tokens == sum(counts)
         assert backend.model == f"embed:{tmp_path}?dtype=float32"
-        assert len(backend.revision) == 64
+        weights, template = backend.revision.split("+")
+        assert (len(weights), len(template)) == (64, 12)
 
     def test_it_reranks(self):
         with Reranker(model="embed:minilm?threads=1") as reranker:
@@ -145,7 +146,7 @@ class TestBehindAnApi:
         assert server.headers[0]["authorization"] == "Bearer sk-secret"
         assert backend.cost(Usage(50)) == pytest.approx(100e-6)
         assert backend.capabilities.remote
-        assert backend.revision is None
+        assert len(backend.revision) == 12  # of the template: hosts do not say which weights they serve
 
     def test_many_texts_are_many_calls_side_by_side_once_one_has_succeeded(self):
         with ScriptedServer(lambda body, number: Delay(0.1, letters(body, number))) as server:
