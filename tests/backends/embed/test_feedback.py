@@ -85,19 +85,21 @@ def test_at_least_one_document():
         Stage.parse("e2rank(feedback=0)")
 
 
+@pytest.fixture
+def local():
+    pytest.importorskip("sentence_transformers", reason="needs the extra `embed`")
+    return Local("minilm", revision=None, dtype=None, device="cpu", batch=32, threads=1)
+
+
 class TestHere:
     @pytest.fixture(autouse=True)
     def _installed(self):
         pytest.importorskip("sentence_transformers", reason="needs the extra `embed`")
 
-    @pytest.fixture(scope="class")
-    def local(self):
-        return Local("minilm", revision=None, dtype=None, device="cpu", batch=32, threads=1)
-
     def test_tokens_and_room_are_the_models(self, local):
         text = "Fleas'  Lebensdauer: 跳蚤 [SEP] x"
         assert local.room("query") == 256 - 2
-        assert [text[a:b] for a, b in zip([0, *local.ends(text)], local.ends(text), strict=False)][0] == "Fl"
+        assert text[: local.ends(text)[0]] == "Flea"
         assert local.harmless(text) == "Fleas'  Lebensdauer: 跳蚤 [ SEP] x"
         separator = local._model.tokenizer.sep_token_id
         assert separator in local._model.tokenizer(text, add_special_tokens=False)["input_ids"]
