@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rerankllm.backends.base import Backend, Reply, Response, Work
-from rerankllm.drivers.task import Judge
+from rerankllm.backends.sharing import Sharing
+from rerankllm.drivers.asking import Judge
 from rerankllm.elicitation.base import Elicitation, Elicitor, Settings, default_elicitation
+from rerankllm.elicitation.prior import Contextual
 from rerankllm.errors import CapabilityError
-from rerankllm.judgements import Answer, Ask, Judgement, ParseReport, Unanswered
+from rerankllm.judgements import Answer, Ask, Judgement, ParseReport, Prior, Unanswered
 from rerankllm.registry import ELICITATIONS
 from rerankllm.spec import ModelSpec, Stage, inner_stages, map_stages
 
@@ -26,6 +28,38 @@ class Prompted:
 
     def read(self, judgement: Judgement, outcome: Response | Reply) -> tuple[Answer | Unanswered, ParseReport]:
         """The answer in the response."""
+        assert isinstance(outcome, Response)  # noqa: S101
+        return self.elicitor.read(judgement, outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """A backend that is shown prompts, and first one without content, whose answer is taken off the others'.
+
+    Attributes:
+        backend: The backend.
+        elicitor: The elicitor.
+        asked_first: Who is shown the prompts without content: the same, for all queries together.
+    """
+
+    backend: Backend
+    elicitor: Contextual
+    asked_first: Prompted
+
+    def prior(self, judgement: Judgement) -> Prior:
+        """The judgement without content."""
+        return self.elicitor.prior(judgement)
+
+    def given(self, prior: Answer) -> Prompted:
+        """The judge, once that is answered."""
+        return Prompted(self.backend, self.elicitor.given(prior))
+
+    def prepare(self, judgement: Judgement) -> Work:
+        """The prompt."""
+        return self.elicitor.prepare(judgement)
+
+    def read(self, judgement: Judgement, outcome: Response | Reply) -> tuple[Answer | Unanswered, ParseReport]:
+        """The answer in the response, nothing taken off."""
         assert isinstance(outcome, Response)  # noqa: S101
         return self.elicitor.read(judgement, outcome)
 
@@ -61,6 +95,7 @@ class Panel:
         self._settings = settings
         self._backends: dict[str, Backend] = {model: ModelSpec.parse(model).load(options)}
         self._judges: dict[tuple[str, str, type], Judge] = {}
+        self._sharing: dict[str, Backend] = {}
 
     @property
     def backend(self) -> Backend:
@@ -114,7 +149,7 @@ class Panel:
             (
                 kind.__name__,
                 elicitation,
-                judge.elicitor.builder.template.sha256 if isinstance(judge, Prompted) else "",
+                judge.elicitor.builder.template.sha256 if isinstance(judge, Prompted | Calibrated) else "",
                 judge.backend.model,
                 judge.backend.revision or "",
             )
@@ -127,6 +162,9 @@ class Panel:
         if name not in self._backends:
             self._backends[name] = ModelSpec.parse(name).load()
         return self._backends[name]
+
+    def _shared(self, backend: Backend) -> Backend:
+        return self._sharing.setdefault(backend.model, Sharing(backend))
 
     def _bind(self, model: str, elicitation: Elicitation | None, judgement: type) -> Judge:
         backend = self._backend(model)
@@ -144,7 +182,11 @@ class Panel:
             return Direct(backend)
         if elicitation is None:
             elicitation = ELICITATIONS[default_elicitation(judgement, capabilities)]()
-        return Prompted(backend, elicitation.bind(judgement, backend.tokenizer, capabilities, self._settings))
+        elicitor = elicitation.bind(judgement, backend.tokenizer, capabilities, self._settings)
+        if isinstance(elicitor, Contextual):
+            first = self._shared(backend) if elicitor.kind == "empty" else backend
+            return Calibrated(backend, elicitor, Prompted(first, elicitor))
+        return Prompted(backend, elicitor)
 
 
 def model_named_by(stage: Stage) -> str | None:

@@ -20,7 +20,7 @@ from rerankllm.drivers.rounds import Rounds
 from rerankllm.drivers.task import Observer
 from rerankllm.elicitation.base import Settings
 from rerankllm.errors import InputError, QueryFailed
-from rerankllm.estimate import Estimate, Sizes, estimate
+from rerankllm.estimate import Estimate, Sizes, estimate, planned
 from rerankllm.formats.join import join
 from rerankllm.inputs import AnyDocument, to_candidates, to_query
 from rerankllm.journal import Journal
@@ -194,7 +194,7 @@ class Reranker:
     def plan(self, n: int, *, top_k: int | None = None) -> Plan:
         """What ranking `n` documents takes."""
         stage = self._aimed(top_k)
-        return stage.strategy.plan(n if self.depth is None else min(n, self.depth))
+        return planned(stage, n if self.depth is None else min(n, self.depth))
 
     def estimate(self, queries: Sequence[tuple[Query, Sequence[Candidate]]], *, top_k: int | None = None) -> Estimate:
         """Tokens and money that ranking these queries will take, from their own texts; nothing is sent."""

@@ -48,8 +48,8 @@ LAYERS = {
     "evaluation": {"data", "errors"},
     "sample": set(),
     "__main__": {"cli"},
-    "panel": BASICS | {"backends.base", "drivers.task", "elicitation", "registry", "spec"},
-    "estimate": BASICS | {"budget", "drivers.task", "panel", "spec"},
+    "panel": BASICS | {"backends.base", "backends.sharing", "drivers.asking", "elicitation", "registry", "spec"},
+    "estimate": BASICS | {"budget", "drivers.asking", "elicitation", "panel", "spec"},
     "parity": BASICS | {"backends.base", "elicitation", "panel", "registry"},
     "runs": {"data", "drivers.events"},
     "reranker": BASICS
@@ -62,6 +62,7 @@ LAYERS = {
         "drivers.events",
         "elicitation",
         "errors",
+        "estimate",
         "evaluation",
         "formats",
         "inputs",

@@ -6,32 +6,15 @@ from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Protocol
 
-from rerankllm.backends.base import Backend, CallFailed, Outcome, Reply, Response, Work
+from rerankllm.backends.base import CallFailed, Outcome, Reply, Work
 from rerankllm.data import Candidate, Ledger, Provenance, Query, Ranking, Usage, float32
+from rerankllm.drivers.asking import Judge, Resolve, asking
 from rerankllm.drivers.events import Event, Failed, Finished, Judged, QueryOutcome, Started
 from rerankllm.errors import InputError, QueryFailed
 from rerankllm.journal import Place
-from rerankllm.judgements import Answer, Ask, Failure, Judgement, ParseReport, Status, Steps, Unanswered
+from rerankllm.judgements import Answer, Failure, Judgement, ParseReport, Status, Steps, Unanswered
 
-
-class Judge(Protocol):
-    """Whoever answers one kind of judgement: a backend, and the elicitation in front of it."""
-
-    @property
-    def backend(self) -> Backend: ...
-
-    def prepare(self, judgement: Judgement) -> Work:
-        """The work for the backend. Raises InputError when there can be none, such as a prompt that does not fit."""
-        ...
-
-    def read(self, judgement: Judgement, outcome: Response | Reply) -> tuple[Answer | Unanswered, ParseReport]:
-        """The answer in what came back."""
-        ...
-
-
-Resolve = Callable[[Ask, type], Judge]
 Observer = Callable[[Event], None]
 Keep = Callable[[ParseReport], None]
 
@@ -89,8 +72,7 @@ class Task:
         self.future: Future[QueryOutcome] = Future()
         self.calls: list[Call] = []
         self._candidates = candidates
-        self._steps = steps
-        self._resolve = resolve
+        self._steps = asking(steps, resolve)
         self._observe = observer
         self._answers: list[Answer] = []
         self._missing = 0
@@ -151,8 +133,8 @@ class Task:
                 self._finish(self._compose(stop.value))
                 return
             self.calls = [
-                Call(self, Place(self.key, self._step, item), judgement, self._resolve(batch, type(judgement)))
-                for item, judgement in enumerate(batch.judgements)
+                Call(self, Place(self.key, self._step, item), judgement, judge)
+                for item, (judgement, judge) in enumerate(batch)
             ]
             self._step += 1
             self._answers = [None] * len(self.calls)
