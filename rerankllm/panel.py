@@ -12,7 +12,7 @@ from rerankllm.elicitation.prior import Contextual
 from rerankllm.errors import CapabilityError
 from rerankllm.judgements import Answer, Ask, Judgement, ParseReport, Prior, Unanswered
 from rerankllm.registry import ELICITATIONS
-from rerankllm.spec import ModelSpec, Stage, inner_stages, map_stages
+from rerankllm.spec import ModelSpec, Stage, inner_stages, map_stages, show
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,20 @@ class Prompted:
 
     backend: Backend
     elicitor: Elicitor
+    elicitation: str
+
+    @property
+    def described(self) -> Mapping[str, Any]:
+        """Model, elicitation and settings."""
+        builder = self.elicitor.builder
+        return {
+            "model": self.backend.model,
+            "revision": self.backend.revision,
+            "elicitation": self.elicitation,
+            "template": builder.template.sha256,
+            "instruction": builder.instruction,
+            "passage_tokens": builder.passage_tokens,
+        }
 
     def prepare(self, judgement: Judgement) -> Work:
         """The prompt."""
@@ -46,13 +60,18 @@ class Calibrated:
     elicitor: Contextual
     asked_first: Prompted
 
+    @property
+    def described(self) -> Mapping[str, Any]:
+        """Model, elicitation and settings."""
+        return self.asked_first.described
+
     def prior(self, judgement: Judgement) -> Prior:
         """The judgement without content."""
         return self.elicitor.prior(judgement)
 
     def given(self, prior: Answer) -> Prompted:
         """The judge, once that is answered."""
-        return Prompted(self.backend, self.elicitor.given(prior))
+        return replace(self.asked_first, backend=self.backend, elicitor=self.elicitor.given(prior))
 
     def prepare(self, judgement: Judgement) -> Work:
         """The prompt."""
@@ -69,6 +88,11 @@ class Direct:
     """A backend that answers the judgement itself."""
 
     backend: Backend
+
+    @property
+    def described(self) -> Mapping[str, Any]:
+        """The model."""
+        return {"model": self.backend.model, "revision": self.backend.revision}
 
     def prepare(self, judgement: Judgement) -> Work:
         """The judgement as it is."""
@@ -182,11 +206,12 @@ class Panel:
             return Direct(backend)
         if elicitation is None:
             elicitation = ELICITATIONS[default_elicitation(judgement, capabilities)]()
+        spec = show(elicitation, ELICITATIONS)
         elicitor = elicitation.bind(judgement, backend.tokenizer, capabilities, self._settings)
         if isinstance(elicitor, Contextual):
             first = self._shared(backend) if elicitor.kind == "empty" else backend
-            return Calibrated(backend, elicitor, Prompted(first, elicitor))
-        return Prompted(backend, elicitor)
+            return Calibrated(backend, elicitor, Prompted(first, elicitor, spec))
+        return Prompted(backend, elicitor, spec)
 
 
 def model_named_by(stage: Stage) -> str | None:

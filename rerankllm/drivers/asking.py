@@ -1,8 +1,8 @@
 """Every judgement of a strategy finds its judge; what a judge has to know first is asked first."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from rerankllm.backends.base import Backend, Reply, Response, Work
 from rerankllm.data import Ledger, Ranking
@@ -15,6 +15,11 @@ class Judge(Protocol):
 
     @property
     def backend(self) -> Backend: ...
+
+    @property
+    def described(self) -> Mapping[str, Any]:
+        """Who that is, ready for JSON: model, revision, and whatever else answers depend on."""
+        ...
 
     def prepare(self, judgement: Judgement) -> Work:
         """The work for the backend. Raises InputError when there can be none, such as a prompt that does not fit."""

@@ -16,7 +16,12 @@ from rerankllm.journal import Place
 from rerankllm.judgements import Answer, Failure, Judgement, ParseReport, Status, Steps, Unanswered
 
 Observer = Callable[[Event], None]
-Keep = Callable[[ParseReport], None]
+Keep = Callable[[Answer, ParseReport], None]
+
+
+def ignore(answer: Answer, report: ParseReport) -> None:
+    """Keeps nothing."""
+    del answer, report
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,23 +91,22 @@ class Task:
         self._observe(Started(self.query, len(self._candidates)))
         self._advance(None)
 
-    def receive(self, call: Call, outcome: Outcome, keep: Keep | None = None) -> None:
+    def receive(self, call: Call, outcome: Outcome, keep: Keep, *, replayed: bool = False) -> None:
         """Takes the outcome of one of `calls`; the last one moves the generator on.
 
         Args:
             call: The call.
             outcome: What came of it.
-            keep: Told how the answer read before anything else happens, even if nobody waits for it any more; None
-                for an outcome that was kept before.
+            keep: Told the answer and how it read before anything else happens, even if nobody waits for it any more.
+            replayed: Whether it was paid for before.
         """
         try:
             answer, report = self._read_outcome(call, outcome)
-            if keep is not None:
-                keep(report)
+            keep(answer, report)
             if self.future.done():
                 self.calls = []
                 return
-            self._account(call, outcome, report, replayed=keep is None)
+            self._account(call, outcome, report, replayed=replayed)
         except Exception as error:  # noqa: BLE001  # belongs to whoever waits for this query
             self.abort(error)
             return
