@@ -52,13 +52,25 @@ LAYERS = {
     "panel": BASICS | {"backends.base", "backends.sharing", "drivers.asking", "elicitation", "registry", "spec"},
     "estimate": BASICS | {"budget", "drivers.asking", "elicitation", "panel", "spec"},
     "parity": BASICS | {"backends.base", "elicitation", "panel", "registry"},
-    "runs": {"data", "drivers.events"},
+    "runs": {"calibration", "data", "drivers.events", "errors"},
     "reranker": BASICS
-    | {"backends.base", "budget", "drivers", "elicitation", "estimate", "formats", "inputs", "journal", "panel"}
+    | {
+        "backends.base",
+        "budget",
+        "calibration",
+        "drivers",
+        "elicitation",
+        "estimate",
+        "formats",
+        "inputs",
+        "journal",
+        "panel",
+    }
     | {"runs", "spec"},
     "cli": {
         "",
         "budget",
+        "calibration",
         "data",
         "drivers.events",
         "elicitation",
