@@ -1,7 +1,6 @@
 """`rerankllm calibrate`: what a strategy's scores mean, fitted on judged queries."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,10 +12,9 @@ from rerankllm.calibration.fitting import Method
 from rerankllm.calibration.relevance import Calibration
 from rerankllm.cli.output import check_paths, tell
 from rerankllm.cli.source import read_judgements
-from rerankllm.data import Provenance
 from rerankllm.errors import InputError
 from rerankllm.evaluation.reliability import calibration_error
-from rerankllm.formats.lines import FilePath, excerpt_of, expected, identifier, read_objects
+from rerankllm.formats.results import read_scores
 
 EXAMPLES = """
 [bold]Examples[/bold]\n
@@ -53,7 +51,7 @@ def command(
     """
     check_paths({"--jsonl": jsonl, "--qrels": qrels, "--summary": summary}, {"--output": output})
     strategy, model = _source(summary) if summary is not None else ("", "")
-    scored, judgements = _read_scores(jsonl), read_judgements(qrels)
+    scored, judgements = read_scores(jsonl), read_judgements(qrels)
     found = Calibration.fit(
         scored,
         judgements,
@@ -84,25 +82,3 @@ def _source(path: Path) -> tuple[str, str]:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, KeyError, TypeError):
         raise InputError(f"{path} is no summary: it should be what rerank --summary wrote") from None
-
-
-def _read_scores(path: FilePath) -> dict[str, Sequence[tuple[str, float]]]:
-    """The scores of the results that a model read, by query; lines about whole queries are passed over."""
-    scored: dict[str, list[tuple[str, float]]] = {}
-    unscored = 0
-    for number, row in read_objects(path):
-        if "doc_id" not in row:
-            continue
-        query_id, doc_id = (identifier(path, number, name, row) for name in ("query_id", "doc_id"))
-        score = row.get("score")
-        if score is None or row.get("provenance") == Provenance.UNREAD.value:
-            unscored += score is None and row.get("provenance") != Provenance.UNREAD.value
-            continue
-        if not isinstance(score, (int, float)) or isinstance(score, bool):
-            raise expected(path, number, "score to be a number", excerpt_of(score))
-        scored.setdefault(query_id, []).append((doc_id, float(score)))
-    if not scored:
-        no_scores = "its strategy gives none: use one that does, such as pointwise"
-        why = no_scores if unscored else "it should be what rerank --jsonl wrote"
-        raise InputError(f"{path} holds no scores; {why}")
-    return dict(scored)

@@ -1,9 +1,11 @@
 """What labels are worth by themselves is asked once, counted, kept, and taken off."""
 
+import asyncio
 import math
 import re
 
 import pytest
+import tiny_models
 from hypothesis import given
 from hypothesis import strategies as st
 from word_tokenizer import WordTokenizer
@@ -18,6 +20,7 @@ from rerankllm.elicitation.prior import less
 from rerankllm.errors import TemplateError
 from rerankllm.judgements import Compare, Failure, Permute, Score, Select, Unanswered, WeakOrder
 from rerankllm.registry import BACKENDS
+from rerankllm.spec import ModelSpec
 
 QUERY = Query("q", "which number is large")
 LOCAL = Capabilities(label_logprobs=100, token_prompts=True, logits=True)
@@ -253,3 +256,48 @@ def test_logits_have_no_prior():
 def test_nothing_is_taken_off_without_a_prior(values):
     assert less(values, ()) == list(values)
     assert less(values, values) == [0] * 4
+
+
+@pytest.mark.embedded
+def test_a_real_models_liking_of_labels_gets_less():
+    """Measured over contents in every order, so that no document is worth more than another: what is left is liking."""
+    texts = ["Fleas live for weeks.", "Dogs bark at night.", "The moon is far away.", "Bread is made of flour."]
+    docs = tuple(Document(str(i), text) for i, text in enumerate(texts))
+    ranges = []
+    backend = ModelSpec.parse("llamacpp:smollm2").load()
+    try:
+        for kind in (None, "empty"):
+            elicitor = Labels(prior=kind).bind(Select, backend.tokenizer, backend.capabilities, Settings())
+            judgement = Select(QUERY, docs)
+            own = (0.0,) * 4
+            if kind is not None:
+                prior = elicitor.prior(judgement)
+                own, _ = elicitor.read(prior, asyncio.run(backend.complete(elicitor.prepare(prior))))
+            rows = []
+            for turn in range(4):  # every document once in every place
+                shown = Select(QUERY, docs[turn:] + docs[:turn])
+                response = asyncio.run(backend.complete(elicitor.prepare(shown)))
+                rows.append(less(response.logprobs, own))
+            means = [sum(column) / 4 for column in zip(*rows, strict=True)]
+            ranges.append(max(means) - min(means))
+    finally:
+        asyncio.run(backend.aclose())
+    assert ranges[1] < ranges[0]
+
+
+def test_a_transformers_model_is_asked_once_a_shape(tmp_path):
+    pytest.importorskip("transformers", reason="needs the extra `hf`")
+    path = tiny_models.t5(tmp_path)
+    candidates = [Candidate(Document(f"d{i}", f"passage {i}")) for i in range(5)]
+    spec = "pointwise / labels(prompt=monot5, prior={})"
+    with Reranker(spec.format("empty"), f"hf:{path}?threads=1") as reranker:
+        outcomes = list(reranker.stream([(Query(str(i), f"query {i}"), candidates) for i in range(2)]))
+        assert reranker.plan(5).calls == (6, 6)
+    assert [(o.ledger.calls, o.ledger.notes["label priors"]) for o in outcomes] == [(6, 1), (6, 1)]
+    assert sum(o.ledger.attempts for o in outcomes) == 11
+    with Reranker(spec.format("none"), f"hf:{path}?threads=1") as reranker:
+        plain = reranker.rerank(outcomes[0].query, [c.document for c in candidates])
+    odds = [
+        [math.log(r.score / (1 - r.score)) for r in sorted(o, key=lambda r: r.doc_id)] for o in (plain, outcomes[0])
+    ]
+    assert [a - b for a, b in zip(*odds, strict=True)] == pytest.approx([odds[0][0] - odds[1][0]] * 5, abs=1e-4)
