@@ -4,7 +4,9 @@
 >>> rerank("how long do fleas live", ["a passage", "another"])
 """
 
-from rerankllm.data import Candidate, Document, Ledger, Provenance, Query, Ranking, Result, Usage
+from rerankllm.calibration.cutoff import Cutoff
+from rerankllm.calibration.relevance import Calibration
+from rerankllm.data import Candidate, Cut, Document, Ledger, Provenance, Query, Ranking, Result, Usage
 from rerankllm.drivers.events import Event, Failed, Finished, Judged, Started
 from rerankllm.errors import (
     AuthError,
@@ -29,8 +31,11 @@ __all__ = [
     "AuthError",
     "BackendError",
     "Bound",
+    "Calibration",
     "Candidate",
     "CapabilityError",
+    "Cut",
+    "Cutoff",
     "Document",
     "Event",
     "Failed",

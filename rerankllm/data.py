@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Self, overload
@@ -81,6 +81,7 @@ class Result:
         provenance: Whether a model's answers put it there.
         probability: How likely it is among the `top_k` most relevant, where the strategy says so.
         rationale: Why it stands there, in the model's words, where the strategy asks for reasons.
+        relevance: How likely it is relevant, where a calibration says so.
     """
 
     rank: int
@@ -89,6 +90,7 @@ class Result:
     provenance: Provenance = Provenance.JUDGED
     probability: float | None = None
     rationale: str | None = None
+    relevance: float | None = None
 
     @property
     def doc_id(self) -> str:
@@ -166,19 +168,38 @@ class Ledger:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """How a ranking was cut off: that it is short, or empty, is an answer and no failure.
+
+    Attributes:
+        rule: The rule, as it prints.
+        dropped: How many results are gone.
+        expected_precision: The mean relevance of those left; None where none is.
+        expected_recall: Their part of the relevance of all that were read; None where there was none.
+    """
+
+    rule: str
+    dropped: int
+    expected_precision: float | None
+    expected_recall: float | None
+
+
 @dataclass(frozen=True)
 class Ranking(Sequence[Result]):
     """One query's documents, best first: a sequence of `Result`.
 
     Attributes:
         query: The query.
-        results: Every candidate exactly once.
+        results: Every candidate exactly once, unless it was cut off.
         ledger: What it cost.
+        cut: How it was cut off, by a cut-off that was asked for.
     """
 
     query: Query
     results: tuple[Result, ...]
     ledger: Ledger = Ledger()
+    cut: Cut | None = None
 
     @classmethod
     def of(
@@ -210,7 +231,7 @@ class Ranking(Sequence[Result]):
 
     def top(self, k: int) -> "Ranking":
         """The first `k` results."""
-        return Ranking(self.query, self.results[:k], self.ledger)
+        return replace(self, results=self.results[:k])
 
     @overload
     def __getitem__(self, index: int) -> Result: ...

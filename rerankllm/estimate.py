@@ -1,12 +1,14 @@
 """What a run will take, in tokens and money, before anything is sent."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from rerankllm.budget import most_of
 from rerankllm.data import Document, Query, Usage
-from rerankllm.drivers.task import Judge
+from rerankllm.drivers.asking import Judge
+from rerankllm.elicitation.prior import CONTENT_FREE
 from rerankllm.errors import CapabilityError
 from rerankllm.judgements import Ask, Assess, Compare, Criterion, Embed, Grade, Judgement, Permute, Score, Select, Write
 from rerankllm.panel import Panel
@@ -20,6 +22,8 @@ LONGEST_CRITERION = 60
 
 FIXED = {Write: 0, Score: 1, Assess: 1, Compare: 2}
 """Documents in a prompt, where their number is fixed."""
+WANTED: Mapping[type, int] = {Select: 2}
+"""How many things are asked of the same documents, where it is more than one: the best, or the worst."""
 POINTS = (1, 2, 9, 10, 11)
 """Numbers of documents that are tried elsewhere: labels of one digit and of two."""
 
@@ -90,6 +94,26 @@ class Estimate:
         }
 
 
+def planned(stage: Stage, n: int) -> Plan:
+    """What ranking `n` documents takes, with what is asked before a strategy's own judgements."""
+    plan = stage.strategy.plan(n)
+    for leaf, share, _ in _leaves(stage, plan, n, 1):
+        calls = _priors(replace(leaf, elicitation=leaf.elicitation or stage.elicitation), share)
+        plan = plan.then(Plan(calls, calls, Bound.exactly(0)))
+    return plan
+
+
+def _priors(stage: Stage, plan: Plan) -> Bound:
+    """How many label priors a query of a stage that asks itself takes: one for every number of documents shown."""
+    if not plan.calls.high or getattr(stage.elicitation, "prior", None) is None:
+        return Bound.exactly(0)
+    if all(kind in FIXED for kind in stage.strategy.asks):
+        return Bound(min(1, plan.calls.low), min(len(stage.strategy.asks), plan.calls.high))
+    numbers = (math.isqrt(8 * plan.slots.high + 1) - 1) // 2  # the most different ones with that sum
+    shapes = numbers * sum(WANTED.get(kind, 1) for kind in stage.strategy.asks)
+    return Bound(min(1, plan.calls.low), min(shapes, plan.calls.high))
+
+
 def estimate(panel: Panel, stage: Stage, lengths: Mapping[int, int], sizes: Sizes) -> Estimate:
     """What queries will take.
 
@@ -145,8 +169,11 @@ def _of(panel: Panel, stage: Stage, asked: tuple[type, Plan], queries: int, size
     fewest = low.times(plan.calls.low * queries, plan.slots.low * queries)
     largest = high.times(plan.calls.high * queries, plan.slots.high * queries)
     usual = (sum(plan.calls) * queries // 2, sum(plan.slots) * queries // 2)
-    prompt = Bound(min(fewest.prompt_tokens, largest.prompt_tokens), largest.prompt_tokens)
-    completion = Bound(0, largest.completion_tokens)
+    blank = _Line.through(judge, kind, Texts(CONTENT_FREE, CONTENT_FREE), most, max_slope=True)
+    priors = _priors(stage, plan).high * queries
+    first = blank.times(priors, plan.slots.high * queries) if priors else Usage()
+    prompt = Bound(min(fewest.prompt_tokens, largest.prompt_tokens), largest.prompt_tokens + first.prompt_tokens)
+    completion = Bound(0, largest.completion_tokens + first.completion_tokens)
     return Estimate(prompt, completion, middle.times(*usual), _cost(judge, prompt, completion))
 
 

@@ -28,17 +28,21 @@ from rerankllm.outcomes import digest, dump, load, shown
 
 VERSION = 1
 SCHEMA = """
-CREATE TABLE runs (id INTEGER PRIMARY KEY, started TEXT, version TEXT, folder TEXT, options TEXT);
-CREATE TABLE queries (key TEXT PRIMARY KEY, query_id TEXT, text TEXT, stage TEXT);
-CREATE TABLE calls (
+CREATE TABLE IF NOT EXISTS runs (id INTEGER PRIMARY KEY, started TEXT, version TEXT, folder TEXT, options TEXT);
+CREATE TABLE IF NOT EXISTS queries (key TEXT PRIMARY KEY, query_id TEXT, text TEXT, stage TEXT);
+CREATE TABLE IF NOT EXISTS calls (
     id INTEGER PRIMARY KEY, key TEXT, step INTEGER, item INTEGER, content TEXT, judgement TEXT, model TEXT,
     prompt BLOB, outcome TEXT, status TEXT, repairs TEXT, prompt_tokens INTEGER, completion_tokens INTEGER,
     attempts INTEGER, cost_usd REAL, at TEXT, UNIQUE (key, step, item)
 );
-CREATE INDEX calls_by_content ON calls (content);
-CREATE TABLE failures (
+CREATE INDEX IF NOT EXISTS calls_by_content ON calls (content);
+CREATE TABLE IF NOT EXISTS failures (
     id INTEGER PRIMARY KEY, key TEXT, step INTEGER, item INTEGER, judgement TEXT, model TEXT, reason TEXT,
     attempts INTEGER, at TEXT
+);
+CREATE TABLE IF NOT EXISTS judges (id INTEGER PRIMARY KEY, judge TEXT UNIQUE);
+CREATE TABLE IF NOT EXISTS answers (
+    key TEXT, step INTEGER, item INTEGER, judge INTEGER, record TEXT, PRIMARY KEY (key, step, item)
 );
 """
 PATIENCE = 30.0
@@ -192,12 +196,32 @@ class Journal:
         with self._writing():
             self._insert(place, content, call)
 
+    def hear(self, place: Place, judge: Mapping[str, Any], record: Mapping[str, Any]) -> None:
+        """Keeps what was asked and answered, whoever paid for the call: what a recording is made of.
+
+        Args:
+            place: Where the judgement belongs; what was kept there before stays.
+            judge: Who answered: model, elicitation and the like.
+            record: The judgement with its answer, from `formats.recordings.to_record`.
+
+        Raises:
+            InputError: The file cannot be written any more.
+        """
+        name = json.dumps(judge, sort_keys=True)
+        with self._writing():
+            self._db.execute("INSERT OR IGNORE INTO judges (judge) VALUES (?)", (name,))
+            self._db.execute(
+                "INSERT OR IGNORE INTO answers SELECT ?, ?, ?, id, ? FROM judges WHERE judge = ?",
+                (place.key, place.step, place.item, _plain(json.dumps(record, ensure_ascii=False)), name),
+            )
+
     def purge(self, query_id: str | None = None) -> int:
         """Forgets the calls of one query, or all; returns how many. What it forgets is gone from the file."""
         with self._writing():
             keys = "SELECT key FROM queries WHERE ? IS NULL OR query_id = ?"
             gone = self._db.execute(f"DELETE FROM calls WHERE key IN ({keys})", (query_id, query_id)).rowcount  # noqa: S608
-            self._db.execute(f"DELETE FROM failures WHERE key IN ({keys})", (query_id, query_id))  # noqa: S608
+            for table in ("failures", "answers"):
+                self._db.execute(f"DELETE FROM {table} WHERE key IN ({keys})", (query_id, query_id))  # noqa: S608
             self._db.execute("DELETE FROM queries WHERE ? IS NULL OR query_id = ?", (query_id, query_id))
             if query_id is None:
                 self._db.execute("DELETE FROM runs")
@@ -255,12 +279,13 @@ class Journal:
         self._db.execute("BEGIN IMMEDIATE")
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if not tables:
+        known = not tables or (version == VERSION and tables >= {"runs", "queries", "calls", "failures"})
+        if known and not tables >= {"judges", "answers"}:
             for statement in filter(str.strip, SCHEMA.split(";")):
                 self._db.execute(statement)
             self._db.execute(f"PRAGMA user_version={VERSION}")
         self._db.execute("COMMIT")
-        if tables and (version != VERSION or not tables >= {"runs", "queries", "calls", "failures"}):
+        if not known:
             self._db.close()
             raise InputError(f"{self.path} is no journal of this version of rerankllm: name another file")
 

@@ -121,7 +121,29 @@ class Embed:
     feedback: int = 0
 
 
-Judgement: TypeAlias = Score | Compare | Select | Permute | Grade | Write | Assess | Embed
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """What does a model say to `of`, in which there is nothing to read? Answered by a log-probability a label.
+
+    No strategy asks this: it goes before what a strategy asks where an elicitation takes the labels' own likelihood
+    off. It shows no document.
+
+    Attributes:
+        of: A judgement whose texts are free of content.
+    """
+
+    of: "Score | Compare | Select | Permute"
+
+    @property
+    def query(self) -> Query:
+        return self.of.query
+
+    @property
+    def docs(self) -> tuple[Document, ...]:
+        return ()
+
+
+Judgement: TypeAlias = Score | Compare | Select | Permute | Grade | Write | Assess | Embed | Prior
 
 
 def slots_of(judgement: Judgement) -> int:

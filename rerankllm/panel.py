@@ -5,12 +5,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rerankllm.backends.base import Backend, Reply, Response, Work
-from rerankllm.drivers.task import Judge
+from rerankllm.backends.sharing import Sharing
+from rerankllm.drivers.asking import Judge
 from rerankllm.elicitation.base import Elicitation, Elicitor, Settings, default_elicitation
+from rerankllm.elicitation.prior import Contextual
 from rerankllm.errors import CapabilityError
-from rerankllm.judgements import Answer, Ask, Judgement, ParseReport, Unanswered
+from rerankllm.judgements import Answer, Ask, Judgement, ParseReport, Prior, Unanswered
 from rerankllm.registry import ELICITATIONS
-from rerankllm.spec import ModelSpec, Stage, inner_stages, map_stages
+from rerankllm.spec import ModelSpec, Stage, inner_stages, map_stages, show
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,20 @@ class Prompted:
 
     backend: Backend
     elicitor: Elicitor
+    elicitation: str
+
+    @property
+    def described(self) -> Mapping[str, Any]:
+        """Model, elicitation and settings."""
+        builder = self.elicitor.builder
+        return {
+            "model": self.backend.model,
+            "revision": self.backend.revision,
+            "elicitation": self.elicitation,
+            "template": builder.template.sha256,
+            "instruction": builder.instruction,
+            "passage_tokens": builder.passage_tokens,
+        }
 
     def prepare(self, judgement: Judgement) -> Work:
         """The prompt."""
@@ -31,10 +47,52 @@ class Prompted:
 
 
 @dataclass(frozen=True, slots=True)
+class Calibrated:
+    """A backend that is shown prompts, and first one without content, whose answer is taken off the others'.
+
+    Attributes:
+        backend: The backend.
+        elicitor: The elicitor.
+        asked_first: Who is shown the prompts without content: the same, for all queries together.
+    """
+
+    backend: Backend
+    elicitor: Contextual
+    asked_first: Prompted
+
+    @property
+    def described(self) -> Mapping[str, Any]:
+        """Model, elicitation and settings."""
+        return self.asked_first.described
+
+    def prior(self, judgement: Judgement) -> Prior:
+        """The judgement without content."""
+        return self.elicitor.prior(judgement)
+
+    def given(self, prior: Answer) -> Prompted:
+        """The judge, once that is answered."""
+        return replace(self.asked_first, backend=self.backend, elicitor=self.elicitor.given(prior))
+
+    def prepare(self, judgement: Judgement) -> Work:
+        """The prompt."""
+        return self.elicitor.prepare(judgement)
+
+    def read(self, judgement: Judgement, outcome: Response | Reply) -> tuple[Answer | Unanswered, ParseReport]:
+        """The answer in the response, nothing taken off."""
+        assert isinstance(outcome, Response)  # noqa: S101
+        return self.elicitor.read(judgement, outcome)
+
+
+@dataclass(frozen=True, slots=True)
 class Direct:
     """A backend that answers the judgement itself."""
 
     backend: Backend
+
+    @property
+    def described(self) -> Mapping[str, Any]:
+        """The model."""
+        return {"model": self.backend.model, "revision": self.backend.revision}
 
     def prepare(self, judgement: Judgement) -> Work:
         """The judgement as it is."""
@@ -61,6 +119,7 @@ class Panel:
         self._settings = settings
         self._backends: dict[str, Backend] = {model: ModelSpec.parse(model).load(options)}
         self._judges: dict[tuple[str, str, type], Judge] = {}
+        self._sharing: dict[str, Backend] = {}
 
     @property
     def backend(self) -> Backend:
@@ -114,7 +173,7 @@ class Panel:
             (
                 kind.__name__,
                 elicitation,
-                judge.elicitor.builder.template.sha256 if isinstance(judge, Prompted) else "",
+                judge.elicitor.builder.template.sha256 if isinstance(judge, Prompted | Calibrated) else "",
                 judge.backend.model,
                 judge.backend.revision or "",
             )
@@ -127,6 +186,9 @@ class Panel:
         if name not in self._backends:
             self._backends[name] = ModelSpec.parse(name).load()
         return self._backends[name]
+
+    def _shared(self, backend: Backend) -> Backend:
+        return self._sharing.setdefault(backend.model, Sharing(backend))
 
     def _bind(self, model: str, elicitation: Elicitation | None, judgement: type) -> Judge:
         backend = self._backend(model)
@@ -144,7 +206,12 @@ class Panel:
             return Direct(backend)
         if elicitation is None:
             elicitation = ELICITATIONS[default_elicitation(judgement, capabilities)]()
-        return Prompted(backend, elicitation.bind(judgement, backend.tokenizer, capabilities, self._settings))
+        spec = show(elicitation, ELICITATIONS)
+        elicitor = elicitation.bind(judgement, backend.tokenizer, capabilities, self._settings)
+        if isinstance(elicitor, Contextual):
+            first = self._shared(backend) if elicitor.kind == "empty" else backend
+            return Calibrated(backend, elicitor, Prompted(first, elicitor, spec))
+        return Prompted(backend, elicitor, spec)
 
 
 def model_named_by(stage: Stage) -> str | None:

@@ -12,6 +12,8 @@ from typing import Any, Literal, Self, TypeAlias
 
 from rerankllm.backends.base import Backend
 from rerankllm.budget import Amount, Budget, Limits
+from rerankllm.calibration.cutoff import Cutoff
+from rerankllm.calibration.relevance import Calibration
 from rerankllm.data import Candidate, Document, Query, Ranking, Usage
 from rerankllm.drivers.base import Driver
 from rerankllm.drivers.concurrent import Concurrent
@@ -20,14 +22,14 @@ from rerankllm.drivers.rounds import Rounds
 from rerankllm.drivers.task import Observer
 from rerankllm.elicitation.base import Settings
 from rerankllm.errors import InputError, QueryFailed
-from rerankllm.estimate import Estimate, Sizes, estimate
+from rerankllm.estimate import Estimate, Sizes, estimate, planned
 from rerankllm.formats.join import join
 from rerankllm.inputs import AnyDocument, to_candidates, to_query
 from rerankllm.journal import Journal
 from rerankllm.judgements import within
 from rerankllm.panel import Panel, model_named_by
 from rerankllm.plan import Plan
-from rerankllm.runs import Run, with_unread
+from rerankllm.runs import Finish, Run, with_unread
 from rerankllm.spec import Stage
 
 DEFAULT_MODEL = "llamacpp:smollm2"
@@ -52,6 +54,10 @@ class Reranker:
         options: Options of the model, such as `base_url`, as in its spec after `?`; these win over those there.
         journal: A file, or an open `Journal`, that keeps every completed call; what it holds is not asked again.
         limits: What may be spent, all queries together; those it does not suffice for fail by name.
+        calibration: Says how likely each result is relevant: a file that `rerankllm calibrate` wrote, or a
+            `Calibration`. It should have been fitted on scores of the same strategy and model.
+        cutoff: Where rankings stop: `auto`, `f1`, `precision=P`, `recall=R` or `threshold=P`, by the calibration. An
+            empty ranking then says that nothing is relevant; a query that failed raises, here as anywhere.
 
     Raises:
         InputError: A spec, a model or a template that does not load.
@@ -72,11 +78,15 @@ class Reranker:
         options: Mapping[str, str] | None = None,
         journal: str | Path | Journal | None = None,
         limits: Limits | None = None,
+        calibration: str | Path | Calibration | None = None,
+        cutoff: str | Cutoff | None = None,
     ) -> None:
         if depth is not None and depth < 1:
             raise InputError(f"depth should be at least 1, found {depth}")
         if passage_tokens is not None and passage_tokens < 1:
             raise InputError(f"a passage should be cut to at least 1 token, found {passage_tokens}")
+        fitted = calibration if isinstance(calibration, Calibration | None) else Calibration.load(calibration)
+        self._finish = Finish(fitted, Cutoff.parse(cutoff) if isinstance(cutoff, str) else cutoff)
         stage = Stage.parse(strategy) if isinstance(strategy, str) else strategy
         if model and stage and stage.model and stage.model != model:
             raise InputError(f"the strategy names the model {stage.model}, and {model} is given too: leave one out")
@@ -104,6 +114,16 @@ class Reranker:
         return self._panel.models
 
     @property
+    def calibration(self) -> Calibration | None:
+        """What says how likely results are relevant."""
+        return self._finish.calibration
+
+    @property
+    def cutoff(self) -> Cutoff | None:
+        """Where rankings stop."""
+        return self._finish.cutoff
+
+    @property
     def paid(self) -> bool:
         """Whether any of the models is one whose calls cost money, or may."""
         return any(backend.cost(Usage(1, 1)) != 0 for backend in self._panel.backends)
@@ -125,7 +145,7 @@ class Reranker:
                 in the ranking all the same, and `Ranking.top` cuts it.
 
         Returns:
-            Every document once, best first.
+            Every document once, best first; fewer where a cut-off was asked for.
 
         Raises:
             QueryFailed: It could not be ranked; there is no ranking then, not even the input order.
@@ -194,7 +214,7 @@ class Reranker:
     def plan(self, n: int, *, top_k: int | None = None) -> Plan:
         """What ranking `n` documents takes."""
         stage = self._aimed(top_k)
-        return stage.strategy.plan(n if self.depth is None else min(n, self.depth))
+        return planned(stage, n if self.depth is None else min(n, self.depth))
 
     def estimate(self, queries: Sequence[tuple[Query, Sequence[Candidate]]], *, top_k: int | None = None) -> Estimate:
         """Tokens and money that ranking these queries will take, from their own texts; nothing is sent."""
@@ -253,7 +273,7 @@ class Reranker:
                 if error is not None:
                     outer.set_exception(error)
                 else:
-                    outer.set_result(with_unread(inner.result(), tail))
+                    outer.set_result(self._finish(with_unread(inner.result(), tail)))
 
         inner.add_done_callback(lambda _: None if inner.cancelled() else finish(_))
         outer.add_done_callback(lambda _: inner.cancel() if outer.cancelled() else None)

@@ -5,8 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from rerankllm.calibration.cutoff import Cutoff
+from rerankllm.calibration.relevance import Calibration
 from rerankllm.data import Candidate, Ledger, Provenance, Ranking, Result
 from rerankllm.drivers.events import Failed, QueryOutcome
+from rerankllm.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,33 @@ class Run:
             tuple(outcome for outcome in everything if isinstance(outcome, Failed)),
             sum((outcome.ledger for outcome in everything), Ledger()),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """What is made of a ranking before it is handed out.
+
+    Attributes:
+        calibration: Says how likely each result is relevant; None for nobody.
+        cutoff: Where the ranking stops; None for nowhere.
+    """
+
+    calibration: Calibration | None = None
+    cutoff: Cutoff | None = None
+
+    def __post_init__(self) -> None:
+        if self.cutoff is not None and self.calibration is None:
+            raise InputError(f"the cut-off {self.cutoff} needs a calibration: `rerankllm calibrate` fits one")
+
+    def __call__(self, outcome: QueryOutcome) -> QueryOutcome:
+        """The outcome; a query whose results have no scores has failed, as nothing is known of their relevance."""
+        if isinstance(outcome, Failed) or self.calibration is None:
+            return outcome
+        known = self.calibration.apply(outcome)
+        if outcome.results and all(result.relevance is None for result in known):
+            reason = "the strategy gives no scores to calibrate: use one that does, such as pointwise"
+            return Failed(outcome.query, reason, outcome.ledger)
+        return known if self.cutoff is None else self.cutoff.apply(outcome, self.calibration)
 
 
 def with_unread(outcome: QueryOutcome, tail: Sequence[Candidate]) -> QueryOutcome:

@@ -51,14 +51,14 @@ def test_the_printed_form_is_the_spec(stage):
         ("sliding", "sliding(window=20, stride=10, passes=1)"),
         ("sliding(4, 2)", "sliding(window=4, stride=2, passes=1)"),
         (" sliding ( window = 4,stride=2, ) ", "sliding(window=4, stride=2, passes=1)"),
-        ("sliding / labels", "sliding(window=20, stride=10, passes=1) / labels(prompt=default)"),
+        ("sliding / labels", "sliding(window=20, stride=10, passes=1) / labels(prompt=default, prior=none)"),
         (
             "sliding/labels(prompt='my own.yaml')",
-            "sliding(window=20, stride=10, passes=1) / labels(prompt='my own.yaml')",
+            "sliding(window=20, stride=10, passes=1) / labels(prompt='my own.yaml', prior=none)",
         ),
         (
             "prp(sort=heap, top_k=10) / labels(prompt=prp-demos) @ openai:gpt-x",
-            "prp(sort=heap, top_k=10, rounds=20) / labels(prompt=prp-demos) @ openai:gpt-x",
+            "prp(sort=heap, top_k=10, rounds=20) / labels(prompt=prp-demos, prior=none) @ openai:gpt-x",
         ),
         (
             "interpolate(pointwise / likelihood, .25)",

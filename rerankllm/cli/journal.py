@@ -7,8 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from rerankllm.cli.output import as_json, tell
+from rerankllm import __version__
+from rerankllm.cli.output import as_json, check_paths, open_for_writing, tell
 from rerankllm.errors import InputError
+from rerankllm.export import Export, export
+from rerankllm.formats import recordings
 from rerankllm.journal import Journal
 from rerankllm.trace import Entry, entries, failures
 
@@ -18,6 +21,8 @@ rerankllm journal reranked.txt.journal  # totals: calls, tokens, costs, repairs,
 rerankllm journal reranked.txt.journal --calls  # a line a call\n
 rerankllm journal reranked.txt.journal --show 17  # one prompt with its answer\n
 rerankllm journal reranked.txt.journal --json | jq …  # everything, as JSON lines\n
+rerankllm journal reranked.txt.journal --export recording.jsonl  # what was asked and answered\n
+rerankllm rerank … --model recorded:recording.jsonl  # the same again, or another strategy, without the model\n
 rerankllm journal reranked.txt.journal --purge  # forget it all\n
 """
 
@@ -31,13 +36,28 @@ def command(
         int | None, typer.Option(min=1, max=2**63 - 1, metavar="N", help="Prompt and answer of call N.")
     ] = None,
     json_lines: Annotated[bool, typer.Option("--json", help="Every call as a JSON line.")] = False,
+    export_to: Annotated[
+        Path | None,
+        typer.Option("--export", help="Write the judgements with their answers as a recording, for recorded:FILE."),
+    ] = None,
+    stage: Annotated[
+        str | None, typer.Option(metavar="SPEC", help="Export only what this stage asked, as the totals print it.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Export only what this model answered, as the totals print it.")
+    ] = None,
     purge: Annotated[bool, typer.Option("--purge", help="Delete all calls, or those of --query.")] = False,
 ) -> None:
     """Shows the calls a run made, what they cost and how their answers read."""
+    if export_to is None and (stage or model):
+        raise InputError("--stage and --model choose what --export writes: name a file with --export")
+    check_paths({"FILE": file}, {"--export": export_to})
     journal = Journal(file, create=False)
     try:
         if purge:
             tell(f"{journal.purge(query)} calls deleted from {file}")
+        elif export_to is not None:
+            _export(export(journal, __version__, query_id=query, stage=stage, model=model), export_to)
         elif show is not None:
             _show(journal, show)
         elif calls or json_lines:
@@ -47,6 +67,15 @@ def command(
             _totals(journal, query)
     finally:
         journal.close()
+
+
+def _export(found: Export, path: Path) -> None:
+    with open_for_writing(path) as file:
+        recordings.write(file, found.header, found.records)
+    tell(f"{len(found.records)} judgements on {found.queries} queries written to {path}")
+    if found.left_out:
+        tell(f"{found.left_out} calls of an earlier version are not among them: run the same command with this journal "
+             "again, which asks nothing again, and export anew")  # fmt: skip
 
 
 def _totals(journal: Journal, query: str | None) -> None:

@@ -4,6 +4,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import typer
 
+from rerankllm.calibration.cutoff import Cutoff
 from rerankllm.cli.output import tell
 from rerankllm.errors import InputError
 from rerankllm.reranker import DEFAULT_MODEL
@@ -57,8 +58,26 @@ MaxCost: TypeAlias = Annotated[float | None, typer.Option(min=0, metavar="USD", 
 MaxSeconds: TypeAlias = Annotated[
     float | None, typer.Option(min=0, metavar="S", help="Budget: seconds, after which nothing more is sent.")
 ]
+CutoffRule: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RULE",
+        help="Where each ranking stops, by the calibration: auto (the best expected F1), precision=P (the longest list "
+        "expected to be that precise), recall=R (conformal: on average that share of what is relevant is kept). "
+        "Queries left with nothing have not failed: they are named, and listed in OUTPUT.empty.",
+    ),
+]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
 OnError: TypeAlias = Literal["partial", "fallback", "raise"]
+
+
+def cutoff_of(rule: str | None, threshold: float | None) -> Cutoff | None:
+    """The cut-off that the options ask for."""
+    if rule is not None and threshold is not None:
+        raise InputError("--cutoff and --threshold each say where to stop: leave one out")
+    if threshold is not None:
+        rule = f"threshold={threshold}"
+    return None if rule is None else Cutoff.parse(rule)
 
 
 def model_options(

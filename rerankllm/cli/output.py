@@ -9,7 +9,7 @@ from typing import Any, TextIO, cast
 
 import typer
 
-from rerankllm.data import Candidate, Query, Ranking
+from rerankllm.data import Candidate, Cut, Query, Ranking, Result
 from rerankllm.errors import InputError
 from rerankllm.plan import Bound
 from rerankllm.reranker import Reranker
@@ -53,19 +53,39 @@ def estimate_line(reranker: Reranker, queries: Sequence[tuple[Query, Sequence[Ca
 
 
 def rows(ranking: Ranking) -> list[dict[str, Any]]:
-    """One JSON-ready row a result; with its probability and rationale where the strategy says any."""
+    """A row a result; before them, where a cut-off was asked for, one on what it kept, which may be nothing."""
     return [
-        {
-            "query_id": ranking.query.query_id,
-            "doc_id": result.doc_id,
-            "rank": result.rank,
-            "score": result.score,
-            "provenance": result.provenance.value,
-            **({} if result.probability is None else {"probability": result.probability}),
-            **({} if result.rationale is None else {"rationale": result.rationale}),
-        }
-        for result in ranking
+        *([] if ranking.cut is None else [_cut_row(ranking, ranking.cut)]),
+        *result_rows(ranking),
     ]
+
+
+def _cut_row(ranking: Ranking, cut: Cut) -> dict[str, Any]:
+    return {
+        "query_id": ranking.query.query_id,
+        "cutoff": cut.rule,
+        "kept": len(ranking),
+        "dropped": cut.dropped,
+        "expected_precision": cut.expected_precision,
+        "expected_recall": cut.expected_recall,
+    }
+
+
+def result_rows(ranking: Ranking) -> list[dict[str, Any]]:
+    """One JSON-ready row a result, with probability, relevance and rationale where they are known."""
+    return [_row(ranking.query.query_id, result) for result in ranking]
+
+
+def _row(query_id: str, result: Result) -> dict[str, Any]:
+    known = {name: getattr(result, name) for name in ("probability", "relevance", "rationale")}
+    return {
+        "query_id": query_id,
+        "doc_id": result.doc_id,
+        "rank": result.rank,
+        "score": result.score,
+        "provenance": result.provenance.value,
+        **{name: value for name, value in known.items() if value is not None},
+    }
 
 
 def as_json(value: Any, *, indent: int | None = None) -> str:

@@ -7,6 +7,7 @@ import typer
 from rerankllm.cli import options
 from rerankllm.cli.output import as_json
 from rerankllm.errors import InputError
+from rerankllm.estimate import planned
 from rerankllm.plan import Plan
 from rerankllm.reranker import Reranker
 from rerankllm.spec import Stage
@@ -34,7 +35,7 @@ def command(
     stage = Stage.parse(strategy)
     if top_k is not None:
         stage = stage.aiming(top_k)
-    plan = stage.strategy.plan(n)
+    plan = planned(stage, n)
     report: dict[str, Any] = {"strategy": str(stage), "n": n, **_bounds(plan)}
     if model is not None:
         given = options.model_options(model, base_url=base_url)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rerankllm.cli import options
-from rerankllm.cli.output import as_json, rows, tell_notes
+from rerankllm.cli.output import as_json, result_rows, tell_notes
 from rerankllm.cli.progress import ProgressBar
 from rerankllm.errors import InputError
 from rerankllm.formats.lines import read_lines, storable
@@ -53,7 +53,7 @@ def command(
             ranking = reranker.rerank(query, documents, top_k=top_k)
     if truncate is not None:
         ranking = ranking.top(truncate)
-    for result, row in zip(ranking, rows(ranking), strict=True):
+    for result, row in zip(ranking, result_rows(ranking), strict=True):
         if json_lines:
             row |= {"text": result.document.text, **({"title": t} if (t := result.document.title) else {}),
                     **({"metadata": dict(m)} if (m := result.document.metadata) else {})}  # fmt: skip

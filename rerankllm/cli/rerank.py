@@ -9,6 +9,7 @@ import typer
 from rerankllm import __version__
 from rerankllm.budget import Limits
 from rerankllm.cli import options
+from rerankllm.cli.cutting import real_precision, tell_fit
 from rerankllm.cli.interrupt import stopping_in_order
 from rerankllm.cli.output import as_json, check_paths, estimate_line, tell, tell_notes
 from rerankllm.cli.progress import ProgressBar
@@ -25,6 +26,7 @@ rerankllm rerank --run bm25.txt --queries queries.tsv --corpus corpus.jsonl --ou
 rerankllm rerank --run bm25.txt --queries queries.tsv --corpus corpus.jsonl --output reranked.txt
  --model openai:qwen3 --base-url http://localhost:8000/v1 --strategy 'sliding(window=20, stride=10)'
  --qrels qrels.txt --summary summary.json\n
+rerankllm rerank … --strategy pointwise --calibration fit.json --cutoff auto --output best.txt  # see `calibrate`\n
 rerankllm rerank … --model openai:NAME --dry-run  # what it will cost\n
 rerankllm rerank … --model openai:NAME --max-cost 5  # stops in time; see `resume`\n
 [bold]Exit status[/bold]: 0 all ranked, 1 nothing could be done, 3 some queries failed (named on stderr), 130 Ctrl-C.
@@ -86,6 +88,14 @@ def command(
     skip_missing: Annotated[
         bool, typer.Option("--skip-missing", help="Leave out queries and documents that have no text.")
     ] = False,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(help="What `rerankllm calibrate` wrote: says how likely each result is relevant, in --jsonl."),
+    ] = None,
+    cutoff: options.CutoffRule = None,
+    threshold: Annotated[
+        float | None, typer.Option(metavar="P", help="Drop what is relevant with less than this probability.")
+    ] = None,
     quiet: options.Quiet = False,
 ) -> None:
     """Reranks the queries of a run and writes the new run."""
@@ -93,10 +103,12 @@ def command(
     if output is None and not (sample or dry_run):
         raise InputError("--output missing: name the run file to write")
     _check(output, on_error, journal if no_journal else None)
+    rule = options.cutoff_of(cutoff, threshold)
     inputs = {"--run": run, "--queries": queries, "--corpus": corpus, "--requests": requests, "--qrels": qrels}
+    profile = {"--calibration": calibration}
     beside = output.with_name(f"{output.name}.journal") if output is not None else None
     written = {"--output": output, "--jsonl": jsonl, "--summary": summary, "--journal": journal or beside}
-    check_paths(inputs, written)
+    check_paths(inputs | profile, written)
     source = read_source(sample=sample, **{k[2:]: v for k, v in inputs.items()}, skip_missing=skip_missing)
     judgements = read_judgements(source.qrels) if source.qrels is not None else None
     bar = ProgressBar(quiet=quiet)
@@ -105,9 +117,10 @@ def command(
     with Reranker(
         strategy, model, instruction=instruction, passage_tokens=max_passage_tokens, depth=depth, observer=bar,
         options=given, driver="rounds" if batch else None,
-        limits=Limits(max_calls, max_tokens, max_cost, max_seconds),
+        limits=Limits(max_calls, max_tokens, max_cost, max_seconds), calibration=calibration, cutoff=rule,
     ) as reranker:  # fmt: skip
         source.tell_skipped()
+        tell_fit(reranker, source)
         tell_notes(reranker, top_k, min(depth, max(len(candidates) for _, candidates in source.queries)))
         if dry_run:
             typer.echo(estimate_line(reranker, source.queries, top_k))
@@ -123,6 +136,7 @@ def command(
         report = summarize(reranker, writer, source, time.monotonic() - started)
     if judgements is not None:
         report |= before_and_after(judgements, source, writer)
+        report |= real_precision(judgements, writer, reranker)
     if summary is not None:
         summary.write_text(f"{as_json(report, indent=2)}\n", encoding="utf-8")
     tell_summary(report)

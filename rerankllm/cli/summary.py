@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from rerankllm.cli.cutting import cut_off, tell_cut_off
 from rerankllm.cli.output import tell
 from rerankllm.cli.source import Source
 from rerankllm.cli.writer import Writer
@@ -32,6 +33,7 @@ def summarize(reranker: Reranker, writer: Writer, source: Source, seconds: float
         "cost_usd": ledger.cost_usd,
         "strategy": str(reranker.stage),
         "model": ", ".join(reranker.models),
+        **({} if reranker.cutoff is None else {"cutoff": cut_off(reranker, reranker.cutoff, writer)}),
     }
 
 
@@ -56,6 +58,7 @@ def tell_summary(report: Mapping[str, Any]) -> None:
         f"calls ({answers['parsed']} parsed, {answers['repaired']} repaired, {answers['failed']} failed)"
         f"{replayed}, {tokens} tokens, {report['wall_seconds']:.1f} s, {cost}"
     )
+    tell_cut_off(report)
     if "nDCG@10" in report:
         value = report["nDCG@10"]
         tell(f"nDCG@10 {value['before']:.4f} before, {value['after']:.4f} after ({value['queries']} judged queries)")

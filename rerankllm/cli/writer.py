@@ -7,7 +7,7 @@ from typing import Self, TextIO
 
 from rerankllm.cli.options import OnError
 from rerankllm.cli.output import as_json, open_for_writing, rows, tell
-from rerankllm.data import Candidate, Ledger
+from rerankllm.data import Candidate, Cut, Ledger, Ranking
 from rerankllm.drivers.events import Failed, QueryOutcome
 from rerankllm.errors import QueryFailed
 from rerankllm.formats import castorini, trec
@@ -31,6 +31,7 @@ class Writer:
         self.ledger = Ledger()
         self.rankings: dict[str, tuple[str, ...]] = {}
         self.failures: dict[str, str] = {}
+        self.cuts: dict[str, Cut] = {}
         self._output, self._jsonl, self._on_error, self._truncate = output, jsonl, on_error, truncate
         self._files = ExitStack()
         self._opened: dict[Path, TextIO] = {}
@@ -54,6 +55,8 @@ class Writer:
             return
         ranking = outcome if self._truncate is None else outcome.top(self._truncate)
         self.rankings[outcome.query.query_id] = ranking.doc_ids
+        if outcome.cut is not None:
+            self._note_cut(outcome, outcome.cut)
         if run is not None and self._output is not None:
             if self._output.suffix == ".jsonl":
                 castorini.write_ranking(run, ranking)
@@ -63,6 +66,15 @@ class Writer:
         if results is not None:
             results.writelines(f"{as_json(row)}\n" for row in rows(ranking))
             results.flush()
+
+    def _note_cut(self, ranking: Ranking, cut: Cut) -> None:
+        """Notes a query that was cut off; one with nothing left is listed, as a TREC run cannot say that."""
+        query_id = ranking.query.query_id
+        self.cuts[query_id] = cut
+        empty = None if self._output is None else self._file(self._output.with_name(f"{self._output.name}.empty"))
+        if empty is not None and not ranking.results:
+            empty.write(f"{query_id}\n")
+            empty.flush()
 
     def _fail(self, outcome: Failed, candidates: Sequence[Candidate]) -> None:
         query_id = outcome.query.query_id

@@ -10,10 +10,11 @@ from concurrent.futures import Future
 from rerankllm.backends.base import Backend
 from rerankllm.budget import Budget
 from rerankllm.data import Candidate, Query, Ranking
+from rerankllm.drivers.asking import Resolve
 from rerankllm.drivers.desk import Desk
 from rerankllm.drivers.events import Event, QueryOutcome
 from rerankllm.drivers.loop import BackgroundLoop
-from rerankllm.drivers.task import Observer, Resolve, Task
+from rerankllm.drivers.task import Observer, Task
 from rerankllm.errors import RerankError
 from rerankllm.journal import Journal
 from rerankllm.judgements import Steps

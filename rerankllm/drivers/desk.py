@@ -1,13 +1,13 @@
 """What stands between a call and its backend: a journal that may know the answer, a budget that may refuse it."""
 
-from collections.abc import Callable
 from functools import partial
 
 from rerankllm.backends.base import CallFailed, Outcome, Work
 from rerankllm.budget import Admission, Budget
-from rerankllm.drivers.task import Call
+from rerankllm.drivers.task import Call, Keep, ignore
+from rerankllm.formats.recordings import to_record
 from rerankllm.journal import Completed, Journal, content_of
-from rerankllm.judgements import ParseReport
+from rerankllm.judgements import Answer, ParseReport, Prior
 
 
 class Desk:
@@ -35,19 +35,26 @@ class Desk:
         if self.journal is not None:
             outcome = self.journal.recall(call.place, content, work, call.task.reused)
             if outcome is not None:
-                call.task.receive(call, outcome)
+                call.task.receive(call, outcome, partial(self._hear, call, outcome), replayed=True)
                 return None
         return Ticket(self, call, work, content)
 
-    def keep(self, ticket: "Ticket", outcome: Outcome) -> Callable[[ParseReport], None]:
-        """What writes the outcome down, once it is known how the answer read."""
+    def keep(self, ticket: "Ticket", outcome: Outcome) -> Keep:
+        """What writes the outcome down, once it is known what the answer is and how it read."""
         return partial(self._record, ticket, outcome)
 
-    def _record(self, ticket: "Ticket", outcome: Outcome, report: ParseReport) -> None:
+    def _record(self, ticket: "Ticket", outcome: Outcome, answer: Answer, report: ParseReport) -> None:
         if self.journal is not None:
             call = ticket.call
             completed = Completed(call.judgement, ticket.work, call.judge.backend, outcome, report)
             self.journal.record(call.place, ticket.content, completed)
+            self._hear(call, outcome, answer, report)
+
+    def _hear(self, call: Call, outcome: Outcome, answer: Answer, report: ParseReport) -> None:
+        if self.journal is None or isinstance(outcome, CallFailed) or isinstance(call.judgement, Prior):
+            return
+        record = to_record(call.judgement, answer, report, outcome.usage)
+        self.journal.hear(call.place, call.judge.described, record)
 
 
 class Ticket:
@@ -72,7 +79,7 @@ class Ticket:
             return None
         admission = self._desk.budget.admit(self.call.judge.backend, self.work)
         if isinstance(admission, str):
-            self.call.task.receive(self.call, CallFailed(admission, attempts=0), lambda _: None)
+            self.call.task.receive(self.call, CallFailed(admission, attempts=0), ignore)
             return None
         return admission
 

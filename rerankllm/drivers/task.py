@@ -6,34 +6,22 @@ from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Protocol
 
-from rerankllm.backends.base import Backend, CallFailed, Outcome, Reply, Response, Work
+from rerankllm.backends.base import CallFailed, Outcome, Reply, Work
 from rerankllm.data import Candidate, Ledger, Provenance, Query, Ranking, Usage, float32
+from rerankllm.drivers.asking import Judge, Resolve, asking
 from rerankllm.drivers.events import Event, Failed, Finished, Judged, QueryOutcome, Started
 from rerankllm.errors import InputError, QueryFailed
 from rerankllm.journal import Place
-from rerankllm.judgements import Answer, Ask, Failure, Judgement, ParseReport, Status, Steps, Unanswered, slots_of
+from rerankllm.judgements import Answer, Failure, Judgement, ParseReport, Status, Steps, Unanswered, slots_of
 
-
-class Judge(Protocol):
-    """Whoever answers one kind of judgement: a backend, and the elicitation in front of it."""
-
-    @property
-    def backend(self) -> Backend: ...
-
-    def prepare(self, judgement: Judgement) -> Work:
-        """The work for the backend. Raises InputError when there can be none, such as a prompt that does not fit."""
-        ...
-
-    def read(self, judgement: Judgement, outcome: Response | Reply) -> tuple[Answer | Unanswered, ParseReport]:
-        """The answer in what came back."""
-        ...
-
-
-Resolve = Callable[[Ask, type], Judge]
 Observer = Callable[[Event], None]
-Keep = Callable[[ParseReport], None]
+Keep = Callable[[Answer, ParseReport], None]
+
+
+def ignore(answer: Answer, report: ParseReport) -> None:
+    """Keeps nothing."""
+    del answer, report
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +77,7 @@ class Task:
         self.future: Future[QueryOutcome] = Future()
         self.calls: list[Call] = []
         self._candidates = candidates
-        self._steps = steps
-        self._resolve = resolve
+        self._steps = asking(steps, resolve)
         self._observe = observer
         self._answers: list[Answer] = []
         self._missing = 0
@@ -104,23 +91,22 @@ class Task:
         self._observe(Started(self.query, len(self._candidates)))
         self._advance(None)
 
-    def receive(self, call: Call, outcome: Outcome, keep: Keep | None = None) -> None:
+    def receive(self, call: Call, outcome: Outcome, keep: Keep, *, replayed: bool = False) -> None:
         """Takes the outcome of one of `calls`; the last one moves the generator on.
 
         Args:
             call: The call.
             outcome: What came of it.
-            keep: Told how the answer read before anything else happens, even if nobody waits for it any more; None
-                for an outcome that was kept before.
+            keep: Told the answer and how it read before anything else happens, even if nobody waits for it any more.
+            replayed: Whether it was paid for before.
         """
         try:
             answer, report = self._read_outcome(call, outcome)
-            if keep is not None:
-                keep(report)
+            keep(answer, report)
             if self.future.done():
                 self.calls = []
                 return
-            self._account(call, outcome, report, replayed=keep is None)
+            self._account(call, outcome, report, replayed=replayed)
         except Exception as error:  # noqa: BLE001  # belongs to whoever waits for this query
             self.abort(error)
             return
@@ -151,8 +137,8 @@ class Task:
                 self._finish(self._compose(stop.value))
                 return
             self.calls = [
-                Call(self, Place(self.key, self._step, item), judgement, self._resolve(batch, type(judgement)))
-                for item, judgement in enumerate(batch.judgements)
+                Call(self, Place(self.key, self._step, item), judgement, judge)
+                for item, (judgement, judge) in enumerate(batch)
             ]
             self._step += 1
             self._answers = [None] * len(self.calls)

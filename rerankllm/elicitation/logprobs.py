@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rerankllm.backends.base import Capabilities, ReadLabels, Request, Response, Tokenizer, log_sum_exp
 from rerankllm.data import float32
 from rerankllm.elicitation import labels as label_sets
 from rerankllm.elicitation.base import Elicitor, Settings, check_labels, refuse
+from rerankllm.elicitation.prior import Contextual, PriorKind, less
 from rerankllm.elicitation.prompts import PromptBuilder
 from rerankllm.elicitation.templates import Label, Template, Wanted, load
 from rerankllm.errors import CapabilityError, TemplateError
@@ -37,11 +38,19 @@ class Labels:
     al. 2023 ("Beyond yes and no", section 3.2). Templates that read logits score by their sum, each times its label's
     value: for one label of value 1 that is RankT5's (Zhuang et al. 2022, section 4).
 
+    Models like some labels and some places better than others, whatever stands there. With a prior, the label's
+    log-probability in the same prompt without content is taken off each (contextual calibration, Zhao et al. 2021,
+    section 5): for one call more a number of documents (`empty`, the same for all queries, which share it), or a query
+    and number of documents (`documents`). For text answers, `psc` shuffles instead.
+
     Attributes:
         prompt: Template name; `default` is the one called `labels`.
+        prior: What is without content in the prompt that tells what labels are worth by themselves: `documents`, or
+            `empty` for the query too.
     """
 
     prompt: str = "default"
+    prior: PriorKind | None = None
 
     def bind(self, judgement: type, tokenizer: Tokenizer, capabilities: Capabilities, settings: Settings) -> Elicitor:
         """The elicitor for `Permute`, `Compare`, `Score` or `Select`."""
@@ -58,12 +67,17 @@ class Labels:
                 f"template {template.name} reads logits, which this backend does not give; use a model in this process "
                 "(hf:), or another template"
             )
+        if template.read == "logits" and self.prior:
+            raise TemplateError(f"template {template.name} reads logits, not log-probabilities: leave the prior out")
         builder = PromptBuilder(template, tokenizer, capabilities, settings.instruction, settings.passage_tokens)
         if judgement is Permute:
-            return _Order(builder)
-        if judgement is Select:
-            return _Selection(_Order(builder))
-        return _Choice(template, builder, choice_tokens(template, builder, builder.opening(label_sets.letters(2))))
+            inner: _Order | _Selection | _Choice = _Order(builder)
+        elif judgement is Select:
+            inner = _Selection(_Order(builder))
+        else:
+            opening = builder.opening(label_sets.letters(2))
+            inner = _Choice(template, builder, choice_tokens(template, builder, opening))
+        return inner if self.prior is None else Contextual(inner, self.prior)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +85,7 @@ class _Order:
     """Elicits `Permute`: documents by the log-probability of their letter."""
 
     builder: PromptBuilder
+    own: tuple[float, ...] = ()
     _sets: dict[int, ReadLabels] = field(default_factory=dict)
 
     def prepare(self, judgement: Judgement) -> Request:
@@ -80,7 +95,7 @@ class _Order:
     def read(self, judgement: Judgement, response: Response) -> tuple[Answer | Unanswered, ParseReport]:
         by_value: dict[float, list[str]] = {}
         omitted: list[str] = []
-        for doc, value in zip(judgement.docs, response.logprobs, strict=True):
+        for doc, value in zip(judgement.docs, less(response.logprobs, self.own), strict=True):
             if math.isnan(value):
                 omitted.append(doc.doc_id)
             else:
@@ -92,6 +107,10 @@ class _Order:
         repairs = {"missing": len(omitted)} if omitted else {}
         report = ParseReport(Status.REPAIRED if repairs else Status.PARSED, repairs)
         return WeakOrder(groups, tuple(omitted)), report
+
+    def given(self, own: tuple[float, ...]) -> "_Order":
+        """The same, with what the labels are worth by themselves."""
+        return replace(self, own=own)
 
     def want(self, n: int) -> ReadLabels:
         """Which labels are read where n documents are shown."""
@@ -134,6 +153,10 @@ class _Selection:
         missing = judgement.m - len(named)
         return named, ParseReport(Status.REPAIRED, {"missing": missing}) if missing > 0 else ParseReport()
 
+    def given(self, own: tuple[float, ...]) -> "_Selection":
+        """The same, with what the labels are worth by themselves."""
+        return replace(self, order=self.order.given(own))
+
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
@@ -142,6 +165,7 @@ class _Choice:
     template: Template
     builder: PromptBuilder
     want: ReadLabels
+    own: tuple[float, ...] = ()
 
     def prepare(self, judgement: Judgement) -> Request:
         shown = label_sets.letters(len(judgement.docs))
@@ -157,9 +181,14 @@ class _Choice:
         if self.want.raw:
             pairs = zip(self.template.choices, values, strict=True)
             return sum(label.value * value for label, value in pairs), ParseReport()
+        values = less(values, self.own)
         repairs = {"unreported label": unreported} if unreported else {}
         report = ParseReport(Status.REPAIRED if repairs else Status.PARSED, repairs)
         return expected_value(self.template.choices, values), report
+
+    def given(self, own: tuple[float, ...]) -> "_Choice":
+        """The same, with what the labels are worth by themselves."""
+        return replace(self, own=own)
 
 
 def expected_value(choices: Sequence[Label], logprobs: Sequence[float]) -> float:

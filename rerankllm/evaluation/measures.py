@@ -38,7 +38,7 @@ def per_query(
 
     Args:
         qrels: Grades by query and document id.
-        rankings: Document ids by query id, best first.
+        rankings: Document ids by query id, best first; an empty one is worth 0.
         measures: From `parse_measures`.
 
     Returns:
@@ -48,7 +48,8 @@ def per_query(
 
     judged = {query_id: dict(grades) for query_id, grades in qrels.items() if query_id in rankings}
     run = {query_id: {doc_id: float(-place) for place, doc_id in enumerate(rankings[query_id])} for query_id in judged}
-    values: dict[str, dict[str, float]] = {query_id: {} for query_id in judged}
+    nothing = {str(measure): 0.0 for measure in measures}
+    values = {query_id: {} if rankings[query_id] else dict(nothing) for query_id in judged}
     if not judged:
         return values
     try:
