@@ -21,10 +21,11 @@ from rerankllm.drivers.task import Observer
 from rerankllm.elicitation.base import Settings
 from rerankllm.errors import InputError, QueryFailed
 from rerankllm.estimate import Estimate, Sizes, estimate
+from rerankllm.formats.demonstrations import read_demonstrations
 from rerankllm.formats.join import join
 from rerankllm.inputs import AnyDocument, to_candidates, to_query
 from rerankllm.journal import Journal
-from rerankllm.judgements import within
+from rerankllm.judgements import Compare, within
 from rerankllm.panel import Panel, model_named_by
 from rerankllm.plan import Plan
 from rerankllm.runs import Run, with_unread
@@ -46,6 +47,8 @@ class Reranker:
         model: `kind:name[?key=value&…]`; the embedded model when None.
         instruction: What counts as relevant, for prompts that show it.
         passage_tokens: Cut of every passage; the template's own when None.
+        demonstrations: Worked examples for comparisons, instead of the template's own: JSON lines or a folder with
+            judged queries, as `rerankllm.formats.demonstrations` reads them.
         depth: Candidates a query that are read; the rest follow in input order, marked unread.
         driver: `rounds` or `concurrent`; the one that suits the model when None. Rankings do not depend on it.
         observer: Called with every event while queries run, on another thread.
@@ -66,6 +69,7 @@ class Reranker:
         *,
         instruction: str | None = None,
         passage_tokens: int | None = None,
+        demonstrations: str | Path | None = None,
         depth: int | None = None,
         driver: DriverName | None = None,
         observer: Observer | None = None,
@@ -80,10 +84,14 @@ class Reranker:
         stage = Stage.parse(strategy) if isinstance(strategy, str) else strategy
         if model and stage and stage.model and stage.model != model:
             raise InputError(f"the strategy names the model {stage.model}, and {model} is given too: leave one out")
+        examples = () if demonstrations is None else read_demonstrations(demonstrations)
         self.model = model or (stage and model_named_by(stage)) or DEFAULT_MODEL
-        self._panel = Panel(self.model, Settings(instruction, passage_tokens), options or {})
+        self._panel = Panel(self.model, Settings(instruction, passage_tokens, examples), options or {})
         self.defaulted = stage is None
         self.stage = self._panel.complete(stage or Stage.parse(self._panel.backend.default_strategy))
+        if examples and Compare not in self.stage.strategy.asks:
+            asked = ", ".join(kind.__name__ for kind in self.stage.strategy.asks)
+            raise InputError(f"demonstrations are worked comparisons, and this strategy asks {asked}: leave them out")
         self.depth = depth
         self._budget = Budget(limits)
         for backend in self._panel.backends:

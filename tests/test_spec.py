@@ -170,8 +170,8 @@ def test_a_strategy_of_ones_own_is_one_registration():
             "combined([pointwise / likelihood, prp(top_k=5) @ openai:x], depths=[50, 10], aggregate=rrf)"
         )
         printed = (
-            "combined(stages=[pointwise / likelihood(prompt=default), prp(sort=heap, top_k=5, rounds=20, calibrate=logodds) @ openai:x], "
-            "depths=[50, 10], aggregate=rrf(k=60))"
+            "combined(stages=[pointwise / likelihood(prompt=default), "
+            "prp(sort=heap, top_k=5, rounds=20, calibrate=logodds) @ openai:x], depths=[50, 10], aggregate=rrf(k=60))"
         )
         assert str(stage) == printed
         assert Stage.parse(printed) == stage

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from rerankllm.backends.base import Capabilities, ReadLabels, Request, Response, Tokenizer, log_sum_exp
 from rerankllm.data import float32
 from rerankllm.elicitation import labels as label_sets
-from rerankllm.elicitation.base import Elicitor, Settings, check_labels, refuse
+from rerankllm.elicitation.base import Elicitor, Settings, builder_for, check_labels, refuse
 from rerankllm.elicitation.prompts import PromptBuilder
 from rerankllm.elicitation.templates import Template, Wanted, load
 from rerankllm.errors import CapabilityError, TemplateError
@@ -57,7 +57,7 @@ class Labels:
                 f"template {template.name} reads logits, which this backend does not give; use a model in this process "
                 "(hf:), or another template"
             )
-        builder = PromptBuilder(template, tokenizer, capabilities, settings.instruction, settings.passage_tokens)
+        builder = builder_for(template, judgement, tokenizer, capabilities, settings)
         if judgement is Permute:
             return _Order(builder)
         if judgement is Select:

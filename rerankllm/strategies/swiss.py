@@ -17,9 +17,10 @@ from rerankllm.strategies.swiss_pairing import swiss_cost, swiss_pairs
 class Swiss:
     """Each round, neighbours in the standing that have not met; each gains p(win) − ½ points.
 
-    A sure win is half a point, a tie nothing. Counting wins above even rather than wins is the same where all play as often, and fair where n is odd and one
-    document a round plays twice. Equal points are parted by Buchholz (the sum of the opponents' points), then by the
-    first stage. Where pairs are shown in one order, who is shown first alternates.
+    A sure win is half a point, a tie nothing. Counting wins above even rather than wins is the same where all play as
+    often, and fair where n is odd and one document a round plays twice. Equal points are parted by Buchholz (the sum
+    of the opponents' points), then by the first stage. Where pairs are shown in one order, who is shown first
+    alternates.
 
     Cost: ⌈n/2⌉ comparisons a round until everyone has met everyone; for n = 100 in 7 rounds and one order 350 calls
     and 700 slots. Promises nothing: places apart from the first need more rounds than ⌈log₂ n⌉.

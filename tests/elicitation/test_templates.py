@@ -31,7 +31,8 @@ def rendered(name, capabilities, instruction, wanted=THE_BEST):
     template = load(judgement, short)
     docs = DOCS[: {"score": 1, "compare": 2}.get(judgement, 3)]
     labels = numbers(len(docs)) if template.labels == "numbers" else letters(len(docs))
-    builder = PromptBuilder(template, WordTokenizer(), capabilities, instruction)
+    examples = template.demonstrations
+    builder = PromptBuilder(template, WordTokenizer(), capabilities, instruction, demonstrations=examples)
     prompt = builder.build(QUERY, docs, labels, reserve=10, wanted=wanted)
     if isinstance(prompt, ChatPrompt):
         return "".join(f"=== {message.role}\n{message.content}\n" for message in prompt.messages)
