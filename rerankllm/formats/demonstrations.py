@@ -5,7 +5,7 @@ from pathlib import Path
 from rerankllm.calibration.demonstrations import Demonstration, draw
 from rerankllm.errors import InputError
 from rerankllm.formats import beir, trec
-from rerankllm.formats.lines import FilePath, excerpt_of, expected, read_objects
+from rerankllm.formats.lines import FilePath, excerpt_of, expected, read_objects, storable
 
 TEXTS = ("query", "better", "worse")
 
@@ -31,10 +31,12 @@ def read_demonstrations(path: FilePath) -> tuple[Demonstration, ...]:
 def _listed(path: FilePath) -> tuple[Demonstration, ...]:
     found: list[Demonstration] = []
     for number, record in read_objects(path):
-        texts = [record.get(name) for name in TEXTS]
-        if not all(isinstance(text, str) and text.strip() for text in texts):
+        texts = {name: record.get(name) for name in TEXTS}
+        if not all(isinstance(text, str) and text.strip() for text in texts.values()):
             raise expected(path, number, '"query", "better" and "worse" to be texts', excerpt_of(record))
-        found.append(Demonstration(*map(str, texts), str(record.get("query_id", ""))))
+        found.append(
+            Demonstration(**{k: storable(str(v)) for k, v in texts.items()}, query_id=str(record.get("query_id", "")))
+        )
     return tuple(found)
 
 
