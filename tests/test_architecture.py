@@ -52,13 +52,16 @@ LAYERS = {
     "estimate": BASICS | {"budget", "drivers.task", "panel", "spec"},
     "parity": BASICS | {"backends.base", "elicitation", "panel", "registry"},
     "runs": {"data", "drivers.events"},
+    "diagnose": BASICS | {"calibration", "drivers.events", "reranker", "spec"},
     "reranker": BASICS
     | {"backends.base", "budget", "drivers", "elicitation", "estimate", "formats", "inputs", "journal", "panel"}
     | {"runs", "spec"},
     "cli": {
         "",
         "budget",
+        "calibration",
         "data",
+        "diagnose",
         "drivers.events",
         "elicitation",
         "errors",

@@ -12,6 +12,7 @@ from rerankllm.aggregation.base import Vote
 from rerankllm.aggregation.borda import Borda
 from rerankllm.aggregation.bradley_terry import BradleyTerry
 from rerankllm.calibration.order import logodds
+from rerankllm.data import float32
 from rerankllm.errors import QueryFailed, SpecError
 from rerankllm.judgements import (
     Ask,
@@ -111,7 +112,7 @@ def test_sharing_changes_no_ranking(spec, n, seed, make_candidates, play, query)
     alone = [play(stage.strategy.rank(query, candidates), judge(seed)) for stage in strategy.rankers]
     together = play(strategy.rank(query, candidates), judge(seed))
     ids = [c.doc_id for c in candidates]
-    scores = strategy.aggregate.scores(ids, [Vote.of(played.ranking.doc_ids) for played in alone])
+    scores = list(map(float32, strategy.aggregate.scores(ids, [Vote.of(played.ranking.doc_ids) for played in alone])))
     assert together.ranking.doc_ids == tuple(sorted(ids, key=lambda i: -scores[ids.index(i)]))
     if "@" not in spec:
         everything = sum((asked(played) for played in alone), Counter())
