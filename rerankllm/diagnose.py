@@ -22,8 +22,8 @@ from rerankllm.calibration.diagnostics import (
     self_agreement,
 )
 from rerankllm.calibration.order import FORMS, Form
-from rerankllm.data import Candidate, Query
-from rerankllm.drivers.events import Event, Judged
+from rerankllm.data import Candidate, Ledger, Query
+from rerankllm.drivers.events import Event, Failed, Judged
 from rerankllm.errors import InputError
 from rerankllm.judgements import Answer, Compare, Failure, Judgement, Permute, Status, Steps, T, Unanswered
 from rerankllm.reranker import Reranker
@@ -136,6 +136,38 @@ class Answers:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What became of the questions.
+
+    Attributes:
+        failed: Why queries have calls without an answer, by id; an answer that cannot be used is one all the same.
+        ledger: What they cost.
+    """
+
+    failed: Mapping[str, str]
+    ledger: Ledger
+
+
+def ask(reranker: Reranker, queries: Sequence[tuple[Query, Sequence[Candidate]]], answers: Answers) -> Asked:
+    """Asks everything, kind by kind: that a strategy can rank by the answers is not needed.
+
+    Args:
+        reranker: Of a stage from `probe`.
+        queries: With the candidates to ask about.
+        answers: An observer of the reranker.
+    """
+    failed: dict[str, str] = {}
+    ledger = Ledger()
+    for part in reranker.parts():
+        for outcome, (query, candidates) in zip(part.stream(queries), queries, strict=True):
+            ledger += outcome.ledger
+            answered = [e for e in answers.judged[query.query_id] if type(e.judgement) in part.stage.strategy.asks]
+            if isinstance(outcome, Failed) and len(answered) < part.plan(len(candidates)).calls.high:
+                failed[query.query_id] = outcome.reason
+    return Asked(failed, ledger)
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """What was answered about one query."""
 
@@ -190,7 +222,7 @@ class Seen:
         for sort in SORTS:
             strategy = Stage.parse(f"prp(sort={sort}, top_k={max(1, len(candidates))}, calibrate={form})").strategy
             steps = strategy.rank(Query("", ""), candidates)
-            orders[sort] = _settled(steps, lambda judgement: answers[judgement.docs]).doc_ids
+            orders[sort] = settled(steps, lambda judgement: answers[judgement.docs]).doc_ids
         return orders
 
 
@@ -237,7 +269,7 @@ def _failed(answer: Answer | Unanswered) -> bool:
     return isinstance(answer, Unanswered) and answer.failure is Failure.CALL
 
 
-def _settled(steps: Steps[T], answer: Callable[[Judgement], Answer]) -> T:
+def settled(steps: Steps[T], answer: Callable[[Judgement], Answer]) -> T:
     """Runs a strategy on answers that are there already."""
     answers: list[Answer] | None = None
     while True:

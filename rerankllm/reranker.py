@@ -6,6 +6,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
+from copy import copy
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
@@ -29,7 +30,7 @@ from rerankllm.judgements import Compare, within
 from rerankllm.panel import Panel, model_named_by
 from rerankllm.plan import Plan
 from rerankllm.runs import Run, with_unread
-from rerankllm.spec import Stage
+from rerankllm.spec import Stage, inner_stages
 
 DEFAULT_MODEL = "llamacpp:smollm2"
 LIVE_QUERIES, LIVE_CALLS = 256, 200_000
@@ -214,6 +215,13 @@ class Reranker:
     def estimate_any(self, n: int) -> Estimate:
         """Tokens and money for one query of `n` documents of any length: bounds."""
         return estimate(self._panel, self.stage, {n if self.depth is None else min(n, self.depth): 1}, Sizes())
+
+    def parts(self) -> "list[Reranker]":
+        """One for each stage inside, on the same models, journal and budget; only this one is to be closed."""
+        found = [copy(self) for _ in inner_stages(self.stage.strategy)]
+        for part, stage in zip(found, inner_stages(self.stage.strategy), strict=True):
+            part.stage = stage
+        return found
 
     def keep(self, journal: str | Path | Journal) -> Journal:
         """Keeps every completed call of the queries that follow in `journal`, and asks nothing again that it holds.

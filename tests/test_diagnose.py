@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from scripted_server import Answer, ScriptedServer
+from scripted_server import Answer, ScriptedServer, Status
 
 SOURCE = ("--depth", "6", "--shuffles", "3")
 CALLS = 6 * 5 + 3
@@ -95,6 +95,25 @@ def test_what_a_model_cannot_be_asked_is_left_out_and_said(cli, judged, tmp_path
     assert found["compared"]["margin"] is None  # words have no log-odds
     assert table["mean p(first shown wins)"].startswith("1.000")
     assert table["order inconsistency"].startswith("1.000")
+
+
+def test_answers_that_cannot_be_used_are_a_finding_and_lost_calls_a_failure(cli, judged, tmp_path):
+    options, _ = judged
+    with ScriptedServer(lambda body, n: Answer("no idea")) as server:
+        model = f"openai:scripted?base_url={server.url}"
+        arguments = (*options, "--model", model, "--elicitation", "text", "--max-calls", CALLS)
+        found, table, _ = diagnose(cli, tmp_path, *arguments)
+        assert found["failures"] == {}
+        assert found["compared"]["malformed"] == {"count": 30, "of": 30}
+        assert found["lists"]["malformed"] == {"count": 3, "of": 3}
+        assert table["order inconsistency"] == "–\t0 of 0 pairs"
+    with ScriptedServer(lambda body, n: Answer("A") if n < 20 else Status(500)) as server:
+        model = f"openai:scripted?base_url={server.url}&retries=0"
+        arguments = (*options, "--model", model, "--elicitation", "text", "--max-calls", CALLS)
+        status, out, err = cli("diagnose", *arguments)
+        assert status == 3
+        assert "query q0 failed: " in err
+        assert "order inconsistency" in out
 
 
 def test_a_judge_that_can_be_asked_nothing(cli, judged):

@@ -14,8 +14,8 @@ from rerankllm.cli import options, plots
 from rerankllm.cli.output import as_json, check_paths, estimate_line, tell
 from rerankllm.cli.progress import ProgressBar
 from rerankllm.cli.source import read_source
-from rerankllm.diagnose import PROBES, Answers, Diagnosis, probe, within_budget
-from rerankllm.drivers.events import Event, Failed
+from rerankllm.diagnose import PROBES, Answers, Diagnosis, ask, probe, within_budget
+from rerankllm.drivers.events import Event
 from rerankllm.errors import CapabilityError, TemplateError
 from rerankllm.reranker import Reranker
 
@@ -99,22 +99,21 @@ def command(
             return
         calls = sum(reranker.plan(len(candidates)).calls.high for _, candidates in chosen)
         with bar.showing(len(chosen), calls):
-            outcomes = list(reranker.stream(chosen))
+            asked = ask(reranker, chosen, answers)
         models = ", ".join(reranker.models)
-    failures = {o.query.query_id: o.reason for o in outcomes if isinstance(o, Failed)}
     diagnosis = answers.diagnosis(chosen)
     for name, value, of in rows(diagnosis):
         typer.echo(f"{name}\t{value}\t{of}")
     if json_file is not None:
-        ledger = sum((outcome.ledger for outcome in outcomes[1:]), outcomes[0].ledger)
-        head = {"model": models, "stage": str(reranker.stage), "calls": ledger.calls, "replayed": ledger.replayed}
-        report = {**head, "failures": failures, **dataclasses.asdict(diagnosis)}
+        paid = {"calls": asked.ledger.calls, "replayed": asked.ledger.replayed}
+        head = {"model": models, "stage": str(reranker.stage), **paid, "failures": asked.failed}
+        report = {**head, **dataclasses.asdict(diagnosis)}
         json_file.write_text(f"{as_json(report, indent=2)}\n", encoding="utf-8")
     if plot is not None:
         plots.draw(diagnosis, plot, models)
-    for query_id, reason in failures.items():
+    for query_id, reason in asked.failed.items():
         tell(f"query {query_id} failed: {reason}")
-    if failures:
+    if asked.failed:
         raise typer.Exit(PARTIAL)
 
 
