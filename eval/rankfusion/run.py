@@ -291,10 +291,12 @@ def main() -> None:
     parser.add_argument("--journal", type=Path, help="calls are kept here, and not paid for again")
     parser.add_argument("--max-calls", type=int, default=1_000_000)
     parser.add_argument("--demonstrations", action="store_true", help="ask behind a worked example too")
+    parser.add_argument("--queries", type=int, help="only so many of the first queries")
     parser.add_argument("--name", help="of the results")
     parser.add_argument("--full-sorts", type=int, metavar="N", help="only count what sorting N documents takes")
     args = parser.parse_args()
     collection = Collection(args.data)
+    del collection.queries[args.queries or len(collection.queries) :]
     if args.full_sorts:
         print("\n".join(full_sorts(collection, args.model, args.full_sorts)))
         return
