@@ -30,7 +30,8 @@ class Prp:
     3.2–3.4. What the two orders say together is `calibrate`'s business. Their paper's rule is `agree`: a document wins
     when both orders say so, and disagreement is a tie. The default weighs them by their log-odds, which leaves no ties
     and costs no more calls; answers in words have no odds, and for those it is the same as `agree`. An answer that
-    names neither is a tie. Ties keep the first stage's order.
+    names neither is a tie. Ties keep the first stage's order: with a judge that knows next to nothing they are worth
+    having, and `agree` is safer (eval/rankfusion).
 
     Cost in prompts, two a comparison, with k = min(top_k, n):
 
