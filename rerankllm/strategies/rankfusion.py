@@ -29,11 +29,12 @@ class RankFusion:
     1 − p(win): `rankfusion([prp(sort=allpair)], aggregate=bradley_terry, votes=comparisons)` is Bradley–Terry on all
     pairs.
 
-    Cost: at most the sum of the rankers', which are under way side by side where they ask the same model in the same
-    way, and one after the other where not. At least what connects all documents, where rankers compare two at a time;
-    one judgement elsewhere, since a ranker may repeat itself and another may ask nothing new. Equal scores keep the
-    first stage's order. Settles the whole list where every ranker does and Borda counts; a shorter prefix is not safe,
-    as equal documents at its edge may be in that of one ranker only.
+    Cost: at most the sum of the rankers', and no more than n(n−1) comparisons for each way of asking. Rankers run side
+    by side where they ask the same model in the same way, and one after the other where not. At least what connects
+    all documents, where rankers compare two at a time; one judgement elsewhere, since a ranker may repeat itself and
+    another may ask nothing new. Equal scores keep the first stage's order. Settles the whole list where every ranker
+    does and Borda counts; a shorter prefix is not safe, as equal documents at its edge may be in that of one ranker
+    only.
 
     Attributes:
         rankers: Strategies, each with its own elicitation and model if it names them.
@@ -94,15 +95,19 @@ class RankFusion:
         """What each ranker takes; the fewest calls are counted with the ranker that needs most."""
         plans = [stage.strategy.plan(n) for stage in self.rankers]
         fewest = [_fewest(stage, plan, n) for stage, plan in zip(self.rankers, plans, strict=True)]
-        most = fewest.index(max(fewest))
-        shares = []
-        for i, plan in enumerate(plans):
-            calls, slots = fewest[i] if i == most else (0, 0)
-            shares.append(
-                Plan(
-                    Bound(calls, plan.calls.high), Bound(min(1, calls), plan.rounds.high), Bound(slots, plan.slots.high)
-                )
-            )
+        neediest = fewest.index(max(fewest))
+        untold: dict[tuple[str, str | None], int] = {}
+        shares: list[Plan] = []
+        for i, (stage, plan) in enumerate(zip(self.rankers, plans, strict=True)):
+            calls, slots = plan.calls.high, plan.slots.high
+            if _only_compares(stage):
+                (judge,) = _judges(stage)
+                calls = min(calls, untold.setdefault(judge, n * (n - 1)))
+                untold[judge] -= calls
+                slots = 2 * calls
+            low = fewest[i] if i == neediest else (0, 0)
+            rounds = Bound(min(1, low[0]), plan.rounds.high)
+            shares.append(Plan(Bound(min(low[0], calls), calls), rounds, Bound(min(low[1], slots), slots)))
         return list(zip(self.rankers, shares, strict=True))
 
     def aiming(self, top_k: int) -> "RankFusion":
@@ -142,10 +147,15 @@ def _comparisons(pool: Pool, form: Form) -> Iterator[Vote]:
 
 def _fewest(stage: Stage, plan: Plan, n: int) -> tuple[int, int]:
     """Calls and slots of the different judgements that a ranker makes at least."""
-    if tuple(stage.strategy.asks) == (Compare,) and not inner_stages(stage.strategy):
+    if _only_compares(stage):
         calls = max(0, min(plan.calls.low, n - 1))
         return calls, 2 * calls
     return min(1, plan.calls.low), min(1, plan.slots.low)
+
+
+def _only_compares(stage: Stage) -> bool:
+    """Whether a stage asks, itself, for comparisons and nothing else."""
+    return tuple(stage.strategy.asks) == (Compare,) and not inner_stages(stage.strategy)
 
 
 def _judges(stage: Stage) -> set[tuple[str, str | None]]:

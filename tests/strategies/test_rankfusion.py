@@ -138,6 +138,13 @@ def test_ideal_where_promised(n, levels, seed, make_candidates, play, query):
     assert Stage.parse("rankfusion([prp(top_k=10)])").strategy.settles(30) is None
 
 
+def test_no_plan_has_more_comparisons_than_there_are():
+    spec = "rankfusion([prp(sort=heap, top_k=20), prp(sort=bubble, top_k=20), prp(sort=allpair) @ oracle:other])"
+    plan = Stage.parse(spec).strategy.plan(20)
+    assert plan.calls == (19, 2 * 20 * 19)
+    assert plan.slots == (2 * 19, 4 * 20 * 19)
+
+
 def test_heap_and_bubble_share_a_pool(make_candidates, play, query):
     spec = "rankfusion([prp(sort=heap, top_k=20), prp(sort=bubble, top_k=20)])"
     both = play(Stage.parse(spec).strategy.rank(query, make_candidates(20)), judge(1))
