@@ -308,6 +308,8 @@ def within(stage: StageLike, steps: Steps[T]) -> Steps[T]:
 def in_parallel(*tracks: Steps[T]) -> Steps[list[T]]:
     """Runs several generators side by side: the asks they make at the same time are one batch each round.
 
+    Where they go to different elicitations or models there is one batch for each, one after the other.
+
     Returns:
         What each returned, in order.
     """
@@ -325,14 +327,13 @@ def in_parallel(*tracks: Steps[T]) -> Steps[list[T]]:
     for index in range(len(tracks)):
         step(index, None)
     while waiting:
-        asks = dict(waiting)
-        first = next(iter(asks.values()))
-        if any((a.elicitation, a.model) != (first.elicitation, first.model) for a in asks.values()):
-            raise ValueError("tracks that run in parallel must ask the same elicitation and model")
-        merged = tuple(j for a in asks.values() for j in a.judgements)
-        answers = yield Ask(merged, first.elicitation, first.model)
-        start = 0
-        for index, a in asks.items():
-            step(index, answers[start : start + len(a.judgements)])
-            start += len(a.judgements)
+        groups: dict[tuple[Any, str | None], dict[int, Ask]] = {}
+        for index, a in waiting.items():
+            groups.setdefault((a.elicitation, a.model), {})[index] = a
+        for (elicitation, model), asks in groups.items():
+            answers = yield Ask(tuple(j for a in asks.values() for j in a.judgements), elicitation, model)
+            start = 0
+            for index, a in asks.items():
+                step(index, answers[start : start + len(a.judgements)])
+                start += len(a.judgements)
     return [results[index] for index in range(len(tracks))]

@@ -1,7 +1,7 @@
 """Which backend and which elicitation answer a judgement: the place where the axes meet."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 from rerankllm.backends.base import Backend, Reply, Response, Work
@@ -179,7 +179,10 @@ class Panel:
             )
             for (_, elicitation, kind), judge in self._judges.items()
         ]
-        return [self._settings.instruction, self._settings.passage_tokens, *sorted(judges)]
+        examples = (
+            [[astuple(example) for example in self._settings.demonstrations]] if self._settings.demonstrations else []
+        )
+        return [self._settings.instruction, self._settings.passage_tokens, *examples, *sorted(judges)]
 
     def _backend(self, model: str | None) -> Backend:
         name = model or self._model
@@ -201,7 +204,7 @@ class Panel:
                 raise CapabilityError(f"{backend.model} answers without a prompt: leave the '/ elicitation' out")
             if self._settings != Settings():
                 raise CapabilityError(
-                    f"{backend.model} answers without a prompt: leave instruction and passage cut out"
+                    f"{backend.model} answers without a prompt: leave instruction, passage cut and demonstrations out"
                 )
             return Direct(backend)
         if elicitation is None:

@@ -69,6 +69,7 @@ STRATEGIES = Registry(
         "psc": "rerankllm.strategies.psc:PermutationSelfConsistency",
         "maxp": "rerankllm.strategies.maxp:MaxP",
         "interpolate": "rerankllm.strategies.interpolate:Interpolate",
+        "rankfusion": "rerankllm.strategies.rankfusion:RankFusion",
     },
 )
 ELICITATIONS = Registry(

@@ -6,6 +6,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
+from copy import copy
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
@@ -23,14 +24,15 @@ from rerankllm.drivers.task import Observer
 from rerankllm.elicitation.base import Settings
 from rerankllm.errors import InputError, QueryFailed
 from rerankllm.estimate import Estimate, Sizes, estimate, planned
+from rerankllm.formats.demonstrations import read_demonstrations
 from rerankllm.formats.join import join
 from rerankllm.inputs import AnyDocument, to_candidates, to_query
 from rerankllm.journal import Journal
-from rerankllm.judgements import within
+from rerankllm.judgements import Compare, within
 from rerankllm.panel import Panel, model_named_by
 from rerankllm.plan import Plan
 from rerankllm.runs import Finish, Run, with_unread
-from rerankllm.spec import Stage
+from rerankllm.spec import Stage, inner_stages
 
 DEFAULT_MODEL = "llamacpp:smollm2"
 LIVE_QUERIES, LIVE_CALLS = 256, 200_000
@@ -48,6 +50,8 @@ class Reranker:
         model: `kind:name[?key=value&…]`; the embedded model when None.
         instruction: What counts as relevant, for prompts that show it.
         passage_tokens: Cut of every passage; the template's own when None.
+        demonstrations: Worked examples for comparisons, instead of the template's own: JSON lines or a folder with
+            judged queries, as `rerankllm.formats.demonstrations` reads them.
         depth: Candidates a query that are read; the rest follow in input order, marked unread.
         driver: `rounds` or `concurrent`; the one that suits the model when None. Rankings do not depend on it.
         observer: Called with every event while queries run, on another thread.
@@ -72,6 +76,7 @@ class Reranker:
         *,
         instruction: str | None = None,
         passage_tokens: int | None = None,
+        demonstrations: str | Path | None = None,
         depth: int | None = None,
         driver: DriverName | None = None,
         observer: Observer | None = None,
@@ -90,10 +95,14 @@ class Reranker:
         stage = Stage.parse(strategy) if isinstance(strategy, str) else strategy
         if model and stage and stage.model and stage.model != model:
             raise InputError(f"the strategy names the model {stage.model}, and {model} is given too: leave one out")
+        examples = () if demonstrations is None else read_demonstrations(demonstrations)
         self.model = model or (stage and model_named_by(stage)) or DEFAULT_MODEL
-        self._panel = Panel(self.model, Settings(instruction, passage_tokens), options or {})
+        self._panel = Panel(self.model, Settings(instruction, passage_tokens, examples), options or {})
         self.defaulted = stage is None
         self.stage = self._panel.complete(stage or Stage.parse(self._panel.backend.default_strategy))
+        if examples and Compare not in self.stage.strategy.asks:
+            asked = ", ".join(kind.__name__ for kind in self.stage.strategy.asks)
+            raise InputError(f"demonstrations are worked comparisons, and this strategy asks {asked}: leave them out")
         self.depth = depth
         self._budget = Budget(limits)
         for backend in self._panel.backends:
@@ -226,6 +235,13 @@ class Reranker:
     def estimate_any(self, n: int) -> Estimate:
         """Tokens and money for one query of `n` documents of any length: bounds."""
         return estimate(self._panel, self.stage, {n if self.depth is None else min(n, self.depth): 1}, Sizes())
+
+    def parts(self) -> "list[Reranker]":
+        """One for each stage inside, on the same models, journal and budget; only this one is to be closed."""
+        found = [copy(self) for _ in inner_stages(self.stage.strategy)]
+        for part, stage in zip(found, inner_stages(self.stage.strategy), strict=True):
+            part.stage = stage
+        return found
 
     def keep(self, journal: str | Path | Journal) -> Journal:
         """Keeps every completed call of the queries that follow in `journal`, and asks nothing again that it holds.

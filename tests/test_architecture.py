@@ -35,9 +35,9 @@ LAYERS = {
     "spec": BASICS | {"aggregation.base", "grammar", "registry"},
     "aggregation": {"data", "errors", "judgements"},
     "calibration": {"data", "errors", "judgements"},
-    "elicitation": {"backends.base", "data", "errors", "judgements"},
+    "elicitation": {"backends.base", "calibration.demonstrations", "data", "errors", "judgements"},
     "strategies": BASICS | {"aggregation", "calibration", "spec"},
-    "formats": {"data", "errors", "judgements"},
+    "formats": {"calibration.demonstrations", "data", "errors", "judgements"},
     "inputs": {"data", "errors"},
     "backends": {"data", "elicitation", "errors", "formats", "judgements"},
     "outcomes": {"backends.base", "data", "judgements"},
@@ -53,6 +53,7 @@ LAYERS = {
     "estimate": BASICS | {"budget", "drivers.asking", "elicitation", "panel", "spec"},
     "parity": BASICS | {"backends.base", "elicitation", "panel", "registry"},
     "runs": {"calibration", "data", "drivers.events", "errors"},
+    "diagnose": BASICS | {"calibration", "drivers.events", "reranker", "spec"},
     "reranker": BASICS
     | {
         "backends.base",
@@ -72,6 +73,7 @@ LAYERS = {
         "budget",
         "calibration",
         "data",
+        "diagnose",
         "drivers.events",
         "elicitation",
         "errors",

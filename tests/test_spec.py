@@ -58,7 +58,10 @@ def test_the_printed_form_is_the_spec(stage):
         ),
         (
             "prp(sort=heap, top_k=10) / labels(prompt=prp-demos) @ openai:gpt-x",
-            "prp(sort=heap, top_k=10, rounds=20) / labels(prompt=prp-demos, prior=none) @ openai:gpt-x",
+            (
+                "prp(sort=heap, top_k=10, rounds=20, calibrate=logodds) / labels(prompt=prp-demos, prior=none) "
+                "@ openai:gpt-x"
+            ),
         ),
         (
             "interpolate(pointwise / likelihood, .25)",
@@ -123,7 +126,7 @@ def test_any_text_parses_or_says_why(text):
 
 def test_top_k_reaches_every_stage_that_has_one():
     assert str(Stage.parse("interpolate(prp(sort=bubble))").aiming(3)) == (
-        "interpolate(stage=prp(sort=bubble, top_k=3, rounds=20), weight=0.5)"
+        "interpolate(stage=prp(sort=bubble, top_k=3, rounds=20, calibrate=logodds), weight=0.5)"
     )
     assert Stage.parse("sliding").aiming(3) == Stage.parse("sliding")
 
@@ -170,8 +173,8 @@ def test_a_strategy_of_ones_own_is_one_registration():
             "combined([pointwise / likelihood, prp(top_k=5) @ openai:x], depths=[50, 10], aggregate=rrf)"
         )
         printed = (
-            "combined(stages=[pointwise / likelihood(prompt=default), prp(sort=heap, top_k=5, rounds=20) @ openai:x], "
-            "depths=[50, 10], aggregate=rrf(k=60))"
+            "combined(stages=[pointwise / likelihood(prompt=default), "
+            "prp(sort=heap, top_k=5, rounds=20, calibrate=logodds) @ openai:x], depths=[50, 10], aggregate=rrf(k=60))"
         )
         assert str(stage) == printed
         assert Stage.parse(printed) == stage

@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -61,18 +62,23 @@ def show(
     shown = {"write": 0, "score": 1, "assess": 1, "compare": 2}.get(judgement, n)
     labels = numbers(shown) if template.labels == "numbers" else letters(shown)
     wanted = Wanted(n) if judgement in {"write", "assess"} else THE_BEST
-    for message in template.render(labels, instruction=True, wanted=wanted):
+    example = template.demonstrations[0] if template.demonstrations else None
+    texts = {} if example is None else {"query 2": example.query, "doc 3": example.better, "doc 4": example.worse}
+    for message in template.render(labels, instruction=True, wanted=wanted, worked=example is not None):
         typer.echo(f"--- {'completion' if template.completion else message.role}")
-        typer.echo("".join(map(_filled, templates.pieces(message.content))))
+        typer.echo("".join(_filled(piece, texts) for piece in templates.pieces(message.content)))
     if template.continuation:
         typer.echo("--- continuation, whose likelihood is taken")
-        typer.echo("".join(map(_filled, templates.pieces(template.render_continuation()))))
+        typer.echo("".join(_filled(piece, {}) for piece in templates.pieces(template.render_continuation())))
 
 
-def _filled(piece: templates.Piece) -> str:
+def _filled(piece: templates.Piece, texts: Mapping[str, str]) -> str:
+    """A piece as it reads, with the texts that are known."""
     if isinstance(piece, str):
         return piece
-    return f"{piece.lead}<{piece.kind}{f' {piece.index + 1}' if piece.kind in {'doc', 'criterion'} else ''}>"
+    numbered = piece.kind in {"doc", "criterion"} or piece.index
+    slot = f"{piece.kind} {piece.index + 1}" if numbered else piece.kind
+    return piece.lead + texts.get(slot, f"<{slot}>")
 
 
 def _list(registry: Registry) -> None:

@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
 import typer
@@ -34,6 +35,14 @@ Instruction: TypeAlias = Annotated[
 ]
 PassageTokens: TypeAlias = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Cut every passage to N tokens of the model.")
+]
+Demonstrations: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE|FOLDER",
+        help="Worked examples to show before comparisons, in both orders and never of the query asked about: JSON "
+        "lines of query, better and worse, or a folder with judged queries.",
+    ),
 ]
 TopK: TypeAlias = Annotated[
     int | None,

@@ -33,6 +33,7 @@ def command(
     model: options.Model = None,
     base_url: options.BaseUrl = None,
     instruction: options.Instruction = None,
+    demonstrations: options.Demonstrations = None,
     top_k: options.TopK = None,
     truncate: options.Truncate = None,
     max_passage_tokens: options.PassageTokens = None,
@@ -45,7 +46,8 @@ def command(
     documents = _read(file)
     bar = ProgressBar(quiet=quiet)
     with Reranker(
-        strategy, model, instruction=instruction, passage_tokens=max_passage_tokens, observer=bar,
+        strategy, model, instruction=instruction, passage_tokens=max_passage_tokens,
+        demonstrations=demonstrations, observer=bar,
         options=options.model_options(model, base_url=base_url, concurrency=concurrency, seed=seed),
     ) as reranker:  # fmt: skip
         tell_notes(reranker, top_k, len(documents))

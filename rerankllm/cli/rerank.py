@@ -50,6 +50,7 @@ def command(
     model: options.Model = None,
     base_url: options.BaseUrl = None,
     instruction: options.Instruction = None,
+    demonstrations: options.Demonstrations = None,
     depth: Annotated[int, typer.Option(min=1, help="Candidates read per query; the rest follow unread.")] = 100,
     top_k: options.TopK = None,
     truncate: options.Truncate = None,
@@ -108,14 +109,15 @@ def command(
     profile = {"--calibration": calibration}
     beside = output.with_name(f"{output.name}.journal") if output is not None else None
     written = {"--output": output, "--jsonl": jsonl, "--summary": summary, "--journal": journal or beside}
-    check_paths(inputs | profile, written)
+    check_paths({**inputs, **profile, "--demonstrations": demonstrations}, written)
     source = read_source(sample=sample, **{k[2:]: v for k, v in inputs.items()}, skip_missing=skip_missing)
     judgements = read_judgements(source.qrels) if source.qrels is not None else None
     bar = ProgressBar(quiet=quiet)
     started = time.monotonic()
     given = options.model_options(model, base_url=base_url, concurrency=concurrency, seed=seed, batch=batch)
     with Reranker(
-        strategy, model, instruction=instruction, passage_tokens=max_passage_tokens, depth=depth, observer=bar,
+        strategy, model, instruction=instruction, passage_tokens=max_passage_tokens,
+        demonstrations=demonstrations, depth=depth, observer=bar,
         options=given, driver="rounds" if batch else None,
         limits=Limits(max_calls, max_tokens, max_cost, max_seconds), calibration=calibration, cutoff=rule,
     ) as reranker:  # fmt: skip

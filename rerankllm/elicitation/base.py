@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from rerankllm.backends.base import Capabilities, Request, Response, Tokenizer
+from rerankllm.calibration.demonstrations import Demonstration
 from rerankllm.elicitation.prompts import PromptBuilder
 from rerankllm.elicitation.templates import Template
 from rerankllm.errors import CapabilityError, TemplateError
@@ -32,10 +33,12 @@ class Settings:
     Attributes:
         instruction: Shown to the model by templates that have a place for one.
         passage_tokens: Cut of every passage; the template's own when None.
+        demonstrations: Worked examples for comparisons, instead of the template's own.
     """
 
     instruction: str | None = None
     passage_tokens: int | None = None
+    demonstrations: tuple[Demonstration, ...] = ()
 
 
 class Elicitor(Protocol):
@@ -85,6 +88,22 @@ def default_elicitation(judgement: type, capabilities: Capabilities) -> str:
     if judgement in {Score, Compare, Select} and capabilities.label_logprobs:
         return "labels"
     return "text"
+
+
+def builder_for(
+    template: Template, judgement: type, tokenizer: Tokenizer, capabilities: Capabilities, settings: Settings
+) -> PromptBuilder:
+    """What makes the prompts for one kind of judgement; comparisons may come with worked examples.
+
+    Raises:
+        TemplateError: The template cannot be used so.
+    """
+    if template.demonstrations and judgement is not Compare:
+        raise TemplateError(
+            f"template {template.name} has worked examples of comparisons, and {judgement.__name__} is asked"
+        )
+    examples = (settings.demonstrations or template.demonstrations) if judgement is Compare else ()
+    return PromptBuilder(template, tokenizer, capabilities, settings.instruction, settings.passage_tokens, examples)
 
 
 def refuse(elicitation: str, judgement: type, can: tuple[type, ...]) -> CapabilityError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from rerankllm.backends.base import Capabilities, ReadLabels, Request, Response, Tokenizer, log_sum_exp
 from rerankllm.data import float32
 from rerankllm.elicitation import labels as label_sets
-from rerankllm.elicitation.base import Elicitor, Settings, check_labels, refuse
+from rerankllm.elicitation.base import Elicitor, Settings, builder_for, check_labels, refuse
 from rerankllm.elicitation.prior import Contextual, PriorKind, less
 from rerankllm.elicitation.prompts import PromptBuilder
 from rerankllm.elicitation.templates import Label, Template, Wanted, load
@@ -69,7 +69,7 @@ class Labels:
             )
         if template.read == "logits" and self.prior:
             raise TemplateError(f"template {template.name} reads logits, not log-probabilities: leave the prior out")
-        builder = PromptBuilder(template, tokenizer, capabilities, settings.instruction, settings.passage_tokens)
+        builder = builder_for(template, judgement, tokenizer, capabilities, settings)
         if judgement is Permute:
             inner: _Order | _Selection | _Choice = _Order(builder)
         elif judgement is Select:

@@ -6,6 +6,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from rerankllm.backends.base import Capabilities, ChatPrompt, Message, TextPrompt, Tokenizer, TokenPrompt
+from rerankllm.calibration.demonstrations import Demonstration, example_for
 from rerankllm.data import Document, Query
 from rerankllm.elicitation.templates import THE_BEST, Piece, Slot, Template, Wanted, escape, pieces
 from rerankllm.errors import TemplateError
@@ -27,7 +28,8 @@ class PromptBuilder:
         tokenizer: The backend's.
         capabilities: The backend's.
         instruction: The user's own, for templates that show one.
-        passage_tokens: Cut of every passage; the template's when None.
+        passage_tokens: Cut of every passage, of worked examples too; the template's when None.
+        demonstrations: Worked examples, of which one that is not of the query comes first, in both orders.
     """
 
     template: Template
@@ -35,6 +37,7 @@ class PromptBuilder:
     capabilities: Capabilities
     instruction: str | None = None
     passage_tokens: int | None = None
+    demonstrations: tuple[Demonstration, ...] = ()
 
     def __post_init__(self) -> None:
         sources = [self.template.completion, *(source for _, source in self.template.messages)]
@@ -72,10 +75,15 @@ class PromptBuilder:
             criteria: What the documents are judged by.
 
         Raises:
-            TemplateError: It cannot fit the model's context even with its passages cut short.
+            TemplateError: It cannot fit the model's context even with its passages cut short, or all worked examples
+                are of this query.
         """
         skeleton = self._skeleton(tuple(labels), wanted)
-        texts = {"query": query.text, "instruction": self.instruction or ""}
+        shown, asked = [doc.content for doc in docs], [query.text]
+        if self.demonstrations:
+            example = example_for(query, self.demonstrations)
+            shown, asked = [*shown, example.better, example.worse], [*asked, example.query]
+        texts = {"query": asked, "instruction": [self.instruction or ""]}
         filled: list[list[tuple[int, ...]]] = []
         passages: list[tuple[int, int]] = []
         for message in skeleton:
@@ -83,11 +91,11 @@ class PromptBuilder:
             for piece in message:
                 if isinstance(piece, Slot) and piece.kind == "doc":
                     passages.append((len(filled), len(parts)))
-                    parts.append(self._passage(piece.lead + escape(docs[piece.index].content)))
+                    parts.append(self._passage(piece.lead + escape(shown[piece.index])))
                 elif isinstance(piece, Slot) and piece.kind == "criterion":
                     parts.append(self._plain(piece.lead + escape(criteria[piece.index])))
                 elif isinstance(piece, Slot):
-                    parts.append(self._plain(piece.lead + texts[piece.kind]))
+                    parts.append(self._plain(piece.lead + texts[piece.kind][piece.index]))
                 else:
                     parts.append(self._own_words(piece))
             filled.append(parts)
@@ -122,7 +130,9 @@ class PromptBuilder:
 
     def _messages(self, labels: tuple[str, ...], wanted: Wanted) -> tuple[Message, ...]:
         """The rendered messages; the opening of an answer only where the backend can continue it."""
-        messages = self.template.render(labels, instruction=self.instruction is not None, wanted=wanted)
+        messages = self.template.render(
+            labels, instruction=self.instruction is not None, wanted=wanted, worked=bool(self.demonstrations)
+        )
         continued = self.capabilities.token_prompts or self.capabilities.opened_chats
         if messages[-1].role == "assistant" and not continued:
             return messages[:-1]

@@ -13,6 +13,8 @@ models: ["rank_zephyr*"]     # optional: names of the models it was published fo
 messages:                    # or `completion:`, one string
   - user: "… {{ query }} … {% for doc in docs %}{{ doc.label }} {{ doc.text }}{% endfor %} … {{ example }}"
   - assistant: "["           # optional: the opening of the answer
+demonstrations:              # optional, to compare two passages: worked examples, of which one is shown, in both orders
+  - {query: …, better: …, worse: …}
 ```
 
 Templates see `query`, `docs` (each with `label` and `text`), `doc` (the first), `n`, `example` (a filled-in answer),
@@ -20,7 +22,7 @@ Templates see `query`, `docs` (each with `label` and `text`), `doc` (the first),
 `m` and, where documents are judged by them, `criteria` (each with `label` and `text`). What they are given for query,
 texts and instruction are place holders: the texts themselves are put in after rendering, so nothing
 inside a document can act as template, label or control token, and a template is rendered once for all prompts with
-the same number of documents.
+the same number of documents. A worked example is the template's own turns, filled with its texts and answered.
 """
 
 import hashlib
@@ -33,6 +35,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from rerankllm.backends.base import Message
+from rerankllm.calibration.demonstrations import Demonstration
 from rerankllm.errors import TemplateError
 
 if TYPE_CHECKING:
@@ -42,7 +45,7 @@ if TYPE_CHECKING:
 
 KEYS = {
     "description", "source", "elicitation", "passage_tokens", "labels", "read", "models", "messages",
-    "completion", "continuation",
+    "completion", "continuation", "demonstrations",
 }  # fmt: skip
 _MARK = re.compile("\ue000(query|instruction|doc|criterion)(\\d*)\ue001")
 
@@ -53,7 +56,8 @@ class Slot:
 
     Attributes:
         kind: Which text.
-        index: Which document, or which criterion.
+        index: Which criterion, or which document; those of worked examples come behind those asked about. For `query` 0
+            is the one asked about, and 1 that of the example.
         lead: The space before it, which is tokenized together with it.
     """
 
@@ -105,6 +109,7 @@ class Template:
     continuation: str = ""
     read: Literal["logprobs", "logits"] = "logprobs"
     models: tuple[str, ...] = ()
+    demonstrations: tuple[Demonstration, ...] = ()
     _cache: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -118,41 +123,74 @@ class Template:
             raise TemplateError(f"template {self.name} lists no labels with values")
         return self.labels
 
-    def render(self, labels: Sequence[str], *, instruction: bool, wanted: Wanted = THE_BEST) -> tuple[Message, ...]:
+    def render(
+        self, labels: Sequence[str], *, instruction: bool, wanted: Wanted = THE_BEST, worked: bool = False
+    ) -> tuple[Message, ...]:
         """The messages for documents so labelled, with marks (see `pieces`) where texts go; a completion is one.
+
+        Args:
+            labels: Labels of the documents asked about.
+            instruction: Whether there is one.
+            wanted: What a selection asks for.
+            worked: Whether a worked example comes first, in both orders.
 
         Raises:
             TemplateError: The template uses a name that is not there, or does not render.
         """
-        key = (tuple(labels), instruction, wanted)
+        key = (tuple(labels), instruction, wanted, worked)
         if key not in self._cache:
-            sources = self.messages or (("user", self.completion),)
-            rendered = ((role, self._render(text, labels, instruction, wanted)) for role, text in sources)
-            self._cache[key] = tuple(Message(cast("Any", role), text) for role, text in rendered if text)
+            turns = self._turns(tuple(labels), _Shown(instruction, wanted))
+            self._cache[key] = self._after_examples(turns, instruction) if worked else turns
         return cast("tuple[Message, ...]", self._cache[key])
 
     def render_continuation(self) -> str:
         """What follows a completion, with marks."""
-        return self._render(self.continuation, (), instruction=False, wanted=THE_BEST)
+        return self._render(self.continuation, (), _Shown())
 
-    def _render(self, source: str, labels: Sequence[str], instruction: bool, wanted: Wanted) -> str:  # noqa: FBT001
+    def _turns(self, labels: tuple[str, ...], shown: "_Shown") -> tuple[Message, ...]:
+        sources = self.messages or (("user", self.completion),)
+        rendered = ((role, self._render(text, labels, shown)) for role, text in sources)
+        return tuple(Message(cast("Any", role), text) for role, text in rendered if text)
+
+    def _after_examples(self, turns: tuple[Message, ...], instruction: bool) -> tuple[Message, ...]:  # noqa: FBT001
+        """The turns behind those of an example: the better passage first, then the worse, each with its answer."""
+        system = sum(message.role == "system" for message in turns)
+        by_value = sorted(self.choices, key=lambda label: -label.value)
+        found = list(turns[:system])
+        for places, right in (((2, 3), by_value[0]), ((3, 2), by_value[-1])):
+            *before, last = self._turns(("A", "B"), _Shown(instruction, THE_BEST, 1, places))[system:]
+            if self.completion:
+                found.append(Message("user", f"{_answered(last.content, right.text)}\n\n"))
+            elif last.role == "assistant":
+                found += [*before, Message("assistant", _answered(last.content, right.text))]
+            else:
+                found += [*before, last, Message("assistant", bracketed(right.text))]
+        found += turns[system:]
+        return (Message("user", "".join(message.content for message in found)),) if self.completion else tuple(found)
+
+    def _render(self, source: str, labels: Sequence[str], shown: "_Shown") -> str:
         from jinja2 import TemplateError as JinjaError  # noqa: PLC0415
 
-        docs = [{"label": bracketed(text), "text": f"\ue000doc{i}\ue001"} for i, text in enumerate(labels)]
-        criteria = [{"label": bracketed(str(i + 1)), "text": f"\ue000criterion{i}\ue001"} for i in range(wanted.m)]
+        places = shown.places or range(len(labels))
+        docs = [
+            {"label": bracketed(text), "text": f"\ue000doc{place}\ue001"}
+            for text, place in zip(labels, places, strict=True)
+        ]
+        marks = (f"\ue000criterion{i}\ue001" for i in range(shown.wanted.m))
+        criteria = [{"label": bracketed(str(i + 1)), "text": mark} for i, mark in enumerate(marks)]
         try:
             rendered = (
                 _environment()
                 .from_string(source)
                 .render(
-                    query="\ue000query\ue001",
+                    query=f"\ue000query{shown.query or ''}\ue001",
                     docs=docs,
                     doc=docs[0] if docs else None,
                     n=len(docs),
                     criteria=criteria,
                     example=" > ".join(bracketed(text) for text in (*labels[1:2], *labels[:1], *labels[2:3])),
-                    instruction="\ue000instruction\ue001" if instruction else None,
-                    **wanted._asdict(),
+                    instruction="\ue000instruction\ue001" if shown.instruction else None,
+                    **shown.wanted._asdict(),
                 )
             )
         except (JinjaError, ArithmeticError, TypeError, ValueError, LookupError) as error:
@@ -160,6 +198,22 @@ class Template:
         if "\ue000" in _MARK.sub("", rendered) or "\ue001" in _MARK.sub("", rendered):
             raise TemplateError(f"template {self.name} changes query or texts: show them as they are, without filters")
         return rendered
+
+
+class _Shown(NamedTuple):
+    """What a rendering shows besides labels: the query and the documents of which numbers."""
+
+    instruction: bool = False
+    wanted: Wanted = THE_BEST
+    query: int = 0
+    places: tuple[int, ...] = ()
+
+
+def _answered(opening: str, label: str) -> str:
+    """An answer's opening, gone on with."""
+    if opening.endswith("["):
+        return opening + bracketed(label)[1:]
+    return opening + ("" if opening[-1:].isspace() else " ") + bracketed(label)
 
 
 def bracketed(label: str) -> str:
@@ -267,6 +321,10 @@ def _build(name: str, text: str, data: dict[str, Any]) -> Template:
         continuation=str(data.get("continuation", "")),
         read=cast("Any", read),
         models=tuple(map(str, data.get("models", ()))),
+        demonstrations=tuple(
+            Demonstration(str(item["query"]), str(item["better"]), str(item["worse"]), str(item.get("query_id", "")))
+            for item in data.get("demonstrations", ())
+        ),
     )
 
 

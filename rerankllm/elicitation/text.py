@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from rerankllm.backends.base import Capabilities, Generate, Request, Response, Tokenizer
 from rerankllm.elicitation import labels as label_sets
 from rerankllm.elicitation.assessment import Assessments
-from rerankllm.elicitation.base import Elicitor, Settings, check_labels, refuse, unusable
+from rerankllm.elicitation.base import Elicitor, Settings, builder_for, check_labels, refuse, unusable
 from rerankllm.elicitation.criteria import Criteria
 from rerankllm.elicitation.grades import Grades
 from rerankllm.elicitation.parsing import parse_choice, parse_order
 from rerankllm.elicitation.prompts import PromptBuilder
 from rerankllm.elicitation.selection import Selection
 from rerankllm.elicitation.templates import Template, bracketed, load
-from rerankllm.errors import CapabilityError, SpecError
+from rerankllm.errors import CapabilityError, SpecError, TemplateError
 from rerankllm.judgements import (
     Answer,
     Assess,
@@ -69,7 +69,9 @@ class Text:
             raise CapabilityError("'text' needs a model that writes; this backend does not")
         template = load(judgement.__name__.lower(), "text" if self.prompt == "default" else self.prompt)
         check_labels(template, judgement)
-        builder = PromptBuilder(template, tokenizer, capabilities, settings.instruction, settings.passage_tokens)
+        if before and judgement is Compare and (settings.demonstrations or template.demonstrations):
+            raise TemplateError("worked examples have no thoughts to show: use / text or / labels with them")
+        builder = builder_for(template, judgement, tokenizer, capabilities, settings)
         if judgement in READERS:
             return READERS[judgement](builder, self.max_tokens, before)
         return (_Order if judgement is Permute else _Choice)(template, builder, self.max_tokens, before)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from rerankllm.calibration.order import TIE
+from rerankllm.calibration.order import TIE, Form
 from rerankllm.data import Candidate, Document, Query, Ranking
 from rerankllm.judgements import Compare, Steps
 from rerankllm.plan import Plan
@@ -27,10 +27,12 @@ class Elimination:
         seeding: `anchor` seeds by how each document fares against the first stage's first; `first_stage` by the first
             stage's order.
         orders: 2 asks every pair both ways round, 1 once.
+        calibrate: What two orders mean together; see `rerankllm.calibration.order`.
     """
 
     seeding: Literal["anchor", "first_stage"] = "anchor"
     orders: Literal[1, 2] = 1
+    calibrate: Form = "logodds"
     asks: ClassVar[tuple[type, ...]] = (Compare,)
 
     def rank(self, query: Query, candidates: Sequence[Candidate]) -> Steps[Ranking]:
@@ -40,7 +42,7 @@ class Elimination:
             QueryFailed: Half of the comparisons or more have no usable answer.
         """
         docs = [candidate.document for candidate in candidates]
-        judge = Pairs(query, self.orders)
+        judge = Pairs(query, self.calibrate, self.orders)
         results: list[list[float]] = [[] for _ in docs]
         seeds = yield from self._seeds(judge, docs, results)
         seed = {item: number for number, item in enumerate(seeds)}

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from rerankllm.calibration.order import TIE, agreement
+from rerankllm.calibration.order import FORMS, TIE, Form
 from rerankllm.data import Document, Query
 from rerankllm.errors import QueryFailed
 from rerankllm.judgements import Compare, Steps, Unanswered, try_ask
@@ -15,23 +15,24 @@ class Pairs:
 
     Args:
         query: The query.
+        calibrate: How two orders become one preference; one order alone counts as both of it and its mirror image.
         orders: 2 asks every pair both ways round; 1 only as it is given.
     """
 
-    def __init__(self, query: Query, orders: int = 2) -> None:
+    def __init__(self, query: Query, calibrate: Form, orders: int = 2) -> None:
         self._query = query
+        self._form = FORMS[calibrate]
         self._orders = orders
         self._pairs = self._ties = self._unanswered = 0
 
-    def verdicts(self, pairs: Sequence[Pair]) -> Steps[list[float]]:
-        """1 where the first of a pair wins, 0 where the second does, ½ for ties; both orders have to agree."""
-        answers = yield from self._answers(pairs)
-        return self._counted([TIE if answer is None else agreement(*answer) for answer in answers])
-
     def preferences(self, pairs: Sequence[Pair]) -> Steps[list[float]]:
-        """p(the first of a pair wins), the mean over the orders asked."""
-        answers = yield from self._answers(pairs)
-        return self._counted([TIE if answer is None else (answer[0] + 1 - answer[1]) / 2 for answer in answers])
+        """p(the first of a pair wins): ½ for a tie, and where an answer cannot be used."""
+        orders = [((a, b), (b, a))[: self._orders] for a, b in pairs]
+        answers = iter((yield from try_ask(Compare(self._query, *shown) for both in orders for shown in both)))
+        found = [self._preference([next(answers) for _ in both]) for both in orders]
+        self._pairs += len(found)
+        self._ties += found.count(TIE)
+        return found
 
     def notes(self) -> dict[str, int] | None:
         """What the ledger should say.
@@ -43,20 +44,10 @@ class Pairs:
             raise QueryFailed(f"{self._unanswered} of {self._pairs} comparisons have no usable answer")
         return {"tied comparisons": self._ties} if self._ties else None
 
-    def _answers(self, pairs: Sequence[Pair]) -> Steps[list[tuple[float, float] | None]]:
-        """p(the one shown first wins) as given and turned round; None where one of them is unusable."""
-        orders = [((a, b), (b, a))[: self._orders] for a, b in pairs]
-        answers = iter((yield from try_ask(Compare(self._query, *shown) for both in orders for shown in both)))
-        found: list[tuple[float, float] | None] = []
-        for both in orders:
-            ab, *rest = [next(answers) for _ in both]
-            ba = rest[0] if rest else None
-            usable = not isinstance(ab, Unanswered) and not isinstance(ba, Unanswered)
-            found.append((ab, 1 - ab if ba is None else ba) if usable else None)
-        self._unanswered += found.count(None)
-        return found
-
-    def _counted(self, results: list[float]) -> list[float]:
-        self._pairs += len(results)
-        self._ties += results.count(TIE)
-        return results
+    def _preference(self, answers: Sequence[float | Unanswered]) -> float:
+        """Of the answers to one pair, as given and, where it was asked, turned round."""
+        usable = [answer for answer in answers if not isinstance(answer, Unanswered)]
+        if len(usable) < len(answers):
+            self._unanswered += 1
+            return TIE
+        return self._form(usable[0], usable[1] if self._orders == 2 else 1 - usable[0])  # noqa: PLR2004

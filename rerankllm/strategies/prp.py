@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from rerankllm.calibration.order import Form
 from rerankllm.data import Candidate, Query, Ranking
 from rerankllm.errors import SpecError
 from rerankllm.judgements import Compare, Steps
@@ -26,12 +27,15 @@ class Prp:
     """Compares two documents at a time, always in both orders, and sorts by the outcomes.
 
     Qin et al. 2023, "Large language models are effective text rankers with pairwise ranking prompting", sections
-    3.2–3.4. A document wins when both orders say so; disagreement, and an answer that names neither, is a tie. Ties
-    keep the first stage's order.
+    3.2–3.4. What the two orders say together is `calibrate`'s business. Their paper's rule is `agree`: a document wins
+    when both orders say so, and disagreement is a tie. The default weighs them by their log-odds, which leaves no ties
+    and costs no more calls; answers in words have no odds, and for those it is the same as `agree`. An answer that
+    names neither is a tie. Ties keep the first stage's order: with a judge that knows next to nothing they are worth
+    having, and `agree` is safer (eval/rankfusion).
 
     Cost in prompts, two a comparison, with k = min(top_k, n):
 
-    - `allpair`: n(n−1), 1 round; every win counts 1 and every tie ½. Settles the whole list.
+    - `allpair`: n(n−1), 1 round; a document scores the sum of its p(win). Settles the whole list.
     - `heap`: heapsort, stopped after k documents: at most 2·(2(n−1) + 2(k−1)·⌊log₂ n⌋), about 490 for n = 100 and
       k = 10. The heap is built a level at a time, its subtrees in parallel.
     - `bubble`: k passes of neighbour swaps from the end: 2·Σ_{p<k}(n−1−p); a pass starts two steps behind the one
@@ -51,11 +55,14 @@ class Prp:
         sort: Which comparisons are made.
         top_k: How many first places the sorts aim for; `allpair` and `graph` order all.
         rounds: How many rounds `graph` plays; no other sort has a say in that.
+        calibrate: What two orders mean together: `logodds`, `average` or `softmax`, which pick the same winners and
+            differ in strength, or `agree`; see `rerankllm.calibration.order`.
     """
 
     sort: Literal["allpair", "heap", "bubble", "quickselect", "graph"] = "heap"
     top_k: int = 10
     rounds: int = 20
+    calibrate: Form = "logodds"
     asks: ClassVar[tuple[type, ...]] = (Compare,)
 
     def __post_init__(self) -> None:
@@ -71,7 +78,7 @@ class Prp:
             QueryFailed: Half of the comparisons or more have no answer in one of their orders.
         """
         docs = [candidate.document for candidate in candidates]
-        judge = Pairs(query)
+        judge = Pairs(query, self.calibrate)
         if self.sort == "graph":
             shares = yield from graph(judge, candidates, self.rounds)
             order = sorted(range(len(docs)), key=lambda i: -shares[i])

@@ -11,11 +11,11 @@ from rerankllm.strategies.schedule import Span, earliest_rounds
 Sorted = tuple[list[Document], list[float] | None]
 """Every document, best first, and their scores where the sort gives any."""
 Known = dict[tuple[int, int], float]
-"""Verdicts on pairs of places in the first stage's order, the smaller place first."""
+"""Preferences between places in the first stage's order, the smaller place first."""
 
 
 def allpair(judge: Pairs, docs: list[Document], _: int) -> Steps[Sorted]:
-    """Every pair, in one round; a win counts 1, a tie ½."""
+    """Every pair, in one round; a document scores the sum of its p(win)."""
     wins = yield from _round_robin(judge, docs, list(range(len(docs))), {})
     order = sorted(range(len(docs)), key=lambda i: -wins[i])
     return [docs[i] for i in order], [wins[i] for i in order]
@@ -29,7 +29,7 @@ def allpair_plan(n: int, _: int) -> Plan:
 def bubble(judge: Pairs, docs: list[Document], k: int) -> Steps[Sorted]:
     """Neighbour swaps from the end, k passes of them, each two steps behind the one before."""
     for steps in earliest_rounds(_bubble_steps(len(docs), k)):
-        verdicts = yield from judge.verdicts([(docs[start], docs[start + 1]) for start, _ in steps])
+        verdicts = yield from judge.preferences([(docs[start], docs[start + 1]) for start, _ in steps])
         for (start, stop), verdict in zip(steps, verdicts, strict=True):
             if verdict < TIE:
                 docs[start:stop] = docs[start + 1], docs[start]
@@ -53,7 +53,7 @@ def heap(judge: Pairs, docs: list[Document], k: int) -> Steps[Sorted]:
     def best_of(items: list[int]) -> Steps[int]:
         best, *children = items
         for child in children:
-            (verdict,) = yield from judge.verdicts([(docs[child], docs[best])])
+            (verdict,) = yield from judge.preferences([(docs[child], docs[best])])
             if verdict > TIE or (verdict == TIE and child < best):
                 best = child
         return best
@@ -83,7 +83,7 @@ def quickselect(judge: Pairs, docs: list[Document], k: int) -> Steps[Sorted]:
     while 0 < wanted < len(active):
         pivot = active[wanted - 1]
         others = [i for i in active if i != pivot]
-        beat = yield from _verdicts(judge, docs, [(i, pivot) for i in others], known)
+        beat = yield from _preferences(judge, docs, [(i, pivot) for i in others], known)
         above = [i for i, verdict in zip(others, beat, strict=True) if verdict > TIE or (verdict == TIE and i < pivot)]
         if len(above) >= wanted:
             active = above
@@ -108,7 +108,7 @@ def quickselect_plan(n: int, k: int) -> Plan:
 
 def _round_robin(judge: Pairs, docs: list[Document], places: list[int], known: Known) -> Steps[dict[int, float]]:
     pairs = [(i, j) for at, i in enumerate(places) for j in places[at + 1 :]]
-    verdicts = yield from _verdicts(judge, docs, pairs, known)
+    verdicts = yield from _preferences(judge, docs, pairs, known)
     wins = dict.fromkeys(places, 0.0)
     for (i, j), verdict in zip(pairs, verdicts, strict=True):
         wins[i] += verdict
@@ -116,9 +116,9 @@ def _round_robin(judge: Pairs, docs: list[Document], places: list[int], known: K
     return wins
 
 
-def _verdicts(judge: Pairs, docs: list[Document], pairs: list[tuple[int, int]], known: Known) -> Steps[list[float]]:
-    """The verdicts on these pairs of places, asking only for those not known yet."""
+def _preferences(judge: Pairs, docs: list[Document], pairs: list[tuple[int, int]], known: Known) -> Steps[list[float]]:
+    """p(the first wins) for these pairs of places, asking only for those not known yet."""
     unknown = [pair for pair in ((min(p), max(p)) for p in pairs) if pair not in known]
-    verdicts = yield from judge.verdicts([(docs[i], docs[j]) for i, j in unknown])
+    verdicts = yield from judge.preferences([(docs[i], docs[j]) for i, j in unknown])
     known.update(zip(unknown, verdicts, strict=True))
     return [known[i, j] if i < j else 1 - known[j, i] for i, j in pairs]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from rerankllm.calibration.order import TIE
+from rerankllm.calibration.order import TIE, Form
 from rerankllm.data import Candidate, Query, Ranking
 from rerankllm.errors import SpecError
 from rerankllm.judgements import Compare, Steps
@@ -15,11 +15,12 @@ from rerankllm.strategies.swiss_pairing import swiss_cost, swiss_pairs
 
 @dataclass(frozen=True, slots=True)
 class Swiss:
-    """Each round, neighbours in the standing that have not met; a win is ½ a point, a loss −½, a tie nothing.
+    """Each round, neighbours in the standing that have not met; each gains p(win) − ½ points.
 
-    Counting wins above even rather than wins is the same where all play as often, and fair where n is odd and one
-    document a round plays twice. Equal points are parted by Buchholz (the sum of the opponents' points), then by the
-    first stage. Where pairs are shown in one order, who is shown first alternates.
+    A sure win is half a point, a tie nothing. Counting wins above even rather than wins is the same where all play as
+    often, and fair where n is odd and one document a round plays twice. Equal points are parted by Buchholz (the sum
+    of the opponents' points), then by the first stage. Where pairs are shown in one order, who is shown first
+    alternates.
 
     Cost: ⌈n/2⌉ comparisons a round until everyone has met everyone; for n = 100 in 7 rounds and one order 350 calls
     and 700 slots. Promises nothing: places apart from the first need more rounds than ⌈log₂ n⌉.
@@ -27,10 +28,12 @@ class Swiss:
     Attributes:
         rounds: How many; ⌈log₂ n⌉ when none.
         orders: 2 asks every pair both ways round, 1 once.
+        calibrate: What two orders mean together; see `rerankllm.calibration.order`.
     """
 
     rounds: int | None = None
     orders: Literal[1, 2] = 1
+    calibrate: Form = "logodds"
     asks: ClassVar[tuple[type, ...]] = (Compare,)
 
     def __post_init__(self) -> None:
@@ -44,13 +47,13 @@ class Swiss:
             QueryFailed: Half of the comparisons or more have no usable answer.
         """
         docs = [candidate.document for candidate in candidates]
-        judge = Pairs(query, self.orders)
+        judge = Pairs(query, self.calibrate, self.orders)
         points = [0.0] * len(docs)
         met: list[set[int]] = [set() for _ in docs]
         for number in range(self._rounds(len(docs))):
             games = swiss_pairs(_standing(points, met), met)
             games = [game if (number + at) % 2 else game[::-1] for at, game in enumerate(games)]
-            wins = yield from judge.verdicts([(docs[a], docs[b]) for a, b in games])
+            wins = yield from judge.preferences([(docs[a], docs[b]) for a, b in games])
             for (a, b), win in zip(games, wins, strict=True):
                 points[a] += win - TIE
                 points[b] -= win - TIE

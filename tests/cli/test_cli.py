@@ -285,7 +285,7 @@ def test_rank_lines_and_json(cli, tmp_path):
 def test_plan(cli):
     _, out, _ = cli("plan", "--strategy", "prp(sort=bubble)", "-n", "100", "--top-k", "3", "--json")
     report = json.loads(out)
-    assert report["strategy"] == "prp(sort=bubble, top_k=3, rounds=20)"
+    assert report["strategy"] == "prp(sort=bubble, top_k=3, rounds=20, calibrate=logodds)"
     assert report["calls"] == {"low": 588, "high": 588}
     assert set(report) == {"strategy", "n", "calls", "rounds", "slots"}
     _, out, _ = cli("plan", "--strategy", "prp", "-n", "100")

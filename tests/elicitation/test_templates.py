@@ -35,7 +35,8 @@ def rendered(name, capabilities, instruction, wanted=THE_BEST):
     docs = DOCS[: {"write": 0, "score": 1, "assess": 1, "compare": 2}.get(judgement, 3)]
     wanted = Wanted(m=2) if judgement in {"write", "assess"} else wanted
     labels = numbers(len(docs)) if template.labels == "numbers" else letters(len(docs))
-    builder = PromptBuilder(template, WordTokenizer(), capabilities, instruction)
+    examples = template.demonstrations
+    builder = PromptBuilder(template, WordTokenizer(), capabilities, instruction, demonstrations=examples)
     prompt = builder.build(QUERY, docs, labels, reserve=10, wanted=wanted, criteria=CRITERIA)
     if isinstance(prompt, ChatPrompt):
         return "".join(f"=== {message.role}\n{message.content}\n" for message in prompt.messages)

@@ -15,9 +15,11 @@ from rerankllm.spec import Stage
 from rerankllm.strategies.prp_graph import pagerank
 from rerankllm.strategies.swiss_pairing import swiss_pairs
 
+FORMS = ["logodds", "average", "softmax", "agree"]
 SPECS = st.one_of(
-    st.builds("prp(sort=quickselect, top_k={})".format, st.integers(1, 140)),
-    st.builds("prp(sort=graph, rounds={})".format, st.integers(1, 40)),
+    st.builds("prp(sort=quickselect, top_k={}, calibrate={})".format, st.integers(1, 140), st.sampled_from(FORMS)),
+    st.builds("prp(sort=heap, top_k={}, calibrate={})".format, st.integers(1, 140), st.sampled_from(FORMS)),
+    st.builds("prp(sort=graph, rounds={}, calibrate={})".format, st.integers(1, 40), st.sampled_from(FORMS)),
     st.builds(
         "setwise(c={}, sort={}, top_k={}, permutations={})".format,
         st.integers(3, 25),
@@ -32,9 +34,17 @@ SPECS = st.one_of(
     ),
     st.builds("tourrank(rounds={}, seed={})".format, st.integers(1, 4), st.integers(0, 9)),
     st.builds(
-        "elimination(seeding={}, orders={})".format, st.sampled_from(["anchor", "first_stage"]), st.integers(1, 2)
+        "elimination(seeding={}, orders={}, calibrate={})".format,
+        st.sampled_from(["anchor", "first_stage"]),
+        st.integers(1, 2),
+        st.sampled_from(FORMS),
     ),
-    st.builds("swiss(rounds={}, orders={})".format, st.sampled_from(["none", 1, 5, 40]), st.integers(1, 2)),
+    st.builds(
+        "swiss(rounds={}, orders={}, calibrate={})".format,
+        st.sampled_from(["none", 1, 5, 40]),
+        st.integers(1, 2),
+        st.sampled_from(FORMS),
+    ),
 )
 
 

@@ -150,7 +150,9 @@ def test_bubble_is_the_sequential_bubble_sort(make_candidates, play, query):
         key = (judgement.first.doc_id, judgement.second.doc_id)
         return said.setdefault(key, rng.choice([0.0, 0.5, 1.0]))
 
-    played = play(Stage.parse("prp(sort=bubble, top_k=4)").strategy.rank(query, make_candidates(12)), answer)
+    played = play(
+        Stage.parse("prp(sort=bubble, top_k=4, calibrate=agree)").strategy.rank(query, make_candidates(12)), answer
+    )
     docs = [c.document for c in make_candidates(12)]
     for settled in range(4):
         for i in range(10, settled - 1, -1):
