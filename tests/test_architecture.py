@@ -17,6 +17,7 @@ HEAVY = [
     "transformers",
     "sentence_transformers",
     "numpy",
+    "scipy",
     "ir_measures",
     "typer",
     "jinja2",
