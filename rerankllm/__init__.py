@@ -18,6 +18,7 @@ from rerankllm.errors import (
     TemplateError,
     UnreachableError,
 )
+from rerankllm.fusion import fuse
 from rerankllm.plan import Bound, Plan
 from rerankllm.reranker import Reranker, arerank, rerank
 from rerankllm.runs import Run
@@ -55,5 +56,6 @@ __all__ = [
     "UnreachableError",
     "Usage",
     "arerank",
+    "fuse",
     "rerank",
 ]

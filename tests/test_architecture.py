@@ -53,6 +53,7 @@ LAYERS = {
     "estimate": BASICS | {"budget", "drivers.task", "panel", "spec"},
     "parity": BASICS | {"backends.base", "elicitation", "panel", "registry"},
     "runs": {"data", "drivers.events"},
+    "fusion": {"aggregation", "errors", "formats", "spec"},
     "reranker": BASICS
     | {"backends.base", "budget", "drivers", "elicitation", "estimate", "formats", "inputs", "journal", "panel"}
     | {"runs", "spec"},
@@ -65,6 +66,7 @@ LAYERS = {
         "errors",
         "evaluation",
         "formats",
+        "fusion",
         "inputs",
         "journal",
         "judgements",

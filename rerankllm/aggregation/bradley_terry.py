@@ -50,8 +50,8 @@ def newman(wins: Floats, prior: float, tolerance: float, sweeps: int) -> tuple[F
 
     One item's update always makes the outcomes more likely; all at once, they point uphill together but may go too
     far, as two items that only met each other do. A sweep that ends where the slope points back, more than half as
-    steep as at its start, is therefore taken again, as far as the two slopes say. What all strengths have in common moves slowest, since the prior alone knows it: each sweep ends by shifting it to
-    where the prior is most likely.
+    steep as at its start, is therefore taken again, as far as the two slopes say. What all strengths have in common
+    moves slowest, since the prior alone knows it: each sweep ends by shifting it to where the prior is most likely.
 
     Args:
         wins: Weighted wins, shape (n, n): row beat column; the diagonal is 0.

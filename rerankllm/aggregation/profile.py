@@ -45,6 +45,12 @@ class Ballot:
         sizes = np.diff(starts, append=len(self.ranks))
         return np.repeat(starts, sizes), np.repeat(starts + sizes - 1, sizes)
 
+    @property
+    def tied(self) -> int:
+        """How many items share their rank with another."""
+        same = self.ranks[1:] == self.ranks[:-1]
+        return int((np.append(same, False) | np.append(False, same)).sum()) if len(same) else 0
+
     def over(self, n: int) -> "Ballot":
         """The ballot with the items that it lacks tied at its end, where it is the head of an order of `n` items."""
         if not self.head or len(self.items) == n:
