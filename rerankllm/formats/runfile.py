@@ -4,6 +4,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from io import BufferedReader
 from pathlib import Path
 from typing import IO, NamedTuple, Self
@@ -56,17 +57,14 @@ class RunFile:
     def __init__(self, path: FilePath) -> None:
         self.path = path
         self._spans: dict[str, list[_Span]] = {}
-        with opened(path) as file:
-            if isinstance(file, BufferedReader) and file.seekable():
-                self._file: IO[bytes] = Path(path).open("rb")  # noqa: SIM115
-            else:
-                self._file = tempfile.TemporaryFile()  # noqa: SIM115
+        with opened(path) as file, ExitStack() as unfinished:
+            plain = isinstance(file, BufferedReader) and file.seekable()
+            self._file: IO[bytes] = Path(path).open("rb") if plain else tempfile.TemporaryFile()  # noqa: SIM115
+            unfinished.enter_context(self._file)
+            if not plain:
                 shutil.copyfileobj(file, self._file)
-        try:
             self._index()
-        except BaseException:
-            self.close()
-            raise
+            unfinished.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -121,7 +119,10 @@ class RunFile:
             match = _STRETCH.match(block, inside)
             stop = match.end() if match else block.index(b"\n", inside) + 1
             if match:
-                spans = self._spans.setdefault(decoded(self.path, line, match[1]), [])
+                query_id = decoded(self.path, line, match[1])
+                if len(query_id.split()) > 1:  # white space that is none in bytes
+                    query_id, _, _ = run_line(self.path, line, decoded(self.path, line, match[0].partition(b"\n")[0]))
+                spans = self._spans.setdefault(query_id, [])
                 if spans and spans[-1].stop == at + inside:
                     spans[-1] = spans[-1]._replace(stop=at + stop)
                 else:
