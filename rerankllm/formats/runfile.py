@@ -120,7 +120,7 @@ class RunFile:
             stop = match.end() if match else block.index(b"\n", inside) + 1
             if match:
                 query_id = decoded(self.path, line, match[1])
-                if len(query_id.split()) > 1:  # white space that is none in bytes
+                if query_id.split() != [query_id]:  # white space that is none in bytes
                     query_id, _, _ = run_line(self.path, line, decoded(self.path, line, match[0].partition(b"\n")[0]))
                 spans = self._spans.setdefault(query_id, [])
                 if spans and spans[-1].stop == at + inside:

@@ -20,8 +20,8 @@ class PermutationSelfConsistency:
     """Gives `stage` the candidates in several random orders, and takes the order in the middle of its answers.
 
     Tang et al. 2024, "Found in the middle: permutation self-consistency improves listwise ranking", section 2: what a
-    model prefers for its place in the prompt cancels out. The paper takes the Kemeny order; Borda's, the default
-    here, is close to it on complete orders and needs no search. The shuffles hide the first stage's order from
+    model prefers for its place in the prompt cancels out. The paper takes the Kemeny order, which is
+    `aggregate=kemeny` here; Borda's, the default, is close to it on complete orders and needs no search. The shuffles hide the first stage's order from
     `stage`, so a long list is better cut first: `cascade([sliding, psc(full)], depths=[100, 20])`.
 
     Cost: `shuffles` times that of `stage`, side by side, in as many rounds as the longest takes. Equal scores keep
