@@ -29,6 +29,15 @@ from rerankllm.registry import AGGREGATIONS
 Floats = NDArray[np.float64]
 T = TypeVar("T")
 RESULTS = Path(__file__).parent / "results.md"
+COMMAND = "OPENBLAS_NUM_THREADS=1 python eval/aggregation/run.py"
+COLUMNS = (
+    *("evidence", "n", "Zermelo", "Newman", "ours", "Zermelo : Newman", "Zermelo : ours", "ms Zermelo", "ms ours"),
+    "apart at 1e-12",
+)
+SWEEPS = """Sweeps until no log-strength moves by more than {}, prior {}; medians. Newman is the paper's iteration, one
+item at a time; ours moves all items at once and shifts them together, which takes the same operations as a sweep of
+Zermelo's. The last column is the largest difference of any log-strength.
+"""
 SIZES = (20, 50, 100)
 PRIOR, LOOSE, TIGHT, BOUND = 1.0, 1e-6, 1e-12, 1_000_000
 
@@ -87,7 +96,7 @@ def one_by_one(wins: Floats, prior: float, tolerance: float, bound: int) -> tupl
 def sweeps(seeds: int) -> list[str]:
     """Sweeps to the tolerance by each iteration, and how far apart they end when run on."""
     lines = [
-        "| evidence | n | Zermelo | Newman | ours | Zermelo : Newman | Zermelo : ours | ms Z. | ms ours | apart at 1e-12 |",
+        f"| {' | '.join(COLUMNS)} |",
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for make in (all_pairs, few_pairs, blocks):
@@ -177,19 +186,9 @@ def main() -> None:
     options = parser.parse_args()
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("rerankllm", "numpy", "scipy"))
     found = [
-        *(
-            "# Aggregations",
-            "",
-            f"Written by `OPENBLAS_NUM_THREADS=1 python eval/aggregation/run.py`, seeds 0 to {options.seeds - 1};",
-        ),
+        *("# Aggregations", "", f"Written by `{COMMAND}`, seeds 0 to {options.seeds - 1};"),
         f"{versions}; Python {platform.python_version()}; {os.cpu_count()} cores of {processor()}.",
-        *(
-            "",
-            f"Sweeps until no log-strength moves by more than {LOOSE:g}, prior {PRIOR:g}; medians. Newman is the paper's",
-        ),
-        "iteration, one item at a time; ours moves all items at once and shifts them together, which takes the same",
-        *("operations as a sweep of Zermelo's. The last column is the largest difference of any log-strength.", ""),
-        *sweeps(options.seeds),
+        *("", SWEEPS.format(f"{LOOSE:g}", f"{PRIOR:g}"), *sweeps(options.seeds)),
         *("", "Medians of 5; Plackett–Luce votes without scores:", "", *speeds()),
         *("", "Local search beside the exact answer:", "", *searches(options.seeds)),
         *("", f"Load average at the end {os.getloadavg()[0]:.1f}."),

@@ -72,10 +72,10 @@ def fit_mallows(items: Sequence[str], votes: Iterable[Vote], exact: int = 40) ->
 
 def spread(profile: Profile, centre: Floats) -> tuple[float, float]:
     """θ and the share of pairs that disagree with a centre, given as scores; 0 and 0.5 where there are no pairs."""
-    ballots = profile.full()
-    sizes = np.array([len(ballot.items) for ballot in ballots])
-    weights = np.array([ballot.weight for ballot in ballots])
-    pairs = float((weights * sizes * (sizes - 1)).sum()) / 2
+    lengths: dict[int, float] = {}
+    for ballot in profile.full():
+        lengths[len(ballot.items)] = lengths.get(len(ballot.items), 0.0) + ballot.weight
+    pairs = sum(weight * m * (m - 1) / 2 for m, weight in lengths.items())
     if not pairs:
         return 0.0, 0.5
     found = disagreements(profile.wins(), centre)
@@ -84,7 +84,7 @@ def spread(profile: Profile, centre: Floats) -> tuple[float, float]:
     low, high = 0.0, LIMIT
     for _ in range(60):
         middle = (low + high) / 2
-        expected = sum(w * expected_distance(int(m), middle) for w, m in zip(weights, sizes, strict=True))
+        expected = sum(weight * expected_distance(m, middle) for m, weight in lengths.items())
         low, high = (middle, high) if expected > found else (low, middle)
     return high, found / pairs
 

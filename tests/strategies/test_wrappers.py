@@ -143,7 +143,6 @@ class TestPermutationSelfConsistency:
             ("borda", [4, 4, 1]),
             ("rrf(k=0)", [2 + 1 / 3, 2, 2 / 3 + 1 / 2]),
             ("kemeny", [2, 1, 0]),
-            ("minimax", [1, -1, -1]),
         ],
     )
     def test_the_aggregation_is_a_parameter(self, aggregate, scores, make_candidates, play, query):
