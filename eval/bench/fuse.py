@@ -2,6 +2,7 @@
 
     python eval/bench/fuse.py                      # 10 runs of 7,000 queries and 1,000 documents; ranx at a tenth
     python eval/bench/fuse.py --queries 0          # the comparison alone
+    python eval/bench/fuse.py --compared 0         # ours alone
 
 The runs lie in a temporary folder (about 3 GB) that is removed at the end. ranx is installed into an environment of its
 own, --peer. Both read the runs' files, fuse, and write all documents of every query; ours and theirs alternate, each in
@@ -13,6 +14,7 @@ import argparse
 import importlib.metadata
 import os
 import platform
+import re
 import shutil
 import statistics
 import subprocess
@@ -24,6 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
+DRAWN = 700
 RESULTS = Path(__file__).parent / "results" / "fuse.md"
 METHODS = {"rrf": ("rrf", "rrf", "None"), "combsum": ("combsum", "sum", "'min-max'")}
 PEER = """
@@ -36,11 +39,14 @@ fuse(loaded, norm=None if norm == "None" else norm.strip("'"), method=method).sa
 
 
 def make_runs(folder: Path, runs: int, queries: int, documents: int, seed: int) -> list[str]:
-    """Writes the runs: for each query, noisy views of one pool of thrice as many documents."""
+    """Writes the runs: for each query, noisy views of one pool of thrice as many documents.
+
+    More than 700 queries, which should be a multiple of it, are these again under other ids.
+    """
     chance = np.random.default_rng(seed)
     paths = [folder / f"run{i}.txt" for i in range(runs)]
     files = [path.open("w") for path in paths]
-    for query in range(queries):
+    for query in range(min(queries, DRAWN)):
         pool = chance.choice(8_841_823, 3 * documents, replace=False)
         worth = chance.normal(size=len(pool))
         for i, file in enumerate(files):
@@ -48,8 +54,12 @@ def make_runs(folder: Path, runs: int, queries: int, documents: int, seed: int) 
             best = np.argsort(-scores)[:documents]
             rows = enumerate(zip(pool[best].tolist(), scores[best].tolist(), strict=True), 1)
             file.writelines(f"{query + 1} Q0 {doc} {rank} {score:.6f} system{i}\n" for rank, (doc, score) in rows)
-    for file in files:
+    for file, path in zip(files, paths, strict=True):
         file.close()
+        drawn = path.read_bytes()
+        with path.open("ab") as repeated:
+            for copy in range(1, queries // DRAWN):
+                repeated.write(re.sub(rb"(?m)^", b"%d-" % copy, drawn)[: -len(b"%d-" % copy)])
     return [str(path) for path in paths]
 
 
@@ -167,23 +177,36 @@ def main() -> None:
     parser.add_argument("--peer", type=Path, default=Path(tempfile.gettempdir()) / "venv-ranx")
     options = parser.parse_args()
     peer = install(options.peer)
+    size = f"{options.runs} runs × {{}} queries × {options.documents} documents, all written"
+    lines = ["# Fusing runs", "", *circumstances(options, peer)]
     folder = Path(tempfile.mkdtemp(prefix="fuse-"))
     try:
-        compared = compare(folder, options, peer)
-        full = whole(folder, options) if options.queries else []
+        if options.queries:
+            lines += ["", f"{size.format(options.queries)}, once:", "", *whole(folder, options)]
+            write(lines)
+        if options.compared:
+            lines += ["", f"{size.format(options.compared)}, alternating:", "", *compare(folder, options, peer)]
+            write(lines)
     finally:
         shutil.rmtree(folder)
+
+
+def circumstances(options: argparse.Namespace, peer: str | None) -> list[str]:
+    """What produced the results, and where."""
     version = importlib.metadata.version("rerankllm")
     beside = f"ranx, numpy, numba {peer}" if peer else "ranx could not be installed"
-    lines = ["# Fusing runs", "", f"Written by `python eval/bench/fuse.py`, seed {options.seed}; rerankllm {version},"]
-    lines += [f"numpy {np.__version__}, Python {platform.python_version()}; {beside};"]
-    lines += [f"{os.cpu_count()} cores of {processor()}; load average at the end {os.getloadavg()[0]:.1f}.", ""]
-    size = f"{options.runs} runs × {{}} queries × {options.documents} documents, all written"
-    lines += [f"{size.format(options.compared)}, alternating:", "", *compared]
-    if full:
-        lines += ["", f"{size.format(options.queries)}, once:", "", *full]
+    python = platform.python_version()
+    return [
+        f"Written by `python eval/bench/fuse.py --compared {options.compared} --repeat {options.repeat}`,",
+        f"seed {options.seed}; rerankllm {version}, numpy {np.__version__}, Python {python}; {beside};",
+        f"{os.cpu_count()} cores of {processor()}.",
+    ]
+
+
+def write(lines: list[str]) -> None:
+    """Writes what there is."""
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text("\n".join(lines) + "\n")
+    RESULTS.write_text("\n".join([*lines, "", f"Load average at the end {os.getloadavg()[0]:.1f}."]) + "\n")
 
 
 def processor() -> str:

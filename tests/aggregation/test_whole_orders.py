@@ -85,15 +85,15 @@ class TestMallows:
     @pytest.mark.parametrize("theta", [0.4, 1.2])
     def test_recovers_what_was_drawn(self, theta):
         rng = np.random.default_rng(5)
-        cast = [Vote.of(drawn(rng, ITEMS, theta)) for _ in range(4000)]
+        cast = [Vote.of(drawn(rng, ITEMS, theta)) for _ in range(1500)]
         fit = fit_mallows(ITEMS, cast)
         assert fit.order == tuple((item,) for item in ITEMS)
-        assert fit.theta == pytest.approx(theta, rel=0.05)
-        assert fit.distance == pytest.approx(expected_distance(6, theta) / 15, rel=0.05)
+        assert fit.theta == pytest.approx(theta, rel=0.08)
+        assert fit.distance == pytest.approx(expected_distance(6, theta) / 15, rel=0.08)
         found = Mallows().scores(ITEMS, cast)
         assert -np.diff(found) == pytest.approx([fit.theta] * 5)
         ahead = np.mean([vote.groups.index(("a",)) < vote.groups.index(("b",)) for vote in cast])
-        assert ahead == pytest.approx(1 / (1 + math.exp(-theta)), abs=0.02)
+        assert ahead == pytest.approx(1 / (1 + math.exp(-theta)), abs=0.03)
 
     def test_from_agreement_to_chance(self):
         assert fit_mallows("abc", [Vote.of("abc")] * 2).theta == pytest.approx(20)
