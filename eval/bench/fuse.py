@@ -14,7 +14,6 @@ import argparse
 import importlib.metadata
 import os
 import platform
-import re
 import shutil
 import statistics
 import subprocess
@@ -56,10 +55,15 @@ def make_runs(folder: Path, runs: int, queries: int, documents: int, seed: int) 
             file.writelines(f"{query + 1} Q0 {doc} {rank} {score:.6f} system{i}\n" for rank, (doc, score) in rows)
     for file, path in zip(files, paths, strict=True):
         file.close()
-        drawn = path.read_bytes()
+        size = path.stat().st_size
         with path.open("ab") as repeated:
             for copy in range(1, queries // DRAWN):
-                repeated.write(re.sub(rb"(?m)^", b"%d-" % copy, drawn)[: -len(b"%d-" % copy)])
+                with path.open("rb") as drawn:
+                    left = size
+                    while left > 0:  # in pieces: a child starts with its parent's peak memory
+                        lines = drawn.readlines(min(left, 1 << 20))
+                        left -= sum(map(len, lines))
+                        repeated.writelines(b"%d-%s" % (copy, line) for line in lines)
     return [str(path) for path in paths]
 
 
