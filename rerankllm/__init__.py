@@ -20,6 +20,7 @@ from rerankllm.errors import (
     TemplateError,
     UnreachableError,
 )
+from rerankllm.fusion import fuse
 from rerankllm.plan import Bound, Plan
 from rerankllm.reranker import Reranker, arerank, rerank
 from rerankllm.runs import Run
@@ -60,5 +61,6 @@ __all__ = [
     "UnreachableError",
     "Usage",
     "arerank",
+    "fuse",
     "rerank",
 ]

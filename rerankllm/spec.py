@@ -199,6 +199,18 @@ class ModelSpec:
         return factory(name=self.name, **values)
 
 
+def parse_aggregation(text: str) -> Aggregation:
+    """Reads the spec of an aggregation, such as `rrf(k=60)`.
+
+    Raises:
+        SpecError: It does not parse, or names something unknown; the message says what exists.
+    """
+    node = Parser(text).whole()
+    if node.elicitation is not None or node.model is not None:
+        raise SpecError(f"'{text}' should be an aggregation alone, such as rrf(k=60)")
+    return typing.cast("Aggregation", _build(node.call, AGGREGATIONS))
+
+
 def _stage(node: Node) -> Stage:
     elicitation = _build(node.elicitation, ELICITATIONS) if node.elicitation else None
     return Stage(_build(node.call, STRATEGIES), elicitation, node.model)

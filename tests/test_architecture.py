@@ -17,6 +17,7 @@ HEAVY = [
     "transformers",
     "sentence_transformers",
     "numpy",
+    "scipy",
     "ir_measures",
     "typer",
     "jinja2",
@@ -54,6 +55,7 @@ LAYERS = {
     "parity": BASICS | {"backends.base", "elicitation", "panel", "registry"},
     "runs": {"calibration", "data", "drivers.events", "errors"},
     "diagnose": BASICS | {"calibration", "drivers.events", "reranker", "spec"},
+    "fusion": {"aggregation", "errors", "formats", "spec"},
     "reranker": BASICS
     | {
         "backends.base",
@@ -81,6 +83,7 @@ LAYERS = {
         "evaluation",
         "export",
         "formats",
+        "fusion",
         "inputs",
         "journal",
         "judgements",

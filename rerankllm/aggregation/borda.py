@@ -1,24 +1,26 @@
 """Borda count."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rerankllm.aggregation.base import Vote, mean_ranks
+import numpy as np
+
+from rerankllm.aggregation.base import Aggregation
+from rerankllm.aggregation.profile import Floats, Profile
 
 
 @dataclass(frozen=True, slots=True)
-class Borda:
+class Borda(Aggregation):
     """In each vote an item gets a point for every item it beats and half a point for every tie.
 
     On complete votes this is the classic count up to a constant, and LLM-RankFusion's Σ(m − rank + 1) (Zeng et al.
-    2024, section 4.3). A vote says nothing about items it lacks: they neither get points from it nor give any.
+    2024, section 4.3). A vote says nothing about items it lacks: they neither get points from it nor give any, and an
+    item no vote names has 0. Behind a head they are beaten and tied like any others. Disconnected comparisons need no
+    care, points being points; yet an item judged more often can get more of them.
     """
 
-    def scores(self, items: Sequence[str], votes: Sequence[Vote]) -> list[float]:
-        """Scores in the order of `items`."""
-        totals = dict.fromkeys(items, 0.0)
-        for vote in votes:
-            ranks = mean_ranks(vote)
-            for item, rank in ranks.items():
-                totals[item] += vote.weight * (len(ranks) - rank)
-        return [totals[item] for item in items]
+    def tally(self, profile: Profile) -> Floats:
+        """Points in the order of the items."""
+        points = np.zeros(profile.n)
+        for ballot in profile.full():
+            points[ballot.items] += ballot.weight * (len(ballot.items) - ballot.ranks)
+        return points

@@ -1,71 +1,95 @@
 """Bradley–Terry strengths by Newman's iteration."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from rerankllm.aggregation.base import Vote
+import numpy as np
+
+from rerankllm.aggregation.base import Aggregation
+from rerankllm.aggregation.profile import Floats, Profile
 from rerankllm.errors import SpecError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
-class BradleyTerry:
+class BradleyTerry(Aggregation):
     """Log-strengths that make the pairwise outcomes most likely: P(i beats j) = π_i / (π_i + π_j).
 
     Newman, "Efficient computation of rankings from pairwise comparisons", JMLR 24 (2023), equations 17 and 27: the
     iteration has Zermelo's fixed point and takes fewer sweeps. A vote counts as a win for each ordered pair in it and
-    half a win each way for a tie. The prior is one win and one loss against an item of strength 1: it keeps unbeaten
-    and winless items finite and disconnected groups comparable, and an item nobody compared stays at 0.
+    half a win each way for a tie; items it lacks it does not compare, unless it is a head. The prior is wins and
+    losses against an item of strength 1: it keeps unbeaten and winless items finite and disconnected groups
+    comparable, each around the middle, and an item nobody compared stays at 0.
 
     Attributes:
+        prior: How many wins, and as many losses, every item is given; above 0.
         tolerance: The largest change of a log-strength in the last sweep.
         sweeps: Bound on the number of sweeps.
     """
 
+    prior: float = 1.0
     tolerance: float = 1e-8
     sweeps: int = 10_000
 
     def __post_init__(self) -> None:
-        if self.tolerance <= 0 or self.sweeps < 1:
-            raise SpecError("bradley_terry: tolerance should be above 0 and sweeps at least 1")
+        check("bradley_terry", self.prior, self.tolerance, self.sweeps)
 
-    def scores(self, items: Sequence[str], votes: Sequence[Vote]) -> list[float]:
-        """Log-strengths in the order of `items`."""
-        import numpy as np  # noqa: PLC0415
-
-        wins = win_matrix(items, votes)
-        log_strength = np.zeros(len(items))
-        for _ in range(self.sweeps):
-            before = log_strength.copy()
-            for i in range(len(items)):
-                mine, theirs = np.exp(log_strength[i]), np.exp(log_strength)
-                share = 1.0 / (mine + theirs)
-                above = (wins[i] * theirs * share).sum() + 1.0 / (mine + 1.0)
-                below = (wins[:, i] * share).sum() + 1.0 / (mine + 1.0)
-                log_strength[i] = np.log(above / below)
-            if np.abs(log_strength - before).max(initial=0.0) <= self.tolerance:
-                break
-        return [float(value) for value in log_strength]
+    def tally(self, profile: Profile) -> Floats:
+        """Log-strengths in the order of the items."""
+        return newman(profile.wins(), self.prior, self.tolerance, self.sweeps)[0]
 
 
-def win_matrix(items: Sequence[str], votes: Sequence[Vote]) -> "NDArray[np.float64]":
-    """Weighted wins, shape (items, items): row beat column, ties half a win each way."""
-    import numpy as np  # noqa: PLC0415
+def check(name: str, prior: float, tolerance: float, sweeps: int) -> None:
+    """Raises SpecError for parameters under which no iteration ends."""
+    if prior <= 0:
+        raise SpecError(f"{name}: prior should be above 0, or unbeaten items have no finite strength; found {prior}")
+    if tolerance <= 0 or sweeps < 1:
+        raise SpecError(f"{name}: tolerance should be above 0 and sweeps at least 1")
 
-    index = {item: i for i, item in enumerate(items)}
-    wins = np.zeros((len(items), len(items)))
-    for vote in votes:
-        above: list[int] = []
-        for group in vote.groups:
-            members = [index[item] for item in group]
-            if above:
-                wins[np.ix_(above, members)] += vote.weight
-            ties = np.ix_(members, members)
-            wins[ties] += vote.weight / 2
-            wins[members, members] = 0.0
-            above += members
-    return wins
+
+def newman(wins: Floats, prior: float, tolerance: float, sweeps: int) -> tuple[Floats, int]:
+    """Newman's iteration, all items at once.
+
+    One item's update always makes the outcomes more likely; all at once, they point uphill together but may go too
+    far, as two items that only met each other do. A sweep that ends where the slope points back, more than half as
+    steep as at its start, is therefore taken again, as far as the two slopes say. What all strengths have in common
+    moves slowest, since the prior alone knows it: each sweep ends by shifting it to where the prior is most likely.
+
+    Args:
+        wins: Weighted wins, shape (n, n): row beat column; the diagonal is 0.
+        prior: Wins, and losses, of each item against one of strength 1.
+        tolerance: Largest change of a log-strength in the last sweep.
+        sweeps: Bound on the number of sweeps.
+
+    Returns:
+        The log-strengths, and how many sweeps it took; those taken again count.
+    """
+    played = np.any(wins + wins.T > 0, axis=1)
+    wins = wins[np.ix_(played, played)]
+    losses = np.ascontiguousarray(wins.T)
+    before = now = slope = np.zeros(len(wins))
+    done = 0
+    while len(wins) and done < sweeps:
+        done += 1
+        strength = np.exp(now)
+        shares = 1.0 / (strength[:, None] + strength)
+        virtual = prior / (strength + 1.0)
+        up = (wins * shares) @ strength + virtual
+        down = strength * ((losses * shares).sum(axis=1) + virtual)
+        move = now - before
+        behind, ahead = slope @ move, (up - down) @ move
+        if ahead < -behind / 2 and np.abs(move).max() > tolerance:
+            now = before + move * behind / (behind - ahead)
+            continue
+        step = np.log(up / down)
+        if np.abs(step).max() <= tolerance:
+            break
+        before, now, slope = now, _level(now + step), up - down
+    strengths = np.zeros(len(played))
+    strengths[played] = now
+    return strengths, done
+
+
+def _level(strengths: Floats) -> Floats:
+    """The log-strengths shifted together to where as many wins as losses against strength 1 are most likely."""
+    lead = np.tanh(strengths / 2)
+    shifted: Floats = strengths - np.clip(2 * lead.sum() / (1 - lead**2).sum(), -1, 1)
+    return shifted

@@ -121,7 +121,7 @@ def fit_isotonic(scores: Sequence[float], relevant: Sequence[bool]) -> Isotonic:
     try:
         from scipy.optimize import isotonic_regression  # noqa: PLC0415
     except ImportError:
-        raise MissingExtra("isotonic regression needs SciPy: pip install 'rerankllm[calibration]'") from None
+        raise MissingExtra("isotonic regression needs SciPy: pip install 'rerankllm[stats]'") from None
     levels, inverse, counts = np.unique(np.asarray(scores, dtype=float), return_inverse=True, return_counts=True)
     shares = np.bincount(inverse, weights=np.asarray(relevant, dtype=float)) / counts
     fitted = isotonic_regression(shares, weights=counts).x

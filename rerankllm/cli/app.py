@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from rerankllm import __version__
-from rerankllm.cli import calibrate, diagnose, evaluate, journal, listing, parity, plan, rank, rerank, resume
+from rerankllm.cli import calibrate, diagnose, evaluate, fuse, journal, listing, parity, plan, rank, rerank, resume
 
 app = typer.Typer(
     name="rerankllm",
@@ -37,6 +37,7 @@ app.command("rerank", epilog=rerank.EXAMPLES)(rerank.command)
 app.command("resume", epilog=resume.EXAMPLES)(resume.command)
 app.command("journal", epilog=journal.EXAMPLES)(journal.command)
 app.command("rank", epilog=rank.EXAMPLES)(rank.command)
+app.command("fuse", epilog=fuse.EXAMPLES)(fuse.command)
 app.command("eval", epilog=evaluate.EXAMPLES)(evaluate.command)
 app.command("calibrate", epilog=calibrate.EXAMPLES)(calibrate.command)
 app.command("plan", epilog=plan.EXAMPLES)(plan.command)

@@ -3,7 +3,8 @@
 import gzip
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -106,6 +107,26 @@ def open_for_writing(path: Path) -> TextIO:
         return path.open("w", encoding="utf-8", newline="\n")
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from error
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[TextIO]:
+    """Opens a text file that takes the place of `path` once all is written, and is gone where that fails.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    if path.exists() and not path.is_file():  # a pipe or a device
+        with open_for_writing(path) as file:
+            yield file
+        return
+    unfinished = path.with_name(f".unfinished-{path.name}")
+    try:
+        with open_for_writing(unfinished) as file:
+            yield file
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def check_paths(read: Mapping[str, Path | None], written: Mapping[str, Path | None]) -> None:

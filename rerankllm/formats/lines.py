@@ -4,6 +4,7 @@ import gzip
 import json
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from io import BufferedReader
 from os import PathLike, fspath
 from pathlib import Path
@@ -14,7 +15,7 @@ from rerankllm.errors import InputError
 FilePath: TypeAlias = str | PathLike[str]
 
 _GZIP_MAGIC = b"\x1f\x8b"
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 _EXCERPT = 80
 _SHOWN = 3
 
@@ -33,12 +34,23 @@ def read_lines(path: FilePath) -> Iterator[tuple[int, str]]:
     Raises:
         InputError: The file is missing, a folder, unreadable, corrupt, or not UTF-8.
     """
+    with opened(path) as file:
+        for number, line in enumerate(file, 1):
+            text = decoded(path, number, line.removeprefix(BOM) if number == 1 else line)
+            if text.strip():
+                yield number, text
+
+
+@contextmanager
+def opened(path: FilePath) -> Iterator[IO[bytes]]:
+    """A file's bytes, unpacked where it is gzipped.
+
+    Raises:
+        InputError: The file is missing, a folder, unreadable or corrupt.
+    """
     try:
         with Path(path).open("rb") as raw, _unpacked(raw, path) as file:
-            for number, line in enumerate(file, 1):
-                text = _decoded(path, number, line.removeprefix(_BOM) if number == 1 else line)
-                if text.strip():
-                    yield number, text
+            yield file
     except FileNotFoundError:
         raise InputError(f"{fspath(path)}: no such file{_neighbour(path)}") from None
     except IsADirectoryError:
@@ -60,7 +72,8 @@ def _unpacked(raw: BufferedReader, path: FilePath) -> IO[bytes]:
     return raw
 
 
-def _decoded(path: FilePath, number: int, line: bytes) -> str:
+def decoded(path: FilePath, number: int, line: bytes) -> str:
+    """A line's text without the line end; raises InputError where it is not UTF-8."""
     try:
         return line.rstrip(b"\r\n").decode("utf-8")
     except UnicodeDecodeError as error:

@@ -12,7 +12,7 @@ from rerankllm.formats.lines import FilePath, expected, read_lines, some, storab
 MOST_SCORES = 2**24
 """The longest ranking that can be written: float32 tells whole numbers apart up to here and no further."""
 
-_RUN_COLUMNS = 6
+RUN_COLUMNS = 6
 _RUN_LINE = "6 columns `qid Q0 docno rank score tag`"
 _QREL_COLUMNS = 4
 _QREL_LINE = "4 columns `qid 0 docno grade`"
@@ -34,23 +34,38 @@ def read_run(path: FilePath) -> dict[str, list[tuple[str, float]]]:
     run: dict[str, dict[str, float]] = {}
     repeated: list[str] = []
     for number, line in read_lines(path):
-        columns = line.split()
-        if len(columns) != _RUN_COLUMNS:
-            raise expected(path, number, _RUN_LINE, line)
-        query_id, _, doc_id, _, score, _ = columns
+        query_id, doc_id, score = run_line(path, number, line)
         scores = run.setdefault(query_id, {})
         if doc_id in scores:
             repeated.append(f"{doc_id} of query {query_id} in line {number}")
-        scores[doc_id] = _score(path, number, score, line)
+        scores[doc_id] = score
     if repeated:
-        raise InputError(
-            f"{fspath(path)}: {len(repeated)} lines repeat a document of their query ({some(repeated)}); "
-            "a document may be listed once a query"
-        )
+        raise listed_again(path, repeated)
     return {
         query_id: sorted(scores.items(), key=lambda pair: -pair[1])  # stable: ties stay in file order
         for query_id, scores in run.items()
     }
+
+
+def run_line(path: FilePath, number: int, line: str) -> tuple[str, str, float]:
+    """The query id, doc_id and score of one line of a run.
+
+    Raises:
+        InputError: It has not 6 columns, or its score is no finite number.
+    """
+    columns = line.split()
+    if len(columns) != RUN_COLUMNS:
+        raise expected(path, number, _RUN_LINE, line)
+    query_id, _, doc_id, _, score, _ = columns
+    return query_id, doc_id, _score(path, number, score, line)
+
+
+def listed_again(path: FilePath, repeated: Sequence[str]) -> InputError:
+    """The error to raise for lines that repeat a document of their query."""
+    return InputError(
+        f"{fspath(path)}: {len(repeated)} lines repeat a document of their query ({some(repeated)}); "
+        "a document may be listed once a query"
+    )
 
 
 def _score(path: FilePath, number: int, text: str, line: str) -> float:
@@ -151,10 +166,12 @@ def check_ids(query_id: str, doc_ids: Sequence[str]) -> None:
         InputError: An id is empty or holds white space, or a document comes twice.
     """
     _check_column("query id", query_id)
-    for doc_id in doc_ids:
-        _check_column(f"document id of query {query_id}", doc_id)
-    repeated = [doc_id for doc_id, count in Counter(doc_ids).items() if count > 1]
-    if repeated:
+    together = " ".join(doc_ids)
+    if together.split() != list(doc_ids) or storable(together) != together:
+        for doc_id in doc_ids:
+            _check_column(f"document id of query {query_id}", doc_id)
+    if len(set(doc_ids)) < len(doc_ids):
+        repeated = [doc_id for doc_id, count in Counter(doc_ids).items() if count > 1]
         raise InputError(
             f"query {query_id}: {len(repeated)} documents are listed more than once ({some(repeated)}); "
             "a run file has a document once a query"

@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rerankllm.aggregation.pagerank import pagerank
 from rerankllm.data import Candidate, float32
 from rerankllm.judgements import Steps
 from rerankllm.strategies.pairs import Pairs
 from rerankllm.strategies.swiss_pairing import swiss_pairs
-
-DAMPING = 0.85
 
 
 def graph(judge: Pairs, candidates: Sequence[Candidate], rounds: int) -> Steps[list[float]]:
@@ -35,26 +33,7 @@ def graph(judge: Pairs, candidates: Sequence[Candidate], rounds: int) -> Steps[l
             weights[b, a], weights[a, b] = win, 1 - win
             met[a].add(b)
             met[b].add(a)
-    return pagerank(weights, _first_stage(candidates))
-
-
-def pagerank(weights: NDArray[np.float64], restart: Sequence[float]) -> list[float]:
-    """The share of time at each node of a walk that follows edges by weight, or restarts with probability 0.15.
-
-    Args:
-        weights: Row i holds the edges out of node i; a node without any restarts.
-        restart: Where a restart leads, by weight.
-    """
-    if not len(weights):
-        return []
-    home = np.asarray(restart) / np.sum(restart)
-    out = weights.sum(axis=1, keepdims=True)
-    moves = np.where(out > 0, weights / np.where(out > 0, out, 1), home)
-    walk = DAMPING * moves.T + (1 - DAMPING) * home[:, None]
-    share = home
-    for _ in range(200):
-        share = walk @ share
-    return [float32(value) for value in share]
+    return [float32(share) for share in pagerank(weights, np.array(_first_stage(candidates)))]
 
 
 def _first_stage(candidates: Sequence[Candidate]) -> list[float]:

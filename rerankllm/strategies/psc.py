@@ -20,9 +20,9 @@ class PermutationSelfConsistency:
     """Gives `stage` the candidates in several random orders, and takes the order in the middle of its answers.
 
     Tang et al. 2024, "Found in the middle: permutation self-consistency improves listwise ranking", section 2: what a
-    model prefers for its place in the prompt cancels out. The paper takes the Kemeny order; Borda's, the default
-    here, is close to it on complete orders and needs no search. The shuffles hide the first stage's order from
-    `stage`, so a long list is better cut first: `cascade([sliding, psc(full)], depths=[100, 20])`.
+    model prefers for its place in the prompt cancels out. The paper takes the Kemeny order, `aggregate=kemeny` here;
+    Borda's, the default, is close to it on complete orders and needs no search. The shuffles hide the first stage's
+    order from `stage`, so a long list is better cut first: `cascade([sliding, psc(full)], depths=[100, 20])`.
 
     Cost: `shuffles` times that of `stage`, side by side, in as many rounds as the longest takes. Equal scores keep
     the first stage's order. Settles the whole list where `stage` does: a document at the edge of a shorter prefix is

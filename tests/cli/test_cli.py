@@ -330,11 +330,11 @@ def test_lists(cli, what):
     assert len(out.splitlines()) >= 3
 
 
-@pytest.mark.parametrize("command", ["rerank", "rank", "eval", "plan", "prompts", "models"])
+@pytest.mark.parametrize("command", ["rerank", "rank", "fuse", "eval", "plan", "prompts", "models"])
 def test_help_has_examples(cli, command):
     status, out, _ = cli(command, "--help")
     assert status == 0
-    if command in ("rerank", "rank", "eval", "plan"):
+    if command in ("rerank", "rank", "fuse", "eval", "plan"):
         assert f"rerankllm {command} --" in out or f"rerankllm {command} " in out.split("Examples")[1]
 
 

@@ -138,7 +138,12 @@ class TestPermutationSelfConsistency:
         assert ranking.doc_ids[:3] == ("d19", "d18", "d17")
 
     @pytest.mark.parametrize(
-        ("aggregate", "scores"), [("borda", [4, 4, 1]), ("rrf(k=0)", [2 + 1 / 3, 2, 2 / 3 + 1 / 2])]
+        ("aggregate", "scores"),
+        [
+            ("borda", [4, 4, 1]),
+            ("rrf(k=0)", [2 + 1 / 3, 2, 2 / 3 + 1 / 2]),
+            ("kemeny", [2, 1, 0]),
+        ],
     )
     def test_the_aggregation_is_a_parameter(self, aggregate, scores, make_candidates, play, query):
         """Two orders say d0 > d1 > d2, one says d1 > d2 > d0: a tie at the top for Borda, not for reciprocal ranks."""
