@@ -13,6 +13,7 @@ from rerankllm.cli.interrupt import stopping_in_order
 from rerankllm.cli.output import as_json, check_paths, estimate_line, tell, tell_notes
 from rerankllm.cli.progress import ProgressBar
 from rerankllm.cli.source import Source, read_judgements, read_source
+from rerankllm.cli.spent import keep_beside
 from rerankllm.cli.summary import before_and_after, summarize, tell_summary
 from rerankllm.cli.writer import Writer
 from rerankllm.errors import InputError, QueryFailed
@@ -79,7 +80,10 @@ def command(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print calls, tokens and money that it will take; send nothing.")
     ] = False,
-    summary: Annotated[Path | None, typer.Option(help="Write what it cost and gave, as JSON.")] = None,
+    summary: Annotated[
+        Path | None,
+        typer.Option(help="Write what it cost and gave, as JSON, here too; OUTPUT.summary.json always has it."),
+    ] = None,
     jsonl: Annotated[
         Path | None, typer.Option(help="Write every result with its own score and provenance, as JSON lines.")
     ] = None,
@@ -123,13 +127,19 @@ def command(
         report = summarize(reranker, writer, source, time.monotonic() - started)
     if judgements is not None:
         report |= before_and_after(judgements, source, writer)
-    if summary is not None:
-        summary.write_text(f"{as_json(report, indent=2)}\n", encoding="utf-8")
+    _keep(report, output, summary)
     tell_summary(report)
     if writer.failures:
         if reranker.journal is not None:
             tell(f"what is done is kept: rerankllm resume {reranker.journal.path}")
         raise typer.Exit(INTERRUPTED if interrupted else PARTIAL)
+
+
+def _keep(report: dict[str, Any], output: Path | None, summary: Path | None) -> None:
+    if output is not None:
+        keep_beside(output, report)
+    if summary is not None:
+        summary.write_text(f"{as_json(report, indent=2)}\n", encoding="utf-8")
 
 
 def _check(output: Path | None, on_error: options.OnError, unwanted: Path | None) -> None:
