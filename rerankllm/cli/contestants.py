@@ -46,7 +46,7 @@ def read_collections(options: Sequence[str]) -> dict[str, Qrels]:
 def parse_run(option: str) -> Given:
     """`[NAME[@COLLECTION]=]FILE[,FILE…]`, the file's own name where none is given."""
     name, text = _named(option)
-    files = (Path(text),) if Path(text).exists() else tuple(Path(part) for part in text.split(",") if part)
+    files = (Path(text),) if Path(text).is_file() else tuple(Path(part) for part in text.split(",") if part)
     if not files:
         raise InputError(f"--run {option} names no file; it should read NAME=FILE or NAME=FILE,FILE,…")
     shown, _, collection = (name or files[0].stem).partition("@") if name else (files[0].stem, "", "")

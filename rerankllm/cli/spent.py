@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from rerankllm.cli.output import as_json, open_for_writing, tell
 from rerankllm.errors import InputError
-from rerankllm.evaluation.cost import Cost
+from rerankllm.evaluation.cost import Cost, tokens_of
 from rerankllm.journal import Journal
 from rerankllm.trace import entries
 
@@ -69,7 +69,7 @@ def _from_summary(run: Path) -> _Spent | None:
         totals: Totals = {
             "calls": report["calls"],
             "slots": report["slots"],
-            "tokens": report["prompt_tokens"] + report["completion_tokens"],
+            "tokens": tokens_of(report["calls"], report["prompt_tokens"] + report["completion_tokens"]),
             "seconds": None if report["replayed"] else report["wall_seconds"],  # the rest was spent in another run
             "usd": report["cost_usd"],
         }
@@ -93,7 +93,7 @@ def _from_journal(run: Path) -> _Spent | None:
     totals: Totals = {
         "calls": len(calls),
         "slots": None,
-        "tokens": sum(entry.prompt_tokens + entry.completion_tokens for entry in calls),
+        "tokens": tokens_of(len(calls), sum(entry.prompt_tokens + entry.completion_tokens for entry in calls)),
         "seconds": None,
         "usd": None if None in money else sum(filter(None, money)),
     }

@@ -12,6 +12,9 @@ GAIN, LOSS = "#1f4e79", "#c55a11"
 NOTHING = {"Software": None}
 """No version in the file: the same numbers give the same picture."""
 
+MOST_NAMED = 100
+"""Queries whose ids can be read below a picture."""
+
 
 def plot(comparison: Comparison, folder: Path) -> list[Path]:
     """Writes `intervals.png` and `queries.png` to a folder that exists, and returns them.
@@ -29,6 +32,11 @@ def _figure(width: float, height: float) -> Any:
     return matplotlib_module("figure").Figure(figsize=(width, height), layout="constrained")
 
 
+def _plain(text: str) -> str:
+    """The text, with nothing that matplotlib would set as a formula."""
+    return text.replace("$", r"\$")
+
+
 def _intervals(comparison: Comparison) -> Any:
     """A forest plot: for each measure, every difference to the baseline with its interval."""
     names = comparison.pool.names
@@ -43,9 +51,9 @@ def _intervals(comparison: Comparison) -> Any:
         axes.axvline(0, color="black", linewidth=0.8)
         if comparison.design.margin is not None:
             axes.axvspan(-comparison.design.margin, comparison.design.margin, color="grey", alpha=0.2)
-        axes.set_yticks(range(len(systems)), systems)
+        axes.set_yticks(range(len(systems)), list(map(_plain, systems)))
         axes.set_ylim(len(systems) - 0.5, -0.5)
-        axes.set_xlabel(f"difference in {measure} to {comparison.design.baseline}", fontsize=8)
+        axes.set_xlabel(_plain(f"difference in {measure} to {comparison.design.baseline}"), fontsize=8)
         axes.grid(visible=True, axis="x", linewidth=0.3)
     return figure
 
@@ -56,11 +64,14 @@ def _queries(comparison: Comparison) -> Any:
     mine = [each for each in comparison.differences if each.measure == measure]
     figure = _figure(max(5.0, 0.14 * len(comparison.pool.keys)), 0.6 + 2.0 * max(1, len(mine)))
     for axes, each in zip(figure.subplots(max(1, len(mine)), 1, squeeze=False)[:, 0], mine, strict=False):
-        gaps = np.sort(each.by_query)[::-1]
+        order = np.argsort(-each.by_query, kind="stable")
+        gaps = each.by_query[order]
         axes.bar(range(len(gaps)), gaps, color=np.where(gaps < 0, LOSS, GAIN), width=0.8)
         axes.axhline(0, color="black", linewidth=0.8)
         wins, ties, losses = each.record
-        axes.set_title(f"{each.system}: {wins} up, {ties} same, {losses} down", fontsize=8)
-        axes.set_ylabel(f"{measure} − {comparison.design.baseline}", fontsize=7)
-        axes.set_xticks([])
+        axes.set_title(f"{_plain(each.system)}: {wins} up, {ties} same, {losses} down", fontsize=8)
+        axes.set_ylabel(_plain(f"{measure} − {comparison.design.baseline}"), fontsize=7)
+        shown = order if len(order) <= MOST_NAMED else order[:0]
+        names = [_plain(comparison.pool.keys[i][1]) for i in shown]
+        axes.set_xticks(range(len(shown)), names, rotation=90, fontsize=5)
     return figure

@@ -40,8 +40,9 @@ def cheapest_best(comparison: Comparison, axis: str) -> set[str]:
 
 
 def usual_axis(systems: Sequence[System]) -> str:
-    """Tokens where any were counted, else slots."""
-    return "tokens" if any(system.cost is not None and system.cost.tokens for system in systems) else "slots"
+    """Tokens where all that cost anything counted theirs, else slots."""
+    known = [system.cost for system in systems if system.cost is not None]
+    return "tokens" if all(cost.tokens is not None for cost in known) else "slots"
 
 
 def notes(comparison: Comparison) -> list[str]:
@@ -67,20 +68,17 @@ def notes(comparison: Comparison) -> list[str]:
 
 def _tests(comparison: Comparison) -> list[str]:
     design, inside = comparison.design, comparison.tested
-    what = "p of the randomization test" if design.margin is None else "p (TOST)"
-    found = [
-        f"{_correction(comparison)}: {what}, adjusted over the {len(inside)} tests declared"
-        f" ({', '.join(dict.fromkeys(each.system for each in inside))} on "
-        f"{', '.join(dict.fromkeys(each.measure for each in inside))})."
-        if inside
-        else "No test was declared."
-    ]
+    found = ["Nothing was declared to be tested."]
+    if inside:
+        what = "the randomization test's p" if design.margin is None else "p (TOST)"
+        names, measures = (", ".join(dict.fromkeys(getattr(e, of) for e in inside)) for of in ("system", "measure"))
+        found = [f"{_correction(comparison)}: {what} adjusted over the family of {len(inside)}: {names} on {measures}."]
     if design.margin is not None:
         found.append(
             f"Equivalence: two one-sided t-tests, margin ±{design.margin:g}; shown where the 90 % interval lies within."
         )
     for measure in dict.fromkeys(each.measure for each in comparison.differences):
-        least = [each.detectable for each in comparison.differences if each.measure == measure]
+        least = [each.detectable for each in inside or comparison.differences if each.measure == measure]
         known = [value for value in least if not math.isnan(value)]
         if known:
             span = f"{min(known):.3f}" if len(known) == 1 else f"{min(known):.3f} to {max(known):.3f}"

@@ -39,7 +39,7 @@ def paired_t(differences: Array, strata: Strata | None = None) -> TTest:
         sure = spread.mean != 0
         return TTest(np.copysign(np.inf, spread.mean) if sure else 0.0, spread.freedom, 0.0 if sure else 1.0)
     t = spread.mean / spread.error
-    return TTest(t, spread.freedom, min(1.0, 2 * Spread(abs(spread.mean), spread.error, spread.freedom).tail(0.0)))
+    return TTest(t, spread.freedom, 2 * Spread(abs(spread.mean), spread.error, spread.freedom).tail(0.0))
 
 
 def randomization(differences: Array, *, resamples: int = RESAMPLES, seed: int = 0) -> float:
