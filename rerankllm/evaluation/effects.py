@@ -13,7 +13,7 @@ SAME = 1e-9
 def paired_d(differences: Array) -> float:
     """Cohen's d of paired values (d_z): the mean difference in standard deviations of the differences.
 
-    Sakai 2014, "Statistical reform in information retrieval?", section 3. NaN for fewer than two queries; infinite
+    Sakai 2014, "Statistical reform in information retrieval?". NaN for fewer than two queries; infinite
     where every query differs by the same.
     """
     return _standardized(differences, float(differences.std(ddof=1)) if len(differences) > 1 else math.nan)

@@ -39,7 +39,7 @@ def parse_measures(names: Iterable[str]) -> list[Any]:
 def relevant_from(qrels: Qrels) -> int:
     """The lowest grade that binary measures count as relevant: 2 on the scale of TREC-DL, 1 elsewhere.
 
-    Craswell et al. 2020, "Overview of the TREC 2019 deep learning track", section 4: grade 1 is "related", and no
+    Craswell et al. 2020, "Overview of the TREC 2019 deep learning track": grade 1 is "related", and no
     answer. The scale is known by its grades, which are 0 to 3, all of them there.
     """
     found = {grade for grades in qrels.values() for grade in grades.values()}

@@ -9,7 +9,7 @@ from rerankllm.evaluation.spread import Array, Spread, Strata
 def detectable(differences: Array, strata: Strata | None = None, *, power: float = 0.8, alpha: float = 0.05) -> float:
     """The smallest true difference that a two-sided paired t-test on these queries would find with `power`.
 
-    Cohen 1988, Statistical Power Analysis for the Behavioral Sciences, section 2; by the noncentral t distribution,
+    Cohen 1988, Statistical Power Analysis for the Behavioral Sciences, chapter 2; by the noncentral t distribution,
     with the variance seen here. It is no comment on the difference seen: power after the fact says nothing p does not.
 
     Args:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 def rbp(doc_ids: Sequence[str], grades: Mapping[str, int], *, p: float = 0.8, level: int = 1) -> tuple[float, float]:
     """Rank-biased precision and its residual: the value lies between the first and the sum of both.
 
-    Moffat and Zobel 2008, "Rank-biased precision for measurement of retrieval effectiveness", sections 3.1 and 3.3.
+    Moffat and Zobel 2008, "Rank-biased precision for measurement of retrieval effectiveness".
     The residual is the weight of all places without a judged document: those unjudged, and those below the ranking.
 
     Args:

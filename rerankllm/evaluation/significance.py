@@ -46,7 +46,7 @@ def randomization(differences: Array, *, resamples: int = RESAMPLES, seed: int =
     """Fisher's randomization test of a mean difference of 0: two-sided p, by flipping signs.
 
     Smucker, Allan and Carterette 2007, "A comparison of statistical significance tests for information retrieval
-    evaluation", section 3. Differences of 0 have no sign. Where the others have no more than `resamples` patterns of
+    evaluation". Differences of 0 have no sign. Where the others have no more than `resamples` patterns of
     signs, all are counted and p is exact; else p is (1 + as extreme) / (1 + drawn), never 0 (Phipson and Smyth 2010,
     "Permutation p-values should never be zero"). Signs are flipped query by query, so pooled collections stay apart by
     themselves. p depends on neither the order of the queries nor which system comes first.

@@ -62,7 +62,7 @@ class Pool:
             `relevant_from`. It is what binary measures go by that do not say `rel` themselves.
 
     Raises:
-        InputError: Nothing is judged.
+        InputError: Nothing is judged, or a measure comes twice.
     """
 
     def __init__(self, qrels: Mapping[str, Qrels], measures: Sequence[Any], level: int | None = None) -> None:
@@ -72,6 +72,8 @@ class Pool:
         plain = [str(measure) for measure in measures]
         named = {tuple(map(str, own)) for own in self._measures.values()}
         self.names = list(named.pop()) if len(named) == 1 else plain
+        if len(set(self.names)) < len(self.names):
+            raise InputError(f"a measure is asked for twice: {', '.join(self.names)}")
         self.keys = [(collection, query_id) for collection, judged in self.qrels.items() for query_id in sorted(judged)]
         if not self.keys:
             raise InputError("the qrels hold no judged query: there is nothing to compare on")

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rerankllm.errors import InputError
@@ -64,6 +64,7 @@ def test_too_few_flips_are_refused():
         randomization(differences(0, 43), resamples=9_999)
 
 
+@settings(deadline=None)
 @given(VALUES, st.randoms(use_true_random=False))
 def test_the_order_of_queries_and_of_systems_does_not_matter(gaps, random):
     shuffled = np.array(random.sample(list(gaps), len(gaps)))
@@ -73,12 +74,16 @@ def test_the_order_of_queries_and_of_systems_does_not_matter(gaps, random):
     assert 0 < p <= 1
 
 
-@pytest.mark.parametrize("test", [randomization, lambda gaps: paired_t(gaps).p], ids=["randomization", "t"])
+@pytest.mark.parametrize(
+    "test",
+    [lambda gaps: randomization(gaps, resamples=10_000), lambda gaps: paired_t(gaps).p],
+    ids=["randomization", "t"],
+)
 @pytest.mark.parametrize("n", [12, 43])
 def test_p_is_uniform_where_nothing_differs(test, n):
-    """2,000 sets of queries with symmetric differences: no level is passed more often than it says."""
+    """400 sets of queries with symmetric differences: every level is passed as often as it says."""
     rng = np.random.default_rng(n)
-    p = [test(rng.normal(0, 0.15, n)) for _ in range(500 if n > 20 else 2000)]
+    p = [test(rng.normal(0, 0.15, n)) for _ in range(400)]
     for level in (0.05, 0.2, 0.5, 0.8):
         assert np.mean(np.array(p) <= level) == pytest.approx(level, abs=4 * math.sqrt(level * (1 - level) / len(p)))
 
@@ -96,12 +101,14 @@ def test_one_query_says_nothing():
 
 
 class TestSeveralTests:
+    @settings(max_examples=30, deadline=None)
     @given(CHANCES)
     def test_against_statsmodels(self, chances):
         for mine, method in ((holm, "holm"), (bonferroni, "bonferroni")):
             theirs = multitest.multipletests(chances, method=method)[1]
             assert mine(chances) == pytest.approx(list(theirs), abs=1e-12)
 
+    @settings(deadline=None)
     @given(CHANCES)
     def test_holm_is_monotone_and_between_p_and_bonferroni(self, chances):
         adjusted = holm(chances)
@@ -121,6 +128,7 @@ class TestEquivalence:
         theirs = weightstats.ttost_paired(gaps, np.zeros(43), -margin, margin)[0]
         assert equivalence(gaps, margin).p == pytest.approx(theirs, abs=1e-12)
 
+    @settings(deadline=None)
     @given(VALUES, st.sampled_from([0.03, 0.1, 0.4]))
     def test_p_is_small_exactly_where_the_interval_is_within(self, gaps, margin):
         found = equivalence(gaps, margin)
@@ -182,6 +190,7 @@ class TestPooledCollections:
 
 
 class TestEffects:
+    @settings(deadline=None)
     @given(VALUES)
     def test_d_is_t_by_the_root_of_n(self, gaps):
         if gaps.std() > 1e-6:
@@ -193,6 +202,7 @@ class TestEffects:
         assert paired_d(first - second) == math.inf
         assert paired_d(np.zeros(4)) == 0.0
 
+    @settings(deadline=None)
     @given(VALUES)
     def test_every_query_wins_ties_or_loses(self, gaps):
         wins, ties, losses = wins_ties_losses(gaps)
