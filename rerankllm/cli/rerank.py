@@ -13,7 +13,7 @@ from rerankllm.cli.interrupt import stopping_in_order
 from rerankllm.cli.output import as_json, check_paths, estimate_line, tell, tell_notes
 from rerankllm.cli.progress import ProgressBar
 from rerankllm.cli.source import Source, read_judgements, read_source
-from rerankllm.cli.spent import keep_beside
+from rerankllm.cli.spent import signed, summary_beside
 from rerankllm.cli.summary import before_and_after, summarize, tell_summary
 from rerankllm.cli.writer import Writer
 from rerankllm.errors import InputError, QueryFailed
@@ -136,10 +136,12 @@ def command(
 
 
 def _keep(report: dict[str, Any], output: Path | None, summary: Path | None) -> None:
-    if output is not None:
-        keep_beside(output, report)
-    if summary is not None:
-        summary.write_text(f"{as_json(report, indent=2)}\n", encoding="utf-8")
+    """Writes the summary beside the output, and where it was asked for."""
+    if output is not None and output.is_file():
+        report = signed(report, output)
+    for path in (None if output is None else summary_beside(output), summary):
+        if path is not None:
+            path.write_text(f"{as_json(report, indent=2)}\n", encoding="utf-8")
 
 
 def _check(output: Path | None, on_error: options.OnError, unwanted: Path | None) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from rerankllm.cli.output import as_json, open_for_writing, tell
+from rerankllm.cli.output import tell
 from rerankllm.errors import InputError
 from rerankllm.evaluation.cost import Cost, tokens_of
 from rerankllm.journal import Journal
@@ -22,11 +22,9 @@ def summary_beside(run: Path) -> Path:
     return run.with_name(f"{run.name}.summary.json")
 
 
-def keep_beside(run: Path, report: Mapping[str, Any]) -> None:
-    """Writes the summary of a run beside it, with the run's digest: it is of this file and no later one."""
-    if run.is_file():
-        with open_for_writing(summary_beside(run)) as file:
-            file.write(f"{as_json({**report, DIGEST: _digest(run)}, indent=2)}\n")
+def signed(report: Mapping[str, Any], run: Path) -> dict[str, Any]:
+    """The summary with the digest of its run file: it is of this file and no later one."""
+    return {**report, DIGEST: _digest(run)}
 
 
 def cost_beside(runs: Sequence[Path]) -> Cost | None:

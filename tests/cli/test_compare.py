@@ -60,6 +60,16 @@ def test_costs_are_found_beside_the_runs(cli, arguments, runs):
     assert not found["bad"]["on_pareto_front"]
 
 
+def test_a_summary_may_be_asked_for_where_it_is_anyway(cli, tmp_path):
+    output, beside = tmp_path / "out.txt", tmp_path / "out.txt.summary.json"
+    model = ["--model", f"oracle:{sample('qrels.txt')}", "--strategy", "full"]
+    for summary in (beside, tmp_path / "elsewhere.json"):
+        assert cli("rerank", *SOURCE, *model, "--output", output, "--summary", summary)[0] == 0
+        (system,) = json.loads(cli("compare", *QRELS, "--run", output, "--format", "json")[1])["systems"]
+        assert system["cost"]["calls"] == 1
+        assert summary.read_text() == beside.read_text()
+
+
 def test_a_summary_of_another_run_is_no_cost(cli, arguments, runs):
     (runs / "good.txt").write_bytes((runs / "bad0.txt").read_bytes())
     _, out, err = cli(*arguments, "--format", "json")
