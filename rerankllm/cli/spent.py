@@ -32,7 +32,7 @@ def cost_beside(runs: Sequence[Path]) -> Cost | None:
 
     None where one of them has neither, or a summary that is of another file than the one that is there.
     """
-    found = [_from_summary(run) or _from_journal(run) for run in runs]
+    found = [_from_summary(run) if summary_beside(run).is_file() else _from_journal(run) for run in runs]
     known = [each for each in found if each is not None]
     if not known or len(known) < len(found):
         return None
@@ -57,8 +57,6 @@ class _Spent:
 
 def _from_summary(run: Path) -> _Spent | None:
     path = summary_beside(run)
-    if not path.is_file():
-        return None
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
         if report[DIGEST] != _digest(run):
