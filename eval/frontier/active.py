@@ -9,14 +9,16 @@ interval, and Holm's p over the table by sign flips.
 
 import argparse
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from rerankllm.data import Ranking
+from rerankllm.evaluation.calibration import expected_calibration_error
 from rerankllm.evaluation.measures import parse_measures, per_query
+from rerankllm.evaluation.multiplicity import holm
+from rerankllm.evaluation.significance import randomization
 from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.trec import read_qrels, read_run
 from rerankllm.reranker import Reranker
@@ -33,7 +35,6 @@ PUBLISHED = (
     "jointrank(block=20, replicas=4)",
 )
 FUSED = ("interpolate({})", "interpolate({}, weight=0.8)")
-FLIPS = 20_000
 Array = np.ndarray
 
 
@@ -84,36 +85,8 @@ class Collection:
             values.append([found[query_id][str(measure)] for query_id in self.run])
         seconds = (time.perf_counter() - started) / len(rankings)
         slots, rounds = (float(np.mean([getattr(r.ledger, what) for r in rankings])) for what in ("slots", "rounds"))
-        stated = calibration(rankings, self.qrels) if rankings[0][0].probability is not None else None
+        stated = expected_calibration_error(rankings, self.qrels) if rankings[0][0].probability is not None else None
         return Measured(spec, np.mean(values, axis=0), slots, rounds, seconds, stated)
-
-
-def calibration(rankings: Sequence[Ranking], qrels: Mapping[str, Mapping[str, int]], k: int = 10) -> float:
-    """Expected calibration error of P(in top k), ten bins; of equal grades at the k-th place each has its share."""
-    pairs = []
-    for ranking in rankings:
-        grades = np.array([max(0, qrels[ranking.query.query_id].get(doc_id, 0)) for doc_id in ranking.doc_ids])
-        last = np.sort(grades)[::-1][min(k, len(grades)) - 1]
-        share = (k - (grades > last).sum()) / (grades == last).sum()
-        pairs += zip([r.probability for r in ranking], np.where(grades == last, share, grades > last), strict=True)
-    stated, true = np.array(pairs, dtype=float).T
-    cells = np.minimum((stated * 10).astype(int), 9)
-    return float(sum(abs((stated - true)[cells == cell].sum()) for cell in np.unique(cells)) / len(stated))
-
-
-def p_value(differences: Array) -> float:
-    """Of a mean of 0, by flipping signs."""
-    flips = np.random.default_rng(0).choice([-1.0, 1.0], (FLIPS, len(differences)))
-    return float((np.abs(flips @ differences) >= abs(differences.sum()) - 1e-12).mean())
-
-
-def holm(values: Sequence[float]) -> list[float]:
-    """Holm's adjustment."""
-    adjusted, worst = [0.0] * len(values), 0.0
-    for place, i in enumerate(np.argsort(values)):
-        worst = max(worst, min(1.0, (len(values) - place) * values[i]))
-        adjusted[i] = worst
-    return adjusted
 
 
 def report(collection: Collection, world: str, seeds: Sequence[int]) -> str:
@@ -129,7 +102,7 @@ def report(collection: Collection, world: str, seeds: Sequence[int]) -> str:
     gaps = [rival.by_query - other.by_query for rival, other in zip(rivals, others, strict=True)]
     lines = [row.row() for row in (*rows, *others)]
     compared = []
-    for other, rival, gap, p in zip(others, rivals, gaps, holm([p_value(gap) for gap in gaps]), strict=True):
+    for other, rival, gap, p in zip(others, rivals, gaps, holm([randomization(gap) for gap in gaps]), strict=True):
         half = 1.96 * gap.std(ddof=1) / len(gap) ** 0.5
         spent = f"{other.slots:.0f} | {rival.slots:.0f}"
         compared.append(f"| `{other.spec}` | {spent} | {gap.mean():+.4f} ± {half:.4f} | {p:.4f} |")

@@ -1,6 +1,6 @@
 """Draws nDCG@10 against slots and rounds."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Protocol
@@ -11,6 +11,8 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from rerankllm.evaluation.pareto import front
 
 AXES = {"slots": "passage copies sent (slots) a query", "rounds": "calls that wait for one another (rounds)"}
 ALONE, FUSED = "#1f4e79", ("#c55a11", "#2e7d32")
@@ -24,15 +26,6 @@ class Point(Protocol):
     fused: Mapping[float, Mapping[str, float]]
     rounds: float
     slots: float
-
-
-def front(points: Iterable[tuple[float, float, str]]) -> list[tuple[float, float, str]]:
-    """Those that nothing at the same cost or a lower one beats, the cheapest first."""
-    kept: list[tuple[float, float, str]] = []
-    for point in sorted(points, key=lambda p: (p[0], -p[1])):
-        if not kept or point[1] > kept[-1][1]:
-            kept.append(point)
-    return kept
 
 
 def short(name: str) -> str:
@@ -57,7 +50,7 @@ def panel(axes: Axes, rows: Sequence[Point], cost: str, first: str, limit: str) 
             for row in asked
         ]
         axes.scatter([p[0] for p in points], [p[1] for p in points], s=12, c=colour, marker=marker, alpha=0.6)
-        best = front(points)
+        best = [points[i] for i in front([(p[0], p[1]) for p in points])]
         right = max(p[0] for p in points)
         axes.step([*(p[0] for p in best), right], [*(p[1] for p in best), best[-1][1]], where="post",
                   color=colour, linewidth=0.8)  # fmt: skip

@@ -16,23 +16,24 @@ import multiprocessing
 import os
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any, ClassVar
 
+import numpy as np
 import yaml
 from listed import names_in, unlisted
 from plots import plot
-from scipy.stats import t as student
 
 from rerankllm.backends.simulated import WORLDS, Simulated
 from rerankllm.data import Candidate, Query, Ranking
 from rerankllm.errors import SpecError
 from rerankllm.evaluation.measures import parse_measures, per_query
+from rerankllm.evaluation.spread import Spread
 from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.join import join
 from rerankllm.formats.trec import read_qrels, read_run
@@ -218,16 +219,15 @@ def stages(config: Mapping[str, Any], longest: int, only: Sequence[str]) -> list
     return [spec for spec in found if not only or spec.partition("(")[0] in only]
 
 
-def interval(values: Sequence[float]) -> float:
+def interval(values: Iterable[float]) -> float:
     """Half of the 95 % interval of the mean, by Student's t."""
-    if len(values) < 2:  # noqa: PLR2004
-        return float("nan")
-    return float(student.ppf(0.975, len(values) - 1)) * stdev(values) / len(values) ** 0.5
+    spread = Spread.of(np.array(list(values)))
+    return spread.interval()[1] - spread.mean
 
 
 def cell(values: Values) -> str:
     """A mean with its interval."""
-    return f"{fmean(values.values()):.3f} ± {interval(list(values.values())):.3f}"
+    return f"{fmean(values.values()):.3f} ± {interval(values.values()):.3f}"
 
 
 def difference(values: Values, reference: Values | None) -> str:

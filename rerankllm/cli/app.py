@@ -5,7 +5,20 @@ from typing import Annotated
 import typer
 
 from rerankllm import __version__
-from rerankllm.cli import calibrate, diagnose, evaluate, fuse, journal, listing, parity, plan, rank, rerank, resume
+from rerankllm.cli import (
+    calibrate,
+    compare,
+    diagnose,
+    evaluate,
+    fuse,
+    journal,
+    listing,
+    parity,
+    plan,
+    rank,
+    rerank,
+    resume,
+)
 
 app = typer.Typer(
     name="rerankllm",
@@ -40,6 +53,7 @@ app.command("rank", epilog=rank.EXAMPLES)(rank.command)
 app.command("fuse", epilog=fuse.EXAMPLES)(fuse.command)
 app.command("eval", epilog=evaluate.EXAMPLES)(evaluate.command)
 app.command("calibrate", epilog=calibrate.EXAMPLES)(calibrate.command)
+app.command("compare", epilog=compare.EXAMPLES)(compare.command)
 app.command("plan", epilog=plan.EXAMPLES)(plan.command)
 app.command("diagnose", epilog=diagnose.EXAMPLES)(diagnose.command)
 app.command("parity", epilog=parity.EXAMPLES)(parity.command)

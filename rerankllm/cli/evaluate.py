@@ -1,5 +1,6 @@
 """`rerankllm eval`: how good runs are."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -7,7 +8,15 @@ import typer
 
 from rerankllm.cli.output import as_json, tell
 from rerankllm.cli.source import read_judgements
-from rerankllm.evaluation.measures import DEFAULT_MEASURES, mean, parse_measures, per_query
+from rerankllm.evaluation.measures import (
+    DEFAULT_MEASURES,
+    at_level,
+    mean,
+    parse_measures,
+    per_query,
+    relevant_from,
+    trec_order,
+)
 from rerankllm.formats import trec
 
 EXAMPLES = """
@@ -28,12 +37,12 @@ def command(
     per_query_values: Annotated[bool, typer.Option("--per-query", help="A line for every query, too.")] = False,
     json_document: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
-    """Evaluates runs against qrels: the mean over the judged queries each run has."""
-    measures = parse_measures(measure or DEFAULT_MEASURES)
+    """Evaluates runs against qrels: the mean over the judged queries each run has, ties broken as trec_eval does."""
     judgements = read_judgements(qrels)
+    measures = told_level(parse_measures(measure or DEFAULT_MEASURES), relevant_from(judgements))
     report: list[dict[str, Any]] = []
     for path in run:
-        rankings = {query_id: [doc_id for doc_id, _ in ranked] for query_id, ranked in trec.read_run(path).items()}
+        rankings = {query_id: trec_order(scored) for query_id, scored in trec.read_run(path).items()}
         values = per_query(judgements, rankings, measures)
         missing = [query_id for query_id in judgements if query_id not in rankings]
         if missing:
@@ -58,3 +67,15 @@ def command(
                     typer.echo(f"{entry['run']}\t{name}\t{query_id}\t{value:.4f}")
         for name, value in entry["mean"].items():
             typer.echo(f"{entry['run']}\t{name}\tall\t{value:.4f}")
+
+
+def told_level(measures: Sequence[Any], level: int) -> list[Any]:
+    """The measures at the grade that counts as relevant; says on stderr which change by it."""
+    changed = at_level(measures, level)
+    names = [str(after) for before, after in zip(measures, changed, strict=True) if before != after]
+    if names:
+        tell(
+            f"grades 0 to 3 as in TREC-DL, where relevant is {level} and above: measuring {', '.join(names)}; "
+            "a measure that says rel= itself keeps it"
+        )
+    return changed

@@ -14,6 +14,7 @@ from rerankllm.cli.interrupt import stopping_in_order
 from rerankllm.cli.output import as_json, check_paths, estimate_line, tell, tell_notes
 from rerankllm.cli.progress import ProgressBar
 from rerankllm.cli.source import Source, read_judgements, read_source
+from rerankllm.cli.spent import signed, summary_beside
 from rerankllm.cli.summary import before_and_after, summarize, tell_summary
 from rerankllm.cli.writer import Writer
 from rerankllm.errors import InputError, QueryFailed
@@ -82,7 +83,10 @@ def command(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print calls, tokens and money that it will take; send nothing.")
     ] = False,
-    summary: Annotated[Path | None, typer.Option(help="Write what it cost and gave, as JSON.")] = None,
+    summary: Annotated[
+        Path | None,
+        typer.Option(help="Write what it cost and gave, as JSON, here too; OUTPUT.summary.json always has it."),
+    ] = None,
     jsonl: Annotated[
         Path | None, typer.Option(help="Write every result with its own score and provenance, as JSON lines.")
     ] = None,
@@ -139,13 +143,21 @@ def command(
     if judgements is not None:
         report |= before_and_after(judgements, source, writer)
         report |= real_precision(judgements, writer, reranker)
-    if summary is not None:
-        summary.write_text(f"{as_json(report, indent=2)}\n", encoding="utf-8")
+    _keep(report, output, summary)
     tell_summary(report)
     if writer.failures:
         if reranker.journal is not None:
             tell(f"what is done is kept: rerankllm resume {reranker.journal.path}")
         raise typer.Exit(INTERRUPTED if interrupted else PARTIAL)
+
+
+def _keep(report: dict[str, Any], output: Path | None, summary: Path | None) -> None:
+    """Writes the summary beside the output, and where it was asked for."""
+    if output is not None and output.is_file():
+        report = signed(report, output)
+    for path in (None if output is None else summary_beside(output), summary):
+        if path is not None:
+            path.write_text(f"{as_json(report, indent=2)}\n", encoding="utf-8")
 
 
 def _check(output: Path | None, on_error: options.OnError, unwanted: Path | None) -> None:

@@ -4,10 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from subprocess import CalledProcessError
 from typing import Any
 
+from rerankllm.data import float32
 from rerankllm.errors import InputError
 
 Qrels = Mapping[str, Mapping[str, int]]
 DEFAULT_MEASURES = ("nDCG@10",)
+TREC_DL_GRADES, TREC_DL_LEVEL = {0, 1, 2, 3}, 2
+"""The scale of the TREC Deep Learning tracks, and the lowest grade that counts as relevant there."""
+LARGEST = (2 - 2**-23) * 2.0**127
+"""In single precision."""
 
 
 def parse_measures(names: Iterable[str]) -> list[Any]:
@@ -31,8 +36,40 @@ def parse_measures(names: Iterable[str]) -> list[Any]:
     return found
 
 
+def relevant_from(qrels: Qrels) -> int:
+    """The lowest grade that binary measures count as relevant: 2 on the scale of TREC-DL, 1 elsewhere.
+
+    Craswell et al. 2020, "Overview of the TREC 2019 deep learning track": grade 1 is "related", and no
+    answer. The scale is known by its grades, which are 0 to 3, all of them there.
+    """
+    found = {grade for grades in qrels.values() for grade in grades.values()}
+    return TREC_DL_LEVEL if found == TREC_DL_GRADES else 1
+
+
+def at_level(measures: Iterable[Any], level: int) -> list[Any]:
+    """The measures, those binary at ir-measures' usual grade 1 now at `level`, and named so: RR@10 → RR(rel=2)@10.
+
+    A measure whose name says `rel` already keeps it.
+    """
+    found: list[Any] = []
+    for measure in measures:
+        usual = measure.SUPPORTED_PARAMS.get("rel")
+        binary = usual is not None and usual.default == 1
+        found.append(measure(rel=level) if binary and level != 1 and "rel" not in measure.params else measure)
+    return found
+
+
+def trec_order(scored: Iterable[tuple[str, float]]) -> list[str]:
+    """Document ids as trec_eval orders them: by score in single precision, ties by id, the last in the alphabet first.
+
+    (trec_eval's form_res_rels.c; the rank column is ignored there, too.)
+    """
+    by_id = sorted(scored, key=lambda pair: pair[0].encode(errors="surrogatepass"), reverse=True)
+    return [doc_id for doc_id, _ in sorted(by_id, key=lambda pair: -float32(max(-LARGEST, min(LARGEST, pair[1]))))]
+
+
 def per_query(
-    qrels: Qrels, rankings: Mapping[str, Sequence[str]], measures: Sequence[Any]
+    qrels: Qrels, rankings: Mapping[str, Sequence[str]], measures: Iterable[Any]
 ) -> dict[str, dict[str, float]]:
     """The value of every measure for every query that has qrels and a ranking.
 

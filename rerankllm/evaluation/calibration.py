@@ -1,0 +1,49 @@
+"""Whether stated probabilities are true."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from rerankllm.data import Ranking
+from rerankllm.errors import InputError
+
+BINS = 10
+
+
+def expected_calibration_error(
+    rankings: Sequence[Ranking], qrels: Mapping[str, Mapping[str, int]], k: int = 10
+) -> float:
+    """How far P(among the k most relevant) is from what was so: the mean gap in ten bins of equal width.
+
+    Naeini, Cooper and Hauskrecht 2015, "Obtaining well calibrated probabilities using Bayesian binning". Of equal
+    grades at the k-th place each document counts for its share; the unjudged have grade 0.
+
+    Args:
+        rankings: With a probability for every document.
+        qrels: Grades by query and document id.
+        k: What the probabilities speak of.
+
+    Raises:
+        InputError: There is no ranking, or a document without a probability.
+    """
+    pairs: list[tuple[float, float]] = []
+    for ranking in rankings:
+        if not len(ranking):
+            continue
+        judged = qrels.get(ranking.query.query_id, {})
+        grades = np.array([max(0, judged.get(doc_id, 0)) for doc_id in ranking.doc_ids])
+        last = np.sort(grades)[::-1][min(k, len(grades)) - 1]
+        share = (min(k, len(grades)) - (grades > last).sum()) / (grades == last).sum()
+        true = np.where(grades == last, share, grades > last)
+        pairs += [(_stated(result.probability), so) for result, so in zip(ranking, true, strict=True)]
+    if not pairs:
+        raise InputError("no ranking to compare stated probabilities with")
+    stated, so = np.array(pairs, dtype=float).T
+    cells = np.minimum((stated * BINS).astype(int), BINS - 1)
+    return float(sum(abs((stated - so)[cells == cell].sum()) for cell in np.unique(cells)) / len(stated))
+
+
+def _stated(probability: float | None) -> float:
+    if probability is None:
+        raise InputError("a document has no probability: only some strategies state them, such as `active`")
+    return probability
