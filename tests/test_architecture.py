@@ -21,6 +21,11 @@ HEAVY = [
     "typer",
     "jinja2",
     "yaml",
+    "ir_datasets",
+    "datasets",
+    "bm25s",
+    "pandas",
+    "pyarrow",
 ]
 
 # What the modules of a room may import, besides those of the same room.
@@ -46,6 +51,8 @@ LAYERS = {
     "budget": {"backends.base", "data", "errors"},
     "drivers": {"backends.base", "budget", "data", "errors", "journal", "judgements"},
     "evaluation": {"data", "errors"},
+    "collections": {"data", "errors", "formats", "registry"},
+    "provenance": {"errors"},
     "sample": set(),
     "__main__": {"cli"},
     "panel": BASICS | {"backends.base", "drivers.task", "elicitation", "registry", "spec"},
@@ -58,6 +65,7 @@ LAYERS = {
     "cli": {
         "",
         "budget",
+        "collections",
         "data",
         "drivers.events",
         "elicitation",
@@ -69,6 +77,7 @@ LAYERS = {
         "judgements",
         "parity",
         "plan",
+        "provenance",
         "registry",
     }
     | {"reranker", "sample", "spec", "trace"},

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from rerankllm import __version__
-from rerankllm.cli import evaluate, journal, listing, parity, plan, rank, rerank, resume
+from rerankllm.cli import datasets, evaluate, journal, listing, parity, plan, rank, rerank, resume, retrieve
 
 app = typer.Typer(
     name="rerankllm",
@@ -38,6 +38,8 @@ app.command("resume", epilog=resume.EXAMPLES)(resume.command)
 app.command("journal", epilog=journal.EXAMPLES)(journal.command)
 app.command("rank", epilog=rank.EXAMPLES)(rank.command)
 app.command("eval", epilog=evaluate.EXAMPLES)(evaluate.command)
+app.command("retrieve", epilog=retrieve.EXAMPLES)(retrieve.command)
+app.command("datasets")(datasets.command)
 app.command("plan", epilog=plan.EXAMPLES)(plan.command)
 app.command("parity", epilog=parity.EXAMPLES)(parity.command)
 app.command("strategies")(listing.strategies)
