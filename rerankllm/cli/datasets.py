@@ -29,7 +29,7 @@ def open_dataset(name: str) -> Collection:
     """The collection, with a line on stderr where it has to be fetched first and one for each of its notes."""
     place = catalogue.place(name)
     if not place.cached:
-        tell(f"{name} is not cached in {place.path}: fetching")
+        tell(f"{name} is not all cached in {place.path}: what is needed of it is fetched")
     collection = catalogue.load(name)
     for note in collection.notes:
         tell(f"{name}: {note}")

@@ -1,7 +1,7 @@
 """CQADupStack as BEIR reports it: twelve forums, each searched by itself, and the mean of their twelve means.
 
-Ids of forums overlap, so here every id has its forum in front: `android/51829`. The macro-average is that of BEIR
-(the repository's README: "average the scores of all 12 sub-forums").
+Ids of forums overlap, so here every id has its forum in front: `android/51829`. That every forum weighs the same
+is BEIR's own rule (github.com/beir-cellar/beir, issue 9).
 """
 
 from collections.abc import Collection as Ids

@@ -1,9 +1,9 @@
 """TREC Deep Learning and BEIR, through ir_datasets.
 
 Ids, splits and documents are those of ir_datasets 0.6.3 (`ir_datasets/datasets/msmarco_passage.py`,
-`msmarco_passage_v2.py`, `beir.py`). TREC DL: the judged queries of each year, binary from grade 2 (the track's
-overviews: passages of grade 1 are related, not relevant). The judgements of dl22 and dl23 are NIST's files
-`…withDupes.txt`, in which copies of a judged passage carry its grade; those of dl21 do not. BEIR: the test split
+`msmarco_passage_v2.py`, `beir.py`). TREC DL: the judged queries of each year. Passages are binary from grade 2, since
+grade 1 is "related", which NIST says is not relevant (trec.nist.gov/data/deep2022.html). The judgements of dl22 and
+dl23 are its files `…withDupes.txt`: the grade of a passage is also that of its near-duplicates. BEIR: the test split
 where there is one, for MS MARCO dev as in the BEIR paper (table 1), Touché in its second version.
 """
 
@@ -31,11 +31,8 @@ _BEIR = {
 }  # fmt: skip
 _DL = {"dl19": "2019", "dl20": "2020", "dl21": "2021", "dl22": "2022", "dl23": "2023"}
 _SECOND = ("dl21", "dl22", "dl23")
-_NOTES = {
-    "dl21": "judgements of dl21 name one of several identical passages; the copies count as unjudged",
-    "dl22": "judgements of dl22 include copies of judged passages (NIST's withDupes file)",
-    "dl23": "judgements of dl23 include copies of judged passages (NIST's withDupes file)",
-}
+_WITH_COPIES = ("dl22", "dl23")
+_COPIES = "near-duplicates of a judged passage carry its grade (NIST's withDupes file)"
 _DL_MEASURES = ("nDCG@10", "AP(rel=2)@100", "RR(rel=2)@10", "R(rel=2)@100")
 
 
@@ -50,16 +47,19 @@ NAMES = (*_DL, *(f"beir/{name}" for name in _BEIR))
 
 
 def place(name: str) -> Place:
-    """Where ir_datasets keeps the documents; told without importing it."""
+    """The folder in which ir_datasets keeps it, and whether all parts are there; told without importing it."""
     home = Path(os.environ.get("IR_DATASETS_HOME") or Path.home() / ".ir_datasets")
-    if name in _SECOND:
-        store, mark = home / "msmarco-passage-v2" / "msmarco_v2_passage.tar.extracted", "_built"
-    elif name in _DL:
-        store, mark = home / "msmarco-passage" / "collection.tsv.pklz4", "bin.pos"
+    base, _, split = dataset_id(name).partition("/trec-dl-")
+    if name in _DL:
+        year = f"trec-dl-{_DL[name]}"
+        queries = f"{year}/queries.tsv.gz" if name == "dl20" else f"{year}/queries.tsv"
+        qrels = f"{year}/qrels.withDupes.txt" if name in _WITH_COPIES else f"{year}/qrels"
+        store = "msmarco_v2_passage.tar.extracted/_built" if name in _SECOND else "collection.tsv.pklz4/bin.pos"
+        parts = (store, queries, qrels)
     else:
-        base = dataset_id(name).removesuffix("/test").removesuffix("/dev")
-        store, mark = home / base / "docs.pklz4", "bin.pos"
-    return Place(str(store), (store / mark).is_file())
+        base, split = base.removesuffix("/test").removesuffix("/dev"), "dev" if base.endswith("/dev") else "test"
+        parts = ("docs.pklz4/bin.pos", "queries.json", f"{split}.qrels")
+    return Place(str(home / base), all((home / base / part).is_file() for part in parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def load(name: str) -> Collection:
     documents = _Documents(name, dataset)
     if name in _DL:
         return Collection(name, origin, queries, qrels, documents, _DL_MEASURES, relevant_from=2,
-                          notes=(_NOTES[name],) if name in _NOTES else ())  # fmt: skip
+                          notes=(_COPIES,) if name in _WITH_COPIES else ())  # fmt: skip
     return Collection(name, origin, queries, qrels, documents, ("nDCG@10", "R@100"),
                       excluded=own_ids(queries), excluded_because=OWN_ID)  # fmt: skip
 
