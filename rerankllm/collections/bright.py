@@ -17,15 +17,15 @@ NAMES = tuple(f"bright/{task}" for task in TASKS)
 
 
 def place(name: str) -> Place:  # noqa: ARG001 - one configuration holds all tasks
-    """Where both configurations are kept; they hold all tasks."""
-    return hub.both(*(hub.place(REPOSITORY, config) for config in ("documents", "examples")))
+    """Where all tasks are kept."""
+    return hub.place(REPOSITORY, "documents", "examples")
 
 
 def load(name: str) -> Collection:
-    """Opens one task; raises what `hub.load` does."""
+    """Opens one task."""
     task = name.removeprefix("bright/")
-    examples = hub.load(name, REPOSITORY, "examples", task)
-    documents = hub.load(name, REPOSITORY, "documents", task)
+    examples = hub.load(REPOSITORY, "examples", task, "id", "query", "gold_ids", "excluded_ids")
+    documents = hub.load(REPOSITORY, "documents", task, "id", "content")
     queries: dict[str, str] = {}
     qrels: dict[str, dict[str, int]] = {}
     excluded: dict[str, frozenset[str]] = {}

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from rerankllm.collections import bright, cqadupstack, freshstack, irds, nanobeir, noveleval, t2ranking
-from rerankllm.collections.base import Collection, Place
+from rerankllm.collections.base import Collection, Place, fetching
 from rerankllm.errors import InputError
 from rerankllm.registry import instead
 
@@ -42,7 +42,9 @@ def load(name: str) -> Collection:
         InputError: There is no collection of that name, or it can be neither found nor fetched.
         MissingExtra: The library that reads it is not installed.
     """
-    return _source(name).load(name)
+    source = _source(name)
+    with fetching(name, source.place(name)):
+        return source.load(name)
 
 
 def _source(name: str) -> _Source:

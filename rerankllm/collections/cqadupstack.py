@@ -46,7 +46,7 @@ class _Documents:
 
 
 def load(name: str) -> Collection:
-    """Opens all twelve forums; raises what opening one of them does."""
+    """Opens all twelve forums."""
     members = {forum: irds.load(f"{name}/{forum}") for forum in irds.FORUMS}
     first = members[irds.FORUMS[0]]
     return Collection(

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from rerankllm.collections.base import Place, fetching
+from rerankllm.collections.base import Place
 from rerankllm.data import Document
 from rerankllm.errors import InputError
 from rerankllm.formats.lines import storable
 
 
-def place(repository: str, config: str) -> Place:
-    """Where datasets keeps one configuration; told without importing it.
+def place(repository: str, *configs: str) -> Place:
+    """Where datasets keeps a repository, and whether all of these configurations are there; told without importing it.
 
     The layout `ORG___name/config/version/hash` is that of datasets 5.2 (`load.py`, CachedDatasetModuleFactory).
     """
@@ -24,26 +24,19 @@ def place(repository: str, config: str) -> Place:
     cache = Path(os.environ.get("HF_DATASETS_CACHE") or Path(home, "datasets")).expanduser()
     organisation, _, name = repository.partition("/")
     snake = re.sub(r"([a-z\d])([A-Z])", r"\1_\2", re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", name)).lower()
-    folder = cache / f"{organisation}___{snake}" / config
-    return Place(str(folder), any(folder.glob("*/*/dataset_info.json")))
+    folder = cache / f"{organisation}___{snake}"
+    return Place(str(folder), all(any(folder.glob(f"{config}/*/*/dataset_info.json")) for config in configs))
 
 
-def both(*places: Place) -> Place:
-    """The first place that has nothing, or the first of all."""
-    return next((one for one in places if not one.cached), places[0])
+def load(repository: str, config: str, split: str, *columns: str) -> Any:
+    """One split of one configuration, memory-mapped; raises InputError when it lacks one of these columns."""
+    import datasets  # noqa: PLC0415
 
-
-def load(name: str, repository: str, config: str, split: str) -> Any:
-    """One split of one configuration, memory-mapped.
-
-    Raises:
-        InputError: It is not cached and cannot be fetched.
-        MissingExtra: datasets is not installed.
-    """
-    with fetching(name, place(repository, config)):
-        import datasets  # noqa: PLC0415
-
-        return datasets.load_dataset(repository, config, split=split)
+    table = datasets.load_dataset(repository, config, split=split)
+    if not set(columns) <= set(table.column_names):
+        there, wanted = ", ".join(table.column_names), ", ".join(columns)
+        raise InputError(f"{repository} {config}: expected the columns {wanted}, found {there}; has it been changed?")
+    return table
 
 
 def origin(repository: str, table: Any) -> str:

@@ -88,18 +88,12 @@ def _document(doc: Any) -> Document:
 
 
 def load(name: str) -> Collection:
-    """Opens a collection: its queries and judgements now, documents when asked for.
+    """Opens a collection: its queries and judgements now, documents when asked for."""
+    import ir_datasets  # noqa: PLC0415
 
-    Raises:
-        InputError: It is not cached and cannot be fetched.
-        MissingExtra: ir_datasets is not installed.
-    """
-    with fetching(name, place(name)):
-        import ir_datasets  # noqa: PLC0415
-
-        dataset = ir_datasets.load(dataset_id(name))
-        qrels = _qrels(dataset)
-        queries = {query.query_id: query.text for query in dataset.queries_iter() if query.query_id in qrels}
+    dataset = ir_datasets.load(dataset_id(name))
+    qrels = _qrels(dataset)
+    queries = {query.query_id: query.text for query in dataset.queries_iter() if query.query_id in qrels}
     origin = f"ir_datasets {version('ir_datasets')} {dataset_id(name)}"
     documents = _Documents(name, dataset)
     if name in _DL:

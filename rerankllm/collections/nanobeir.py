@@ -23,14 +23,15 @@ def repository(name: str) -> str:
 
 
 def place(name: str) -> Place:
-    """Where its three configurations are kept."""
-    return hub.both(*(hub.place(repository(name), config) for config in ("corpus", "queries", "qrels")))
+    """Where its repository is kept."""
+    return hub.place(repository(name), "corpus", "queries", "qrels")
 
 
 def load(name: str) -> Collection:
-    """Opens one set; raises what `hub.load` does."""
+    """Opens one set."""
     at = repository(name)
-    corpus, texts, judged = (hub.load(name, at, config, "train") for config in ("corpus", "queries", "qrels"))
+    corpus, texts = (hub.load(at, config, "train", "_id", "text") for config in ("corpus", "queries"))
+    judged = hub.load(at, "qrels", "train", "query-id", "corpus-id")
     qrels: dict[str, dict[str, int]] = {}
     for row in judged:
         qrels.setdefault(hub.token(row["query-id"]), {})[hub.token(row["corpus-id"])] = 1

@@ -7,10 +7,9 @@ the web search they came from.
 """
 
 import csv
-import urllib.request
 from pathlib import Path
 
-from rerankllm.collections.base import Collection, FirstStage, Place, fetching
+from rerankllm.collections.base import Collection, FirstStage, Place
 from rerankllm.collections.memory import Held
 from rerankllm.data import Document
 from rerankllm.formats.trec import read_qrels, read_topics
@@ -35,26 +34,23 @@ def place(name: str) -> Place:  # noqa: ARG001 - there is one
 
 
 def _fetch(folder: Path) -> None:
+    from urllib.request import urlopen  # noqa: PLC0415
+
     folder.mkdir(parents=True, exist_ok=True)
     for file in _FILES:
         if not (folder / file).is_file():
-            with urllib.request.urlopen(f"{URL}/{file}", timeout=_SECONDS) as answer:  # noqa: S310 - https, and ours
+            with urlopen(f"{URL}/{file}", timeout=_SECONDS) as answer:  # noqa: S310 - https, and ours
                 part = folder / f"{file}.part"
                 part.write_bytes(answer.read())
                 part.replace(folder / file)
 
 
 def load(name: str) -> Collection:
-    """Opens it.
-
-    Raises:
-        InputError: It is not cached and cannot be fetched.
-    """
+    """Opens it."""
     folder = _folder()
-    with fetching(name, place(name)):
-        _fetch(folder)
-        with (folder / "corpus.tsv").open(encoding="utf-8", newline="") as file:
-            documents = [Document(doc_id, text) for doc_id, text in csv.reader(file, delimiter="\t")]
+    _fetch(folder)
+    with (folder / "corpus.tsv").open(encoding="utf-8", newline="") as file:
+        documents = [Document(doc_id, text) for doc_id, text in csv.reader(file, delimiter="\t")]
     qrels = read_qrels(folder / "qrels.txt")
     run = {
         query_id: [(doc_id, 1 / rank) for rank, doc_id in enumerate(judged, 1)] for query_id, judged in qrels.items()

@@ -10,7 +10,6 @@ from collections.abc import Collection as Ids
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rerankllm.collections.base import Collection, Place, fetching
 from rerankllm.data import Document
@@ -70,15 +69,9 @@ class _Documents:
 
 
 def load(name: str) -> Collection:
-    """Opens it.
-
-    Raises:
-        InputError: It is not cached and cannot be fetched, or a file has other columns.
-        MissingExtra: huggingface_hub is not installed.
-    """
+    """Opens it."""
     qrels: dict[str, dict[str, int]] = {}
-    judged: Any = _file(name, "qrels.dev.tsv")
-    for query_id, _, doc_id, grade in _rows(judged, "qid", "-", "pid", "rel"):
+    for query_id, _, doc_id, grade in _rows(_file(name, "qrels.dev.tsv"), "qid", "-", "pid", "rel"):
         qrels.setdefault(query_id, {})[doc_id] = int(grade)
     texts = dict(_rows(_file(name, "queries.dev.tsv"), "qid", "text"))
     queries = {query_id: text for query_id, text in texts.items() if query_id in qrels}

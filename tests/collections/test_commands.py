@@ -121,6 +121,7 @@ def test_contradictions_are_refused(cli, tmp_path):
         (("rerank", "--dataset", "beir/scifact", "--qrels", run, "--output", run), "name the same file"),
         (("rerank", "--dataset", "beir/scifact", "--qrels", run, "--dry-run"), "leave --qrels out"),
         (("retrieve", "--dataset", "beir/scifacts", "--output", tmp_path / "o"), "did you mean 'beir/scifact'"),
+        (("retrieve", "--dataset", "t2ranking", "--stemmer", "porter", "--output", tmp_path / "o"), "has no effect"),
         (("eval", "--run", run, "--dataset", "beir/scifact", "--measure", "Coverage@20"), "judgements by subtopic"),
     ):
         status, _, err = cli(*arguments)

@@ -1,10 +1,13 @@
 """Every source, read by its own library from a small copy in its own format."""
 
+import sys
+
 import pytest
 from collection_seeds import FORUMS
 
 from rerankllm.collections import catalogue, irds
-from rerankllm.errors import InputError
+from rerankllm.collections.analysis import Analyzer
+from rerankllm.errors import InputError, MissingExtra
 
 
 def texts(collection, *doc_ids):
@@ -102,9 +105,9 @@ def test_t2ranking_reads_quotes_as_they_stand():
     [
         ("beir/nfcorpus", "irds/beir/nfcorpus"),
         ("dl20", "irds/msmarco-passage"),
-        ("bright/pony", "datasets/xlangai___bright/examples"),
-        ("nanobeir/nq", "datasets/zeta-alpha-ai___nano_nq/corpus"),
-        ("freshstack/godot", "datasets/freshstack___queries-oct-2024/godot"),
+        ("bright/pony", "datasets/xlangai___bright"),
+        ("nanobeir/nq", "datasets/zeta-alpha-ai___nano_nq"),
+        ("freshstack/godot", "datasets/freshstack___corpus-oct-2024"),
     ],
 )
 def test_what_is_not_cached_says_where_it_looked_and_what_fetches_it(name, folder, seeded):
@@ -130,3 +133,23 @@ def test_places_are_those_of_datasets_itself():
     for name in nanobeir.NAMES:
         repository = nanobeir.repository(name).partition("/")[2]
         assert f"zeta-alpha-ai___{camelcase_to_snakecase(repository)}" in catalogue.place(name).path
+
+
+def test_a_repository_with_other_columns_says_so(seeded, tmp_path, monkeypatch):
+    import datasets
+    from collection_seeds import seed_hub
+
+    seed_hub(tmp_path / "scratch", tmp_path / "cache", "xlangai/BRIGHT", {"examples": {"biology": [{"id": "0"}]}})
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(InputError, match="expected the columns id, query, gold_ids, excluded_ids, found id"):
+        catalogue.load("bright/biology")
+
+
+def test_a_package_that_is_missing_is_named_with_its_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ir_datasets", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'rerankllm\[collections\]'"):
+        catalogue.load("beir/scifact")
+    monkeypatch.setitem(sys.modules, "bm25s", None)
+    monkeypatch.setitem(sys.modules, "bm25s.stopwords", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'rerankllm\[bm25\]'"):
+        Analyzer().terms()
