@@ -36,9 +36,10 @@ def command(
     collection = open_dataset(dataset)
     run, retrieval = first_stage(collection, _settings(collection, k1=k1, b=b, stemmer=stemmer, depth=depth))
     tag = "first-stage" if collection.first_stage else "bm25"
+    for query_id, found in run.items():
+        trec.check_ids(query_id, [doc_id for doc_id, _ in found])
     with open_for_writing(output) as file:
         for query_id, found in run.items():
-            trec.check_ids(query_id, [doc_id for doc_id, _ in found])
             file.writelines(
                 f"{query_id} Q0 {doc_id} {rank} {score!r} {tag}\n"
                 for rank, (doc_id, score) in enumerate(bm25.strictly_falling(found[:depth]), 1)

@@ -52,13 +52,3 @@ def test_a_file_that_is_missing_there_leaves_no_half_of_a_cache(host):
     with pytest.raises(InputError, match=r"noveleval is not cached here and could not be fetched \(HTTPError: .*404"):
         catalogue.load("noveleval")
     assert not catalogue.place("noveleval").cached
-
-
-def test_the_shared_copy_is_the_same_collection(shared_data, tmp_path, monkeypatch):
-    """The candidates of the shared run, whose file came from elsewhere, are the judged passages in their order."""
-    from rerankllm.formats.trec import read_qrels, read_run
-
-    run, qrels = (shared_data / "noveleval" / name for name in ("run.txt", "qrels.txt"))
-    assert {q: [d for d, _ in ranked] for q, ranked in read_run(run).items()} == {
-        q: list(judged) for q, judged in read_qrels(qrels).items()
-    }
