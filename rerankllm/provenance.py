@@ -24,7 +24,7 @@ class Retrieval:
         tool: With what, and in which version.
         parameters: How.
         ties: The order of documents with equal scores.
-        file: SHA-256 of the run, for one of which nothing else is known.
+        file: SHA-256 of the run, for one of which nothing else is known; a run from a pipe has not even that.
     """
 
     collection: str | None = None
@@ -69,11 +69,13 @@ def digest(run: Path) -> str:
 
 
 def write(run: Path, retrieval: Retrieval, reranked: Mapping[str, Any] | None = None) -> None:
-    """Writes the record of a run that is complete.
+    """Writes the record of a run that is complete; one that is no file, such as a pipe, gets none.
 
     Raises:
         InputError: The run cannot be read, or its record not written.
     """
+    if not run.is_file():
+        return
     record = asdict(Provenance(retrieval, reranked, digest(run)))
     try:
         sidecar(run).write_text(f"{json.dumps(record, indent=2, ensure_ascii=False)}\n", encoding="utf-8")
@@ -99,6 +101,8 @@ def read(run: Path) -> Provenance | None:
 
 def retrieval_of(run: Path) -> Retrieval:
     """The first stage of a run: what its record says, or, without one, the file itself."""
+    if not run.is_file():
+        return Retrieval()
     found = read(run)
     current = digest(run)
     return found.retrieval if found is not None and found.sha256 == current else Retrieval(file=current)
@@ -120,8 +124,8 @@ def differences(runs: Sequence[Path]) -> list[str]:
     first, *others = [(run, _facts(retrieval_of(run))) for run in runs]
     for run, facts in others:
         apart = [key for key in dict.fromkeys([*first[1], *facts]) if facts.get(key) != first[1].get(key)]
-        if "file" in apart:
-            unknown = [str(one) for one, known in (first, (run, facts)) if "file" in known]
+        unknown = [str(one) for one, known in (first, (run, facts)) if not known.keys() - {"file"}]
+        if unknown and (apart or not facts):
             lines.append(f"{first[0]} and {run}: the first stage of {' and of '.join(unknown)} is not recorded")
         elif apart:
             said = "; ".join(f"{key} {first[1].get(key, 'none')} against {facts.get(key, 'none')}" for key in apart)
@@ -130,8 +134,7 @@ def differences(runs: Sequence[Path]) -> list[str]:
 
 
 def _facts(retrieval: Retrieval) -> dict[str, Any]:
-    """What is known, flat; a run known only by its content has nothing else."""
-    if retrieval.file is not None:
-        return {"file": retrieval.file}
+    """What is known, flat: `file` alone for a run known only by its content, nothing for one from a pipe."""
     known = asdict(retrieval)
-    return {key: value for key, value in (known | known.pop("parameters")).items() if value is not None and value != {}}
+    parameters = known.pop("parameters")
+    return {key: value for key, value in {**known, **parameters}.items() if value is not None}

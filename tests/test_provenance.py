@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import os
+from pathlib import Path
 
 import pytest
 
@@ -82,3 +84,12 @@ def test_gzipped_runs_have_records_too(tmp_path):
     run.write_bytes(gzip.compress(b"1 Q0 d 1 1 t\n"))
     provenance.write(run, BM25)
     assert provenance.retrieval_of(run) == BM25
+
+
+def test_a_pipe_has_no_record_and_is_like_no_other(make, tmp_path):
+    provenance.write(Path(os.devnull), BM25)
+    assert not provenance.sidecar(Path(os.devnull)).exists()
+    unknown = provenance.retrieval_of(Path(os.devnull))
+    reranked = [make(name, unknown, {"strategy": "full"}) for name in ("a", "b")]
+    (line,) = provenance.differences(reranked)
+    assert "is not recorded" in line

@@ -147,7 +147,7 @@ def _check(output: Path | None, on_error: options.OnError, unwanted: Path | None
 
 def _record(output: Path | None, source: Source, reranker: Reranker, depth: int, top_k: int | None) -> None:
     """Notes beside the run that was written where it comes from."""
-    if output is None or not output.is_file():
+    if output is None:
         return
     tool, models = f"rerankllm {__version__}", ", ".join(reranker.models)
     stage = {"tool": tool, "strategy": str(reranker.stage), "model": models, "depth": depth, "top_k": top_k}

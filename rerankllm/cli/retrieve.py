@@ -45,7 +45,8 @@ def command(
                 for rank, (doc_id, score) in enumerate(bm25.strictly_falling(found[:depth]), 1)
             )
     provenance.write(output, retrieval)
-    tell(f"{sum(map(len, run.values()))} documents for {len(run)} queries; provenance in {provenance.sidecar(output)}")
+    written = sum(len(found[:depth]) for found in run.values())
+    tell(f"{written} documents for {len(run)} queries")
 
 
 def _settings(collection: Collection, **given: Any) -> bm25.Settings:

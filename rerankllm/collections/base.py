@@ -80,7 +80,7 @@ class Collection:
     @property
     def parts(self) -> dict[str, str]:
         """The member each query belongs to; empty for a collection without members."""
-        return {f"{prefix}/{query_id}": prefix for prefix, one in self.members.items() for query_id in one.queries}
+        return {f"{prefix}/{query_id}": prefix for prefix, one in self.members.items() for query_id in one.qrels}
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ def _rows(path: Path, *columns: str) -> Iterator[list[str]]:
     """The rows of a TSV file below its header."""
     header = "\t".join(columns)
     for number, line in read_lines(path):
-        row = line.split("\t")
+        row = line.split("\t", len(columns) - 1)
         if len(row) != len(columns):
             raise expected(path, number, f"{len(columns)} columns ({header})", line)
         if number > 1:
