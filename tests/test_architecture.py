@@ -22,6 +22,11 @@ HEAVY = [
     "typer",
     "jinja2",
     "yaml",
+    "ir_datasets",
+    "datasets",
+    "bm25s",
+    "pandas",
+    "pyarrow",
 ]
 
 # What the modules of a room may import, besides those of the same room.
@@ -48,6 +53,8 @@ LAYERS = {
     "budget": {"backends.base", "data", "errors"},
     "drivers": {"backends.base", "budget", "data", "errors", "formats.recordings", "journal", "judgements"},
     "evaluation": {"data", "errors"},
+    "collections": {"data", "errors", "formats", "registry"},
+    "provenance": {"errors"},
     "sample": set(),
     "__main__": {"cli"},
     "panel": BASICS | {"backends.base", "backends.sharing", "drivers.asking", "elicitation", "registry", "spec"},
@@ -74,6 +81,7 @@ LAYERS = {
         "",
         "budget",
         "calibration",
+        "collections",
         "data",
         "diagnose",
         "drivers.events",
@@ -89,6 +97,7 @@ LAYERS = {
         "judgements",
         "parity",
         "plan",
+        "provenance",
         "registry",
     }
     | {"reranker", "sample", "spec", "trace"},

@@ -8,6 +8,7 @@ from rerankllm import __version__
 from rerankllm.cli import (
     calibrate,
     compare,
+    datasets,
     diagnose,
     evaluate,
     fuse,
@@ -18,6 +19,7 @@ from rerankllm.cli import (
     rank,
     rerank,
     resume,
+    retrieve,
 )
 
 app = typer.Typer(
@@ -54,6 +56,8 @@ app.command("fuse", epilog=fuse.EXAMPLES)(fuse.command)
 app.command("eval", epilog=evaluate.EXAMPLES)(evaluate.command)
 app.command("calibrate", epilog=calibrate.EXAMPLES)(calibrate.command)
 app.command("compare", epilog=compare.EXAMPLES)(compare.command)
+app.command("retrieve", epilog=retrieve.EXAMPLES)(retrieve.command)
+app.command("datasets")(datasets.command)
 app.command("plan", epilog=plan.EXAMPLES)(plan.command)
 app.command("diagnose", epilog=diagnose.EXAMPLES)(diagnose.command)
 app.command("parity", epilog=parity.EXAMPLES)(parity.command)

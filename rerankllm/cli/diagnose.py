@@ -11,6 +11,7 @@ import typer
 from rerankllm.budget import Limits
 from rerankllm.calibration.diagnostics import Share
 from rerankllm.cli import options, plots
+from rerankllm.cli.datasets import Dataset
 from rerankllm.cli.output import as_json, check_paths, estimate_line, tell
 from rerankllm.cli.progress import ProgressBar
 from rerankllm.cli.source import read_source
@@ -35,6 +36,7 @@ def command(
     run: Annotated[Path | None, typer.Option(help="TREC run of the first stage (may be .gz).")] = None,
     queries: Annotated[Path | None, typer.Option(help="Query texts: qid<TAB>text, or BEIR JSONL or folder.")] = None,
     corpus: Annotated[Path | None, typer.Option(help="BEIR corpus.jsonl, or the folder it is in.")] = None,
+    dataset: Dataset = None,
     requests: Annotated[
         Path | None, typer.Option(help="Castorini JSONL instead: queries with their candidates' texts.")
     ] = None,
@@ -77,7 +79,10 @@ def command(
     check_paths({**inputs, "--demonstrations": demonstrations}, {"--journal": journal, "--json": json_file})
     if plot is not None:
         plots.check(plot)
-    source = read_source(sample=sample, **{k[2:]: v for k, v in inputs.items()}, qrels=None, skip_missing=skip_missing)
+    source = read_source(
+        sample=sample, run=run, queries=queries, corpus=corpus, requests=requests, qrels=None, skip_missing=skip_missing,
+        dataset=dataset, depth=depth,
+    )  # fmt: skip
     answers, bar = Answers(), ProgressBar(quiet=quiet)
 
     def observe(event: Event) -> None:

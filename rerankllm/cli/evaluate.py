@@ -1,61 +1,62 @@
 """`rerankllm eval`: how good runs are."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from rerankllm.cli.datasets import Dataset, allowed, open_dataset
 from rerankllm.cli.output import as_json, tell
 from rerankllm.cli.source import read_judgements
+from rerankllm.collections.base import Collection
+from rerankllm.errors import InputError
 from rerankllm.evaluation.measures import (
     DEFAULT_MEASURES,
+    Qrels,
     at_level,
+    binary_notes,
     mean,
-    parse_measures,
-    per_query,
     relevant_from,
     trec_order,
 )
+from rerankllm.evaluation.subtopics import Subtopics, parse, per_query_with
 from rerankllm.formats import trec
+from rerankllm.provenance import differences
 
 EXAMPLES = """
 [bold]Examples[/bold]\n
 rerankllm eval --run reranked.txt --qrels qrels.txt\n
-rerankllm eval --run bm25.txt --run reranked.txt --qrels qrels.txt --measure nDCG@10 --measure 'RR(rel=2)@10' --json
+rerankllm eval --run bm25.txt --run reranked.txt --qrels qrels.txt --measure nDCG@10 --measure 'RR(rel=2)@10' --json\n
+rerankllm eval --run bm25.txt --run reranked.txt --dataset dl19  # by the measures its papers report
 """
 
 
 def command(
     *,
     run: Annotated[list[Path], typer.Option(help="A TREC run; repeat for several.")],
-    qrels: Annotated[Path, typer.Option(help="TREC or BEIR qrels, or a BEIR folder.")],
+    qrels: Annotated[Path | None, typer.Option(help="TREC or BEIR qrels, or a BEIR folder.")] = None,
+    dataset: Dataset = None,
     measure: Annotated[
         list[str] | None,
-        typer.Option(help="In ir-measures' notation, such as nDCG@10 or RR(rel=2)@10; repeatable."),
+        typer.Option(
+            help="In ir-measures' notation, such as nDCG@10 or RR(rel=2)@10, or Coverage@20; repeatable. "
+            "The default is nDCG@10, or what the papers of the dataset report."
+        ),
     ] = None,
     per_query_values: Annotated[bool, typer.Option("--per-query", help="A line for every query, too.")] = False,
     json_document: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
-    """Evaluates runs against qrels: the mean over the judged queries each run has, ties broken as trec_eval does."""
-    judgements = read_judgements(qrels)
-    measures = told_level(parse_measures(measure or DEFAULT_MEASURES), relevant_from(judgements))
-    report: list[dict[str, Any]] = []
-    for path in run:
-        rankings = {query_id: trec_order(scored) for query_id, scored in trec.read_run(path).items()}
-        values = per_query(judgements, rankings, measures)
-        missing = [query_id for query_id in judgements if query_id not in rankings]
-        if missing:
-            tell(f"{path} lacks {len(missing)} of {len(judgements)} judged queries ({', '.join(missing[:3])})")
-        report.append(
-            {
-                "run": str(path),
-                "queries": len(values),
-                "missing_queries": missing,
-                "mean": {str(m): mean(values, m) for m in measures},
-                "per_query": values,
-            }
-        )
+    """Evaluates runs: the mean over the judged queries each run has, ties broken as trec_eval does."""
+    judged = _judged(qrels, dataset)
+    named = parse(measure or (judged.collection.measures if judged.collection else DEFAULT_MEASURES))
+    measures = told_level(named, judged.level)
+    for note in binary_notes(measures, judged.level):
+        tell(note)
+    report = [judged.report(path, measures) for path in run]
+    for line in differences(run):
+        tell(f"compare with care: {line}")
     if json_document:
         shown = report if per_query_values else [{k: v for k, v in r.items() if k != "per_query"} for r in report]
         typer.echo(as_json(shown, indent=2))
@@ -75,7 +76,49 @@ def told_level(measures: Sequence[Any], level: int) -> list[Any]:
     names = [str(after) for before, after in zip(measures, changed, strict=True) if before != after]
     if names:
         tell(
-            f"grades 0 to 3 as in TREC-DL, where relevant is {level} and above: measuring {', '.join(names)}; "
+            f"relevant is grade {level} and above here, as in TREC-DL: measuring {', '.join(names)}; "
             "a measure that says rel= itself keeps it"
         )
     return changed
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """Judgements, and the rules of the collection they are of."""
+
+    qrels: Qrels
+    collection: Collection | None = None
+    subtopics: Subtopics = field(default_factory=dict)
+    parts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def level(self) -> int:
+        """The lowest grade that binary measures count as relevant."""
+        return relevant_from(self.qrels) if self.collection is None else self.collection.relevant_from
+
+    def report(self, path: Path, measures: Sequence[Any]) -> dict[str, Any]:
+        """What there is to say of one run."""
+        run = trec.read_run(path)
+        if self.collection is not None:
+            run = allowed(self.collection, run, str(path))
+        rankings = {query_id: trec_order(scored) for query_id, scored in run.items()}
+        values = per_query_with(self.qrels, self.subtopics, rankings, measures)
+        missing = [query_id for query_id in self.qrels if query_id not in rankings]
+        if missing:
+            tell(f"{path} lacks {len(missing)} of {len(self.qrels)} judged queries ({', '.join(missing[:3])})")
+        return {
+            "run": str(path),
+            "queries": len(values),
+            "missing_queries": missing,
+            "mean": {str(m): mean(values, m, self.parts) for m in measures},
+            "per_query": values,
+        }
+
+
+def _judged(qrels: Path | None, dataset: str | None) -> _Judged:
+    if (qrels is None) == (dataset is None):
+        raise InputError("give the judgements once: --qrels with a file, or --dataset with a name")
+    if qrels is not None:
+        return _Judged(read_judgements(qrels))
+    collection = open_dataset(str(dataset))
+    return _Judged(collection.qrels, collection, collection.subtopics, collection.parts)

@@ -6,14 +6,15 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
-from rerankllm import __version__
+from rerankllm import __version__, provenance
 from rerankllm.budget import Limits
 from rerankllm.cli import options
 from rerankllm.cli.cutting import real_precision, tell_fit
+from rerankllm.cli.datasets import Dataset
 from rerankllm.cli.interrupt import stopping_in_order
 from rerankllm.cli.output import as_json, check_paths, estimate_line, tell, tell_notes
 from rerankllm.cli.progress import ProgressBar
-from rerankllm.cli.source import Source, read_judgements, read_source
+from rerankllm.cli.source import Source, read_source
 from rerankllm.cli.spent import signed, summary_beside
 from rerankllm.cli.summary import before_and_after, summarize, tell_summary
 from rerankllm.cli.writer import Writer
@@ -28,6 +29,7 @@ rerankllm rerank --run bm25.txt --queries queries.tsv --corpus corpus.jsonl --ou
  --model openai:qwen3 --base-url http://localhost:8000/v1 --strategy 'sliding(window=20, stride=10)'
  --qrels qrels.txt --summary summary.json\n
 rerankllm rerank … --strategy pointwise --calibration fit.json --cutoff auto --output best.txt  # see `calibrate`\n
+rerankllm rerank --dataset beir/scifact --output reranked.txt  # BM25's candidates; or your own with --run\n
 rerankllm rerank … --model openai:NAME --dry-run  # what it will cost\n
 rerankllm rerank … --model openai:NAME --max-cost 5  # stops in time; see `resume`\n
 [bold]Exit status[/bold]: 0 all ranked, 1 nothing could be done, 3 some queries failed (named on stderr), 130 Ctrl-C.
@@ -39,6 +41,7 @@ PARTIAL, INTERRUPTED = 3, 130
 def command(
     *,
     sample: Annotated[bool, typer.Option("--sample", help="Rerank the sample collection that ships.")] = False,
+    dataset: Dataset = None,
     run: Annotated[Path | None, typer.Option(help="TREC run of the first stage (may be .gz).")] = None,
     queries: Annotated[Path | None, typer.Option(help="Query texts: qid<TAB>text, or BEIR JSONL or folder.")] = None,
     corpus: Annotated[Path | None, typer.Option(help="BEIR corpus.jsonl, or the folder it is in.")] = None,
@@ -114,8 +117,10 @@ def command(
     beside = output.with_name(f"{output.name}.journal") if output is not None else None
     written = {"--output": output, "--jsonl": jsonl, "--summary": summary, "--journal": journal or beside}
     check_paths({**inputs, **profile, "--demonstrations": demonstrations}, written)
-    source = read_source(sample=sample, **{k[2:]: v for k, v in inputs.items()}, skip_missing=skip_missing)
-    judgements = read_judgements(source.qrels) if source.qrels is not None else None
+    source = read_source(
+        sample=sample, **{k[2:]: v for k, v in inputs.items()}, skip_missing=skip_missing, dataset=dataset, depth=depth
+    )
+    judgements = source.judgements()
     bar = ProgressBar(quiet=quiet)
     started = time.monotonic()
     given = options.model_options(model, base_url=base_url, concurrency=concurrency, seed=seed, batch=batch)
@@ -140,6 +145,7 @@ def command(
         with Writer(output, jsonl, on_error, truncate) as writer:
             interrupted = _rank_all(reranker, source, top_k, writer, bar)
         report = summarize(reranker, writer, source, time.monotonic() - started)
+        _record(output, source, reranker, depth, top_k)
     if judgements is not None:
         report |= before_and_after(judgements, source, writer)
         report |= real_precision(judgements, writer, reranker)
@@ -165,6 +171,15 @@ def _check(output: Path | None, on_error: options.OnError, unwanted: Path | None
         raise InputError("--on-error fallback writes OUTPUT.failed: it needs --output")
     if unwanted is not None:
         raise InputError(f"--no-journal and --journal {unwanted} contradict each other: leave one out")
+
+
+def _record(output: Path | None, source: Source, reranker: Reranker, depth: int, top_k: int | None) -> None:
+    """Notes beside the run that was written where it comes from."""
+    if output is None:
+        return
+    tool, models = f"rerankllm {__version__}", ", ".join(reranker.models)
+    stage = {"tool": tool, "strategy": str(reranker.stage), "model": models, "depth": depth, "top_k": top_k}
+    provenance.write(output, source.retrieval, stage)
 
 
 def _rank_all(reranker: Reranker, source: Source, top_k: int | None, writer: Writer, bar: ProgressBar) -> bool:

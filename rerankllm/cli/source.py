@@ -1,13 +1,18 @@
 """Where the queries of `rerankllm rerank` come from."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from rerankllm.cli.datasets import allowed, first_stage, open_dataset
 from rerankllm.cli.output import tell
+from rerankllm.collections.base import Collection
+from rerankllm.collections.bm25 import Settings
 from rerankllm.data import Candidate, Query
 from rerankllm.errors import InputError
 from rerankllm.formats import beir, castorini, trec
 from rerankllm.formats.join import join
+from rerankllm.provenance import Retrieval, retrieval_of
 from rerankllm.sample import path as sample_path
 
 
@@ -20,12 +25,22 @@ class Source:
         qrels: Where the judgements are, if there are any.
         skipped_queries: Ids of those left out for want of a text or candidates.
         skipped_documents: How many were left out for want of a text.
+        retrieval: Where the candidates come from.
+        collection: The named collection they are of, if they are of one.
     """
 
     queries: list[tuple[Query, list[Candidate]]]
     qrels: Path | None
     skipped_queries: tuple[str, ...] = ()
     skipped_documents: int = 0
+    retrieval: Retrieval = field(default_factory=Retrieval)
+    collection: Collection | None = None
+
+    def judgements(self) -> Mapping[str, Mapping[str, int]] | None:
+        """Grades by query and document; None without any."""
+        if self.collection is not None:
+            return self.collection.qrels
+        return None if self.qrels is None else read_judgements(self.qrels)
 
     def tell_skipped(self) -> None:
         """Says on stderr what was left out."""
@@ -45,15 +60,22 @@ def read_source(
     requests: Path | None,
     qrels: Path | None,
     skip_missing: bool,
+    dataset: str | None = None,
+    depth: int = 100,
 ) -> Source:
-    """Reads the one source that was named.
+    """Reads the one source that was named; BM25 finds `depth` candidates a query for a dataset without a run.
 
     Raises:
         InputError: None or several were, or it cannot be read.
     """
-    from_files = run is not None or queries is not None or corpus is not None
-    if sum((sample, from_files, requests is not None)) != 1:
-        raise InputError("give one source: --sample, or --run with --queries and --corpus, or --requests")
+    from_files = (run is not None and dataset is None) or queries is not None or corpus is not None
+    if sum((sample, from_files, requests is not None, dataset is not None)) != 1:
+        raise InputError(
+            "give one source: --sample, or --dataset with or without --run, or --run with --queries and --corpus, "
+            "or --requests"
+        )
+    if dataset is not None:
+        return _read_dataset(dataset, run, qrels, depth, skip_missing=skip_missing)
     if sample and qrels is not None:
         raise InputError("--sample brings its own judgements: leave --qrels out")
     if sample:
@@ -62,7 +84,7 @@ def read_source(
         )
     if requests is not None:
         found = list(castorini.read_requests(requests))
-        return _checked(Source(found, qrels), requests)
+        return _checked(Source(found, qrels, retrieval=retrieval_of(requests)), requests)
     if run is None or queries is None or corpus is None:
         missing = [name for name, value in (("run", run), ("queries", queries), ("corpus", corpus)) if value is None]
         raise InputError(f"--{' and --'.join(missing)} missing: a run needs --run, --queries and --corpus")
@@ -73,7 +95,24 @@ def read_source(
         queries = beir.read_folder(queries).queries
     wanted = {doc_id for ranked in entries.values() for doc_id, _ in ranked}
     joined = join(entries, beir.read_queries(queries), beir.read_corpus(corpus, wanted), skip_missing=skip_missing)
-    return _checked(Source(joined.queries, qrels, joined.skipped_queries, joined.skipped_documents), run)
+    source = Source(joined.queries, qrels, joined.skipped_queries, joined.skipped_documents, retrieval_of(run))
+    return _checked(source, run)
+
+
+def _read_dataset(name: str, run: Path | None, qrels: Path | None, depth: int, *, skip_missing: bool) -> Source:
+    """A named collection with the candidates of a run, or of its own first stage."""
+    if qrels is not None:
+        raise InputError(f"--dataset {name} brings its own judgements: leave --qrels out")
+    collection = open_dataset(name)
+    if run is None:
+        found, retrieval = first_stage(collection, Settings(depth=depth))
+        entries = {query_id: ranked for query_id, ranked in found.items() if ranked}
+    else:
+        entries, retrieval = allowed(collection, trec.read_run(run), str(run)), retrieval_of(run)
+    documents = collection.documents.many({doc_id for ranked in entries.values() for doc_id, _ in ranked})
+    joined = join(entries, collection.queries, documents, skip_missing=skip_missing)
+    source = Source(joined.queries, None, joined.skipped_queries, joined.skipped_documents, retrieval, collection)
+    return _checked(source, run or name)
 
 
 def read_judgements(path: Path) -> dict[str, dict[str, int]]:
@@ -81,7 +120,7 @@ def read_judgements(path: Path) -> dict[str, dict[str, int]]:
     return trec.read_qrels(beir.read_folder(path).split("test") if path.is_dir() else path)
 
 
-def _checked(source: Source, path: Path) -> Source:
+def _checked(source: Source, path: Path | str) -> Source:
     if not source.queries:
         raise InputError(f"{path} holds no query that could be reranked")
     for query, candidates in source.queries:

@@ -38,12 +38,13 @@ def summarize(reranker: Reranker, writer: Writer, source: Source, seconds: float
 
 
 def before_and_after(qrels: Mapping[str, Mapping[str, int]], source: Source, writer: Writer) -> dict[str, Any]:
-    """nDCG@10 over the judged queries of the run; a failed query counts as 0 after."""
+    """nDCG@10 over the judged queries of the run, by parts where it has parts; a failed query counts as 0 after."""
     (measure,) = parse_measures(["nDCG@10"])
     first = {query.query_id: [c.doc_id for c in candidates] for query, candidates in source.queries}
     before, after = per_query(qrels, first, [measure]), per_query(qrels, writer.rankings, [measure])
     zeros = {query_id: {str(measure): 0.0} for query_id in before if query_id not in after}
-    return {str(measure): {"before": mean(before, measure), "after": mean(after | zeros, measure),
+    parts = source.collection.parts if source.collection is not None else None
+    return {str(measure): {"before": mean(before, measure, parts), "after": mean(after | zeros, measure, parts),
                            "queries": len(before)}}  # fmt: skip
 
 

@@ -53,7 +53,7 @@ def at_level(measures: Iterable[Any], level: int) -> list[Any]:
     """
     found: list[Any] = []
     for measure in measures:
-        usual = measure.SUPPORTED_PARAMS.get("rel")
+        usual = getattr(measure, "SUPPORTED_PARAMS", {}).get("rel")
         binary = usual is not None and usual.default == 1
         found.append(measure(rel=level) if binary and level != 1 and "rel" not in measure.params else measure)
     return found
@@ -98,7 +98,29 @@ def per_query(
     return values
 
 
-def mean(values: Mapping[str, Mapping[str, float]], measure: Any) -> float:
-    """The mean over the queries measured; NaN for none."""
+def mean(values: Mapping[str, Mapping[str, float]], measure: Any, parts: Mapping[str, str] | None = None) -> float:
+    """The mean over the queries measured; NaN for none.
+
+    Args:
+        values: From `per_query`.
+        measure: One of its measures.
+        parts: The part each query belongs to, for collections whose value is the mean of their parts' means.
+    """
+    if parts:
+        by_part: dict[str, dict[str, Mapping[str, float]]] = {}
+        for query_id, by_measure in values.items():
+            by_part.setdefault(parts[query_id], {})[query_id] = by_measure
+        means = [mean(of_part, measure) for of_part in by_part.values()]
+        return sum(means) / len(means) if means else float("nan")
     found = [by_measure[str(measure)] for by_measure in values.values()]
     return sum(found) / len(found) if found else float("nan")
+
+
+def binary_notes(measures: Iterable[Any], relevant_from: int) -> list[str]:
+    """A line for each binary measure that counts lower grades as relevant than the judgements mean by it."""
+    return [
+        f"{measure} counts grade {measure['rel']} as relevant, where these judgements are binary from {relevant_from}: "
+        f"{measure.NAME}(rel={relevant_from}) is what others report"
+        for measure in measures
+        if "rel" in getattr(measure, "SUPPORTED_PARAMS", ()) and measure["rel"] < relevant_from
+    ]

@@ -153,8 +153,9 @@ class TestFailures:
         (["eval", "--run", sample("run.txt"), "--qrels", sample("qrels.txt"), "--measure", "nDCG@0"], "cut off at 1"),
         (
             ["eval", "--run", sample("run.txt"), "--qrels", sample("qrels.txt"), "--measure", "alpha_nDCG@10"],
-            "cannot compute",
+            "needs judgements by subtopic",
         ),
+        (["eval", "--run", sample("run.txt"), "--qrels", sample("qrels.txt"), "--measure", "INSQ"], "cannot compute"),
         (["prompts", "show", "../x"], "not for '..'"),
         (["plan", "--strategy", "sliding", "--base-url", "http://x"], "--base-url needs --model"),
         (["prompts", "show", "permute"], "should read judgement/name"),

@@ -111,6 +111,6 @@ def test_eval_says_what_it_took_as_relevant(cli, tmp_path):
     arguments = ["eval", "--run", tmp_path / "run", "--qrels", tmp_path / "qrels", "--measure"]
     _, out, err = cli(*arguments, "RR@10")
     assert out.split("\t")[1:] == ["RR(rel=2)@10", "all", "0.5000\n"]
-    assert "relevant is 2 and above: measuring RR(rel=2)@10" in err
+    assert "relevant is grade 2 and above here, as in TREC-DL: measuring RR(rel=2)@10" in err
     _, out, err = cli(*arguments, "RR(rel=1)@10")
     assert (out.split("\t")[1:], err) == (["RR@10", "all", "1.0000\n"], "")
