@@ -65,6 +65,7 @@ def command(
     max_tokens: options.MaxTokens = None,
     max_cost: options.MaxCost = None,
     max_seconds: options.MaxSeconds = None,
+    per_query: options.PerQuery = None,
     journal: Annotated[
         Path | None,
         typer.Option(
@@ -105,7 +106,7 @@ def command(
     with Reranker(
         strategy, model, instruction=instruction, passage_tokens=max_passage_tokens, depth=depth, observer=bar,
         options=given, driver="rounds" if batch else None,
-        limits=Limits(max_calls, max_tokens, max_cost, max_seconds),
+        limits=Limits(max_calls, max_tokens, max_cost, max_seconds), per_query=options.limits_of(per_query),
     ) as reranker:  # fmt: skip
         source.tell_skipped()
         tell_notes(reranker, top_k, min(depth, max(len(candidates) for _, candidates in source.queries)))
