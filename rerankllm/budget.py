@@ -117,16 +117,15 @@ class Budget:
             self._aside += most
             return Admission.SEND
 
+    def withdraw(self, backend: Backend, work: Work) -> None:
+        """Takes back an admitted call that is not sent."""
+        with self._lock:
+            self._aside -= self._most(backend, work)
+
     def settle(self, backend: Backend, work: Work, outcome: Outcome | None) -> None:
         """Counts what an admitted call took: the most it could where it was given up, so that nobody can tell."""
         most = self._most(backend, work)
-        if outcome is None:
-            took = most
-        elif isinstance(outcome, CallFailed):
-            took = Amount(calls=int(outcome.attempts > 0))
-        else:
-            tokens = outcome.usage.prompt_tokens + outcome.usage.completion_tokens
-            took = Amount.of(1, tokens, backend.cost(outcome.usage))
+        took = most if outcome is None else amount_of(backend, outcome)
         with self._lock:
             self._aside -= most
             self._spent += took
@@ -152,6 +151,14 @@ class Budget:
         if limits.cost is not None and total.pico > round(limits.cost * PICO):
             return f"the budget of ${limits.cost:.4g} is used up (${self._spent.pico / PICO:.4g} spent)"
         return ""
+
+
+def amount_of(backend: Backend, outcome: Outcome) -> Amount:
+    """What a call took."""
+    if isinstance(outcome, CallFailed):
+        return Amount(calls=int(outcome.attempts > 0))
+    tokens = outcome.usage.prompt_tokens + outcome.usage.completion_tokens
+    return Amount.of(1, tokens, backend.cost(outcome.usage))
 
 
 def most_of(backend: Backend, work: Work) -> Usage:

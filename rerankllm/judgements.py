@@ -188,7 +188,9 @@ class Failure(StrEnum):
     """Whose fault it is that a judgement has no answer."""
 
     CALL = "call"
-    """No answer came: refused connection, timeout, error status, budget. Asking again may help."""
+    """No answer came: refused connection, timeout, error status, budget of the run. Asking again may help."""
+    REFUSED = "refused"
+    """It was not sent: what its query may spend is used up, or the query's deadline over."""
     ANSWER = "answer"
     """The model answered, but nothing in it can be used."""
 
@@ -278,7 +280,20 @@ def ask(judgements: Iterable[Judgement]) -> Steps[Sequence[Answer]]:
 def try_ask(judgements: Iterable[Judgement]) -> Steps[Sequence[Answer]]:
     """Asks, and hands unusable answers through, for strategies that define what one means (PRP: a tie).
 
-    A call that failed is no answer at all and still fails the query.
+    A call that failed or was refused is no answer at all and still fails the query.
+
+    Raises:
+        QueryFailed: A call failed or was refused.
+    """
+    answers = yield from ask_while_allowed(judgements)
+    for answer in answers:
+        if isinstance(answer, Unanswered) and answer.failure is Failure.REFUSED:
+            raise QueryFailed(answer.reason)
+    return answers
+
+
+def ask_while_allowed(judgements: Iterable[Judgement]) -> Steps[Sequence[Answer]]:
+    """Asks as `try_ask` does, and hands refused calls through too: for strategies that have an order at any time.
 
     Raises:
         QueryFailed: A call failed.

@@ -58,6 +58,8 @@ class Reranker:
         options: Options of the model, such as `base_url`, as in its spec after `?`; these win over those there.
         journal: A file, or an open `Journal`, that keeps every completed call; what it holds is not asked again.
         limits: What may be spent, all queries together; those it does not suffice for fail by name.
+        per_query: What each query may spend. A strategy that has an order at any time (`active`) ends there with the
+            order it has; with any other the query fails by name. Seconds are a deadline, from its first call.
         calibration: Says how likely each result is relevant: a file that `rerankllm calibrate` wrote, or a
             `Calibration`. It should have been fitted on scores of the same strategy and model.
         cutoff: Where rankings stop: `auto`, `f1`, `precision=P`, `recall=R` or `threshold=P`, by the calibration. An
@@ -85,6 +87,7 @@ class Reranker:
         limits: Limits | None = None,
         calibration: str | Path | Calibration | None = None,
         cutoff: str | Cutoff | None = None,
+        per_query: Limits | None = None,
     ) -> None:
         if depth is not None and depth < 1:
             raise InputError(f"depth should be at least 1, found {depth}")
@@ -104,9 +107,10 @@ class Reranker:
             asked = ", ".join(kind.__name__ for kind in self.stage.strategy.asks)
             raise InputError(f"demonstrations are worked comparisons, and this strategy asks {asked}: leave them out")
         self.depth = depth
-        self._budget = Budget(limits)
+        self._budget, self._per_query = Budget(limits), per_query
         for backend in self._panel.backends:
             self._budget.check(backend)
+            Budget(per_query).check(backend)
         remote = any(backend.capabilities.remote for backend in self._panel.backends)
         kind = driver or ("concurrent" if remote else "rounds")
         make: type[Driver] = Concurrent if kind == "concurrent" else Rounds
@@ -280,7 +284,7 @@ class Reranker:
         depth = len(candidates) if self.depth is None else self.depth
         head, tail = candidates[:depth], candidates[depth:]
         steps = within(stage, stage.strategy.rank(query, head))
-        inner = self._driver.submit(query, head, steps, self._key(stage, query, head))
+        inner = self._driver.submit(query, head, steps, self._key(stage, query, head), Budget(self._per_query))
         outer: Future[QueryOutcome] = Future()
 
         def finish(_: object) -> None:

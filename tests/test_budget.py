@@ -274,3 +274,41 @@ def test_an_estimate_holds(tmp_path):
         (ranking,) = reranker.stream(asked)
     assert ranking.ledger.usage.prompt_tokens in estimate.prompt_tokens
     assert estimate.cost_usd == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("driver", ["rounds", "concurrent"])
+def test_a_query_has_a_budget_of_its_own_and_a_strategy_with_an_order_at_any_time_ends_there(driver, tmp_path):
+    (tmp_path / "qrels").write_text("".join(f"q{i} 0 d{j} {j % 3}\n" for i in range(3) for j in range(60)))
+    model = f"simulated:{tmp_path / 'qrels'}"
+    asked = [(Query(f"q{i}", "?"), [Candidate(Document(f"d{j}", "x")) for j in range(60)]) for i in range(3)]
+    with Reranker("active(slots=400, regret=0)", model, driver=driver, per_query=Limits(calls=6)) as reranker:
+        outcomes = list(reranker.stream(asked))
+    assert [outcome.ledger.calls for outcome in outcomes] == [6] * 3
+    assert all(outcome.ledger.notes["calls beyond the budget of the query"] == 2 for outcome in outcomes)
+    assert all(outcome.ledger.failed == 0 for outcome in outcomes)
+    with Reranker("sliding", model, driver=driver, per_query=Limits(calls=3)) as reranker:
+        failed = list(reranker.stream(asked))
+    assert [outcome.reason for outcome in failed] == ["the budget of 3 calls is used up (3 calls spent)"] * 3
+    with Reranker("active", model, driver=driver, per_query=Limits(calls=0)) as reranker:
+        assert all(isinstance(outcome, Failed) for outcome in reranker.stream(asked))
+
+
+def test_a_query_resumed_has_spent_what_the_journal_tells(tmp_path):
+    (tmp_path / "qrels").write_text("".join(f"q 0 d{j} {j % 3}\n" for j in range(60)))
+    query = [(Query("q", "?"), [Candidate(Document(f"d{j}", "x")) for j in range(60)])]
+    found = []
+    for _ in range(2):
+        with Reranker(
+            "active(slots=400, regret=0)", f"simulated:{tmp_path / 'qrels'}", per_query=Limits(calls=6),
+            journal=tmp_path / "journal",
+        ) as reranker:  # fmt: skip
+            found += reranker.stream(query)
+    assert found[0].doc_ids == found[1].doc_ids
+    assert found[1].ledger.replayed == 6
+
+
+@pytest.mark.parametrize("wrong", ["tokens", "tokens=x", "words=3", "calls=-1"])
+def test_limits_of_a_query_that_are_none(wrong, cli):
+    status, _, err = cli("rerank", "--sample", "--per-query", wrong)
+    assert status == 1
+    assert "--per-query" in err or "should be 0 or more" in err

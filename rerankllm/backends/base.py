@@ -7,7 +7,7 @@ that is unusable as a whole raises.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from rerankllm.data import Usage
@@ -150,10 +150,17 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class CallFailed:
-    """No answer, after all the attempts the backend makes."""
+    """No answer, after all the attempts the backend makes.
+
+    Attributes:
+        reason: One line.
+        attempts: What was sent.
+        refused: Whether it was not sent because its query's own budget is used up or its deadline over.
+    """
 
     reason: str
     attempts: int = 1
+    refused: bool = field(default=False, kw_only=True)
 
 
 Work: TypeAlias = Request | Judgement

@@ -80,8 +80,8 @@ def command(
     if plot is not None:
         plots.check(plot)
     source = read_source(
-        sample=sample, run=run, queries=queries, corpus=corpus, requests=requests, qrels=None, skip_missing=skip_missing,
-        dataset=dataset, depth=depth,
+        sample=sample, run=run, queries=queries, corpus=corpus, requests=requests, qrels=None,
+        skip_missing=skip_missing, dataset=dataset, depth=depth,
     )  # fmt: skip
     answers, bar = Answers(), ProgressBar(quiet=quiet)
 

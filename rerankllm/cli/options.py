@@ -5,6 +5,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import typer
 
+from rerankllm.budget import Limits
 from rerankllm.calibration.cutoff import Cutoff
 from rerankllm.cli.output import tell
 from rerankllm.errors import InputError
@@ -76,6 +77,14 @@ CutoffRule: TypeAlias = Annotated[
         "Queries left with nothing have not failed: they are named, and listed in OUTPUT.empty.",
     ),
 ]
+PerQuery: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LIMITS",
+        help="What each query may spend, such as tokens=20000,seconds=2 (of calls, tokens, cost, seconds). `active` "
+        "then ends with the order it has; with other strategies the query fails.",
+    ),
+]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
 OnError: TypeAlias = Literal["partial", "fallback", "raise"]
 
@@ -106,3 +115,23 @@ def model_options(
         seed = None
     given = {"base_url": base_url, "concurrency": concurrency, "seed": seed, "batch": "true" if batch else None}
     return {name: str(value) for name, value in given.items() if value is not None}
+
+
+def limits_of(text: str | None) -> Limits | None:
+    """The limits in `tokens=20000,seconds=2`.
+
+    Raises:
+        InputError: They do not parse.
+    """
+    if text is None:
+        return None
+    found: dict[str, float] = {}
+    for item in text.split(","):
+        name, _, value = (part.strip() for part in item.partition("="))
+        kinds: dict[str, type] = {"calls": int, "tokens": int, "cost": float, "seconds": float}
+        try:
+            found[name] = kinds[name](value)
+        except (KeyError, ValueError):
+            known = "calls=N, tokens=N, cost=USD, seconds=S"
+            raise InputError(f"--per-query: '{item.strip()}' should be one of {known}, separated by commas") from None
+    return Limits(**found)  # type: ignore[arg-type]

@@ -72,6 +72,7 @@ def command(
     max_tokens: options.MaxTokens = None,
     max_cost: options.MaxCost = None,
     max_seconds: options.MaxSeconds = None,
+    per_query: options.PerQuery = None,
     journal: Annotated[
         Path | None,
         typer.Option(
@@ -128,7 +129,8 @@ def command(
         strategy, model, instruction=instruction, passage_tokens=max_passage_tokens,
         demonstrations=demonstrations, depth=depth, observer=bar,
         options=given, driver="rounds" if batch else None,
-        limits=Limits(max_calls, max_tokens, max_cost, max_seconds), calibration=calibration, cutoff=rule,
+        limits=Limits(max_calls, max_tokens, max_cost, max_seconds), per_query=options.limits_of(per_query),
+        calibration=calibration, cutoff=rule,
     ) as reranker:  # fmt: skip
         source.tell_skipped()
         tell_fit(reranker, source)

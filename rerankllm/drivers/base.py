@@ -50,7 +50,12 @@ class Driver(ABC):
         self._desk.journal = journal
 
     def submit(
-        self, query: Query, candidates: Sequence[Candidate], steps: Steps[Ranking], key: str = ""
+        self,
+        query: Query,
+        candidates: Sequence[Candidate],
+        steps: Steps[Ranking],
+        key: str = "",
+        budget: Budget | None = None,
     ) -> "Future[QueryOutcome]":
         """Starts ranking one query; may be called from any thread while others run.
 
@@ -59,6 +64,7 @@ class Driver(ABC):
             candidates: What `steps` ranks.
             steps: The strategy under way.
             key: What the journal knows the query by.
+            budget: What this query may spend; None for no limit of its own.
 
         Returns:
             A future of the ranking or of `Failed`; cancelling it ends the query. It raises only what concerns more
@@ -67,7 +73,7 @@ class Driver(ABC):
         Raises:
             RerankError: The driver is closed.
         """
-        task = Task(query, candidates, steps, self._resolve, self._tell, key=key)
+        task = Task(query, candidates, steps, self._resolve, self._tell, key=key, budget=budget)
         with self._lock:
             if self._closed:
                 raise RerankError("closed: make another to rank more")

@@ -3,7 +3,7 @@
 from functools import partial
 
 from rerankllm.backends.base import CallFailed, Outcome, Work
-from rerankllm.budget import Admission, Budget
+from rerankllm.budget import Admission, Budget, amount_of
 from rerankllm.drivers.task import Call, Keep, ignore
 from rerankllm.formats.recordings import to_record
 from rerankllm.journal import Completed, Journal, content_of
@@ -35,6 +35,7 @@ class Desk:
         if self.journal is not None:
             outcome = self.journal.recall(call.place, content, work, call.task.reused)
             if outcome is not None:
+                call.task.budget.spend(amount_of(call.judge.backend, outcome))
                 call.task.receive(call, outcome, partial(self._hear, call, outcome), replayed=True)
                 return None
         return Ticket(self, call, work, content)
@@ -77,9 +78,16 @@ class Ticket:
         """Whether it may be sent now; None for one that was refused, or whose query ended meanwhile."""
         if self.call.task.future.done():
             return None
-        admission = self._desk.budget.admit(self.call.judge.backend, self.work)
+        backend, own = self.call.judge.backend, self.call.task.budget
+        admission = own.admit(backend, self.work)
+        refused = isinstance(admission, str)
+        if admission is Admission.SEND:
+            admission = self._desk.budget.admit(backend, self.work)
+            if admission is not Admission.SEND:
+                own.withdraw(backend, self.work)
         if isinstance(admission, str):
-            self.call.task.receive(self.call, CallFailed(admission, attempts=0), ignore)
+            outcome = CallFailed(admission, attempts=0, refused=refused)
+            self.call.task.receive(self.call, outcome, ignore)
             return None
         return admission
 
@@ -95,4 +103,5 @@ class Ticket:
 
     def _settle(self, outcome: Outcome | None) -> None:
         self._settled = True
-        self._desk.budget.settle(self.call.judge.backend, self.work, outcome)
+        for budget in (self.call.task.budget, self._desk.budget):
+            budget.settle(self.call.judge.backend, self.work, outcome)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from rerankllm.backends.base import CallFailed, Outcome, Reply, Work
+from rerankllm.budget import Budget
 from rerankllm.data import Candidate, Ledger, Provenance, Query, Ranking, Usage, float32
 from rerankllm.drivers.asking import Judge, Resolve, asking
 from rerankllm.drivers.events import Event, Failed, Finished, Judged, QueryOutcome, Started
@@ -57,6 +58,7 @@ class Task:
         resolve: Finds the judge for a judgement.
         observer: Told every event.
         key: What a journal knows this query by.
+        budget: What this query may spend; None for no limit of its own.
 
     Attributes:
         reused: The journal's calls of others that answered one of this query's.
@@ -71,8 +73,10 @@ class Task:
         observer: Observer,
         *,
         key: str = "",
+        budget: Budget | None = None,
     ) -> None:
         self.query = query
+        self.budget = budget or Budget()
         self.key = key
         self.future: Future[QueryOutcome] = Future()
         self.calls: list[Call] = []
@@ -150,7 +154,8 @@ class Task:
 
     def _read_outcome(self, call: Call, outcome: Outcome) -> tuple[Answer | Unanswered, ParseReport]:
         if isinstance(outcome, CallFailed):
-            return Unanswered(outcome.reason, Failure.CALL), ParseReport(Status.FAILED)
+            failure = Failure.REFUSED if outcome.refused else Failure.CALL
+            return Unanswered(outcome.reason, failure), ParseReport(Status.FAILED)
         answer, report = call.judge.read(call.judgement, outcome)
         if isinstance(answer, float) and not math.isfinite(answer):
             report = ParseReport(Status.FAILED, {"not a finite number": 1})
@@ -160,6 +165,9 @@ class Task:
         return answer, report
 
     def _account(self, call: Call, outcome: Outcome, report: ParseReport, *, replayed: bool) -> None:
+        if isinstance(outcome, CallFailed) and outcome.refused:
+            self._ledger = self._ledger.then(Ledger(notes={"calls beyond the budget of the query": 1}))
+            return
         entry = Ledger(
             attempts=1 if isinstance(outcome, Reply) else outcome.attempts,
             parsed=int(report.status is Status.PARSED),

@@ -1,5 +1,7 @@
 """Which documents to show together next, and what is still at stake."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -67,6 +69,36 @@ def pending(losses: Matrix, members: list[int]) -> None:
     losses[np.ix_(members, members)] *= PENDING
 
 
+def gain(mean: Vector, covariance: Matrix, members: NDArray[np.intp], precision: Matrix, k: int) -> float:
+    """What answers are expected to win of DCG@k by putting pairs right that stand the wrong way round.
+
+    Raiffa and Schlaifer 1961, section 5.4: answers take away so much of the variance of a difference, so the mean that
+    they lead to is normal with that variance, and a change of mind pays what it exceeds today's difference by. Pairs
+    are taken by themselves, each as far as its places' discounts differ.
+
+    Args:
+        mean: Of utilities, shape (n,).
+        covariance: Theirs, shape (n, n).
+        members: Documents that the answers tell of, shape (m,).
+        precision: What they are expected to tell, as a precision, shape (m, m).
+        k: Depth of DCG.
+    """
+    across = covariance[:, members]
+    within = np.eye(len(members)) + precision @ covariance[np.ix_(members, members)]
+    taken = across @ np.linalg.solve(within, precision) @ across.T
+    order = np.argsort(-mean, kind="stable")
+    discount = discounts(len(mean), k)
+    own, total = np.diag(taken), 0.0
+    for place, i in enumerate(order[:k]):
+        behind = order[place + 1 :]
+        deviation = np.sqrt(np.maximum(own[i] + own[behind] - 2 * taken[i, behind], 1e-18))
+        away = (mean[i] - mean[behind]) / deviation
+        density = np.exp(-(away**2) / 2) / math.sqrt(2 * math.pi)
+        loss = deviation * (density - away * _above(away))
+        total += float(loss @ (discount[place] - discount[place + 1 :]))
+    return total
+
+
 def chances(samples: Matrix, k: int) -> Vector:
     """How likely each document is among the k best: how often it is among those of the samples."""
     n = samples.shape[1]
@@ -74,3 +106,8 @@ def chances(samples: Matrix, k: int) -> Vector:
         return np.ones(n)
     best: NDArray[np.intp] = np.argpartition(-samples, k - 1, axis=1)[:, :k]
     return np.bincount(best.ravel(), minlength=n) / len(samples)
+
+
+def _above(x: Vector) -> Vector:
+    """How likely a standard normal variable lies above."""
+    return np.array([math.erfc(value / math.sqrt(2)) / 2 for value in x])

@@ -1,5 +1,6 @@
 """What answers say of the worth of documents: a Gaussian prior, Newton's method, and Laplace's approximation."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Self
@@ -13,12 +14,14 @@ SPREAD = 3.0
 
 On NovelEval and on BM25's run of DL19 grades lie .75 and .73 around their trend; with an error of the judge's own and
 noise of .4 grades each, whose Gumbel unit is .4·√6/π, that makes 2.7. `rerankllm.strategies.worth` corrects it."""
-SLOPE, SLOPE_DEVIATION = 1.1, 0.55
-"""How fast worth falls with the logarithm of the first-stage rank, and how surely that is known.
+RISE = 0.41
+"""How fast relevance falls with the logarithm of the first-stage rank, in its own deviation around that trend.
 
-Grades fall by .43 and .40 of that deviation there; the judge's own error takes √.85 of it. Half of it is left open."""
+It is .43 on NovelEval and .40 on BM25's run of DL19. A judge's own error widens the deviation and leaves the trend, so
+that worth falls by √trust of it. Half of it is left open, for queries differ."""
 BIAS_DEVIATION = 1.5
-"""Of the preference for the first place over the last, in units of the judge's noise: either place may look better."""
+"""Of the preference for the first place over the last, in the judge's noise or a judge's middling differences of worth,
+whichever is larger: either place may look better."""
 _STEPS, _HALVINGS, _CLOSE = 50, 30, 1e-8
 
 
@@ -37,19 +40,21 @@ class Prior:
     precision: Matrix
 
     @classmethod
-    def of_ranks(cls, n: int, scale: float = 1.0) -> Self:
+    def of_ranks(cls, n: int, scale: float = 1.0, trust: float = 1.0) -> Self:
         """Worth that falls with the logarithm of the first-stage rank, at a rate that is not quite known.
 
         Args:
             n: Documents, in the first stage's order.
             scale: How large differences of worth are, compared with those expected of a middling judge.
+            trust: Relevance's share in worth.
         """
         x = np.log(np.arange(1, n + 1))
         x = x.mean() - x
+        slope = RISE * math.sqrt(trust) * SPREAD
         covariance = np.zeros((n + 1, n + 1))
-        covariance[:n, :n] = scale**2 * (SPREAD**2 * np.eye(n) + SLOPE_DEVIATION**2 * np.outer(x, x))
-        covariance[n, n] = BIAS_DEVIATION**2
-        return cls(np.append(scale * SLOPE * x, 0.0), _inverse(covariance))
+        covariance[:n, :n] = scale**2 * (SPREAD**2 * np.eye(n) + (slope / 2) ** 2 * np.outer(x, x))
+        covariance[n, n] = (BIAS_DEVIATION * max(1.0, scale)) ** 2
+        return cls(np.append(scale * slope * x, 0.0), _inverse(covariance))
 
 
 class Posterior(NamedTuple):

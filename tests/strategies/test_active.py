@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rerankllm.cli.output import rows
 from rerankllm.data import Candidate, Document, Query
 from rerankllm.errors import QueryFailed, SpecError
-from rerankllm.judgements import Failure, Unanswered, WeakOrder
+from rerankllm.judgements import Compare, Failure, Permute, Score, Select, Unanswered, WeakOrder
 from rerankllm.reranker import Reranker
 from rerankllm.spec import Stage
 
@@ -22,6 +22,13 @@ def run(play, query, candidates, answer, **parameters):
 
 def backwards(judgement):
     """The larger the number, the better: the reverse of the first stage."""
+    numbers = [int(doc.doc_id[1:]) for doc in judgement.docs]
+    if isinstance(judgement, Score):
+        return float(numbers[0])
+    if isinstance(judgement, Compare):
+        return float(numbers[0] > numbers[1])
+    if isinstance(judgement, Select):
+        return tuple(f"d{i}" for i in sorted(numbers, reverse=True)[: judgement.m])
     order = sorted(judgement.docs, key=lambda doc: -int(doc.doc_id[1:]))[: judgement.decode]
     named = {doc.doc_id for doc in order}
     omitted = tuple(doc.doc_id for doc in judgement.docs if doc.doc_id not in named)
@@ -34,17 +41,20 @@ def backwards(judgement):
     batch=st.integers(1, 5),
     n=st.integers(0, 130),
     regret=st.sampled_from([0, 0.02]),
+    kinds=st.lists(st.sampled_from(["permute", "select", "compare", "score"]), min_size=1, unique=True),
 )
 @settings(max_examples=60, deadline=None)
-def test_budget_and_plan_are_kept_and_no_prompt_is_sent_twice(slots, window, batch, n, regret, play, query):
+def test_budget_and_plan_are_kept_and_no_prompt_is_sent_twice(slots, window, batch, n, regret, kinds, play, query):
     candidates = [Candidate(Document(f"d{i}", "x")) for i in range(n)]
-    parameters = {"slots": slots, "window": window, "batch": batch, "regret": regret}
+    slots = max(slots, 4)
+    of = f"[{', '.join(kinds)}]"
+    parameters = {"slots": slots, "window": window, "batch": batch, "regret": regret, "kinds": of}
     played = run(play, query, candidates, backwards, **parameters)
-    strategy = Stage.parse(f"active(slots={slots}, window={window}, batch={batch})").strategy
+    strategy = Stage.parse(f"active(slots={slots}, window={window}, batch={batch}, kinds={of})").strategy
     assert played.slots <= slots
     for used, bound in zip((played.calls, len(played.rounds), played.slots), vars_of(strategy.plan(n)), strict=True):
         assert used in bound
-    prompts = [tuple(doc.doc_id for doc in j.docs) for asked in played.rounds for j in asked]
+    prompts = [(type(j), *(doc.doc_id for doc in j.docs)) for asked in played.rounds for j in asked]
     assert len(prompts) == len(set(prompts))
     assert sorted(played.ranking.doc_ids) == sorted(c.doc_id for c in candidates)
     chances = [r.probability for r in played.ranking]
@@ -101,6 +111,40 @@ def test_trust_decides_between_the_judge_and_the_first_stage(make_candidates, pl
     assert tops[0] < tops[-1]
 
 
+@pytest.mark.parametrize("kind", ["permute", "select", "compare", "score"])
+def test_every_kind_of_answer_teaches(kind, make_candidates, play, query):
+    played = run(play, query, make_candidates(30), backwards, slots=400, trust=1.0, regret=0, kinds=f"[{kind}]")
+    assert len(set(played.ranking.doc_ids[:10]) & {f"d{i}" for i in range(20, 30)}) >= 9
+    assert {type(j).__name__.lower() for asked in played.rounds for j in asked} == {kind}
+
+
+def test_what_tells_most_for_its_passages_is_asked(make_candidates, play, query):
+    """Scores that are far more exact than orders are worth a prompt each; worse ones are not."""
+    first = [
+        {
+            type(j)
+            for j in run(
+                play, query, make_candidates(100), backwards, window=4, kinds="[permute, score]", sharpness=s
+            ).rounds[0]
+        }
+        for s in (0.1, 10)
+    ]
+    assert first == [{Permute}, {Score}]
+
+
+def test_the_budget_of_the_query_ends_it_with_the_order_so_far(make_candidates, play, query):
+    count = iter(range(100))
+
+    def refusing(judgement):
+        return Unanswered("over", Failure.REFUSED) if next(count) >= 4 else backwards(judgement)
+
+    played = run(play, query, make_candidates(100), refusing, slots=400, regret=0)
+    assert len(played.rounds) == 2
+    assert played.ranking.ledger.notes == {}
+    with pytest.raises(QueryFailed, match="over"):
+        run(play, query, make_candidates(100), lambda _: Unanswered("over", Failure.REFUSED))
+
+
 def test_unusable_answers_are_no_evidence_until_they_are_half(make_candidates, play, query):
     def failing(every):
         count = iter(range(1000))
@@ -155,7 +199,7 @@ def test_stated_probabilities_hold(play, query):
             looks = {doc.doc_id: believed[doc.doc_id] + rng.gauss(0, 0.45) for doc in judgement.docs}
             return WeakOrder(tuple((d,) for d in sorted(looks, key=looks.__getitem__, reverse=True)))
 
-        played = run(play, query, [Candidate(Document(d, d)) for d in relevance], answer, seed=seed)
+        played = run(play, query, [Candidate(Document(d, d)) for d in relevance], answer, seed=seed, trust=0.85)
         best = set(sorted(relevance, key=relevance.__getitem__, reverse=True)[:10])
         stated += [result.probability for result in played.ranking]
         true += [result.doc_id in best for result in played.ranking]
@@ -176,7 +220,21 @@ def test_rows_carry_the_probability_through_a_driver(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "wrong", ["slots=1", "window=1", "top_k=0", "batch=0", "trust=0", "trust=1.5", "regret=-0.1", "regret=1"]
+    "wrong",
+    [
+        "slots=1",
+        "window=1",
+        "top_k=0",
+        "batch=0",
+        "trust=0",
+        "trust=1.5",
+        "regret=-0.1",
+        "regret=1",
+        "kinds=[]",
+        "kinds=[score, score]",
+        "scale=0",
+        "sharpness=-1",
+    ],
 )
 def test_wrong_parameters(wrong):
     with pytest.raises(SpecError, match=f"active: {wrong.split('=')[0]} should be"):
