@@ -129,11 +129,24 @@ def estimate(panel: Panel, stage: Stage, lengths: Mapping[int, int], sizes: Size
     whole = ((stage, stage.strategy.plan(n), n, queries) for n, queries in lengths.items())
     leaves = (leaf for each in whole for leaf in _leaves(*each))
     found = [
-        _of(panel, leaf, share, queries, sizes)
+        _either([_of(panel, leaf, share, queries, sizes) for share in shares])
         for leaf, plan, queries in leaves
-        for share in _by_kind(leaf.strategy.asks, plan)
+        for shares in _by_kind(leaf.strategy.asks, plan)
     ]
     return sum(found, Estimate(Bound(0, 0), Bound(0, 0), Usage(), (0.0, 0.0)))
+
+
+def _either(estimates: Sequence[Estimate]) -> Estimate:
+    """What is asked in one way or another: bounds of all; typical is the first."""
+    costs = [each.cost_usd for each in estimates if each.cost_usd is not None]
+    cost = (min(low for low, _ in costs), max(high for _, high in costs)) if len(costs) == len(estimates) else None
+    prompts, completions = ([getattr(e, name) for e in estimates] for name in ("prompt_tokens", "completion_tokens"))
+    return Estimate(
+        Bound(min(b.low for b in prompts), max(b.high for b in prompts)),
+        Bound(min(b.low for b in completions), max(b.high for b in completions)),
+        estimates[0].typical,
+        cost,
+    )
 
 
 def _leaves(stage: Stage, plan: Plan, n: int, queries: int) -> Iterator[tuple[Stage, Plan, int]]:
@@ -145,14 +158,17 @@ def _leaves(stage: Stage, plan: Plan, n: int, queries: int) -> Iterator[tuple[St
         yield from _leaves(inner, share, n, queries)
 
 
-def _by_kind(asks: Sequence[type], plan: Plan) -> list[tuple[type, Plan]]:
-    """What each kind of judgement takes: criteria are written once, what is left is the other kind's."""
+def _by_kind(asks: Sequence[type], plan: Plan) -> list[list[tuple[type, Plan]]]:
+    """What each kind of judgement takes, several that may stand for each other together.
+
+    Criteria are written once, what is left is the other kind's.
+    """
     if Write not in asks:
-        return [(asks[0], plan)]
+        return [[(kind, plan) for kind in asks]]
     once = Bound(min(plan.calls.low, 1), min(plan.calls.high, 1))
     left = Bound(plan.calls.low - once.low, plan.calls.high - once.high)
     (other,) = (kind for kind in asks if kind is not Write)
-    return [(Write, Plan(once, once, Bound(0, 0))), (other, Plan(left, plan.rounds, plan.slots))]
+    return [[(Write, Plan(once, once, Bound(0, 0)))], [(other, Plan(left, plan.rounds, plan.slots))]]
 
 
 def _of(panel: Panel, stage: Stage, asked: tuple[type, Plan], queries: int, sizes: Sizes) -> Estimate:

@@ -238,7 +238,7 @@ def test_an_estimate_adds_up_over_the_stages_of_a_strategy():
     ["sliding(window=6, stride=3) / text", "iranker / text", "group(size=6) / text",
      "jointrank(block=5, replicas=2) / text",
      "tdpart(window=6, top_k=3) / text", "tourrank / text", "setwise / text", "prp / text", "pointwise / text",
-     "full / text"],
+     "full / text", "active(slots=40, window=5, kinds=[permute, score]) / text"],
 )  # fmt: skip
 def test_an_estimate_bounds_what_is_sent(strategy, tmp_path):
     """Counted as prompts are counted here, by a host that reports what it was sent and writes as much as it may."""

@@ -18,7 +18,10 @@ from rerankllm.export import export
 from rerankllm.formats import recordings
 from rerankllm.journal import Journal
 from rerankllm.judgements import (
+    Assess,
+    Assessment,
     Compare,
+    Criterion,
     Embed,
     Failure,
     Grade,
@@ -37,6 +40,7 @@ DOCS = (Document("a", "one text"), Document("b", "another", title="On fleas"))
 QUERY = Query("q", "which is it")
 SOURCE = ["--run", sample("run.txt"), "--queries", sample("queries.tsv"), "--corpus", sample("corpus.jsonl")]
 finite = st.floats(allow_nan=False, allow_infinity=False)
+criteria = st.builds(Criterion, st.text(), finite)
 answered = st.one_of(
     st.tuples(st.just(Score(QUERY, DOCS[0])), finite),
     st.tuples(st.just(Compare(QUERY, *DOCS)), st.floats(0, 1)),
@@ -44,7 +48,11 @@ answered = st.one_of(
     st.tuples(st.just(Permute(QUERY, DOCS, decode=1)), st.just(WeakOrder((("b",),), ("a",)))),
     st.tuples(st.just(Permute(QUERY, DOCS)), st.just(WeakOrder((("a", "b"),)))),
     st.tuples(st.just(Grade(QUERY, DOCS, scale=3)), st.tuples(finite, finite)),
-    st.tuples(st.just(Write(QUERY, "what matters?")), st.text()),
+    st.tuples(st.just(Write(QUERY, 3)), st.lists(criteria, min_size=1).map(tuple)),
+    st.tuples(
+        st.just(Assess(QUERY, DOCS[0], (Criterion("short"), Criterion("true", 2.0)))),
+        st.builds(Assessment, st.tuples(finite, finite), st.tuples(st.text(), st.text())),
+    ),
     st.tuples(st.just(Score(QUERY, DOCS[1])), st.builds(Unanswered, st.text(), st.just(Failure.ANSWER))),
 )
 reports = st.builds(

@@ -16,12 +16,11 @@ from rerankllm.evaluation.measures import (
     DEFAULT_MEASURES,
     Qrels,
     at_level,
-    binary_notes,
     mean,
     relevant_from,
     trec_order,
 )
-from rerankllm.evaluation.subtopics import Subtopics, parse, per_query_with
+from rerankllm.evaluation.subtopics import Subtopics, needs_subtopics, parse, per_query_with
 from rerankllm.formats import trec
 from rerankllm.provenance import differences
 
@@ -52,8 +51,6 @@ def command(
     judged = _judged(qrels, dataset)
     named = parse(measure or (judged.collection.measures if judged.collection else DEFAULT_MEASURES))
     measures = told_level(named, judged.level)
-    for note in binary_notes(measures, judged.level):
-        tell(note)
     report = [judged.report(path, measures) for path in run]
     for line in differences(run):
         tell(f"compare with care: {line}")
@@ -72,7 +69,7 @@ def command(
 
 def told_level(measures: Sequence[Any], level: int) -> list[Any]:
     """The measures at the grade that counts as relevant; says on stderr which change by it."""
-    changed = at_level(measures, level)
+    changed = [m if needs_subtopics(m) else at_level([m], level)[0] for m in measures]
     names = [str(after) for before, after in zip(measures, changed, strict=True) if before != after]
     if names:
         tell(

@@ -114,13 +114,3 @@ def mean(values: Mapping[str, Mapping[str, float]], measure: Any, parts: Mapping
         return sum(means) / len(means) if means else float("nan")
     found = [by_measure[str(measure)] for by_measure in values.values()]
     return sum(found) / len(found) if found else float("nan")
-
-
-def binary_notes(measures: Iterable[Any], relevant_from: int) -> list[str]:
-    """A line for each binary measure that counts lower grades as relevant than the judgements mean by it."""
-    return [
-        f"{measure} counts grade {measure['rel']} as relevant, where these judgements are binary from {relevant_from}: "
-        f"{measure.NAME}(rel={relevant_from}) is what others report"
-        for measure in measures
-        if "rel" in getattr(measure, "SUPPORTED_PARAMS", ()) and measure["rel"] < relevant_from
-    ]

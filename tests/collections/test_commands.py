@@ -96,8 +96,8 @@ def test_binary_measures_of_trec_dl(cli, tmp_path):
     assert "RR(rel=2)@10\tall\t0.5000" in out
     assert "RR" not in err
     out, err = cli("eval", "--dataset", "dl19", "--run", run, "--measure", "RR@10")[1:]
-    assert "RR@10\tall\t1.0000" in out
-    assert "RR@10 counts grade 1 as relevant" in err
+    assert "RR(rel=2)@10\tall\t0.5000" in out
+    assert "measuring RR(rel=2)@10" in err
 
 
 def test_the_list_says_what_is_cached(cli, seeded):

@@ -8,7 +8,7 @@ import pytest
 from rerankllm.collections import catalogue
 from rerankllm.collections.base import without_excluded
 from rerankllm.errors import InputError
-from rerankllm.evaluation.measures import binary_notes, mean, parse_measures
+from rerankllm.evaluation.measures import at_level, mean, parse_measures
 from rerankllm.evaluation.subtopics import parse, per_query_with
 
 
@@ -66,12 +66,9 @@ def test_cqadupstack_weighs_forums_not_queries():
     assert mean(values, measure, found.parts) == pytest.approx((10 * 1 + 0.5 + 0) / 12)
 
 
-def test_binary_measures_on_trec_dl_are_warned_of():
-    (note,) = binary_notes(parse_measures(["nDCG@10", "RR@10", "AP(rel=2)@100"]), catalogue.load("dl19").relevant_from)
-    assert "RR@10 counts grade 1 as relevant" in note
-    assert "RR(rel=2)" in note
+def test_measures_of_trec_dl_name_the_grade_that_is_relevant():
     own = parse_measures(catalogue.load("dl19").measures)
-    assert not binary_notes(own, 2)
+    assert at_level(own, catalogue.load("dl19").relevant_from) == own
     run = {"264014": {"8": 2.0, "7": 1.0}}
     values = ir_measures.calc_aggregate(parse_measures(["RR(rel=2)@10", "RR@10"]), catalogue.load("dl19").qrels, run)
     assert sorted(values.values()) == [0.5, 1.0]

@@ -259,8 +259,8 @@ class TestModelsWithTemplatesOfTheirOwn:
     @pytest.mark.parametrize(
         ("name", "strategy"),
         [
-            ("monot5-tiny-msmarco", "pointwise / labels(prompt=monot5)"),
-            ("RankT5-tiny", "pointwise / labels(prompt=rankt5)"),
+            ("monot5-tiny-msmarco", "pointwise / labels(prompt=monot5, prior=none)"),
+            ("RankT5-tiny", "pointwise / labels(prompt=rankt5, prior=none)"),
         ],
     )
     def test_are_asked_by_them(self, tmp_path, name, strategy):
