@@ -2,9 +2,10 @@
 
     python eval/frontier/active.py --data FOLDER --world mild --world harsh   # FOLDER has run.txt, qrels.txt, …
 
-Writes eval/frontier/results/active-WORLD.md. Queries are the unit, seeds are averaged first. A published strategy is
-compared with `active` at the largest budget that is no more than what it used itself: paired difference with a 95 %
-interval, and Holm's p over the table by sign flips.
+Writes eval/frontier/results/active-WORLD.md. Queries are the unit, seeds are averaged first. Every published strategy,
+alone and fused with the first stage, is compared with `active` at the slots that it used itself: as it comes, with the
+judge's character (characters.yaml says where from), and with that and scores beside orders. Paired difference with a
+95 % interval (Student's t) and p by sign flips, adjusted by Holm over the table of one form of `active`.
 """
 
 import argparse
@@ -14,16 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 from rerankllm.evaluation.calibration import expected_calibration_error
 from rerankllm.evaluation.measures import parse_measures, per_query
 from rerankllm.evaluation.multiplicity import holm
 from rerankllm.evaluation.significance import randomization
+from rerankllm.evaluation.spread import Spread
 from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.trec import read_qrels, read_run
 from rerankllm.reranker import Reranker
 
-BUDGETS = (60, 100, 140, 150, 180, 240, 260, 300, 320, 360, 400)
 PUBLISHED = (
     "cascade([full], depths=[60])",
     "full",
@@ -34,6 +36,7 @@ PUBLISHED = (
     "tourrank(rounds=2)",
     "jointrank(block=20, replicas=4)",
 )
+CHARACTERS = yaml.safe_load(Path(__file__).with_name("characters.yaml").read_text(encoding="utf-8"))
 FUSED = ("interpolate({})", "interpolate({}, weight=0.8)")
 Array = np.ndarray
 
@@ -50,8 +53,8 @@ class Measured:
     calibration: float | None
 
     def row(self) -> str:
-        """Of the table of budgets."""
-        half = 1.96 * self.by_query.std(ddof=1) / len(self.by_query) ** 0.5
+        """Of the table."""
+        half = Spread.of(self.by_query).interval()[1] - self.by_query.mean()
         stated = "–" if self.calibration is None else f"{self.calibration:.3f}"
         return (
             f"| `{self.spec}` | {self.by_query.mean():.4f} ± {half:.3f} | {self.slots:.0f} | {self.rounds:.1f} | "
@@ -89,36 +92,56 @@ class Collection:
         return Measured(spec, np.mean(values, axis=0), slots, rounds, seconds, stated)
 
 
+def forms(world: str) -> dict[str, str]:
+    """The forms of `active` in a world, by what is said of them: specs that lack the slots."""
+    known = ", ".join(f"{name}={value}" for name, value in CHARACTERS[world].items())
+    return {
+        "as it comes": "active(slots={}, regret=0)",
+        "with the judge's character": f"active(slots={{}}, regret=0, {known})",
+        "with that, and scores": f"active(slots={{}}, regret=0, {known}, kinds=[permute, score])",
+    }
+
+
+def compared(others: Sequence[Measured], rivals: Sequence[Measured]) -> str:
+    """The table of one form of `active` against all others."""
+    gaps = [rival.by_query - other.by_query for rival, other in zip(rivals, others, strict=True)]
+    lines = [
+        "| against | slots | active's | its rounds | active's | difference | p (Holm) |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for other, rival, gap, p in zip(others, rivals, gaps, holm([randomization(gap) for gap in gaps]), strict=True):
+        half = Spread.of(gap).interval()[1] - gap.mean()
+        spent = f"{other.slots:.0f} | {rival.slots:.0f} | {other.rounds:.1f} | {rival.rounds:.1f}"
+        lines.append(f"| `{other.spec}` | {spent} | {gap.mean():+.4f} ± {half:.4f} | {p:.4f} |")
+    return "\n".join(lines)
+
+
 def report(collection: Collection, world: str, seeds: Sequence[int]) -> str:
-    """Both tables of a world."""
-    budgets = {s: collection.measure(f"active(slots={s}, regret=0)", world, seeds) for s in BUDGETS}
-    rows = [*budgets.values(), collection.measure("active(slots=400)", world, seeds)]
+    """All tables of a world."""
     others = [
         collection.measure(spec, world, seeds)
         for published in PUBLISHED
         for spec in (published, *(form.format(published) for form in FUSED))
     ]
-    rivals = [budgets[max(s for s in BUDGETS if s <= other.slots)] for other in others]
-    gaps = [rival.by_query - other.by_query for rival, other in zip(rivals, others, strict=True)]
-    lines = [row.row() for row in (*rows, *others)]
-    compared = []
-    for other, rival, gap, p in zip(others, rivals, gaps, holm([randomization(gap) for gap in gaps]), strict=True):
-        half = 1.96 * gap.std(ddof=1) / len(gap) ** 0.5
-        spent = f"{other.slots:.0f} | {rival.slots:.0f}"
-        compared.append(f"| `{other.spec}` | {spent} | {gap.mean():+.4f} ± {half:.4f} | {p:.4f} |")
+    budgets = sorted({int(other.slots) for other in others})
+    rows, tables = [], []
+    for what, form in forms(world).items():
+        found = {slots: collection.measure(form.format(slots), world, seeds) for slots in budgets}
+        rows += found.values()
+        tables.append(f"## active {what}\n\n{compared(others, [found[int(other.slots)] for other in others])}")
+    rows.append(collection.measure("active(slots=400)", world, seeds))
     title = f"{collection.folder.name}, {len(collection.run)} queries, seeds {list(seeds)}"
     return f"""# active in the world `{world}`: {title}
 
 Written by `python eval/frontier/active.py`. Calibration is the expected error of P(in top 10) in ten bins; seconds
-are wall time a query on one thread, the simulator's included.
+are wall time a query on one thread, the simulator's included. The judge's character is {CHARACTERS[world]}: see
+characters.yaml for where it comes from.
 
 | strategy | nDCG@10 | slots | rounds | calibration | seconds |
 |---|---|---|---|---|---|
-{chr(10).join(lines)}
+{chr(10).join(row.row() for row in (*rows, *others))}
 
-| against | its slots | active's | difference | p (Holm) |
-|---|---|---|---|---|
-{chr(10).join(compared)}
+{(chr(10) * 2).join(tables)}
 """
 
 
