@@ -117,7 +117,9 @@ def read_answers(
     heard = tuple(each for each in heard if each.evidence(1.0))
     if not heard:
         why = ", ".join(f"{count} {reason}" for reason, count in ignored.items()) or "it is empty"
-        raise InputError(f"{path} holds no answer of {', '.join(KINDS)} to learn from ({why}): is --run its first stage?")
+        raise InputError(
+            f"{path} holds no answer of {', '.join(KINDS)} to learn from ({why}): is --run its first stage?"
+        )
     models = dict.fromkeys(header.judges[kind]["model"] for kind in kinds if kind in header.judges)
     return Answers(tuple(models), heard, dict(kinds), dict(ignored))
 
@@ -157,7 +159,7 @@ def _unfit(record: Record, places: Mapping[str, Mapping[str, int]]) -> str | Non
     if record["judgement"] == "Select" and record["parameters"].get("worst"):
         return "of Select for the worst"
     if record["query_id"] not in places:
-        return "on queries that the run lacks"
+        return "on queries without a first stage, or without grades"
     if any(doc_id not in places[record["query_id"]] for doc_id, _ in record["docs"]):
         return "on documents beyond the run's depth"
     return None

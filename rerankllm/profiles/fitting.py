@@ -13,16 +13,17 @@ from rerankllm.profiles.profile import Fitted, Profile
 from rerankllm.profiles.shrinkage import Grades, Regression
 from rerankllm.strategies.plackett_luce import Vector
 from rerankllm.strategies.posterior import Prior, posterior
-from rerankllm.strategies.worth import SCALES
 
 SCALE_GRID = tuple(2 ** (i / 2) for i in range(-4, 9))
-"""Half an octave apart, from the first to the last of `SCALES`, which `active` chooses from."""
+"""Half an octave apart, from the least to the largest that `active` goes by (`rerankllm.strategies.worth`)."""
 TRUST_GRID = tuple(i / 20 for i in range(1, 21))
 SHARPNESS_GRID = tuple(2 ** (i / 2) for i in range(-6, 7))
 MIDDLING_TRUST = 0.7
 RESAMPLES = 200
-_FEWEST = 5
-_PASSES = 3
+FEWEST = 5
+"""Queries, below which there are no intervals."""
+PASSES = 2
+"""Between trust and the rest, each of which hardly depends on the other."""
 
 Point: TypeAlias = tuple[int, ...]
 Axes: TypeAlias = tuple[Sequence[float], Sequence[float], Sequence[float]]
@@ -58,19 +59,21 @@ def fit_profile(
     both = any(len(each.scores) > 1 for each in heard)
     sharpnesses = SHARPNESS_GRID if both else (1.0,)
     chance = np.random.default_rng(seed)
-    draws = [np.bincount(chance.integers(len(heard), size=len(heard)), minlength=len(heard)) for _ in range(RESAMPLES)]
-    weights = [np.ones(len(heard)), *(draws if len(heard) >= _FEWEST else [])]
+    count = len(heard)
+    draws = [chance.multinomial(count, np.full(count, 1 / count)) for _ in range(RESAMPLES if count >= FEWEST else 0)]
+    weights = [np.ones(count), *(draw.astype(np.float64) for draw in draws)]
     if qrels is None:
         scale, trust, sharpness = _likeliest(heard, (SCALE_GRID, TRUST_GRID, sharpnesses), weights)
     else:
-        share = MIDDLING_TRUST
-        for _ in range(_PASSES):
-            scale, _, sharpness = _likeliest(heard, (SCALE_GRID, (share,), sharpnesses), weights[:1])
-            share = Regression(heard, qrels, scale[0], share, sharpness[0]).trust(weights[0])
-        regression = Regression(heard, qrels, scale[0], share, sharpness[0])
-        trust = [regression.trust(weight) for weight in weights]
-        scale, _, sharpness = _likeliest(heard, (SCALE_GRID, (trust[0],), sharpnesses), weights)
-    modes = [posterior(Prior.of_ranks(len(h.doc_ids), scale[0], trust[0]), h.evidence(sharpness[0])).mode for h in heard]
+        trust = [MIDDLING_TRUST]
+        for part in (*[weights[:1]] * PASSES, weights):
+            scale, _, sharpness = _likeliest(heard, (SCALE_GRID, trust[:1], sharpnesses), weights[:1])
+            regression = Regression(heard, qrels, scale[0], trust[0], sharpness[0])
+            trust = [regression.trust(weight) for weight in part]
+        scale, _, sharpness = _likeliest(heard, (SCALE_GRID, trust[:1], sharpnesses), weights)
+    modes = [
+        posterior(Prior.of_ranks(len(h.doc_ids), scale[0], trust[0]), h.evidence(sharpness[0])).mode for h in heard
+    ]
     biases = np.array([mode[-1] for mode in modes])
     return Profile(
         answers.models,
@@ -79,7 +82,7 @@ def fit_profile(
         _interval(sharpness) if both else None,
         _interval([float(weight @ biases / weight.sum()) for weight in weights]),
         "evidence" if qrels is None else "qrels",
-        len(heard),
+        count,
         answers.kinds,
         answers.ignored,
         source or {},
@@ -130,15 +133,13 @@ def _near(at: int, size: int) -> range:
 
 
 def _between(axis: Sequence[float], top: Point, i: int, height: Callable[[Point], float]) -> float:
-    """Where the parabola through the best point and those beside it is highest; axes that double are logarithmic."""
+    """Where the parabola through the best point and those beside it is highest."""
     if not 0 < top[i] < len(axis) - 1:
         return float(axis[top[i]])
     low, middle, high = (height((*top[:i], top[i] + step, *top[i + 1 :])) for step in (-1, 0, 1))
     bend = 2 * middle - low - high
     off = (high - low) / (2 * bend) if bend > 0 else 0.0
     beside = axis[top[i] + (1 if off > 0 else -1)]
-    if axis is TRUST_GRID:
-        return float(axis[top[i]] + abs(off) * (beside - axis[top[i]]))
     return float(axis[top[i]] * (beside / axis[top[i]]) ** abs(off))
 
 
@@ -149,6 +150,3 @@ def _interval(found: Sequence[float]) -> Fitted:
         return Fitted(value)
     low, high = np.percentile(others, [2.5, 97.5])
     return Fitted(value, float(f"{low:.3g}"), float(f"{high:.3g}"))
-
-
-__all__ = ["SCALES", "fit_profile", "uphill"]

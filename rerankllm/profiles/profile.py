@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
@@ -44,7 +44,7 @@ class Profile:
         models: Who judged, as their specs print.
         trust: Share of relevance in what the judge sees; the rest is error that it repeats whenever it is asked.
         scale: How large differences of worth are in its noise, compared with a middling judge's.
-        sharpness: How much larger they are in the noise of its scores; None where scores and orders were not both there.
+        sharpness: How much larger they are in the noise of its scores; None without scores beside orders.
         position: By how much the first place of a prompt looks better than the last, in its noise. For people:
             `active` learns it anew for every query.
         trust_from: Where `trust` is from: grades, or the evidence of the answers alone.
@@ -105,30 +105,36 @@ class Profile:
             InputError: It is no profile.
         """
         try:
-            found = json.loads(Path(path).read_text(encoding="utf-8"))
-            if (found["format"], found["version"]) != (FORMAT, VERSION):
-                raise ValueError
-            sharpness = found["sharpness"]
-            profile = cls(
-                tuple(map(str, found["models"])),
-                _fitted(found["trust"]),
-                _fitted(found["scale"]),
-                None if sharpness is None else _fitted(sharpness),
-                Fitted(**found["position"]),
-                found["trust_from"],
-                int(found["queries"]),
-                dict(found["answers"]),
-                dict(found["ignored"]),
-                dict(found["source"]),
-                int(found["seed"]),
-            )
-            if profile.trust.value > 1:
-                raise ValueError
+            profile = cls._read(json.loads(Path(path).read_text(encoding="utf-8")))
         except OSError as error:
             raise InputError(f"cannot read the profile {path}: {error.strerror}") from None
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise InputError(f"{path} is no profile of this version: `rerankllm judge-profile` writes one") from None
+            profile = None
+        if profile is None:
+            raise InputError(f"{path} is no profile of this version: `rerankllm judge-profile` writes one")
         return profile
+
+    @classmethod
+    def _read(cls, found: Mapping[str, Any]) -> Self | None:
+        """The profile in a document; None where it is of another version or its numbers are none for `active`."""
+        fitted = {name: Fitted(**found[name]) for name in (*_SET, "position") if found[name] is not None}
+        most = {"trust": 1.0}
+        sound = all(0 < fitted[name].value <= most.get(name, sys.float_info.max) for name in _SET if name in fitted)
+        if (found["format"], found["version"]) != (FORMAT, VERSION) or not sound:
+            return None
+        return cls(
+            tuple(map(str, found["models"])),
+            fitted["trust"],
+            fitted["scale"],
+            fitted.get("sharpness"),
+            fitted["position"],
+            found["trust_from"],
+            int(found["queries"]),
+            dict(found["answers"]),
+            dict(found["ignored"]),
+            dict(found["source"]),
+            int(found["seed"]),
+        )
 
     def differs(self, models: Sequence[str]) -> str | None:
         """What to say where none of these models is the one it was fitted on."""
@@ -153,11 +159,3 @@ def _is_active(stage: Stage) -> bool:
 
 def _has_active(stage: Stage) -> bool:
     return _is_active(stage) or any(map(_has_active, inner_stages(stage.strategy)))
-
-
-def _fitted(found: Mapping[str, Any]) -> Fitted:
-    """A parameter of `active`."""
-    value = Fitted(**found)
-    if not 0 < value.value < math.inf:
-        raise ValueError
-    return value
