@@ -92,14 +92,18 @@ def fit_profile(
 
 def _likeliest(heard: Sequence[Heard], axes: Axes, weights: Sequence[Vector]) -> list[list[float]]:
     """Scale, trust and sharpness of the largest evidence, by weighting of the queries."""
+    modes: list[Vector | None] = [None] * len(heard)
+    """Of the point looked at last, in units of its scale: Newton's method starts there."""
 
     @functools.cache
     def evidence(point: Point) -> Vector:
         scale, trust, sharpness = (axis[i] for axis, i in zip(axes, point, strict=True))
-        return np.array([
-            posterior(Prior.of_ranks(len(each.doc_ids), scale, trust), each.evidence(sharpness)).log_evidence
-            for each in heard
-        ])  # fmt: skip
+        values = np.empty(len(heard))
+        for q, (each, mode) in enumerate(zip(heard, modes, strict=True)):
+            prior = Prior.of_ranks(len(each.doc_ids), scale, trust)
+            best = posterior(prior, each.evidence(sharpness), None if mode is None else mode * scale)
+            values[q], modes[q] = best.log_evidence, best.mode / scale
+        return values
 
     found: list[list[float]] = [[], [], []]
     at: Point = tuple(len(axis) // 2 for axis in axes)
