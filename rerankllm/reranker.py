@@ -31,6 +31,7 @@ from rerankllm.journal import Journal
 from rerankllm.judgements import Compare, within
 from rerankllm.panel import Panel, model_named_by
 from rerankllm.plan import Plan
+from rerankllm.profiles.profile import Profile
 from rerankllm.runs import Finish, Run, with_unread
 from rerankllm.spec import Stage, inner_stages
 
@@ -64,6 +65,8 @@ class Reranker:
             `Calibration`. It should have been fitted on scores of the same strategy and model.
         cutoff: Where rankings stop: `auto`, `f1`, `precision=P`, `recall=R` or `threshold=P`, by the calibration. An
             empty ranking then says that nothing is relevant; a query that failed raises, here as anywhere.
+        profile: How the judge errs: a file that `rerankllm judge-profile` wrote, or a `Profile`. It sets trust, scale
+            and sharpness of every `active` in the strategy, whatever is written there.
 
     Raises:
         InputError: A spec, a model or a template that does not load.
@@ -88,6 +91,7 @@ class Reranker:
         calibration: str | Path | Calibration | None = None,
         cutoff: str | Cutoff | None = None,
         per_query: Limits | None = None,
+        profile: str | Path | Profile | None = None,
     ) -> None:
         if depth is not None and depth < 1:
             raise InputError(f"depth should be at least 1, found {depth}")
@@ -102,7 +106,9 @@ class Reranker:
         self.model = model or (stage and model_named_by(stage)) or DEFAULT_MODEL
         self._panel = Panel(self.model, Settings(instruction, passage_tokens, examples), options or {})
         self.defaulted = stage is None
-        self.stage = self._panel.complete(stage or Stage.parse(self._panel.backend.default_strategy))
+        stage = stage or Stage.parse(self._panel.backend.default_strategy)
+        self.profile = profile if isinstance(profile, Profile | None) else Profile.load(profile)
+        self.stage = self._panel.complete(self.profile.apply(stage) if self.profile else stage)
         if examples and Compare not in self.stage.strategy.asks:
             asked = ", ".join(kind.__name__ for kind in self.stage.strategy.asks)
             raise InputError(f"demonstrations are worked comparisons, and this strategy asks {asked}: leave them out")

@@ -62,6 +62,7 @@ LAYERS = {
     "parity": BASICS | {"backends.base", "elicitation", "panel", "registry"},
     "runs": {"calibration", "data", "drivers.events", "errors"},
     "diagnose": BASICS | {"calibration", "drivers.events", "reranker", "spec"},
+    "profiles": BASICS | {"export", "formats", "journal", "registry", "spec", "strategies"},
     "fusion": {"aggregation", "errors", "formats", "spec"},
     "reranker": BASICS
     | {
@@ -75,6 +76,7 @@ LAYERS = {
         "inputs",
         "journal",
         "panel",
+        "profiles.profile",
     }
     | {"runs", "spec"},
     "cli": {
@@ -100,7 +102,7 @@ LAYERS = {
         "provenance",
         "registry",
     }
-    | {"reranker", "sample", "spec", "trace"},
+    | {"profiles", "reranker", "sample", "spec", "trace"},
 }
 
 

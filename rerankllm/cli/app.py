@@ -13,6 +13,7 @@ from rerankllm.cli import (
     evaluate,
     fuse,
     journal,
+    judge_profile,
     listing,
     parity,
     plan,
@@ -56,6 +57,7 @@ app.command("fuse", epilog=fuse.EXAMPLES)(fuse.command)
 app.command("eval", epilog=evaluate.EXAMPLES)(evaluate.command)
 app.command("calibrate", epilog=calibrate.EXAMPLES)(calibrate.command)
 app.command("compare", epilog=compare.EXAMPLES)(compare.command)
+app.command("judge-profile", epilog=judge_profile.EXAMPLES)(judge_profile.command)
 app.command("retrieve", epilog=retrieve.EXAMPLES)(retrieve.command)
 app.command("datasets")(datasets.command)
 app.command("plan", epilog=plan.EXAMPLES)(plan.command)

@@ -85,6 +85,13 @@ PerQuery: TypeAlias = Annotated[
         "then ends with the order it has; with other strategies the query fails.",
     ),
 ]
+Profile: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="What `rerankllm judge-profile` wrote of this judge: sets trust, scale and sharpness of every `active`.",
+    ),
+]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
 OnError: TypeAlias = Literal["partial", "fallback", "raise"]
 

@@ -31,10 +31,18 @@ def tell_notes(reranker: Reranker, top_k: int | None, depth: int) -> None:
     """
     if reranker.defaulted:
         tell(f"strategy {reranker.stage} (the default of {reranker.backend.model})")
+    tell_other_judge(reranker)
     if top_k is not None:
         settled = reranker.stage.aiming(top_k).strategy.settles(depth)
         if settled is not None and settled < min(top_k, depth):
             tell(f"{reranker.stage} can place correctly only the best {settled} of {depth}, not {top_k}")
+
+
+def tell_other_judge(reranker: Reranker) -> None:
+    """Says so where the profile is of another model than those that judge."""
+    differs = reranker.profile and reranker.profile.differs(reranker.models)
+    if differs:
+        tell(differs)
 
 
 def estimate_line(reranker: Reranker, queries: Sequence[tuple[Query, Sequence[Candidate]]], top_k: int | None) -> str:

@@ -5,10 +5,11 @@ from typing import Annotated, Any
 import typer
 
 from rerankllm.cli import options
-from rerankllm.cli.output import as_json
+from rerankllm.cli.output import as_json, tell_other_judge
 from rerankllm.errors import InputError
 from rerankllm.estimate import planned
 from rerankllm.plan import Plan
+from rerankllm.profiles.profile import Profile
 from rerankllm.reranker import Reranker
 from rerankllm.spec import Stage
 
@@ -25,6 +26,7 @@ def command(
     n: Annotated[int, typer.Option("-n", min=0, help="Candidates a query.")] = 100,
     top_k: options.TopK = None,
     model: options.Model = None,
+    profile: options.Profile = None,
     base_url: options.BaseUrl = None,
     max_passage_tokens: options.PassageTokens = None,
     json_document: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
@@ -33,13 +35,17 @@ def command(
     if base_url is not None and model is None:
         raise InputError("--base-url needs --model")
     stage = Stage.parse(strategy)
+    judge = None if profile is None else Profile.load(profile)
+    if judge is not None:
+        stage = judge.apply(stage)
     if top_k is not None:
         stage = stage.aiming(top_k)
     plan = planned(stage, n)
     report: dict[str, Any] = {"strategy": str(stage), "n": n, **_bounds(plan)}
     if model is not None:
         given = options.model_options(model, base_url=base_url)
-        with Reranker(stage, model, passage_tokens=max_passage_tokens, options=given) as reranker:
+        with Reranker(stage, model, passage_tokens=max_passage_tokens, options=given, profile=judge) as reranker:
+            tell_other_judge(reranker)
             report |= {
                 "strategy": str(reranker.stage),
                 "model": ", ".join(reranker.models),

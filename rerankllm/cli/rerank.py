@@ -51,6 +51,7 @@ def command(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The TREC run to write.")] = None,
     qrels: Annotated[Path | None, typer.Option(help="Judgements: prints nDCG@10 before and after.")] = None,
     strategy: options.Strategy = None,
+    profile: options.Profile = None,
     model: options.Model = None,
     base_url: options.BaseUrl = None,
     instruction: options.Instruction = None,
@@ -114,10 +115,10 @@ def command(
     _check(output, on_error, journal if no_journal else None)
     rule = options.cutoff_of(cutoff, threshold)
     inputs = {"--run": run, "--queries": queries, "--corpus": corpus, "--requests": requests, "--qrels": qrels}
-    profile = {"--calibration": calibration}
+    fitted = {"--calibration": calibration, "--profile": profile}
     beside = output.with_name(f"{output.name}.journal") if output is not None else None
     written = {"--output": output, "--jsonl": jsonl, "--summary": summary, "--journal": journal or beside}
-    check_paths({**inputs, **profile, "--demonstrations": demonstrations}, written)
+    check_paths({**inputs, **fitted, "--demonstrations": demonstrations}, written)
     source = read_source(
         sample=sample, **{k[2:]: v for k, v in inputs.items()}, skip_missing=skip_missing, dataset=dataset, depth=depth
     )
@@ -130,7 +131,7 @@ def command(
         demonstrations=demonstrations, depth=depth, observer=bar,
         options=given, driver="rounds" if batch else None,
         limits=Limits(max_calls, max_tokens, max_cost, max_seconds), per_query=options.limits_of(per_query),
-        calibration=calibration, cutoff=rule,
+        calibration=calibration, cutoff=rule, profile=profile,
     ) as reranker:  # fmt: skip
         source.tell_skipped()
         tell_fit(reranker, source)
