@@ -26,7 +26,7 @@ from rerankllm.strategies.listwise import seeded
 KINDS = {"permute": Permute, "select": Select, "compare": Compare, "score": Score}
 LONG = 80
 """Below so many slots one long prompt is as good as several windows that hardly overlap, and one call."""
-ROUNDS = 4
+ROUNDS = 5
 """No round takes more than this part of all prompts, rounded up, so that small budgets learn from answers too."""
 _LEAST, _PAIR = 2, 4
 
@@ -50,8 +50,8 @@ class Active:
     own of slots, or the query's of tokens, money or time. A budget of less than 80 slots that does not read the list
     once goes into one prompt with as many of the first documents, of which `top_k` are to be named.
 
-    Cost: at most ⌈slots / window⌉ calls, max(4, ⌈calls / batch⌉) rounds and `slots` slots: 9 calls in 3 rounds at
-    180, 20 in 5 at 400; a score is a call a slot. Every document has a score, its expected relevance in units of the
+    Cost: at most ⌈slots / window⌉ calls and `slots` slots, in about five rounds or, with more than 5 · batch calls,
+    ⌈calls / batch⌉: 9 calls in 5 rounds at 180, 20 in 5 at 400; a score is a call a slot. Every document has a score, its expected relevance in units of the
     judge's noise, and a probability of being among the `top_k` most relevant; those never shown have them from the
     first stage alone. Settles nothing: the first stage always has a say. An answer that cannot be used is no
     evidence; where half of them cannot, the query fails. Of the first stage its ranks are used, not its scores.
@@ -60,7 +60,7 @@ class Active:
         slots: Budget of one query, at least 2.
         window: Documents in one prompt, at least 2.
         top_k: How many first places matter.
-        batch: Prompts of one round, at most: no round takes more than a quarter of all.
+        batch: Prompts of one round, at most: no round takes more than a fifth of all.
         kinds: What may be asked: orders, selections, comparisons in both orders, scores.
         trust: Share of relevance in what the judge sees, above 0: 1 for a judge without errors of its own. This,
             `scale` and `sharpness` are what `rerankllm judge-profile` fits.

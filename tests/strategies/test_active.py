@@ -77,8 +77,8 @@ def test_a_small_budget_is_one_long_prompt_of_first_documents(make_candidates, p
     ] == [4, 3]
 
 
-def test_no_round_takes_more_than_a_quarter_of_the_prompts_or_a_batch(make_candidates, play, query):
-    for slots, rounds in ((100, [2, 2, 1]), (140, [2, 2, 2, 1]), (180, [3, 3, 3]), (400, [4, 4, 4, 4, 4])):
+def test_no_round_takes_more_than_a_fifth_of_the_prompts_or_a_batch(make_candidates, play, query):
+    for slots, rounds in ((100, [1] * 5), (140, [2, 2, 2, 1]), (180, [2, 2, 2, 2, 1]), (400, [4] * 5)):
         played = run(play, query, make_candidates(100), backwards, slots=slots, regret=0)
         assert list(map(len, played.rounds)) == rounds
 
