@@ -73,8 +73,8 @@ MASTER = (
     Published("PRP-Graph 20 rounds", "prp(sort=graph, rounds=20)", exactly(2000), exactly(20), exactly(4000)),
     Published("LLM-RankFusion, full sort", "rankfusion([prp(sort=heap), prp(sort=bubble)])",
         about(9100), (1, 3574), about(18200),
-        "both: the first 10 are wanted here, and the published figure sorts everything; a full sort takes ours 974 ± 28 "
-        "comparisons by heap and 4,950 by bubble, each in both orders (eval/rankfusion)",
+        "both: the first 10 are wanted here, and the published figure sorts everything; a full sort takes ours 974 "
+        "± 28 comparisons by heap and 4,950 by bubble, each in both orders (eval/rankfusion)",
     ),
     Published("Sliding 20/10, FIRST, Rank-K", "sliding", exactly(9), exactly(9), exactly(180)),
     Published("Sliding ×3", "sliding(passes=3)", exactly(27), (13, 27), exactly(540)),
