@@ -22,7 +22,7 @@ that worth falls by √trust of it. Half of it is left open, for queries differ.
 BIAS_DEVIATION = 1.5
 """Of the preference for the first place over the last, in the judge's noise or a judge's middling differences of worth,
 whichever is larger: either place may look better."""
-_STEPS, _HALVINGS, _CLOSE = 50, 30, 1e-8
+_STEPS, _HALVINGS, _CLOSE = 200, 30, 1e-8
 
 
 @dataclass(frozen=True, slots=True)
