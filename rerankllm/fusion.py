@@ -20,6 +20,9 @@ AnyList: TypeAlias = Mapping[str, float] | Sequence[tuple[str, float]] | Sequenc
 AnyRun: TypeAlias = str | PathLike[str] | Mapping[str, AnyList]
 """A run's file (TREC, or castorini where its name ends in `.jsonl`), or its lists by query id."""
 
+HEAVIEST = 1e6
+"""The largest weight; its reciprocal is the smallest. Scores in single precision tell lists apart up to here."""
+
 
 class Source(Protocol):
     """A run whose lists are asked for query by query."""
@@ -99,14 +102,18 @@ def check_runs(sources: Sequence[Source], names: Sequence[str], weights: Sequenc
 
     Raises:
         InputError: There are fewer than two runs, one holds no query, no query is in two of them, or the weights are
-            not one above 0 for each.
+            not one for each, from 1e-6 to 1e6.
     """
     if len(sources) < 2:  # noqa: PLR2004
         raise InputError(f"fusing takes at least two runs, found {len(sources)}")
     if weights is not None and len(weights) != len(sources):
         raise InputError(f"{len(weights)} weights for {len(sources)} runs: give one for each, or none")
-    if weights is not None and not all(0 < weight < float("inf") for weight in weights):
-        raise InputError(f"weights should be numbers above 0, found {', '.join(map(str, weights))}; leave out a run")
+    if weights is not None and not all(1 / HEAVIEST <= weight <= HEAVIEST for weight in weights):
+        found = ", ".join(map(str, weights))
+        raise InputError(
+            f"weights should be numbers above 0, from {1 / HEAVIEST:g} to {HEAVIEST:g}, found {found}; "
+            "to count a run for nothing, leave it out"
+        )
     for source, name in zip(sources, names, strict=True):
         if not source.query_ids:
             raise InputError(f"{name}: holds no query; give a run with at least one line")

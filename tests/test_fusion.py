@@ -69,6 +69,14 @@ def test_weights_depth_and_lists_of_every_shape():
     assert fuse([A, B], parse_aggregation("combsum"))["q1"][0] == ("d2", 1.5)
 
 
+@pytest.mark.parametrize("method", ["combsum", "combmnz", "combsum(scale=zscore)"])
+def test_scores_as_far_apart_as_floats_can_be(method):
+    far = {"q1": {"d1": 1e308, "d2": 0.0, "d3": -1e308}}
+    assert [d for d, _ in fuse([far, A], method)["q1"]] == ["d1", "d2", "d3"]
+    near = {"q1": {"d1": 3e-320, "d2": 2e-320, "d3": 1e-320}}
+    assert [d for d, _ in fuse([near, A], method)["q1"]] == ["d1", "d2", "d3"]
+
+
 @pytest.mark.parametrize(
     ("runs", "options", "complaint"),
     [
@@ -78,6 +86,8 @@ def test_weights_depth_and_lists_of_every_shape():
         ([A, B], {"weights": [1]}, "1 weights for 2 runs"),
         ([A, B], {"weights": [1, 0]}, "weights should be numbers above 0"),
         ([A, B], {"weights": [1, float("nan")]}, "weights should be numbers above 0"),
+        ([A, B], {"weights": [1e300, 1]}, "from 1e-06 to 1e.06, found 1e.300, 1"),
+        ([A, B], {"weights": [1e-300, 1e-300]}, "from 1e-06 to 1e.06"),
         ([A, B], {"depth": 0}, "depth should be at least 1"),
         ([A, B], {"method": "mean"}, "unknown aggregation 'mean'"),
         ([A, B], {"method": "rrf @ oracle:x"}, "an aggregation alone"),

@@ -25,7 +25,8 @@ class BestPath(Aggregation):
 
     A tie, and a pair nobody compared, has 0.5 either way, so disconnected comparisons can be strung together in any
     order. Items that a vote lacks are not compared by it, unless it is a head. Where several paths are best, the
-    items' own order decides; without any contest all are tied.
+    items' own order decides (the search may stop at another); where no item wins more often than it loses to any other
+    all are tied.
 
     Attributes:
         exact: The longest list to solve exactly, from 0 to 18.
@@ -39,9 +40,9 @@ class BestPath(Aggregation):
 
     def tally(self, profile: Profile) -> Floats:
         """How many items are behind, in the order of the items."""
-        wins = profile.wins()
-        if not wins.any():
+        if not profile.margins().any():
             return np.zeros(profile.n)
+        wins = profile.wins()
         games = wins + wins.T
         shares = np.divide(wins, games, out=np.full(wins.shape, 0.5), where=games > 0)
         path = held_karp(shares) if profile.n <= self.exact else insertion_path(shares)
@@ -49,26 +50,30 @@ class BestPath(Aggregation):
 
 
 def held_karp(shares: Floats) -> list[int]:
-    """The path through all nodes with the largest sum of `shares` from each node to the next; n is at least 1."""
+    """The path through all nodes with the largest sum of `shares` from each node to the next; n is at least 1.
+
+    Of several, it is the one with the lowest node first, then the lowest second, and so on.
+    """
     n = len(shares)
+    shares = np.round(shares * 2**30) / 2**30  # sums are exact, and equal ones are equal
     sets = np.arange(1 << n)
     sizes = sum((sets >> i) & 1 for i in range(n))
-    best = np.full((1 << n, n), -np.inf)  # of the paths through a set that end at a node
+    best = np.full((1 << n, n), -np.inf)  # of the paths through a set that start at a node
     best[1 << np.arange(n), np.arange(n)] = 0.0
-    before = np.zeros((1 << n, n), dtype=np.intp)
+    after = np.zeros((1 << n, n), dtype=np.intp)
     for size in range(2, n + 1):
         of_size = sets[sizes == size]
-        for last in range(n):
-            having = of_size[(of_size >> last) & 1 == 1]
-            sums = best[having ^ (1 << last)] + shares[:, last]
-            before[having, last] = sums.argmax(axis=1)
-            best[having, last] = sums.max(axis=1)
+        for first in range(n):
+            having = of_size[(of_size >> first) & 1 == 1]
+            sums = best[having ^ (1 << first)] + shares[first]
+            after[having, first] = sums.argmax(axis=1)
+            best[having, first] = sums.max(axis=1)
     node, rest = int(best[-1].argmax()), (1 << n) - 1
     path = [node]
     while len(path) < n:
-        node, rest = int(before[rest, node]), rest ^ (1 << node)
+        node, rest = int(after[rest, node]), rest ^ (1 << node)
         path.append(node)
-    return path[::-1]
+    return path
 
 
 def insertion_path(shares: Floats) -> list[int]:

@@ -17,6 +17,8 @@ def on_scale(ballot: Ballot, scale: Scale) -> Floats:
     the z-score less the list's lowest. In a list whose scores are all equal every item has 1.
     """
     scores = -ballot.ranks if ballot.scores is None else ballot.scores
+    largest = np.abs(scores).max(initial=0.0)
+    scores = scores / largest if largest > 0 else scores  # scores far apart would differ by more than a float holds
     above = scores - scores.min(initial=np.inf)
     unit = above.max(initial=0.0) if scale == "minmax" else above.std() if len(above) else 0.0
     return above / unit if unit > 0 else np.ones(len(above))

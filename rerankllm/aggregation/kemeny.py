@@ -24,8 +24,9 @@ class Kemeny(Aggregation):
     moving one item at a time for as long as that helps. `exact=0` always searches.
 
     Pairs tied within a vote, or that it lacks, cost nothing either way, unless it is a head; a part in which no pair
-    has a majority, such as items nobody compared, is one tie. Where several orders are best, the items' own order
-    decides among them; disconnected comparisons have many.
+    has a majority, such as items nobody compared, is one tie. Where several orders are best, pairs without a majority
+    keep the items' own order as far as the others let them, and a circle of equal majorities is opened anywhere;
+    disconnected comparisons have many.
 
     Attributes:
         exact: The longest part to solve exactly.
@@ -50,7 +51,7 @@ class Kemeny(Aggregation):
                 groups.append(part.tolist())
                 continue
             order = best_order(inside) if len(part) <= self.exact else insertion_search(inside)
-            groups += [[int(part[i])] for i in order]
+            groups += [[int(part[i])] for i in settled(order, inside)]
         return groups
 
 
@@ -64,6 +65,18 @@ def parts(margins: Floats) -> list[Order]:
     first = np.arange(1, n)
     cuts = np.flatnonzero(beaten[first, n] - beaten[first, first] == first * (n - first)) + 1
     return [np.sort(part) for part in np.split(order, cuts)] if n else []
+
+
+def settled(order: Order, margins: Floats) -> list[int]:
+    """The order with the lowest item first, then the lowest second, and so on, that turns round ties alone."""
+    waits = (margins != 0)[np.ix_(order, order)]
+    left, found = order.tolist(), list[int]()
+    while left:
+        free = ~np.tril(waits, -1).any(axis=1)
+        at = min(np.flatnonzero(free).tolist(), key=left.__getitem__)
+        found.append(left.pop(at))
+        waits = np.delete(np.delete(waits, at, axis=0), at, axis=1)
+    return found
 
 
 def insertion_search(margins: Floats) -> Order:

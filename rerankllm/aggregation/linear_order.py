@@ -18,7 +18,7 @@ def best_order(margins: Floats) -> NDArray[np.intp]:
     One binary variable x_ij a pair i < j, that i is first; x_ij + x_jk - x_ik is 0 or 1 for each three of them.
 
     Args:
-        margins: Shape (n, n), antisymmetric; n is at least 2.
+        margins: Shape (n, n), antisymmetric, not all 0; n is at least 2.
 
     Raises:
         MissingExtra: scipy is not installed.
@@ -39,10 +39,11 @@ def best_order(margins: Floats) -> NDArray[np.intp]:
     signs = np.repeat([1.0, 1.0, -1.0], len(triples))
     matrix = csr_array((signs, (np.tile(rows, 3), columns)), shape=(len(triples), len(first)))
     found = milp(
-        -margins[first, second],
+        -margins[first, second] / np.abs(margins).max(),  # costs below the solver's tolerance would count for nothing
         integrality=np.ones(len(first)),
         bounds=Bounds(0, 1),
         constraints=[LinearConstraint(matrix, 0, 1)] if len(triples) else [],
+        options={"mip_rel_gap": 0.0},
     )
     ahead = np.zeros((n, n))
     ahead[first, second] = np.round(found.x)

@@ -63,6 +63,20 @@ class TestKemeny:
         found = scores(Kemeny(), "abcd", [Vote((("a",), ("b", "c"), ("d",)))])
         assert found == {"a": 3, "b": 1.5, "c": 1.5, "d": 0}
 
+    @pytest.mark.parametrize("items", ["abc", "cba", "bca"])
+    def test_majorities_as_narrow_as_can_be_count(self, items):
+        votes = [Vote.of("ab", 5e-10), Vote.of("bc", 4e-10), Vote.of("ca", 3e-10)]
+        assert scores(Kemeny(), items, votes) == {"a": 2, "b": 1, "c": 0}
+
+    @pytest.mark.parametrize("exact", [0, 40])
+    @given(seed=st.integers(0, 10_000), n=st.integers(2, 7))
+    @settings(max_examples=25, deadline=None)
+    def test_neighbours_without_a_majority_keep_the_items_order(self, exact, seed, n):
+        margins = np.triu(np.random.default_rng(seed).integers(-1, 2, (n, n)), 1).astype(float)
+        margins -= margins.T
+        order = [item for group in Kemeny(exact=exact).groups(margins) for item in group]
+        assert all(i < j for i, j in itertools.pairwise(order) if margins[i, j] == 0)
+
     def test_without_scipy_it_says_what_to_install(self, monkeypatch):
         monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
         circle = [Vote.of("abc"), Vote.of("bca"), Vote.of("cab")]
@@ -126,6 +140,19 @@ class TestBestPath:
         assert sorted(held_karp(shares)) == sorted(insertion_path(shares)) == list(range(n))
         assert length(held_karp(shares)) == pytest.approx(best)
         assert length(insertion_path(shares)) <= best + 1e-9
+
+    @given(seed=st.integers(0, 10_000), n=st.integers(1, 6))
+    @settings(max_examples=25, deadline=None)
+    def test_of_the_best_paths_the_items_own_order_picks_the_first(self, seed, n):
+        shares = np.random.default_rng(seed).choice([0.0, 0.3, 0.5, 0.7, 1.0], (n, n))
+        lengths = {p: sum(shares[a, b] for a, b in itertools.pairwise(p)) for p in itertools.permutations(range(n))}
+        best = max(lengths.values())
+        assert held_karp(shares) == list(min(path for path, length in lengths.items() if length > best - 1e-6))
+
+    @pytest.mark.parametrize("exact", [0, 14])
+    def test_ties_alone_make_no_order(self, exact):
+        assert scores(BestPath(exact), "abc", [Vote((("a", "b", "c"),))]) == {"a": 0, "b": 0, "c": 0}
+        assert len(set(BestPath(exact).scores("ab", [Vote.of("ab"), Vote.of("ba")]))) == 1
 
     def test_long_lists_are_searched_and_too_long_ones_refused(self):
         order = [f"d{i}" for i in range(30)]
