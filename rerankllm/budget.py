@@ -39,6 +39,8 @@ class Admission(Enum):
     SEND = "send"
     WAIT = "wait"
     """Not before calls that are under way have told what they took."""
+    HOLD = "hold"
+    """Not before those of the same query have; others may be sent."""
 
 
 PICO = 10**12
@@ -73,10 +75,11 @@ class Budget:
 
     Args:
         limits: The limits.
+        name: What it is called where it ends something.
     """
 
-    def __init__(self, limits: Limits | None = None) -> None:
-        self._limits = limits or Limits()
+    def __init__(self, limits: Limits | None = None, name: str = "the budget") -> None:
+        self._limits, self._name = limits or Limits(), name
         self._spent, self._aside = Amount(), Amount()
         self._lock = threading.Lock()
         self._stopped = ""
@@ -95,8 +98,8 @@ class Budget:
         """
         if self._limits.cost is not None and backend.cost(Usage(1, 1)) is None:
             raise CapabilityError(
-                f"--max-cost needs to know what {backend.model} costs: give ?price_prompt=…&price_completion=… in "
-                "dollars per million tokens, or use --max-tokens"
+                f"{self._name} in dollars needs to know what {backend.model} costs: give "
+                "?price_prompt=…&price_completion=… in dollars per million tokens, or limit tokens"
             )
 
     def stop(self, reason: str) -> None:
@@ -109,7 +112,7 @@ class Budget:
         with self._lock:
             self._started = self._started or time.monotonic()
             if self._limits.seconds is not None and time.monotonic() - self._started >= self._limits.seconds:
-                self.stop(f"the {self._limits.seconds:g} seconds of the budget are over")
+                self.stop(f"the {self._limits.seconds:g} seconds of {self._name} are over")
             if self._stopped or (short := self._short(most)):
                 return self._stopped or short
             if self._short(most + self._aside):
@@ -145,11 +148,11 @@ class Budget:
         """What this much more would overshoot, in words; empty if nothing."""
         limits, total = self._limits, self._spent + more
         if limits.calls is not None and total.calls > limits.calls:
-            return f"the budget of {limits.calls:,} calls is used up ({self._spent.calls:,} calls spent)"
+            return f"{self._name} of {limits.calls:,} calls is used up ({self._spent.calls:,} calls spent)"
         if limits.tokens is not None and total.tokens > limits.tokens:
-            return f"the budget of {limits.tokens:,} tokens is used up ({self._spent.tokens:,} tokens spent)"
+            return f"{self._name} of {limits.tokens:,} tokens is used up ({self._spent.tokens:,} tokens spent)"
         if limits.cost is not None and total.pico > round(limits.cost * PICO):
-            return f"the budget of ${limits.cost:.4g} is used up (${self._spent.pico / PICO:.4g} spent)"
+            return f"{self._name} of ${limits.cost:.4g} is used up (${self._spent.pico / PICO:.4g} spent)"
         return ""
 
 

@@ -116,7 +116,7 @@ class Reranker:
         self._budget, self._per_query = Budget(limits), per_query
         for backend in self._panel.backends:
             self._budget.check(backend)
-            Budget(per_query).check(backend)
+            self._own_budget().check(backend)
         remote = any(backend.capabilities.remote for backend in self._panel.backends)
         kind = driver or ("concurrent" if remote else "rounds")
         make: type[Driver] = Concurrent if kind == "concurrent" else Rounds
@@ -290,7 +290,7 @@ class Reranker:
         depth = len(candidates) if self.depth is None else self.depth
         head, tail = candidates[:depth], candidates[depth:]
         steps = within(stage, stage.strategy.rank(query, head))
-        inner = self._driver.submit(query, head, steps, self._key(stage, query, head), Budget(self._per_query))
+        inner = self._driver.submit(query, head, steps, self._key(stage, query, head), self._own_budget())
         outer: Future[QueryOutcome] = Future()
 
         def finish(_: object) -> None:
@@ -304,6 +304,9 @@ class Reranker:
         inner.add_done_callback(lambda _: None if inner.cancelled() else finish(_))
         outer.add_done_callback(lambda _: inner.cancel() if outer.cancelled() else None)
         return outer
+
+    def _own_budget(self) -> Budget:
+        return Budget(self._per_query, "the query's budget")
 
     def _key(self, stage: Stage, query: Query, candidates: Sequence[Candidate]) -> str:
         if self.journal is None:

@@ -288,7 +288,7 @@ def test_a_query_has_a_budget_of_its_own_and_a_strategy_with_an_order_at_any_tim
     assert all(outcome.ledger.failed == 0 for outcome in outcomes)
     with Reranker("sliding", model, driver=driver, per_query=Limits(calls=3)) as reranker:
         failed = list(reranker.stream(asked))
-    assert [outcome.reason for outcome in failed] == ["the budget of 3 calls is used up (3 calls spent)"] * 3
+    assert [outcome.reason for outcome in failed] == ["the query's budget of 3 calls is used up (3 calls spent)"] * 3
     with Reranker("active", model, driver=driver, per_query=Limits(calls=0)) as reranker:
         assert all(isinstance(outcome, Failed) for outcome in reranker.stream(asked))
 
@@ -307,8 +307,58 @@ def test_a_query_resumed_has_spent_what_the_journal_tells(tmp_path):
     assert found[1].ledger.replayed == 6
 
 
-@pytest.mark.parametrize("wrong", ["tokens", "tokens=x", "words=3", "calls=-1"])
+def test_queries_out_of_budget_are_resumed_with_a_higher_one(tmp_path, cli):
+    run = tmp_path / "run.txt"
+    options = ["--model", f"simulated:{sample('qrels.txt')}", "--strategy", "sliding(window=8, stride=4)"]
+    journal = ["--journal", tmp_path / "journal"]
+    status, _, err = cli("rerank", *SOURCE, *options, "--output", run, *journal, "--per-query", "calls=2")
+    assert status == 3
+    assert "the query's budget of 2 calls is used up" in err
+    status, _, err = cli("resume", tmp_path / "journal")
+    assert status == 3
+    status, _, err = cli("resume", tmp_path / "journal", "--per-query", "calls=4")
+    assert status == 0
+    assert "32 calls (32 parsed, 0 repaired, 0 failed), 16 of them from the journal" in err
+
+
+@pytest.mark.parametrize("wrong", ["tokens", "tokens=x", "words=3", "calls=-1", "calls=1,calls=2"])
 def test_limits_of_a_query_that_are_none(wrong, cli):
     status, _, err = cli("rerank", "--sample", "--per-query", wrong)
     assert status == 1
     assert "--per-query" in err or "should be 0 or more" in err
+
+
+def test_which_calls_a_query_can_afford_does_not_hang_on_timing():
+    """Prompts of many sizes, answers in any order, little left: the same calls are sent every time."""
+
+    def answer(body, number):
+        usage = {"prompt_tokens": len(str(body["messages"])) // 8, "completion_tokens": 2}
+        return Delay(number * 31 % 17 / 1000, Answer("[2] > [1]", usage=usage))
+
+    docs = [Candidate(Document(str(i), f"text {i} " * (1 + i * i % 23))) for i in range(24)]
+    asked = [(Query(str(q), f"question {q}"), docs) for q in range(3)]
+    found = set()
+    for driver in ("rounds", "concurrent", "concurrent", "concurrent"):
+        with (
+            ScriptedServer(answer) as server,
+            Reranker(
+                "active(slots=200, window=6, batch=12, regret=0)", model(server), driver=driver,
+                per_query=Limits(tokens=2500),
+            ) as reranker,
+        ):  # fmt: skip
+            outcomes = list(reranker.stream(asked))
+        assert all(outcome.ledger.notes["calls beyond the budget of the query"] for outcome in outcomes)
+        found.add(tuple((outcome.doc_ids, outcome.ledger.usage) for outcome in outcomes))
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("driver", ["rounds", "concurrent"])
+def test_a_query_that_waits_for_its_own_calls_holds_up_no_other(driver):
+    answer = Delay(0.05, Answer("2", usage={"prompt_tokens": 1, "completion_tokens": 1}))
+    with (
+        ScriptedServer(lambda body, n: answer) as server,
+        Reranker("pointwise / text", model(server), driver=driver, per_query=Limits(tokens=100)) as reranker,
+    ):
+        assert all(isinstance(outcome, Ranking) for outcome in reranker.stream(queries(6, 4)))
+    assert server.calls == 24
+    assert server.max_in_flight == 6

@@ -40,7 +40,7 @@ DOCS = (Document("a", "one text"), Document("b", "another", title="On fleas"))
 QUERY = Query("q", "which is it")
 SOURCE = ["--run", sample("run.txt"), "--queries", sample("queries.tsv"), "--corpus", sample("corpus.jsonl")]
 finite = st.floats(allow_nan=False, allow_infinity=False)
-criteria = st.builds(Criterion, st.text(), finite)
+criteria = st.builds(Criterion, st.text(), st.floats(0.1, 5))
 answered = st.one_of(
     st.tuples(st.just(Score(QUERY, DOCS[0])), finite),
     st.tuples(st.just(Compare(QUERY, *DOCS)), st.floats(0, 1)),
@@ -184,12 +184,63 @@ def test_what_was_answered_differently_is_heard_in_that_order(tmp_path):
         ({"judgement": "Guess"}, ":2: expected judgement, query_id"),
         ({"answer": "a > b"}, ":2: expected the answer to Permute"),
         ({"status": "fine"}, ":2: expected judgement, query_id"),
+        ({"tokens": [-1, 0]}, ":2: expected judgement, query_id"),
+        ({"tokens": [1.5, "3"]}, ":2: expected judgement, query_id"),
+        ({"repairs": {"extra": "many"}}, ":2: expected judgement, query_id"),
+        ({"reason": 5}, ":2: expected judgement, query_id"),
     ],
 )
 def test_damaged_lines_are_named(tmp_path, change, message):
     path = written(tmp_path / "r.jsonl", [{**TestWhatIsMissing.RECORD, **change}])
     with pytest.raises(InputError, match=message):
         Recorded(name=str(path))
+
+
+TWO = (Criterion("short"), Criterion("true", 2.0))
+
+
+@pytest.mark.parametrize(
+    ("judgement", "answers"),
+    [
+        (Score(QUERY, DOCS[0]), ["1", None, True, [1]]),
+        (Compare(QUERY, *DOCS), [1.5, -0.1, True]),
+        (Select(QUERY, DOCS), [["c"], ["a", "a"], "a", [0]]),
+        (
+            Permute(QUERY, DOCS),
+            [
+                {},
+                {"groups": [["a"]], "omitted": None},
+                {"groups": [["a"]], "omitted": []},
+                {"groups": [["a", "b"]], "omitted": ["b"]},
+                {"groups": [["a", "b", "c"]], "omitted": []},
+                {"groups": "ab", "omitted": []},
+            ],
+        ),
+        (Grade(QUERY, DOCS), [[1], [1, "2"], {"a": 1}]),
+        (Write(QUERY, 2), [["short"], [{"text": "short"}], [{"text": "short", "weight": 0}], []]),
+        (
+            Assess(QUERY, DOCS[0], TWO),
+            [{"grades": [1], "rationales": ["x"]}, {"grades": [1, 2]}, {"grades": [1, 2], "rationales": [1, 2]}],
+        ),
+        (Embed(QUERY, DOCS[:1]), [[[1.0]], [[1.0], [1.0, 2.0]], [[1.0], ["2"]], [1.0, 2.0]]),
+    ],
+)
+def test_what_is_no_answer_to_the_judgement_is_refused(tmp_path, judgement, answers):
+    for answer in answers:
+        record = {**recordings.to_record(judgement, Unanswered("", Failure.ANSWER), ParseReport(), Usage())}
+        del record["reason"]
+        path = written(tmp_path / "r.jsonl", [{**record, "answer": answer}])
+        with pytest.raises(InputError, match=f":2: expected the answer to {type(judgement).__name__}"):
+            Recorded(name=str(path))
+
+
+@given(answered=answered)
+def test_every_kind_that_is_recorded_is_answered(answered, tmp_path_factory):
+    judgement, answer = answered
+    record = recordings.to_record(judgement, answer, ParseReport(), Usage(1, 2))
+    backend = Recorded(name=str(written(tmp_path_factory.mktemp("kinds") / "r.jsonl", [record])))
+    assert backend.capabilities.answers == {type(judgement)}
+    assert backend.answer(judgement).answer == answer
 
 
 def test_other_versions_are_refused(tmp_path):

@@ -14,9 +14,7 @@ from rerankllm.errors import InputError
 from rerankllm.formats import recordings
 from rerankllm.formats.lines import expected, read_lines, some
 from rerankllm.formats.recordings import Header, Key, Record
-from rerankllm.judgements import Compare, Embed, Grade, Judgement, Permute, Score, Select, Write
-
-KINDS = {kind.__name__: kind for kind in (Score, Compare, Select, Permute, Grade, Write, Embed)}
+from rerankllm.judgements import Judgement, Permute
 
 
 class Recorded(DirectBackend):
@@ -60,7 +58,7 @@ class _Records:
         self._header = header
         self._records = records
         self._asked: Counter[Key] = Counter()
-        self.kinds = frozenset(KINDS[kind] for kind, *_ in records)
+        self.kinds = frozenset(recordings.KINDS[kind] for kind, *_ in records)
         self.strategy = header.strategies[0] if len(header.strategies) == 1 else "sliding"
 
     def answer(self, judgement: Judgement) -> Reply | str:

@@ -12,7 +12,7 @@ from rerankllm.data import Cut, Ranking, Result
 from rerankllm.errors import InputError
 
 Rule: TypeAlias = Literal["f1", "precision", "recall", "threshold"]
-_WRITTEN = re.compile(r"(precision|recall|threshold)=([0-9.]+)")
+_WRITTEN = re.compile(r"(precision|recall|threshold)=([0-9.]+(?:e-?[0-9]+)?)")
 
 
 @dataclass(frozen=True, slots=True)

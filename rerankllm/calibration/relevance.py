@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
@@ -100,23 +101,43 @@ class Calibration:
             return cls(
                 _curve({(FORMAT, VERSION): found["curve"]}[found["format"], found["version"]]),
                 int(found["level"]),
-                tuple(found["queries"]),
+                tuple(map(str, _list(found["queries"]))),
                 int(found["results"]),
-                {query_id: tuple(map(float, scores)) for query_id, scores in found["relevant"].items()},
+                {query_id: _numbers(scores) for query_id, scores in found["relevant"].items()},
                 str(found["strategy"]),
                 str(found["model"]),
                 dict(found["source"]),
             )
         except OSError as error:
             raise InputError(f"cannot read the calibration {path}: {error.strerror}") from None
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ArithmeticError, ValueError, KeyError, TypeError, AttributeError):
             raise InputError(f"{path} is no calibration of this version: `rerankllm calibrate` writes one") from None
 
 
 def _curve(found: Mapping[str, Any]) -> Curve:
+    """The curve, if it rises from 0 at the least to 1 at the most."""
     if found["method"] == "logistic":
-        return Logistic(float(found["slope"]), float(found["intercept"]))
-    scores, chances = (tuple(map(float, found[name])) for name in ("scores", "probabilities"))
-    if found["method"] != "isotonic" or not scores or len(scores) != len(chances):
+        slope, intercept = _numbers([found["slope"], found["intercept"]])
+        if slope <= 0:
+            raise ValueError
+        return Logistic(slope, intercept)
+    scores, chances = _numbers(found["scores"]), _numbers(found["probabilities"])
+    rising = list(scores) == sorted(set(scores)) and list(chances) == sorted(chances)
+    if found["method"] != "isotonic" or not scores or len(scores) != len(chances) or not rising:
+        raise ValueError
+    if chances[0] < 0 or chances[-1] > 1:
         raise ValueError
     return Isotonic(scores, chances)
+
+
+def _numbers(found: Any) -> tuple[float, ...]:
+    values = tuple(map(float, _list(found)))
+    if not all(map(math.isfinite, values)):
+        raise ValueError
+    return values
+
+
+def _list(found: Any) -> list[Any]:
+    if not isinstance(found, list):
+        raise TypeError
+    return found

@@ -133,12 +133,14 @@ def limits_of(text: str | None) -> Limits | None:
     if text is None:
         return None
     found: dict[str, float] = {}
+    kinds: dict[str, type] = {"calls": int, "tokens": int, "cost": float, "seconds": float}
     for item in text.split(","):
         name, _, value = (part.strip() for part in item.partition("="))
-        kinds: dict[str, type] = {"calls": int, "tokens": int, "cost": float, "seconds": float}
         try:
-            found[name] = kinds[name](value)
+            found[name] = kinds.pop(name)(value)
         except (KeyError, ValueError):
             known = "calls=N, tokens=N, cost=USD, seconds=S"
-            raise InputError(f"--per-query: '{item.strip()}' should be one of {known}, separated by commas") from None
+            raise InputError(
+                f"--per-query: '{item.strip()}' should be one of {known}, each once, separated by commas"
+            ) from None
     return Limits(**found)  # type: ignore[arg-type]

@@ -161,10 +161,11 @@ def command(
 
 
 def _keep(report: dict[str, Any], output: Path | None, summary: Path | None) -> None:
-    """Writes the summary beside the output, and where it was asked for."""
+    """Writes the summary beside the output, unless that is a pipe or a device, and where it was asked for."""
+    beside = None
     if output is not None and output.is_file():
-        report = signed(report, output)
-    for path in (None if output is None else summary_beside(output), summary):
+        report, beside = signed(report, output), summary_beside(output)
+    for path in (beside, summary):
         if path is not None:
             path.write_text(f"{as_json(report, indent=2)}\n", encoding="utf-8")
 

@@ -25,6 +25,7 @@ def command(
     max_tokens: options.MaxTokens = None,
     max_cost: options.MaxCost = None,
     max_seconds: options.MaxSeconds = None,
+    per_query: options.PerQuery = None,
     concurrency: options.Concurrency = None,
     quiet: options.Quiet = False,
 ) -> None:
@@ -47,6 +48,7 @@ def command(
         "max_tokens": max_tokens,
         "max_cost": max_cost,
         "max_seconds": max_seconds,
+        "per_query": per_query,
         "concurrency": concurrency,
         "quiet": quiet or None,
     }

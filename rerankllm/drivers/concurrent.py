@@ -1,13 +1,17 @@
 """One task per query; nobody waits for anybody."""
 
 import asyncio
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 from rerankllm.backends.base import Backend
 from rerankllm.budget import Admission
 from rerankllm.drivers.base import Driver
+from rerankllm.drivers.desk import Ticket
 from rerankllm.drivers.task import Call, Task
 
+_Turn: TypeAlias = AbstractAsyncContextManager[Any]
 PREPARED = 1024
 """Calls that may hold a finished prompt at a time, for backends that take any number."""
 
@@ -40,21 +44,24 @@ class Concurrent(Driver):
 
     async def _run(self, task: Task, state: _OnLoop) -> None:
         task.start()
+        turn: _Turn = asyncio.Lock() if task.budget.counts else nullcontext()
         while task.calls:
-            errors = await asyncio.gather(*(self._answer(call, state) for call in task.calls), return_exceptions=True)
-            for error in filter(None, errors):
+            answers = (self._answer(call, turn, state) for call in task.calls)
+            for error in filter(None, await asyncio.gather(*answers, return_exceptions=True)):
                 task.abort(error)
 
-    async def _answer(self, call: Call, state: _OnLoop) -> None:
+    async def _answer(self, call: Call, turn: _Turn, state: _OnLoop) -> None:
+        """Answers a call.
+
+        Those of a query with a budget of its own take turns until they are admitted, so that timing does not decide
+        which it can afford, and those that wait behind the first keep no slots from other queries.
+        """
         backend = call.judge.backend
-        async with state.slot(backend):
-            ticket = self._desk.out(call)
+        async with AsyncExitStack() as held:
+            async with turn:
+                await held.enter_async_context(state.slot(backend))
+                ticket = await self._admitted(call, state)
             if ticket is None:
-                return
-            async with state.settled:
-                while (admission := ticket.admit()) is Admission.WAIT:
-                    await state.settled.wait()
-            if admission is None:
                 return
             try:
                 ticket.back(await backend.complete(ticket.work))
@@ -62,3 +69,13 @@ class Concurrent(Driver):
                 ticket.give_up()
                 async with state.settled:
                     state.settled.notify_all()
+
+    async def _admitted(self, call: Call, state: _OnLoop) -> Ticket | None:
+        """The call, ready to be sent, when the budgets allow it; None where nothing is to be sent."""
+        ticket = self._desk.out(call)
+        if ticket is None:
+            return None
+        async with state.settled:
+            while (admission := ticket.admit()) not in {None, Admission.SEND}:
+                await state.settled.wait()
+        return None if admission is None else ticket

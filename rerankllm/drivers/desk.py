@@ -81,6 +81,8 @@ class Ticket:
         backend, own = self.call.judge.backend, self.call.task.budget
         admission = own.admit(backend, self.work)
         refused = isinstance(admission, str)
+        if admission is Admission.WAIT:
+            return Admission.HOLD
         if admission is Admission.SEND:
             admission = self._desk.budget.admit(backend, self.work)
             if admission is not Admission.SEND:

@@ -82,17 +82,29 @@ class Rounds(Driver):
                 ticket.back(outcome)
 
     def _piece(self, waiting: deque[Call], size: int) -> list[Ticket]:
-        """Takes from the front what is to be sent together: `size` calls, or as many as the budget lets go at once."""
+        """Takes from the front what is to be sent together: `size` calls, or as many as the budgets let go at once.
+
+        A query that has to wait for its own calls keeps its order and holds up no other.
+        """
         tickets: list[Ticket] = []
+        held: deque[Call] = deque()
+        holding: set[Task] = set()
         while waiting and len(tickets) < size:
-            with self._moving_on(waiting[0].task):
-                ticket = self._desk.out(waiting[0])
-                admission = None if ticket is None else ticket.admit()
+            call = waiting[0]
+            admission: Admission | None = Admission.HOLD
+            if call.task not in holding:
+                with self._moving_on(call.task):
+                    ticket = self._desk.out(call)
+                    admission = None if ticket is None else ticket.admit()
+                if ticket is not None and admission is Admission.SEND:
+                    tickets.append(ticket)
             if admission is Admission.WAIT:
                 break
             waiting.popleft()
-            if ticket is not None and admission is Admission.SEND:
-                tickets.append(ticket)
+            if admission is Admission.HOLD:
+                holding.add(call.task)
+                held.append(call)
+        waiting.extendleft(reversed(held))
         return tickets
 
     @contextmanager

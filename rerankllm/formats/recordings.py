@@ -7,8 +7,9 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, TextIO, TypeAlias
 
 from rerankllm.data import Usage
@@ -18,6 +19,7 @@ from rerankllm.judgements import (
     Answer,
     Assess,
     Assessment,
+    Compare,
     Criterion,
     Embed,
     Failure,
@@ -25,6 +27,8 @@ from rerankllm.judgements import (
     Judgement,
     ParseReport,
     Permute,
+    Score,
+    Select,
     Status,
     Unanswered,
     WeakOrder,
@@ -40,11 +44,6 @@ Key: TypeAlias = tuple[str, str, str, tuple[tuple[str, str], ...], str]
 """A judgement: its kind, the query's id and hash, the documents' ids and hashes in the order shown, the rest."""
 
 _SHOWN = {"query", "doc", "docs", "first", "second"}
-_NUMBER = (int, float)
-_ANSWERS: Mapping[str, Any] = {
-    "Score": _NUMBER, "Compare": _NUMBER, "Select": list, "Permute": dict, "Grade": list, "Write": list, "Assess": dict,
-    "Embed": list
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,15 +152,30 @@ def _key(path: FilePath, number: int, line: str, record: Record) -> Key:
         kind, docs = record["judgement"], tuple((str(doc_id), str(text)) for doc_id, text in record["docs"])
         parameters = json.dumps(record["parameters"], sort_keys=True)
         Status(record["status"])
-        dict(record["repairs"])
-        Usage(*map(int, record["tokens"]))
-        wanted = _ANSWERS[kind]
-        if "reason" not in record and not isinstance(record["answer"], wanted):
+        prompt, completion = record["tokens"]
+        counts = (prompt, completion, *record["repairs"].values())
+        if not all(type(count) is int and count >= 0 for count in counts) or type(record.get("reason", "")) is not str:
+            raise ValueError  # noqa: TRY301
+        answers = KINDS[kind], [doc_id for doc_id, _ in docs], record["parameters"]
+        if "reason" not in record and not _answers(record["answer"], *answers):
             raise expected(path, number, f"the answer to {kind}", json.dumps(record["answer"]))
         return kind, str(record["query_id"]), str(record["query"]), docs, parameters
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, AttributeError):
         what = "judgement, query_id, query, docs, parameters, answer or reason, status, repairs and tokens"
         raise expected(path, number, what, line) from None
+
+
+def _answers(value: Any, kind: type, docs: Sequence[str], parameters: Any) -> bool:
+    """Whether it answers a judgement of this kind on these documents, in the form that the docs give."""
+    try:
+        return bool(_RIGHT[kind](value, docs, parameters))
+    except (KeyError, TypeError, AttributeError):
+        return False
+
+
+def _all_numbers(values: Any, count: int, *, gaps: bool = False) -> bool:
+    numbers = [value for value in values if not (gaps and value is None)]
+    return type(values) is list and len(values) == count and all(type(value) in {int, float} for value in numbers)
 
 
 def _plain(answer: Answer) -> Any:
@@ -199,3 +213,27 @@ _READERS: Mapping[type, Callable[[Any], Answer]] = {
     Assess: lambda value: Assessment(_grades(value["grades"]), tuple(value["rationales"])),
     Embed: _vectors,
 }
+
+_RIGHT: Mapping[type, Callable[[Any, Sequence[str], Any], bool]] = {
+    Score: lambda value, docs, _: _all_numbers([value], len(docs)),
+    Compare: lambda value, *_: _all_numbers([value], 1) and 0 <= value <= 1,
+    Select: lambda value, docs, _: type(value) is list and len(set(value)) == len(value) and set(value) <= set(docs),
+    Permute: lambda value, docs, _: (
+        {*map(type, (value["groups"], *value["groups"], value["omitted"]))} == {list}
+        and sorted([*chain(*value["groups"]), *value["omitted"]]) == sorted(docs)
+    ),
+    Grade: lambda value, docs, _: _all_numbers(value, len(docs), gaps=True),
+    Write: lambda value, *_: (
+        value and all(type(each["text"]) is str and len(each) == 2 and each["weight"] > 0 for each in value)  # noqa: PLR2004
+    ),
+    Assess: lambda value, _, parameters: (
+        _all_numbers(value["grades"], len(parameters["criteria"]), gaps=True)
+        and len(value["rationales"]) == len(value["grades"])
+        and {*map(type, value["rationales"])} <= {str}
+    ),
+    Embed: lambda value, docs, _: (
+        len(value) == len(docs) + 1 and all(_all_numbers(vector, len(value[0])) for vector in value)
+    ),
+}
+KINDS = {kind.__name__: kind for kind in _RIGHT}
+"""The judgements that can be recorded, by name."""

@@ -166,6 +166,28 @@ class TestCalibration:
         assert Calibration.load(tmp_path / "c.json") == made
         assert made.relevant["3"] == tuple(score for _, score in SCORED["3"][:3])
 
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"curve": {"method": "logistic", "slope": math.nan, "intercept": 0}},
+            {"curve": {"method": "logistic", "slope": -1, "intercept": 0}},
+            {"curve": {"method": "logistic", "slope": 1, "intercept": math.inf}},
+            {"curve": {"method": "isotonic", "scores": [2, 1], "probabilities": [0, 1]}},
+            {"curve": {"method": "isotonic", "scores": [1, 2], "probabilities": [0, 5]}},
+            {"curve": {"method": "isotonic", "scores": [1, 2], "probabilities": [1, 0]}},
+            {"curve": {"method": "isotonic", "scores": [1, math.nan], "probabilities": [0, 1]}},
+            {"queries": "123"},
+            {"level": math.inf},
+            {"relevant": {"1": [math.nan]}},
+        ],
+    )
+    def test_one_that_says_nothing_is_refused(self, tmp_path, change):
+        Calibration.fit(SCORED, QRELS).save(tmp_path / "c.json", "0")
+        found = json.loads((tmp_path / "c.json").read_text())
+        (tmp_path / "c.json").write_text(json.dumps(found | change))
+        with pytest.raises(InputError, match="is no calibration"):
+            Calibration.load(tmp_path / "c.json")
+
     @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": "rerankllm-calibration", "version": 9}'])
     def test_other_files_are_refused(self, tmp_path, text):
         (tmp_path / "c.json").write_text(text)
@@ -204,8 +226,8 @@ class TestCutoff:
 
     def test_rules(self):
         whole = ranking([3.0, 1.0, 0.0, -3.0, None])
-        wanted = {"threshold=0.5": 3, "threshold=0.99": 0, "precision=0.8": 2, "precision=0.1": 4, "recall=0.5": 2,
-                  "auto": 3}  # fmt: skip
+        wanted = {"threshold=0.5": 3, "threshold=0.99": 0, "threshold=1e-09": 4, "precision=0.8": 2, "precision=0.1": 4,
+                  "recall=0.5": 2, "auto": 3}  # fmt: skip
         assert {rule: len(Cutoff.parse(rule).apply(whole, self.CURVE)) for rule in wanted} == wanted
 
     def test_nothing_relevant_is_an_answer(self):

@@ -1,7 +1,9 @@
 """The command line over files, with models that need no weights."""
 
 import json
+import os
 import re
+import threading
 
 import pytest
 
@@ -343,3 +345,15 @@ def test_version(cli):
     import rerankllm
 
     assert cli("--version")[1].strip() == rerankllm.__version__
+
+
+def test_nothing_is_left_beside_a_pipe(tmp_path, cli):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=pipe.read_bytes)
+    reader.start()
+    model = f"simulated:{sample('qrels.txt')}"
+    status, _, err = cli("rerank", "--sample", "--model", model, "--strategy", "pointwise", "--output", pipe)
+    reader.join()
+    assert status == 0, err
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
