@@ -89,5 +89,8 @@ class Writer:
 
     def _file(self, path: Path | None) -> TextIO | None:
         if path is not None and path not in self._opened:
+            if path == self._output:
+                for name in ("empty", "failed"):  # of a run before, of which they told
+                    path.with_name(f"{path.name}.{name}").unlink(missing_ok=True)
             self._opened[path] = self._files.enter_context(open_for_writing(path))
         return None if path is None else self._opened[path]

@@ -51,10 +51,11 @@ class Active:
     once goes into one prompt with as many of the first documents, of which `top_k` are to be named.
 
     Cost: at most ⌈slots / window⌉ calls and `slots` slots, in about five rounds or, with more than 5 · batch calls,
-    ⌈calls / batch⌉: 9 calls in 5 rounds at 180, 20 in 5 at 400; a score is a call a slot. Every document has a score, its expected relevance in units of the
-    judge's noise, and a probability of being among the `top_k` most relevant; those never shown have them from the
-    first stage alone. Settles nothing: the first stage always has a say. An answer that cannot be used is no
-    evidence; where half of them cannot, the query fails. Of the first stage its ranks are used, not its scores.
+    ⌈calls / batch⌉: 9 calls in 5 rounds at 180, 20 in 5 at 400; a score is a call a slot. Every document has a score,
+    its expected relevance in units of the judge's noise, and a probability of being among the `top_k` most relevant;
+    those never shown have them from the first stage alone. Settles nothing: the first stage always has a say. An answer
+    that cannot be used is no evidence; where half of them cannot, the query fails. Of the first stage its ranks are
+    used, not its scores.
 
     Attributes:
         slots: Budget of one query, at least 2.
