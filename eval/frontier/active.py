@@ -134,7 +134,7 @@ def report(collection: Collection, world: str, seeds: Sequence[int]) -> str:
     return f"""# active in the world `{world}`: {title}
 
 Written by `python eval/frontier/active.py`. Calibration is the expected error of P(in top 10) in ten bins; seconds
-are wall time a query on one thread, the simulator's included. The judge's character is {CHARACTERS[world]}: see
+are wall time a query on one thread, the simulator's included. The judge's character is in the specs: see
 characters.yaml for where it comes from.
 
 | strategy | nDCG@10 | slots | rounds | calibration | seconds |
