@@ -48,7 +48,8 @@ class Active:
     as choices of Plackett and Luce: a comparison as a fraction of one, scores as an order, on no scale. No prompt is
     sent twice. It stops when further answers are expected to win no more than `regret` of DCG@k, or at a budget: its
     own of slots, or the query's of tokens, money or time. A budget of less than 80 slots that does not read the list
-    once goes into one prompt with as many of the first documents, of which `top_k` are to be named.
+    once goes into one prompt with as many of the first documents, of which `top_k` are to be named: they come first, as
+    named, without a score, as `full` would have it.
 
     Cost: at most ⌈slots / window⌉ calls and `slots` slots, in about five rounds or, with more than 5 · batch calls,
     ⌈calls / batch⌉: 9 calls in 5 rounds at 180, 20 in 5 at 400; a score is a call a slot. Every document has a score,
@@ -143,11 +144,12 @@ class Active:
             raise QueryFailed(f"{len(useless)} of {sent} answers could not be used: {useless[-1].reason}")
         notes["answers without use"] = len(useless)
         scores, chances = [float32(value) for value in worth.relevance], worth.chances()
-        order = sorted(range(n), key=lambda i: -scores[i])
+        first = {doc_id: place for place, doc_id in enumerate(answers[0].ranked if self._long(n) else ())}
+        order = sorted(range(n), key=lambda i: (first.get(docs[i].doc_id, n), -scores[i]))
         return Ranking.of(
             query,
             [docs[i] for i in order],
-            [scores[i] for i in order],
+            None if first else [scores[i] for i in order],
             +notes,
             probabilities=[float(chances[i]) for i in order],
         )

@@ -72,6 +72,8 @@ def test_a_small_budget_is_one_long_prompt_of_first_documents(make_candidates, p
     assert [doc.doc_id for doc in asked.docs] == [f"d{i}" for i in range(60)]
     assert asked.decode == 5
     assert played.ranking.ledger.notes == {}
+    assert played.ranking.doc_ids[:5] == tuple(f"d{i}" for i in range(59, 54, -1))
+    assert {result.score for result in played.ranking} == {None}
     assert [
         run(play, query, make_candidates(n), backwards, slots=s, regret=0).calls for n, s in ((100, 80), (30, 60))
     ] == [4, 3]

@@ -204,7 +204,7 @@ def test_any_answers_at_all_keep_the_documents_and_the_plan_and_repeat(spec, n, 
         ("acurank", (5, 40), (1, 36), (100, 800)),
         ("acurank(max_calls=9)", (5, 9), (1, 5), (100, 180)),
         ("iranker", 99, 99, 5049),
-        ("active", (1, 9), (1, 3), (20, 180)),
+        ("active", (1, 9), (1, 5), (20, 180)),
         ("active(slots=400)", (1, 20), (1, 5), (20, 400)),
         ("active(slots=60)", 1, 1, 60),
         ("embed", 1, 1, 100),
@@ -246,7 +246,7 @@ def noisy_judge(seed, *, noise=0.5):
         ("jointrank(aggregate=borda)", (20, 20), (1, 1), (400, 400), 7),
         ("group", (5, 5), (1, 1), (100, 100), 7),
         ("acurank", (18, 27), (9, 18), (250, 400), 8),
-        ("active", (9, 9), (3, 3), (180, 180), 8),
+        ("active", (9, 9), (5, 5), (180, 180), 8),
     ],
 )
 def test_costs_and_hits_with_a_noisy_judge(spec, calls, rounds, slots, hits, play, query):
