@@ -53,10 +53,11 @@ class Inquiry:
 
     def gain(self, worth: Worth) -> float:
         """What answers would win, for each passage and prompt that it takes."""
-        expected = [_expected(asked, worth.expected[list(shown)]) for asked, shown in self._pairs()]
+        expected = [_expected(asked, worth.expected[list(shown)]) for asked, shown in self.pairs()]
         return worth.gain(*self.read(expected)) / (self.slots + PROMPT * len(self.judgements))
 
-    def _pairs(self) -> Iterable[tuple[Judgement, Places]]:
+    def pairs(self) -> Iterable[tuple[Judgement, Places]]:
+        """Each judgement with the documents it shows."""
         return zip(self.judgements, self.shown, strict=True)
 
 
@@ -81,7 +82,7 @@ class Inquirer:
         """Of these kinds the one that wins most for what it takes; an empty one where there is nothing to ask."""
         found = [i for i in (self._of(kind, worth, sizes, left) for kind in kinds) if i.judgements]
         chosen = max(found, key=lambda i: i.gain(worth)) if len(found) > 1 else next(iter(found), Inquiry())
-        self._asked.update((type(asked), shown) for asked, shown in chosen._pairs())  # noqa: SLF001
+        self._asked.update((type(asked), shown) for asked, shown in chosen.pairs())
         return chosen
 
     def first(self, count: int) -> Inquiry:
