@@ -1,5 +1,6 @@
 """Bradley–Terry strengths by Newman's iteration."""
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,8 @@ import numpy as np
 from rerankllm.aggregation.base import Aggregation
 from rerankllm.aggregation.profile import Floats, Profile
 from rerankllm.errors import SpecError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,9 @@ class BradleyTerry(Aggregation):
 
     def tally(self, profile: Profile) -> Floats:
         """Log-strengths in the order of the items."""
-        return newman(profile.wins(), self.prior, self.tolerance, self.sweeps)[0]
+        found, done = newman(profile.wins(), self.prior, self.tolerance, self.sweeps)
+        tell_unfinished("bradley_terry", done, self.sweeps)
+        return found
 
 
 def check(name: str, prior: float, tolerance: float, sweeps: int) -> None:
@@ -43,6 +48,12 @@ def check(name: str, prior: float, tolerance: float, sweeps: int) -> None:
         raise SpecError(f"{name}: prior should be above 0, or unbeaten items have no finite strength; found {prior}")
     if tolerance <= 0 or sweeps < 1:
         raise SpecError(f"{name}: tolerance should be above 0 and sweeps at least 1")
+
+
+def tell_unfinished(name: str, done: int, sweeps: int) -> None:
+    """Says that an iteration ended at its bound, so that strengths are not yet what they are called."""
+    if done >= sweeps:
+        log.warning("%s: %d sweeps were not enough for its tolerance; give more, or a larger prior", name, sweeps)
 
 
 def newman(wins: Floats, prior: float, tolerance: float, sweeps: int) -> tuple[Floats, int]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rerankllm.aggregation.base import Aggregation
-from rerankllm.aggregation.bradley_terry import check
+from rerankllm.aggregation.bradley_terry import check, tell_unfinished
 from rerankllm.aggregation.profile import Floats, Profile
 
 
@@ -33,7 +33,9 @@ class Zermelo(Aggregation):
 
     def tally(self, profile: Profile) -> Floats:
         """Log-strengths in the order of the items."""
-        return zermelo(profile.wins(), self.prior, self.tolerance, self.sweeps)[0]
+        found, done = zermelo(profile.wins(), self.prior, self.tolerance, self.sweeps)
+        tell_unfinished("zermelo", done, self.sweeps)
+        return found
 
 
 def zermelo(wins: Floats, prior: float, tolerance: float, sweeps: int) -> tuple[Floats, int]:
