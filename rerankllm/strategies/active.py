@@ -164,12 +164,11 @@ class Active:
         if self._long(n):
             return Plan.exactly(1, 1, rounds[0][0])
         calls, slots = sum(map(len, rounds)), sum(map(sum, rounds))
-        most = {"score": slots, "compare": slots // 2}
-        longer = len(rounds) + len(set(self.kinds) & set(most))
-        least = min(rounds[0][0], _PAIR) if "compare" in self.kinds else rounds[0][0]
-        return Plan(
-            Bound(1, max(calls, *(most.get(kind, 0) for kind in self.kinds))), Bound(1, longer), Bound(least, slots)
-        )
+        if small := set(self.kinds) & {"score", "compare"}:  # they may fill what whole windows leave of the budget
+            slots = self.slots
+            calls = max(calls, slots if "score" in small else slots // 2)
+        least = min(rounds[0][0], _PAIR) if "compare" in small else rounds[0][0]
+        return Plan(Bound(1, calls), Bound(1, len(rounds) + len(small)), Bound(least, slots))
 
     def settles(self, n: int) -> int | None:
         """A list of one; nothing more can be promised where the first stage has a say."""

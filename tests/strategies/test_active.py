@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rerankllm.cli.output import rows
@@ -43,6 +43,7 @@ def backwards(judgement):
     regret=st.sampled_from([0, 0.02]),
     kinds=st.lists(st.sampled_from(["permute", "select", "compare", "score"]), min_size=1, unique=True),
 )
+@example(slots=4, window=3, batch=1, n=3, regret=0, kinds=["compare"])
 @settings(max_examples=60, deadline=None)
 def test_budget_and_plan_are_kept_and_no_prompt_is_sent_twice(slots, window, batch, n, regret, kinds, play, query):
     candidates = [Candidate(Document(f"d{i}", "x")) for i in range(n)]
