@@ -9,7 +9,7 @@ import typer
 
 from rerankllm.elicitation import templates
 from rerankllm.elicitation.labels import letters, numbers
-from rerankllm.elicitation.templates import THE_BEST, Wanted
+from rerankllm.elicitation.template import THE_BEST, Piece, Wanted, pieces
 from rerankllm.errors import InputError
 from rerankllm.registry import AGGREGATIONS, BACKENDS, ELICITATIONS, STRATEGIES, Registry
 from rerankllm.spec import ModelSpec, show_value
@@ -66,13 +66,13 @@ def show(
     texts = {} if example is None else {"query 2": example.query, "doc 3": example.better, "doc 4": example.worse}
     for message in template.render(labels, instruction=True, wanted=wanted, worked=example is not None):
         typer.echo(f"--- {'completion' if template.completion else message.role}")
-        typer.echo("".join(_filled(piece, texts) for piece in templates.pieces(message.content)))
+        typer.echo("".join(_filled(piece, texts) for piece in pieces(message.content)))
     if template.continuation:
         typer.echo("--- continuation, whose likelihood is taken")
-        typer.echo("".join(_filled(piece, {}) for piece in templates.pieces(template.render_continuation())))
+        typer.echo("".join(_filled(piece, {}) for piece in pieces(template.render_continuation())))
 
 
-def _filled(piece: templates.Piece, texts: Mapping[str, str]) -> str:
+def _filled(piece: Piece, texts: Mapping[str, str]) -> str:
     """A piece as it reads, with the texts that are known."""
     if isinstance(piece, str):
         return piece

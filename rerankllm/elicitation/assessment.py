@@ -7,7 +7,7 @@ from rerankllm.elicitation import labels as label_sets
 from rerankllm.elicitation.base import unusable
 from rerankllm.elicitation.grades import SCALE, parse_grades
 from rerankllm.elicitation.prompts import PromptBuilder
-from rerankllm.elicitation.templates import Wanted
+from rerankllm.elicitation.template import Wanted
 from rerankllm.errors import TemplateError
 from rerankllm.judgements import Answer, Assess, Assessment, Failure, Judgement, ParseReport, Status, Unanswered
 

@@ -6,7 +6,7 @@ from typing import Protocol
 from rerankllm.backends.base import Capabilities, Request, Response, Tokenizer
 from rerankllm.calibration.demonstrations import Demonstration
 from rerankllm.elicitation.prompts import PromptBuilder
-from rerankllm.elicitation.templates import Template
+from rerankllm.elicitation.template import Template
 from rerankllm.errors import CapabilityError, TemplateError
 from rerankllm.judgements import (
     Answer,

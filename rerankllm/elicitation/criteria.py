@@ -8,7 +8,7 @@ from rerankllm.backends.base import Generate, Request, Response
 from rerankllm.elicitation.base import unusable
 from rerankllm.elicitation.parsing import answer_part
 from rerankllm.elicitation.prompts import PromptBuilder
-from rerankllm.elicitation.templates import Wanted
+from rerankllm.elicitation.template import Wanted
 from rerankllm.judgements import Answer, Criterion, Failure, Judgement, ParseReport, Status, Unanswered, Write
 
 LONGEST = 60

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
-from rerankllm.elicitation.templates import Template, load, names
+from rerankllm.elicitation.template import Template
+from rerankllm.elicitation.templates import load, names
 
 STRATEGIES = {"score": "pointwise", "compare": "prp", "permute": "sliding"}
 """The strategy that asks each kind of judgement for which an elicitation takes a template."""

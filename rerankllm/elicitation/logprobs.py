@@ -10,7 +10,8 @@ from rerankllm.elicitation import labels as label_sets
 from rerankllm.elicitation.base import Elicitor, Settings, builder_for, check_labels, refuse
 from rerankllm.elicitation.prior import Contextual, PriorKind, less
 from rerankllm.elicitation.prompts import PromptBuilder
-from rerankllm.elicitation.templates import Label, Template, Wanted, load
+from rerankllm.elicitation.template import Label, Template, Wanted
+from rerankllm.elicitation.templates import load
 from rerankllm.errors import CapabilityError, TemplateError
 from rerankllm.judgements import (
     Answer,

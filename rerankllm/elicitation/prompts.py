@@ -8,7 +8,7 @@ from typing import Any
 from rerankllm.backends.base import Capabilities, ChatPrompt, Message, TextPrompt, Tokenizer, TokenPrompt
 from rerankllm.calibration.demonstrations import Demonstration, example_for
 from rerankllm.data import Document, Query
-from rerankllm.elicitation.templates import THE_BEST, Piece, Slot, Template, Wanted, escape, pieces
+from rerankllm.elicitation.template import THE_BEST, Piece, Slot, Template, Wanted, escape, pieces
 from rerankllm.errors import TemplateError
 
 FEWEST_TOKENS = 16

@@ -9,7 +9,7 @@ from rerankllm.elicitation import labels as label_sets
 from rerankllm.elicitation.base import unusable
 from rerankllm.elicitation.parsing import parse_choice, parse_order
 from rerankllm.elicitation.prompts import PromptBuilder
-from rerankllm.elicitation.templates import Wanted, bracketed
+from rerankllm.elicitation.template import Wanted, bracketed
 from rerankllm.judgements import Answer, Failure, Judgement, ParseReport, Select, Status, Unanswered
 
 _POLITENESS = 24

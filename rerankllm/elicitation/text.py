@@ -12,7 +12,8 @@ from rerankllm.elicitation.grades import Grades
 from rerankllm.elicitation.parsing import parse_choice, parse_order
 from rerankllm.elicitation.prompts import PromptBuilder
 from rerankllm.elicitation.selection import Selection
-from rerankllm.elicitation.templates import Template, bracketed, load
+from rerankllm.elicitation.template import Template, bracketed
+from rerankllm.elicitation.templates import load
 from rerankllm.errors import CapabilityError, SpecError, TemplateError
 from rerankllm.judgements import (
     Answer,

@@ -11,7 +11,8 @@ from rerankllm.data import Document, Query
 from rerankllm.elicitation.defaults import named_by, stage_for
 from rerankllm.elicitation.labels import letters, numbers
 from rerankllm.elicitation.prompts import PromptBuilder
-from rerankllm.elicitation.templates import THE_BEST, Wanted, load, names
+from rerankllm.elicitation.template import THE_BEST, Wanted
+from rerankllm.elicitation.templates import load, names
 from rerankllm.errors import TemplateError
 from rerankllm.spec import Stage
 

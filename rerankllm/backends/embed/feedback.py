@@ -8,7 +8,8 @@ from rerankllm.data import Document, Query
 from rerankllm.elicitation.defaults import named_by
 from rerankllm.elicitation.labels import numbers
 from rerankllm.elicitation.prompts import FEWEST_TOKENS, common_cut
-from rerankllm.elicitation.templates import escape, load, pieces
+from rerankllm.elicitation.template import escape, pieces
+from rerankllm.elicitation.templates import load
 from rerankllm.errors import TemplateError
 
 PLAIN = "feedback"

@@ -1,0 +1,234 @@
+"""A prompt template in memory: its turns, its labels, and how it is rendered once for all prompts of a shape.
+
+Templates see `query`, `docs` (each with `label` and `text`), `doc` (the first), `n`, `example` (a filled-in answer),
+`instruction` (the user's, or none), for selections `m` (how many) and `worst` (rather than best), and for criteria
+`m` and, where documents are judged by them, `criteria` (each with `label` and `text`). What they are given for query,
+texts and instruction are place holders: the texts themselves are put in after rendering, so nothing
+inside a document can act as template, label or control token, and a template is rendered once for all prompts with
+the same number of documents. A worked example is the template's own turns, filled with its texts and answered.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
+
+from rerankllm.backends.base import Message
+from rerankllm.calibration.demonstrations import Demonstration
+from rerankllm.errors import TemplateError
+
+if TYPE_CHECKING:
+    from jinja2.sandbox import SandboxedEnvironment
+
+_MARK = re.compile("\ue000(query|instruction|doc|criterion)(\\d*)\ue001")
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Where a text goes.
+
+    Attributes:
+        kind: Which text.
+        index: Which criterion, or which document; those of worked examples come behind those asked about. For `query` 0
+            is the one asked about, and 1 that of the example.
+        lead: The space before it, which is tokenized together with it.
+    """
+
+    kind: Literal["query", "instruction", "doc", "criterion"]
+    index: int = 0
+    lead: str = ""
+
+
+class Wanted(NamedTuple):
+    """How many documents or criteria a prompt asks for, or judges by; and whether the worst rather than the best."""
+
+    m: int = 1
+    worst: bool = False
+
+
+THE_BEST = Wanted()
+
+Piece = str | Slot
+"""Part of a rendered template: its own words, or a place for a text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A label that stands for a value, such as `Yes` for 1."""
+
+    text: str
+    value: float
+    variants: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A loaded template. Its fields are those of the file.
+
+    Attributes:
+        name: `<judgement>/<name>`, or the path of a file of the user's own.
+        sha256: Of the file's text; part of every journal key.
+    """
+
+    name: str
+    sha256: str
+    description: str
+    source: str
+    elicitation: str
+    passage_tokens: int
+    labels: Literal["numbers", "letters"] | tuple[Label, ...] = "numbers"
+    messages: tuple[tuple[str, str], ...] = ()
+    completion: str = ""
+    continuation: str = ""
+    read: Literal["logprobs", "logits"] = "logprobs"
+    models: tuple[str, ...] = ()
+    demonstrations: tuple[Demonstration, ...] = ()
+    _cache: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def choices(self) -> tuple[Label, ...]:
+        """The labels that stand for values.
+
+        Raises:
+            TemplateError: Its labels stand for documents.
+        """
+        if isinstance(self.labels, str):
+            raise TemplateError(f"template {self.name} lists no labels with values")
+        return self.labels
+
+    def render(
+        self, labels: Sequence[str], *, instruction: bool, wanted: Wanted = THE_BEST, worked: bool = False
+    ) -> tuple[Message, ...]:
+        """The messages for documents so labelled, with marks (see `pieces`) where texts go; a completion is one.
+
+        Args:
+            labels: Labels of the documents asked about.
+            instruction: Whether there is one.
+            wanted: What a selection asks for.
+            worked: Whether a worked example comes first, in both orders.
+
+        Raises:
+            TemplateError: The template uses a name that is not there, or does not render.
+        """
+        key = (tuple(labels), instruction, wanted, worked)
+        if key not in self._cache:
+            turns = self._turns(tuple(labels), _Shown(instruction, wanted))
+            self._cache[key] = self._after_examples(turns, instruction) if worked else turns
+        return cast("tuple[Message, ...]", self._cache[key])
+
+    def render_continuation(self) -> str:
+        """What follows a completion, with marks."""
+        return self._render(self.continuation, (), _Shown())
+
+    def _turns(self, labels: tuple[str, ...], shown: "_Shown") -> tuple[Message, ...]:
+        sources = self.messages or (("user", self.completion),)
+        rendered = ((role, self._render(text, labels, shown)) for role, text in sources)
+        return tuple(Message(cast("Any", role), text) for role, text in rendered if text)
+
+    def _after_examples(self, turns: tuple[Message, ...], instruction: bool) -> tuple[Message, ...]:  # noqa: FBT001
+        """The turns behind those of an example: the better passage first, then the worse, each with its answer."""
+        system = sum(message.role == "system" for message in turns)
+        by_value = sorted(self.choices, key=lambda label: -label.value)
+        found = list(turns[:system])
+        for places, right in (((2, 3), by_value[0]), ((3, 2), by_value[-1])):
+            *before, last = self._turns(("A", "B"), _Shown(instruction, THE_BEST, 1, places))[system:]
+            if self.completion:
+                found.append(Message("user", f"{_answered(last.content, right.text)}\n\n"))
+            elif last.role == "assistant":
+                found += [*before, Message("assistant", _answered(last.content, right.text))]
+            else:
+                found += [*before, last, Message("assistant", bracketed(right.text))]
+        found += turns[system:]
+        return (Message("user", "".join(message.content for message in found)),) if self.completion else tuple(found)
+
+    def _render(self, source: str, labels: Sequence[str], shown: "_Shown") -> str:
+        from jinja2 import TemplateError as JinjaError  # noqa: PLC0415
+
+        places = shown.places or range(len(labels))
+        docs = [
+            {"label": bracketed(text), "text": f"\ue000doc{place}\ue001"}
+            for text, place in zip(labels, places, strict=True)
+        ]
+        marks = (f"\ue000criterion{i}\ue001" for i in range(shown.wanted.m))
+        criteria = [{"label": bracketed(str(i + 1)), "text": mark} for i, mark in enumerate(marks)]
+        try:
+            rendered = (
+                _environment()
+                .from_string(source)
+                .render(
+                    query=f"\ue000query{shown.query or ''}\ue001",
+                    docs=docs,
+                    doc=docs[0] if docs else None,
+                    n=len(docs),
+                    criteria=criteria,
+                    example=" > ".join(bracketed(text) for text in (*labels[1:2], *labels[:1], *labels[2:3])),
+                    instruction="\ue000instruction\ue001" if shown.instruction else None,
+                    **shown.wanted._asdict(),
+                )
+            )
+        except (JinjaError, ArithmeticError, TypeError, ValueError, LookupError) as error:
+            raise TemplateError(f"template {self.name}: {error}") from error
+        if "\ue000" in _MARK.sub("", rendered) or "\ue001" in _MARK.sub("", rendered):
+            raise TemplateError(f"template {self.name} changes query or texts: show them as they are, without filters")
+        return rendered
+
+
+class _Shown(NamedTuple):
+    """What a rendering shows besides labels: the query and the documents of which numbers."""
+
+    instruction: bool = False
+    wanted: Wanted = THE_BEST
+    query: int = 0
+    places: tuple[int, ...] = ()
+
+
+def _answered(opening: str, label: str) -> str:
+    """An answer's opening, gone on with."""
+    if opening.endswith("["):
+        return opening + bracketed(label)[1:]
+    return opening + ("" if opening[-1:].isspace() else " ") + bracketed(label)
+
+
+def bracketed(label: str) -> str:
+    """A label as it appears in the prompt and in the answer, and, after `escape`, nowhere else."""
+    return f"[{label}]"
+
+
+def escape(text: str) -> str:
+    """A text with everything that looks like a label made harmless: `[12]` becomes `(12)`, `[A]` becomes `(A)`."""
+    return _LABEL_LIKE.sub(r"(\1)", text)
+
+
+_LABEL_LIKE = re.compile(r"\[\s*(\d{1,4}|[A-Za-z]{1,2})\s*\]")
+
+
+@lru_cache(maxsize=1)
+def _environment() -> "SandboxedEnvironment":
+    from jinja2 import StrictUndefined  # noqa: PLC0415
+    from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: PLC0415
+
+    return ImmutableSandboxedEnvironment(
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,
+        keep_trailing_newline=True,
+    )
+
+
+def pieces(rendered: str) -> tuple[Piece, ...]:
+    """Splits rendered text at its marks; a single space before one goes into its slot."""
+    found: list[Piece] = []
+    position = 0
+    for mark in _MARK.finditer(rendered):
+        words = rendered[position : mark.start()]
+        lead = " " if words.endswith(" ") and not words.endswith("  ") else ""
+        words = words.removesuffix(lead) if lead else words
+        if words:
+            found.append(words)
+        found.append(Slot(cast("Any", mark.group(1)), int(mark.group(2) or 0), lead))
+        position = mark.end()
+    if rendered[position:]:
+        found.append(rendered[position:])
+    return tuple(found)
