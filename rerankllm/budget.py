@@ -80,6 +80,7 @@ class Budget:
 
     def __init__(self, limits: Limits | None = None, name: str = "the budget") -> None:
         self._limits, self._name = limits or Limits(), name
+        self._limited = self._limits != Limits()
         self._spent, self._aside = Amount(), Amount()
         self._lock = threading.Lock()
         self._stopped = ""
@@ -108,6 +109,8 @@ class Budget:
 
     def admit(self, backend: Backend, work: Work) -> Admission | str:
         """Whether this call may be sent, and then `settle` has to follow; or why it never may."""
+        if not self._limited:  # then nothing need be counted
+            return self._stopped or Admission.SEND
         most = self._most(backend, work)
         with self._lock:
             self._started = self._started or time.monotonic()
@@ -122,11 +125,14 @@ class Budget:
 
     def withdraw(self, backend: Backend, work: Work) -> None:
         """Takes back an admitted call that is not sent."""
-        with self._lock:
-            self._aside -= self._most(backend, work)
+        if self._limited:
+            with self._lock:
+                self._aside -= self._most(backend, work)
 
     def settle(self, backend: Backend, work: Work, outcome: Outcome | None) -> None:
         """Counts what an admitted call took: the most it could where it was given up, so that nobody can tell."""
+        if not self._limited:
+            return
         most = self._most(backend, work)
         took = most if outcome is None else amount_of(backend, outcome)
         with self._lock:

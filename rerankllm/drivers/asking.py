@@ -70,20 +70,27 @@ def asking(steps: Steps[Ranking], resolve: Resolve) -> Generator[list[Pair], Seq
             ranking: Ranking = stop.value
             noted = Ledger(notes={"label priors": len(known)} if known else {})
             return replace(ranking, ledger=ranking.ledger.then(noted))
-        asked = [(judgement, resolve(batch, type(judgement))) for judgement in batch.judgements]
-        yield from _ask_first(asked, known)
-        answers = yield [(judgement, _informed(judgement, judge, known)) for judgement, judge in asked]
+        judges = {kind: resolve(batch, kind) for kind in dict.fromkeys(map(type, batch.judgements))}
+        asked = [(judgement, judges[type(judgement)]) for judgement in batch.judgements]
+        biased = {kind: judge for kind, judge in judges.items() if isinstance(judge, Biased)}
+        if biased:
+            yield from _ask_first(batch.judgements, biased, known)
+            asked = [(judgement, _informed(judgement, judge, known)) for judgement, judge in asked]
+        answers = yield asked
 
 
 Known: TypeAlias = dict[tuple[int, Prior], Answer]
 """Answers to priors, by the judge who needs them."""
 
 
-def _ask_first(asked: Sequence[Pair], known: Known) -> Generator[list[Pair], Sequence[Answer], None]:
+def _ask_first(
+    judgements: Sequence[Judgement], biased: Mapping[type, Biased], known: Known
+) -> Generator[list[Pair], Sequence[Answer], None]:
     """Asks what is not known yet and adds it."""
     wanted: dict[tuple[int, Prior], Pair] = {}
-    for judgement, judge in asked:
-        if isinstance(judge, Biased) and (key := (id(judge), judge.prior(judgement))) not in known:
+    for judgement in judgements:
+        judge = biased.get(type(judgement))
+        if judge is not None and (key := (id(judge), judge.prior(judgement))) not in known:
             wanted[key] = (key[1], judge.asked_first)
     if not wanted:
         return

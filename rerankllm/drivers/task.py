@@ -7,14 +7,15 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from rerankllm.backends.base import CallFailed, Outcome, Reply, Work
+from rerankllm.backends.base import CallFailed, Outcome, Work
 from rerankllm.budget import Budget
 from rerankllm.data import Candidate, Ledger, Provenance, Query, Ranking, Usage, float32
+from rerankllm.drivers.account import Account
 from rerankllm.drivers.asking import Judge, Resolve, asking
 from rerankllm.drivers.events import Event, Failed, Finished, Judged, QueryOutcome, Started
 from rerankllm.errors import InputError, QueryFailed
 from rerankllm.journal import Place
-from rerankllm.judgements import Answer, Failure, Judgement, ParseReport, Status, Steps, Unanswered, slots_of
+from rerankllm.judgements import Answer, Failure, Judgement, ParseReport, Status, Steps, Unanswered
 
 Observer = Callable[[Event], None]
 Keep = Callable[[Answer, ParseReport], None]
@@ -85,7 +86,7 @@ class Task:
         self._observe = observer
         self._answers: list[Answer] = []
         self._missing = 0
-        self._ledger = Ledger()
+        self._account = Account()
         self._read: set[str] = set()
         self._step = 0
         self.reused: set[int] = set()
@@ -110,7 +111,9 @@ class Task:
             if self.future.done():
                 self.calls = []
                 return
-            self._account(call, outcome, report, replayed=replayed)
+            self._account.add(call.judgement, outcome, report, call.judge.backend, replayed=replayed)
+            if not isinstance(outcome, CallFailed):
+                self._read.update([doc.doc_id for doc in call.judgement.docs])
         except Exception as error:  # noqa: BLE001  # belongs to whoever waits for this query
             self.abort(error)
             return
@@ -119,12 +122,12 @@ class Task:
         self._answers[call.place.item] = answer
         self._missing -= 1
         if not self._missing:
-            self._ledger = self._ledger.then(Ledger(rounds=1))
+            self._account.rounds += 1
             self._advance(self._answers)
 
     def fail(self, reason: str) -> None:
         """Ends it without a ranking."""
-        self._finish(Failed(self.query, reason, self._ledger))
+        self._finish(Failed(self.query, reason, self._account.ledger()))
 
     def abort(self, error: BaseException) -> None:
         """Ends it with an error that is not this query's alone."""
@@ -164,35 +167,12 @@ class Task:
             ), report
         return answer, report
 
-    def _account(self, call: Call, outcome: Outcome, report: ParseReport, *, replayed: bool) -> None:
-        if isinstance(outcome, CallFailed) and outcome.refused:
-            self._ledger = self._ledger.then(Ledger(notes={"calls beyond the budget of the query": 1}))
-            return
-        entry = Ledger(
-            attempts=1 if isinstance(outcome, Reply) else outcome.attempts,
-            parsed=int(report.status is Status.PARSED),
-            repaired=int(report.status is Status.REPAIRED),
-            failed=int(report.status is Status.FAILED),
-        )
-        if not isinstance(outcome, CallFailed):
-            self._read.update(doc.doc_id for doc in call.judgement.docs)
-            entry = entry.then(
-                Ledger(
-                    calls=1,
-                    replayed=int(replayed),
-                    slots=slots_of(call.judgement),
-                    usage=outcome.usage,
-                    cost_usd=call.judge.backend.cost(outcome.usage),
-                    notes=report.repairs,
-                )
-            )
-        self._ledger = self._ledger.then(entry)
-
     def _compose(self, ranking: Ranking) -> QueryOutcome:
         """The ranking with its ledger, after checking that it is one."""
+        spent = self._account.ledger()
         if sorted(ranking.doc_ids) != sorted(candidate.doc_id for candidate in self._candidates):
-            return Failed(self.query, "the strategy did not return every candidate once; this is a bug", self._ledger)
-        ledger = self._ledger.then(ranking.ledger)
+            return Failed(self.query, "the strategy did not return every candidate once; this is a bug", spent)
+        ledger = spent.then(ranking.ledger)
         if ledger.failed * 2 > (total := ledger.parsed + ledger.repaired + ledger.failed) > 0:
             return Failed(self.query, f"{ledger.failed} of {total} answers could not be used", ledger)
         ties = _ties(ranking)

@@ -1,0 +1,60 @@
+"""What one query has cost so far, and how its answers read: a ledger under way."""
+
+from collections import Counter
+
+from rerankllm.backends.base import Backend, CallFailed, Outcome, Reply
+from rerankllm.data import Ledger, Usage
+from rerankllm.judgements import Judgement, ParseReport, Status, slots_of
+
+
+class Account:
+    """Adds up in place, for a ledger is a value and there is one entry a call.
+
+    Attributes:
+        rounds: Batches answered.
+    """
+
+    def __init__(self) -> None:
+        self.rounds = 0
+        self._statuses = Counter[Status]()
+        self._notes = Counter[str]()
+        self._calls = self._replayed = self._attempts = self._slots = 0
+        self._prompt_tokens = self._completion_tokens = 0
+        self._cost: float | None = 0.0
+
+    def add(
+        self, judgement: Judgement, outcome: Outcome, report: ParseReport, backend: Backend, *, replayed: bool
+    ) -> None:
+        """Enters one call; `replayed` when it was paid for before."""
+        if isinstance(outcome, CallFailed) and outcome.refused:
+            self._notes["calls beyond the budget of the query"] += 1
+            return
+        self._attempts += 1 if isinstance(outcome, Reply) else outcome.attempts
+        self._statuses[report.status] += 1
+        if isinstance(outcome, CallFailed):
+            return
+        self._calls += 1
+        self._replayed += replayed
+        self._slots += slots_of(judgement)
+        self._prompt_tokens += outcome.usage.prompt_tokens
+        self._completion_tokens += outcome.usage.completion_tokens
+        cost = backend.cost(outcome.usage)
+        self._cost = None if cost is None or self._cost is None else self._cost + cost
+        if report.repairs:
+            self._notes.update(report.repairs)
+
+    def ledger(self) -> Ledger:
+        """What it comes to."""
+        return Ledger(
+            calls=self._calls,
+            replayed=self._replayed,
+            attempts=self._attempts,
+            rounds=self.rounds,
+            slots=self._slots,
+            parsed=self._statuses[Status.PARSED],
+            repaired=self._statuses[Status.REPAIRED],
+            failed=self._statuses[Status.FAILED],
+            usage=Usage(self._prompt_tokens, self._completion_tokens),
+            cost_usd=self._cost,
+            notes=dict(self._notes),
+        )
