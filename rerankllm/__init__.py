@@ -4,6 +4,7 @@
 >>> rerank("how long do fleas live", ["a passage", "another"])
 """
 
+from rerankllm.budget import Limits
 from rerankllm.calibration.cutoff import Cutoff
 from rerankllm.calibration.relevance import Calibration
 from rerankllm.collections.base import Collection
@@ -48,6 +49,7 @@ __all__ = [
     "InputError",
     "Judged",
     "Ledger",
+    "Limits",
     "MissingExtra",
     "Plan",
     "Provenance",
