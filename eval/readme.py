@@ -2,7 +2,7 @@
 
     python eval/readme.py            # writes what stands between the markers of README.md
     python eval/readme.py --check    # writes nothing; says what would change, and exits with 1 if anything would
-    python eval/readme.py --run      # first runs the commands behind the tables with their seeds: 50 minutes, two cores
+    python eval/readme.py --run      # first runs the commands behind the tables, with their seeds: an hour and a half
 
 A marker is `<!-- table: NAME -->`, up to the next `<!-- end -->`. Simulated judges are seeded and the embedded model is
 greedy, so on one machine a second run writes the same bytes. `--run` needs ../shared/data and the extra `dev`.
@@ -67,7 +67,7 @@ class Choice:
 
 
 CHOICES = (
-    Choice("one call", "`active(slots=60)`, which is `full` on the first 60", "active(slots=60, regret=0)", "active"),
+    Choice("one call", "`active(slots=60)`, which is `full` on the first 60", "active(slots=60)"),
     Choice("one round", "`pointwise`, where probabilities can be read", "pointwise"),
     Choice("one round, text only", "`group(regroupings=3)`", "group(size=20, regroupings=3)"),
     Choice("nine calls", "`active(slots=180)`", "active(slots=180)"),

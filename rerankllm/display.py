@@ -23,7 +23,7 @@ def table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]], b
     # Notebooks typeset what is between dollar signs, except in these classes.
     return (
         f'<div class="mathjax_ignore tex2jax_ignore"><div><b>{plain(title)}</b></div>'
-        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{foot}</div>"
+        f'<table style="color: inherit"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{foot}</div>'
     )
 
 

@@ -50,7 +50,7 @@ def test_a_marker_that_is_gone_or_unknown_is_no_silence(readme, text, old, new):
 
 def test_check_says_what_would_change(readme, text, tmp_path, monkeypatch, capsys):
     stale = tmp_path / "README.md"
-    stale.write_text(text.replace(".787", ".788"), encoding="utf-8")
+    stale.write_text(text.replace("| .846 |", "| .847 |"), encoding="utf-8")
     (tmp_path / "eval").symlink_to(EVAL)
     monkeypatch.setattr(readme, "README", stale)
     monkeypatch.setattr(readme, "FRONTIER", tmp_path / "eval" / "frontier" / "results")
@@ -58,8 +58,8 @@ def test_check_says_what_would_change(readme, text, tmp_path, monkeypatch, capsy
     with pytest.raises(SystemExit) as stop:
         readme.main()
     assert stop.value.code
-    assert "-| one call" in capsys.readouterr().out
-    assert ".788" in stale.read_text(encoding="utf-8")
+    assert "-| the usual" in capsys.readouterr().out
+    assert "| .847 | .721" in stale.read_text(encoding="utf-8")
     monkeypatch.setattr(sys, "argv", ["readme.py"])
     readme.main()
     assert stale.read_text(encoding="utf-8") == text
@@ -92,3 +92,29 @@ def test_tables_are_read_as_they_stand(modules, tmp_path):
         first.cell("d", "y")
     with pytest.raises(LookupError, match="'w'"):
         first.cell("c", "w")
+
+
+RESULTS = sorted(path for path in EVAL.rglob("*.md") if path.parent != EVAL and path.name != "claims.md")
+
+
+def indexed():
+    text = (EVAL / "README.md").read_text(encoding="utf-8")
+    return text.partition("**Not all said yet.**")
+
+
+def test_the_index_names_every_command_and_every_result():
+    table = indexed()[0]
+    for path in sorted(EVAL.glob("*/*.py")):
+        if "argparse" in path.read_text(encoding="utf-8") or path.parent.name == "bench":
+            assert f"{path.relative_to(EVAL)}" in table, path
+    for path in RESULTS:
+        folder = str(path.relative_to(EVAL).parent)
+        assert any(folder in line and path.name in line for line in table.splitlines()), path
+
+
+@pytest.mark.parametrize("path", RESULTS, ids=lambda path: str(path.relative_to(EVAL)))
+def test_a_result_says_versions_seeds_and_machine_or_the_index_says_that_it_does_not(path):
+    head = " ".join(path.read_text(encoding="utf-8").split("\n## ")[0].split())
+    said = re.search(r"rerankllm \d.*Python,? \d", head) and re.search(r"\d+ cores|depends on the machine", head)
+    said = said and re.search(r"[Ss]eeds?|seeded|nothing is drawn", head)
+    assert bool(said) == (f"`{path.relative_to(EVAL)}`" not in indexed()[2])
