@@ -44,6 +44,7 @@ def environment(tmp_path):
     return inherited | {
         "JUPYTER_PATH": str(tmp_path / "ours"),
         "JUPYTER_DATA_DIR": str(tmp_path / "theirs"),
+        "JUPYTER_PREFER_ENV_PATH": "0",
         "JUPYTER_CONFIG_DIR": str(tmp_path / "config"),
         "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"),
         "IPYTHONDIR": str(tmp_path / "ipython"),
