@@ -4,8 +4,11 @@
 >>> rerank("how long do fleas live", ["a passage", "another"])
 """
 
+from rerankllm.budget import Limits
 from rerankllm.calibration.cutoff import Cutoff
 from rerankllm.calibration.relevance import Calibration
+from rerankllm.collections.base import Collection
+from rerankllm.collections.catalogue import load as load_collection
 from rerankllm.data import Candidate, Cut, Document, Ledger, Provenance, Query, Ranking, Result, Usage
 from rerankllm.drivers.events import Event, Failed, Finished, Judged, Started
 from rerankllm.errors import (
@@ -20,6 +23,7 @@ from rerankllm.errors import (
     TemplateError,
     UnreachableError,
 )
+from rerankllm.evaluation.evaluate import evaluate
 from rerankllm.fusion import fuse
 from rerankllm.plan import Bound, Plan
 from rerankllm.reranker import Reranker, arerank, rerank
@@ -35,6 +39,7 @@ __all__ = [
     "Calibration",
     "Candidate",
     "CapabilityError",
+    "Collection",
     "Cut",
     "Cutoff",
     "Document",
@@ -44,6 +49,7 @@ __all__ = [
     "InputError",
     "Judged",
     "Ledger",
+    "Limits",
     "MissingExtra",
     "Plan",
     "Provenance",
@@ -61,6 +67,8 @@ __all__ = [
     "UnreachableError",
     "Usage",
     "arerank",
+    "evaluate",
     "fuse",
+    "load_collection",
     "rerank",
 ]

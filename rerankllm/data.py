@@ -7,6 +7,11 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, Self, overload
 
+from rerankllm.display import table
+
+SHOWN = 20
+"""Results of a ranking that a notebook shows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
@@ -82,6 +87,7 @@ class Result:
         probability: How likely it is among the `top_k` most relevant, where the strategy says so.
         rationale: Why it stands there, in the model's words, where the strategy asks for reasons.
         relevance: How likely it is relevant, where a calibration says so.
+        input_rank: Its place among the candidates as they were given, from 1; None where nobody says.
     """
 
     rank: int
@@ -91,6 +97,7 @@ class Result:
     probability: float | None = None
     rationale: str | None = None
     relevance: float | None = None
+    input_rank: int | None = None
 
     @property
     def doc_id(self) -> str:
@@ -245,6 +252,23 @@ class Ranking(Sequence[Result]):
 
     def __iter__(self) -> Iterator[Result]:
         return iter(self.results)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        rows = [
+            (result.rank, _moved(result), result.doc_id, f"{result.document.title} {result.document.text}")
+            for result in self.results[:SHOWN]
+        ]
+        hidden = len(self) - len(rows)
+        return table(self.query.text, ("rank", "from", "doc_id", "text"), rows, f"{hidden} more" if hidden else "")
+
+
+def _moved(result: Result) -> str:
+    """Where a result was, with an arrow where it moved."""
+    if result.input_rank is None:
+        return ""
+    arrow = "↑" if result.rank < result.input_rank else "↓" if result.rank > result.input_rank else ""
+    return f"{result.input_rank} {arrow}".rstrip()
 
 
 def float32(value: float) -> float:

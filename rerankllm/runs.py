@@ -69,7 +69,7 @@ def with_unread(outcome: QueryOutcome, tail: Sequence[Candidate]) -> QueryOutcom
     if isinstance(outcome, Failed) or not tail:
         return outcome
     unread = tuple(
-        Result(rank, candidate.document, None, Provenance.UNREAD)
+        Result(rank, candidate.document, None, Provenance.UNREAD, input_rank=rank)
         for rank, candidate in enumerate(tail, len(outcome) + 1)
     )
     return dataclasses.replace(outcome, results=(*outcome.results, *unread))

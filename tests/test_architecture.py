@@ -33,7 +33,8 @@ HEAVY = [
 BASICS = {"data", "errors", "judgements", "plan"}
 LAYERS = {
     "errors": set(),
-    "data": set(),
+    "display": set(),
+    "data": {"display"},
     "plan": set(),
     "judgements": {"data", "errors"},
     "grammar": {"errors"},
@@ -53,7 +54,7 @@ LAYERS = {
     "budget": {"backends.base", "data", "errors"},
     "drivers": {"backends.base", "budget", "data", "errors", "formats.recordings", "journal", "judgements"},
     "evaluation": {"data", "errors"},
-    "collections": {"data", "errors", "formats", "registry"},
+    "collections": {"data", "errors", "formats", "registry", "sample"},
     "provenance": {"errors"},
     "sample": set(),
     "__main__": {"cli"},

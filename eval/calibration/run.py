@@ -9,10 +9,9 @@ random; nothing is ever measured on a query that was fitted.
 """
 
 import argparse
-import importlib.metadata
 import math
-import platform
 import random
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
@@ -27,6 +26,9 @@ from rerankllm.evaluation.reliability import brier, calibration_error
 from rerankllm.formats.results import read_scores
 from rerankllm.formats.trec import read_qrels, read_run
 from rerankllm.judgements import Score
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from made import made_by
 
 RESULTS = Path(__file__).parent / "results"
 METHODS: tuple[Method, ...] = ("logistic", "isotonic")
@@ -149,9 +151,9 @@ def main() -> None:
     qrels = read_qrels(options.data / "qrels.txt")
     sources = {f"simulated, {world}": simulated(options.data, world) for world in WORLDS} if options.simulated else {}
     sources |= {name: read_scores(path) for name, _, path in (item.partition("=") for item in options.scores)}
-    versions = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in ("rerankllm", "numpy", "scipy"))
-    head = (f"# Calibrated scores on {options.data.name}\n\nRelevant: grade {options.level} or more; a result without "
-            f"a grade is not. {versions}, Python {platform.python_version()}. Made by eval/calibration/run.py.\n\n"
+    made = made_by("calibration/run.py", "numpy", "scipy", seeds=range(SEEDS))
+    head = (f"# Calibrated scores on {options.data.name}\n\n{made}\nRelevant: grade {options.level} or more; a result "
+            "without a grade is not.\n\n"
             f"ECE: 10 bins of equal width. Cut-offs: {FOLDS} folds over queries, {SEEDS} times; precision is the mean "
             "over queries that kept something, F1 over all (1 where nothing is relevant and nothing kept). Recall: "
             f"{SPLITS} random halves of the queries that have something relevant; the mean is promised.\n")  # fmt: skip

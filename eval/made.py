@@ -1,0 +1,28 @@
+"""How a results file says where it comes from: command, versions, machine, seeds."""
+
+import importlib.metadata
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def made_by(command: str, *packages: str, seeds: Sequence[int] | None = None) -> str:
+    """One sentence: the command, the versions of rerankllm, of `packages` and of Python, the machine, and the seeds.
+
+    Args:
+        command: As it is typed, below eval/, such as `frontier/run.py`.
+        packages: That the numbers may depend on.
+        seeds: The seeds of everything drawn; None where nothing is.
+    """
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("rerankllm", *packages))
+    drawn = "nothing is drawn" if seeds is None else f"seeds {', '.join(map(str, seeds))}"
+    return f"Written by `python eval/{command}`; {versions}; Python {platform.python_version()}; {machine()}; {drawn}."
+
+
+def machine() -> str:
+    """The processor, and how many cores this may use."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").split("\n") if info.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{len(os.sched_getaffinity(0))} cores of {names[0] if names else platform.processor()}"

@@ -1,0 +1,180 @@
+"""README's tables, from the results that the commands of this folder wrote.
+
+    python eval/readme.py            # writes what stands between the markers of README.md
+    python eval/readme.py --check    # writes nothing; says what would change, and exits with 1 if anything would
+    python eval/readme.py --run      # first runs the commands behind the tables, with their seeds: an hour and a half
+
+A marker is `<!-- table: NAME -->`, up to the next `<!-- end -->`. Simulated judges are seeded and the embedded model is
+greedy, so on one machine a second run writes the same bytes. `--run` needs ../shared/data and the extra `dev`.
+"""
+
+import argparse
+import difflib
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from tables import Table, read_tables
+
+HERE = Path(__file__).parent
+README = HERE.parent / "README.md"
+FRONTIER, DEFAULT = HERE / "frontier" / "results", HERE / "default" / "results"
+DATA = HERE.parents[1] / "shared" / "data"
+WORLDS = {"mild": "good", "harsh": "poor", "fitted": "fitted"}
+COLLECTIONS = {"dl19-bm25": "TREC-DL 2019, BM25 top 100", "noveleval": "NovelEval, top 20"}
+FIRST, MINILM = "first stage", "all-MiniLM-L6-v2 cosine"
+DEFAULT_VARIANT = "chat turn"
+"""Fused with the first stage, it is what `llamacpp:` does when nothing is said."""
+COMMANDS = (
+    ("frontier/run.py", "--collection", "dl19-bm25"),
+    ("frontier/active.py", "--data", f"{DATA / 'dl19-bm25'}", *(f"--world={world}" for world in WORLDS)),
+    ("default/run.py", *(f"--data={DATA / name}" for name in COLLECTIONS), "--minilm", "--variant",
+     "zero-shot completion", "--variant", DEFAULT_VARIANT),
+)  # fmt: skip
+MARKED = re.compile(r"(<!-- table: (\S+) -->\s*)(.*?)(\s*<!-- end -->)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A row of the table of strategies.
+
+    Attributes:
+        spend: What one can spend.
+        take: What to take then.
+        stage: The stage as its results name it; `{character}` is the judge's, in that world.
+        source: `frontier`, whose results have every stage, or `active`, which has it beside published strategies.
+    """
+
+    spend: str
+    take: str
+    stage: str
+    source: str = "frontier"
+
+    def line(self, worlds: Mapping[str, Mapping[str, Table]]) -> str:
+        """In Markdown; slots and rounds from the lowest to the highest of the worlds' means."""
+        tables = worlds[self.source]
+        stages = {world: self.stage.format(character=_character(world)) for world in tables}
+        slots, rounds = (
+            span([tables[world].number(stage, what) for world, stage in stages.items()]) for what in ("slots", "rounds")
+        )
+        values = " | ".join(decimals(tables[world].number(stage, "nDCG@10")) for world, stage in stages.items())
+        spend = f" {self.spend}" if self.spend else ""
+        return f"|{spend} | {self.take} | {slots} | {rounds} | {values} |"
+
+
+CHOICES = (
+    Choice("one call", "`active(slots=60)`, which is `full` on the first 60", "active(slots=60)"),
+    Choice("one round", "`pointwise`, where probabilities can be read", "pointwise"),
+    Choice("one round, text only", "`group(regroupings=3)`", "group(size=20, regroupings=3)"),
+    Choice("nine calls", "`active(slots=180)`", "active(slots=180)"),
+    Choice("", "`acurank(max_calls=9)`", "acurank(max_calls=9)"),
+    Choice("the same slots, where probabilities can be read",
+           "`active(slots=180, kinds=[permute, score])`, its judge profiled",
+           "active(slots=180, regret=0, {character}, kinds=[permute, score])", "active"),
+    Choice("more, and quickly", "`active(slots=400)`", "active(slots=400)"),
+    Choice("more, at leisure", "`acurank`", "acurank(max_calls=40)"),
+    Choice("the usual", "`sliding(window=20, stride=10)`", "sliding(window=20, stride=10)"),
+)  # fmt: skip
+
+
+def decimals(value: float, digits: int = 3) -> str:
+    """A measure between 0 and 1, as `.787`."""
+    return f"{value:.{digits}f}".removeprefix("0")
+
+
+def span(values: list[float]) -> str:
+    """From the lowest to the highest, in whole numbers."""
+    low, high = round(min(values)), round(max(values))
+    return f"{low}" if low == high else f"{low}–{high}"
+
+
+def _character(world: str) -> str:
+    characters = yaml.safe_load((HERE / "frontier" / "characters.yaml").read_text(encoding="utf-8"))
+    return ", ".join(f"{name}={value}" for name, value in characters[world].items())
+
+
+def frontier() -> dict[str, Table]:
+    """The table of all stages by world."""
+    tables = read_tables(FRONTIER / "dl19-bm25.md")
+    return {world: next(t for t in tables if t.heading.startswith(f"{world}:")) for world in WORLDS}
+
+
+def active() -> dict[str, Table]:
+    """The table of `active` and its rivals by world."""
+    return {world: read_tables(FRONTIER / f"active-{world}.md")[0] for world in WORLDS}
+
+
+def first_stage() -> str:
+    """What BM25 has on its own."""
+    return decimals(frontier()["mild"].number(FIRST, "nDCG@10"))
+
+
+def strategies() -> str:
+    """Which strategy for which budget."""
+    worlds = {"frontier": frontier(), "active": active()}
+    head = f"| what you can spend a query | take | slots | rounds | {' | '.join(WORLDS.values())} |"
+    return "\n".join([head, "|---|---|---:|---:|---:|---:|---:|", *(choice.line(worlds) for choice in CHOICES)])
+
+
+def embedded() -> str:
+    """How good the embedded default is."""
+    lines = [f"| collection | {FIRST} | embedded default | {MINILM} |", "|---|---|---|---|"]
+    for name, title in COLLECTIONS.items():
+        (table,) = read_tables(DEFAULT / f"{name}.md")
+        cells = [(FIRST, "nDCG@10"), (DEFAULT_VARIANT, "fused"), (MINILM, "nDCG@10")]
+        lines.append(f"| {title} | {' | '.join(decimals(table.number(*cell), 4) for cell in cells)} |")
+    return "\n".join(lines)
+
+
+def plot() -> str:
+    """The picture that the frontier's command draws."""
+    picture = (FRONTIER / "dl19-bm25.png").relative_to(README.parent)
+    if not (README.parent / picture).is_file():
+        raise SystemExit(f"{picture} is not there: run eval/frontier/run.py")
+    return f"![nDCG@10 against slots and rounds]({picture})"
+
+
+TABLES: Mapping[str, Callable[[], str]] = {
+    "first-stage": first_stage,
+    "strategies": strategies,
+    "plot": plot,
+    "embedded": embedded,
+}
+
+
+def written(text: str) -> str:
+    """The README with every table as the results have it.
+
+    Raises:
+        SystemExit: A marker names no table, or a table has no marker.
+    """
+    names = [name for _, name, _, _ in MARKED.findall(text)]
+    if sorted(names) != sorted(TABLES) or text.count("<!-- table:") != len(names):
+        raise SystemExit(f"README.md should have one marker for each of {', '.join(TABLES)}, found {', '.join(names)}")
+    return MARKED.sub(lambda found: f"{found[1]}{TABLES[found[2]]()}{found[4]}", text)
+
+
+def main() -> None:
+    """Does what was asked."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--run", action="store_true")
+    options = parser.parse_args()
+    for command in COMMANDS if options.run else ():
+        print("+ python eval/" + " ".join(command), flush=True)
+        subprocess.run([sys.executable, str(HERE / command[0]), *command[1:]], check=True)
+    before = README.read_text(encoding="utf-8")
+    after = written(before)
+    changes = difflib.unified_diff(before.split("\n"), after.split("\n"), "README.md", "results", lineterm="", n=0)
+    print("\n".join(changes) or "README.md is what the results say")
+    if options.check:
+        sys.exit(before != after)
+    README.write_text(after, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""What a notebook shows of a ranking: where everything came from, and any text as text."""
+
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rerankllm import Document, Query, Ranking, Reranker, Result
+from rerankllm.display import LONGEST, plain
+
+TAGS = {"div", "b", "bdi", "table", "thead", "tbody", "tr", "th", "td"}
+HOSTILE = st.text() | st.sampled_from([
+    "</td></tr></table><script>alert(1)</script>", "<img src=x onerror=alert(1)>", "'\"><b>",
+    "&lt;b&gt;", "$x$", "\ud800", "\x00", "\u202eabc", "</bdi><!--", "]]>",
+])  # fmt: skip
+
+
+class Read(HTMLParser):
+    """What a browser makes of a table."""
+
+    def __init__(self, html):
+        super().__init__(convert_charrefs=True)
+        self.open, self.cells, self.attributes = [], [], set()
+        self.feed(html)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        assert tag in TAGS
+        self.attributes |= {name for name, _ in attrs}
+        self.open.append(tag)
+        if tag in {"td", "th"}:
+            self.cells.append("")
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_comment(self, data):
+        raise AssertionError(data)
+
+    def handle_data(self, data):
+        if {"td", "th"} & set(self.open):
+            self.cells[-1] += data
+
+
+@given(st.lists(st.tuples(HOSTILE, HOSTILE, HOSTILE), max_size=4), HOSTILE)
+def test_no_text_leaves_its_cell(documents, query):
+    results = [Result(i, Document(*parts), input_rank=i) for i, parts in enumerate(documents, 1)]
+    html = Ranking(Query("q", query), tuple(results))._repr_html_()
+    html.encode()
+    read = Read(html)
+    assert read.attributes <= {"class", "style"}
+    assert len(read.cells) == 4 * (1 + len(documents))
+
+
+@given(st.text(st.characters(exclude_categories=["Cc", "Cs"])))
+def test_what_is_shown_is_the_text(text):
+    read = Read(f"<td>{plain(text)}</td>")
+    shown = " ".join(text.split())
+    assert read.cells == [shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 1]}…"]
+
+
+@pytest.mark.parametrize("depth", [None, 2])
+def test_it_says_what_moved(depth, tmp_path):
+    (tmp_path / "qrels.txt").write_text("query 0 0 1\nquery 0 1 3\n")
+    with Reranker("sliding", f"oracle:{tmp_path / 'qrels.txt'}", depth=depth) as reranker:
+        ranking = reranker.rerank("which is best", ["worse", "better", "worst"])
+    assert [(result.input_rank, result.doc_id) for result in ranking] == [(2, "1"), (1, "0"), (3, "2")]
+    cells = Read(ranking._repr_html_()).cells
+    assert cells[:4] == ["rank", "from", "doc_id", "text"]
+    assert cells[4:] == ["1", "2 ↑", "1", "better", "2", "1 ↓", "0", "worse", "3", "3", "2", "worst"]
+
+
+def test_long_rankings_say_how_much_is_hidden():
+    ranking = Ranking.of(Query("q", "?"), [Document(str(i), "x") for i in range(25)])
+    html = ranking._repr_html_()
+    assert len(Read(html).cells) == 4 * 21
+    assert "5 more" in html
+    assert "more" not in ranking.top(20)._repr_html_()
