@@ -58,7 +58,8 @@ LAYERS = {
     "provenance": {"errors"},
     "sample": set(),
     "__main__": {"cli"},
-    "panel": BASICS | {"backends.base", "backends.sharing", "drivers.asking", "elicitation", "registry", "spec"},
+    "panel": BASICS
+    | {"backends.base", "backends.sharing", "backends.shelf", "drivers.asking", "elicitation", "registry", "spec"},
     "estimate": BASICS | {"budget", "drivers.asking", "elicitation", "panel", "spec"},
     "parity": BASICS | {"backends.base", "elicitation", "panel", "registry"},
     "runs": {"calibration", "data", "drivers.events", "errors"},
@@ -68,6 +69,7 @@ LAYERS = {
     "reranker": BASICS
     | {
         "backends.base",
+        "backends.shelf",
         "budget",
         "calibration",
         "drivers",
