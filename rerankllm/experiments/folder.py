@@ -45,7 +45,8 @@ class Dataset:
         qrels: TREC qrels.
         first_stages: A TREC run of candidates by the name of each first stage.
         orders: Which of them are another's candidates in another order.
-        source: Where it was read, in words.
+        sources: Where the texts, and each first stage, were read, in words.
+        relevant_from: The lowest grade that counts as relevant; None for what the qrels' scale says.
     """
 
     queries: str
@@ -53,7 +54,8 @@ class Dataset:
     qrels: str
     first_stages: Mapping[str, str]
     orders: Mapping[str, Reordered] = field(default_factory=dict)
-    source: str = ""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    relevant_from: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +179,8 @@ def replace_text(path: Path, text: str) -> None:
 
 
 def safe(name: str) -> str:
-    """A name as it stands in paths: letters, digits, dot, dash and underscore; the rest become dashes."""
-    return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "-"
+    """A name as it stands in paths: letters, digits and ``.-_@``; the rest become dashes."""
+    return re.sub(r"[^\w.@-]+", "-", name).strip("-.") or "-"
 
 
 def _dataset(record: Mapping[str, Any]) -> Dataset:

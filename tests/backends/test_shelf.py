@@ -9,7 +9,6 @@ from rerankllm.backends.base import Capabilities, Reply
 from rerankllm.backends.batching import BatchBackend
 from rerankllm.backends.shelf import Shelf
 from rerankllm.budget import Budget, Limits
-from rerankllm.errors import QueryFailed
 from rerankllm.judgements import Score
 from rerankllm.registry import BACKENDS
 

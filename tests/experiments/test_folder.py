@@ -20,7 +20,8 @@ from rerankllm.experiments.folder import (
 
 DATASET = Dataset(
     "data/a/queries.tsv", "data/a/corpus.jsonl", "data/a/qrels.txt",
-    {"bm25": "data/a/bm25.txt", "back": "data/a/back.txt"}, {"back": Reordered("bm25", "reversed")}, "files",
+    {"bm25": "data/a/bm25.txt", "back": "data/a/back.txt"}, {"back": Reordered("bm25", "reversed")},
+    {"texts": "files"}, 2,
 )  # fmt: skip
 CELL = Cell("a", "bm25", "full", 0, "runs/a/bm25/full.0.txt", None, "partial", "query q1: budget")
 MANIFEST_A = Manifest({"a": DATASET}, {"full": System("full", "oracle:x", {"top_k": 10})}, (CELL,))
