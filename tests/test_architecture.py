@@ -53,7 +53,7 @@ LAYERS = {
     "budget": {"backends.base", "data", "errors"},
     "drivers": {"backends.base", "budget", "data", "errors", "formats.recordings", "journal", "judgements"},
     "evaluation": {"data", "errors"},
-    "experiments": {"errors"},
+    "experiments": {"budget", "calibration.cutoff", "data", "errors", "evaluation", "registry", "spec"},
     "collections": {"data", "errors", "formats", "registry"},
     "provenance": {"errors"},
     "sample": set(),
@@ -84,6 +84,7 @@ LAYERS = {
     | {"runs", "spec"},
     "cli": {
         "",
+        "backends.shelf",
         "budget",
         "calibration",
         "collections",

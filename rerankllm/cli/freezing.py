@@ -8,7 +8,6 @@ from io import StringIO
 from pathlib import Path
 
 from rerankllm import provenance
-from rerankllm.cli.output import tell
 from rerankllm.cli.source import Source, read_source
 from rerankllm.data import Candidate, Document, Query
 from rerankllm.errors import InputError
@@ -164,13 +163,3 @@ def _lines(query: Query, candidates: Sequence[Candidate]) -> str:
 
 def _json(row: Mapping[str, str]) -> str:
     return json.dumps(row, ensure_ascii=False)
-
-
-def tell_depth(name: str, data: Data, longest: int, depth: int) -> None:
-    """Says so where an order changes not only how candidates are shown but which."""
-    orders = [first for first, value in data.first_stages.items() if isinstance(value, Reordered)]
-    if orders and longest > depth:
-        tell(
-            f"{name}: {orders[0]} orders up to {longest} candidates and {depth} are read, so others are; "
-            f"`candidates: {depth}` keeps them the same"
-        )

@@ -7,7 +7,8 @@ to the folder, so that it can be moved and read anywhere.
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
@@ -15,7 +16,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from rerankllm.errors import InputError
 
 VERSION = 1
-MANIFEST, CONFIG = "experiment.json", "experiment.yaml"
+MANIFEST, CONFIG, LOCK = "experiment.json", "experiment.yaml", ".lock"
 Order: TypeAlias = Literal["reversed", "shuffled"]
 Status: TypeAlias = Literal["done", "partial", "failed", "missing"]
 
@@ -176,6 +177,29 @@ def replace_text(path: Path, text: str) -> None:
         unfinished.replace(path)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from error
+
+
+@contextmanager
+def at_work(folder: Path) -> Iterator[None]:
+    """Keeps other processes from running the same experiment meanwhile; whoever is killed leaves no lock.
+
+    Raises:
+        InputError: Another one does, or the folder cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / LOCK).open("w") as file:
+            try:
+                import fcntl  # noqa: PLC0415 - not everywhere
+
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except ImportError:
+                pass
+            except BlockingIOError:
+                raise InputError(f"another `rerankllm experiment` is at work in {folder}: wait for it") from None
+            yield
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror}") from error
 
 
 def safe(name: str) -> str:
