@@ -182,6 +182,6 @@ def _tell_depths(matrix: _Matrix) -> None:
         longest = max(len(candidates) for _, candidates in turn.source.queries)
         if cell.first_stage in matrix.manifest.datasets[cell.dataset].orders and longest > depth:
             tell(
-                f"{turn.planned.label}: of {longest} candidates in this order the first {depth} are read, and those are "
-                f"others than before; `candidates: {depth}` keeps them the same"
+                f"{turn.planned.label}: the first {depth} of {longest} candidates are read, which are others in this "
+                f"order; `candidates: {depth}` keeps them the same"
             )
