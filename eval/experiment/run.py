@@ -54,6 +54,7 @@ def calls() -> Calls:
 
 
 def count(held: Calls) -> int:
+    """How many they are."""
     return sum(map(len, held.values()))
 
 
@@ -69,7 +70,7 @@ def record() -> None:
 
 
 def until(killed: Callable[[Calls], bool]) -> tuple[Calls, float]:
-    """Starts the experiment, kills it as soon as `killed` says so, and returns what its journals held, and after when."""
+    """Starts the experiment and kills it as soon as `killed` says so; what its journals held, and after how long."""
     started = time.monotonic()
     process = subprocess.Popen(
         [*RERANKLLM, "experiment", HERE / "experiment.yaml", "--quiet"], stdout=subprocess.DEVNULL
@@ -96,6 +97,39 @@ def contents() -> dict[str, bytes]:
     return {path.relative_to(FOLDER).as_posix(): path.read_bytes() for path in paths}
 
 
+def report(kills: list[tuple[Calls, float]], ends: list[tuple[int, float, int]], *, seed: int, same: bool) -> str:
+    """The results as they are written."""
+    after, held, rows = calls(), 0, []
+    for number, (there, took) in enumerate(kills, 1):
+        repeated = sum(len(there[name] - after[name]) for name in there)
+        rows.append((f"run {number}, kill -9", f"{took:.0f}", held, count(there) - held, repeated, "–"))
+        held = count(there)
+    for name, (status, took, made) in zip(("completed", "the same again"), ends, strict=True):
+        rows.append((f"run {len(rows) + 1}, {name}", f"{took:.0f}", held, made, 0, status))
+        held += made
+    machine = f"Python {platform.python_version()}, {cpu_count()} cores ({platform.machine()})"
+    lines = [
+        "# An experiment, killed twice, completed, and run again",
+        "",
+        f"Written by `python eval/experiment/run.py`; seed {seed}; rerankllm {__version__}, {machine},",
+        f"llama-cpp-python {version('llama-cpp-python')}, sentence-transformers {version('sentence-transformers')}.",
+        "",
+        "Recorded answers: of RankVicuna, as published, for `sliding` on DL19; others were exported from a run of a",
+        "simulated judge (record.yaml): they show what recordings do, not what a model does. The embedded model reads",
+        "4 candidates of 32 tokens.",
+        "",
+        "| | seconds | calls held before | calls made | held, and made again | exit status |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        *(f"| {' | '.join(map(str, row))} |" for row in rows),
+        "",
+        "Held, and made again: calls in a journal at a kill that are not there unchanged at the end. After the",
+        f"last run, runs and tables are {'the same bytes as' if same else 'OTHER than'} before it.",
+        "",
+        (FOLDER / "results.md").read_text(encoding="utf-8"),
+    ]
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Runs it all and writes the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -110,45 +144,16 @@ def main() -> None:
         until(lambda held: count(held) >= early),
         until(lambda held: count({name: rows for name, rows in held.items() if "@embedded" in name}) >= late),
     ]
-    status, seconds, made = complete()
-    after = calls()
-    again, quick, more = complete(), contents(), 0
-    status_again, seconds_again, made_again = again
-    more = contents() == quick
-    lines = [
-        "# An experiment, killed twice, completed, and run again",
-        "",
-        f"Written by `python eval/experiment/run.py`; seed {seed}; rerankllm {__version__}, Python "
-        f"{platform.python_version()}, llama-cpp-python {version('llama-cpp-python')}, {cpu_count()} cores "
-        f"({platform.machine()}).",
-        "",
-        "Recorded answers: RankVicuna's for `sliding` on DL19 (as published by RankLLM); all others are exported from "
-        "a run of a simulated judge fitted to RankVicuna (record.yaml), and say what recordings do, not what a model does. "
-        "The embedded model reads 4 candidates of 32 tokens.",
-        "",
-        "| | seconds | calls the journals held before | calls made | held and repeated | exit status |",
-        "| --- | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    held = 0
-    for number, (there, took) in enumerate(kills, 1):
-        repeated = sum(len(rows - after[name]) for name, rows in there.items())
-        lines.append(f"| run {number}, kill -9 | {took:.0f} | {held} | {count(there) - held} | {repeated} | -9 |")
-        held = count(there)
-    lines += [
-        f"| run {len(kills) + 1}, completed | {seconds:.0f} | {held} | {made} | 0 | {status} |",
-        f"| run {len(kills) + 2}, the same again | {seconds_again:.0f} | {held + made} | {made_again} | 0 | {status_again} |",
-        "",
-        f"Held and repeated: calls in the journals at the kill that are not there unchanged at the end. Runs and tables "
-        f"after the last run are {'the same bytes as' if more else 'OTHER than'} before it.",
-        "",
-        (FOLDER / "results.md").read_text(encoding="utf-8"),
-    ]
-    (HERE / "results.md").write_text("\n".join(lines), encoding="utf-8")
+    done = complete()
+    before = contents()
+    again = complete()
+    same = contents() == before
+    (HERE / "results.md").write_text(report(kills, [done, again], seed=seed, same=same), encoding="utf-8")
     rows = json.loads((FOLDER / "results.json").read_text(encoding="utf-8"))["rows"]
     (vicuna,) = (row for row in rows if (row["dataset"], row["system"]) == ("dl19", "sliding@recorded"))
     found = vicuna["measures"]["nDCG@10"]["mean"]
     print(f"RankVicuna on DL19: nDCG@10 {found:.4f}, published {PUBLISHED}")
-    if round(found, 4) != PUBLISHED or made_again or not more or status or status_again:
+    if round(found, 4) != PUBLISHED or again != (0, again[1], 0) or not same or done[0]:
         sys.exit("not as it should be: see results.md")
 
 

@@ -77,12 +77,14 @@ class Model:
     Attributes:
         spec: Its spec; what the cell fills in stands in braces.
         where: Specs for some of the combinations, the first rule that fits deciding.
+        elicitation: How it is asked where a strategy does not say.
         options: Options of the model.
         settings: The settings that it says itself.
     """
 
     spec: str
     where: tuple[tuple[Rule, str], ...] = ()
+    elicitation: Any = None
     options: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
 

@@ -127,6 +127,7 @@ def _planned(config: Config, names: Mapping[str, str], qrels: Path) -> Planned |
     spec = _filled(written, {**{axis: safe(name) for axis, name in names.items()}, "qrels": str(qrels)})
     spec = _beside(config.file.parent, spec)
     stage, options = strategy.stage, dict(model.options)
+    stage = replace(stage, elicitation=stage.elicitation or model.elicitation)
     if config.seeds is not None:
         seeded = _draws(ModelSpec.parse(spec), options)
         if seed != config.seeds[0] and not (seeded or "{seed}" in written or _has_seed(stage)):

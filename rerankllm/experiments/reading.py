@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from rerankllm.budget import Limits
 from rerankllm.calibration.cutoff import Cutoff
-from rerankllm.errors import InputError, RerankError
+from rerankllm.errors import InputError, RerankError, SpecError
 from rerankllm.evaluation.measures import DEFAULT_MEASURES, parse_measures
 from rerankllm.experiments.config import OWN, PLACEHOLDERS, Config, Data, Model, Reference, Settings, Strategy
 from rerankllm.experiments.folder import Order, Reordered, safe
@@ -158,7 +158,7 @@ def _model(part: Section) -> Model:
     spec = part.get("spec", str, "")
     kind = _check_model(part, "spec", spec)
     options = kind.known_options()
-    part.known("spec", "where", "settings", *options)
+    part.known("spec", "where", "elicitation", "settings", *options)
     where = []
     for each in part.sections("where"):
         own = each.get("spec", str, "")
@@ -169,7 +169,17 @@ def _model(part: Section) -> Model:
         if isinstance(value, list | Mapping):
             raise part.error(key, "should be one value")
     texts = {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in given.items()}
-    return Model(spec, tuple(where), texts, _settings(part.section("settings")))
+    how = part.maybe("elicitation", str)
+    elicitation = None if how is None else _parsed(part, "elicitation", _elicitation, how)
+    return Model(spec, tuple(where), elicitation, texts, _settings(part.section("settings")))
+
+
+def _elicitation(text: str) -> Any:
+    """What `/ TEXT` names behind a strategy."""
+    stage = Stage.parse(f"pointwise / {text}")
+    if stage.model is not None:
+        raise SpecError(f"'{text}' should be an elicitation alone, such as labels")
+    return stage.elicitation
 
 
 def _check_model(part: Section, key: str, spec: str) -> ModelSpec:
