@@ -26,6 +26,7 @@ from rerankllm.experiments.matrix import Planned
 from rerankllm.formats.lines import some
 from rerankllm.journal import Journal
 from rerankllm.reranker import Reranker
+from rerankllm.spec import ModelSpec
 
 log = logging.getLogger(__name__)
 
@@ -177,12 +178,12 @@ class Cells:
     def _reranker(self, turn: Turn, shelf: Shelf, bar: ProgressBar | None) -> Reranker:
         planned = turn.planned
         asked = planned.settings
+        batch = ModelSpec.parse(planned.model).options.get("batch") == "true"
         return Reranker(
             planned.stage, planned.model, instruction=asked.instruction, passage_tokens=asked.max_passage_tokens,
-            demonstrations=asked.demonstrations, depth=asked.depth, observer=bar, options=planned.options,
-            driver="rounds" if planned.options.get("batch") == "true" else None, limits=self._budget,
-            per_query=self._per_query, calibration=asked.calibration, cutoff=asked.cutoff, profile=asked.profile,
-            shelf=shelf,
+            demonstrations=asked.demonstrations, depth=asked.depth, observer=bar, driver="rounds" if batch else None,
+            limits=self._budget, per_query=self._per_query, calibration=asked.calibration, cutoff=asked.cutoff,
+            profile=asked.profile, shelf=shelf,
         )  # fmt: skip
 
 
@@ -196,10 +197,9 @@ def _ended(cell: Cell, done: Done) -> Cell:
 
 
 def _by_model(waiting: Sequence[Turn]) -> list[list[Turn]]:
-    groups: dict[object, list[Turn]] = {}
+    groups: dict[str, list[Turn]] = {}
     for turn in waiting:
-        key = (turn.planned.model, frozenset(turn.planned.options.items()))
-        groups.setdefault(key, []).append(turn)
+        groups.setdefault(turn.planned.model, []).append(turn)
     return list(groups.values())
 
 

@@ -142,11 +142,11 @@ def _run(config: Config, folder: Path, rules: Sequence[Rule], *, quiet: bool) ->
         runner = Cells(config, folder, save, quiet=quiet)
         runner.spent(manifest.cells)
         runner.run(matrix.waiting)
+        if runner.interrupted:
+            tell("interrupted: the same command goes on where this ended, and writes the table then")
+            raise typer.Exit(INTERRUPTED)
         results = Tabulating(config, folder, manifest, depths(turn.planned for turn in matrix.turns), quiet).write()
         typer.echo(markdown(results), nl=False)
-    if runner.interrupted:
-        tell("interrupted: the same command goes on where this ended")
-        raise typer.Exit(INTERRUPTED)
     run = {turn.planned.cell.run for turn in matrix.waiting}
     left = [cell for cell in manifest.cells if cell.run in run and cell.status != "done"]
     if left:

@@ -14,7 +14,7 @@ from rerankllm.cli.job import Job, perform
 from rerankllm.cli.output import as_json, tell
 from rerankllm.cli.progress import ProgressBar
 from rerankllm.cli.spent import cost_beside
-from rerankllm.errors import RerankError
+from rerankllm.errors import InputError, RerankError
 from rerankllm.evaluation.comparison import Design, compare
 from rerankllm.evaluation.cost import NOTHING
 from rerankllm.evaluation.measures import parse_measures
@@ -75,11 +75,13 @@ class Tabulating:
         for cell in self.manifest.cells:
             if (cell.dataset, cell.first_stage) == (name, first):
                 cells.setdefault(cell.system, []).append(cell)
+        notes, depth = list[str](), self.depth[name, first]
         for system, runs in cells.items():
             files = tuple(self.folder / cell.run for cell in runs if cell.status in {"done", "partial"})
-            if files:
-                found.append(read_system(pool, [Given(system, name, files)]))
-        notes, depth = [], self.depth[name, first]
+            try:
+                found += [read_system(pool, [Given(system, name, files)])] if files else []
+            except InputError as error:  # such as that it ranks no judged query
+                notes.append(f"No values of {system} on {name}, {first}: {error}")
         if "minilm" in config.references:
             run = self._minilm(name, dataset, first, depth)
             if isinstance(run, Path):

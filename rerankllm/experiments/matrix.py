@@ -25,15 +25,13 @@ class Planned:
     Attributes:
         cell: Names, seed and paths; not yet run.
         stage: What ranks, seeded.
-        model: The model's spec, filled in.
-        options: Its options.
+        model: The model's spec, with all its options.
         settings: How it is asked.
     """
 
     cell: Cell
     stage: Stage
     model: str
-    options: Mapping[str, str]
     settings: Settings
 
     @property
@@ -44,7 +42,6 @@ class Planned:
 
     def digest(self, queries: Sequence[tuple[Query, Sequence[Candidate]]]) -> str:
         """Of all that its rankings depend on: queries, texts, strategy, model, settings, and the files they name."""
-        options = {key: value for key, value in self.options.items() if key != "concurrency"}
         asked = {
             f.name: _file(value) or str(value) if isinstance(value := getattr(self.settings, f.name), Path) else value
             for f in fields(Settings)
@@ -54,8 +51,9 @@ class Planned:
             shown = [(c.doc_id, c.document.content, c.score) for c in candidates]
             texts.update(json.dumps([query.query_id, query.text, shown]).encode("utf-8", "replace"))
         spec = ModelSpec.parse(self.model)
-        judge = [spec.kind, _file(Path(spec.name)) or spec.name, dict(spec.options)]
-        whole = json.dumps([str(self.stage), judge, options, asked, texts.hexdigest()], sort_keys=True)
+        options = {key: value for key, value in spec.options.items() if key != "concurrency"}
+        judge = [spec.kind, _file(Path(spec.name)) or spec.name, options]
+        whole = json.dumps([str(self.stage), judge, asked, texts.hexdigest()], sort_keys=True)
         return hashlib.sha256(whole.encode()).hexdigest()
 
 
@@ -125,22 +123,24 @@ def _planned(config: Config, names: Mapping[str, str], qrels: Path) -> Planned |
     strategy, model, seed = config.strategies[names["strategy"]], config.models[names["model"]], int(names["seed"])
     written = next((spec for rule, spec in model.where if rule.fits(names)), model.spec)
     spec = _filled(written, {**{axis: safe(name) for axis, name in names.items()}, "qrels": str(qrels)})
-    spec = _beside(config.file.parent, spec)
-    stage, options = strategy.stage, dict(model.options)
-    stage = replace(stage, elicitation=stage.elicitation or model.elicitation)
+    judge = _beside(config.file.parent, ModelSpec.parse(spec))
+    judge = replace(judge, options={**judge.options, **model.options})
+    stage = replace(strategy.stage, elicitation=strategy.stage.elicitation or model.elicitation)
     if config.seeds is not None:
-        seeded = _draws(ModelSpec.parse(spec), options)
+        seeded = "seed" in judge.known_options() and "seed" not in judge.options
         if seed != config.seeds[0] and not (seeded or "{seed}" in written or _has_seed(stage)):
             return None
         stage = _seeded(stage, seed)
-        options |= {"seed": str(seed)} if seeded else {}
+        judge = replace(judge, options={**judge.options, "seed": str(seed)}) if seeded else judge
     folder = Path("runs", safe(names["dataset"]), safe(names["first_stage"]))
     system = f"{names['strategy']}@{names['model']}"
     run = (folder / f"{safe(system)}.{seed}.txt").as_posix()
+    chosen_model = _written(judge)
     cell = Cell(
-        names["dataset"], names["first_stage"], system, seed, run, f"{run}.journal", strategy=str(stage), model=spec
-    )
-    return Planned(cell, stage, spec, options, Settings(**dict(_said(config, names["strategy"], names["model"]))))
+        names["dataset"], names["first_stage"], system, seed, run, f"{run}.journal", strategy=str(stage),
+        model=chosen_model,
+    )  # fmt: skip
+    return Planned(cell, stage, chosen_model, Settings(**dict(_said(config, names["strategy"], names["model"]))))
 
 
 def _said(config: Config, strategy: str, model: str) -> list[tuple[str, Any]]:
@@ -153,17 +153,15 @@ def _filled(spec: str, values: Mapping[str, str]) -> str:
     return re.sub(r"\{(\w+)\}", lambda found: values[found[1]], spec)
 
 
-def _beside(folder: Path, spec: str) -> str:
+def _beside(folder: Path, spec: ModelSpec) -> ModelSpec:
     """The spec with a file of that name beside the configuration as its name, where there is one."""
-    kind, _, rest = spec.partition(":")
-    name, mark, options = rest.partition("?")
-    file = folder / name
-    return f"{kind}:{file.resolve()}{mark}{options}" if file.exists() else spec
+    file = folder / spec.name
+    return replace(spec, name=str(file.resolve())) if spec.name and file.exists() else spec
 
 
-def _draws(spec: ModelSpec, options: Mapping[str, str]) -> bool:
-    """Whether the model takes a seed, and none is written."""
-    return "seed" in spec.known_options() and "seed" not in spec.options and "seed" not in options
+def _written(spec: ModelSpec) -> str:
+    options = "&".join(f"{key}={value}" for key, value in spec.options.items())
+    return f"{spec.kind}:{spec.name}{'?' if options else ''}{options}"
 
 
 def _has_seed(stage: Stage) -> bool:

@@ -166,8 +166,8 @@ def _model(part: Section) -> Model:
         where.append((Rule.read(each, apart=("spec",)), own))
     given = {key: part.raw(key) for key in part if key in options}
     for key, value in given.items():
-        if isinstance(value, list | Mapping):
-            raise part.error(key, "should be one value")
+        if isinstance(value, list | Mapping) or value is None or "&" in str(value):
+            raise part.error(key, "should be one value, without &")
     texts = {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in given.items()}
     how = part.maybe("elicitation", str)
     elicitation = None if how is None else _parsed(part, "elicitation", _elicitation, how)

@@ -48,7 +48,8 @@ def test_seeds_are_given_to_all_that_draws_and_what_does_not_runs_once(tmp_path)
         ("a", "sliding@best", 5), ("a", "sliding@mild", 5), ("a", "sliding@mild", 6),
         ("a", "mixed@best", 5), ("a", "mixed@best", 6), ("a", "mixed@mild", 5), ("a", "mixed@mild", 6),
     ]  # fmt: skip
-    assert [each.options.get("seed") for each in found] == [None, "5", "6", None, None, "5", "6"]
+    seeds = [each.model.partition("?")[2] for each in found]
+    assert seeds == ["", "world=mild&seed=5", "world=mild&seed=6", "", "", "world=mild&seed=5", "world=mild&seed=6"]
     assert "seed=6" in found[-1].cell.strategy
 
 
@@ -109,6 +110,8 @@ class TestDigest:
     def test_it_stays(self, tmp_path):
         assert self.digest(tmp_path) == self.digest(tmp_path, measures=["RR@10"], exclude=[{"strategy": "mixed"}])
         assert self.digest(tmp_path) == self.digest(tmp_path, limits={"max_calls": 3})
+        one, two = ({"models": {"a": {"spec": "openai:x", "concurrency": n}}} for n in (1, 2))
+        assert self.digest(tmp_path, **one) == self.digest(tmp_path, **two)
 
     @pytest.mark.parametrize(
         "more",
@@ -116,6 +119,7 @@ class TestDigest:
             {"strategies": {"sliding": "sliding(window=4)"}},
             {"settings": {"top_k": 3}},
             {"models": {"best": "simulated:{qrels}"}},
+            {"models": {"best": {"spec": "oracle:{qrels}", "elicitation": "labels"}}},
             {"models": {"best": {"spec": "oracle:{qrels}", "settings": {"depth": 3}}}},
             {"queries": [(Query("q", "other"), [Candidate(Document("d", "body"), 1.0)])]},
             {"queries": [(Query("q", "text"), [Candidate(Document("d", "other"), 1.0)])]},

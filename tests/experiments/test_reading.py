@@ -1,12 +1,14 @@
 """The configuration: what it may say, and what is said where it cannot be meant."""
 
 import re
+from dataclasses import fields
+from pathlib import Path
 
 import pytest
 import yaml
 
 from rerankllm.errors import InputError
-from rerankllm.experiments.config import OWN
+from rerankllm.experiments.config import OWN, Config
 from rerankllm.experiments.folder import Reordered
 from rerankllm.experiments.reading import read_config
 
@@ -132,6 +134,15 @@ def test_what_is_no_configuration_gets_one_line(tmp_path, text, said):
     with pytest.raises(InputError, match=said) as caught:
         read_config(file)
     assert "\n" not in str(caught.value)
+
+
+def test_the_documented_one_reads(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "experiments.md").read_text(encoding="utf-8")
+    file = tmp_path / "trial.yaml"
+    file.write_text(page.partition("```yaml\n")[2].partition("```")[0])
+    config = read_config(file)
+    named = {f.name for f in fields(Config)} - {"file", "text", "resamples", "draws"} | {"statistics"}
+    assert set(yaml.safe_load(config.text)) == named  # every key is shown
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
