@@ -152,11 +152,10 @@ class Cells:
                 done = self._perform(reranker, turn, bar)
         except RerankError as error:
             tell(f"{turn.planned.label} failed: {error}")
-            return replace(cell, status="failed", reason=str(error))
+            return replace(cell, status="failed", reason=" ".join(str(error).split()))
         except Exception as error:  # an engine's own, such as for want of memory: the other cells go on
             log.exception("%s failed", turn.planned.label)
-            tell(f"{turn.planned.label} failed: {error!r}")
-            return replace(cell, status="failed", reason=repr(error))
+            return replace(cell, status="failed", reason=" ".join(repr(error).split()))
         tell_summary(done.report)
         self.interrupted = self.interrupted or done.interrupted
         return _ended(cell, done)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from scripted_server import ScriptedServer, Status
 
 from rerankllm.errors import InputError
 from rerankllm.experiments.folder import at_work, read_manifest
@@ -175,7 +176,7 @@ def test_a_run_that_was_touched_is_made_again_from_the_journal(trial):
 
 
 def test_a_cell_that_fails_stops_no_other(trial):
-    models = {"none": "recorded:nowhere.jsonl", "best": "oracle:{qrels}", "picky": "embed:nothing-of-this-name"}
+    models = {"none": "recorded:nowhere.jsonl", "best": "oracle:{qrels}", "picky": "simulated:{qrels}?belief=-1"}
     status, out, err = trial(models=models)
     assert status == 3
     found = {cell.system: cell.status for cell in cells(trial.folder).values()}
@@ -399,3 +400,18 @@ def test_an_engine_is_loaded_once_for_all_its_cells(trial, monkeypatch):
     strategies = {"all": "pointwise", "some": {"spec": "pointwise", "depth": 5}}
     assert trial(strategies=strategies, models={"a": "engine:a", "best": "oracle:{qrels}", "b": "engine:b"})[0] == 0
     assert loaded == ["a", "b"]
+
+
+def test_a_wrong_key_costs_one_call_and_one_cell(trial, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "wrong")
+    with ScriptedServer(lambda body, n: Status(401, {"error": {"message": "Incorrect API key"}})) as server:
+        models = {"paid": {"spec": "openai:m", "base_url": server.url}, "best": "oracle:{qrels}"}
+        status, out, err = trial(models=models)
+        sent = server.calls
+    assert status == 3
+    assert {c.system: c.status for c in cells(trial.folder).values()} == {
+        "sliding@paid": "failed", "sliding@best": "done",
+    }  # fmt: skip
+    assert "sliding@paid on sample, bm25 failed: " in err
+    assert "401: Incorrect API key" in out
+    assert sent == 1
