@@ -91,6 +91,11 @@ class Budget:
         """Whether calls, tokens or money are limited."""
         return any(limit is not None for limit in (self._limits.calls, self._limits.tokens, self._limits.cost))
 
+    @property
+    def stopped(self) -> str:
+        """Why nothing more is sent, whatever it is; empty while something may be."""
+        return self._stopped
+
     def check(self, backend: Backend) -> None:
         """Checks that a limit on money means something for this model.
 

@@ -48,6 +48,7 @@ CREATE TABLE IF NOT EXISTS answers (
 PATIENCE = 30.0
 """Seconds to wait for another process that is writing."""
 HEAD = "key, step, item, judgement, model"
+SPENT = "SELECT count(*), coalesce(sum(prompt_tokens + completion_tokens), 0), coalesce(sum(cost_usd), 0.0) FROM calls"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,14 +178,11 @@ class Journal:
                 return load(outcome, work)
         return None
 
-    def spent(self, key: str) -> tuple[int, int, float]:
-        """Calls, tokens and dollars that a query has taken so far."""
+    def spent(self, key: str | None = None) -> tuple[int, int, float]:
+        """Calls, tokens and dollars that a query has taken so far, or all queries."""
+        statement, values = (SPENT, ()) if key is None else (f"{SPENT} WHERE key = ?", (key,))
         with self._reading():
-            calls, tokens, cost = self._db.execute(
-                "SELECT count(*), coalesce(sum(prompt_tokens + completion_tokens), 0), coalesce(sum(cost_usd), 0.0) "
-                "FROM calls WHERE key = ?",
-                (key,),
-            ).fetchone()
+            calls, tokens, cost = self._db.execute(statement, values).fetchone()
         return calls, tokens, cost
 
     def record(self, place: Place, content: str, call: Completed) -> None:

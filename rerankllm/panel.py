@@ -6,6 +6,7 @@ from typing import Any
 
 from rerankllm.backends.base import Backend, Reply, Response, Work
 from rerankllm.backends.sharing import Sharing
+from rerankllm.backends.shelf import Shelf
 from rerankllm.drivers.asking import Judge
 from rerankllm.elicitation.base import Elicitation, Elicitor, Settings, default_elicitation
 from rerankllm.elicitation.prior import Contextual
@@ -112,12 +113,14 @@ class Panel:
         model: The model that judges where a stage names none.
         settings: Of prompts.
         options: Options of that model; they win over those in its spec.
+        shelf: Where engines are kept that are to stay loaded; None where none is.
     """
 
-    def __init__(self, model: str, settings: Settings, options: Mapping[str, str]) -> None:
+    def __init__(self, model: str, settings: Settings, options: Mapping[str, str], shelf: Shelf | None = None) -> None:
         self._model = model
         self._settings = settings
-        self._backends: dict[str, Backend] = {model: ModelSpec.parse(model).load(options)}
+        self._shelf = shelf
+        self._backends: dict[str, Backend] = {model: self._load(model, options)}
         self._judges: dict[tuple[str, str, type], Judge] = {}
         self._sharing: dict[str, Backend] = {}
 
@@ -135,6 +138,11 @@ class Panel:
     def backends(self) -> tuple[Backend, ...]:
         """Every backend loaded."""
         return tuple(self._backends.values())
+
+    @property
+    def own(self) -> tuple[Backend, ...]:
+        """Those that nobody keeps: to be freed with this."""
+        return tuple(each for each in self.backends if self._shelf is None or not self._shelf.keeps(each))
 
     def complete(self, stage: Stage) -> Stage:
         """The stage with every elicitation named that it left to the backend, checked to work.
@@ -187,8 +195,15 @@ class Panel:
     def _backend(self, model: str | None) -> Backend:
         name = model or self._model
         if name not in self._backends:
-            self._backends[name] = ModelSpec.parse(name).load()
+            self._backends[name] = self._load(name, {})
         return self._backends[name]
+
+    def _load(self, model: str, options: Mapping[str, str]) -> Backend:
+        spec = ModelSpec.parse(model)
+        loaded: Backend = (
+            spec.load(options) if self._shelf is None else self._shelf.take(model, options, lambda: spec.load(options))
+        )
+        return loaded
 
     def _shared(self, backend: Backend) -> Backend:
         return self._sharing.setdefault(backend.model, Sharing(backend))

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
 
 from rerankllm.backends.base import Backend
+from rerankllm.backends.shelf import Shelf
 from rerankllm.budget import Amount, Budget, Limits
 from rerankllm.calibration.cutoff import Cutoff
 from rerankllm.calibration.relevance import Calibration
@@ -58,7 +59,8 @@ class Reranker:
         observer: Called with every event while queries run, on another thread.
         options: Options of the model, such as `base_url`, as in its spec after `?`; these win over those there.
         journal: A file, or an open `Journal`, that keeps every completed call; what it holds is not asked again.
-        limits: What may be spent, all queries together; those it does not suffice for fail by name.
+        limits: What may be spent, all queries together, or an open `Budget` that others spend of too, and that was told
+            what the journal holds; queries that it does not suffice for fail by name.
         per_query: What each query may spend. A strategy that has an order at any time (`active`) ends there with the
             order it has; with any other the query fails by name. Seconds are a deadline, from its first call.
         calibration: Says how likely each result is relevant: a file that `rerankllm calibrate` wrote, or a
@@ -67,6 +69,7 @@ class Reranker:
             empty ranking then says that nothing is relevant; a query that failed raises, here as anywhere.
         profile: How the judge errs: a file that `rerankllm judge-profile` wrote, or a `Profile`. It sets trust, scale
             and sharpness of every `active` in the strategy, whatever is written there.
+        shelf: Keeps engines that compute here loaded for the next one that is given it.
 
     Raises:
         InputError: A spec, a model or a template that does not load.
@@ -87,11 +90,12 @@ class Reranker:
         observer: Observer | None = None,
         options: Mapping[str, str] | None = None,
         journal: str | Path | Journal | None = None,
-        limits: Limits | None = None,
+        limits: Limits | Budget | None = None,
         calibration: str | Path | Calibration | None = None,
         cutoff: str | Cutoff | None = None,
         per_query: Limits | None = None,
         profile: str | Path | Profile | None = None,
+        shelf: Shelf | None = None,
     ) -> None:
         if depth is not None and depth < 1:
             raise InputError(f"depth should be at least 1, found {depth}")
@@ -104,7 +108,7 @@ class Reranker:
             raise InputError(f"the strategy names the model {stage.model}, and {model} is given too: leave one out")
         examples = () if demonstrations is None else read_demonstrations(demonstrations)
         self.model = model or (stage and model_named_by(stage)) or DEFAULT_MODEL
-        self._panel = Panel(self.model, Settings(instruction, passage_tokens, examples), options or {})
+        self._panel = Panel(self.model, Settings(instruction, passage_tokens, examples), options or {}, shelf)
         self.defaulted = stage is None
         stage = stage or Stage.parse(self._panel.backend.default_strategy)
         self.profile = profile if isinstance(profile, Profile | None) else Profile.load(profile)
@@ -113,7 +117,9 @@ class Reranker:
             asked = ", ".join(kind.__name__ for kind in self.stage.strategy.asks)
             raise InputError(f"demonstrations are worked comparisons, and this strategy asks {asked}: leave them out")
         self.depth = depth
-        self._budget, self._per_query = Budget(limits), per_query
+        self._budget = limits if isinstance(limits, Budget) else Budget(limits)
+        self._counts = self._budget.counts and limits is not self._budget
+        self._per_query = per_query
         for backend in self._panel.backends:
             self._budget.check(backend)
             self._own_budget().check(backend)
@@ -212,7 +218,7 @@ class Reranker:
         """Ranks queries as they come and yields their outcomes in the same order, keeping few in memory."""
         waiting: deque[tuple[Future[QueryOutcome], int]] = deque()
         live_calls = 0
-        if self._budget.counts and isinstance(queries, Sequence):  # what is spent already, before more is
+        if self._counts and isinstance(queries, Sequence):  # what is spent already, before more is
             for query, candidates in queries:
                 self._key(self._aimed(top_k), query, candidates[: self.depth])
         try:
@@ -271,7 +277,7 @@ class Reranker:
 
     def close(self) -> None:
         """Stops, and frees the model."""
-        self._driver.close(self._panel.backends)
+        self._driver.close(self._panel.own)
         if self.journal is not None and self._own_journal:
             self.journal.close()
 
@@ -312,7 +318,7 @@ class Reranker:
         if self.journal is None:
             return ""
         key = self.journal.enter(query, [c.document for c in candidates], str(stage), self._context)
-        if self._budget.counts and key not in self._entered:
+        if self._counts and key not in self._entered:
             self._entered.add(key)
             self._budget.spend(Amount.of(*self.journal.spent(key)))
         return key

@@ -55,10 +55,12 @@ LAYERS = {
     "drivers": {"backends.base", "budget", "data", "errors", "formats.recordings", "journal", "judgements"},
     "evaluation": {"data", "errors"},
     "collections": {"data", "errors", "formats", "registry", "sample"},
+    "experiments": {"budget", "calibration.cutoff", "data", "errors", "evaluation", "registry", "spec"},
     "provenance": {"errors"},
     "sample": set(),
     "__main__": {"cli"},
-    "panel": BASICS | {"backends.base", "backends.sharing", "drivers.asking", "elicitation", "registry", "spec"},
+    "panel": BASICS
+    | {"backends.base", "backends.sharing", "backends.shelf", "drivers.asking", "elicitation", "registry", "spec"},
     "estimate": BASICS | {"budget", "drivers.asking", "elicitation", "panel", "spec"},
     "parity": BASICS | {"backends.base", "elicitation", "panel", "registry"},
     "runs": {"calibration", "data", "drivers.events", "errors"},
@@ -68,6 +70,7 @@ LAYERS = {
     "reranker": BASICS
     | {
         "backends.base",
+        "backends.shelf",
         "budget",
         "calibration",
         "drivers",
@@ -82,6 +85,7 @@ LAYERS = {
     | {"runs", "spec"},
     "cli": {
         "",
+        "backends.shelf",
         "budget",
         "calibration",
         "collections",
@@ -92,6 +96,7 @@ LAYERS = {
         "errors",
         "estimate",
         "evaluation",
+        "experiments",
         "export",
         "formats",
         "fusion",

@@ -11,6 +11,7 @@ from rerankllm.cli import (
     datasets,
     diagnose,
     evaluate,
+    experiment,
     fuse,
     journal,
     judge_profile,
@@ -58,6 +59,7 @@ app.command("eval", epilog=evaluate.EXAMPLES)(evaluate.command)
 app.command("calibrate", epilog=calibrate.EXAMPLES)(calibrate.command)
 app.command("compare", epilog=compare.EXAMPLES)(compare.command)
 app.command("judge-profile", epilog=judge_profile.EXAMPLES)(judge_profile.command)
+app.command("experiment", epilog=experiment.EXAMPLES)(experiment.command)
 app.command("retrieve", epilog=retrieve.EXAMPLES)(retrieve.command)
 app.command("datasets")(datasets.command)
 app.command("plan", epilog=plan.EXAMPLES)(plan.command)

@@ -10,9 +10,9 @@ from typing import Any, TextIO, cast
 
 import typer
 
+from rerankllm.cli.forecast import Forecast
 from rerankllm.data import Candidate, Cut, Query, Ranking, Result
 from rerankllm.errors import InputError
-from rerankllm.plan import Bound
 from rerankllm.reranker import Reranker
 
 
@@ -47,18 +47,7 @@ def tell_other_judge(reranker: Reranker) -> None:
 
 def estimate_line(reranker: Reranker, queries: Sequence[tuple[Query, Sequence[Candidate]]], top_k: int | None) -> str:
     """What the run will take, in a line."""
-    plans = [reranker.plan(len(candidates), top_k=top_k) for _, candidates in queries]
-    calls = Bound(sum(plan.calls.low for plan in plans), sum(plan.calls.high for plan in plans))
-    found = reranker.estimate(queries, top_k=top_k)
-    cost = "unknown: give ?price_prompt=…&price_completion=…"
-    if found.cost_usd is not None:
-        low, high = found.cost_usd
-        cost = f"${low:.4g}" if low == high else f"${low:.4g} to ${high:.4g}"
-    return (
-        f"estimate for {len(queries)} queries: {_range(calls)} calls, {_range(found.prompt_tokens)} prompt tokens "
-        f"({found.typical.prompt_tokens:,} with passages of middling length), at most "
-        f"{found.completion_tokens.high:,} generated; cost {cost}"
-    )
+    return str(Forecast.of(reranker, queries, top_k))
 
 
 def rows(ranking: Ranking) -> list[dict[str, Any]]:
@@ -156,10 +145,6 @@ def check_paths(read: Mapping[str, Path | None], written: Mapping[str, Path | No
             raise InputError(f"{option} and {other} name the same file, {path}")
         if path.is_dir() or not path.parent.is_dir():
             raise InputError(f"cannot write {path}: {'it is a folder' if path.is_dir() else 'its folder is not there'}")
-
-
-def _range(bound: Bound) -> str:
-    return f"{bound.low:,}" if bound.low == bound.high else f"{bound.low:,} to {bound.high:,}"
 
 
 def _plain(value: Any) -> Any:

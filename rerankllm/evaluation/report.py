@@ -114,15 +114,15 @@ def _differences(comparison: Comparison) -> Table:
         "difference": lambda each: f"{each.estimate.mean:+.4f} [{each.estimate.low:+.3f}, {each.estimate.high:+.3f}]",
     }
     if design.margin is None:
-        columns["p (t)"] = lambda each: _p(each.student.p)
-        columns["p (rand.)"] = lambda each: _p(each.fisher)
+        columns["p (t)"] = lambda each: shown_p(each.student.p)
+        columns["p (rand.)"] = lambda each: shown_p(each.fisher)
     else:
         columns["90 % interval"] = _within
-        columns["p (TOST)"] = lambda each: _p(math.nan if each.equivalence is None else each.equivalence.p)
-    columns[_correction(comparison)] = lambda each: UNKNOWN if each.adjusted is None else _p(each.adjusted)
-    columns["d"] = lambda each: _number(each.paired_d, "+.2f")
+        columns["p (TOST)"] = lambda each: shown_p(math.nan if each.equivalence is None else each.equivalence.p)
+    columns[_correction(comparison)] = lambda each: UNKNOWN if each.adjusted is None else shown_p(each.adjusted)
+    columns["d"] = lambda each: shown_number(each.paired_d, "+.2f")
     columns["W/T/L"] = lambda each: "/".join(map(str, each.record))
-    columns["detectable"] = lambda each: _number(each.detectable, ".3f")
+    columns["detectable"] = lambda each: shown_number(each.detectable, ".3f")
     rows = tuple(tuple(cell(each) for cell in columns.values()) for each in comparison.differences)
     return Table(f"Differences to {design.baseline}", tuple(columns), rows)
 
@@ -154,11 +154,13 @@ def _within(each: Difference) -> str:
     return UNKNOWN if found is None or math.isnan(found.low) else f"[{found.low:+.4f}, {found.high:+.4f}]"
 
 
-def _p(value: float) -> str:
+def shown_p(value: float) -> str:
+    """A p value as it stands in a table."""
     if math.isnan(value):
         return UNKNOWN
     return f"<{SMALLEST_P}" if value < SMALLEST_P else f"{value:.4f}"
 
 
-def _number(value: float, form: str) -> str:
+def shown_number(value: float, form: str) -> str:
+    """A number as it stands in a table."""
     return UNKNOWN if math.isnan(value) else f"{value:{form}}"

@@ -20,11 +20,13 @@ class Table:
         title: What it shows.
         head: A name for each column; the first is of words, the others of numbers.
         rows: As many cells each.
+        words: How many columns are of words, if it is more than the first.
     """
 
     title: str
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    words: int = 1
 
 
 def as_text(tables: Sequence[Table], notes: Sequence[str], width: int | None) -> str:
@@ -39,7 +41,7 @@ def as_text(tables: Sequence[Table], notes: Sequence[str], width: int | None) ->
     for table in tables:
         shown = Shown(box=box.SIMPLE_HEAD, title=Text(table.title), title_justify="left")
         for i, name in enumerate(table.head):
-            shown.add_column(Text(name), justify="right" if i else "left")
+            shown.add_column(Text(name), justify="right" if i >= table.words else "left")
         for row in table.rows:
             shown.add_row(*map(Text, row))
         console.print(shown)
@@ -52,7 +54,8 @@ def as_markdown(tables: Sequence[Table], notes: Sequence[str]) -> str:
     """Pipe tables with a heading each, and the notes as a list."""
     parts = []
     for table in tables:
-        lines = [table.head, ("---", *("---:" for _ in table.head[1:])), *table.rows]
+        rule = tuple("---" if i < table.words else "---:" for i in range(len(table.head)))
+        lines = [table.head, rule, *table.rows]
         body = ["".join(["| ", " | ".join(cell.replace("|", "\\|") for cell in line), " |"]) for line in lines]
         parts.append("\n".join([f"**{table.title}**", "", *body]))
     return "\n\n".join([*parts, "\n".join(f"- {note}" for note in notes)])
@@ -62,7 +65,7 @@ def as_latex(tables: Sequence[Table], notes: Sequence[str]) -> str:
     """A `table` each, in booktabs' style, and the notes as comments."""
     parts = []
     for table in tables:
-        columns = "l" + "r" * (len(table.head) - 1)
+        columns = "l" * table.words + "r" * (len(table.head) - table.words)
         head, *rows = (f"{' & '.join(map(_escaped, line))} \\\\" for line in (table.head, *table.rows))
         body = "\n".join([r"\toprule", head, r"\midrule", *rows, r"\bottomrule"])
         parts.append(
