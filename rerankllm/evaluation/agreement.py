@@ -24,8 +24,9 @@ def kendall_tau(one: Sequence[str], other: Sequence[str]) -> float:
     shared = [places[doc_id] for doc_id in one if doc_id in places]
     if len(shared) < FEWEST:
         return math.nan
-    tau = scipy_module("stats").kendalltau(range(len(shared)), shared, method="asymptotic").statistic
-    return max(-1.0, min(1.0, float(tau)))  # rounding
+    pairs = math.comb(len(shared), 2)
+    tau = float(scipy_module("stats").kendalltau(range(len(shared)), shared).statistic)
+    return round(tau * pairs) / pairs  # scipy's is a rounding off, and 1 should be 1
 
 
 def top_overlap(one: Sequence[str], other: Sequence[str], depth: int) -> float:

@@ -56,6 +56,9 @@ class Settings:
     seed: int = 0
 
 
+USUAL = Settings()
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """One order.

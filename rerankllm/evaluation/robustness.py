@@ -12,11 +12,21 @@ from rerankllm.evaluation.agreement import FEWEST, kendall_tau, rank_biased_over
 from rerankllm.evaluation.bootstrap import bootstrap
 from rerankllm.evaluation.comparison import Estimate
 from rerankllm.evaluation.measures import Qrels, at_level, parse_measures, per_query, relevant_from
-from rerankllm.evaluation.orders import NOTHING, Agreement, OfQuery, Order, Ranked, Robustness, Settings, Variation
+from rerankllm.evaluation.orders import (
+    NOTHING,
+    USUAL,
+    Agreement,
+    OfQuery,
+    Order,
+    Ranked,
+    Robustness,
+    Settings,
+    Variation,
+)
 from rerankllm.evaluation.spread import Array
 
 
-def robustness(orders: Sequence[Ranked], qrels: Qrels | None, settings: Settings = Settings()) -> Robustness:
+def robustness(orders: Sequence[Ranked], qrels: Qrels | None, settings: Settings = USUAL) -> Robustness:
     """How far a system's rankings, and their quality, depend on the order of its candidates.
 
     Args:
