@@ -1,0 +1,162 @@
+"""The orders that `rerankllm robustness` asks about, and their runs, one after the other."""
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, TypeAlias, get_args
+
+from rerankllm import __version__, provenance
+from rerankllm.cli.interrupt import stopping_in_order
+from rerankllm.cli.output import as_json, replacing, tell
+from rerankllm.cli.progress import ProgressBar
+from rerankllm.cli.source import Source
+from rerankllm.cli.spent import signed, summary_beside
+from rerankllm.cli.summary import summarize, tell_summary
+from rerankllm.cli.writer import Writer
+from rerankllm.errors import InputError
+from rerankllm.experiments.folder import Order
+from rerankllm.experiments.reordered import reordered
+from rerankllm.formats import trec
+from rerankllm.reranker import Reranker
+
+GIVEN, SHUFFLED = "given", "shuffled"
+ORDERS = (GIVEN, *get_args(Order))
+CANDIDATES, JOURNAL, RESULT = "candidates", "journal", "robustness.json"
+Format: TypeAlias = Literal["table", "json", "markdown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """One order of the candidates.
+
+    Attributes:
+        name: As it is shown, and the name of its files.
+        family: Orders of a family differ in their seed alone.
+        same: Whether it is of the given candidates, and not of another first stage.
+        source: Queries with candidates in this order.
+        seed: Of a shuffle.
+    """
+
+    name: str
+    family: str
+    same: bool
+    source: Source
+    seed: int | None = None
+
+    @property
+    def candidates(self) -> dict[str, list[str]]:
+        """What goes in, by query."""
+        return {query.query_id: [each.doc_id for each in found] for query, found in self.source.queries}
+
+
+def ordered(
+    source: Source, names: Sequence[str], *, shuffles: int, seed: int, others: Mapping[str, Source], depth: int
+) -> list[Ordered]:
+    """Every order that was asked for, of the first `depth` candidates.
+
+    Args:
+        source: The candidates as they were given.
+        names: Of `ORDERS`.
+        shuffles: How many shuffles, with seeds from `seed` on.
+        seed: Of the first.
+        others: Other first stages, by name.
+        depth: Candidates a query; those beyond are in no order.
+
+    Raises:
+        InputError: A name is unknown, or comes twice, or is no name for a file; or there are fewer than two orders.
+    """
+    unknown = [name for name in names if name not in ORDERS]
+    if unknown or len(set(names)) < len(names):
+        raise InputError(f"--orders {','.join(names)} should be some of {', '.join(ORDERS)}, each once")
+    found: list[Ordered] = []
+    for name in names:
+        seeds: Sequence[int | None] = range(seed, seed + shuffles) if name == SHUFFLED else [None]
+        for each in seeds:
+            shown = name if each is None else f"{name}-{each}"
+            found.append(Ordered(shown, name, True, _in_order(source, name, each, depth), each))
+    found += [Ordered(name, name, False, _in_order(each, GIVEN, None, depth)) for name, each in others.items()]
+    taken = [each.name for each in found]
+    odd = [name for name in others if not re.fullmatch(r"\w[\w.-]*", name) or taken.count(name) > 1]
+    if odd:
+        raise InputError(f"--first-stage {odd[0]}=… should have a name of its own, of letters, digits, dots and dashes")
+    if len(found) < 2:  # noqa: PLR2004
+        raise InputError("one order shows nothing: ask for two, as in --orders given,reversed")
+    return found
+
+
+def _in_order(source: Source, name: str, seed: int | None, depth: int) -> Source:
+    cut = [(query, candidates[:depth]) for query, candidates in source.queries]
+    if name == GIVEN:
+        return replace(source, queries=cut)
+    order: Order = "reversed" if name == "reversed" else "shuffled"
+    turned = [(query, reordered(candidates, order, query.query_id, seed or 0)) for query, candidates in cut]
+    facts = {"order": name, **({} if seed is None else {"order_seed": seed})}
+    retrieval = replace(source.retrieval, parameters={**source.retrieval.parameters, **facts})
+    return replace(source, queries=turned, retrieval=retrieval)
+
+
+class Runs:
+    """Ranks one order after the other into a folder, whose journal keeps every completed call.
+
+    Args:
+        reranker: What ranks; not yet with a journal.
+        folder: Where runs are written, as ORDER.txt with their summaries, and what went in, under `candidates`.
+        top_k: How many first places matter.
+        bar: Shows progress.
+
+    Raises:
+        InputError: The folder cannot be made or written.
+    """
+
+    def __init__(self, reranker: Reranker, folder: Path, top_k: int | None, bar: ProgressBar) -> None:
+        self._reranker, self._folder, self._top_k, self._bar = reranker, folder, top_k, bar
+        self.failures: dict[str, dict[str, str]] = {}
+        try:
+            (folder / CANDIDATES).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"cannot make the folder {folder / CANDIDATES}: {error.strerror}") from error
+        reranker.keep(folder / JOURNAL)
+
+    def all(self, orders: Sequence[Ordered]) -> dict[str, Mapping[str, Sequence[str]]] | None:
+        """The rankings of every order, by its name; None where Ctrl-C put an end to it."""
+        queries = [len(candidates) for each in orders for _, candidates in each.source.queries]
+        calls = sum(self._reranker.plan(n, top_k=self._top_k).calls.high for n in queries)
+        found: dict[str, Mapping[str, Sequence[str]]] = {}
+        with stopping_in_order(self._reranker) as interrupted, self._bar.showing(len(queries), calls):
+            for each in orders:
+                found[each.name] = self._one(each)
+                if interrupted.happened:
+                    return None
+        return found
+
+    def path(self, order: str) -> Path:
+        """The run file of an order."""
+        return self._folder / f"{order}.txt"
+
+    def _one(self, order: Ordered) -> Mapping[str, Sequence[str]]:
+        queries, output = order.source.queries, self.path(order.name)
+        with replacing(self._folder / CANDIDATES / output.name) as file:
+            for query_id, doc_ids in order.candidates.items():
+                trec.write_run(file, query_id, doc_ids, order.name)
+        started = time.monotonic()
+        with Writer(output, None, "partial", None) as writer:
+            outcomes = self._reranker.stream(queries, top_k=self._top_k)
+            for outcome, (_, candidates) in zip(outcomes, queries, strict=True):
+                writer.write(outcome, candidates)
+        report = summarize(self._reranker, writer, order.source, time.monotonic() - started)
+        with replacing(summary_beside(output)) as file:
+            file.write(f"{as_json(signed(report, output), indent=2)}\n")
+        stage = {
+            "tool": f"rerankllm {__version__}",
+            **{name: report[name] for name in ("strategy", "model")},
+            "depth": self._reranker.depth,
+            "top_k": self._top_k,
+        }
+        provenance.write(output, order.source.retrieval, stage)
+        tell(f"order {order.name}:")
+        tell_summary(report)
+        if writer.failures:
+            self.failures[order.name] = writer.failures
+        return writer.rankings
