@@ -114,11 +114,14 @@ def command(
     elif ranked is not None:
         found = [of_runs(ranked, other or [], qrels)]
     else:
+        if output is None and not dry_run:
+            raise InputError("--output missing: name the folder for runs, journal and result")
         source, others = _sources(
             first_stage or [], sample=sample, dataset=dataset, run=run, queries=queries, corpus=corpus, qrels=qrels,
             skip_missing=skip_missing, depth=depth,
         )  # fmt: skip
-        wanted = ordered(source, orders.split(","), shuffles=shuffles, seed=seed, others=others, depth=depth)
+        names = [name.strip() for name in orders.split(",")]
+        wanted = ordered(source, names, shuffles=shuffles, seed=seed, others=others, depth=depth)
         bar = ProgressBar(quiet=quiet)
         with Reranker(
             strategy, model, instruction=instruction, passage_tokens=max_passage_tokens,
@@ -126,7 +129,7 @@ def command(
             options=options.model_options(model, base_url=base_url, concurrency=concurrency),
             limits=Limits(max_calls, max_tokens, max_cost, max_seconds),
         ) as reranker:  # fmt: skip
-            if _told(reranker, wanted, top_k, bar, dry_run=dry_run):
+            if _told(reranker, wanted, top_k, bar, dry_run=dry_run) or output is None:
                 return
             found = [_ask(reranker, wanted, output, top_k, bar)]
     show(found, Settings(notable=notable), form, output)
@@ -165,20 +168,16 @@ def _told(reranker: Reranker, wanted: Sequence[Ordered], top_k: int | None, bar:
     return dry_run
 
 
-def _ask(
-    reranker: Reranker, wanted: Sequence[Ordered], output: Path | None, top_k: int | None, bar: ProgressBar
-) -> "Found":
+def _ask(reranker: Reranker, wanted: Sequence[Ordered], output: Path, top_k: int | None, bar: ProgressBar) -> "Found":
     """Ranks every order.
 
     Raises:
-        InputError: There is no folder to write to.
+        InputError: The folder cannot be written to.
         Exit: Ctrl-C.
     """
     from rerankllm.cli.measured import Found  # noqa: PLC0415
     from rerankllm.evaluation.orders import Ranked  # noqa: PLC0415
 
-    if output is None:
-        raise InputError("--output missing: name the folder for runs, journal and result")
     runs = Runs(reranker, output, top_k, bar)
     (output / RESULT).unlink(missing_ok=True)
     rankings = runs.all(wanted)
