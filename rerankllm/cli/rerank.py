@@ -6,19 +6,17 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
-from rerankllm import __version__, provenance
+from rerankllm import __version__
 from rerankllm.budget import Limits
 from rerankllm.cli import options
-from rerankllm.cli.cutting import real_precision, tell_fit
+from rerankllm.cli.cutting import tell_fit
 from rerankllm.cli.datasets import Dataset
-from rerankllm.cli.interrupt import stopping_in_order
-from rerankllm.cli.output import as_json, check_paths, estimate_line, tell, tell_notes
+from rerankllm.cli.job import Job, perform
+from rerankllm.cli.output import check_paths, estimate_line, tell, tell_notes
 from rerankllm.cli.progress import ProgressBar
-from rerankllm.cli.source import Source, read_source
-from rerankllm.cli.spent import signed, summary_beside
-from rerankllm.cli.summary import before_and_after, summarize, tell_summary
-from rerankllm.cli.writer import Writer
-from rerankllm.errors import InputError, QueryFailed
+from rerankllm.cli.source import read_source
+from rerankllm.cli.summary import tell_summary
+from rerankllm.errors import InputError
 from rerankllm.reranker import Reranker
 
 EXAMPLES = """
@@ -145,29 +143,16 @@ def command(
             journal = beside
         if journal is not None and not no_journal:
             reranker.keep(journal).begin(str(Path.cwd()), as_options(settings), __version__)
-        with Writer(output, jsonl, on_error, truncate) as writer:
-            interrupted = _rank_all(reranker, source, top_k, writer, bar)
-        report = summarize(reranker, writer, source, time.monotonic() - started)
-        _record(output, source, reranker, depth, top_k)
-    if judgements is not None:
-        report |= before_and_after(judgements, source, writer)
-        report |= real_precision(judgements, writer, reranker)
-    _keep(report, output, summary)
-    tell_summary(report)
-    if writer.failures:
+        job = Job(
+            source, judgements, output, jsonl, summary, depth=depth, top_k=top_k, truncate=truncate,
+            on_error=on_error, started=started,
+        )  # fmt: skip
+        done = perform(reranker, job, bar)
+    tell_summary(done.report)
+    if done.failures:
         if reranker.journal is not None:
             tell(f"what is done is kept: rerankllm resume {reranker.journal.path}")
-        raise typer.Exit(INTERRUPTED if interrupted else PARTIAL)
-
-
-def _keep(report: dict[str, Any], output: Path | None, summary: Path | None) -> None:
-    """Writes the summary beside the output, unless that is a pipe or a device, and where it was asked for."""
-    beside = None
-    if output is not None and output.is_file():
-        report, beside = signed(report, output), summary_beside(output)
-    for path in (beside, summary):
-        if path is not None:
-            path.write_text(f"{as_json(report, indent=2)}\n", encoding="utf-8")
+        raise typer.Exit(INTERRUPTED if done.interrupted else PARTIAL)
 
 
 def _check(output: Path | None, on_error: options.OnError, unwanted: Path | None) -> None:
@@ -175,33 +160,6 @@ def _check(output: Path | None, on_error: options.OnError, unwanted: Path | None
         raise InputError("--on-error fallback writes OUTPUT.failed: it needs --output")
     if unwanted is not None:
         raise InputError(f"--no-journal and --journal {unwanted} contradict each other: leave one out")
-
-
-def _record(output: Path | None, source: Source, reranker: Reranker, depth: int, top_k: int | None) -> None:
-    """Notes beside the run that was written where it comes from."""
-    if output is None:
-        return
-    tool, models = f"rerankllm {__version__}", ", ".join(reranker.models)
-    stage = {"tool": tool, "strategy": str(reranker.stage), "model": models, "depth": depth, "top_k": top_k}
-    provenance.write(output, source.retrieval, stage)
-
-
-def _rank_all(reranker: Reranker, source: Source, top_k: int | None, writer: Writer, bar: ProgressBar) -> bool:
-    """Ranks and writes query after query; returns whether Ctrl-C put an end to it."""
-    calls = sum(reranker.plan(len(candidates), top_k=top_k).calls.high for _, candidates in source.queries)
-    with stopping_in_order(reranker) as interrupted, bar.showing(len(source.queries), calls):
-        failed: QueryFailed | None = None
-        outcomes = reranker.stream(source.queries, top_k=top_k)
-        for outcome, (_, candidates) in zip(outcomes, source.queries, strict=True):
-            try:
-                if failed is None:
-                    writer.write(outcome, candidates)
-            except QueryFailed as error:
-                failed = error
-                reranker.stop("stopped at the first failure")  # calls under way come back and are kept
-    if failed is not None and not interrupted.happened:
-        raise failed
-    return interrupted.happened
 
 
 def repeat(settings: dict[str, Any], journal: Path) -> None:
