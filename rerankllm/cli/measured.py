@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from rerankllm.cli.ordered import RESULT, Format
+from rerankllm.cli.ordered import RESULT
 from rerankllm.cli.output import as_json, replacing, tell
 from rerankllm.cli.source import read_judgements
 from rerankllm.cli.spent import cost_beside
@@ -106,7 +106,7 @@ def of_runs(ranked: Sequence[str], other: Sequence[str], qrels: Path | None) -> 
     return Found({}, orders, None if qrels is None else read_judgements(qrels), costs)
 
 
-def show(found: Sequence[Found], settings: Settings, form: Format, folder: Path | None) -> None:
+def show(found: Sequence[Found], settings: Settings, form: str, folder: Path | None) -> None:
     """Measures, prints, and writes `robustness.json` into the folder, if there is one.
 
     Raises:

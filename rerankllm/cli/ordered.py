@@ -1,21 +1,19 @@
 """The orders that `rerankllm robustness` asks about, and their runs, one after the other."""
 
 import re
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
+from typing import get_args
 
-from rerankllm import __version__, provenance
-from rerankllm.cli.interrupt import stopping_in_order
-from rerankllm.cli.output import as_json, replacing, tell
+from rerankllm.cli.job import Job, perform
+from rerankllm.cli.output import replacing, tell
 from rerankllm.cli.progress import ProgressBar
 from rerankllm.cli.source import Source
-from rerankllm.cli.spent import signed, summary_beside
-from rerankllm.cli.summary import summarize, tell_summary
-from rerankllm.cli.writer import Writer
+from rerankllm.cli.summary import tell_summary
+from rerankllm.data import Candidate
 from rerankllm.errors import InputError
+from rerankllm.evaluation.orders import Ranked
 from rerankllm.experiments.folder import Order
 from rerankllm.experiments.reordered import reordered
 from rerankllm.formats import trec
@@ -24,7 +22,6 @@ from rerankllm.reranker import Reranker
 GIVEN, SHUFFLED = "given", "shuffled"
 ORDERS = (GIVEN, *get_args(Order))
 CANDIDATES, JOURNAL, RESULT = "candidates", "journal", "robustness.json"
-Format: TypeAlias = Literal["table", "json", "markdown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +88,16 @@ def _in_order(source: Source, name: str, seed: int | None, depth: int) -> Source
     if name == GIVEN:
         return replace(source, queries=cut)
     order: Order = "reversed" if name == "reversed" else "shuffled"
-    turned = [(query, reordered(candidates, order, query.query_id, seed or 0)) for query, candidates in cut]
+    turned = [(query, _first(reordered(found, order, query.query_id, seed or 0))) for query, found in cut]
     facts = {"order": name, **({} if seed is None else {"order_seed": seed})}
     retrieval = replace(source.retrieval, parameters={**source.retrieval.parameters, **facts})
     return replace(source, queries=turned, retrieval=retrieval)
+
+
+def _first(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The candidates as a first stage would hand them out that had found them in this order: with falling scores."""
+    scores = trec.written_scores(len(candidates))
+    return [Candidate(each.document, float(score)) for each, score in zip(candidates, scores, strict=True)]
 
 
 class Runs:
@@ -103,6 +106,7 @@ class Runs:
     Args:
         reranker: What ranks; not yet with a journal.
         folder: Where runs are written, as ORDER.txt with their summaries, and what went in, under `candidates`.
+        depth: Candidates a query, for the record of provenance.
         top_k: How many first places matter.
         bar: Shows progress.
 
@@ -110,53 +114,42 @@ class Runs:
         InputError: The folder cannot be made or written.
     """
 
-    def __init__(self, reranker: Reranker, folder: Path, top_k: int | None, bar: ProgressBar) -> None:
-        self._reranker, self._folder, self._top_k, self._bar = reranker, folder, top_k, bar
-        self.failures: dict[str, dict[str, str]] = {}
+    def __init__(self, reranker: Reranker, folder: Path, depth: int, top_k: int | None, bar: ProgressBar) -> None:
+        self._reranker, self._folder, self._bar = reranker, folder, bar
+        self._depth, self._top_k = depth, top_k
+        self.failures: dict[str, Mapping[str, str]] = {}
         try:
             (folder / CANDIDATES).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"cannot make the folder {folder / CANDIDATES}: {error.strerror}") from error
+        (folder / RESULT).unlink(missing_ok=True)  # of runs that are about to be others
         reranker.keep(folder / JOURNAL)
 
-    def all(self, orders: Sequence[Ordered]) -> dict[str, Mapping[str, Sequence[str]]] | None:
-        """The rankings of every order, by its name; None where Ctrl-C put an end to it."""
-        queries = [len(candidates) for each in orders for _, candidates in each.source.queries]
-        calls = sum(self._reranker.plan(n, top_k=self._top_k).calls.high for n in queries)
-        found: dict[str, Mapping[str, Sequence[str]]] = {}
-        with stopping_in_order(self._reranker) as interrupted, self._bar.showing(len(queries), calls):
-            for each in orders:
-                found[each.name] = self._one(each)
-                if interrupted.happened:
-                    return None
+    def all(self, orders: Sequence[Ordered], qrels: Mapping[str, Mapping[str, int]] | None) -> list[Ranked] | None:
+        """What came out of every order; None where Ctrl-C put an end to it."""
+        found: list[Ranked] = []
+        for order in orders:
+            rankings = self._one(order, qrels)
+            if rankings is None:
+                return None
+            found.append(Ranked(order.name, order.family, rankings, order.candidates, order.same))
         return found
 
     def path(self, order: str) -> Path:
         """The run file of an order."""
         return self._folder / f"{order}.txt"
 
-    def _one(self, order: Ordered) -> Mapping[str, Sequence[str]]:
-        queries, output = order.source.queries, self.path(order.name)
+    def _one(self, order: Ordered, qrels: Mapping[str, Mapping[str, int]] | None) -> dict[str, list[str]] | None:
+        output = self.path(order.name)
         with replacing(self._folder / CANDIDATES / output.name) as file:
             for query_id, doc_ids in order.candidates.items():
                 trec.write_run(file, query_id, doc_ids, order.name)
-        started = time.monotonic()
-        with Writer(output, None, "partial", None) as writer:
-            outcomes = self._reranker.stream(queries, top_k=self._top_k)
-            for outcome, (_, candidates) in zip(outcomes, queries, strict=True):
-                writer.write(outcome, candidates)
-        report = summarize(self._reranker, writer, order.source, time.monotonic() - started)
-        with replacing(summary_beside(output)) as file:
-            file.write(f"{as_json(signed(report, output), indent=2)}\n")
-        stage = {
-            "tool": f"rerankllm {__version__}",
-            **{name: report[name] for name in ("strategy", "model")},
-            "depth": self._reranker.depth,
-            "top_k": self._top_k,
-        }
-        provenance.write(output, order.source.retrieval, stage)
         tell(f"order {order.name}:")
-        tell_summary(report)
-        if writer.failures:
-            self.failures[order.name] = writer.failures
-        return writer.rankings
+        job = Job(order.source, qrels, output, depth=self._depth, top_k=self._top_k)
+        done = perform(self._reranker, job, self._bar)
+        tell_summary(done.report)
+        if done.failures:
+            self.failures[order.name] = done.failures
+        if done.interrupted:
+            return None
+        return {query_id: [doc_id for doc_id, _ in pairs] for query_id, pairs in trec.read_run(output).items()}

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 
 from rerankllm.budget import Limits
 from rerankllm.cli import options
 from rerankllm.cli.datasets import Dataset
-from rerankllm.cli.ordered import RESULT, Format, Ordered, Runs, ordered
 from rerankllm.cli.output import estimate_line, tell, tell_notes
 from rerankllm.cli.progress import ProgressBar
 from rerankllm.cli.rerank import INTERRUPTED, PARTIAL
@@ -21,6 +20,7 @@ from rerankllm.sample import path as sample_path
 
 if TYPE_CHECKING:
     from rerankllm.cli.measured import Found
+    from rerankllm.cli.ordered import Ordered, Runs
 
 EXAMPLES = """
 [bold]Examples[/bold]\n
@@ -33,6 +33,7 @@ rerankllm robustness EXPERIMENT  # a folder of `rerankllm experiment` whose firs
 What it prints is explained in docs/evaluation.md. A run that was cut goes on with the same command.\n
 [bold]Exit status[/bold]: 0 all ranked, 1 nothing could be done, 3 some queries failed (named on stderr), 130 Ctrl-C.
 """
+Format: TypeAlias = Literal["table", "json", "markdown"]
 
 
 def command(
@@ -103,6 +104,7 @@ def command(
     One model and one journal serve all orders: what was asked in the same words before is not asked again.
     """
     from rerankllm.cli.measured import of_experiment, of_runs, show  # noqa: PLC0415
+    from rerankllm.cli.ordered import Runs, ordered  # noqa: PLC0415
     from rerankllm.evaluation.orders import Settings  # noqa: PLC0415
 
     asking = {"--sample": sample, "--dataset": dataset, "--run": run, "--queries": queries, "--corpus": corpus,
@@ -129,9 +131,13 @@ def command(
             options=options.model_options(model, base_url=base_url, concurrency=concurrency),
             limits=Limits(max_calls, max_tokens, max_cost, max_seconds),
         ) as reranker:  # fmt: skip
-            if _told(reranker, wanted, top_k, bar, dry_run=dry_run) or output is None:
+            tell_notes(reranker, top_k, max(len(found) for each in wanted for _, found in each.source.queries))
+            if output is None or dry_run:
+                typer.echo(_estimate(reranker, wanted, top_k))
                 return
-            found = [_ask(reranker, wanted, output, top_k, bar)]
+            if reranker.paid:
+                bar.announce(_estimate(reranker, wanted, top_k))
+            found = [_ask(reranker, wanted, Runs(reranker, output, depth, top_k, bar))]
     show(found, Settings(notable=notable), form, output)
     if any(each.failures for each in found):
         raise typer.Exit(PARTIAL)
@@ -153,42 +159,31 @@ def _sources(first_stages: Sequence[str], *, sample: bool, **given: Any) -> tupl
     return source, others
 
 
-def _told(reranker: Reranker, wanted: Sequence[Ordered], top_k: int | None, bar: ProgressBar, *, dry_run: bool) -> bool:
-    """Says what all orders will take; whether that was all that was asked."""
-    everything = [each for order in wanted for each in order.source.queries]
-    tell_notes(reranker, top_k, max(len(candidates) for _, candidates in everything))
-    if not (dry_run or reranker.paid):
-        return False
-    line = f"{len(wanted)} orders ({', '.join(each.name for each in wanted)}), "
-    line += f"{estimate_line(reranker, everything, top_k)}; what was asked in the same words before is not asked again"
-    if dry_run:
-        typer.echo(line)
-    else:
-        bar.announce(line)
-    return dry_run
+def _estimate(reranker: Reranker, wanted: "Sequence[Ordered]", top_k: int | None) -> str:
+    """What all orders will take, in a line."""
+    line = estimate_line(reranker, [each for order in wanted for each in order.source.queries], top_k)
+    names = ", ".join(order.name for order in wanted)
+    return f"{len(wanted)} orders ({names}), {line}; what was asked in the same words before is not asked again"
 
 
-def _ask(reranker: Reranker, wanted: Sequence[Ordered], output: Path, top_k: int | None, bar: ProgressBar) -> "Found":
+def _ask(reranker: Reranker, wanted: "Sequence[Ordered]", runs: "Runs") -> "Found":
     """Ranks every order.
 
     Raises:
-        InputError: The folder cannot be written to.
         Exit: Ctrl-C.
     """
     from rerankllm.cli.measured import Found  # noqa: PLC0415
-    from rerankllm.evaluation.orders import Ranked  # noqa: PLC0415
 
-    runs = Runs(reranker, output, top_k, bar)
-    (output / RESULT).unlink(missing_ok=True)
-    rankings = runs.all(wanted)
-    if rankings is None or runs.failures:
-        tell(f"what is done is kept in {output}: the same command goes on")
-    if rankings is None:
+    qrels = wanted[0].source.judgements()
+    ranked = runs.all(wanted, qrels)
+    if ranked is None or runs.failures:
+        tell("what is done is kept in the journal: the same command goes on")
+    if ranked is None:
         raise typer.Exit(INTERRUPTED)
     return Found(
         {"strategy": str(reranker.stage), "model": ", ".join(reranker.models)},
-        [Ranked(each.name, each.family, rankings[each.name], each.candidates, each.same) for each in wanted],
-        wanted[0].source.judgements(),
+        ranked,
+        qrels,
         {each.name: cost_beside([runs.path(each.name)]) for each in wanted},
         {each.name: each.seed for each in wanted if each.seed is not None},
         runs.failures,

@@ -16,10 +16,8 @@ T = TypeVar("T")
 
 def reordered(items: Sequence[T], order: Order, query_id: str, seed: int = 0) -> list[T]:
     """One query's candidates in another order; a shuffle is by the seed and the query's id, whatever else is there."""
-    found = list(items)
-    if order == "reversed":
-        found.reverse()
-    else:
+    found = list(reversed(items))
+    if order == "shuffled":
         random.Random(f"{seed} {query_id}").shuffle(found)  # noqa: S311
     return found
 
