@@ -53,7 +53,7 @@ LAYERS = {
     "budget": {"backends.base", "data", "errors"},
     "drivers": {"backends.base", "budget", "data", "errors", "formats.recordings", "journal", "judgements"},
     "evaluation": {"data", "errors"},
-    "experiments": {"errors", "evaluation", "formats"},
+    "experiments": {"data", "errors", "evaluation", "formats"},
     "collections": {"data", "errors", "formats", "registry"},
     "provenance": {"errors"},
     "sample": set(),

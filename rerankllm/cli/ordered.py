@@ -11,7 +11,6 @@ from rerankllm.cli.output import replacing, tell
 from rerankllm.cli.progress import ProgressBar
 from rerankllm.cli.source import Source
 from rerankllm.cli.summary import tell_summary
-from rerankllm.data import Candidate
 from rerankllm.errors import InputError
 from rerankllm.evaluation.orders import Ranked
 from rerankllm.experiments.folder import Order
@@ -88,16 +87,10 @@ def _in_order(source: Source, name: str, seed: int | None, depth: int) -> Source
     if name == GIVEN:
         return replace(source, queries=cut)
     order: Order = "reversed" if name == "reversed" else "shuffled"
-    turned = [(query, _first(reordered(found, order, query.query_id, seed or 0))) for query, found in cut]
+    turned = [(query, reordered(found, order, query.query_id, seed or 0)) for query, found in cut]
     facts = {"order": name, **({} if seed is None else {"order_seed": seed})}
     retrieval = replace(source.retrieval, parameters={**source.retrieval.parameters, **facts})
     return replace(source, queries=turned, retrieval=retrieval)
-
-
-def _first(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The candidates as a first stage would hand them out that had found them in this order: with falling scores."""
-    scores = trec.written_scores(len(candidates))
-    return [Candidate(each.document, float(score)) for each, score in zip(candidates, scores, strict=True)]
 
 
 class Runs:

@@ -4,22 +4,24 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
+from rerankllm.data import Candidate
 from rerankllm.evaluation.measures import Qrels, trec_order
 from rerankllm.evaluation.orders import Ranked, Rankings
 from rerankllm.experiments.folder import Cell, Dataset, Manifest, Order
 from rerankllm.formats import trec
 
-T = TypeVar("T")
 
+def reordered(candidates: Sequence[Candidate], order: Order, query_id: str, seed: int = 0) -> list[Candidate]:
+    """One query's candidates, as a first stage would hand them out that had found them in another order.
 
-def reordered(items: Sequence[T], order: Order, query_id: str, seed: int = 0) -> list[T]:
-    """One query's candidates in another order; a shuffle is by the seed and the query's id, whatever else is there."""
-    found = list(reversed(items))
+    Scores fall with the new order: strategies that take the first stage's word for something take it for this one. A
+    shuffle is by the seed and the query's id, whatever other queries there are.
+    """
+    found = list(reversed(candidates))
     if order == "shuffled":
         random.Random(f"{seed} {query_id}").shuffle(found)  # noqa: S311
-    return found
+    return [Candidate(each.document, float(len(found) - place)) for place, each in enumerate(found)]
 
 
 @dataclass(frozen=True, slots=True)

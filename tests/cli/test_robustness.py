@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from rerankllm.data import Candidate, Document
 from rerankllm.experiments.folder import Cell, Dataset, Manifest, Reordered, System, write_manifest
 from rerankllm.experiments.reordered import reordered
 from rerankllm.formats.trec import read_qrels, read_run
@@ -70,7 +71,8 @@ def test_the_orders_are_what_they_are_called(cli, tmp_path):
     for q, docs in given.items():
         assert went_in["reversed"][q] == docs[::-1]
         shuffles = [went_in[name][q] for name in ("shuffled-5", "shuffled-6")]
-        assert shuffles == [reordered(docs, "shuffled", q, seed) for seed in (5, 6)]
+        drawn = [reordered([Candidate(Document(doc, "")) for doc in docs], "shuffled", q, seed) for seed in (5, 6)]
+        assert shuffles == [[each.doc_id for each in order] for order in drawn]
         assert all(sorted(each) == sorted(docs) != each for each in shuffles)
         assert shuffles[0] != shuffles[1]
     found = result(tmp_path)
@@ -95,6 +97,17 @@ def test_the_sample_the_formats_and_compare_say_the_same(cli, tmp_path):
     ]
     both = ["--run", tmp_path / "given.txt", "--run", tmp_path / "reversed.txt"]
     assert "compare with care" in cli("eval", *both, *QRELS)[2]  # the record beside each tells the order
+
+
+@pytest.mark.parametrize("strategy", ["acurank", "interpolate(sliding(window=8, stride=4))", "active(slots=60)"])
+def test_an_order_is_a_first_stage_of_that_order(cli, tmp_path, strategy):
+    """`rerank` of what went in gives what came out, with strategies that take the first stage's word, too."""
+    asked = [*HARSH, "--strategy", strategy, "--quiet"]
+    cli("robustness", "--sample", *asked, "--orders", "given,reversed,shuffled", "--output", tmp_path / "orders")
+    for name in ("reversed", "shuffled-1"):
+        run = ["--run", tmp_path / "orders" / "candidates" / f"{name}.txt", *SOURCE[2:]]
+        assert cli("rerank", *run, *asked, "--output", tmp_path / "again.txt")[0] == 0
+        assert (tmp_path / "again.txt").read_text() == (tmp_path / "orders" / f"{name}.txt").read_text()
 
 
 def test_a_judge_that_prefers_the_first_place_is_seen(cli, tmp_path):
@@ -162,6 +175,17 @@ def test_a_killed_run_goes_on_where_it_was(cli, tmp_path):
     for name in ("given", "reversed", "shuffled-2"):
         assert (cut / f"{name}.txt").read_text() == (whole / f"{name}.txt").read_text()
     assert result(cut)["pairs"] == result(whole)["pairs"]
+
+
+def test_ctrl_c_ends_it_in_order(cli, tmp_path):
+    arguments = ["robustness", *SOURCE, *QRELS, *HARSH, *SLIDING, "--quiet", "--output", str(tmp_path)]
+    stopped = subprocess.run([sys.executable, "-c", KILLED.replace("SIGKILL", "SIGINT"), *arguments], text=True,
+                             capture_output=True, check=False)  # fmt: skip
+    assert (stopped.returncode, stopped.stdout) == (130, "")
+    assert "the same command goes on" in stopped.stderr
+    assert not (tmp_path / "robustness.json").exists()
+    assert cli(*arguments)[0] == 0
+    assert len(_calls(tmp_path)) == 160
 
 
 def _calls(folder):
