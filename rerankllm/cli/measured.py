@@ -1,4 +1,29 @@
-"""What systems made of several orders, from runs that are there, measured and shown."""
+"""What systems made of several orders, from runs that are there, measured and shown.
+
+`robustness.json` is this, with null for what is unknown or has no value:
+
+```
+{"version": 1, "results": [{
+  "dataset", "first_stage", "system", "seed",   only of an experiment's folder
+  "strategy", "model",                          absent for --ranked
+  "seeds": {ORDER: SEED},                       of shuffles
+  "failures": {ORDER: {QUERY: REASON}},         of the orders that were asked here
+  "cost": {ORDER: {"calls", "rounds", "slots", "tokens", "seconds", "usd"} or null},
+  "settings": {"measure", "depth", "persistence", "notable", "resamples", "seed"},
+  "judged": N,
+  "orders": [{"name", "family", "same", "queries", "missing": [QUERY], "quality": ESTIMATE, "kept": ESTIMATE}],
+  "families": [AGREEMENT], "pairs": [AGREEMENT],
+  "same": VARIATION, "stages": VARIATION,
+  "by_query": [{"query_id", "quality": {ORDER: X}, "range", "tau"}]}]}
+
+ESTIMATE   {"mean", "low", "high"}, or null
+AGREEMENT  {"first", "second", "queries", "documents", "ordered", "tau": ESTIMATE, "overlap", "rbo"}
+VARIATION  {"orders": [ORDER], "queries", "means": {ORDER: X}, "range_of_means", "mean_range": ESTIMATE,
+            "mean_deviation", "varying"}, or null
+```
+
+What the fields are is said in `rerankllm.evaluation.orders`.
+"""
 
 import shutil
 import sys
@@ -48,7 +73,7 @@ class Found:
     failures: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def document(self, found: Robustness) -> dict[str, Any]:
-        """All of it, ready for JSON."""
+        """One of the results of `robustness.json`."""
         costs = {name: None if cost is None else asdict(cost) for name, cost in self.costs.items()}
         return {**self.labels, "seeds": self.seeds, "failures": self.failures, "cost": costs, **asdict(found)}
 
