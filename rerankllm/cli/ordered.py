@@ -30,15 +30,15 @@ class Ordered:
     Attributes:
         name: As it is shown, and the name of its files.
         family: Orders of a family differ in their seed alone.
-        same: Whether it is of the given candidates, and not of another first stage.
         source: Queries with candidates in this order.
+        same: Whether it is of the given candidates, and not of another first stage.
         seed: Of a shuffle.
     """
 
     name: str
     family: str
-    same: bool
     source: Source
+    same: bool = True
     seed: int | None = None
 
     @property
@@ -71,8 +71,13 @@ def ordered(
         seeds: Sequence[int | None] = range(seed, seed + shuffles) if name == SHUFFLED else [None]
         for each in seeds:
             shown = name if each is None else f"{name}-{each}"
-            found.append(Ordered(shown, name, True, _in_order(source, name, each, depth), each))
-    found += [Ordered(name, name, False, _in_order(each, GIVEN, None, depth)) for name, each in others.items()]
+            found.append(Ordered(shown, name, _in_order(source, name, each, depth), seed=each))
+    asked = {query.query_id for query, _ in source.queries}
+    for name, other in others.items():
+        known = replace(other, queries=[(query, docs) for query, docs in other.queries if query.query_id in asked])
+        if not known.queries:
+            raise InputError(f"--first-stage {name} holds none of the {len(asked)} queries")
+        found.append(Ordered(name, name, _in_order(known, GIVEN, None, depth), same=False))
     taken = [each.name for each in found]
     odd = [name for name in others if not re.fullmatch(r"\w[\w.-]*", name) or taken.count(name) > 1]
     if odd:

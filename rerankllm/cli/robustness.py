@@ -105,8 +105,10 @@ def command(
     """
     from rerankllm.cli.measured import of_experiment, of_runs, show  # noqa: PLC0415
     from rerankllm.cli.ordered import Runs, ordered  # noqa: PLC0415
+    from rerankllm.evaluation.extras import scipy_module  # noqa: PLC0415
     from rerankllm.evaluation.orders import Settings  # noqa: PLC0415
 
+    scipy_module("stats")  # before anything is paid for
     asking = {"--sample": sample, "--dataset": dataset, "--run": run, "--queries": queries, "--corpus": corpus,
               "--first-stage": first_stage, "--strategy": strategy, "--model": model, "--dry-run": dry_run}  # fmt: skip
     reading = {"EXPERIMENT": experiment, "--ranked": ranked}

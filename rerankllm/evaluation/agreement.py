@@ -8,7 +8,7 @@ from rerankllm.evaluation.extras import scipy_module
 PERSISTENCE = 0.9
 """How likely a reader of rank-biased overlap goes on to the next place: the first ten then have 86 % of its weight."""
 FEWEST = 2
-"""Documents that have an order."""
+"""What there has to be for an order, or a difference."""
 
 
 def kendall_tau(one: Sequence[str], other: Sequence[str]) -> float:

@@ -46,20 +46,14 @@ def robustness(orders: Sequence[Ranked], qrels: Qrels | None, settings: Settings
     compared = _Pairs(orders, settings)
     same = [each for each in orders if each.same]
     stages = [orders[0], *(each for each in orders if not each.same)]
-    variations = [
-        _variation([each.order for each in some], quality, judged, settings)
-        if quality is not None and len(some) > 1
-        else None
-        for some in (same, stages)
-    ]
     return Robustness(
         settings,
         None if qrels is None else len(judged),
         tuple(_order(each, queries, quality, judged, settings) for each in orders),
         tuple(compared.families()),
         tuple(compared.agreement(a.order, b.order, [(a, b)]) for a, b in combinations(orders, 2)),
-        variations[0],
-        variations[1],
+        _variation([each.order for each in same], quality, judged, settings),
+        _variation([each.order for each in stages], quality, judged, settings),
         tuple(_of_query(query_id, same, quality, compared) for query_id in queries),
     )
 
@@ -158,7 +152,11 @@ class _Pairs:
         return self._found[key]
 
 
-def _variation(names: Sequence[str], quality: Quality, judged: Sequence[str], settings: Settings) -> Variation:
+def _variation(
+    names: Sequence[str], quality: Quality | None, judged: Sequence[str], settings: Settings
+) -> Variation | None:
+    if quality is None or len(names) < FEWEST:
+        return None
     shared = [query_id for query_id in judged if all(query_id in quality[name] for name in names)]
     values: Array = np.array([[quality[name][query_id] for query_id in shared] for name in names])
     if not shared:

@@ -252,6 +252,21 @@ def test_another_first_stage(cli, tmp_path):
     assert "first stages" in out
 
 
+def test_another_first_stage_has_its_own_queries(cli, tmp_path):
+    lines = {q: [f"{q} Q0 {doc} 1 {s} x\n" for doc, s in docs] for q, docs in read_run(sample("run.txt")).items()}
+    for name, queries in (("given", "12"), ("other", "23"), ("none", "3")):
+        (tmp_path / f"{name}.txt").write_text("".join(line for q in queries for line in lines[f"q{q}"]))
+    arguments = ["robustness", "--run", tmp_path / "given.txt", *SOURCE[2:], *QRELS, *ORACLE, "--strategy", "full",
+                 "--orders", "given"]  # fmt: skip
+    status, out, _ = cli(*arguments, "--first-stage", f"other={tmp_path / 'other.txt'}", "--output", tmp_path / "o")
+    assert (status, "other lacks 1 queries (q1)" in out) == (0, True)
+    found = result(tmp_path / "o")
+    assert [order["queries"] for order in found["orders"]] == [2, 1]
+    assert (found["same"], found["stages"]["queries"]) == (None, 1)
+    status, _, err = cli(*arguments, "--first-stage", f"none={tmp_path / 'none.txt'}", "--output", tmp_path / "n")
+    assert (status, "--first-stage none holds none of the 2 queries" in err) == (1, True)
+
+
 @pytest.fixture
 def there(cli, tmp_path):
     """A folder with runs of three orders."""
