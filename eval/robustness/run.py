@@ -1,6 +1,6 @@
 """How far strategies depend on the order of their candidates, with simulated judges.
 
-    python eval/robustness/run.py --data FOLDER --every 2     # minutes on one core; writes eval/robustness/results.md
+    python eval/robustness/run.py --data FOLDER --every 3     # minutes on one core; writes eval/robustness/results.md
 
 FOLDER has run.txt, queries.tsv, corpus.jsonl and qrels.txt. Every strategy reranks the same candidates as given,
 reversed, and in three shuffles. The oracle answers by the grades: what varies with it is the strategy's own doing. The
@@ -32,17 +32,16 @@ STRATEGIES = (
     "full",
     "sliding",
     "sliding(passes=3)",
-    "tdpart",
     "jointrank(block=20, replicas=4)",
     "psc(full, shuffles=4)",
     "cascade([sliding, psc(full(top_k=20), shuffles=5)], depths=[100, 20])",
     "tourrank",
     "tournament",
     "setwise",
-    "setwise(c=10)",
     "prp(sort=heap)",
-    "active(regret=0)",
 )
+ACTIVE = ("active(regret=0)", "active(regret=0, {})")
+"""As it comes, and with the judge's character."""
 CHARACTERS = yaml.safe_load((Path(__file__).parents[1] / "frontier" / "characters.yaml").read_text(encoding="utf-8"))
 SHUFFLES = range(3)
 
@@ -109,7 +108,7 @@ def tables(collection: Collection) -> Iterator[str]:
     for world in ("oracle", *CHARACTERS):
         known = ", ".join(f"{name}={value}" for name, value in CHARACTERS.get(world, {}).items())
         lines = [f"## {world}\n", HEAD]
-        for spec in (*STRATEGIES, *([f"active(regret=0, {known})"] if known else [])):
+        for spec in (*STRATEGIES, *(form.format(known) for form in ACTIVE if known)):
             found, slots, seconds = collection.measure(spec, world)
             lines.append(row(spec, found, slots))
             print(f"{world}: {lines[-1]} {seconds:.3f} s a query", flush=True)
@@ -126,11 +125,12 @@ def main() -> None:
     started = time.perf_counter()
     shown = "\n\n".join(tables(collection))
     minutes = (time.perf_counter() - started) / 60
+    own, tools = f"rerankllm {__version__}", f"Python {platform.python_version()}, scipy {version('scipy')}"
     (Path(__file__).parent / "results.md").write_text(
         f"""# Order robustness: {options.data.name}, {len(collection.orders["given"])} queries
 
-Written by `python eval/robustness/run.py --every {options.every}` in {minutes:.1f} minutes: rerankllm
-{__version__}, Python {platform.python_version()}, scipy {version("scipy")}, judges' seed 0, shuffles' seeds {list(SHUFFLES)}.
+Written by `python eval/robustness/run.py --every {options.every}` in {minutes:.1f} minutes, with {own},
+{tools}, seed 0 of the judges, and {list(SHUFFLES)} of the shuffles.
 
 nDCG@10 of the candidates as given, reversed, and the mean of three shuffles. Over these five orders: the range of the
 means, the mean of each query's range, and the queries whose range is above .1. τ (Kendall's, whole list) of given

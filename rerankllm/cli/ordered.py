@@ -78,7 +78,7 @@ def ordered(
         if not known.queries:
             raise InputError(f"--first-stage {name} holds none of the {len(asked)} queries")
         found.append(Ordered(name, name, _in_order(known, GIVEN, None, depth), same=False))
-    taken = [each.name for each in found]
+    taken = [*ORDERS, *(each.name for each in found)]
     odd = [name for name in others if not re.fullmatch(r"\w[\w.-]*", name) or taken.count(name) > 1]
     if odd:
         raise InputError(f"--first-stage {odd[0]}=… should have a name of its own, of letters, digits, dots and dashes")

@@ -341,6 +341,7 @@ def test_an_experiment(cli, experiment, tmp_path):
         (["--sample", "--orders", "given,given"], "each once"),
         (["--sample", "--first-stage", "x"], "--first-stage x should read NAME=FILE"),
         (["--sample", "--first-stage", f"given={sample('run.txt')}"], "should have a name of its own"),
+        (["--sample", "--first-stage", f"shuffled={sample('run.txt')}"], "should have a name of its own"),
         (["--sample", "--first-stage", f"a/b={sample('run.txt')}"], "should have a name of its own"),
         (["--sample", "--other", "x"], "--other names a --ranked"),
         (["--ranked", "a=b", "--sample"], "--ranked reads runs that are there: leave --sample out"),
