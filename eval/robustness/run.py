@@ -1,11 +1,12 @@
 """How far strategies depend on the order of their candidates, with simulated judges.
 
-    python eval/robustness/run.py --data FOLDER --every 3     # minutes on one core; writes eval/robustness/results.md
+    OMP_NUM_THREADS=1 python eval/robustness/run.py --data FOLDER --every 2
 
-FOLDER has run.txt, queries.tsv, corpus.jsonl and qrels.txt. Every strategy reranks the same candidates as given,
-reversed, and in three shuffles. The oracle answers by the grades: what varies with it is the strategy's own doing. The
-other judges err as stated: `mild` and `harsh` prefer the first places a little and a lot, `fitted` as RankVicuna does.
-The judge's character is told to one form of `active` (eval/frontier/characters.yaml says where from).
+Minutes on one core; writes eval/robustness/results.md. FOLDER has run.txt, queries.tsv, corpus.jsonl and qrels.txt.
+Every strategy reranks the same candidates as given, reversed, and in three shuffles. The oracle answers by the grades:
+what varies with it is the strategy's own doing. The other judges err as stated: `mild` and `harsh` prefer the first
+places a little and a lot, `fitted` as RankVicuna does. The judge's character is told to one form of `active`
+(eval/frontier/characters.yaml says where from).
 """
 
 import argparse
