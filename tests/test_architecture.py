@@ -55,7 +55,7 @@ LAYERS = {
     "drivers": {"backends.base", "budget", "data", "errors", "formats.recordings", "journal", "judgements"},
     "evaluation": {"data", "errors"},
     "collections": {"data", "errors", "formats", "registry", "sample"},
-    "experiments": {"budget", "calibration.cutoff", "data", "errors", "evaluation", "registry", "spec"},
+    "experiments": {"budget", "calibration.cutoff", "data", "errors", "evaluation", "formats", "registry", "spec"},
     "provenance": {"errors"},
     "sample": set(),
     "__main__": {"cli"},

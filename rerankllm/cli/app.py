@@ -22,6 +22,7 @@ from rerankllm.cli import (
     rerank,
     resume,
     retrieve,
+    robustness,
 )
 
 app = typer.Typer(
@@ -58,6 +59,7 @@ app.command("fuse", epilog=fuse.EXAMPLES)(fuse.command)
 app.command("eval", epilog=evaluate.EXAMPLES)(evaluate.command)
 app.command("calibrate", epilog=calibrate.EXAMPLES)(calibrate.command)
 app.command("compare", epilog=compare.EXAMPLES)(compare.command)
+app.command("robustness", epilog=robustness.EXAMPLES)(robustness.command)
 app.command("judge-profile", epilog=judge_profile.EXAMPLES)(judge_profile.command)
 app.command("experiment", epilog=experiment.EXAMPLES)(experiment.command)
 app.command("retrieve", epilog=retrieve.EXAMPLES)(retrieve.command)

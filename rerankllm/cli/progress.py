@@ -52,6 +52,7 @@ class ProgressBar:
             calls: Calls expected at most, from the plan; progress inside long queries is measured by them.
         """
         self._queries, self._total = max(1, queries), max(1, calls)
+        self._done, self._calls, self._usage = 0, 0, Usage()
         self._started = time.monotonic()
         with self._progress:
             yield
