@@ -18,6 +18,7 @@ from rerankllm.cli import (
     parity,
     plan,
     rank,
+    report,
     rerank,
     resume,
     retrieve,
@@ -57,6 +58,7 @@ app.command("fuse", epilog=fuse.EXAMPLES)(fuse.command)
 app.command("eval", epilog=evaluate.EXAMPLES)(evaluate.command)
 app.command("calibrate", epilog=calibrate.EXAMPLES)(calibrate.command)
 app.command("compare", epilog=compare.EXAMPLES)(compare.command)
+app.command("report", epilog=report.EXAMPLES)(report.command)
 app.command("judge-profile", epilog=judge_profile.EXAMPLES)(judge_profile.command)
 app.command("retrieve", epilog=retrieve.EXAMPLES)(retrieve.command)
 app.command("datasets")(datasets.command)
