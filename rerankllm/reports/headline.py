@@ -39,7 +39,9 @@ def headline(comparison: Comparison, pairs: Sequence[Pair], axis: str) -> list[s
     if others:
         sentences.append(_lead(_pair(pairs, best.name, others[0].name), others[0].name))
     if (spent := _spent(best, axis)) is not None:
-        sentences.append(f"It takes {_amount(spent, axis)} a query.")
+        rounds = None if axis == "rounds" else _spent(best, "rounds")
+        chain = "" if rounds is None else f", in at most {_amount(rounds, 'rounds')}"
+        sentences.append(f"It takes {_amount(spent, axis)} a query{chain}.")
     cheaper = _cheaper(best, others, pairs, axis)
     if cheaper is not None and (price := _spent(cheaper, axis)) is not None:
         loss, p = _pair(pairs, cheaper.name, best.name)
@@ -52,8 +54,8 @@ def headline(comparison: Comparison, pairs: Sequence[Pair], axis: str) -> list[s
 
 def _lead(against: tuple[float, float], name: str) -> str:
     gap, p = against
-    verdict = "more than chance explains" if p < SURE else "no more than chance could explain"
-    return f"That is {_signed(gap)} against the next, {name}: {verdict} ({_chance(p)})."
+    verdict = "more than chance explains" if p < SURE else "which chance could explain"
+    return f"That is {gap:.3f} above the next, {name}, {verdict} ({_chance(p)})."
 
 
 def _cheaper(best: System, others: Sequence[System], pairs: Sequence[Pair], axis: str) -> System | None:
@@ -92,4 +94,4 @@ def _signed(value: float) -> str:
 
 
 def _chance(p: float) -> str:
-    return "p < .001" if p < 0.001 else f"p = {p:.3f}".replace("0.", ".", 1)  # noqa: PLR2004
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"  # noqa: PLR2004

@@ -6,7 +6,7 @@ function callsOf(data) {
   return el("div", { id: "calls" }, callsList(data, "all", null));
 }
 function showCalls(data, doc) {
-  document.getElementById("calls").replaceChildren(callsList(data, "all", doc));
+  fill(document.getElementById("calls"), callsList(data, "all", doc));
   document.querySelector("#calls h3").focus();
 }
 
@@ -17,14 +17,14 @@ function callsList(data, filter, doc) {
   if (!run.made) return el("div", {}, head("The journal holds no call for this query."));
   if (!run.calls.length) return el("div", {}, head(`${plural(run.made, "call")}; ${DATA.calls === "none" ? "none was put into this page (--calls none)" : "none had to be repaired or failed, and only such were put into this page (--calls failed)"}.`));
   const wanted = run.calls.filter((call) => (filter === "all" || call.status !== "parsed") && (doc === null || (call.docs || []).includes(doc)));
-  const again = (nextFilter, nextDoc) => { const box = document.getElementById("calls"); box.replaceChildren(callsList(data, nextFilter, nextDoc)); box.querySelector("select").focus(); };
+  const again = (nextFilter, nextDoc) => { const box = document.getElementById("calls"); fill(box, callsList(data, nextFilter, nextDoc)); box.querySelector("select").focus(); };
   const body = el("tbody", {}), more = el("button", { type: "button", class: "below", onclick: () => add() });
   let shown = 0;
   function add() {
     for (const call of wanted.slice(shown, shown + PAGE)) body.append(callRow(data, call));
     shown = Math.min(wanted.length, shown + PAGE);
     more.hidden = shown >= wanted.length;
-    more.replaceChildren(`Show ${Math.min(PAGE, wanted.length - shown)} more of ${wanted.length}`);
+    fill(more, `Show ${Math.min(PAGE, wanted.length - shown)} more of ${wanted.length}`);
   }
   add();
   const left = run.made > run.calls.length ? ` ${run.calls.length} of them are in this page.` : "";
@@ -44,7 +44,7 @@ function callRow(data, call) {
     else row.after(el("tr", { class: "call-detail" }, el("td", { colspan: 6 }, exchange(data, call))));
   } }, call.n);
   const row = el("tr", {}, el("td", { class: "n" }, button), el("td", { class: "n" }, call.step + 1),
-    el("td", {}, `${KINDS_ASKED[call.kind] || call.kind}${shown ? ` ${shown}` : ""}`), el("td", { class: "answer" }, brief(data, call)),
+    el("td", {}, `${KINDS_ASKED[call.kind] || call.kind}${shown ? ` ${shown}` : ""}`), el("td", { class: "answer" }, el("div", { class: "clamp" }, brief(data, call))),
     el("td", {}, el("span", { class: `status ${call.status}` }, call.status), call.repairs ? el("span", { class: "soft" }, ` ${Object.entries(call.repairs).map(([name, count]) => `${name} ${count}`).join(", ")}`) : null),
     el("td", { class: "n" }, call.tokens ? `${call.tokens[0].toLocaleString("en")} + ${call.tokens[1].toLocaleString("en")}` : UNKNOWN));
   return row;
@@ -63,7 +63,9 @@ function brief(data, call) {
 }
 
 function exchange(data, call) {
-  const texts = (call.docs || []).map((doc, i) => el("li", { value: i + 1 }, el("bdi", {}, data.docs[doc].id), data.docs[doc].grade === null ? null : el("span", { class: "soft" }, ` grade ${data.docs[doc].grade}`)));
+  const named = (doc) => [el("span", { class: "label" }, `[${label(call, doc)}]`), el("bdi", {}, data.docs[doc].id), data.docs[doc].grade === null ? null : el("span", { class: "soft" }, ` grade ${data.docs[doc].grade}`)];
+  const list = (name, docs, tag) => (docs.length ? [el("h4", {}, name), el(tag, { class: "reading number" }, docs.map((doc) => el("li", {}, named(doc))))] : null);
+  const order = call.answer && call.answer.groups;
   return el("div", { class: "exchange" },
     el("div", {}, el("h4", {}, "Asked"),
       call.prompt ? el("pre", { class: "prompt", tabindex: "0", "aria-label": "Prompt" }, call.prompt.map((piece) => (typeof piece === "string" ? piece : fromDocument(data, piece))))
@@ -72,8 +74,8 @@ function exchange(data, call) {
       call.reasoning ? el("details", {}, el("summary", {}, "Its reasoning"), el("pre", { tabindex: "0" }, call.reasoning)) : null,
       call.said ? el("pre", { class: "said", tabindex: "0", "aria-label": "Answer" }, call.said) : null,
       call.logprobs ? el("details", {}, el("summary", {}, "Log-probabilities"), el("pre", { tabindex: "0" }, JSON.stringify(call.logprobs))) : null,
-      el("h4", {}, "Read as"), el("p", {}, brief(data, call), call.reason && call.answer ? ` (${call.reason})` : null),
-      texts.length ? [el("h4", {}, "Shown, in this order"), el("ol", { class: "reading number" }, texts)] : null,
+      order ? [list("Read as, best first", order.flat(), "ol"), list("Omitted", call.answer.omitted, "ul")]
+        : [el("h4", {}, "Read as"), el("p", {}, brief(data, call)), list("Shown, in this order", call.docs || [], "ul")],
       el("p", { class: "soft" }, `${call.model}, step ${call.step + 1}${call.usd ? `, $${amount(call.usd)}` : ""}`)));
 }
 /** The beginning of a document as the prompt has it: so many characters, which JavaScript counts otherwise. */

@@ -6,7 +6,7 @@ function drawConsistency() {
   const names = part().entrants.map((each) => each.name).filter((name) => !system(name).reference || part().consistency[name]);
   const told = names.filter((name) => part().consistency[name]);
   if (!told.length) {
-    target.replaceChildren(el("p", {}, "No journal lies beside these runs, so nothing is known of single answers. Rerank with --journal to keep them."));
+    fill(target, el("p", {}, "No journal lies beside these runs, so nothing is known of single answers. Rerank with --journal to keep them."));
     return;
   }
   const row = (name, explain, show) => el("tr", {}, el("th", { scope: "row" }, name, el("span", { class: "of" }, explain)),
@@ -15,7 +15,7 @@ function drawConsistency() {
   const counted = (c, status) => [c.statuses[status].toLocaleString("en"), c.statuses[status] ? share({ count: c.statuses[status], of: calls(c) }) : null];
   const repairs = (c) => Object.entries(c.repairs).map(([name, count]) => `${name} ${count}`).join(", ");
   const silent = part().entrants.map((each) => each.name).filter((name) => !system(name).reference && !told.includes(name));
-  target.replaceChildren(
+  fill(target, 
     el("p", { class: "explain" }, "From the journals: all calls that these runs made, whether or not the page holds them."),
     scroll("Consistency", el("table", { class: "traits number" },
       el("thead", {}, el("tr", {}, el("td", {}), told.map((name) => el("th", { scope: "col", class: "n" }, name)))),
@@ -39,7 +39,7 @@ function curves(names) {
   const shown = names.filter((name) => part().consistency[name].places.length > 2);
   if (!shown.length) return el("p", { hidden: true });
   return el("div", {}, el("h3", {}, "Rank by place in the prompt"),
-    el("p", { class: "explain" }, "The mean rank of the document at each place of a list. Where lists come in the first stage\u2019s order, early places hold better documents and the curve should rise; where they are shuffled it is flat (the line across) unless places count."),
+    el("p", { class: "explain" }, "The mean rank of the document at each place of a list. Where lists are shuffled it is flat (the line across) unless places count. Otherwise it shows the order that the lists came in as well: the first stage\u2019s, or, in sliding windows, with what won before in the later half."),
     el("div", { class: "small-charts" }, shown.map((name) => {
       const places = part().consistency[name].places, n = places.length, width = 208, height = 132, left = 24, bottom = height - 22;
       const x = (i) => left + 6 + (i / (n - 1)) * (width - left - 14), y = (rank) => 8 + ((rank - 1) / (n - 1)) * (bottom - 14);
@@ -61,7 +61,7 @@ function drawRobust() {
   if (!found.length) return;
   const orders = [...new Set(found.flatMap((each) => each.quality.map((of) => of.order)))];
   const quality = (each, name) => each.quality.find((of) => of.order === name);
-  room("robust").replaceChildren(
+  fill(room("robust"), 
     el("p", { class: "explain" }, `The same candidates in other orders, or from other first stages: ${found[0].measure} by order with its 95 % interval, and how much it varies on one query in the mean.`),
     sortable("Quality by order", [
       { name: "system", show: (each) => each.system, key: (each) => each.system },

@@ -4,7 +4,7 @@ const deltas = { system: null, against: null };
 function drawDeltas() {
   const target = room("deltas"), names = ranked();
   if (names.length < 2) {
-    target.replaceChildren(el("p", {}, "There is one system only: nothing to set it against."));
+    fill(target, el("p", {}, "There is one system only: nothing to set it against."));
     return;
   }
   if (!names.includes(deltas.system)) deltas.system = leader();
@@ -26,11 +26,11 @@ function drawDeltas() {
   const up = rows.filter((row) => row.gap > 0).length, down = rows.filter((row) => row.gap < 0).length;
   const mean = rows.reduce((sum, row) => sum + row.gap, 0) / rows.length;
   const summary = `${deltas.system} is better on ${up}, the same on ${rows.length - up - down}, worse on ${down} of ${plural(rows.length, "query", "queries")}; mean ${gap(mean)}.`;
-  readout.replaceChildren(summary);
+  fill(readout, summary);
   const box = el("div", { class: "scroll" });
-  target.replaceChildren(
+  fill(target, 
     el("div", { class: "controls" }, choice("System", options, deltas.system, choose("system")), choice("less", options, deltas.against, choose("against"))),
-    el("figure", {}, drawn(box, (width) => box.replaceChildren(bars(rows, width, readout, summary))), readout,
+    el("figure", {}, drawn(box, (width) => fill(box, bars(rows, width, readout, summary))), readout,
       el("figcaption", {}, "A bar a query, the largest gain first. Arrow keys walk along the bars; Enter or a click opens the query below.")),
     el("details", {}, el("summary", {}, "The same as a table"), sortable("Every query", [
       { name: "query", show: (row) => opener(row), key: (row) => title(row.query) },
@@ -48,16 +48,16 @@ const opener = (row) => (row.query.shown
 
 function bars(rows, width, readout, summary) {
   const left = 44, each = Math.max(4, Math.min(26, (width - left - 4) / rows.length)), full = Math.max(width, left + each * rows.length + 4);
-  const height = 220, top = 14, bottom = height - 10;
+  const height = 232, top = 24, bottom = height - 10;
   const high = Math.max(0, ...rows.map((row) => row.gap)), low = Math.min(0, ...rows.map((row) => row.gap)), span = high - low || 1;
   const y = (value) => top + ((high - value) / span) * (bottom - top);
   const groups = rows.map((row, i) => {
     const text = `${title(row.query)} (${row.query.id}): ${gap(row.gap)}, ${score(row.theirs)} \u2192 ${score(row.mine)}`;
-    const show = () => readout.replaceChildren(el("bdi", {}, text));
+    const show = () => fill(readout, el("bdi", {}, text));
     const open = () => row.query.shown && openQuery(row.place, deltas.system, deltas.against);
     const x = left + i * each, size = Math.abs(y(row.gap) - y(0));
     return svg("g", { class: "bar", tabindex: i ? -1 : 0, role: "button", "aria-label": text, onfocus: show, onmouseenter: show, onclick: open,
-      onmouseleave: () => readout.replaceChildren(summary), onblur: () => readout.replaceChildren(summary),
+      onmouseleave: () => fill(readout, summary), onblur: () => fill(readout, summary),
       onkeydown: (event) => walk(event, groups, i, open) },
       svg("rect", { class: "hit", x, y: top, width: each, height: bottom - top }),
       svg("rect", { class: row.gap > 0 ? "gain" : row.gap < 0 ? "loss" : "tie", x: x + each * 0.12, width: each * 0.76,

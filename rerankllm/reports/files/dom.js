@@ -23,6 +23,11 @@ function put(node, ...children) {
   }
   return node;
 }
+/** The children instead of what was there. */
+function fill(node, ...children) {
+  node.replaceChildren();
+  return put(node, children);
+}
 const el = (name, attributes, ...children) => build(document.createElement(name), attributes, children);
 const svg = (name, attributes, ...children) => build(document.createElementNS(SVG, name), attributes, children);
 /** The part of a section that is drawn anew. */
@@ -69,7 +74,7 @@ function sortable(label, columns, groups, options) {
   const heads = columns.map((column, i) => el("th", { scope: "col", class: column.number ? "n" : null },
     column.key ? el("button", { type: "button", class: "sort", onclick: () => turn(i) }, column.name) : column.name,
     column.under || null));
-  function fill() {
+  function write() {
     for (const body of bodies) {
       body.node.replaceChildren(...body.rows.map((row) => el("tr", { class: options && options.mark ? options.mark(row) : null },
         columns.map((column, i) => el(i === 0 ? "th" : "td",
@@ -90,9 +95,9 @@ function sortable(label, columns, groups, options) {
         return sign * rank(x, y);
       });
     }
-    fill();
+    write();
   }
-  fill();
+  write();
   if (options && options.sorted !== undefined) heads[options.sorted].setAttribute("aria-sort", options.way || "descending");
   return scroll(label, el("table", { class: options && options.class },
     options && options.caption ? el("caption", {}, options.caption) : null,
@@ -114,7 +119,7 @@ function drawn(node, draw) {
 function ticks(low, high, count) {
   const raw = (high - low) / Math.max(1, count) || 1;
   const power = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 5, 10].map((each) => each * power).find((each) => each >= raw) || raw;
+  const step = [1, 2, 2.5, 5, 10].map((each) => each * power).find((each) => each >= raw) || raw;
   const found = [];
   for (let at = Math.ceil(low / step - 1e-9) * step; at <= high + step * 1e-9; at += step) found.push(Number(at.toPrecision(12)));
   return found;

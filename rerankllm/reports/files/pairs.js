@@ -4,7 +4,7 @@ const SURE = 0.05;
 function drawPairs() {
   const target = room("pairs"), names = ranked(), found = part().pairs[state.measure];
   if (!found.length) {
-    target.replaceChildren(el("p", {}, "There is one system only."));
+    fill(target, el("p", {}, "There is one system only."));
     return;
   }
   const cell = (row, column) => {
@@ -15,7 +15,7 @@ function drawPairs() {
         sure ? (sign === "up" ? "\u25b2 " : "\u25bc ") : null, fixed(pair.mean, 3, true)),
       el("span", { class: "p" }, saying(pair.adjusted)));
   };
-  target.replaceChildren(
+  fill(target, 
     el("p", { class: "explain" }, `Difference in ${state.measure}, row less column. Below it p of the randomization test, adjusted (${part().document.correction === "holm" ? "Holm" : "Bonferroni"}) over the ${plural(found.length, "pair")} shown. \u25b2 \u25bc: p below 0.05. A large p does not show that two systems are equal.`),
     scroll("Matrix of differences", el("table", { class: "matrix number" },
       el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "row less column"), names.map((name) => el("th", { scope: "col" }, name)))),

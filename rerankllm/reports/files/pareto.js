@@ -5,7 +5,7 @@ function drawCost() {
   const target = room("cost");
   const kinds = DATA.kinds.filter(known);
   if (!kinds.length) {
-    target.replaceChildren(el("p", {}, "Nothing tells what these runs cost: neither a summary nor a journal lies beside them."));
+    fill(target, el("p", {}, "Nothing tells what these runs cost: neither a summary nor a journal lies beside them."));
     return;
   }
   if (!kinds.includes(state.axis)) state.axis = kinds.includes(part().document.pareto.cost) ? part().document.pareto.cost : kinds[0];
@@ -15,9 +15,9 @@ function drawCost() {
   const front = frontOf(points);
   const readout = el("p", { class: "readout number", "aria-live": "polite" }, said(front));
   const box = el("div", {});
-  target.replaceChildren(
+  fill(target, 
     el("div", { class: "controls" }, choice("Cost", kinds.map((kind) => [kind, COSTS[kind]]), state.axis, (kind) => { state.axis = kind; drawCost(); room("cost").querySelector("select").focus(); })),
-    el("figure", {}, drawn(box, (width) => box.replaceChildren(plot(points, front, width, readout))), readout,
+    el("figure", {}, drawn(box, (width) => fill(box, plot(points, front, width, readout))), readout,
       el("figcaption", {}, "Filled points and the dashed line: nothing that costs no more is better. Bars: 95 % intervals. ",
         missing.length ? `Not drawn, for its cost is unknown or has no meaning: ${missing.join(", ")}.` : null)));
 }
@@ -59,9 +59,10 @@ function plot(points, front, width, readout) {
   const low = Math.min(...points.map((p) => p.low)), high = Math.max(...points.map((p) => p.high)), pad = (high - low || 0.1) * 0.06;
   const y = (value) => bottom - ((value - low + pad) / (high - low + 2 * pad)) * (bottom - top);
   const steps = front.map((p, i) => (i ? `H${x(p.x)}V${y(p.mean)}` : `M${x(p.x)} ${y(p.mean)}`)).join("");
-  const labels = placed(points.map((p) => ({ name: p.name, x: x(p.x), y: y(p.mean), low: y(p.low), high: y(p.high) })), { left, right, top: 0, bottom });
+  const labels = placed(points.map((p) => ({ name: p.name, x: x(p.x), y: y(p.mean), low: y(p.low), high: y(p.high) })), { left, right, top: 0, bottom },
+    front.slice(1).flatMap((p, i) => [[x(front[i].x), y(front[i].mean) - 3, x(p.x), y(front[i].mean) + 3], [x(p.x) - 3, y(p.mean), x(p.x) + 3, y(front[i].mean)]]));
   return svg("svg", { width, height, role: "group", "aria-label": `${state.measure} against ${COSTS[state.axis]}` },
-    ticks(low - pad, high + pad, 5).map((at) => [svg("line", { class: "grid", x1: left, x2: right, y1: y(at), y2: y(at) }),
+    ticks(low - pad, high + pad, 6).map((at) => [svg("line", { class: "grid", x1: left, x2: right, y1: y(at), y2: y(at) }),
       svg("text", { class: "tick", x: left - 8, y: y(at) + 4, "text-anchor": "end" }, String(at))]),
     svg("line", { class: "zero", x1: left, x2: right, y1: bottom, y2: bottom }),
     broken ? svg("path", { class: "zero", fill: "none", d: `M${broken - 5} ${bottom + 5}l4 -10M${broken + 1} ${bottom + 5}l4 -10` }) : null,
@@ -73,26 +74,26 @@ function plot(points, front, width, readout) {
     points.map((p) => svg("line", { class: "range", x1: x(p.x), x2: x(p.x), y1: y(p.low), y2: y(p.high), opacity: 0.6 })),
     points.map((p, i) => {
       const text = `${p.name}: ${score(p.mean)} [${short(p.low)}, ${short(p.high)}] at ${amount(p.x)} ${COSTS[state.axis]}${front.includes(p) ? ", on the front" : ""}`;
-      const show = () => readout.replaceChildren(text), clear = () => readout.replaceChildren(said(front));
+      const show = () => fill(readout, text), clear = () => fill(readout, said(front));
       return svg("g", { tabindex: 0, role: "img", "aria-label": text, onmouseenter: show, onfocus: show, onmouseleave: clear, onblur: clear },
         svg("title", {}, text), svg("circle", { class: "hit", cx: x(p.x), cy: y(p.mean), r: 14 }),
         svg("circle", { class: "ring", cx: x(p.x), cy: y(p.mean), r: 9 }),
         svg("circle", { class: front.includes(p) ? "point on" : "point", cx: x(p.x), cy: y(p.mean), r: 5 }),
         labels[i].leader ? svg("line", { class: "leader", ...labels[i].leader }) : null,
-        svg("text", { x: labels[i].x, y: labels[i].y, "text-anchor": labels[i].anchor }, labels[i].name));
+        svg("text", { class: "name", x: labels[i].x, y: labels[i].y, "text-anchor": labels[i].anchor }, labels[i].name));
     }));
 }
 
-/** A place for each label where it covers neither a point, nor an interval, nor another label. */
-function placed(points, frame) {
-  const taken = points.flatMap((p) => [[p.x - 7, p.y - 7, p.x + 7, p.y + 7], [p.x - 2, p.high, p.x + 2, p.low]]);
+/** A place for each label where it covers neither a point, nor an interval, nor the front, nor another label. */
+function placed(points, frame, lines) {
+  const taken = points.flatMap((p) => [[p.x - 7, p.y - 7, p.x + 7, p.y + 7], [p.x - 2, p.high, p.x + 2, p.low]]).concat(lines);
   const hits = (box) => taken.reduce((sum, other) => sum + Math.max(0, Math.min(box[2], other[2]) - Math.max(box[0], other[0])) * Math.max(0, Math.min(box[3], other[3]) - Math.max(box[1], other[1])), 0);
   const found = new Array(points.length);
   for (const i of points.map((_, at) => at).sort((a, b) => points[a].y - points[b].y)) {
     const p = points[i], name = p.name.length > 28 ? `${p.name.slice(0, 27)}\u2026` : p.name, wide = name.length * 7 + 4;
     let best = null;
     for (const far of [0, 14, 28, 42, 60]) {
-      for (const [side, dy] of [[1, 0], [-1, 0], [1, -far], [1, far], [-1, -far], [-1, far]]) {
+      for (const [side, dy] of [[1, 0], [-1, 0], [1, -far - 4], [1, far + 4], [1, -far], [1, far], [-1, -far], [-1, far]]) {
         const at = p.x + side * (11 + far / 2), middle = p.y + dy;
         const box = side > 0 ? [at, middle - 8, at + wide, middle + 8] : [at - wide, middle - 8, at, middle + 8];
         const outside = Math.max(0, frame.left - box[0]) + Math.max(0, box[2] - frame.right) + Math.max(0, frame.top - box[1]) + Math.max(0, box[3] - frame.bottom);

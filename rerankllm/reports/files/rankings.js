@@ -29,14 +29,14 @@ function queryOrder() {
 async function drawBrowser(focus) {
   const target = room("browser");
   if (!part().queries.some((query) => query.shown)) {
-    target.replaceChildren(el("p", {}, "No query was put into this page (--queries-shown 0)."));
+    fill(target, el("p", {}, "No query was put into this page (--queries-shown 0)."));
     return;
   }
   settle();
   const { place } = browse, query = part().queries[place], data = await unpack(place);
   if (browse.place !== place) return;
   const controls = browserControls();
-  target.replaceChildren(controls, queryHead(query, place, data), sides(data), callsOf(data));
+  fill(target, controls, queryHead(query, place, data), sides(data), callsOf(data));
   if (focus) { const again = controls.querySelector(`[data-name="${focus}"]`); if (again) again.focus(); }
 }
 

@@ -1,6 +1,7 @@
 // Which system, how sure, at what cost.
 const KINDS = { calls: "calls", rounds: "rounds", slots: "slots", tokens: "tokens", seconds: "seconds", usd: "US$" };
-const known = (kind) => systems().some((each) => each.cost && each.cost[kind] !== null);
+/** Whether anything is known of this cost: what asks no model costs nothing, which tells nothing. */
+const known = (kind) => systems().some((each) => !each.reference && each.cost && each.cost[kind] !== null);
 
 function drawSummary() {
   const target = room("summary"), first = state.measure === measures()[0];
@@ -10,7 +11,7 @@ function drawSummary() {
   const columns = [
     { name: "system", show: (row) => [row.name, row.runs > 1 ? el("span", { class: "soft" }, ` ${row.runs} runs`) : null], key: (row) => row.name },
     { name: state.measure, number: true, class: "mean", show: (row) => score(row.means[state.measure].mean), key: (row) => row.means[state.measure].mean },
-    { name: "95 % interval", under: scale.axis(), show: (row) => scale.draw(row) },
+    { name: "95 % interval", class: "whiskers", under: scale.axis(), show: (row) => scale.draw(row) },
     { name: `\u0394 ${part().document.baseline}`, number: true, show: (row) => gapTo(row), key: (row) => (difference(row.name) ? difference(row.name).difference : null) },
     { name: adjusting(), number: true, show: (row) => (difference(row.name) ? chance(difference(row.name).p_adjusted) : UNKNOWN), key: (row) => (difference(row.name) ? difference(row.name).p_adjusted : null) },
     ...DATA.kinds.filter(known).map((kind) => ({
@@ -21,12 +22,23 @@ function drawSummary() {
   if (rows.some((row) => row.answered < n)) {
     columns.push({ name: "queries", number: true, show: (row) => `${Number(row.answered.toFixed(1))}/${n}`, key: (row) => row.answered });
   }
-  target.replaceChildren(
+  fill(target, 
     ...(first ? part().headline.map((line) => el("p", { class: "lead" }, line)) : []),
     sortable("Systems with quality and cost", columns,
       [{ rows: rows.filter((row) => !row.reference) }, { class: "reference", rows: rows.filter((row) => row.reference) }],
       { sorted: 1, mark: (row) => (row.name === best ? "best" : null) }),
-    el("p", { class: "explain" }, explain()));
+    el("p", { class: "explain" }, explain()), further(rows));
+}
+
+/** How much of the top was judged, and what that may hide. */
+function further(rows) {
+  return el("details", {}, el("summary", {}, "How much was judged"), sortable("Judged documents", [
+    { name: "system", show: (row) => row.name, key: (row) => row.name },
+    { name: "Judged@10", number: true, show: (row) => short(row.judged_at_10), key: (row) => row.judged_at_10 },
+    { name: "RBP", number: true, show: (row) => short(row.rbp), key: (row) => row.rbp },
+    { name: "RBP residual", number: true, show: (row) => short(row.rbp_residual), key: (row) => row.rbp_residual },
+    { name: "queries ranked", number: true, show: (row) => `${Number(row.answered.toFixed(1))} of ${part().document.queries}`, key: (row) => row.answered },
+  ], [{ rows }], { caption: "RBP: rank-biased precision; the residual is what it could gain if all that nobody judged were relevant." }));
 }
 
 function explain() {
@@ -45,7 +57,7 @@ function whiskers(rows) {
   const span = Math.max(...ends) - Math.min(...ends) || 0.1;
   const low = Math.min(...ends) - span * 0.04, high = Math.max(...ends) + span * 0.04, width = 176;
   const x = (value) => ((value - low) / (high - low)) * width;
-  const marks = ticks(low, high, 3);
+  const marks = ticks(low, high, 4);
   const grid = (height) => marks.map((at) => svg("line", { class: "grid", x1: x(at), x2: x(at), y1: 0, y2: height }));
   return {
     axis: () => svg("svg", { class: "whisker", width, height: 14, "aria-hidden": "true" },
