@@ -1,7 +1,7 @@
 """Every system against every other one, where no baseline was settled."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 from rerankllm.evaluation.bootstrap import bootstrap
@@ -47,9 +47,8 @@ def every_pair(comparison: Comparison, measure: str, names: Sequence[str]) -> li
     for one, other in combinations(names, 2):
         mine, theirs = systems[one].by_query(measure), systems[other].by_query(measure)
         low, high = bootstrap(mine, theirs, strata=strata, resamples=design.resamples, seed=design.seed)
-        gaps = mine - theirs
-        p = randomization(gaps, resamples=design.resamples, seed=design.seed)
         estimate = Estimate(float(mine.mean()) - float(theirs.mean()), low, high)
-        found.append((one, other, estimate, p, wins_ties_losses(gaps)))
-    adjusted = CORRECTIONS[design.correction]([p for *_, p, _ in found])
-    return [Pair(*head, p, fair, record) for (*head, p, record), fair in zip(found, adjusted, strict=True)]
+        p = randomization(mine - theirs, resamples=design.resamples, seed=design.seed)
+        found.append(Pair(one, other, estimate, p, p, wins_ties_losses(mine - theirs)))
+    adjusted = CORRECTIONS[design.correction]([pair.p for pair in found])
+    return [replace(pair, adjusted=p) for pair, p in zip(found, adjusted, strict=True)]

@@ -26,7 +26,7 @@ def data_of(page):
 @pytest.fixture
 def run(cli, tmp_path):
     """A run with its journal, some of whose answers had to be repaired."""
-    model = f"simulated:{sample('qrels.txt')}?world=mild&malformed=0.4"
+    model = f"simulated:{sample('qrels.txt')}?world=mild&malformed=0.7"
     status, _, err = cli("rerank", *SOURCE, "--strategy", "full", "--model", model, "--output", tmp_path / "full.txt",
                          "--journal", tmp_path / "full.txt.journal")  # fmt: skip
     assert status == 0, err
@@ -117,14 +117,17 @@ def experiment(cli, tmp_path, run):
     (folder / "runs/sample/bm25").mkdir(parents=True)
     for part in ("", ".journal", ".summary.json", ".provenance.json"):
         shutil.copy(f"{run}{part}", folder / f"runs/sample/bm25/full.7.txt{part}")
-    data = {name: f"data/sample/{file}" for name, file in (("queries", "queries.tsv"), ("corpus", "corpus.jsonl"), ("qrels", "qrels.txt"))}  # fmt: skip
+    data = {
+        name: f"data/sample/{name}.{end}" for name, end in (("queries", "tsv"), ("corpus", "jsonl"), ("qrels", "txt"))
+    }
     stages = {"bm25": "data/sample/run.txt", "bm25 reversed": "data/sample/run.txt"}
     dataset = Dataset(**data, first_stages=stages, orders={"bm25 reversed": Reordered("bm25", "reversed")})
+    path = "runs/sample/bm25/full.7.txt"
     cells = [
-        Cell("sample", "bm25", "full list", 7, "runs/sample/bm25/full.7.txt", "runs/sample/bm25/full.7.txt.journal", "done"),
+        Cell("sample", "bm25", "full list", 7, path, f"{path}.journal", "done"),
         Cell("sample", "bm25", "other", 0, "runs/sample/bm25/other.0.txt", None, "failed", "no such model"),
-        Cell("sample", "bm25 reversed", "full list", 7, "runs/sample/bm25/full.7.txt", None, "done"),
-    ]  # fmt: skip
+        Cell("sample", "bm25 reversed", "full list", 7, path, None, "done"),
+    ]
     systems = {"full list": System("full", "simulated:…"), "other": System("full", "openai:x")}
     write_manifest(folder, Manifest({"sample": dataset}, systems, tuple(cells)))
     return folder
