@@ -59,6 +59,12 @@ def command(
     cost: Annotated[
         Kind | None, typer.Option(help="What quality is shown against first; default: tokens, or slots where none.")
     ] = None,
+    robustness: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="robustness.json of `rerankllm robustness`: a section on the candidates' order."
+        ),
+    ] = None,
     calls: Annotated[
         Calls, typer.Option(help="Calls to put in: all, those repaired or failed, or none. Most of the size is theirs.")
     ] = "all",
@@ -70,7 +76,7 @@ def command(
     """Writes one HTML file that opens offline: summary, cost, tests, consistency, and every query to browse."""
     from rerankllm import __version__  # noqa: PLC0415
     from rerankllm.cli.contestants import parse_run  # noqa: PLC0415
-    from rerankllm.cli.reported import Files, Wishes, from_files, from_folder  # noqa: PLC0415
+    from rerankllm.cli.reported import Files, Wishes, from_files, from_folder, with_robust  # noqa: PLC0415
     from rerankllm.evaluation.measures import DEFAULT_MEASURES  # noqa: PLC0415
     from rerankllm.reports.content import content  # noqa: PLC0415
     from rerankllm.reports.page import page, size_of  # noqa: PLC0415
@@ -85,13 +91,15 @@ def command(
             + (f"found {folder} and {given[0]}" if folder else f"found {', '.join(given) or 'neither'}")
         )
     read = {f"--run {option}": path for option in run or () for path in parse_run(option).files}
-    check_paths({"FOLDER": folder, **read}, {"--output": output})
+    check_paths({"FOLDER": folder, "--robustness": robustness, **read}, {"--output": output})
     wishes = Wishes(tuple(measure or DEFAULT_MEASURES), relevant_from, baseline, depth, resamples, seed, cost)
     if folder is not None:
         subjects = from_folder(folder, wishes)
     else:
         files = Files(qrels or (), run or (), first_stage or (), minilm or (), queries or (), corpus or ())
         subjects = [from_files(files, wishes)]
+    if robustness is not None:
+        subjects = with_robust(subjects, robustness)
     made = page(content(title, subjects, Extent(calls, queries_shown), __version__))
     with replacing(output) as file:
         file.write(made)

@@ -1,13 +1,14 @@
 """What `rerankllm report` reports on: runs that were named, or an experiment's folder."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rerankllm.cli.compare import tell_levels
 from rerankllm.cli.contestants import (
     FIRST,
     MINILM,
+    ORACLE,
     Given,
     by_name,
     oracle,
@@ -18,6 +19,7 @@ from rerankllm.cli.contestants import (
     read_system,
 )
 from rerankllm.cli.output import tell
+from rerankllm.cli.robust import read_robust
 from rerankllm.cli.source import read_judgements
 from rerankllm.data import Document
 from rerankllm.errors import InputError
@@ -26,7 +28,7 @@ from rerankllm.evaluation.cost import NOTHING
 from rerankllm.evaluation.measures import parse_measures
 from rerankllm.evaluation.report import usual_axis
 from rerankllm.evaluation.systems import Pool
-from rerankllm.experiments.folder import Cell, Manifest, read_manifest
+from rerankllm.experiments.folder import Cell, Manifest, read_manifest, safe
 from rerankllm.formats import beir
 from rerankllm.provenance import read
 from rerankllm.reports.subject import Attempt, Entrant, Key, Subject
@@ -92,6 +94,27 @@ def from_folder(folder: Path, wishes: Wishes) -> list[Subject]:
     return found
 
 
+def with_robust(subjects: Sequence[Subject], path: Path) -> list[Subject]:
+    """The subjects, each with what was measured of its dataset; what names no dataset goes to the first.
+
+    Raises:
+        InputError: The file cannot be read, or is of datasets that the report has not.
+    """
+    measured = read_robust(path)
+    names = [list(subject.comparison.pool.qrels) for subject in subjects]
+    known = [name for pooled in names for name in pooled]
+    unknown = [dataset for dataset, _ in measured if dataset not in (None, *known)]
+    if unknown:
+        raise InputError(f"{path} is of the dataset {unknown[0]}, which is not among {', '.join(known)}")
+    return [
+        replace(
+            subject,
+            robust=tuple(each for dataset, each in measured if dataset in pooled or (dataset is None and not i)),
+        )
+        for i, (subject, pooled) in enumerate(zip(subjects, names, strict=True))
+    ]
+
+
 def _cells(folder: Path, manifest: Manifest, dataset: str, stage: str) -> list[Cell]:
     """Those with a run."""
     return [
@@ -117,13 +140,20 @@ def _of_stage(folder: Path, manifest: Manifest, dataset: str, stage: str, wishes
     )
     pool = Pool({dataset: read_judgements(folder / has.qrels)}, parse_measures(wishes.measures), wishes.relevant_from)
     tell_levels(pool, asked=wishes.relevant_from is not None)
+    minilm = [Given(MINILM, dataset, (path,)) for path in _minilm(folder, dataset, stage)]
     first, queries, corpus = (
         [Given(name, dataset, (folder / path,))]
         for name, path in ((FIRST, has.first_stages[stage]), ("queries", has.queries), ("corpus", has.corpus))
     )
     return _subject(
-        f"{dataset}, {stage}", pool, first, runs, [], queries, corpus, wishes, seeds=seeds, notes=notes
+        f"{dataset}, {stage}", pool, first, runs, minilm, queries, corpus, wishes, seeds=seeds, notes=notes
     )  # fmt: skip
+
+
+def _minilm(folder: Path, dataset: str, stage: str) -> list[Path]:
+    """MiniLM's run of these candidates, the deepest, where the experiment made it for its table."""
+    found = (folder / "references" / safe(dataset)).glob(f"{safe(stage)}.minilm.*.txt")
+    return sorted(found, key=lambda path: int(path.stem.rpartition(".")[2]))[-1:]
 
 
 def _subject(  # noqa: PLR0917
@@ -139,14 +169,14 @@ def _subject(  # noqa: PLR0917
     seeds: Mapping[str, Sequence[str]] | None = None,
     notes: tuple[str, ...] = (),
 ) -> Subject:
-    references = {FIRST: first, MINILM: minilm}
+    references = {FIRST, MINILM, ORACLE}
     given = {name: parts for name, parts in {FIRST: first, **runs, MINILM: minilm}.items() if parts}
     systems = [
         read_system(pool, parts, cost=NOTHING if name == FIRST else None, reference=name in references)
         for name, parts in given.items()
     ]
     entrants = tuple(_entrant(pool, name, parts, (seeds or {}).get(name)) for name, parts in given.items())
-    systems += [oracle(pool, first, wishes.depth)] if first else []
+    systems += [oracle(pool, first, wishes.depth)] if first and ORACLE not in given else []
     design = Design(wishes.baseline or systems[0].name, resamples=wishes.resamples, seed=wishes.seed)
     return Subject(
         name,

@@ -145,3 +145,37 @@ def test_an_experiment_s_folder_is_enough(cli, experiment, tmp_path):
     assert part["document"]["systems"][1]["cost"]["calls"] == 1
     assert [len(query["systems"]["full list"][0]["calls"]) for query in queries.values()] == [1] * 8
     assert all(doc["text"] for query in queries.values() for doc in query["docs"])
+
+
+def test_what_robustness_wrote_becomes_a_section(cli, experiment, tmp_path):
+    interval = {"mean": 0.5, "low": 0.4, "high": 0.6}
+    orders = [{"name": "bm25", "quality": interval}, {"name": "bm25 reversed", "quality": None}]
+    pairs = [{"first": "bm25", "second": "bm25 reversed", "tau": {**interval, "mean": 0.25}, "overlap": 0.6}]
+    result = {"dataset": "sample", "system": "full list", "seed": 7, "settings": {"measure": "nDCG@10"},
+              "orders": orders, "pairs": pairs, "same": {"mean_range": {**interval, "mean": 0.2}}}  # fmt: skip
+    file = tmp_path / "robustness.json"
+    for dataset, status in (("sample", 0), ("other", 1)):
+        file.write_text(json.dumps({"version": 1, "results": [{**result, "dataset": dataset}]}))
+        found, _, err = cli("report", experiment, "--robustness", file, "-o", tmp_path / "page.html")
+        assert found == status, err
+    assert "is of the dataset other, which is not among sample" in err
+    (robust,) = data_of(tmp_path / "page.html")[0]["parts"][0]["robust"]
+    assert (robust["system"], robust["measure"], robust["spread"]) == ("full list, seed 7", "nDCG@10", 0.2)
+    assert robust["quality"] == [{"order": "bm25", **interval}]
+    assert robust["pairs"] == [{"first": "bm25", "second": "bm25 reversed", "tau": 0.25, "overlap": 0.6}]
+    for text in ("{}", "[]", '{"version": 1, "results": [{}]}', '{"version": 2}'):
+        file.write_text(text)
+        status, _, err = cli("report", experiment, "--robustness", file, "-o", tmp_path / "page.html")
+        assert (status, "robustness.json is" in err) == (1, True), err
+
+
+def test_an_experiment_s_minilm_and_oracle_are_for_orientation(cli, experiment, tmp_path):
+    folder = experiment / "references/sample"
+    folder.mkdir(parents=True)
+    for depth in (5, 20):
+        shutil.copy(sample("run.txt"), folder / f"bm25.minilm.{depth}.txt")
+    assert cli("report", experiment, "-o", tmp_path / "page.html")[0] == 0
+    systems = data_of(tmp_path / "page.html")[0]["parts"][0]["document"]["systems"]
+    assert [(each["name"], each["reference"]) for each in systems] == [
+        ("first stage", True), ("full list", False), ("MiniLM", True), ("oracle", True)
+    ]  # fmt: skip
