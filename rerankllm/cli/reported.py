@@ -29,7 +29,7 @@ from rerankllm.evaluation.measures import parse_measures
 from rerankllm.evaluation.report import usual_axis
 from rerankllm.evaluation.systems import Pool
 from rerankllm.experiments.folder import Cell, Manifest, read_manifest, safe
-from rerankllm.formats import beir
+from rerankllm.formats import beir, trec
 from rerankllm.provenance import read
 from rerankllm.reports.subject import Attempt, Entrant, Key, Subject
 
@@ -140,7 +140,9 @@ def _of_stage(folder: Path, manifest: Manifest, dataset: str, stage: str, wishes
     )
     pool = Pool({dataset: read_judgements(folder / has.qrels)}, parse_measures(wishes.measures), wishes.relevant_from)
     tell_levels(pool, asked=wishes.relevant_from is not None)
-    minilm = [Given(MINILM, dataset, (path,)) for path in _minilm(folder, dataset, stage)]
+    minilm = [
+        Given(MINILM, dataset, (path,)) for path in _minilm(folder, dataset, stage, folder / has.first_stages[stage])
+    ]
     first, queries, corpus = (
         [Given(name, dataset, (folder / path,))]
         for name, path in ((FIRST, has.first_stages[stage]), ("queries", has.queries), ("corpus", has.corpus))
@@ -150,10 +152,12 @@ def _of_stage(folder: Path, manifest: Manifest, dataset: str, stage: str, wishes
     )  # fmt: skip
 
 
-def _minilm(folder: Path, dataset: str, stage: str) -> list[Path]:
-    """MiniLM's run of these candidates, the deepest, where the experiment made it for its table."""
+def _minilm(folder: Path, dataset: str, stage: str, first: Path) -> list[Path]:
+    """MiniLM's run of these candidates, the deepest, where the experiment made one for its table and finished it."""
+    wanted = trec.read_run(first).keys()
     found = (folder / "references" / safe(dataset)).glob(f"{safe(stage)}.minilm.*.txt")
-    return sorted(found, key=lambda path: int(path.stem.rpartition(".")[2]))[-1:]
+    whole = [path for path in found if trec.read_run(path).keys() >= wanted]
+    return sorted(whole, key=lambda path: int(path.stem.rpartition(".")[2]))[-1:]
 
 
 def _subject(  # noqa: PLR0917

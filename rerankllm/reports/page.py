@@ -10,7 +10,7 @@ from typing import Any
 
 from rerankllm.reports.content import Content
 
-SCRIPTS = ("dom.js", "state.js", "summary.js", "pareto.js", "deltas.js", "pairs.js", "consistency.js", "rankings.js",
+SCRIPTS = ("dom.js", "state.js", "summary.js", "pareto.js", "deltas.js", "pairs.js", "consistency.js", "browser.js", "rankings.js",
            "calls.js", "main.js")  # fmt: skip
 """In the order they are read; all share one scope."""
 _SIZE = "\ue000size\ue001"

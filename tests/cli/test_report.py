@@ -174,8 +174,10 @@ def test_an_experiment_s_minilm_and_oracle_are_for_orientation(cli, experiment, 
     folder.mkdir(parents=True)
     for depth in (5, 20):
         shutil.copy(sample("run.txt"), folder / f"bm25.minilm.{depth}.txt")
+    (folder / "bm25.minilm.50.txt").write_text("q1 Q0 d001 1 1.0 cut\n")
     assert cli("report", experiment, "-o", tmp_path / "page.html")[0] == 0
     systems = data_of(tmp_path / "page.html")[0]["parts"][0]["document"]["systems"]
     assert [(each["name"], each["reference"]) for each in systems] == [
         ("first stage", True), ("full list", False), ("MiniLM", True), ("oracle", True)
     ]  # fmt: skip
+    assert systems[2]["answered"] == 8

@@ -7,15 +7,21 @@ const systems = () => part().document.systems;
 const system = (name) => systems().find((each) => each.name === name);
 const entrant = (name) => part().entrants.find((each) => each.name === name);
 const meanOf = (name) => system(name).means[state.measure];
-const difference = (name) => part().document.differences.find((each) => each.system === name && each.measure === state.measure);
+const difference = (name) =>
+  part().document.differences.find((each) => each.system === name && each.measure === state.measure);
 const pairOf = (one, other) => {
-  const found = part().pairs[state.measure].find((each) => [each.one, each.other].includes(one) && [each.one, each.other].includes(other));
+  const found = part().pairs[state.measure].find(
+    (each) => [each.one, each.other].includes(one) && [each.one, each.other].includes(other),
+  );
   if (!found || found.one === one) return found;
   const [wins, ties, losses] = found.record;
   return { ...found, one, other, mean: -found.mean, low: -found.high, high: -found.low, record: [losses, ties, wins] };
 };
 /** Names of systems with rankings, the best first. */
-const ranked = () => part().entrants.map((each) => each.name).sort((a, b) => meanOf(b).mean - meanOf(a).mean);
+const ranked = () =>
+  part()
+    .entrants.map((each) => each.name)
+    .sort((a, b) => meanOf(b).mean - meanOf(a).mean);
 /** The best that is no reference, or the best. */
 const leader = () => ranked().find((name) => !system(name).reference) || ranked()[0];
 const title = (query) => (query.text === null ? `query ${query.id}` : query.text);
