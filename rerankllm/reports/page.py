@@ -10,8 +10,8 @@ from typing import Any
 
 from rerankllm.reports.content import Content
 
-SCRIPTS = ("dom.js", "state.js", "summary.js", "pareto.js", "deltas.js", "pairs.js", "consistency.js", "browser.js", "rankings.js",
-           "calls.js", "main.js")  # fmt: skip
+SCRIPTS = ("dom.js", "state.js", "summary.js", "pareto.js", "deltas.js", "pairs.js", "consistency.js", "browser.js",
+           "rankings.js", "calls.js", "main.js")  # fmt: skip
 """In the order they are read; all share one scope."""
 _SIZE = "\ue000size\ue001"
 _ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029\x7f"}

@@ -93,7 +93,7 @@ function callsList(data, filter, doc) {
               el(
                 "tr",
                 {},
-                ["call", "step", "asked to", "answer", "read as", "tokens"].map((each, i) =>
+                ["call", "step", "asked to", "answer, by place in the prompt", "read as", "tokens"].map((each, i) =>
                   el("th", { scope: "col", class: [0, 1, 5].includes(i) ? "n" : null }, each),
                 ),
               ),
@@ -154,26 +154,26 @@ function callRow(data, call) {
   return row;
 }
 
-/** The label a document has in a list: its place, from 1. */
+/** A document's place in the prompt, from 1; templates label them as they like. */
 const label = (call, doc) => call.docs.indexOf(doc) + 1;
 function brief(data, call) {
   const answer = call.answer;
   if (!answer) return call.reason || (call.said ? call.said.slice(0, 120) : UNKNOWN);
   if (answer.groups)
     return (
-      answer.groups.map((group) => group.map((doc) => `[${label(call, doc)}]`).join(" = ")).join(" > ") +
-      (answer.omitted.length ? `, omitted ${answer.omitted.map((doc) => `[${label(call, doc)}]`).join(" ")}` : "")
+      answer.groups.map((group) => group.map((doc) => label(call, doc)).join(" = ")).join(" > ") +
+      (answer.omitted.length ? `, omitted ${answer.omitted.map((doc) => label(call, doc)).join(" ")}` : "")
     );
-  if (answer.chosen) return answer.chosen.map((doc) => `[${label(call, doc)}] ${data.docs[doc].id}`).join(", ");
+  if (answer.chosen) return answer.chosen.map((doc) => `${data.docs[doc].id}, shown at place ${label(call, doc)}`).join("; ");
   if (answer.p !== undefined)
-    return answer.p === 0.5 ? "a tie" : `[${answer.p > 0.5 ? 1 : 2}] wins (p first ${short(answer.p)})`;
+    return answer.p === 0.5 ? "a tie" : `the ${answer.p > 0.5 ? "first" : "second"} wins (p of the first ${short(answer.p)})`;
   if (answer.vectors !== undefined) return plural(answer.vectors, "vector");
   return typeof answer.value === "number" ? fixed(answer.value, 4) : JSON.stringify(answer.value).slice(0, 160);
 }
 
 function exchange(data, call) {
   const named = (doc) => [
-    el("span", { class: "label" }, `[${label(call, doc)}]`),
+    el("span", { class: "label" }, `at ${label(call, doc)}`),
     el("bdi", {}, data.docs[doc].id),
     data.docs[doc].grade === null ? null : el("span", { class: "soft" }, ` grade ${data.docs[doc].grade}`),
   ];
@@ -227,7 +227,7 @@ function exchange(data, call) {
           )
         : null,
       order
-        ? [list("Read as, best first", order.flat(), "ol"), list("Omitted", call.answer.omitted, "ul")]
+        ? [list("Read as, best first; shown at", order.flat(), "ol"), list("Omitted", call.answer.omitted, "ul")]
         : [
             el("h4", {}, "Read as"),
             el("p", {}, brief(data, call)),
