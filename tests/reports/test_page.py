@@ -90,12 +90,10 @@ class Opened:
         self.page.wait_for_selector("#browser .query-head, #browser > div > p")
 
     def choose(self, name, value):
-        """Chooses in the browser of queries, and waits until it is drawn."""
+        """Chooses in the browser of queries, and waits until it is drawn anew."""
+        self.page.evaluate("document.querySelector('#browser .controls').id = 'old'")
         self.page.locator(f"#browser select[data-name={name}]").select_option(value)
-        self.page.wait_for_function(
-            "([name, value]) => document.querySelector(`#browser select[data-name=${name}]`).value === value",
-            arg=[name, value],
-        )
+        self.page.locator("#old").wait_for(state="detached")
 
     def widest(self):
         return self.page.evaluate("document.documentElement.scrollWidth")
@@ -174,7 +172,7 @@ def test_by_keyboard_alone_a_query_and_a_call_open(opened, report):
     page.keyboard.press("ArrowRight")
     name = page.evaluate("document.activeElement.getAttribute('aria-label')")
     page.keyboard.press("Enter")
-    page.wait_for_function("document.activeElement.matches('#browser h3')")
+    page.locator("#browser .query-head h3:focus").wait_for()
     assert name.startswith(page.locator("#browser h3").first.text_content())
     walk(".doc")
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
@@ -196,7 +194,7 @@ def test_every_query_of_every_system_opens(opened, report):
         found.choose("after", entrant["name"])
         for i, query in enumerate(data["parts"][0]["queries"]):
             found.choose("place", str(i))
-            page.wait_for_function("(t) => document.querySelector('#browser h3').textContent === t", arg=query["text"])
+            assert page.locator("#browser h3").first.text_content() == query["text"]
             assert page.locator(".after .doc").count() == 20
             least, most = {"first stage": (0, 0), "lists": (4, 4), "pairs": (8, 30), "seeds": (1, 1)}[entrant["name"]]
             assert least <= page.locator("#calls tbody tr").count() <= most

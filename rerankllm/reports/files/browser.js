@@ -39,6 +39,10 @@ async function drawBrowser(focus) {
     fill(target, el("p", {}, "No query was put into this page (--queries-shown 0)."));
     return;
   }
+  if (typeof DecompressionStream === "undefined") {
+    fill(target, el("p", {}, "This browser is too old to unpack the queries; one of 2023 or later can."));
+    return;
+  }
   settle();
   const { place } = browse,
     query = part().queries[place],

@@ -164,9 +164,12 @@ function brief(data, call) {
       answer.groups.map((group) => group.map((doc) => label(call, doc)).join(" = ")).join(" > ") +
       (answer.omitted.length ? `, omitted ${answer.omitted.map((doc) => label(call, doc)).join(" ")}` : "")
     );
-  if (answer.chosen) return answer.chosen.map((doc) => `${data.docs[doc].id}, shown at place ${label(call, doc)}`).join("; ");
+  if (answer.chosen)
+    return answer.chosen.map((doc) => `${data.docs[doc].id}, shown at place ${label(call, doc)}`).join("; ");
   if (answer.p !== undefined)
-    return answer.p === 0.5 ? "a tie" : `the ${answer.p > 0.5 ? "first" : "second"} wins (p of the first ${short(answer.p)})`;
+    return answer.p === 0.5
+      ? "a tie"
+      : `the ${answer.p > 0.5 ? "first" : "second"} wins (p of the first ${short(answer.p)})`;
   if (answer.vectors !== undefined) return plural(answer.vectors, "vector");
   return typeof answer.value === "number" ? fixed(answer.value, 4) : JSON.stringify(answer.value).slice(0, 160);
 }
