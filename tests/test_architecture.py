@@ -65,6 +65,7 @@ LAYERS = {
     "parity": BASICS | {"backends.base", "elicitation", "panel", "registry"},
     "runs": {"calibration", "data", "drivers.events", "errors"},
     "diagnose": BASICS | {"calibration", "drivers.events", "reranker", "spec"},
+    "reports": {"calibration", "data", "errors", "evaluation", "journal", "judgements", "trace"},
     "profiles": BASICS | {"export", "formats", "journal", "registry", "spec", "strategies"},
     "fusion": {"aggregation", "errors", "formats", "spec"},
     "reranker": BASICS
@@ -108,7 +109,7 @@ LAYERS = {
         "provenance",
         "registry",
     }
-    | {"profiles", "reranker", "sample", "spec", "trace"},
+    | {"experiments", "profiles", "reports", "reranker", "sample", "spec", "trace"},
 }
 
 

@@ -5,6 +5,8 @@ import sys
 import zipfile
 from pathlib import Path
 
+from rerankllm.reports.page import SCRIPTS
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -19,6 +21,9 @@ def test_the_wheel_carries_prompts_sample_and_types(tmp_path):
         archive.extractall(tmp_path / "installed")
         names = archive.namelist()
     assert {"rerankllm/py.typed", "rerankllm/backends/openai/models.yaml"} <= set(names)
+    files = {f"rerankllm/reports/files/{path.name}" for path in (ROOT / "rerankllm/reports/files").iterdir()}
+    assert files <= set(names)
+    assert len(files) == len(SCRIPTS) + 2
     assert not [name for name in names if name.startswith(("tests/", "eval/", "prompts/"))]
     code = (
         "import rerankllm; from rerankllm.elicitation.templates import load, names; from rerankllm.sample import path;"

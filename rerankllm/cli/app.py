@@ -19,6 +19,7 @@ from rerankllm.cli import (
     parity,
     plan,
     rank,
+    report,
     rerank,
     resume,
     retrieve,
@@ -60,6 +61,7 @@ app.command("eval", epilog=evaluate.EXAMPLES)(evaluate.command)
 app.command("calibrate", epilog=calibrate.EXAMPLES)(calibrate.command)
 app.command("compare", epilog=compare.EXAMPLES)(compare.command)
 app.command("robustness", epilog=robustness.EXAMPLES)(robustness.command)
+app.command("report", epilog=report.EXAMPLES)(report.command)
 app.command("judge-profile", epilog=judge_profile.EXAMPLES)(judge_profile.command)
 app.command("experiment", epilog=experiment.EXAMPLES)(experiment.command)
 app.command("retrieve", epilog=retrieve.EXAMPLES)(retrieve.command)

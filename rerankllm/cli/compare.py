@@ -112,7 +112,7 @@ def command(
     check_paths({f"--run {g.name}": path for g in given for path in g.files}, {"--per-query": per_query})
     collections = read_collections(qrels)
     pool = Pool(collections, parse_measures(measure or DEFAULT_MEASURES), relevant_from)
-    _tell_levels(pool, asked=relevant_from is not None)
+    tell_levels(pool, asked=relevant_from is not None)
     systems = _systems(pool, given, first_stage or [], minilm or [], queries=queries, corpus=corpus, depth=depth)
     design = Design(
         baseline or systems[0].name, tuple(family or ()), correction, margin, resamples, seed, resample_runs
@@ -139,15 +139,20 @@ def _systems(
     depth: int,
 ) -> "list[System]":
     """First stage, runs, MiniLM and oracle: those that can be had; says which cannot, and why."""
-    from rerankllm.cli.contestants import FIRST, MINILM, minilm, oracle, parse_reference, read_system  # noqa: PLC0415
+    from rerankllm.cli.contestants import (  # noqa: PLC0415
+        FIRST,
+        MINILM,
+        by_name,
+        minilm,
+        oracle,
+        parse_reference,
+        read_system,
+    )
     from rerankllm.evaluation.cost import NOTHING  # noqa: PLC0415
 
     first = [parse_reference(FIRST, option) for option in first_stage]
     found = [read_system(pool, first, cost=NOTHING, reference=True)] if first else []
-    by_name: dict[str, list[Given]] = {}
-    for each in given:
-        by_name.setdefault(each.name, []).append(each)
-    found += [read_system(pool, parts) for parts in by_name.values()]
+    found += [read_system(pool, parts) for parts in by_name(given).values()]
     if minilm_runs:
         found.append(read_system(pool, [parse_reference(MINILM, o) for o in minilm_runs], reference=True))
     elif first and queries is not None and corpus is not None:
@@ -162,7 +167,8 @@ def _systems(
     return found
 
 
-def _tell_levels(pool: "Pool", *, asked: bool) -> None:
+def tell_levels(pool: "Pool", *, asked: bool) -> None:
+    """Says on stderr what binary measures count as relevant, where that is not every grade above 0."""
     for name, level in pool.levels.items():
         if level > 1:
             why = "as asked" if asked else "the scale of TREC-DL; --relevant-from 1 for any"

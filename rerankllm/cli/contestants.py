@@ -65,6 +65,16 @@ def read_system(pool: Pool, given: Sequence[Given], *, cost: Cost | None = None,
     Raises:
         InputError: A file cannot be read, a collection is unknown, or a query could be of several collections.
     """
+    files = [path for each in given for path in each.files]
+    return pool.system(given[0].name, read_runs(pool, given), cost=cost or cost_beside(files), reference=reference)
+
+
+def read_runs(pool: Pool, given: Sequence[Given]) -> list[dict[str, dict[str, list[str]]]]:
+    """The rankings of one system by seed, collection and query.
+
+    Raises:
+        InputError: As `read_system`.
+    """
     name = given[0].name
     counts = {len(each.files) for each in given}
     if len(counts) > 1:
@@ -76,8 +86,15 @@ def read_system(pool: Pool, given: Sequence[Given], *, cost: Cost | None = None,
                 if run.setdefault(collection, {}).keys() & orders.keys():
                     raise InputError(f"{name} has several rankings of the same queries of {collection}; {path} is one")
                 run[collection].update(orders)
-    files = [path for each in given for path in each.files]
-    return pool.system(name, runs, cost=cost or cost_beside(files), reference=reference)
+    return runs
+
+
+def by_name(given: Sequence[Given]) -> dict[str, list[Given]]:
+    """What was given, together where it has one name, in the order given."""
+    found: dict[str, list[Given]] = {}
+    for each in given:
+        found.setdefault(each.name, []).append(each)
+    return found
 
 
 def oracle(pool: Pool, first: Sequence[Given], depth: int) -> System:

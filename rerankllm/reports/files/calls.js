@@ -1,0 +1,247 @@
+// What the model was asked and answered for a query.
+const PAGE = 50;
+const KINDS_ASKED = {
+  Score: "score",
+  Compare: "compare",
+  Select: "select",
+  Permute: "order",
+  Grade: "grade",
+  Write: "write criteria",
+  Assess: "assess",
+  Embed: "embed",
+  Prior: "labels alone",
+};
+
+function callsOf(data) {
+  return el("div", { id: "calls" }, callsList(data, "all", null));
+}
+function showCalls(data, doc) {
+  fill(document.getElementById("calls"), callsList(data, "all", doc));
+  document.querySelector("#calls h3").focus();
+}
+
+function callsList(data, filter, doc) {
+  const run = data.systems[browse.after][browse.afterRun],
+    name = browse.after;
+  const head = (text) => [
+    el("h3", { tabindex: "-1", class: "below" }, `What ${name} asked and was answered`),
+    el("p", { class: "soft" }, text),
+  ];
+  if (run.made === null)
+    return el("div", {}, head(system(name).reference ? "It asks no model." : "No journal lies beside this run."));
+  if (!run.made) return el("div", {}, head("The journal holds no call for this query."));
+  if (!run.calls.length)
+    return el(
+      "div",
+      {},
+      head(
+        `${plural(run.made, "call")}; ${DATA.calls === "none" ? "none was put into this page (--calls none)" : "none had to be repaired or failed, and only such were put into this page (--calls failed)"}.`,
+      ),
+    );
+  const wanted = run.calls.filter(
+    (call) => (filter === "all" || call.status !== "parsed") && (doc === null || (call.docs || []).includes(doc)),
+  );
+  const again = (nextFilter, nextDoc) => {
+    const box = document.getElementById("calls");
+    fill(box, callsList(data, nextFilter, nextDoc));
+    box.querySelector("select").focus();
+  };
+  const body = el("tbody", {}),
+    more = el("button", { type: "button", class: "below", onclick: () => add() });
+  let shown = 0;
+  function add() {
+    for (const call of wanted.slice(shown, shown + PAGE)) body.append(callRow(data, call));
+    shown = Math.min(wanted.length, shown + PAGE);
+    more.hidden = shown >= wanted.length;
+    fill(more, `Show ${Math.min(PAGE, wanted.length - shown)} more of ${wanted.length}`);
+  }
+  add();
+  const left = run.made > run.calls.length ? ` ${run.calls.length} of them are in this page.` : "";
+  return el(
+    "div",
+    {},
+    head(`${plural(run.made, "call")} for this query.${left} Each opens to what was sent and what came back.`),
+    el(
+      "div",
+      { class: "controls" },
+      choice(
+        "Answers",
+        [
+          ["all", "all"],
+          ["bad", "repaired, failed or lost"],
+        ],
+        filter,
+        (value) => again(value, doc),
+      ),
+      doc === null
+        ? null
+        : el(
+            "button",
+            { type: "button", onclick: () => again(filter, null) },
+            `Only those that show ${data.docs[doc].id}: clear`,
+          ),
+    ),
+    wanted.length
+      ? scroll(
+          "Calls",
+          el(
+            "table",
+            { class: "calls" },
+            el(
+              "thead",
+              {},
+              el(
+                "tr",
+                {},
+                ["call", "step", "asked to", "answer, by place in the prompt", "read as", "tokens"].map((each, i) =>
+                  el("th", { scope: "col", class: [0, 1, 5].includes(i) ? "n" : null }, each),
+                ),
+              ),
+            ),
+            body,
+          ),
+        )
+      : el("p", {}, "No such call."),
+    more,
+  );
+}
+
+function callRow(data, call) {
+  const shown = call.docs ? call.docs.length : 0;
+  const button = el(
+    "button",
+    {
+      type: "button",
+      class: "plain",
+      "aria-expanded": "false",
+      "aria-label": `call ${call.n}`,
+      onclick: () => {
+        const open = button.getAttribute("aria-expanded") === "true";
+        button.setAttribute("aria-expanded", String(!open));
+        if (open) row.nextElementSibling.remove();
+        else row.after(el("tr", { class: "call-detail" }, el("td", { colspan: 6 }, exchange(data, call))));
+      },
+    },
+    call.n,
+  );
+  const row = el(
+    "tr",
+    {},
+    el("td", { class: "n" }, button),
+    el("td", { class: "n" }, call.step + 1),
+    el("td", {}, `${KINDS_ASKED[call.kind] || call.kind}${shown ? ` ${shown}` : ""}`),
+    el("td", { class: "answer" }, el("div", { class: "clamp" }, brief(data, call))),
+    el(
+      "td",
+      {},
+      el("span", { class: `status ${call.status}` }, call.status),
+      call.repairs
+        ? el(
+            "span",
+            { class: "soft" },
+            ` ${Object.entries(call.repairs)
+              .map(([name, count]) => `${name} ${count}`)
+              .join(", ")}`,
+          )
+        : null,
+    ),
+    el(
+      "td",
+      { class: "n" },
+      call.tokens ? `${call.tokens[0].toLocaleString("en")} + ${call.tokens[1].toLocaleString("en")}` : UNKNOWN,
+    ),
+  );
+  return row;
+}
+
+/** A document's place in the prompt, from 1; templates label them as they like. */
+const label = (call, doc) => call.docs.indexOf(doc) + 1;
+function brief(data, call) {
+  const answer = call.answer;
+  if (!answer) return call.reason || (call.said ? call.said.slice(0, 120) : UNKNOWN);
+  if (answer.groups)
+    return (
+      answer.groups.map((group) => group.map((doc) => label(call, doc)).join(" = ")).join(" > ") +
+      (answer.omitted.length ? `, omitted ${answer.omitted.map((doc) => label(call, doc)).join(" ")}` : "")
+    );
+  if (answer.chosen)
+    return answer.chosen.map((doc) => `${data.docs[doc].id}, shown at place ${label(call, doc)}`).join("; ");
+  if (answer.p !== undefined)
+    return answer.p === 0.5
+      ? "a tie"
+      : `the ${answer.p > 0.5 ? "first" : "second"} wins (p of the first ${short(answer.p)})`;
+  if (answer.vectors !== undefined) return plural(answer.vectors, "vector");
+  return typeof answer.value === "number" ? fixed(answer.value, 4) : JSON.stringify(answer.value).slice(0, 160);
+}
+
+function exchange(data, call) {
+  const named = (doc) => [
+    el("span", { class: "label" }, `at ${label(call, doc)}`),
+    el("bdi", {}, data.docs[doc].id),
+    data.docs[doc].grade === null ? null : el("span", { class: "soft" }, ` grade ${data.docs[doc].grade}`),
+  ];
+  const list = (name, docs, tag) =>
+    docs.length
+      ? [
+          el("h4", {}, name),
+          el(
+            tag,
+            { class: "reading number" },
+            docs.map((doc) => el("li", {}, named(doc))),
+          ),
+        ]
+      : null;
+  const order = call.answer && call.answer.groups;
+  return el(
+    "div",
+    { class: "exchange" },
+    el(
+      "div",
+      {},
+      el("h4", {}, "Asked"),
+      call.prompt
+        ? el(
+            "pre",
+            { class: "prompt", tabindex: "0", "aria-label": "Prompt" },
+            call.prompt.map((piece) => (typeof piece === "string" ? piece : fromDocument(data, piece))),
+          )
+        : el(
+            "p",
+            { class: "soft" },
+            call.status === "lost"
+              ? "The call failed, so its prompt was not kept."
+              : "An identical call elsewhere was answered already, and is kept there.",
+          ),
+    ),
+    el(
+      "div",
+      {},
+      el("h4", {}, "Answered"),
+      call.reasoning
+        ? el("details", {}, el("summary", {}, "Its reasoning"), el("pre", { tabindex: "0" }, call.reasoning))
+        : null,
+      call.said ? el("pre", { class: "said", tabindex: "0", "aria-label": "Answer" }, call.said) : null,
+      call.logprobs
+        ? el(
+            "details",
+            {},
+            el("summary", {}, "Log-probabilities"),
+            el("pre", { tabindex: "0" }, JSON.stringify(call.logprobs)),
+          )
+        : null,
+      order
+        ? [list("Read as, best first; shown at", order.flat(), "ol"), list("Omitted", call.answer.omitted, "ul")]
+        : [
+            el("h4", {}, "Read as"),
+            el("p", {}, brief(data, call)),
+            list("Shown, in this order", call.docs || [], "ul"),
+          ],
+      el("p", { class: "soft" }, `${call.model}, step ${call.step + 1}${call.usd ? `, $${amount(call.usd)}` : ""}`),
+    ),
+  );
+}
+/** The beginning of a document as the prompt has it: so many characters, which JavaScript counts otherwise. */
+function fromDocument(data, [doc, length]) {
+  const { id, text } = data.docs[doc];
+  return el("span", { class: "from", dir: "auto", title: id }, Array.from(text).slice(0, length).join(""));
+}

@@ -1,0 +1,73 @@
+// Everything, put together.
+function drawAll() {
+  if (!measures().includes(state.measure)) state.measure = measures()[0];
+  drawSummary();
+  drawCost();
+  drawDeltas();
+  drawPairs();
+  drawConsistency();
+  drawRobust();
+  drawBrowser();
+  const lines = [...part().document.notes, ...part().notes];
+  fill(
+    room("notes"),
+    el(
+      "ul",
+      { class: "notes" },
+      lines.map((line) => el("li", {}, line)),
+    ),
+  );
+}
+
+function drawTools() {
+  const tools = document.getElementById("tools"),
+    themes = ["auto", "light", "dark"];
+  let theme = 0;
+  const button = el(
+    "button",
+    {
+      type: "button",
+      onclick: () => {
+        theme = (theme + 1) % themes.length;
+        if (theme) document.documentElement.setAttribute("data-theme", themes[theme]);
+        else document.documentElement.removeAttribute("data-theme");
+        fill(button, `Theme: ${themes[theme]}`);
+      },
+    },
+    "Theme: auto",
+  );
+  const again = (change) => (value) => {
+    change(value);
+    Object.assign(browse, { place: null });
+    drawTools();
+    drawAll();
+  };
+  fill(
+    tools,
+    DATA.parts.length > 1
+      ? choice(
+          "Collection",
+          DATA.parts.map((each, i) => [i, each.name]),
+          state.part,
+          again((value) => {
+            state.part = Number(value);
+            state.axis = null;
+          }),
+        )
+      : null,
+    measures().length > 1
+      ? choice(
+          "Measure",
+          measures().map((name) => [name, name]),
+          state.measure,
+          again((value) => {
+            state.measure = value;
+          }),
+        )
+      : null,
+    button,
+  );
+}
+
+drawAll();
+drawTools();

@@ -1,0 +1,140 @@
+"""One query of a report: its documents once, every ranking and every call by their numbers."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rerankllm.reports.calls import Call
+from rerankllm.reports.subject import Calls, Key, Subject
+
+MARK = 24
+"""Characters of a document's beginning that it is found by in a prompt; a shorter one is left where it is."""
+
+Heard = Mapping[tuple[str, int], Mapping[Key, Sequence[Call]]]
+"""Calls by system, number of the run, and query."""
+
+
+class _Numbers:
+    """Documents of one query, numbered as they are met."""
+
+    def __init__(self) -> None:
+        self.of: dict[str, int] = {}
+
+    def __call__(self, doc_id: str) -> int:
+        return self.of.setdefault(doc_id, len(self.of))
+
+
+def query_data(subject: Subject, key: Key, heard: Heard, calls: Calls) -> dict[str, Any]:
+    """All that the browser shows of a query, ready for JSON.
+
+    Args:
+        subject: Where it is from.
+        key: Which query.
+        heard: The calls that the journals hold.
+        calls: Which of them to put in.
+    """
+    collection, query_id = key
+    texts = {doc_id: doc.content for doc_id, doc in subject.documents.get(collection, {}).items()}
+    number = _Numbers()
+    systems = {
+        entrant.name: [
+            _run(
+                run.orders.get(collection, {}).get(query_id), _known(heard, entrant.name, i, key), number, texts, calls
+            )
+            for i, run in enumerate(entrant.runs)
+        ]
+        for entrant in subject.entrants
+    }
+    grades = subject.comparison.pool.qrels[collection][query_id]
+    found = [{"id": doc_id, "grade": grades.get(doc_id), "text": texts.get(doc_id)} for doc_id in number.of]
+    missed = [(grade, doc_id) for doc_id, grade in grades.items() if grade > 0 and doc_id not in number.of]
+    return {"docs": found, "systems": systems, "missed": len(missed)}
+
+
+def _known(heard: Heard, name: str, run: int, key: Key) -> Sequence[Call] | None:
+    """The calls of a run for a query; None where it has no journal."""
+    by_query = heard.get((name, run))
+    return None if by_query is None else by_query.get(key, ())
+
+
+def _run(
+    order: Sequence[str] | None, known: Sequence[Call] | None, number: _Numbers, texts: Mapping[str, str], calls: Calls
+) -> dict[str, Any]:
+    return {
+        "order": None if order is None else [number(doc_id) for doc_id in order],
+        "made": None if known is None else len(known),
+        "calls": [_call(at, call, number, texts) for at, call in enumerate(known or ()) if _wanted(call, calls)],
+    }
+
+
+def _wanted(call: Call, calls: Calls) -> bool:
+    return calls == "all" or (calls == "failed" and call.status != "parsed")
+
+
+def _call(at: int, call: Call, number: _Numbers, texts: Mapping[str, str]) -> dict[str, Any]:
+    outcome = call.outcome or {}
+    fields = {
+        "n": at + 1,
+        "step": call.step,
+        "kind": call.kind,
+        "model": call.model,
+        "status": call.status,
+        "repairs": dict(call.repairs),
+        "docs": [number(doc_id) for doc_id in call.docs],
+        "answer": _answer(call, number),
+        "reason": call.reason,
+        "prompt": None if call.prompt is None else parts(call, number, texts),
+        "said": outcome.get("text") or None,
+        "reasoning": outcome.get("reasoning") or None,
+        "logprobs": outcome.get("logprobs") or None,
+        "tokens": list(call.tokens) if any(call.tokens) else None,
+        "usd": call.cost_usd,
+    }
+    return {name: value for name, value in fields.items() if value not in (None, {}, [])}
+
+
+def _answer(call: Call, number: _Numbers) -> Any:
+    """The answer with documents by number: groups and omitted, chosen, p, or value as JSON."""
+    answer = call.answer
+    if answer is None:
+        return None
+    if call.kind == "Permute":
+        groups = [[number(doc_id) for doc_id in group] for group in answer["groups"]]
+        return {"groups": groups, "omitted": [number(doc_id) for doc_id in answer["omitted"]]}
+    if call.kind == "Select":
+        return {"chosen": [number(doc_id) for doc_id in answer]}
+    if call.kind == "Embed":
+        return {"vectors": len(answer)}
+    if isinstance(answer, float) and not math.isfinite(answer):
+        return None
+    return {"p" if call.kind == "Compare" else "value": answer}
+
+
+def parts(call: Call, number: _Numbers, texts: Mapping[str, str]) -> list[Any]:
+    """The prompt in pieces: its own words, and, for the beginning of a document, [its number, how many characters]."""
+    prompt = call.prompt or ""
+    found: list[Any] = []
+    at = 0
+    for doc_id in call.docs:
+        text = texts.get(doc_id, "")
+        start = prompt.find(text[:MARK], at) if len(text) >= MARK else -1
+        if start < 0:
+            continue
+        length = _shared(prompt, start, text)
+        found += [prompt[at:start], [number(doc_id), length]]
+        at = start + length
+    return [piece for piece in [*found, prompt[at:]] if piece]
+
+
+def _shared(prompt: str, start: int, text: str) -> int:
+    """How far the prompt goes on like the text."""
+    if prompt.startswith(text, start):
+        return len(text)
+    low, high = MARK, len(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if prompt.startswith(text[:middle], start):
+            low = middle
+        else:
+            high = middle - 1
+    return low

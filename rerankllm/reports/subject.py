@@ -1,0 +1,122 @@
+"""What a report is about."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from rerankllm.data import Document
+from rerankllm.evaluation.comparison import Comparison, Estimate
+from rerankllm.evaluation.systems import Orders
+
+Calls: TypeAlias = Literal["all", "failed", "none"]
+Key: TypeAlias = tuple[str, str]
+"""Collection and query id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One run of a system.
+
+    Attributes:
+        name: What tells it from the system's others, such as `seed 2`.
+        orders: Its rankings.
+        journals: Its journals with the stage that made the run, where that is recorded, by collection; None is any.
+    """
+
+    name: str
+    orders: Orders
+    journals: tuple[tuple[str | None, Path, str | None], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """A system of the comparison, with its rankings.
+
+    Attributes:
+        name: As in the comparison.
+        runs: One, or one a seed.
+    """
+
+    name: str
+    runs: tuple[Attempt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPair:
+    """How far one system's rankings from two orders of the candidates agree: Kendall's τ, and the top 10 shared."""
+
+    first: str
+    second: str
+    tau: float
+    overlap: float
+
+
+@dataclass(frozen=True, slots=True)
+class Robust:
+    """One system under several orders of its candidates.
+
+    Attributes:
+        system: Its name.
+        measure: What quality is in.
+        quality: By the order's name.
+        pairs: Every two orders.
+        spread: The mean over queries of the largest value less the smallest.
+    """
+
+    system: str
+    measure: str
+    quality: Mapping[str, Estimate]
+    pairs: tuple[OrderPair, ...]
+    spread: float
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One comparison, and what can be looked up in it.
+
+    Attributes:
+        name: What tells it from the others of a report.
+        comparison: What was found.
+        axis: The cost that quality is shown against at first, as in `rerankllm.evaluation.cost`.
+        entrants: The systems whose rankings are there, in the comparison's order.
+        before: The one whose rankings the others are shown against at first.
+        queries: Texts; one that is not there is shown by its id.
+        documents: Texts by collection and document; one that is not there cannot be read.
+        robust: Systems under several orders; none means that there is no such section.
+        notes: What else the reader should know, such as cells that did not run.
+    """
+
+    name: str
+    comparison: Comparison
+    axis: str
+    entrants: tuple[Entrant, ...]
+    before: str
+    queries: Mapping[Key, str]
+    documents: Mapping[str, Mapping[str, Document]]
+    robust: tuple[Robust, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much of the runs is put into the page.
+
+    Attributes:
+        calls: Which calls: all, those whose answers had to be repaired or could not be used, or none.
+        queries: How many queries can be browsed; those on which systems differ most.
+    """
+
+    calls: Calls = "all"
+    queries: int = 100
+
+
+def shown_queries(subject: Subject, limit: int) -> Sequence[int]:
+    """The places of the queries that can be browsed: where systems differ most on the first measure, in pool order."""
+    comparison = subject.comparison
+    measure, names = comparison.pool.names[0], {entrant.name for entrant in subject.entrants}
+    values = [system.by_query(measure) for system in comparison.systems if system.name in names]
+    count = len(comparison.pool.keys)
+    spread = [max(v[i] for v in values) - min(v[i] for v in values) for i in range(count)]
+    chosen = sorted(range(count), key=lambda i: (-spread[i], i))[:limit]
+    return sorted(chosen)

@@ -1,0 +1,183 @@
+"""`rerankllm report` over files and over an experiment's folder; what the page looks like: tests/reports."""
+
+import base64
+import json
+import re
+import shutil
+import zlib
+
+import pytest
+
+from rerankllm.experiments.folder import Cell, Dataset, Manifest, Reordered, System, write_manifest
+from rerankllm.sample import path as sample
+
+SOURCE = ["--run", sample("run.txt"), "--queries", sample("queries.tsv"), "--corpus", sample("corpus.jsonl"), "--quiet"]
+TEXTS = ["--queries", sample("queries.tsv"), "--corpus", sample("corpus.jsonl")]
+MAIN = re.compile(r'<script type="application/json" id="data">(.*?)</script>', re.DOTALL)
+QUERY = re.compile(r'<script type="application/octet-stream" id="query-([\d-]+)">(.*?)</script>', re.DOTALL)
+
+
+def data_of(page):
+    text = page.read_text(encoding="utf-8")
+    queries = {name: json.loads(zlib.decompress(base64.b64decode(packed))) for name, packed in QUERY.findall(text)}
+    return json.loads(MAIN.search(text)[1]), queries, text
+
+
+@pytest.fixture
+def run(cli, tmp_path):
+    """A run with its journal, some of whose answers had to be repaired."""
+    model = f"simulated:{sample('qrels.txt')}?world=mild&malformed=0.7"
+    status, _, err = cli("rerank", *SOURCE, "--strategy", "full", "--model", model, "--output", tmp_path / "full.txt",
+                         "--journal", tmp_path / "full.txt.journal")  # fmt: skip
+    assert status == 0, err
+    return tmp_path / "full.txt"
+
+
+@pytest.fixture
+def arguments(run):
+    return ["report", "--qrels", sample("qrels.txt"), "--first-stage", sample("run.txt"), "--run", f"full={run}"]
+
+
+def test_the_same_input_gives_the_same_bytes(cli, arguments, tmp_path):
+    pages = []
+    for name in ("one.html", "two.html"):
+        status, _, err = cli(*arguments, *TEXTS, "-o", tmp_path / name)
+        assert status == 0, err
+        pages.append((tmp_path / name).read_bytes())
+    assert pages[0] == pages[1]
+    size = re.search(r"One file of ([\d.]+) kB", pages[0].decode())[1]
+    assert float(size) == pytest.approx(len(pages[0]) / 1000, abs=1)
+    assert f"two.html ({size} kB)" in err
+
+
+def test_what_to_put_in_is_a_choice_and_said(cli, arguments, tmp_path):
+    found = {}
+    for calls in ("all", "failed", "none"):
+        assert cli(*arguments, *TEXTS, "--calls", calls, "-o", tmp_path / "page.html")[0] == 0
+        main, queries, text = data_of(tmp_path / "page.html")
+        found[calls] = [call for query in queries.values() for call in query["systems"]["full"][0]["calls"]]
+        assert ("Left out: prompts and answers" in text) == (calls != "all")
+        statuses = main["parts"][0]["consistency"]["full"]["statuses"]
+        assert sum(statuses.values()) == 8
+    assert len(found["all"]) == 8
+    assert found["failed"] == [call for call in found["all"] if call["status"] != "parsed"] != []
+    assert found["none"] == []
+
+
+def test_queries_that_cannot_be_browsed_are_counted(cli, arguments, tmp_path):
+    assert cli(*arguments, *TEXTS, "--queries-shown", 3, "-o", tmp_path / "page.html")[0] == 0
+    main, queries, text = data_of(tmp_path / "page.html")
+    part = main["parts"][0]
+    assert "5 of the 8 queries" in text
+    shown = [i for i, query in enumerate(part["queries"]) if query["shown"]]
+    assert sorted(queries) == [f"0-{i}" for i in shown]
+    gaps = [abs(a - b) for a, b in zip(*(part["values"][n]["nDCG@10"] for n in ("full", "first stage")), strict=True)]
+    assert min(gaps[i] for i in shown) >= max(gaps[i] for i in range(8) if i not in shown)
+
+
+def test_without_texts_ids_are_shown_and_it_is_said(cli, arguments, tmp_path):
+    status, _, err = cli(*arguments, "-o", tmp_path / "page.html")
+    assert status == 0
+    assert "give --queries for their texts" in err
+    assert "give --corpus for their texts" in err
+    main, queries, _ = data_of(tmp_path / "page.html")
+    assert {query["text"] for query in main["parts"][0]["queries"]} == {None}
+    assert {doc["text"] for query in queries.values() for doc in query["docs"]} == {None}
+
+
+@pytest.mark.parametrize(
+    "given, said",
+    [
+        ([], "give an experiment's folder, or --qrels and --run; found neither"),
+        (["--qrels", "q.txt"], "found --qrels"),
+        (["folder", "--run", "a.txt"], "found folder and --run"),
+        (["folder"], "folder is no experiment's folder"),
+    ],
+)
+def test_a_source_is_wanted(cli, tmp_path, given, said):
+    status, _, err = cli("report", *given, "-o", tmp_path / "page.html")
+    assert (status, said in err) == (1, True), err
+    assert not (tmp_path / "page.html").exists()
+
+
+def test_the_page_never_overwrites_a_run(cli, arguments, run):
+    before = run.read_bytes()
+    status, _, err = cli(*arguments, "-o", run)
+    assert (status, "name the same file" in err) == (1, True)
+    assert run.read_bytes() == before
+
+
+@pytest.fixture
+def experiment(cli, tmp_path, run):
+    """A folder with two systems on one first stage, one of them failed, and another order of the candidates."""
+    folder = tmp_path / "moved" / "experiment"
+    for name in ("queries.tsv", "corpus.jsonl", "qrels.txt", "run.txt"):
+        (folder / "data/sample").mkdir(parents=True, exist_ok=True)
+        shutil.copy(sample(name), folder / "data/sample" / name)
+    (folder / "runs/sample/bm25").mkdir(parents=True)
+    for part in ("", ".journal", ".summary.json", ".provenance.json"):
+        shutil.copy(f"{run}{part}", folder / f"runs/sample/bm25/full.7.txt{part}")
+    data = {
+        name: f"data/sample/{name}.{end}" for name, end in (("queries", "tsv"), ("corpus", "jsonl"), ("qrels", "txt"))
+    }
+    stages = {"bm25": "data/sample/run.txt", "bm25 reversed": "data/sample/run.txt"}
+    dataset = Dataset(**data, first_stages=stages, orders={"bm25 reversed": Reordered("bm25", "reversed")})
+    path = "runs/sample/bm25/full.7.txt"
+    cells = [
+        Cell("sample", "bm25", "full list", 7, path, f"{path}.journal", "done"),
+        Cell("sample", "bm25", "other", 0, "runs/sample/bm25/other.0.txt", None, "failed", "no such model"),
+        Cell("sample", "bm25 reversed", "full list", 7, path, None, "done"),
+    ]
+    systems = {"full list": System("full", "simulated:…"), "other": System("full", "openai:x")}
+    write_manifest(folder, Manifest({"sample": dataset}, systems, tuple(cells)))
+    return folder
+
+
+def test_an_experiment_s_folder_is_enough(cli, experiment, tmp_path):
+    status, _, err = cli("report", experiment, "-o", tmp_path / "page.html")
+    assert status == 0, err
+    main, queries, _ = data_of(tmp_path / "page.html")
+    (part,) = main["parts"]
+    assert part["name"] == "sample, bm25"
+    assert [each["name"] for each in part["entrants"]] == ["first stage", "full list"]
+    assert part["entrants"][1]["runs"] == ["seed 7"]
+    assert part["notes"] == ["other, seed 0: failed (no such model)."]
+    assert part["document"]["systems"][1]["cost"]["calls"] == 1
+    assert [len(query["systems"]["full list"][0]["calls"]) for query in queries.values()] == [1] * 8
+    assert all(doc["text"] for query in queries.values() for doc in query["docs"])
+
+
+def test_what_robustness_wrote_becomes_a_section(cli, experiment, tmp_path):
+    interval = {"mean": 0.5, "low": 0.4, "high": 0.6}
+    orders = [{"name": "bm25", "quality": interval}, {"name": "bm25 reversed", "quality": None}]
+    pairs = [{"first": "bm25", "second": "bm25 reversed", "tau": {**interval, "mean": 0.25}, "overlap": 0.6}]
+    result = {"dataset": "sample", "system": "full list", "seed": 7, "settings": {"measure": "nDCG@10"},
+              "orders": orders, "pairs": pairs, "same": {"mean_range": {**interval, "mean": 0.2}}}  # fmt: skip
+    file = tmp_path / "robustness.json"
+    for dataset, status in (("sample", 0), ("other", 1)):
+        file.write_text(json.dumps({"version": 1, "results": [{**result, "dataset": dataset}]}))
+        found, _, err = cli("report", experiment, "--robustness", file, "-o", tmp_path / "page.html")
+        assert found == status, err
+    assert "is of the dataset other, which is not among sample" in err
+    (robust,) = data_of(tmp_path / "page.html")[0]["parts"][0]["robust"]
+    assert (robust["system"], robust["measure"], robust["spread"]) == ("full list, seed 7", "nDCG@10", 0.2)
+    assert robust["quality"] == [{"order": "bm25", **interval}]
+    assert robust["pairs"] == [{"first": "bm25", "second": "bm25 reversed", "tau": 0.25, "overlap": 0.6}]
+    for text in ("{}", "[]", '{"version": 1, "results": [{}]}', '{"version": 2}'):
+        file.write_text(text)
+        status, _, err = cli("report", experiment, "--robustness", file, "-o", tmp_path / "page.html")
+        assert (status, "robustness.json is" in err) == (1, True), err
+
+
+def test_an_experiment_s_minilm_and_oracle_are_for_orientation(cli, experiment, tmp_path):
+    folder = experiment / "references/sample"
+    folder.mkdir(parents=True)
+    for depth in (5, 20):
+        shutil.copy(sample("run.txt"), folder / f"bm25.minilm.{depth}.txt")
+    (folder / "bm25.minilm.50.txt").write_text("q1 Q0 d001 1 1.0 cut\n")
+    assert cli("report", experiment, "-o", tmp_path / "page.html")[0] == 0
+    systems = data_of(tmp_path / "page.html")[0]["parts"][0]["document"]["systems"]
+    assert [(each["name"], each["reference"]) for each in systems] == [
+        ("first stage", True), ("full list", False), ("MiniLM", True), ("oracle", True)
+    ]  # fmt: skip
+    assert systems[2]["answered"] == 8

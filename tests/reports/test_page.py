@@ -1,0 +1,331 @@
+"""The page in a browser: it opens from a file, says what it should, and nothing in a text can get out of it."""
+
+import json
+import re
+import shutil
+from dataclasses import replace
+from importlib import resources
+
+import pytest
+
+from rerankllm.cli.app import app
+from rerankllm.cli.reported import Files, Wishes, from_files
+from rerankllm.evaluation.comparison import Estimate
+from rerankllm.evaluation.measures import trec_order
+from rerankllm.formats.trec import read_run
+from rerankllm.reports.calls import read_calls
+from rerankllm.reports.content import content
+from rerankllm.reports.page import page as html
+from rerankllm.reports.subject import Extent, OrderPair, Robust
+from rerankllm.sample import path as sample
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+TOKEN = re.compile(r"--([a-z-]+): (#[0-9a-f]{6})")
+HOSTILE = {
+    "tag": "</script><script>document.title = 'owned'</script><img src=x onerror=\"document.title = 'owned'\"> & <!--",
+    "rtl": "\u202etxet sdrawkcab\u202c שלום עולם, ending in English",
+    "long": "words " * 17_000,
+    "nul": "before\u0000after \u2028 line \u2029 paragraph {{ 7*7 }}",
+    "<img/src=x/onerror=alert(1)>": "an id with a tag",
+}
+
+
+def rerankllm(*arguments):
+    app([str(argument) for argument in arguments], standalone_mode=False)
+
+
+MEASURES = ["--measure", "nDCG@10", "--measure", "RR(rel=2)@10"]
+SOURCE = {"run": "run.txt", "queries": "queries.tsv", "corpus": "corpus.jsonl"}
+JUDGES = (
+    ("lists", "sliding(window=8, stride=4)", "world=mild&malformed=0.3", 20),
+    ("pairs", "prp(sort=heap)", "world=harsh", 5),
+    ("full0", "full", "world=harsh&seed=0", 20),
+    ("full1", "full", "world=harsh&seed=1", 20),
+)
+
+
+def compared(folder):
+    """The options that name the runs there, for `compare` and for `report`."""
+    runs = [f"lists={folder}/lists.txt", f"pairs={folder}/pairs.txt", f"seeds={folder}/full0.txt,{folder}/full1.txt"]
+    named = [option for run in runs for option in ("--run", run)]
+    return ["--qrels", sample("qrels.txt"), "--first-stage", sample("run.txt"), *named, *MEASURES]
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    """A page on three judges of the sample, one with two seeds, with their calls."""
+    folder = tmp_path_factory.mktemp("report")
+    source = [f"--{name}={sample(file)}" for name, file in SOURCE.items()]
+    for name, strategy, world, depth in JUDGES:
+        output, model = folder / f"{name}.txt", f"simulated:{sample('qrels.txt')}?{world}"
+        rerankllm("rerank", *source, "--strategy", strategy, "--model", model, "--depth", depth, "--quiet",
+                  "-o", output, "--journal", f"{output}.journal")  # fmt: skip
+    rerankllm("report", *compared(folder), *source[1:], "-o", folder / "report.html")
+    return folder / "report.html"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        pytest.skip(f"needs a browser: none of {', '.join(BROWSERS)} is there")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+class Opened:
+    """A page, with all that it asked for and complained of."""
+
+    def __init__(self, browser, path, **settings):
+        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **settings})
+        self.page = self.context.new_page()
+        self.requests, self.complaints = [], []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.goto(path.as_uri())
+        self.page.wait_for_selector("#browser .query-head, #browser > div > p")
+
+    def choose(self, name, value):
+        """Chooses in the browser of queries, and waits until it is drawn anew."""
+        self.page.evaluate("document.querySelector('#browser .controls').id = 'old'")
+        self.page.locator(f"#browser select[data-name={name}]").select_option(value)
+        self.page.locator("#old").wait_for(state="detached")
+
+    def widest(self):
+        return self.page.evaluate("document.documentElement.scrollWidth")
+
+
+@pytest.fixture
+def opened(browser):
+    pages = []
+
+    def open_page(path, **settings):
+        pages.append(Opened(browser, path, **settings))
+        return pages[-1]
+
+    yield open_page
+    for each in pages:
+        each.context.close()
+
+
+def test_it_opens_from_a_file_and_asks_for_nothing_else(opened, report):
+    found = opened(report)
+    found.page.locator("#calls tbody button").first.click()
+    assert found.requests == [report.as_uri()]
+    assert found.complaints == []
+    assert found.page.locator(".lead").first.text_content().startswith("lists ranks best: nDCG@10 0.")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 700, 390, 320])
+def test_nothing_is_wider_than_the_page(opened, report, scheme, width):
+    found = opened(report, viewport={"width": width, "height": 800}, color_scheme=scheme, reduced_motion="reduce")
+    page = found.page
+    for details in page.locator("main details > summary").all():
+        details.click()
+    page.locator(".after .doc").nth(1).click()
+    page.locator("#calls tbody button").first.click()
+    page.wait_for_timeout(50)
+    assert found.widest() == width
+    outside = page.evaluate(
+        """() => [...document.querySelectorAll("main *")]
+           .filter((e) => !e.closest(".scroll") && !e.closest("select"))
+           .filter((e) => e.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
+           .map((e) => e.outerHTML.slice(0, 80))"""
+    )
+    assert outside == []
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(253, 253, 252)"
+    assert dark == (scheme == "dark")
+
+
+def test_the_theme_can_be_turned(opened, report):
+    page = opened(report, color_scheme="light").page
+    colours = []
+    for _ in range(3):
+        page.locator("#tools button").click()
+        colours.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert page.locator("#tools button").text_content() == "Theme: auto"
+    assert colours[0] == colours[2] != colours[1]
+
+
+def test_by_keyboard_alone_a_query_and_a_call_open(opened, report):
+    page = opened(report, reduced_motion="reduce").page
+
+    def walk(wanted, key="Tab", most=200):
+        for _ in range(most):
+            page.keyboard.press(key)
+            if page.evaluate("(wanted) => document.activeElement.matches(wanted)", wanted):
+                return
+        pytest.fail(f"{key} never comes to {wanted}")
+
+    walk("a.skip")
+    walk("#summary button.sort")
+    page.keyboard.press("Enter")
+    assert page.locator("#summary th[aria-sort]").first.get_attribute("aria-sort") == "ascending"
+    walk("#cost g[tabindex]")
+    assert "nDCG@10" in page.locator("#cost svg").first.get_attribute("aria-label")
+    walk("g.bar")
+    page.keyboard.press("ArrowRight")
+    name = page.evaluate("document.activeElement.getAttribute('aria-label')")
+    page.keyboard.press("Enter")
+    page.locator("#browser .query-head h3:focus").wait_for()
+    assert name.startswith(page.locator("#browser h3").first.text_content())
+    walk(".doc")
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid"
+    page.keyboard.press("Enter")
+    assert page.locator(".passage .body").count() == 1
+    walk("#calls tbody button")
+    page.keyboard.press("Enter")
+    assert page.locator("pre.prompt").is_visible()
+    page.keyboard.press("Enter")
+    assert page.locator("pre.prompt").count() == 0
+
+
+def test_every_query_of_every_system_opens(opened, report):
+    found = opened(report)
+    page = found.page
+    data = json.loads(page.locator("#data").text_content())
+    for entrant in data["parts"][0]["entrants"]:
+        found.choose("after", entrant["name"])
+        for i, query in enumerate(data["parts"][0]["queries"]):
+            found.choose("place", str(i))
+            assert page.locator("#browser h3").first.text_content() == query["text"]
+            assert page.locator(".after .doc").count() == 20
+            least, most = {"first stage": (0, 0), "lists": (4, 4), "pairs": (8, 30), "seeds": (1, 1)}[entrant["name"]]
+            assert least <= page.locator("#calls tbody tr").count() <= most
+    assert found.complaints == []
+
+
+def test_sides_and_calls_are_those_of_the_files(opened, report):
+    found = opened(report)
+    found.choose("after", "lists")
+    found.choose("place", "2")
+    page = found.page
+    query_id = "q3"
+    for side, path in (("before", sample("run.txt")), ("after", report.parent / "lists.txt")):
+        wanted = trec_order(read_run(path)[query_id])
+        page.locator(f".{side} .doc").nth(4).click()
+        assert page.locator(f".{side} .passage bdi").text_content() == wanted[4]
+    calls = read_calls(report.parent / "lists.txt.journal")[query_id]
+    page.locator("#calls tbody button").first.click()
+    assert page.locator("pre.prompt").text_content() == calls[0].prompt
+    statuses = page.locator("#calls .status").all_text_contents()
+    assert statuses == [call.status for call in calls]
+
+
+def test_the_numbers_are_those_of_compare(opened, report, cli):
+    folder = report.parent
+    shown = json.loads(cli("compare", *compared(folder), "--format", "json")[1])
+    page = opened(report).page
+    data = json.loads(page.locator("#data").text_content())
+    assert data["parts"][0]["document"] == shown
+    wanted = {system["name"]: f"{system['means']['nDCG@10']['mean']:.4f}" for system in shown["systems"]}
+    rows = {row.locator("th").text_content().removesuffix(" 2 runs"): row.locator("td.mean").text_content()
+            for row in page.locator("#summary .scroll").first.locator("tbody tr").all()}  # fmt: skip
+    assert rows == wanted
+    for name, by_measure in data["parts"][0]["values"].items():
+        mean = next(s for s in shown["systems"] if s["name"] == name)["means"]["nDCG@10"]["mean"]
+        assert sum(by_measure["nDCG@10"]) / 8 == pytest.approx(mean, abs=1e-6)
+
+
+def test_measures_and_seeds_can_be_chosen(opened, report):
+    found = opened(report)
+    found.page.locator("#tools select").select_option("RR(rel=2)@10")
+    assert found.page.locator("#summary thead .n").first.text_content() == "RR(rel=2)@10"
+    found.choose("after", "seeds")
+    found.choose("afterRun", "1")
+    assert found.complaints == []
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hostile")
+    ids = list(HOSTILE)
+    (folder / "queries.tsv").write_text("q1\t<b>bold</b></script> \u202equery\n", encoding="utf-8")
+    (folder / "corpus.jsonl").write_text("".join(json.dumps({"_id": i, "text": t}) + "\n" for i, t in HOSTILE.items()))
+    (folder / "qrels.txt").write_text("".join(f"q1 0 {doc_id} {n % 3}\n" for n, doc_id in enumerate(ids)))
+    (folder / "run.txt").write_text("".join(f"q1 Q0 {doc_id} {n} {9 - n} x\n" for n, doc_id in enumerate(ids)))
+    texts = [f"--queries={folder}/queries.tsv", f"--corpus={folder}/corpus.jsonl"]
+    rerankllm("rerank", "--run", folder / "run.txt", *texts, "--model", f"oracle:{folder}/qrels.txt", "--quiet",
+              "--strategy", "full", "-o", folder / "out.txt", "--journal", folder / "out.txt.journal")  # fmt: skip
+    named = [
+        "--qrels",
+        folder / "qrels.txt",
+        "--first-stage",
+        folder / "run.txt",
+        "--run",
+        f"<i>'\"x</i>={folder}/out.txt",
+    ]
+    rerankllm("report", *named, *texts, "--title", "</title><script>1", "-o", folder / "report.html")
+    return folder / "report.html"
+
+
+def test_hostile_texts_are_texts(opened, hostile):
+    found = opened(hostile)
+    page = found.page
+    assert page.title() == "</title><script>1"
+    assert page.locator("#browser h3").first.text_content() == "<b>bold</b></script> \u202equery"
+    assert page.evaluate("document.scripts.length") == 3
+    for row in page.locator(".after .doc").all():
+        row.click()
+    pairs = [
+        (p.locator("bdi").text_content(), p.locator(".body").text_content())
+        for p in page.locator(".after .passage").all()
+    ]
+    content = {i: " ".join(text.split()) for i, text in HOSTILE.items()}
+    for doc_id, text in pairs:
+        assert text.replace("\u2400", "\0") == content[doc_id]
+        assert "\0" not in text
+    assert {doc_id for doc_id, _ in pairs} == set(HOSTILE)
+    page.locator("#calls tbody button").first.click()
+    assert "</script><script>document.title" in page.locator("pre.prompt").text_content()
+    assert page.locator("main img, main b, main i").count() == 0
+    assert page.title() == "</title><script>1"
+    assert found.widest() == 1280
+    assert (found.complaints, found.requests) == ([], [hostile.as_uri()])
+
+
+def test_order_robustness_is_there_when_it_was_measured(opened, report, tmp_path):
+    assert opened(report).page.locator("#robust").is_hidden()
+    files = Files([str(sample("qrels.txt"))], [f"lists={report.parent}/lists.txt"], [str(sample("run.txt"))])
+    quality = {"given": Estimate(0.7123, 0.6, 0.8), "reversed": Estimate(0.5, 0.4, 0.6)}
+    robust = Robust("lists", "nDCG@10", quality, (OrderPair("given", "reversed", 0.25, 0.6),), 0.2)
+    subject = replace(from_files(files, Wishes(("nDCG@10",))), robust=(robust,))
+    path = tmp_path / "page.html"
+    path.write_text(html(content("Orders", [subject], Extent(), "0")), encoding="utf-8")
+    section = opened(path).page.locator("#robust")
+    assert section.is_visible()
+    assert section.locator("tbody").first.locator("td").all_text_contents() == [
+        "0.7123 [0.600, 0.800]", "0.5000 [0.400, 0.600]", "0.200"
+    ]  # fmt: skip
+    assert section.locator("tbody").nth(1).locator("td").all_text_contents() == ["given", "reversed", "0.250", "60 %"]
+
+
+def contrast(one, other):
+    def light(colour):
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    high, low = sorted((light(one), light(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_colours_can_be_told_from_their_ground():
+    text = (resources.files("rerankllm.reports") / "files" / "report.css").read_text()
+    themes = [
+        dict(TOKEN.findall(block)) for block in re.findall(r"\{([^{}]*--paper:[^{}]*#[0-9a-f]{6};[^{}]*)\}", text)
+    ]
+    whole = [theme for theme in themes if len(theme) >= 9]
+    assert len(whole) == 3
+    assert whole[1] == whole[2]  # dark by the system's wish and by the button
+    for theme in whole:
+        for name in ("ink", "soft", "accent", "gain", "loss"):
+            assert contrast(theme[name], theme["paper"]) >= 4.5, name
+            assert contrast(theme[name], theme["wash"]) >= 4.5, name
+        assert contrast(theme["on-accent"], theme["accent"]) >= 4.5
