@@ -349,6 +349,8 @@ def work(tasks: Sequence[tuple[str, str]], processes: int, seeds: int, name: str
     """Runs all (world, spec) of one collection, and says how far it is."""
     started = time.perf_counter()
     rows: list[tuple[str, Row]] = []
+    for library in ("OMP", "OPENBLAS", "MKL"):  # threads of small matrices in every process only wait for each other
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
         waiting: dict[Future[Row], tuple[str, str]] = {

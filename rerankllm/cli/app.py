@@ -11,6 +11,7 @@ from rerankllm.cli import (
     datasets,
     diagnose,
     evaluate,
+    explain,
     fuse,
     journal,
     judge_profile,
@@ -52,6 +53,7 @@ def _main(
 app.command("rerank", epilog=rerank.EXAMPLES)(rerank.command)
 app.command("resume", epilog=resume.EXAMPLES)(resume.command)
 app.command("journal", epilog=journal.EXAMPLES)(journal.command)
+app.command("explain", epilog=explain.EXAMPLES)(explain.command)
 app.command("rank", epilog=rank.EXAMPLES)(rank.command)
 app.command("fuse", epilog=fuse.EXAMPLES)(fuse.command)
 app.command("eval", epilog=evaluate.EXAMPLES)(evaluate.command)
