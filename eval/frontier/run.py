@@ -34,8 +34,8 @@ from plots import plot
 from rerankllm.backends.simulated import WORLDS, Simulated
 from rerankllm.data import Candidate, Query, Ranking
 from rerankllm.errors import SpecError
-from rerankllm.evaluation.measures import parse_measures, per_query
 from rerankllm.evaluation.extras import scipy_module
+from rerankllm.evaluation.measures import parse_measures, per_query
 from rerankllm.evaluation.spread import Spread
 from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.join import join

@@ -19,6 +19,7 @@ from rerankllm.cli import (
     parity,
     plan,
     rank,
+    recommend,
     rerank,
     resume,
     retrieve,
@@ -63,6 +64,7 @@ app.command("judge-profile", epilog=judge_profile.EXAMPLES)(judge_profile.comman
 app.command("retrieve", epilog=retrieve.EXAMPLES)(retrieve.command)
 app.command("datasets")(datasets.command)
 app.command("plan", epilog=plan.EXAMPLES)(plan.command)
+app.command("recommend", epilog=recommend.EXAMPLES)(recommend.command)
 app.command("diagnose", epilog=diagnose.EXAMPLES)(diagnose.command)
 app.command("parity", epilog=parity.EXAMPLES)(parity.command)
 app.command("strategies")(listing.strategies)

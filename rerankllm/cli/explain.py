@@ -74,8 +74,8 @@ def _compare(found: Found, one: str, other: str, form: Format) -> None:
         one, other = other, one
     pair = Evidence(found.ranked.judgements).pair(one, other)
     if form == "json":
-        places = {"ranks": {doc_id: found.places(doc_id) for doc_id in (one, other)}}
-        typer.echo(as_json({**found.head(), **places, **_pair(pair)}, indent=2))
+        ranks = {"ranks": {doc_id: found.places(doc_id) for doc_id in (one, other)}}
+        typer.echo(as_json({**found.head(), **ranks, **_pair(pair)}, indent=2))
         return
     for doc_id in (one, other):
         typer.echo(found.standing(doc_id))
@@ -105,7 +105,9 @@ def _document(explanation: Explanation) -> Mapping[str, Any]:
         "judgements": [
             {**_heard(each.heard), "place": each.place, "said": said_of(each.heard, doc_id), "moved": moved}
             for each in explanation.appearances
-            for moved in [None if each.stretch is None else _moved(each.stretch.move(doc_id), each.stretch.passed(doc_id))]
+            for moved in [
+                None if each.stretch is None else _moved(each.stretch.move(doc_id), each.stretch.passed(doc_id))
+            ]
         ],
         "comparisons": None if record is None else {name: getattr(record, name) for name in record.__slots__},
         "scores": [dict(zip(("score", "rank", "of"), row, strict=True)) for row in explanation.scores],

@@ -95,8 +95,10 @@ def find_ranked(
     finally:
         opened.close()
     if missing:
-        notes.append(f"{missing} calls of an earlier version are not explained: run the same command with {path} again, "
-                     "which asks nothing again")  # fmt: skip
+        notes.append(
+            f"{missing} calls of an earlier version are not explained: run the same command with {path} again, which "
+            "asks nothing again"
+        )
     notes += [f"a call that failed is not explained, as nothing says what it showed: {reason}" for reason in lost]
     notes += [why] if why else []
     depth = made.get("depth")

@@ -119,7 +119,7 @@ class Evidence:
 
     def _chain(self, better: str, worse: str) -> tuple[str, ...]:
         """The shortest chain of those that beat the next; of several, that of the smallest ids."""
-        reached = {better: (better,)}
+        reached: dict[str, tuple[str, ...]] = {better: (better,)}
         waiting = deque([better])
         while waiting:
             doc_id = waiting.popleft()

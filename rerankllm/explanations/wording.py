@@ -1,7 +1,7 @@
 """Explanations in sentences."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rerankllm.explanations.evidence import Pair
 from rerankllm.explanations.explanation import Appearance, Explanation, Ranked
@@ -57,6 +57,10 @@ def _judged(explanation: Explanation, ranked: Ranked) -> str:
             said += f"; asked in both orders, {record.agreed} pairs agree and {record.disagreed} do not"
     for score, place, of in explanation.scores:
         said += f"; scored {score:.4g}, {_nth(place)} of {of}"
+    choices = [each.heard for each in explanation.appearances if each.heard.kind == "Select" and each.heard.answer]
+    if choices:
+        chosen = sum(explanation.doc_id in heard.answer for heard in choices)
+        said += f"; chosen in {chosen} of {len(choices)} choices"
     placed = [_place_in(each.heard, explanation.doc_id) for each in explanation.appearances]
     best = min((place for place in placed if place is not None), default=None)
     if best is not None:
@@ -94,27 +98,49 @@ def _moves(appearance: Appearance, doc_id: str) -> list[str]:
 
 def said_of(heard: Heard, doc_id: str) -> str:
     """What an answer says of a document."""
-    if heard.answer is None:
-        return f"no usable answer ({heard.reason})"
-    if doc_id in heard.scores:
-        return f"{'cosine' if heard.kind == 'Embed' else 'scored'} {heard.scores[doc_id]:.4g}"
-    if heard.kind == "Compare":
-        own = heard.answer if heard.docs[0] == doc_id else 1 - heard.answer
-        verdict = "tied" if own == 0.5 else "won" if own > 0.5 else "lost"  # noqa: PLR2004
-        return f"{verdict} (p {own:.3g})"
-    if heard.kind == "Select":
-        way = "the worst" if heard.parameters["worst"] else "the best"
-        if doc_id not in heard.answer:
-            return f"not among {way} {len(heard.answer)} chosen"
-        return f"chosen as {_nth(heard.answer.index(doc_id) + 1)} of {way} {len(heard.answer)}"
-    if heard.kind == "Grade":
-        level = heard.levels.get(doc_id)
-        return "given no grade" if level is None else f"graded {-level.at:g} of {heard.parameters['scale']}"
+    return f"no usable answer ({heard.reason})" if heard.answer is None else _SAYINGS[heard.kind](heard, doc_id)
+
+
+def _compared(heard: Heard, doc_id: str) -> str:
+    own = heard.answer if heard.docs[0] == doc_id else 1 - heard.answer
+    verdict = "tied" if own == 0.5 else "won" if own > 0.5 else "lost"  # noqa: PLR2004
+    return f"{verdict} (p {own:.3g})"
+
+
+def _selected(heard: Heard, doc_id: str) -> str:
+    way = "the worst" if heard.parameters["worst"] else "the best"
+    if doc_id not in heard.answer:
+        return f"not among {way} {len(heard.answer)} chosen"
+    return f"chosen as {_nth(heard.answer.index(doc_id) + 1)} of {way} {len(heard.answer)}"
+
+
+def _graded(heard: Heard, doc_id: str) -> str:
+    level = heard.levels.get(doc_id)
+    return "given no grade" if level is None else f"graded {-level.at:g} of {heard.parameters['scale']}"
+
+
+def _placed(heard: Heard, doc_id: str) -> str:
     place = _place_in(heard, doc_id)
     if place is None:
         return "not named in the answer"
     tied = Counter(level.at for level in heard.levels.values())[heard.levels[doc_id].at] - 1
     return f"placed {_nth(place)} of {len(heard.docs)}" + (f", tied with {tied} others" if tied else "")
+
+
+def _scored(heard: Heard, doc_id: str) -> str:
+    score = heard.scores.get(doc_id)
+    return "given no score" if score is None else f"{'cosine' if heard.kind == 'Embed' else 'scored'} {score:.4g}"
+
+
+_SAYINGS: Mapping[str, Callable[[Heard, str], str]] = {
+    "Compare": _compared,
+    "Select": _selected,
+    "Grade": _graded,
+    "Permute": _placed,
+    "Score": _scored,
+    "Assess": _scored,
+    "Embed": _scored,
+}
 
 
 def _place_in(heard: Heard, doc_id: str) -> int | None:
@@ -127,9 +153,7 @@ def _place_in(heard: Heard, doc_id: str) -> int | None:
 def told(pair: Pair) -> str:
     """What tells two documents apart, `pair.one` standing above."""
     if pair.ground == "together":
-        for_one = sum(verdict == 1 for _, verdict in pair.together)
-        for_other = sum(verdict == -1 for _, verdict in pair.together)
-        said = f"Shown together, {pair.one} was put before in {for_one} and behind in {for_other} judgements"
+        said = _together(pair)
     elif pair.ground == "scores" and pair.scores is not None:
         said = f"{pair.one} was scored {pair.scores[0]:.4g}, {pair.other} {pair.scores[1]:.4g}"
     elif pair.ground == "others":
@@ -141,6 +165,17 @@ def told(pair: Pair) -> str:
         said += f" (asked in both orders: {'they agree' if not disagreed else 'they disagree'})"
     against = pair.better != pair.one
     return f"{said}{'; yet it stands above: the rest of the evidence, or the strategy, decided' if against else ''}."
+
+
+def _together(pair: Pair) -> str:
+    """What judgements that showed both say: the one there is, or how many for whom."""
+    telling = [(heard, verdict) for heard, verdict in pair.together if verdict]
+    if len(telling) == 1:
+        heard, _ = telling[0]
+        answers = (f"{doc_id}: {said_of(heard, doc_id)}" for doc_id in (pair.one, pair.other))
+        return f"In round {heard.round}, which showed both, {'; '.join(answers)}"
+    for_one = sum(verdict == 1 for _, verdict in telling)
+    return f"Shown together, {pair.one} was put before in {for_one} and behind in {len(telling) - for_one} judgements"
 
 
 def _names(doc_ids: Sequence[str]) -> str:

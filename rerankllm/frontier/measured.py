@@ -106,7 +106,9 @@ class Measured:
             entries = tuple(Entry(**row | {"by_query": tuple(row["by_query"])}) for row in found.pop("entries"))
             return cls(**found | {"judges": judges, "entries": entries, "queries": tuple(found["queries"])})
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise InputError(f"{where} holds no measurements of this version: eval/frontier/run.py writes them") from None
+            raise InputError(
+                f"{where} holds no measurements of this version: eval/frontier/run.py writes them"
+            ) from None
 
 
 def shipped() -> list[Measured]:
@@ -114,3 +116,8 @@ def shipped() -> list[Measured]:
     paths = [path for path in files(__package__).iterdir() if path.name.endswith(".json")]
     found = [Measured.read(path.read_text(encoding="utf-8"), path.name) for path in paths]
     return sorted(found, key=lambda measured: (-measured.candidates, measured.name))
+
+
+def nearest(measured: list[Measured], length: float) -> Measured:
+    """The measurements on the lists that are nearest in length, by ratio."""
+    return min(measured, key=lambda each: abs(math.log(each.candidates / max(1.0, length))))
