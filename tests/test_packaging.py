@@ -19,6 +19,7 @@ def test_the_wheel_carries_prompts_sample_and_types(tmp_path):
         archive.extractall(tmp_path / "installed")
         names = archive.namelist()
     assert {"rerankllm/py.typed", "rerankllm/backends/openai/models.yaml"} <= set(names)
+    assert {f"rerankllm/frontier/{name}.json" for name in ("dl19-bm25", "noveleval")} <= set(names)
     assert not [name for name in names if name.startswith(("tests/", "eval/", "prompts/"))]
     code = (
         "import rerankllm; from rerankllm.elicitation.templates import load, names; from rerankllm.sample import path;"

@@ -13,9 +13,20 @@ from rerankllm.frontier.choice import JUDGES, NOUNS, Choice, difference
 from rerankllm.frontier.measured import Measured
 from rerankllm.frontier.offers import AXES, UNSCORED, Axis, Lists, Offer
 from rerankllm.frontier.speed import Speed
+from rerankllm.judgements import Score
+from rerankllm.spec import Stage
 
 SHOWN = 12
 """Rows of the table besides the Pareto front, the best of those within the budget."""
+CAUTION = (
+    "Simulated judges stand in place of models there; differences within their interval are ties, intervals are not "
+    "corrected for how many strategies there are, and with your model, first stage and queries all may be otherwise. "
+    "`rerankllm judge-profile` and `rerankllm compare` on judged queries of your own say more."
+)
+FLATTERED = (
+    "Scores of single passages are flattered by these judges, whose noise is smallest in a list of one: models order "
+    "passages better than they grade them. Look at the next best in the table, too."
+)
 FIRST = "the first stage as it is"
 
 
@@ -132,16 +143,26 @@ def reason(advice: Advice) -> str:
     where = f"within {budget}" if budget else "without a limit"
     name, mean = chosen.stage or FIRST, f"{chosen.mean:.3f}"
     if chosen is best:
-        said = f"it is the best {where} ({mean} expected), and nothing as good takes fewer {NOUNS[choice.axis]}"
+        said = (
+            f"it is the best {where} ({mean} expected), and nothing that cannot be told from it {_cheaper(choice.axis)}"
+        )
     else:
         gap, half = difference(advice.measured, best, chosen)
         said = (
-            f"{where}, {best.stage} is best ({best.mean:.3f} expected), {choice.ties} strategies cannot be told from "
-            f"it, and of those this takes the fewest {NOUNS[choice.axis]} ({mean} expected, {gap:.3f} ± {half:.3f} less)"
+            f"{where}, {best.stage} is best ({best.mean:.3f} expected), {choice.ties} strategies cannot be told "
+            f"from it, and of those this {_cheapest(choice.axis)} ({mean}, {gap:.3f} ± {half:.3f} less)"
         )
     fit = choice.fits[advice.offers.index(chosen)]
     likely = "; it is expected to stay within the budget, and may not" if fit == "likely" else ""
     return f"Use {name}: {said}{likely}."
+
+
+def _cheapest(axis: Axis) -> str:
+    return {"cost": "costs least", "seconds": "is fastest"}.get(axis, f"takes the fewest {NOUNS[axis]}")
+
+
+def _cheaper(axis: Axis) -> str:
+    return {"cost": "costs less", "seconds": "is faster"}.get(axis, f"takes fewer {NOUNS[axis]}")
 
 
 def _better(advice: Advice) -> list[str]:
@@ -158,13 +179,8 @@ def _better(advice: Advice) -> list[str]:
 def caveats(advice: Advice) -> list[str]:
     """What to keep in mind."""
     measured, middle = advice.measured, advice.lists.middle
-    where = f"{measured.title} ({len(measured.queries)} queries, {measured.seeds} seeds)"
     found = [
-        (
-            f"Measured on {where}, with simulated judges in place of models: differences within their interval are ties, "
-            "intervals are not corrected for how many strategies there are, and with your model, first stage and queries "
-            "it may all be otherwise. `rerankllm judge-profile` and `compare` on judged queries of your own say more."
-        ),
+        f"Measured on {measured.title} ({len(measured.queries)} queries, {measured.seeds} seeds). {CAUTION}",
     ]
     if middle != measured.candidates:
         found.append(
@@ -173,6 +189,9 @@ def caveats(advice: Advice) -> list[str]:
         )
     if any(axis in advice.limits for axis in ("cost", "tokens", "seconds")):
         found.append("Tokens, money and seconds go by passages of middling length and answers as long as they may be.")
+    chosen = advice.choice.chosen.stage
+    if chosen and Score in Stage.parse(chosen).strategy.asks:
+        found.append(FLATTERED)
     by_reason = defaultdict(list)
     for stage, why in advice.left_out.items():
         if not stage.startswith("interpolate("):

@@ -33,6 +33,10 @@ rerankllm recommend --sample --model llamacpp:smollm2 --max-seconds 60 --measure
 What the numbers are and are not: docs/choosing.md.
 """
 Format: TypeAlias = Literal["table", "json"]
+UNKNOWN: Mapping[Axis, str] = {
+    "cost": "the model's prices are not known; give ?price_prompt=…&price_completion=… in --model",
+    "tokens": "this model answers without prompts and counts none; give --max-slots or --max-calls",
+}
 
 
 def command(
@@ -122,8 +126,9 @@ def command(
         fused = source is None or all(c.score is not None for _, found in source.queries for c in found)
         prices = Prices(lists, measured.candidates, opened, speed)
         found, left_out = offers(measured, shares, prices, fused=fused)
-    if "cost" in limits and not all("cost" in offer.takes for offer in found):
-        raise InputError("--max-cost needs the model's prices: give ?price_prompt=…&price_completion=… in --model")
+    for axis, help_ in UNKNOWN.items():
+        if axis in limits and not all(axis in offer.takes for offer in found):
+            raise InputError(f"--max-{axis}: {help_}")
     choice = choose(measured, found, limits)
     settings = {"base_url": base_url, "concurrency": concurrency, "max_passage_tokens": max_passage_tokens}
     line = _command(choice.chosen.stage, given, {"model": model, **settings}, depth, sample=sample)

@@ -25,7 +25,8 @@ class Pair:
         together: The judgements that showed both, each with its verdict: 1 for `one`, -1 for `other`, 0 for a tie,
             None where it does not tell them apart.
         scores: The mean score of each, where the same judge scored both.
-        chain: From the better to the worse, each judged better than the next; empty where none was looked for or found.
+        chain: From the better to the worse, each judged better than the next; empty where none was looked for or
+            found, or one as long says the opposite.
     """
 
     one: str
@@ -114,7 +115,8 @@ class Evidence:
         found = Pair(one, other, together, both[0] if both else None, ())
         if found.ground != "nothing":
             return found
-        chain = self._chain(one, other) or self._chain(other, one)
+        there, back = sorted((self._chain(one, other), self._chain(other, one)), key=len)
+        chain = () if len(there) == len(back) else there or back  # of two that contradict each other, the shorter
         return Pair(one, other, together, found.scores, chain)
 
     def _chain(self, better: str, worse: str) -> tuple[str, ...]:

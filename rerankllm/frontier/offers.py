@@ -121,7 +121,9 @@ class Prices:
         }
         takes["rounds"] = Amount(*(max(a["rounds"][i] for a in amounts) for i in range(2)))
         usages = self._usages(whole, asked, takes)
-        takes["tokens"] = Amount(*(usage.prompt_tokens + usage.completion_tokens for usage in usages))
+        tokens = Amount(*(usage.prompt_tokens + usage.completion_tokens for usage in usages))
+        if tokens.most:  # a judge without prompts counts none
+            takes["tokens"] = tokens
         costs = [None if asked is None else asked.backend.cost(usage) for usage in usages]
         if None not in costs:
             takes["cost"] = Amount(*(cost or 0.0 for cost in costs))
