@@ -18,6 +18,7 @@ from rerankllm.spec import Stage
 
 SHOWN = 12
 """Rows of the table besides the Pareto front, the best of those within the budget."""
+COLUMNS = {"fitted": "RankVicuna-like", "cost": "US $", "slots": "passages"}
 CAUTION = (
     "Simulated judges stand in place of models there; differences within their interval are ties, intervals are not "
     "corrected for how many strategies there are, and with your model, first stage and queries all may be otherwise. "
@@ -117,8 +118,14 @@ def _table(advice: Advice, *, every: bool) -> Table:
     rows = best if every else [i for i in best if i in {*within, *choice.front, *around}]
     axes = [axis for axis in AXES if all(axis in offer.takes for offer in advice.offers)]
     judges = {own: name for own, name in JUDGES.items() if name in advice.measured.judges}
-    names = {"cost": "US $", "slots": "passages"}
-    head = ("strategy", *judges, "expected", *(names.get(axis, axis) for axis in axes), "fits", "front")
+    head = (
+        "strategy",
+        *(COLUMNS.get(own, own) for own in judges),
+        "expected",
+        *(COLUMNS.get(axis, axis) for axis in axes),
+        "fits",
+        "front",
+    )
     lines = []
     for i in rows:
         offer = advice.offers[i]

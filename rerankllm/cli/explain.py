@@ -121,8 +121,9 @@ def _moved(places: tuple[int, int], passed: tuple[tuple[str, ...], tuple[str, ..
 
 
 def _heard(heard: Heard) -> dict[str, Any]:
+    """As JSON has it; vectors, which say nothing to a reader, are left out."""
     names = ("call", "round", "kind", "docs", "parameters", "answer", "reason", "status", "repairs", "model")
-    return {name: getattr(heard, name) for name in names}
+    return {name: getattr(heard, name) for name in names if (heard.kind, name) != ("Embed", "answer")}
 
 
 def _pair(pair: Pair) -> dict[str, Any]:

@@ -217,3 +217,15 @@ def test_a_pair_is_the_same_from_either_side(rows):
         assert there.orders == back.orders
         for better, worse in zip(there.chain, there.chain[1:], strict=False):
             assert worse in evidence.beats[better]
+
+
+def test_scores_are_those_of_what_was_asked():
+    embedded = Heard(1, 1, "Embed", ("a", "b"), {"feedback": 0}, [[1, 0], [2, 0], [0, 3]], None, "parsed", {}, "{}")
+    assert embedded.scores == {"a": 1, "b": 0}
+    criteria = {"criteria": [{"text": "x", "weight": 3}, {"text": "y", "weight": 1}, {"text": "z", "weight": 9}]}
+    assessed = Heard(1, 1, "Assess", ("a",), criteria, {"grades": [4, 8, None], "rationales": ["", "", ""]}, None,
+                     "parsed", {}, "{}")  # fmt: skip
+    assert assessed.scores == {"a": 5}
+    evidence = Evidence([embedded, assessed])
+    assert evidence.pair("b", "a").better == "a"
+    assert evidence.pair("b", "a").ground == "scores"

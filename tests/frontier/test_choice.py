@@ -122,7 +122,7 @@ def test_a_models_tokens_and_money_are_its_own_estimate():
             o
             for o in offers(MEASURED, ALIKE, Prices(lists, 100, reranker))[0]
             if o.stage.startswith("sliding(window=20, stride=10)") and "passes" not in o.stage
-        ]  # noqa: E501
+        ]
         usage = reranker.estimate_sized(lists.lengths, lists.sizes).typical
     assert offer.takes["tokens"].usual == pytest.approx(usage.prompt_tokens + usage.completion_tokens, abs=2)
     assert offer.takes["cost"].usual == pytest.approx(

@@ -36,7 +36,7 @@ def test_the_tables_are_of_the_same_run(measured):
     assert f"Seeds 0 to {measured.seeds - 1}," in text
     worlds = {part.split(":")[0]: part for part in text.split("\n## ")[1:]}
     rows = re.compile(
-        r"^\| ([\d.]+) ± ([\d.]+) \|.* \| ([\d.]+) \| ([\d.]+) \| (\d+) \| [\d.]+ \| \d+% \| `(.*)` \|$", re.M
+        r"^\| ([\d.]+) ± ([\d.]+) \|.* \| ([\d.]+) \| ([\d.]+) \| (\d+) \| [\d.]+ \| \d+% \| `(.*)` \|$", re.MULTILINE
     )
     by_name = {(entry.judge, entry.stage): entry for entry in measured.entries}
     compared = 0
