@@ -118,14 +118,8 @@ def _table(advice: Advice, *, every: bool) -> Table:
     rows = best if every else [i for i in best if i in {*within, *choice.front, *around}]
     axes = [axis for axis in AXES if all(axis in offer.takes for offer in advice.offers)]
     judges = {own: name for own, name in JUDGES.items() if name in advice.measured.judges}
-    head = (
-        "strategy",
-        *(COLUMNS.get(own, own) for own in judges),
-        "expected",
-        *(COLUMNS.get(axis, axis) for axis in axes),
-        "fits",
-        "front",
-    )
+    named = (COLUMNS.get(name, name) for name in (*judges, "expected", *axes, "fits", "front"))
+    head = ("strategy", *named)
     lines = []
     for i in rows:
         offer = advice.offers[i]

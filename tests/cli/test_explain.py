@@ -150,3 +150,16 @@ def test_the_sample_by_name(cli, tmp_path):
     assert found["first_rank"] == 2
     assert [row["of"] for row in found["scores"]] == [20]
     assert found["judgements"][0]["said"].startswith("scored ")
+
+
+def test_answers_that_another_run_bought_are_told(cli, run, tmp_path):
+    path, journal = tmp_path / "again.txt", tmp_path / "out.txt.journal"
+    status, _, err = cli("rerank", *SOURCE, "--model", MODEL, "--strategy", "sliding(window=6, stride=3, passes=2)",
+                         "--output", path, "--journal", journal)  # fmt: skip
+    assert status == 0, err
+    first = json.loads(cli("explain", run, "q1", "d112", "--format", "json")[1])["judgements"]
+    found = json.loads(cli("explain", path, "q1", "d112", "--journal", journal, "--format", "json")[1])["judgements"]
+    replayed = [each for each in found if each["call"] is None]
+    assert [each["answer"] for each in replayed] == [each["answer"] for each in first]
+    assert len(found) > len(replayed)
+    assert "bought by another run" in cli("explain", path, "q1", "d112", "--journal", journal)[1]
