@@ -186,7 +186,12 @@ def caveats(advice: Advice) -> list[str]:
     if middle != measured.candidates:
         found.append(
             f"Your lists have {middle:.4g} candidates in the mean, those measured {measured.candidates}: what is taken "
-            "is planned for yours, what is given is extrapolated."
+            "is planned for yours, what is given is extrapolated"
+            + (
+                "; nothing is known of lists so long: think of --depth 100."
+                if middle > 2 * measured.candidates
+                else "."
+            )
         )
     if any(axis in advice.limits for axis in ("cost", "tokens", "seconds")):
         found.append("Tokens, money and seconds go by passages of middling length and answers as long as they may be.")

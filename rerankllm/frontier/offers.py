@@ -102,7 +102,7 @@ class Prices:
         """What a stage takes, of which something was measured.
 
         Raises:
-            CapabilityError: The model cannot be asked.
+            CapabilityError: The model cannot be asked, or its context is too short.
             InputError: A template does not load.
         """
         if not spec:
@@ -122,6 +122,7 @@ class Prices:
         takes["rounds"] = Amount(*(max(a["rounds"][i] for a in amounts) for i in range(2)))
         usages = self._usages(whole, asked, takes)
         tokens = Amount(*(usage.prompt_tokens + usage.completion_tokens for usage in usages))
+        _check_context(asked, tokens.usual, takes["calls"].usual)
         if tokens.most:  # a judge without prompts counts none
             takes["tokens"] = tokens
         costs = [None if asked is None else asked.backend.cost(usage) for usage in usages]
@@ -151,6 +152,12 @@ class Prices:
         middle = sum(sum(planned(whole, n).slots) // 2 * count for n, count in lists.lengths.items()) or 1
         sent, written = typical.prompt_tokens / middle, typical.completion_tokens / middle
         return [Usage(math.ceil(sent * slots), math.ceil(written * slots)) for slots in takes["slots"]]
+
+
+def _check_context(asked: Reranker | None, tokens: float, calls: float) -> None:
+    context = None if asked is None else asked.backend.capabilities.context
+    if context is not None and calls and tokens / calls > context:
+        raise CapabilityError(f"its prompts do not fit the model's context of {context:,} tokens with whole passages")
 
 
 def offers(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rerankllm.data import Usage
 from rerankllm.errors import InputError
-from rerankllm.estimate import Sizes, planned
+from rerankllm.estimate import Sizes, Texts, planned
 from rerankllm.frontier.choice import JUDGES, choose, difference, weights, weights_like
 from rerankllm.frontier.measured import shipped
 from rerankllm.frontier.offers import AXES, UNSCORED, Amount, Lists, Prices, offers
@@ -105,6 +105,16 @@ def test_a_model_is_offered_only_what_it_can_be_asked(tmp_path):
     assert "answers Permute, and this strategy asks Score" in left_out["interpolate(pointwise, weight=0.8)"]
     assert not {"pointwise", "prp(sort=heap, top_k=10)"} & {offer.stage for offer in got}
     assert all("tokens" not in offer.takes for offer in got if offer.stage)  # a recording counts none
+
+
+def test_prompts_longer_than_the_context_are_left_out():
+    model = "openai:m?base_url=http://localhost:9/v1&context=4000"
+    lists = Lists({100: 1}, Sizes(middle=Texts(passage="word " * 130)))
+    with Reranker("sliding", model) as reranker:
+        got, left_out = offers(MEASURED, ALIKE, Prices(lists, 100, reranker))
+    assert "do not fit the model's context of 4,000 tokens" in left_out["full(top_k=10)"]
+    assert "sliding(window=20, stride=10)" in {offer.stage for offer in got}
+    assert "sliding(window=50, stride=25)" in left_out
 
 
 def test_without_scores_there_is_nothing_to_fuse():
