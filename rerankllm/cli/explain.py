@@ -18,9 +18,9 @@ from rerankllm.explanations.wording import facts, line, said_of, told
 EXAMPLES = """
 [bold]Examples[/bold]\n
 rerankllm rerank --sample -o out.txt --journal out.txt.journal  # a run that keeps its judgements\n
-rerankllm explain out.txt 1 fleas-2  # its place, every judgement that showed it, its neighbours\n
-rerankllm explain out.txt 1 fleas-2 --compare fleas-5  # what tells the two apart\n
-rerankllm explain out.txt 1 fleas-2 --journal calls.db --first-stage bm25.txt --format json
+rerankllm explain out.txt q1 d112  # its place, every judgement that showed it, its neighbours\n
+rerankllm explain out.txt q1 d112 --compare d039  # what tells the two apart\n
+rerankllm explain out.txt q1 d112 --journal calls.db --first-stage bm25.txt --format json
 """
 Format: TypeAlias = Literal["text", "json"]
 
