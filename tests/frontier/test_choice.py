@@ -145,6 +145,7 @@ def profile(trust, scale):
 
 
 @given(st.floats(0.05, 1), st.floats(0.25, 16))
+@settings(deadline=None)
 def test_weights_sum_to_one(trust, scale):
     assert sum(weights_like(MEASURED, profile(trust, scale)).values()) == pytest.approx(1)
 
@@ -157,6 +158,7 @@ def test_a_profile_like_a_judges_is_that_judge(judge):
 
 
 @given(st.floats(0, 5), st.floats(0, 1e-2), st.floats(0, 1e-2))
+@settings(deadline=None)
 def test_a_speed_is_found_from_calls(call, prompt, completion):
     tokens = [(300, 8), (1200, 40), (420, 40), (150, 8)]
     samples = [Sample(call + prompt * p + completion * c, p, c) for p, c in tokens]
@@ -168,6 +170,7 @@ def test_a_speed_is_found_from_calls(call, prompt, completion):
 
 
 @given(st.floats(0, 5), st.integers(1, 64), st.integers(1, 500), st.integers(1, 50))
+@settings(deadline=None)
 def test_seconds_are_those_of_the_work_and_of_the_chain(call, concurrency, calls, rounds):
     speed = Speed(call, 1e-3, 0.0, concurrency)
     rounds, usage = min(rounds, calls), Usage(calls * 100)
