@@ -151,7 +151,7 @@ def _either(estimates: Sequence[Estimate]) -> Estimate:
 
 def _leaves(stage: Stage, plan: Plan, n: int, queries: int) -> Iterator[tuple[Stage, Plan, int]]:
     """The stages that ask something themselves, with what they take."""
-    inside = parts(stage.strategy, n)
+    inside = parts(stage.strategy, n, plan)
     if not inside:
         yield stage, plan, queries
     for inner, share in inside:

@@ -9,6 +9,7 @@ from rerankllm.errors import InputError
 from rerankllm.formats.recordings import Header
 from rerankllm.journal import Journal
 from rerankllm.spec import Stage, map_stages
+from rerankllm.trace import judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,26 +47,19 @@ def export(
         InputError: There are none, or two judges have answered the same kind of judgement, so that a recording could
             not tell whose answer to give.
     """
-    rows = list(
-        journal.rows(
-            "SELECT query_id, stage, judges.judge, record FROM answers JOIN queries USING (key) JOIN judges "
-            "ON judges.id = answers.judge WHERE (? IS NULL OR query_id = ?) AND (? IS NULL OR stage = ?) "
-            "ORDER BY queries.rowid, step, item",
-            (query_id, query_id, stage, stage),
-        )
-    )
-    rows = [row for row in rows if model is None or json.loads(row[2])["model"] == model]
+    rows = list(judged(journal, query_id=query_id, stage=stage))
+    rows = [row for row in rows if model is None or json.loads(row.judge)["model"] == model]
     ((missing,),) = journal.rows(
         "SELECT count(*) FROM calls LEFT JOIN answers USING (key, step, item) "
         "WHERE record IS NULL AND judgement != 'Prior'"
     )
     if not rows:
         raise InputError(_nothing(journal, missing, wanted=[query_id, stage, model]))
-    judges = _judges(journal, ((judge, record) for _, _, judge, record in rows))
-    stages = list(dict.fromkeys(stage for _, stage, _, _ in rows))
+    judges = _judges(journal, ((row.judge, row.record) for row in rows))
+    stages = list(dict.fromkeys(row.stage for row in rows))
     strategies = tuple(dict.fromkeys(str(_bare(Stage.parse(each))) for each in stages))
     header = Header(strategies, tuple(stages), judges, version)
-    return Export(header, _once([row[3] for row in rows]), len({row[0] for row in rows}), missing)
+    return Export(header, _once([row.record for row in rows]), len({row.query_id for row in rows}), missing)
 
 
 def _nothing(journal: Journal, missing: int, wanted: Iterable[str | None]) -> str:

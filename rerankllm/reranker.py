@@ -250,7 +250,22 @@ class Reranker:
 
     def estimate_any(self, n: int) -> Estimate:
         """Tokens and money for one query of `n` documents of any length: bounds."""
-        return estimate(self._panel, self.stage, {n if self.depth is None else min(n, self.depth): 1}, Sizes())
+        return self.estimate_sized({n if self.depth is None else min(n, self.depth): 1}, Sizes())
+
+    def estimate_sized(self, lengths: Mapping[int, int], sizes: Sizes) -> Estimate:
+        """Tokens and money for queries of which only this is known: how many have lists of which length, and sizes."""
+        return estimate(self._panel, self.stage, lengths, sizes)
+
+    def on(self, stage: Stage) -> "Reranker":
+        """One with another strategy, on the same models, journal and budget; only this one is to be closed.
+
+        Raises:
+            CapabilityError: The model cannot do what the strategy needs.
+            InputError: A template does not load.
+        """
+        other = copy(self)
+        other.stage, other.defaulted = self._panel.complete(stage), False
+        return other
 
     def parts(self) -> "list[Reranker]":
         """One for each stage inside, on the same models, journal and budget; only this one is to be closed."""

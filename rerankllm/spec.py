@@ -119,11 +119,14 @@ def map_stages(strategy: Strategy, change: Callable[[Stage], Stage]) -> Strategy
     return typing.cast("Strategy", dataclasses.replace(typing.cast("Any", strategy), **changed))
 
 
-def parts(strategy: Strategy, n: int) -> Sequence[tuple[Stage, Plan]]:
-    """How much of a strategy's plan each stage inside it takes; nothing where there is none."""
+def parts(strategy: Strategy, n: int, plan: Plan) -> Sequence[tuple[Stage, Plan]]:
+    """How much of a strategy's `plan` each stage inside it takes; nothing where there is none.
+
+    Inside a cascade a strategy may rank fewer than `n`: where one stage takes all there is, the plan is believed.
+    """
     if isinstance(strategy, Composite):
         return strategy.parts(n)
-    return [(stage, strategy.plan(n)) for stage in inner_stages(strategy)]
+    return [(stage, plan) for stage in inner_stages(strategy)]
 
 
 def inner_stages(strategy: Strategy) -> list[Stage]:

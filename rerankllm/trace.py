@@ -67,6 +67,27 @@ class Lost:
     at: str
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A judgement with its answer, whoever paid for the call.
+
+    Attributes:
+        query_id: The query's.
+        stage: The stage that asked.
+        place: Where it belongs.
+        judge: Who answered, as JSON.
+        record: What was asked and answered, as JSON: see `rerankllm.formats.recordings`.
+        call: The number of the call; None for an answer that was bought elsewhere.
+    """
+
+    query_id: str
+    stage: str
+    place: Place
+    judge: str
+    record: str
+    call: int | None
+
+
 def entries(
     journal: Journal, *, query_id: str | None = None, number: int | None = None, texts: bool = True
 ) -> Iterator[Entry]:
@@ -93,6 +114,48 @@ def entries(
         place = Place(key, step, item)
         read = (json.loads(outcome), status, json.loads(repairs))
         yield Entry(at, query, stage, place, judgement, model, shown, *read, *rest)
+
+
+def judged(
+    journal: Journal, *, query_id: str | None = None, stage: str | None = None, key: str | None = None
+) -> Iterator[Judged]:
+    """The judgements a journal holds, in the order of queries, steps and items.
+
+    Args:
+        journal: The journal.
+        query_id: Only those about this query.
+        stage: Only what this stage asked, as it prints.
+        key: Only those of this ranking, as `rankings` names it.
+    """
+    rows = journal.rows(
+        "SELECT query_id, stage, answers.key, answers.step, answers.item, judges.judge, record, calls.id FROM answers "
+        "JOIN queries USING (key) JOIN judges ON judges.id = answers.judge LEFT JOIN calls USING (key, step, item) "
+        "WHERE (? IS NULL OR query_id = ?) AND (? IS NULL OR stage = ?) AND (? IS NULL OR answers.key = ?) "
+        "ORDER BY queries.rowid, answers.step, answers.item",
+        (query_id, query_id, stage, stage, key, key),
+    )
+    for asked, by, *place, judge, record, call in rows:
+        yield Judged(asked, by, Place(*place), judge, record, call)
+
+
+def rankings(journal: Journal, query_id: str) -> list[tuple[str, str]]:
+    """Key and stage of everything that has ranked a query's documents, in the order it began."""
+    return list(journal.rows("SELECT key, stage FROM queries WHERE query_id = ? ORDER BY rowid", (query_id,)))
+
+
+def unheard(journal: Journal, key: str) -> tuple[int, list[str]]:
+    """Of one ranking, how many calls lack a note of their judgement, and why calls failed that never came back."""
+    ((missing,),) = journal.rows(
+        "SELECT count(*) FROM calls LEFT JOIN answers USING (key, step, item) "
+        "WHERE calls.key = ? AND record IS NULL AND judgement != 'Prior'",
+        (key,),
+    )
+    lost = journal.rows(
+        "SELECT reason FROM failures LEFT JOIN calls USING (key, step, item) WHERE failures.key = ? "
+        "AND calls.id IS NULL ORDER BY failures.id",
+        (key,),
+    )
+    return missing, [reason for (reason,) in lost]
 
 
 def failures(journal: Journal) -> list[Lost]:

@@ -226,6 +226,8 @@ def test_an_estimate_adds_up_over_the_stages_of_a_strategy():
         whole = estimated("interpolate(cascade([pointwise / text, full / text], depths=[12, 5]))")
         first, second = estimated("pointwise / text"), estimated("full / text", depth=5)
         assert whole == first + second
+        wrapped = estimated("cascade([pointwise / text, psc(full / text, shuffles=3)], depths=[12, 5])")
+        assert wrapped == first + estimated("psc(full / text, shuffles=3)", depth=5)
         with Reranker("cascade([full / text, full / text], depths=[12, 5])", priced) as reranker:
             aimed = str(reranker.stage.aiming(3))
     assert "full(top_k=5, seed=0) / text" in aimed

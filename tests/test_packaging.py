@@ -24,6 +24,7 @@ def test_the_wheel_carries_prompts_sample_and_types(tmp_path):
     files = {f"rerankllm/reports/files/{path.name}" for path in (ROOT / "rerankllm/reports/files").iterdir()}
     assert files <= set(names)
     assert len(files) == len(SCRIPTS) + 2
+    assert {f"rerankllm/frontier/{name}.json" for name in ("dl19-bm25", "noveleval")} <= set(names)
     assert not [name for name in names if name.startswith(("tests/", "eval/", "prompts/"))]
     code = (
         "import rerankllm; from rerankllm.elicitation.templates import load, names; from rerankllm.sample import path;"

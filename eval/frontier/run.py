@@ -2,11 +2,13 @@
 
     python eval/frontier/run.py                      # DL19 and NovelEval, three worlds; five to ten minutes, two cores
     python eval/frontier/run.py --seeds 1 --collection noveleval --world mild
-    python eval/frontier/run.py --only sliding --only tdpart --to FOLDER
+    python eval/frontier/run.py --only sliding --only tdpart --to FOLDER   # in part: never over what ships
 
 The stages are in strategies.yaml. Each is run alone and, with the same answers, inside `interpolate(…)`. Every seed
 draws the judge and the strategy's own shuffles anew; all strategies meet the same judges. Writes COLLECTION.md and
-COLLECTION.png to eval/frontier/results. Needs ../shared/data, matplotlib and scipy (the extra `dev`).
+COLLECTION.png to eval/frontier/results, and the same query by query to COLLECTION.json: a complete run to
+rerankllm/frontier, whence it ships and `rerankllm recommend` has it, any other beside the tables. Needs
+../shared/data, matplotlib and scipy (the extra `dev`).
 """
 
 import argparse
@@ -32,11 +34,13 @@ from plots import plot
 from rerankllm.backends.simulated import WORLDS, Simulated
 from rerankllm.data import Candidate, Query, Ranking
 from rerankllm.errors import SpecError
+from rerankllm.evaluation.extras import scipy_module
 from rerankllm.evaluation.measures import parse_measures, per_query
 from rerankllm.evaluation.spread import Spread
 from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.join import join
 from rerankllm.formats.trec import read_qrels, read_run
+from rerankllm.frontier.measured import Character, Entry, Measured
 from rerankllm.judgements import Steps
 from rerankllm.plan import Plan
 from rerankllm.reranker import Reranker
@@ -46,6 +50,8 @@ from rerankllm.strategies.interpolate import Interpolate
 
 HERE = Path(__file__).parent
 DATA = HERE.parents[2] / "shared" / "data"
+RESULTS, SHIPPED = HERE / "results", HERE.parents[1] / "rerankllm" / "frontier"
+SEEDS = 5
 COLLECTIONS = {"dl19-bm25": "TREC DL 2019, BM25, 100 documents", "noveleval": "NovelEval, 20 documents"}
 PROMPT_TOKENS, PASSAGE_TOKENS = 120, 136
 WEIGHTS = (0.5, 0.8)
@@ -238,6 +244,11 @@ def difference(values: Values, reference: Values | None) -> str:
     return f"{fmean(differences):+.3f} ± {interval(differences):.3f}" if any(differences) else "–"
 
 
+def by_cost(rows: Iterable[Row]) -> list[Row]:
+    """The cheapest first."""
+    return sorted(rows, key=lambda row: (row.slots, row.calls, row.name))
+
+
 def table(rows: Sequence[Row]) -> str:
     """In Markdown, the cheapest first."""
     reference = next((row.alone for row in rows if row.name == REFERENCE), None)
@@ -246,7 +257,7 @@ def table(rows: Sequence[Row]) -> str:
         f"| nDCG@10 | − sliding | {fused}calls | rounds | slots | ktokens | failed | stage |",
         f"|---|---|{'---|---|' * len(WEIGHTS)}---:|---:|---:|---:|---:|---|",
     ]
-    for row in sorted(rows, key=lambda row: (row.slots, row.calls, row.name)):
+    for row in by_cost(rows):
         cost = f"{row.calls:.1f} | {row.rounds:.1f} | {row.slots:.0f} | {row.tokens / 1000:.1f} | {row.failed:.0%}"
         shown = f"`{row.name}`" if row.slots else row.name
         quality = [f"{cell(values)} | {difference(values, reference)}" for values in (row.alone, *row.fused.values())]
@@ -261,10 +272,40 @@ def machine() -> str:
     return f"{len(os.sched_getaffinity(0))} cores of {names[0] if names else platform.processor()}"
 
 
+def versions() -> dict[str, str]:
+    """Of what the numbers may depend on."""
+    packages = ("rerankllm", "numpy", "scipy", "ir-measures")
+    return {**{p: importlib.metadata.version(p) for p in packages}, "Python": platform.python_version()}
+
+
+def data(name: str, seeds: int, worlds: Mapping[str, Sequence[Row]]) -> Measured:
+    """The results, query by query: what ships."""
+    collection = collection_of(name)
+    characters = yaml.safe_load((HERE / "characters.yaml").read_text(encoding="utf-8"))
+    judges = {w: Character(*WORLDS[w], characters[w]["trust"], characters[w]["scale"]) for w in worlds}
+    entries = [entry for world, rows in worlds.items() for row in by_cost(rows) for entry in entries_of(world, row)]
+    t = float(scipy_module("stats").t.ppf(0.975, len(collection.first) - 1))
+    return Measured(name, COLLECTIONS[name], "nDCG@10", collection.longest, seeds, versions(), round(t, 4), judges,
+                    tuple(collection.first), tuple(entries))  # fmt: skip
+
+
+def entries_of(world: str, row: Row) -> list[Entry]:
+    """A row's stage alone and inside `interpolate`; of the first stage itself, and nothing of the limit."""
+    if row.name == LIMIT:
+        return []
+    spent = (round(row.calls, 3), round(row.rounds, 3), round(row.slots, 3), round(row.failed, 4))
+    fused = {f"interpolate({row.name}, weight={weight:g})": values for weight, values in row.fused.items()}
+    orders = {"": row.alone} if row.name == FIRST else {row.name: row.alone, **fused}
+    return [
+        Entry(world, stage, *spent, tuple(round(value, 4) for value in values.values()))
+        for stage, values in orders.items()
+    ]
+
+
 def report(name: str, seeds: int, worlds: Mapping[str, Sequence[Row]], seconds: float) -> str:
     """The results in Markdown."""
     collection = collection_of(name)
-    versions = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in ("rerankllm", "numpy", "scipy", "ir-measures"))
+    used = ", ".join(f"{package} {version}" for package, version in versions().items())
     tables = "\n\n".join(
         f"## {world}: belief {WORLDS[world].belief:g}, noise {WORLDS[world].noise:g}, "
         f"position {WORLDS[world].position:g}\n\n{table(rows)}"
@@ -272,7 +313,7 @@ def report(name: str, seeds: int, worlds: Mapping[str, Sequence[Row]], seconds: 
     )
     return f"""# The frontier on {COLLECTIONS[name]}: {len(collection.queries)} queries
 
-Written by `python eval/frontier/run.py`; {versions}; Python {platform.python_version()};
+Written by `python eval/frontier/run.py`; {used};
 {machine()}; {seconds / 60:.1f} minutes. Seeds 0 to {seeds - 1}, of the judge and of the strategies' shuffles
 alike. The judge is `simulated:`, not a model: see `rerankllm/backends/simulated.py` for its law, and fit.md for where
 `fitted` comes from.
@@ -308,6 +349,8 @@ def work(tasks: Sequence[tuple[str, str]], processes: int, seeds: int, name: str
     """Runs all (world, spec) of one collection, and says how far it is."""
     started = time.perf_counter()
     rows: list[tuple[str, Row]] = []
+    for library in ("OMP", "OPENBLAS", "MKL"):  # threads of small matrices in every process only wait for each other
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
         waiting: dict[Future[Row], tuple[str, str]] = {
@@ -329,11 +372,12 @@ def main() -> None:
     parser.add_argument("--collection", action="append", choices=COLLECTIONS, help="default: all")
     parser.add_argument("--world", action="append", choices=WORLDS, help="default: all")
     parser.add_argument("--only", action="append", default=[], metavar="STRATEGY", help="repeatable; default: all")
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--to", type=Path, default=HERE / "results")
+    parser.add_argument("--to", type=Path, default=RESULTS)
     options = parser.parse_args()
     config = yaml.safe_load((HERE / "strategies.yaml").read_text(encoding="utf-8"))
+    complete = not (options.only or options.world) and (options.seeds, options.to) == (SEEDS, RESULTS)
     for name in options.collection or COLLECTIONS:
         if not (DATA / name).is_dir():
             print(f"skipped: {name}: ../shared/data/{name} is not beside the checkout")
@@ -349,6 +393,7 @@ def main() -> None:
         options.to.mkdir(exist_ok=True, parents=True)
         text = report(name, options.seeds, worlds, time.perf_counter() - started)
         (options.to / f"{name}.md").write_text(text, encoding="utf-8")
+        data(name, options.seeds, worlds).save((SHIPPED if complete else options.to) / f"{name}.json")
         plot(worlds, COLLECTIONS[name], options.to / f"{name}.png", first=FIRST, limit=LIMIT)
         print(f"wrote {options.to / name}.md and .png")
 

@@ -12,6 +12,7 @@ from rerankllm.cli import (
     diagnose,
     evaluate,
     experiment,
+    explain,
     fuse,
     journal,
     judge_profile,
@@ -19,6 +20,7 @@ from rerankllm.cli import (
     parity,
     plan,
     rank,
+    recommend,
     report,
     rerank,
     resume,
@@ -55,6 +57,7 @@ def _main(
 app.command("rerank", epilog=rerank.EXAMPLES)(rerank.command)
 app.command("resume", epilog=resume.EXAMPLES)(resume.command)
 app.command("journal", epilog=journal.EXAMPLES)(journal.command)
+app.command("explain", epilog=explain.EXAMPLES)(explain.command)
 app.command("rank", epilog=rank.EXAMPLES)(rank.command)
 app.command("fuse", epilog=fuse.EXAMPLES)(fuse.command)
 app.command("eval", epilog=evaluate.EXAMPLES)(evaluate.command)
@@ -67,6 +70,7 @@ app.command("experiment", epilog=experiment.EXAMPLES)(experiment.command)
 app.command("retrieve", epilog=retrieve.EXAMPLES)(retrieve.command)
 app.command("datasets")(datasets.command)
 app.command("plan", epilog=plan.EXAMPLES)(plan.command)
+app.command("recommend", epilog=recommend.EXAMPLES)(recommend.command)
 app.command("diagnose", epilog=diagnose.EXAMPLES)(diagnose.command)
 app.command("parity", epilog=parity.EXAMPLES)(parity.command)
 app.command("strategies")(listing.strategies)

@@ -93,7 +93,7 @@ def test_every_document_once_plan_kept_and_nothing_asked_twice(spec, n, seed, ma
     assert played.calls in plan.calls
     assert len(played.rounds) in plan.rounds
     assert played.slots in plan.slots
-    shares = [share for _, share in parts(strategy, n)]
+    shares = [share for _, share in parts(strategy, n, strategy.plan(n))]
     for what in ("calls", "slots"):
         bounds = [getattr(share, what) for share in shares]
         assert getattr(plan, what) == (sum(b.low for b in bounds), sum(b.high for b in bounds))

@@ -1,0 +1,103 @@
+"""`rerankllm recommend` as it is called."""
+
+import json
+import shlex
+
+import pytest
+from scripted_server import Answer, ScriptedServer, Status
+
+from rerankllm.sample import path as sample
+
+SIMULATED = f"simulated:{sample('qrels.txt')}"
+
+
+def test_the_command_it_prints_works_and_stays_within(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, out, err = cli("recommend", "--sample", "--model", SIMULATED, "--max-slots", 700, "--max-rounds", 6,
+                           "--format", "json")  # fmt: skip
+    assert (status, err) == (0, "")
+    found = json.loads(out)
+    program, *arguments = shlex.split(found["command"])
+    assert program == "rerankllm"
+    assert found["recommended"] in arguments
+    assert cli(*arguments, "--quiet")[0] == 0
+    summary = json.loads((tmp_path / "reranked.txt.summary.json").read_text())
+    assert summary["slots"] <= 700
+    assert summary["rounds"] <= 6
+    row = next(row for row in found["strategies"] if row["stage"] == found["recommended"])
+    assert row["within_budget"] == "yes"
+    assert summary["slots"] <= row["slots"]["most"]
+    assert found["measured_on"]["candidates"] == found["mean_candidates"] == 20
+    assert {row["within_budget"] for row in found["strategies"]} == {"yes", "likely", "no"}
+
+
+def test_the_table_marks_what_to_use(cli):
+    status, out, err = cli("recommend", "--max-calls", 10, "--judge", "poor")
+    assert (status, err) == (0, "")
+    marked = [line for line in out.splitlines() if line.lstrip().startswith("→ ")]
+    assert len(marked) == 1
+    assert marked[0].split("→ ")[1].split("  ")[0] in out.split("\nUse ")[1]
+    assert "rerankllm rerank --run RUN --queries QUERIES --corpus CORPUS --strategy" in out
+    assert "Next better: " in out
+    assert "Measured on TREC DL 2019, BM25, 100 documents (43 queries, 5 seeds)." in out
+    assert "extrapolated" not in out
+    longer = cli("recommend", "--max-calls", 10, "--judge", "poor", "--all")[1]
+    assert len(longer.splitlines()) > len(out.splitlines()) + 50
+
+
+def test_other_lengths_are_extrapolated(cli):
+    out = " ".join(cli("recommend", "--max-calls", 10, "-n", 50)[1].split())
+    assert "Your lists have 50 candidates in the mean, those measured 100" in out
+
+
+def test_nothing_fits(cli):
+    status, out, err = cli("recommend", "--max-calls", 0)
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert "nothing fits 0 calls: the cheapest is " in err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--max-cost", 1], "--max-cost needs --model"),
+        (["--measure"], "--measure needs --model"),
+        (["--max-seconds", 5], "give --seconds-per-call and --tokens-per-second, or --measure"),
+        (["--judge", "kind"], "--judge kind should be one of good, poor, fitted, or a profile's file"),
+        (["--judge", sample("qrels.txt")], "is no profile of this version"),
+        (["--sample", "--number", 3], "--number and --passage-tokens are for when no queries are given"),
+        (["--model", SIMULATED, "--measure", "--seconds-per-call", 1], "leave one out"),
+        (["--model", SIMULATED, "--max-tokens", 9], "--max-tokens: this model answers without prompts"),
+        (["--model", "openai:m?base_url=http://localhost:9/v1", "--max-cost", 1], "prices are not known"),
+        (["--run", sample("run.txt")], "--queries and --corpus missing"),
+    ],
+)
+def test_one_line_an_error(cli, options, message):
+    status, out, err = cli("recommend", *options)
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert message in err
+
+
+def test_speed_is_measured_with_five_calls(cli):
+    sent = []
+
+    def answer(body, _):
+        sent.append(body["messages"][-1]["content"])
+        return Answer(" > ".join(f"[{i}]" for i in range(1, 9)))
+
+    with ScriptedServer(answer) as server:
+        model = f"openai:m?base_url={server.url}"
+        status, out, err = cli("recommend", "--sample", "--model", model, "--measure", "--format", "json")
+    assert status == 0, err
+    assert "measured with 5 calls to openai:m" in err
+    assert len(sent) == 5
+    found = json.loads(out)
+    assert len(found["speed"]["samples"]) == 4
+    assert found["speed"]["concurrency"] == 16
+    assert all(row["seconds"]["usual"] >= 0 for row in found["strategies"])
+
+
+def test_a_call_that_fails_measures_nothing(cli):
+    with ScriptedServer(lambda *_: Status(400)) as server:
+        status, _, err = cli("recommend", "--sample", "--model", f"openai:m?base_url={server.url}", "--measure")
+    assert status == 1
+    assert "--measure: no call came back" in err
