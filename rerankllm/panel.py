@@ -1,7 +1,6 @@
 """Which backend and which elicitation answer a judgement: the place where the axes meet."""
 
 from collections.abc import Mapping
-from copy import copy
 from dataclasses import astuple, dataclass, replace
 from typing import Any
 
@@ -113,22 +112,32 @@ class Panel:
         model: The model that judges where a stage names none.
         settings: Of prompts.
         options: Options of that model; they win over those in its spec.
+        loaded: Backends by model, that one among them, to share with another panel; None to load it.
     """
 
-    def __init__(self, model: str, settings: Settings, options: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        model: str,
+        settings: Settings,
+        options: Mapping[str, str],
+        *,
+        loaded: dict[str, Backend] | None = None,
+    ) -> None:
         self._model = model
         self._settings = settings
-        self._backends: dict[str, Backend] = {model: ModelSpec.parse(model).load(options)}
+        self._backends = {model: ModelSpec.parse(model).load(options)} if loaded is None else loaded
         self._judges: dict[tuple[str, str, type], Judge] = {}
         self._sharing: dict[str, Backend] = {}
 
     def beside(self, *, instruction: str | None = None, passage_tokens: int | None = None) -> "Panel":
         """The same backends, those loaded later too, asked with other settings where any are given."""
-        other = copy(self)
-        given = {"instruction": instruction, "passage_tokens": passage_tokens}
-        other._settings = replace(self._settings, **{key: value for key, value in given.items() if value is not None})
-        other._judges, other._sharing = {}, {}
-        return other
+        own = self._settings
+        settings = replace(
+            own,
+            instruction=own.instruction if instruction is None else instruction,
+            passage_tokens=own.passage_tokens if passage_tokens is None else passage_tokens,
+        )
+        return Panel(self._model, settings, {}, loaded=self._backends)
 
     @property
     def backend(self) -> Backend:

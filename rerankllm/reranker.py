@@ -155,7 +155,7 @@ class Reranker:
 
     @property
     def gives_probabilities(self) -> bool:
-        """Whether scores are expected values of labels worth 0 to 1, such as P(yes); others have scales of their own."""
+        """Whether scores are expected values of labels worth 0 to 1, such as P(yes)."""
         return self._panel.gives_probabilities(self.stage)
 
     def rerank(self, query: str | Query, documents: Sequence[AnyDocument], *, top_k: int | None = None) -> Ranking:
@@ -301,16 +301,16 @@ class Reranker:
         Raises:
             InputError, CapabilityError, MissingExtra: As in making a `Reranker`.
         """
-        other = copy(self)
-        other._panel = self._panel.beside(instruction=instruction, passage_tokens=passage_tokens)
+        panel = self._panel.beside(instruction=instruction, passage_tokens=passage_tokens)
         stage = Stage.parse(strategy) if isinstance(strategy, str) else strategy
-        if stage is None and model is not None:
-            stage = Stage.parse(other._panel.load(model).default_strategy)
-        stage = stage or self.stage
-        other.stage = other._panel.complete(stage if stage.model or model is None else replace(stage, model=model))
-        for backend in other._panel.backends:
+        if stage is None:
+            stage = self.stage if model is None else Stage.parse(panel.load(model).default_strategy)
+        other = copy(self)
+        other.stage = panel.complete(stage if stage.model or model is None else replace(stage, model=model))
+        other._panel = panel  # noqa: SLF001
+        other._context = panel.context() if self.journal is not None else []  # noqa: SLF001
+        for backend in panel.backends:
             self._budget.check(backend)
-        other._context = other._panel.context() if self.journal is not None else []
         return other
 
     def keep(self, journal: str | Path | Journal) -> Journal:
@@ -353,9 +353,7 @@ class Reranker:
         head, tail = candidates[:depth], candidates[depth:]
         steps = within(stage, stage.strategy.rank(query, head))
         key, budget = self._key(stage, query, head), self._own_budget()
-        inner = self._driver.submit(
-            query, head, steps, key, budget, resolve=self._panel.resolve, observer=observer
-        )
+        inner = self._driver.submit(query, head, steps, key, budget, resolve=self._panel.resolve, observer=observer)
         outer: Future[QueryOutcome] = Future()
 
         def finish(_: object) -> None:

@@ -27,6 +27,10 @@ HEAVY = [
     "bm25s",
     "pandas",
     "pyarrow",
+    "fastapi",
+    "pydantic",
+    "starlette",
+    "uvicorn",
 ]
 
 # What the modules of a room may import, besides those of the same room.
@@ -79,6 +83,7 @@ LAYERS = {
         "profiles.profile",
     }
     | {"runs", "spec"},
+    "server": {"", "data", "drivers", "errors", "judgements", "reranker", "spec"},
     "cli": {
         "",
         "budget",
@@ -102,7 +107,7 @@ LAYERS = {
         "provenance",
         "registry",
     }
-    | {"profiles", "reranker", "sample", "spec", "trace"},
+    | {"profiles", "reranker", "sample", "server", "spec", "trace"},
 }
 
 

@@ -21,6 +21,7 @@ from rerankllm.cli import (
     rerank,
     resume,
     retrieve,
+    serve,
 )
 
 app = typer.Typer(
@@ -58,6 +59,7 @@ app.command("eval", epilog=evaluate.EXAMPLES)(evaluate.command)
 app.command("calibrate", epilog=calibrate.EXAMPLES)(calibrate.command)
 app.command("compare", epilog=compare.EXAMPLES)(compare.command)
 app.command("judge-profile", epilog=judge_profile.EXAMPLES)(judge_profile.command)
+app.command("serve", epilog=serve.EXAMPLES)(serve.command)
 app.command("retrieve", epilog=retrieve.EXAMPLES)(retrieve.command)
 app.command("datasets")(datasets.command)
 app.command("plan", epilog=plan.EXAMPLES)(plan.command)
