@@ -19,8 +19,10 @@ rerankllm serve\n
 rerankllm serve --model openai:NAME --base-url http://localhost:9000/v1 --strategy 'sliding(window=20, stride=10)'\n
 rerankllm serve --alias fast='pointwise / labels @ llamacpp:smollm2' --alias best='sliding @ openai:NAME'\n
 rerankllm serve --alias rerank-v3.5='@ embed:minilm' --host 0.0.0.0 --keys keys.txt\n
-curl localhost:8000/v2/rerank -H 'Content-Type: application/json' -d '{"model": "default", "query": "how long do
-fleas live", "documents": \\["Fleas jump far.", "A flea lives for two or three months."]}'
+curl localhost:8000/v1/models; curl localhost:8000/v2/rerank --json @request.json
+
+python -c 'import cohere; print(cohere.ClientV2("key", base_url="http://localhost:8000").rerank(model="default",
+query="how long do fleas live", documents=("Fleas jump far.", "A flea lives for two or three months.")))'
 """
 
 
@@ -30,8 +32,8 @@ def command(
         list[str] | None,
         typer.Option(
             metavar="NAME=SPEC",
-            help="A name that requests may give as their model, and what answers to it: STRATEGY [/ ELICITATION] "
-            "[@ MODEL], or '@ MODEL' for a model's default strategy. May be repeated; the first is the default, unless "
+            help="A name that requests may give as their model, and what answers to it: STRATEGY / ELICITATION "
+            "@ MODEL, of which the last two may be left out, or '@ MODEL' for a model's default strategy. May be repeated; the first is the default, unless "
             "--strategy or --model make one called 'default'.",
         ),
     ] = None,

@@ -149,7 +149,7 @@ def test_score_refuses(client, request_body, said):
     assert said in response.json()["error"]["message"]
 
 
-def shaped(path, response, texts=False):
+def shaped(path, response, texts=False):  # noqa: FBT002
     """Whether an error is in the shape of its dialect; the message in it."""
     body = response.json()
     assert response.headers["content-type"] == "application/json"

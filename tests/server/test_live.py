@@ -102,7 +102,9 @@ def test_hang_ups_in_the_middle_of_the_body(live):
     for content in (b"", b"{", b'{"model": "points", "query"'):
         host, port = live.url.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port))) as connection:
-            head = b"POST /v2/rerank HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n"
+            head = (
+                b"POST /v2/rerank HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n"
+            )
             connection.sendall(head + content)
     until(lambda: metric(live, 'rerankllm_requests_total{alias="none",route="/v2/rerank",status="499"}') == 3)
     assert post(live).status_code == 200

@@ -2,9 +2,10 @@
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS
-from serving import inside
+from serving import PATHS, inside
 
 from rerankllm.server.keys import Keys
 
@@ -23,16 +24,23 @@ def api():
         yield schemathesis.openapi.from_asgi("/openapi.json", client.app)
 
 
-schema = schemathesis.pytest.from_fixture("api")
+OPERATIONS = [
+    *((path, "POST", mode) for path in PATHS for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)),
+    *((path, "GET", GenerationMode.POSITIVE) for path in ("/health", "/metrics", "/v1/models")),
+]
 
 
-@schema.parametrize()
-@settings(
-    max_examples=25, deadline=None, phases=[Phase.explicit, Phase.generate], derandomize=True,
-    suppress_health_check=list(HealthCheck),
-)  # fmt: skip
-def test_as_described(case):
-    case.call_and_validate(checks=[CHECKS.get_one(name) for name in PROMISED])
+@pytest.mark.parametrize(("path", "method", "mode"), OPERATIONS)
+def test_as_described(api, path, method, mode):
+    @settings(
+        max_examples=20, deadline=None, phases=[Phase.generate], derandomize=True,
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(case=api[path][method].as_strategy(generation_mode=mode))
+    def run(case):
+        case.call_and_validate(checks=[CHECKS.get_one(name) for name in PROMISED])
+
+    run()
 
 
 def test_examples_work(client):
