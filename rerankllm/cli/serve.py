@@ -33,8 +33,8 @@ def command(
         typer.Option(
             metavar="NAME=SPEC",
             help="A name that requests may give as their model, and what answers to it: STRATEGY / ELICITATION "
-            "@ MODEL, of which the last two may be left out, or '@ MODEL' for a model's default strategy. May be repeated; the first is the default, unless "
-            "--strategy or --model make one called 'default'.",
+            "@ MODEL, of which the last two may be left out, or '@ MODEL' for a model's default strategy. May be "
+            "repeated; the first is the default, unless --strategy or --model make one called 'default'.",
         ),
     ] = None,
     strategy: options.Strategy = None,
