@@ -44,6 +44,10 @@ WINDOW, PASSED_ON = 10, 5
 PATHS = ("/v2/rerank", "/v1/rerank", "/rerank", "/score")
 EDGE = 10
 """Seconds at the start and at the end whose memory is compared."""
+COLUMNS = (
+    "| hang up | answers | a second | p50, ms | p99, ms | hung up | wrong | calls a batch | queries a batch | "
+    "MiB, first 10 s | last 10 s | most |"
+)
 
 
 class Bench(Counting):
@@ -246,7 +250,7 @@ on one engine that reads its answers off the texts and takes 2 ms a batch. Every
 in the right order (of sliding windows, those that they settle), with falling scores, and those of `pointwise` exactly.
 Memory is the server's.
 
-| hang up | answers | a second | p50, ms | p99, ms | hung up | wrong | calls a batch | queries a batch | MiB, first {EDGE} s | last {EDGE} s | most |
+{COLUMNS}
 |---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|
 {table}
 """
