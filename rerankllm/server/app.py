@@ -14,7 +14,8 @@ from rerankllm import __version__
 from rerankllm.reranker import Reranker
 from rerankllm.server.describe import describe, example, told
 from rerankllm.server.dialects import cohere, jina, openai_errors, score, tei
-from rerankllm.server.gate import Door, Gate, Limits
+from rerankllm.server.door import Door
+from rerankllm.server.gate import Gate, Limits
 from rerankllm.server.keys import Keys
 from rerankllm.server.metrics import Metrics
 from rerankllm.server.problems import Fault, Problem
@@ -82,7 +83,7 @@ def make_server(aliases: Mapping[str, Reranker], limits: Limits | None = None, k
 def visit_of(path: str) -> Visit:
     """What is known of a request by its path."""
     if path in WORDINGS:
-        return Visit(path, WORDINGS[path])
+        return Visit(path, WORDINGS[path], ranks=True)
     return Visit(path if path in OTHERS else "other", cohere.word if path.startswith("/v2/") else openai_errors.word)
 
 

@@ -1,15 +1,15 @@
 """What every request passes: keys, limits, deadlines, hang-ups, counting. Plain ASGI, so that bodies are met here."""
 
 import asyncio
-import contextlib
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from rerankllm.server.door import RETRY, Door
 from rerankllm.server.keys import Keys
 from rerankllm.server.metrics import Metrics
 from rerankllm.server.problems import Fault, Problem
@@ -23,7 +23,6 @@ KEPT_READING = 4
 """How many times the bytes allowed are read, and forgotten, before a client hears that they are too many: most send
 everything before they listen."""
 GONE = 499
-RETRY = {"Retry-After": "1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ class Gate:
         self,
         app: ASGIApp,
         *,
-        door: "Door",
+        door: Door,
         visit: Callable[[str], Visit],
         limits: Limits,
         keys: Keys,
@@ -89,7 +88,7 @@ class Gate:
         try:
             try:
                 self._check_key(scope)
-                if scope["method"] == "POST" and visit.route != "other":
+                if visit.ranks and scope["method"] == "POST":
                     with self._door.passing():
                         await self._limited(scope, receive, sending)
                 else:
@@ -144,59 +143,6 @@ class Gate:
             raise Hangup
         else:
             raise Problem(Fault.LATE, f"there was no answer within {self._limits.seconds:g} s")
-
-
-class Door:
-    """How many requests are inside, and whether more may enter.
-
-    Args:
-        room: Requests under way at a time.
-        metrics: Told how many there are.
-
-    Attributes:
-        ousted: Set when those inside have to leave.
-    """
-
-    def __init__(self, room: int, metrics: Metrics) -> None:
-        self.ousted = asyncio.Event()
-        self.closing = False
-        self._room, self._metrics = room, metrics
-        self._inside = 0
-        self._empty = asyncio.Event()
-        self._empty.set()
-
-    @contextlib.contextmanager
-    def passing(self) -> Iterator[None]:
-        """Counts a request that is inside meanwhile.
-
-        Raises:
-            Problem: There is no room, or the server is shutting down.
-        """
-        if self.closing:
-            raise Problem(Fault.CLOSING, "the server is shutting down", headers={**RETRY, "Connection": "close"})
-        if self._inside >= self._room:
-            raise Problem(Fault.BUSY, f"{self._room} requests are under way already: ask again later", headers=RETRY)
-        self._count(1)
-        try:
-            yield
-        finally:
-            self._count(-1)
-
-    async def close(self, grace: float) -> None:
-        """Lets nobody in any more, gives those inside so many seconds, then ousts them."""
-        self.closing = True
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._empty.wait(), grace)
-        self.ousted.set()
-        await self._empty.wait()
-
-    def _count(self, change: int) -> None:
-        self._inside += change
-        self._metrics.in_flight(self._inside)
-        if self._inside:
-            self._empty.clear()
-        else:
-            self._empty.set()
 
 
 async def _read(scope: Scope, receive: Receive, limit: int) -> bytes:

@@ -17,9 +17,11 @@ class Visit:
     Attributes:
         route: Its path, or `other` where the server has no such route.
         wording: How its dialect says a problem.
+        ranks: Whether the route ranks, so that limits hold.
         alias: Who is to answer it, once that is known.
     """
 
     route: str
     wording: Wording
+    ranks: bool = False
     alias: str | None = None

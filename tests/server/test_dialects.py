@@ -294,3 +294,9 @@ def test_ten_thousand_documents():
         body = client.post("/v2/rerank", json=ask("/v2/rerank", documents)).json()
         assert [result["index"] for result in body["results"]] == list(range(9_999, -1, -1))
         assert body["meta"]["billed_units"]["search_units"] == 100
+
+
+def test_routes_that_do_not_rank_take_nothing(client):
+    for path in ("/health", "/metrics", "/v1/models"):
+        response = client.post(path, content=b"x")
+        assert (response.status_code, response.headers["allow"]) == (405, "GET")

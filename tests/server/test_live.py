@@ -141,6 +141,20 @@ def test_the_end_does_not_wait_for_ever():
         live.engine.gate.set()
 
 
+def test_the_end_does_not_wait_for_a_body():
+    with listening(grace=0.05) as live:
+        host, port = live.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as slow:
+            head = (
+                b"POST /v2/rerank HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n"
+            )
+            slow.sendall(head)
+            until(lambda: metric(live, "rerankllm_requests_in_flight") == 1)
+            live.running.handle_exit(15, None)
+            live.thread.join(20)
+            assert not live.thread.is_alive()
+
+
 def test_a_second_signal_ends_it_at_once():
     with listening(grace=600) as live:
         live.engine.gate.clear()

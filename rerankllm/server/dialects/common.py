@@ -25,7 +25,7 @@ DocumentTokens = Annotated[
 class Body(BaseModel):
     """A request: what it does not know it refuses, so that nothing asked for is ignored. Null is as if left out."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", str_strip_whitespace=False)
+    model_config = ConfigDict(strict=True, extra="forbid")
 
     @model_validator(mode="before")
     @classmethod
