@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol, TypeAlias, TypeGuard, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from rerankllm.backends.base import Backend, Reply, Response, Work
 from rerankllm.data import Ledger, Ranking
@@ -83,7 +83,7 @@ def _ask_first(asked: Sequence[Pair], known: Known) -> Generator[list[Pair], Seq
     """Asks what is not known yet and adds it."""
     wanted: dict[tuple[int, Prior], Pair] = {}
     for judgement, judge in asked:
-        if _is_biased(judge) and (key := (id(judge), judge.prior(judgement))) not in known:
+        if isinstance(judge, Biased) and (key := (id(judge), judge.prior(judgement))) not in known:
             wanted[key] = (key[1], judge.asked_first)
     if not wanted:
         return
@@ -94,15 +94,4 @@ def _ask_first(asked: Sequence[Pair], known: Known) -> Generator[list[Pair], Seq
 
 
 def _informed(judgement: Judgement, judge: Judge, known: Known) -> Judge:
-    return judge.given(known[id(judge), judge.prior(judgement)]) if _is_biased(judge) else judge
-
-
-_kinds: dict[type, bool] = {}
-
-
-def _is_biased(judge: Judge) -> TypeGuard[Biased]:
-    """`isinstance`, once a type: with protocols it takes longer than all the rest that a call takes here."""
-    kind = type(judge)
-    if kind not in _kinds:
-        _kinds[kind] = isinstance(judge, Biased)
-    return _kinds[kind]
+    return judge.given(known[id(judge), judge.prior(judgement)]) if isinstance(judge, Biased) else judge
