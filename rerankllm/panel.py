@@ -11,7 +11,7 @@ from rerankllm.drivers.asking import Judge
 from rerankllm.elicitation.base import Elicitation, Elicitor, Settings, default_elicitation
 from rerankllm.elicitation.prior import Contextual
 from rerankllm.errors import CapabilityError
-from rerankllm.judgements import Answer, Ask, Judgement, ParseReport, Prior, Unanswered
+from rerankllm.judgements import Answer, Ask, Judgement, ParseReport, Prior, Score, Unanswered
 from rerankllm.registry import ELICITATIONS
 from rerankllm.spec import ModelSpec, Stage, inner_stages, map_stages, show
 
@@ -114,15 +114,34 @@ class Panel:
         settings: Of prompts.
         options: Options of that model; they win over those in its spec.
         shelf: Where engines are kept that are to stay loaded; None where none is.
+        loaded: Backends by model, that one among them, to share with another panel; None to load it.
     """
 
-    def __init__(self, model: str, settings: Settings, options: Mapping[str, str], shelf: Shelf | None = None) -> None:
+    def __init__(
+        self,
+        model: str,
+        settings: Settings,
+        options: Mapping[str, str],
+        shelf: Shelf | None = None,
+        *,
+        loaded: dict[str, Backend] | None = None,
+    ) -> None:
         self._model = model
         self._settings = settings
         self._shelf = shelf
-        self._backends: dict[str, Backend] = {model: self._load(model, options)}
+        self._backends = {model: self._load(model, options)} if loaded is None else loaded
         self._judges: dict[tuple[str, str, type], Judge] = {}
         self._sharing: dict[str, Backend] = {}
+
+    def beside(self, *, instruction: str | None = None, passage_tokens: int | None = None) -> "Panel":
+        """The same backends, those loaded later too, asked with other settings where any are given."""
+        own = self._settings
+        settings = replace(
+            own,
+            instruction=own.instruction if instruction is None else instruction,
+            passage_tokens=own.passage_tokens if passage_tokens is None else passage_tokens,
+        )
+        return Panel(self._model, settings, {}, self._shelf, loaded=self._backends)
 
     @property
     def backend(self) -> Backend:
@@ -159,8 +178,8 @@ class Panel:
                 lambda s: self.complete(Stage(s.strategy, s.elicitation or stage.elicitation, s.model or stage.model)),
             )
             return replace(stage, strategy=strategy)
-        if stage.elicitation is None and not self._backend(stage.model).capabilities.answers:
-            capabilities = self._backend(stage.model).capabilities
+        if stage.elicitation is None and not self.load(stage.model).capabilities.answers:
+            capabilities = self.load(stage.model).capabilities
             names = {default_elicitation(judgement, capabilities) for judgement in stage.strategy.asks}
             if len(names) == 1:
                 stage = replace(stage, elicitation=ELICITATIONS[names.pop()]())
@@ -174,6 +193,16 @@ class Panel:
         if key not in self._judges:
             self._judges[key] = self._bind(key[0], ask.elicitation, judgement)
         return self._judges[key]
+
+    def gives_probabilities(self, stage: Stage) -> bool:
+        """Whether a stage scores by the expected value of labels that are worth 0 to 1, such as P(yes)."""
+        if stage.strategy.asks != (Score,) or inner_stages(stage.strategy):
+            return False
+        judge = self.resolve(Ask((), stage.elicitation, stage.model), Score)
+        template = judge.elicitor.builder.template if isinstance(judge, Prompted | Calibrated) else None
+        if template is None or isinstance(template.labels, str) or template.read == "logits":
+            return False
+        return all(0 <= label.value <= 1 for label in template.labels)
 
     def context(self) -> list[Any]:
         """All that answers depend on besides the stage, the query and its documents: for the key of a journal."""
@@ -192,7 +221,8 @@ class Panel:
         )
         return [self._settings.instruction, self._settings.passage_tokens, *examples, *sorted(judges)]
 
-    def _backend(self, model: str | None) -> Backend:
+    def load(self, model: str | None) -> Backend:
+        """The backend of a model, loaded now if it is not yet; None for the one that judges where none is named."""
         name = model or self._model
         if name not in self._backends:
             self._backends[name] = self._load(name, {})
@@ -209,7 +239,7 @@ class Panel:
         return self._sharing.setdefault(backend.model, Sharing(backend))
 
     def _bind(self, model: str, elicitation: Elicitation | None, judgement: type) -> Judge:
-        backend = self._backend(model)
+        backend = self.load(model)
         capabilities = backend.capabilities
         if capabilities.answers:
             if judgement not in capabilities.answers:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
@@ -158,6 +159,11 @@ class Reranker:
         """The model that judges where a stage names none."""
         return self._panel.backend
 
+    @property
+    def gives_probabilities(self) -> bool:
+        """Whether scores are expected values of labels worth 0 to 1, such as P(yes)."""
+        return self._panel.gives_probabilities(self.stage)
+
     def rerank(self, query: str | Query, documents: Sequence[AnyDocument], *, top_k: int | None = None) -> Ranking:
         """Ranks documents for one query; works in scripts, threads and notebooks alike.
 
@@ -175,14 +181,35 @@ class Reranker:
         Raises:
             QueryFailed: It could not be ranked; there is no ranking then, not even the input order.
         """
-        return _ranking(self._submit(to_query(query), to_candidates(documents), top_k).result())
+        return _ranking(self.submit(query, documents, top_k=top_k).result())
 
     async def arerank(
         self, query: str | Query, documents: Sequence[AnyDocument], *, top_k: int | None = None
     ) -> Ranking:
         """`rerank`, awaited."""
-        future = self._submit(to_query(query), to_candidates(documents), top_k)
-        return _ranking(await asyncio.wrap_future(future))
+        return _ranking(await asyncio.wrap_future(self.submit(query, documents, top_k=top_k)))
+
+    def submit(
+        self,
+        query: str | Query,
+        documents: Sequence[AnyDocument],
+        *,
+        top_k: int | None = None,
+        observer: Observer | None = None,
+    ) -> "Future[QueryOutcome]":
+        """Starts ranking documents for one query, beside whatever else is under way.
+
+        Args:
+            query: The query.
+            documents: As `rerank` takes them.
+            top_k: How many first places matter.
+            observer: Called with every event of this query, on another thread.
+
+        Returns:
+            A future of the ranking, or of `Failed`; cancelling it ends the query. It raises only what concerns more
+            than this query, such as a wrong key.
+        """
+        return self._submit(to_query(query), to_candidates(documents), top_k, observer)
 
     def rerank_run(
         self,
@@ -274,6 +301,39 @@ class Reranker:
             part.stage = stage
         return found
 
+    def beside(
+        self,
+        strategy: str | Stage | None = None,
+        model: str | None = None,
+        *,
+        instruction: str | None = None,
+        passage_tokens: int | None = None,
+    ) -> "Reranker":
+        """Another strategy, or other prompts, on the same engines, journal and budget; only this one is to be closed.
+
+        What queries of both ask is batched together. What is not given is as it is here.
+
+        Args:
+            strategy: A stage spec; the model's default where only a model is given.
+            model: Which model judges where the strategy names none.
+            instruction: What counts as relevant.
+            passage_tokens: Cut of every passage.
+
+        Raises:
+            InputError, CapabilityError, MissingExtra: As in making a `Reranker`.
+        """
+        panel = self._panel.beside(instruction=instruction, passage_tokens=passage_tokens)
+        stage = Stage.parse(strategy) if isinstance(strategy, str) else strategy
+        if stage is None:
+            stage = self.stage if model is None else Stage.parse(panel.load(model).default_strategy)
+        other = copy(self)
+        other.stage = panel.complete(stage if stage.model or model is None else replace(stage, model=model))
+        other._panel = panel  # noqa: SLF001
+        other._context = panel.context() if self.journal is not None else []  # noqa: SLF001
+        for backend in panel.backends:
+            self._budget.check(backend)
+        return other
+
     def keep(self, journal: str | Path | Journal) -> Journal:
         """Keeps every completed call of the queries that follow in `journal`, and asks nothing again that it holds.
 
@@ -304,14 +364,17 @@ class Reranker:
     ) -> None:
         self.close()
 
-    def _submit(self, query: Query, candidates: Sequence[Candidate], top_k: int | None) -> "Future[QueryOutcome]":
+    def _submit(
+        self, query: Query, candidates: Sequence[Candidate], top_k: int | None, observer: Observer | None = None
+    ) -> "Future[QueryOutcome]":
         if top_k is not None and top_k < 1:
             raise InputError(f"top_k should be at least 1, found {top_k}")
         stage = self._aimed(top_k)
         depth = len(candidates) if self.depth is None else self.depth
         head, tail = candidates[:depth], candidates[depth:]
         steps = within(stage, stage.strategy.rank(query, head))
-        inner = self._driver.submit(query, head, steps, self._key(stage, query, head), self._own_budget())
+        key, budget = self._key(stage, query, head), self._own_budget()
+        inner = self._driver.submit(query, head, steps, key, budget, resolve=self._panel.resolve, observer=observer)
         outer: Future[QueryOutcome] = Future()
 
         def finish(_: object) -> None:

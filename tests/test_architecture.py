@@ -27,6 +27,10 @@ HEAVY = [
     "bm25s",
     "pandas",
     "pyarrow",
+    "fastapi",
+    "pydantic",
+    "starlette",
+    "uvicorn",
 ]
 
 # What the modules of a room may import, besides those of the same room.
@@ -86,6 +90,7 @@ LAYERS = {
         "profiles.profile",
     }
     | {"runs", "spec"},
+    "server": {"", "data", "drivers", "errors", "judgements", "reranker", "spec"},
     "cli": {
         "",
         "backends.shelf",
@@ -113,7 +118,7 @@ LAYERS = {
         "provenance",
         "registry",
     }
-    | {"experiments", "profiles", "reports", "reranker", "sample", "spec", "trace"},
+    | {"experiments", "profiles", "reports", "reranker", "sample", "server", "spec", "trace"},
 }
 
 

@@ -266,3 +266,42 @@ def test_the_drivers_give_the_recorded_figure(shared_data):
         assert (result.ledger.calls, result.ledger.parsed, result.failures) == (387, 387, ())
         rankings.append(result.rankings)
     assert rankings[0] == rankings[1]
+
+
+def test_rerankers_beside_one_another_share_engines_and_nothing_else(tmp_path):
+    qrels = tmp_path / "qrels.txt"
+    qrels.write_text("query 0 1 2\nquery 0 2 1\n")
+    with Reranker("pointwise", f"oracle:{qrels}") as first:
+        second = first.beside("sliding(window=2, stride=1)")
+        assert second.backend is first.backend
+        assert (str(first.stage), str(second.stage)) == ("pointwise", "sliding(window=2, stride=1, passes=1)")
+        assert first.rerank("q", ["a", "b", "c"]).doc_ids == ("1", "2", "0")
+        ranking = second.rerank("q", ["a", "b", "c"])
+        assert (ranking.doc_ids[0], ranking[0].score) == ("1", None)
+        third = first.beside(model=f"simulated:{qrels}")
+        assert str(third.stage) == (f"sliding(window=20, stride=10, passes=1) @ {third.stage.model}")
+        assert third.rerank("q", ["a", "b", "c"]).ledger.calls == 1
+        with pytest.raises(CapabilityError, match="leave instruction"):
+            first.beside(instruction="about x")
+
+
+def test_a_query_has_an_observer_of_its_own(tmp_path):
+    qrels = tmp_path / "qrels.txt"
+    qrels.write_text("query 0 1 2\n")
+    everything, mine = [], []
+    with Reranker("pointwise", f"oracle:{qrels}", observer=everything.append) as reranker:
+        outcome = reranker.submit("q", ["a", "b"], observer=mine.append).result()
+        reranker.rerank("other", ["a", "b", "c"])
+    assert [type(event).__name__ for event in mine] == ["Started", "Judged", "Judged", "Finished"]
+    assert mine[-1].outcome == outcome
+    assert len(everything) == 4 + 5
+
+
+def test_rerankers_beside_one_another_keep_one_journal(tmp_path):
+    qrels = tmp_path / "qrels.txt"
+    qrels.write_text("query 0 1 2\n")
+    for replayed in (0, 2):
+        with Reranker("sliding", f"oracle:{qrels}", journal=tmp_path / "j") as first:
+            ranking = first.beside("pointwise").rerank("q", ["a", "b"])
+            assert ranking.ledger.replayed == replayed
+            first.rerank("q", ["a", "b"])

@@ -26,6 +26,7 @@ from rerankllm.cli import (
     resume,
     retrieve,
     robustness,
+    serve,
 )
 
 app = typer.Typer(
@@ -67,6 +68,7 @@ app.command("robustness", epilog=robustness.EXAMPLES)(robustness.command)
 app.command("report", epilog=report.EXAMPLES)(report.command)
 app.command("judge-profile", epilog=judge_profile.EXAMPLES)(judge_profile.command)
 app.command("experiment", epilog=experiment.EXAMPLES)(experiment.command)
+app.command("serve", epilog=serve.EXAMPLES)(serve.command)
 app.command("retrieve", epilog=retrieve.EXAMPLES)(retrieve.command)
 app.command("datasets")(datasets.command)
 app.command("plan", epilog=plan.EXAMPLES)(plan.command)

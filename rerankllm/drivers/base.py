@@ -6,6 +6,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import Future
+from functools import partial
 
 from rerankllm.backends.base import Backend
 from rerankllm.budget import Budget
@@ -56,6 +57,9 @@ class Driver(ABC):
         steps: Steps[Ranking],
         key: str = "",
         budget: Budget | None = None,
+        *,
+        resolve: Resolve | None = None,
+        observer: Observer | None = None,
     ) -> "Future[QueryOutcome]":
         """Starts ranking one query; may be called from any thread while others run.
 
@@ -65,6 +69,8 @@ class Driver(ABC):
             steps: The strategy under way.
             key: What the journal knows the query by.
             budget: What this query may spend; None for no limit of its own.
+            resolve: Finds this query's judges; None for the driver's own.
+            observer: Told this query's events too, as the driver's is told all.
 
         Returns:
             A future of the ranking or of `Failed`; cancelling it ends the query. It raises only what concerns more
@@ -73,7 +79,8 @@ class Driver(ABC):
         Raises:
             RerankError: The driver is closed.
         """
-        task = Task(query, candidates, steps, self._resolve, self._tell, key=key, budget=budget)
+        tell = self._tell if observer is None else partial(self._tell, also=observer)
+        task = Task(query, candidates, steps, resolve or self._resolve, tell, key=key, budget=budget)
         with self._lock:
             if self._closed:
                 raise RerankError("closed: make another to rank more")
@@ -98,10 +105,10 @@ class Driver(ABC):
     def _begin(self, task: Task) -> None:
         """Takes a new task up, on the loop's thread."""
 
-    def _tell(self, event: Event) -> None:
-        if self._observer is not None:
+    def _tell(self, event: Event, also: Observer | None = None) -> None:
+        for observer in filter(None, (self._observer, also)):
             try:
-                self._observer(event)
+                observer(event)
             except Exception:
                 log.exception("an observer failed at %s", type(event).__name__)
 

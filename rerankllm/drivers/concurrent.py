@@ -25,8 +25,9 @@ class _OnLoop:
     settled: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     def slot(self, backend: Backend) -> asyncio.Semaphore:
-        """What limits the calls under way at a backend."""
-        return self.slots.setdefault(id(backend), asyncio.Semaphore(backend.capabilities.slots or PREPARED))
+        """What limits the calls under way at a backend: where it takes batches, to the next one and the one after."""
+        limit = backend.capabilities.slots or 2 * (backend.capabilities.batch or PREPARED // 2)
+        return self.slots.setdefault(id(backend), asyncio.Semaphore(limit))
 
 
 class Concurrent(Driver):

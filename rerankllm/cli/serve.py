@@ -1,0 +1,97 @@
+"""`rerankllm serve`: strategies and models behind the rerank APIs that others speak."""
+
+import importlib.util
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rerankllm.cli import options
+from rerankllm.cli.output import tell
+from rerankllm.errors import InputError, MissingExtra
+from rerankllm.reranker import DEFAULT_MODEL, Reranker
+from rerankllm.spec import Stage
+
+NEEDED = ("fastapi", "uvicorn", "prometheus_client")
+EXAMPLES = """
+[bold]Examples[/bold]\n
+rerankllm serve\n
+rerankllm serve --model openai:NAME --base-url http://localhost:9000/v1 --strategy 'sliding(window=20, stride=10)'\n
+rerankllm serve --alias fast='pointwise / labels @ llamacpp:smollm2' --alias best='sliding @ openai:NAME'\n
+rerankllm serve --alias rerank-v3.5='@ embed:minilm' --host 0.0.0.0 --keys keys.txt\n
+curl localhost:8000/v1/models; curl localhost:8000/v2/rerank --json @request.json
+
+python -c 'import cohere; print(cohere.ClientV2("key", base_url="http://localhost:8000").rerank(model="default",
+query="how long do fleas live", documents=("Fleas jump far.", "A flea lives for two or three months.")))'
+"""
+
+
+def command(
+    *,
+    alias: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=SPEC",
+            help="A name that requests may give as their model, and what answers to it: STRATEGY / ELICITATION "
+            "@ MODEL, of which the last two may be left out, or '@ MODEL' for a model's default strategy. May be "
+            "repeated; the first is the default, unless --strategy or --model make one called 'default'.",
+        ),
+    ] = None,
+    strategy: options.Strategy = None,
+    model: options.Model = None,
+    base_url: options.BaseUrl = None,
+    concurrency: options.Concurrency = None,
+    instruction: options.Instruction = None,
+    max_passage_tokens: options.PassageTokens = None,
+    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 is all of this machine's.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 is any that is free.")] = 8000,
+    keys: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Bearer keys, one a line; more in $RERANKLLM_API_KEYS. None: all may ask."),
+    ] = None,
+    max_documents: Annotated[int, typer.Option(min=1, metavar="N", help="Documents a request may have.")] = 1000,
+    max_bytes: Annotated[int, typer.Option(min=1, metavar="N", help="Bytes a request may have.")] = 16_000_000,
+    max_seconds: Annotated[
+        float, typer.Option(min=0.001, metavar="S", help="Seconds from a request's first byte to its answer.")
+    ] = 60.0,
+    max_in_flight: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Requests under way at a time; more are told to ask again later.")
+    ] = 256,
+    grace: Annotated[
+        float, typer.Option(min=0, metavar="S", help="Seconds that requests under way have to finish at the end.")
+    ] = 30.0,
+) -> None:
+    """Serves strategies and models behind the rerank APIs of Cohere, Jina, vLLM and text-embeddings-inference."""
+    if any(importlib.util.find_spec(package) is None for package in NEEDED):
+        raise MissingExtra("pip install 'rerankllm[server]'")
+    from rerankllm.server.aliases import DEFAULT, Alias, offer  # noqa: PLC0415
+    from rerankllm.server.app import make_server  # noqa: PLC0415
+    from rerankllm.server.gate import Limits  # noqa: PLC0415
+    from rerankllm.server.keys import Keys  # noqa: PLC0415
+    from rerankllm.server.run import Running, is_loopback  # noqa: PLC0415
+
+    known, limits = Keys.read(keys), Limits(max_documents, max_bytes, max_seconds, max_in_flight)
+    aliases = [Alias.parse(text) for text in alias or []]
+    own = bool(strategy or model or not aliases)
+    if own:
+        aliases.insert(0, Alias.of(DEFAULT, strategy))
+    elif base_url or concurrency:
+        raise InputError("--base-url and --concurrency are about --model: give it, or write them into an alias's model")
+    given = options.model_options(model, base_url=base_url, concurrency=concurrency) if own else None
+
+    def make(stage: Stage | None, judge: str) -> Reranker:
+        return Reranker(
+            stage, judge, instruction=instruction, passage_tokens=max_passage_tokens, options=given, driver="concurrent"
+        )
+
+    offered = offer(aliases, model or DEFAULT_MODEL, make)
+    with next(iter(offered.values())):
+        for name, reranker in offered.items():
+            tell(f"{name}: {reranker.stage} on {', '.join(reranker.models)}")
+        if not is_loopback(host) and not known:
+            tell(f"anyone who reaches {host} may ask, as there are no keys: see --keys")
+        Running(make_server(offered, limits, known), host, port, grace, _tell_ready).run()
+
+
+def _tell_ready(address: str) -> None:
+    tell(f"listening at {address}; Ctrl-C ends it")

@@ -1,0 +1,1 @@
+"""A server that speaks the rerank APIs which others speak; needs the extra `server`."""

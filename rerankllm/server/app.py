@@ -1,0 +1,161 @@
+"""The routes, put together."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, NoReturn
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import Discriminator, Tag
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from rerankllm import __version__
+from rerankllm.reranker import Reranker
+from rerankllm.server.describe import describe, example, told
+from rerankllm.server.dialects import cohere, jina, openai_errors, score, tei
+from rerankllm.server.door import Door
+from rerankllm.server.gate import Gate, Limits
+from rerankllm.server.keys import Keys
+from rerankllm.server.metrics import Metrics
+from rerankllm.server.problems import Fault, Problem
+from rerankllm.server.service import Service
+from rerankllm.server.visit import Visit, Wording
+
+WORDINGS: Mapping[str, Wording] = {
+    "/v2/rerank": cohere.word,
+    "/v1/rerank": jina.word,
+    "/rerank": jina.word,
+    "/score": score.word,
+    "/v1/score": score.word,
+}
+"""The routes that rank, and how they say problems. That of /rerank is TEI's as soon as the request is seen to be."""
+OTHERS = ("/health", "/metrics", "/v1/models", "/openapi.json")
+
+
+def _dialect_of(body: Any) -> str:
+    return "tei" if isinstance(body, tei.RerankRequest) or _is_tei(body) else "jina"
+
+
+def _is_tei(body: Any) -> bool:
+    return isinstance(body, dict) and "texts" in body and "documents" not in body
+
+
+EitherRequest = Annotated[
+    Annotated[tei.RerankRequest, Tag("tei")] | Annotated[jina.RerankRequest, Tag("jina")], Discriminator(_dialect_of)
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """An app, and what whoever runs it has to hold of it.
+
+    Attributes:
+        app: The ASGI app.
+        door: Closes it.
+    """
+
+    app: FastAPI
+    door: Door
+
+
+def make_server(aliases: Mapping[str, Reranker], limits: Limits | None = None, keys: Keys | None = None) -> Server:
+    """Makes the server.
+
+    Args:
+        aliases: Rerankers by the name that requests call them, the first being the default. They should share one
+            engine (`Reranker.beside`), and are the caller's to close.
+        limits: What is taken.
+        keys: Who may ask; everybody when None.
+    """
+    limits, keys, metrics = limits or Limits(), keys or Keys(), Metrics()
+    service, door = Service(aliases, limits.documents, metrics), Door(limits.in_flight, metrics)
+    app = FastAPI(title="rerankllm", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.add_middleware(Gate, door=door, visit=visit_of, limits=limits, keys=keys, metrics=metrics)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _refused)
+    _add_rankers(app, service)
+    _add_others(app, service, door, metrics)
+    describe(app, keyed=bool(keys))
+    return Server(app, door)
+
+
+def visit_of(path: str) -> Visit:
+    """What is known of a request by its path."""
+    if path in WORDINGS:
+        return Visit(path, WORDINGS[path], ranks=True)
+    return Visit(path if path in OTHERS else "other", cohere.word if path.startswith("/v2/") else openai_errors.word)
+
+
+def _add_rankers(app: FastAPI, service: Service) -> None:
+    @app.post("/v2/rerank", summary="Cohere v2", **told((cohere, cohere.RerankResponse)))
+    async def cohere_rerank(request: Request, body: Annotated[cohere.RerankRequest, example(cohere)]) -> Response:
+        return await cohere.rerank(service, request.scope["visit"], body)
+
+    @app.post("/v1/rerank", summary="Jina, vLLM", **told((jina, jina.RerankResponse)))
+    async def jina_rerank(request: Request, body: Annotated[jina.RerankRequest, example(jina)]) -> Response:
+        return await jina.rerank(service, request.scope["visit"], body)
+
+    either = told((jina, jina.RerankResponse), (tei, tei.RerankResponse))
+
+    @app.post("/rerank", summary="text-embeddings-inference with `texts`, Jina and vLLM with `documents`", **either)
+    async def either_rerank(request: Request, body: Annotated[EitherRequest, example(jina, tei)]) -> Response:
+        if isinstance(body, tei.RerankRequest):
+            return await tei.rerank(service, request.scope["visit"], body)
+        return await jina.rerank(service, request.scope["visit"], body)
+
+    async def scores(request: Request, body: Annotated[score.ScoreRequest, example(score)]) -> Response:
+        return await score.score(service, request.scope["visit"], body)
+
+    for path in ("/score", "/v1/score"):
+        app.post(path, summary="vLLM", **told((score, score.ScoreResponse)))(scores)
+
+
+def _add_others(app: FastAPI, service: Service, door: Door, metrics: Metrics) -> None:
+    @app.get("/health", summary="Whether requests are taken", responses={503: {"description": "Shutting down."}})
+    async def health() -> Response:
+        state = "closing" if door.closing else "ok"
+        return JSONResponse({"status": state, "version": __version__}, 503 if door.closing else 200)
+
+    @app.get("/metrics", summary="For Prometheus", response_class=Response)
+    async def numbers() -> Response:
+        return Response(metrics.text(), media_type=metrics.content_type)
+
+    @app.get("/v1/models", summary="Aliases, and what they stand for")
+    async def models() -> Response:
+        entries = [
+            {"id": name, "object": "model", "created": 0, "owned_by": "rerankllm", "strategy": str(reranker.stage)}
+            for name, reranker in service.aliases.items()
+        ]
+        return JSONResponse({"object": "list", "data": entries})
+
+
+async def _invalid(request: Request, error: Exception) -> NoReturn:
+    """A body that is not what the route takes."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    visit: Visit = request.scope["visit"]
+    if visit.route == "/rerank" and _is_tei(error.body):
+        visit.wording = tei.word
+    first = error.errors()[0]
+    where = [str(part) for part in first["loc"] if part not in {"body", "tei", "jina"}]
+    name = ".".join(where) if where and first["type"] != "json_invalid" else None
+    match first["type"]:
+        case "extra_forbidden":
+            raise Problem(Fault.UNSUPPORTED, f"'{name}' is not supported here: leave it out", param=name)
+        case "json_invalid":
+            raise Problem(Fault.INVALID, "the body is not JSON")
+        case "value_error":
+            raise Problem(Fault.INVALID, str(first["ctx"]["error"]))
+    raise Problem(Fault.INVALID, f"{name or 'body'}: {first['msg']}", param=name)
+
+
+async def _refused(request: Request, error: Exception) -> NoReturn:
+    """What the framework refuses: a route or a method that is not there, a body that cannot be read at all."""
+    assert isinstance(error, HTTPException)  # noqa: S101
+    path = request.url.path
+    match error.status_code:
+        case 404:
+            raise Problem(Fault.NO_ROUTE, f"there is no route {path} here")
+        case 405:
+            raise Problem(Fault.NO_METHOD, f"{request.method} is not for {path}", headers=error.headers)
+    raise Problem(Fault.INVALID, "the body is not JSON in UTF-8")

@@ -1,0 +1,64 @@
+"""How routes are described: examples, errors and keys, in OpenAPI."""
+
+from functools import reduce
+from operator import or_
+from types import ModuleType
+from typing import Any
+
+from fastapi import Body, FastAPI
+from pydantic import BaseModel
+
+from rerankllm.server.dialects import common
+
+
+def told(*dialects: tuple[ModuleType, type[BaseModel]]) -> dict[str, Any]:
+    """What a route says of itself: answers and errors of its dialects.
+
+    Args:
+        dialects: Modules of `rerankllm.server.dialects`, each with the type of its answers.
+    """
+    named = {module.__name__.rpartition(".")[2]: module for module, _ in dialects}
+    responses: dict[int | str, dict[str, Any]] = {
+        200: {
+            "model": reduce(or_, (answer for _, answer in dialects)),
+            "description": common.SCORES,
+            "content": {
+                "application/json": {"examples": {name: {"value": m.ANSWER} for name, m in named.items()}}
+            },
+            "headers": {
+                "X-Rerankllm-Scores": {"schema": {"type": "string", "enum": ["probability", "logistic", "rank"]}}
+            },
+        }
+    }  # fmt: skip
+    for status in sorted({status for module in named.values() for status in module.RESPONSES}):
+        said = [module.RESPONSES[status] for module in named.values() if status in module.RESPONSES]
+        responses[status] = {**said[0], "model": reduce(or_, dict.fromkeys(each["model"] for each in said))}
+    return {"responses": responses, "description": dialects[0][0].__doc__}
+
+
+def example(*dialects: ModuleType) -> Any:
+    """A body with an example from each dialect."""
+    return Body(openapi_examples={m.__name__.rpartition(".")[2]: {"value": m.EXAMPLE} for m in dialects})
+
+
+def describe(app: FastAPI, *, keyed: bool) -> None:
+    """Takes the framework's own kind of error out of the description, which no route answers, and puts keys in."""
+    make = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = make()
+            for operations in schema["paths"].values():
+                for operation in operations.values():
+                    found = operation["responses"].get("422", {})
+                    if "HTTPValidationError" in str(found):
+                        del operation["responses"]["422"]
+            for name in ("HTTPValidationError", "ValidationError"):
+                schema["components"]["schemas"].pop(name, None)
+            if keyed:
+                schema["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+                schema["security"] = [{"key": []}]
+            app.openapi_schema = schema
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]

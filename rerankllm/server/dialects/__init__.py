@@ -1,0 +1,1 @@
+"""One file a wire dialect: its requests, its responses, and how it says that something went wrong."""

@@ -1,0 +1,58 @@
+"""What dialects have in common: strict bodies, headers, and how routes describe their errors."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from fastapi import Response
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from rerankllm.server.problems import STATUS, Fault
+from rerankllm.server.scores import Scale
+
+SCORES = (
+    "Scores are from 0 to 1 and strictly decreasing. The header X-Rerankllm-Scores says what they are: `probability` "
+    "(the strategy's own, expected values of labels worth 0 to 1), `logistic` (1 / (1 + exp(-score)) of the strategy's "
+    "own) or `rank` (1 - (rank - 1) / n, from an order without scores)."
+)
+Text = Annotated[str, Field(description="A text.")]
+Texts = Annotated[list[str], Field(json_schema_extra={"minItems": 1}, description="Texts, in the first stage's order.")]
+TopN = Annotated[int, Field(ge=1, description="How many results are wanted. The strategy aims for them.")]
+DocumentTokens = Annotated[
+    int, Field(ge=1, description="Cut of every document, in the model's tokens; the alias's own when left out.")
+]
+
+
+class Body(BaseModel):
+    """A request: what it does not know it refuses, so that nothing asked for is ignored. Null is as if left out."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_null(cls, values: Any) -> Any:
+        return {name: v for name, v in values.items() if v is not None} if isinstance(values, dict) else values
+
+
+def respond(answer: BaseModel, scale: Scale) -> Response:
+    """An answer as JSON, without what is null."""
+    return Response(
+        answer.model_dump_json(exclude_none=True),
+        media_type="application/json",
+        headers={"X-Rerankllm-Scores": scale.value},
+    )
+
+
+def errors(
+    model: type[BaseModel], example: Any, statuses: Mapping[Fault, int] = STATUS, *, without: Sequence[Fault] = ()
+) -> dict[int | str, dict[str, Any]]:
+    """The error responses of a route, for OpenAPI."""
+    found: dict[int | str, dict[str, Any]] = {}
+    for status in sorted({STATUS[fault] if fault not in statuses else statuses[fault] for fault in Fault}):
+        faults = [fault for fault in Fault if statuses.get(fault, STATUS[fault]) == status and fault not in without]
+        if faults:
+            found[status] = {
+                "model": model,
+                "description": ", ".join(fault.value for fault in faults).capitalize() + ".",
+                "content": {"application/json": {"example": example}},
+            }
+    return found

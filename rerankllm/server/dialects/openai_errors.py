@@ -1,0 +1,58 @@
+"""Errors in the shape of OpenAI's API, which vLLM's routes have too."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import BaseModel
+
+from rerankllm.server.dialects import common
+from rerankllm.server.problems import STATUS, Fault, Problem
+
+TYPES: Mapping[int, str] = MappingProxyType({
+    400: "BadRequestError",
+    401: "AuthenticationError",
+    404: "NotFoundError",
+    405: "MethodNotAllowedError",
+    408: "RequestTimeoutError",
+    413: "RequestTooLargeError",
+    415: "UnsupportedMediaTypeError",
+    429: "RateLimitError",
+    500: "InternalServerError",
+    502: "BadGatewayError",
+    503: "ServiceUnavailableError",
+    504: "GatewayTimeoutError",
+})  # fmt: skip
+
+
+class ErrorInfo(BaseModel):
+    """What went wrong."""
+
+    message: str
+    type: str
+    param: str | None
+    code: int
+
+
+class ErrorResponse(BaseModel):
+    """What went wrong."""
+
+    error: ErrorInfo
+
+
+ERROR = {
+    "error": {
+        "message": "there are no documents: give at least one",
+        "type": "BadRequestError",
+        "param": None,
+        "code": 400,
+    }
+}
+RESPONSES = common.errors(ErrorResponse, ERROR)
+
+
+def word(problem: Problem) -> tuple[int, Mapping[str, Any]]:
+    """The shape of OpenAI's errors."""
+    status = STATUS[problem.fault]
+    kind = "UnsupportedParameterError" if problem.fault is Fault.UNSUPPORTED else TYPES[status]
+    return status, {"error": {"message": problem.message, "type": kind, "param": problem.param, "code": status}}

@@ -1,0 +1,81 @@
+"""What can go wrong with a request, before any dialect has words for it."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Fault(StrEnum):
+    """Kinds of problems; each dialect says which status and type they have."""
+
+    INVALID = "invalid"
+    """The body is not what the route takes."""
+    EMPTY = "empty"
+    """There are no documents."""
+    UNSUPPORTED = "unsupported"
+    """Something is asked for that this server, or this alias, does not do."""
+    TOO_MANY = "too many"
+    """More documents than the server takes."""
+    TOO_LARGE = "too large"
+    """More bytes than the server takes."""
+    MEDIA_TYPE = "media type"
+    UNAUTHORIZED = "unauthorized"
+    NO_ROUTE = "no route"
+    NO_METHOD = "no method"
+    NO_MODEL = "no model"
+    SLOW = "slow"
+    """The body did not come in time."""
+    BUSY = "busy"
+    """As many requests are under way as the server takes."""
+    CLOSING = "closing"
+    """The server is shutting down."""
+    LATE = "late"
+    """The answer was not there in time."""
+    FAILED = "failed"
+    """The model did not answer, or nothing in its answers could be used."""
+    BUG = "bug"
+    """Nobody's but ours."""
+
+
+STATUS: Mapping[Fault, int] = MappingProxyType({
+    Fault.INVALID: 400,
+    Fault.EMPTY: 400,
+    Fault.UNSUPPORTED: 400,
+    Fault.TOO_MANY: 400,
+    Fault.TOO_LARGE: 413,
+    Fault.MEDIA_TYPE: 415,
+    Fault.UNAUTHORIZED: 401,
+    Fault.NO_ROUTE: 404,
+    Fault.NO_METHOD: 405,
+    Fault.NO_MODEL: 404,
+    Fault.SLOW: 408,
+    Fault.BUSY: 429,
+    Fault.CLOSING: 503,
+    Fault.LATE: 504,
+    Fault.FAILED: 502,
+    Fault.BUG: 500,
+})  # fmt: skip
+"""The HTTP status of each, where a dialect has none of its own."""
+
+_SHOWN = 500
+
+
+class Problem(Exception):
+    """A request that gets an error for an answer.
+
+    Args:
+        fault: What kind.
+        message: One line for the client: what, where, what would work. Longer ones are cut.
+        param: The field of the request that it is about.
+        headers: Of the response, such as Retry-After.
+    """
+
+    def __init__(
+        self, fault: Fault, message: str, *, param: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        line = " ".join(message.split())
+        self.message = line if len(line) <= _SHOWN else f"{line[:_SHOWN]}…"
+        super().__init__(self.message)
+        self.fault = fault
+        self.param = param if param is None or len(param) <= _SHOWN else f"{param[:_SHOWN]}…"
+        self.headers = dict(headers or {})

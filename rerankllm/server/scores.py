@@ -1,0 +1,93 @@
+"""One number a result, from 0 to 1, that never contradicts the order."""
+
+import math
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import pairwise
+
+from rerankllm.data import Ranking, float32
+
+
+class Scale(StrEnum):
+    """Where relevance scores come from; responses say so in the header `X-Rerankllm-Scores`."""
+
+    PROBABILITY = "probability"
+    """The strategy's own scores, which are expected values of labels worth 0 to 1, such as P(yes)."""
+    LOGISTIC = "logistic"
+    """1 / (1 + exp(-score)) of the strategy's own scores, whatever their scale."""
+    RANK = "rank"
+    """1 - (rank - 1) / n, where the strategy gives an order and no scores. It says nothing but the rank."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relevance:
+    """The scores of one ranking.
+
+    Attributes:
+        values: One a result in the order of the ranking: from 0 to 1, strictly decreasing, in single precision too.
+        scale: What they are.
+    """
+
+    values: tuple[float, ...]
+    scale: Scale
+
+    @classmethod
+    def of(cls, ranking: Ranking, *, probabilities: bool) -> "Relevance":
+        """The scores of a whole ranking.
+
+        Own scores are used where every result has one and they nowhere rise; tied ones are told apart by the least
+        that single precision can hold.
+
+        Args:
+            ranking: The ranking, uncut.
+            probabilities: Whether its own scores are.
+        """
+        own = own_scores(ranking)
+        if own is None or any(later > earlier for earlier, later in pairwise(own)):
+            n = len(ranking)
+            return cls(tuple(1 - place / n for place in range(n)), Scale.RANK)
+        if probabilities:
+            return cls(told_apart(own), Scale.PROBABILITY)
+        return cls(told_apart([logistic(score) for score in own]), Scale.LOGISTIC)
+
+
+def own_scores(ranking: Ranking) -> list[float] | None:
+    """The strategy's own scores; None where any result has none."""
+    scores = [result.score for result in ranking if result.score is not None and math.isfinite(result.score)]
+    return scores if len(scores) == len(ranking) else None
+
+
+def told_apart(values: Sequence[float]) -> tuple[float, ...]:
+    """The values, which nowhere rise, held within 0 and 1 and moved as little as makes them strictly decreasing."""
+    found = [min(1.0, max(0.0, value)) for value in values]
+    for i in range(len(found) - 2, -1, -1):
+        if float32(found[i]) <= float32(found[i + 1]):
+            found[i] = _above(found[i + 1])
+    ceiling = math.inf
+    for i, value in enumerate(found):
+        if float32(value) >= ceiling or value > 1:
+            found[i] = 1.0 if math.isinf(ceiling) else _below(ceiling)
+        ceiling = float32(found[i])
+    return tuple(found)
+
+
+def logistic(score: float) -> float:
+    """1 / (1 + exp(-score)), for scores of any size."""
+    if score >= 0:
+        return 1 / (1 + math.exp(-score))
+    power = math.exp(score)
+    return power / (1 + power)
+
+
+def _above(value: float) -> float:
+    """The next number of single precision, for value ≥ 0."""
+    (bits,) = struct.unpack("I", struct.pack("f", value))
+    return float(struct.unpack("f", struct.pack("I", bits + 1))[0])
+
+
+def _below(value: float) -> float:
+    """The one before, for value > 0."""
+    (bits,) = struct.unpack("I", struct.pack("f", value))
+    return float(struct.unpack("f", struct.pack("I", bits - 1))[0])

@@ -1,0 +1,186 @@
+"""What the routes have in common: a request that was read goes in, a ranking with relevance scores comes out."""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from rerankllm.data import Ranking, Usage
+from rerankllm.drivers.events import Failed, QueryOutcome
+from rerankllm.errors import BackendError, CapabilityError, InputError, RerankError
+from rerankllm.judgements import Score
+from rerankllm.reranker import Reranker
+from rerankllm.server.metrics import Metrics
+from rerankllm.server.problems import Fault, Problem
+from rerankllm.server.scores import Relevance, Scale, logistic, own_scores
+from rerankllm.server.visit import Visit
+from rerankllm.spec import inner_stages
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """For whom something is asked, and how.
+
+    Attributes:
+        model: An alias; None for the default.
+        instruction: What counts as relevant, instead of the alias's own.
+        passage_tokens: Cut of every document, instead of the alias's own.
+    """
+
+    model: str | None = None
+    instruction: str | None = None
+    passage_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A ranking, ready to be worded.
+
+    Attributes:
+        alias: Who ranked.
+        ranking: Every document once, best first. Its `doc_id`s are positions in the request.
+        relevance: The scores, in the order of the ranking.
+    """
+
+    alias: str
+    ranking: Ranking
+    relevance: Relevance
+
+    def places(self, top_n: int | None) -> list[tuple[int, float]]:
+        """Position in the request and relevance score of the first `top_n` results, best first."""
+        values = zip(self.ranking, self.relevance.values, strict=True)
+        return [(int(result.doc_id), value) for result, value in values][:top_n]
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Scores of pairs, in their order.
+
+    Attributes:
+        alias: Who scored.
+        values: From 0 to 1.
+        scale: What they are.
+        usage: Tokens.
+    """
+
+    alias: str
+    values: tuple[float, ...]
+    scale: Scale
+    usage: Usage
+
+
+class Service:
+    """Who answers to which name, on engines that all share.
+
+    Args:
+        aliases: Rerankers by name, the first of which is the default.
+        max_documents: Documents a request may have.
+        metrics: Told what is asked.
+    """
+
+    def __init__(self, aliases: Mapping[str, Reranker], max_documents: int, metrics: Metrics) -> None:
+        self.aliases = aliases
+        self._max_documents = max_documents
+        self._metrics = metrics
+
+    async def rank(
+        self, visit: Visit, asked: Asked, query: str, documents: Sequence[str], top_n: int | None = None
+    ) -> Ranked:
+        """Ranks; cancelled, it asks nothing more.
+
+        Args:
+            visit: The request; told who answers.
+            asked: Who, and how.
+            query: The query.
+            documents: The documents.
+            top_n: How many first places are wanted; the strategy aims for them.
+
+        Raises:
+            Problem: There is no ranking.
+        """
+        alias, reranker = self._reranker(visit, asked, len(documents))
+        observer, top_k = self._metrics.observer(alias), None if top_n is None else min(top_n, len(documents))
+        with _worded(alias):
+            future = reranker.submit(query, documents, top_k=top_k, observer=observer)
+            ranking = _ranking(await asyncio.wrap_future(future))
+        return Ranked(alias, ranking, Relevance.of(ranking, probabilities=reranker.gives_probabilities))
+
+    async def score(self, visit: Visit, asked: Asked, pairs: Sequence[tuple[str, str]]) -> Scored:
+        """Scores every pair of a query and a document by itself.
+
+        Raises:
+            Problem: One of them has no score, or the alias does not judge documents one by one.
+        """
+        alias, reranker = self._reranker(visit, asked, len(pairs))
+        strategy = reranker.stage.strategy
+        if strategy.asks != (Score,) or inner_stages(strategy):
+            raise Problem(
+                Fault.UNSUPPORTED,
+                f"'{alias}' ranks documents against one another and scores none by itself: rerank with it, or name an "
+                "alias with a pointwise strategy",
+                param="model",
+            )
+        observer = self._metrics.observer(alias)
+        futures: list[Future[QueryOutcome]] = []
+        try:
+            with _worded(alias):
+                futures += (reranker.submit(query, [document], observer=observer) for query, document in pairs)
+                rankings = [_ranking(o) for o in await asyncio.gather(*map(asyncio.wrap_future, futures))]
+        finally:
+            for future in futures:
+                future.cancel()
+        values = [score for ranking in rankings for score in own_scores(ranking) or ()]
+        usage = sum((ranking.ledger.usage for ranking in rankings), Usage())
+        if reranker.gives_probabilities:
+            return Scored(alias, tuple(min(1.0, max(0.0, value)) for value in values), Scale.PROBABILITY, usage)
+        return Scored(alias, tuple(map(logistic, values)), Scale.LOGISTIC, usage)
+
+    def _reranker(self, visit: Visit, asked: Asked, documents: int) -> tuple[str, Reranker]:
+        """Who answers, after checking what can be checked before."""
+        alias = next(iter(self.aliases)) if asked.model is None else asked.model
+        if alias not in self.aliases:
+            known = ", ".join(self.aliases)
+            raise Problem(Fault.NO_MODEL, f"there is no model '{alias}' here; there are: {known}", param="model")
+        visit.alias = alias
+        if not documents:
+            raise Problem(Fault.EMPTY, "there are no documents: give at least one")
+        if documents > self._max_documents:
+            raise Problem(
+                Fault.TOO_MANY, f"{documents} documents are more than the {self._max_documents} that this server takes"
+            )
+        self._metrics.documents(alias, documents)
+        reranker = self.aliases[alias]
+        if asked.instruction is None and asked.passage_tokens is None:
+            return alias, reranker
+        with _worded(alias):
+            own = reranker.beside(instruction=asked.instruction, passage_tokens=asked.passage_tokens)
+        return alias, own
+
+
+class _worded:  # noqa: N801
+    """Makes problems of the errors that can come meanwhile; what is none of them is a bug and stays as it is."""
+
+    def __init__(self, alias: str) -> None:
+        self._alias = alias
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, InputError):
+            raise Problem(Fault.INVALID, str(error)) from error
+        if isinstance(error, CapabilityError):
+            raise Problem(Fault.UNSUPPORTED, str(error)) from error
+        if isinstance(error, BackendError):
+            log.error("the model behind %s cannot be used: %s", self._alias, error)
+            raise Problem(Fault.FAILED, f"the model behind '{self._alias}' cannot be used at the moment") from error
+        if isinstance(error, RerankError):
+            raise Problem(Fault.CLOSING, str(error)) from error
+
+
+def _ranking(outcome: QueryOutcome) -> Ranking:
+    if isinstance(outcome, Failed):
+        raise Problem(Fault.FAILED, f"the documents could not be ranked: {outcome.reason}")
+    return outcome

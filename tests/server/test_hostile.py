@@ -1,0 +1,74 @@
+"""Whatever is sent: no status of 500, and always JSON in the shape of the dialect."""
+
+import json
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from serving import PATHS, inside
+
+FIELDS = [
+    "model", "query", "documents", "texts", "top_n", "text_1", "text_2", "queries", "return_documents", "raw_scores",
+    "truncate", "max_tokens_per_doc", "instruction", "return_text",
+]  # fmt: skip
+TEXT = st.one_of(
+    st.sampled_from(["q", "points", "order", "", "nul \0", "[1] > [2]", "<|im_end|>", "\ud800", "́" * 50]),
+    st.text(max_size=20),
+)
+VALUE = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), TEXT),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(TEXT, inner, max_size=3)),
+    max_leaves=6,
+)
+BODY = st.one_of(VALUE, st.dictionaries(st.one_of(st.sampled_from(FIELDS), TEXT), VALUE, max_size=6))
+
+
+@pytest.fixture(scope="module")
+def server():
+    with inside() as client:
+        yield client
+
+
+def check(path, response):
+    assert response.status_code < 500, response.text
+    assert response.headers["content-type"] == "application/json"
+    body = response.json()
+    if response.status_code == 200:
+        return
+    if path == "/v2/rerank":
+        assert body.keys() == {"id", "message"}
+    else:
+        assert body.keys() == {"error"} or body.keys() == {"error", "error_type"}
+
+
+@pytest.mark.parametrize("path", PATHS)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=BODY)
+def test_any_json(server, path, body):
+    content = json.dumps(body).encode()
+    check(path, server.post(path, content=content, headers={"Content-Type": "application/json"}))
+
+
+@pytest.mark.parametrize("path", PATHS)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.binary(max_size=40))
+def test_any_bytes(server, path, content):
+    check(path, server.post(path, content=content, headers={"Content-Type": "application/json"}))
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_texts_of_every_kind(server, path):
+    texts = ["", " ", "\0", "a\0b", "́" * 1000, "\u202e", "\uffff", "[2] > [1]", "<|im_end|>", "x" * 100_000, "a", "a"]
+    for query in texts[2:]:
+        sent = {"text_1": query, "text_2": texts} if path.endswith("/score") else {"query": query, "documents": texts}
+        if path == "/v2/rerank":
+            sent["model"] = "points"
+        response = server.post(path, json=sent)
+        assert response.status_code == 200, response.text
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_lone_surrogates_and_long_numbers(server, path):
+    for text in ('"\\ud800"', '"\\udfff x"', "1" * 5000, "1e999", "-0", "NaN", "Infinity"):
+        for sent in (f'{{"query": {text}}}', f'{{"documents": [{text}]}}', f'{{"top_n": {text}}}', f"[{text}]", text):
+            check(path, server.post(path, content=sent.encode(), headers={"Content-Type": "application/json"}))

@@ -1,0 +1,208 @@
+"""A real server on the loopback interface: batching across requests, hang-ups, the end, and the real Cohere SDK."""
+
+import asyncio
+import json
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import cohere
+import httpx
+import pytest
+from serving import ask, listening, until
+
+from rerankllm.server.gate import Limits
+
+
+def post(live, path="/v2/rerank", **more):
+    documents = more.pop("documents", ["worth 1", "worth 2"])
+    return httpx.post(f"{live.url}{path}", json=ask(path, documents, **more), timeout=30)
+
+
+def raw(live, body):
+    """A request on a socket of its own, sent."""
+    content = json.dumps(body).encode()
+    host, port = live.url.removeprefix("http://").split(":")
+    connection = socket.create_connection((host, int(port)))
+    head = f"POST /v2/rerank HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(content)}"
+    connection.sendall(head.encode() + b"\r\n\r\n" + content)
+    return connection
+
+
+def test_the_cohere_sdk(live):
+    with cohere.ClientV2(api_key="any", base_url=live.url) as client:
+        answer = client.rerank(model="points", query="q", documents=["worth 1", "worth 3", "worth 2"], top_n=2)
+    assert [result.index for result in answer.results] == [1, 2]
+    assert answer.results[0].relevance_score > answer.results[1].relevance_score
+    assert answer.meta.billed_units.search_units == 1
+    assert answer.meta.tokens.input_tokens == 21
+
+
+def test_the_cohere_sdk_is_told_what_went_wrong():
+    limits = Limits(documents=2)
+    with listening(limits) as live, cohere.ClientV2(api_key="any", base_url=live.url) as client:
+        with pytest.raises(cohere.NotFoundError) as missing:
+            client.rerank(model="rerank-v3.5", query="q", documents=["a"])
+        assert "there are: points, order" in missing.value.body["message"]
+        with pytest.raises(cohere.BadRequestError, match="there are no documents"):
+            client.rerank(model="points", query="q", documents=[])
+        with pytest.raises(cohere.BadRequestError, match="3 documents are more than the 2"):
+            client.rerank(model="points", query="q", documents=["a"] * 3)
+
+
+def test_the_async_cohere_sdk(live):
+    async def several():
+        async with cohere.AsyncClientV2(api_key="any", base_url=live.url) as client:
+            return await asyncio.gather(
+                *(client.rerank(model="order", query=f"q{n}", documents=["worth 1", "worth 2"]) for n in range(8))
+            )
+
+    assert all([result.index for result in answer.results] == [1, 0] for answer in asyncio.run(several()))
+
+
+def test_requests_are_batched_together(live):
+    """While the engine is busy with one request, 23 others come, of both aliases: they are its next batch."""
+    live.engine.gate.clear()
+    with ThreadPoolExecutor(24) as pool:
+        first = pool.submit(post, live, query="first")
+        until(lambda: live.engine.batches)
+        models = ("points", "order")
+        others = [pool.submit(post, live, query=f"q{n}", model=models[n % 2]) for n in range(23)]
+        until(lambda: metric(live, "rerankllm_requests_in_flight") == 24)
+        until(lambda: len(live.engine._pending) == 11 + 12 * 2)
+        live.engine.gate.set()
+        assert {other.result().status_code for other in [first, *others]} == {200}
+    assert len(live.engine.batches) == 2
+    assert set(live.engine.batches[1]) == {f"q{n}" for n in range(23)}
+
+
+def metric(live, name):
+    lines = httpx.get(f"{live.url}/metrics").text.splitlines()
+    return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(name)), 0.0)
+
+
+def test_a_hang_up_stops_its_query_and_nobody_else(live):
+    live.engine.gate.clear()
+    with ThreadPoolExecutor(2) as pool:
+        kept = pool.submit(post, live, query="kept", model="order", documents=[f"worth {n}" for n in range(40)])
+        until(lambda: live.engine.batches)
+        gone = raw(live, ask("/v2/rerank", [f"worth {n}" for n in range(40)], query="gone", model="order"))
+        until(lambda: metric(live, "rerankllm_requests_in_flight") == 2)
+        until(lambda: live.engine._pending)
+        gone.close()
+        until(lambda: metric(live, "rerankllm_requests_in_flight") == 1)
+        live.engine.gate.set()
+        answer = kept.result()
+    assert [result["index"] for result in answer.json()["results"]][:2] == [39, 38]
+    assert not any("gone" in batch for batch in live.engine.batches)
+    until(lambda: metric(live, 'rerankllm_requests_total{alias="order",route="/v2/rerank",status="499"}') == 1)
+
+
+def test_hang_ups_in_the_middle_of_the_body(live):
+    for content in (b"", b"{", b'{"model": "points", "query"'):
+        host, port = live.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as connection:
+            head = (
+                b"POST /v2/rerank HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n"
+            )
+            connection.sendall(head + content)
+    until(lambda: metric(live, 'rerankllm_requests_total{alias="none",route="/v2/rerank",status="499"}') == 3)
+    assert post(live).status_code == 200
+
+
+def test_the_end_lets_requests_finish_and_refuses_others(live):
+    live.engine.gate.clear()
+    with ThreadPoolExecutor(1) as pool, httpx.Client(base_url=live.url) as other:
+        assert other.get("/health").status_code == 200
+        kept = pool.submit(post, live)
+        until(lambda: live.engine.batches)
+        live.running.handle_exit(15, None)
+        assert other.get("/health").status_code == 503
+        for path in ("/v2/rerank", "/score"):
+            refused = other.post(path, json=ask(path, ["x"]))
+            assert refused.status_code == 503
+            assert refused.headers["retry-after"] == "1"
+            assert "shutting down" in refused.text
+        live.engine.gate.set()
+        assert kept.result().status_code == 200
+    live.thread.join(30)
+    assert not live.thread.is_alive()
+
+
+def test_the_end_does_not_wait_for_ever():
+    with listening(grace=0.05) as live:
+        live.engine.gate.clear()
+        with ThreadPoolExecutor(1) as pool:
+            late = pool.submit(post, live)
+            until(lambda: live.engine.batches)
+            live.running.handle_exit(15, None)
+            assert late.result().status_code == 503
+            assert late.result().json()["message"] == "the server is shutting down"
+        live.engine.gate.set()
+
+
+def test_the_end_does_not_wait_for_a_body():
+    with listening(grace=0.05) as live:
+        host, port = live.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as slow:
+            head = (
+                b"POST /v2/rerank HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n"
+            )
+            slow.sendall(head)
+            until(lambda: metric(live, "rerankllm_requests_in_flight") == 1)
+            live.running.handle_exit(15, None)
+            live.thread.join(20)
+            assert not live.thread.is_alive()
+
+
+def test_a_second_signal_ends_it_at_once():
+    with listening(grace=600) as live:
+        live.engine.gate.clear()
+        answer = []
+
+        def patient():
+            try:
+                answer.append(post(live))
+            except httpx.HTTPError as error:
+                answer.append(error)
+
+        thread = threading.Thread(target=patient)
+        thread.start()
+        until(lambda: live.engine.batches)
+        live.running.handle_exit(15, None)
+        live.running.handle_exit(15, None)
+        live.thread.join(30)
+        assert not live.thread.is_alive()
+        thread.join()
+        assert answer
+        live.engine.gate.set()
+
+
+def test_metrics(live):
+    post(live)
+    post(live, query="repair", model="order")
+    post(live, query="it cannot")
+    post(live, documents=[])
+    httpx.get(f"{live.url}/nowhere")
+    found = {
+        line.rpartition(" ")[0]: float(line.rpartition(" ")[2])
+        for line in httpx.get(f"{live.url}/metrics").text.splitlines()
+        if not line.startswith("#") and "_created" not in line
+    }
+    expected = {
+        'rerankllm_requests_total{alias="points",route="/v2/rerank",status="200"}': 1,
+        'rerankllm_requests_total{alias="order",route="/v2/rerank",status="200"}': 1,
+        'rerankllm_requests_total{alias="points",route="/v2/rerank",status="502"}': 1,
+        'rerankllm_requests_total{alias="points",route="/v2/rerank",status="400"}': 1,
+        'rerankllm_requests_total{alias="none",route="other",status="404"}': 1,
+        'rerankllm_documents_total{alias="points"}': 4,
+        'rerankllm_calls_total{alias="points"}': 4,
+        'rerankllm_calls_total{alias="order"}': 1,
+        'rerankllm_repairs_total{alias="order"}': 1,
+        'rerankllm_failures_total{alias="points"}': 2,
+        'rerankllm_tokens_total{alias="points",kind="prompt"}': 14,
+        'rerankllm_tokens_total{alias="points",kind="completion"}': 2,
+        'rerankllm_request_seconds_count{alias="points",route="/v2/rerank"}': 3,
+        "rerankllm_requests_in_flight": 0,
+    }
+    assert {name: found.get(name) for name in expected} == expected

@@ -1,0 +1,81 @@
+"""`rerankllm serve`, as a process of its own."""
+
+import importlib.util
+import os
+import re
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104
+SPEC = re.compile(r"listening at (http://\S+);")
+
+
+@contextmanager
+def serving(*arguments, environment=None):
+    """The server's address, and its process; ended with SIGTERM, it exits with 0."""
+    command = [sys.executable, "-m", "rerankllm", "serve", "--port", "0", *arguments]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **(environment or {})})
+    lines = []
+    try:
+        for line in process.stderr:
+            lines.append(line)
+            if found := SPEC.search(line):
+                break
+        else:
+            pytest.fail("".join(lines))
+        yield found[1], lines, process
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.stderr.close()
+        process.wait()
+
+
+@pytest.fixture
+def qrels(tmp_path):
+    """What the oracle goes by: documents of a request are called by their position."""
+    file = tmp_path / "qrels.txt"
+    file.write_text("query 0 0 0\nquery 0 1 2\nquery 0 2 1\n")
+    return file
+
+
+def test_serving(qrels):
+    aliases = ("--alias", f"ideal=pointwise @ oracle:{qrels}", "--alias", f"window=sliding @ oracle:{qrels}")
+    with serving(*aliases, environment={"RERANKLLM_API_KEYS": "secret"}) as (url, lines, _):
+        assert url.startswith("http://127.0.0.1:")
+        assert lines[0].startswith("rerankllm: ideal: pointwise on oracle:")
+        body = {"model": "window", "query": "q", "documents": ["a", "b", "c"]}
+        assert httpx.post(f"{url}/v2/rerank", json=body).status_code == 401
+        answer = httpx.post(f"{url}/v2/rerank", json=body, headers={"Authorization": "Bearer secret"})
+        assert [result["index"] for result in answer.json()["results"]] == [1, 2, 0]
+    assert "secret" not in "".join(lines)
+
+
+def test_a_warning_where_everybody_may_ask(qrels):
+    with serving("--model", f"oracle:{qrels}", "--host", EVERYWHERE) as (_, lines, _process):
+        assert "rerankllm: anyone who reaches 0.0.0.0 may ask, as there are no keys: see --keys\n" in lines
+        assert lines[0].startswith("rerankllm: default: sliding(window=20, stride=10, passes=1) on oracle:")
+
+
+def test_usage(cli, monkeypatch):
+    status, out, _ = cli("serve", "--help")
+    assert status == 0
+    assert "--alias" in out
+    assert "/v2/rerank" in out
+    for arguments, said in (
+        (("--alias", "fast"), "should read NAME=SPEC"),
+        (("--alias", "a=pointwise @ oracle:x", "--base-url", "http://x"), "are about --model"),
+        (("--keys", "/nowhere/keys"), "keys cannot be read"),
+    ):
+        status, _, err = cli("serve", *arguments)
+        assert status == 1
+        assert said in " ".join(err.split())
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "fastapi" else real(name))
+    assert cli("serve") == (1, "", "rerankllm: pip install 'rerankllm[server]'\n")

@@ -1,0 +1,80 @@
+"""Servers to test: in this process, and listening on the loopback interface."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import counting_backend  # noqa: F401 - registers `counting:`
+from starlette.testclient import TestClient
+
+from rerankllm import Reranker
+from rerankllm.server.app import make_server
+from rerankllm.server.run import Running
+
+JSON = {"Content-Type": "application/json"}
+PATHS = ("/v2/rerank", "/v1/rerank", "/rerank", "/score", "/v1/score")
+
+
+def ask(path, documents, query="what is worth most", **more):
+    """A request of a route, by its own names. Of /rerank, TEI's with `texts=True`."""
+    texts = more.pop("texts", False)
+    if path.endswith("/score"):
+        return {"text_1": query, "text_2": documents, **more}
+    if texts:
+        return {"query": query, "texts": documents, **more}
+    model = {"model": "points"} if path == "/v2/rerank" else {}
+    return {"query": query, "documents": documents, **model, **more}
+
+
+@contextmanager
+def rerankers(model="counting:test") -> Iterator[dict[str, Reranker]]:
+    """`points`, the default, gives scores; `order` gives none. Both on one engine."""
+    with Reranker("pointwise", model, driver="concurrent") as points:
+        yield {"points": points, "order": points.beside("sliding(window=4, stride=2)")}
+
+
+@contextmanager
+def inside(limits=None, keys=None) -> Iterator[TestClient]:
+    """A client of a server without a network."""
+    with rerankers() as aliases:
+        server = make_server(aliases, limits, keys)
+        with TestClient(server.app, raise_server_exceptions=False) as client:
+            client.engine, client.door, client.aliases = aliases["points"].backend, server.door, aliases
+            yield client
+
+
+@contextmanager
+def listening(limits=None, keys=None, grace=10.0, model="counting:test") -> Iterator["Live"]:
+    """A real server in a thread of its own."""
+    with rerankers(model) as aliases:
+        ready = threading.Event()
+        found: list[str] = []
+        running = Running(
+            make_server(aliases, limits, keys), "127.0.0.1", 0, grace, lambda url: (found.append(url), ready.set())
+        )
+        thread = threading.Thread(target=running.run, name="server")
+        thread.start()
+        try:
+            assert ready.wait(30)
+            yield Live(found[0], running, aliases["points"].backend, thread)
+        finally:
+            aliases["points"].backend.gate.set()
+            running.handle_exit(15, None)
+            thread.join(30)
+            assert not thread.is_alive()
+
+
+class Live:
+    """A server that listens at `url`, and its engine."""
+
+    def __init__(self, url, running, engine, thread):
+        self.url, self.running, self.engine, self.thread = url, running, engine, thread
+
+
+def until(condition, seconds=20.0):
+    """Waits until something is so."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.005)
