@@ -6,6 +6,9 @@ import platform
 from collections.abc import Sequence
 from pathlib import Path
 
+MANY = 5
+"""Seeds in a range are listed up to so many."""
+
 
 def made_by(command: str, *packages: str, seeds: Sequence[int] | None = None) -> str:
     """One sentence: the command, the versions of rerankllm, of `packages` and of Python, the machine, and the seeds.
@@ -16,7 +19,10 @@ def made_by(command: str, *packages: str, seeds: Sequence[int] | None = None) ->
         seeds: The seeds of everything drawn; None where nothing is.
     """
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("rerankllm", *packages))
-    drawn = "nothing is drawn" if seeds is None else f"seeds {', '.join(map(str, seeds))}"
+    shown = ", ".join(map(str, seeds or ()))
+    if isinstance(seeds, range) and len(seeds) > MANY:
+        shown = f"{seeds[0]} to {seeds[-1]}"
+    drawn = "nothing is drawn" if seeds is None else f"seeds {shown}"
     return f"Written by `python eval/{command}`; {versions}; Python {platform.python_version()}; {machine()}; {drawn}."
 
 

@@ -11,10 +11,8 @@ the first call to the last ranking. Writes results/makespan.md.
 
 import argparse
 import asyncio
-import importlib.metadata
 import json
 import os
-import platform
 import re
 import statistics
 import subprocess
@@ -29,6 +27,9 @@ from rerankllm.data import Candidate, Document, Query
 from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.join import join
 from rerankllm.formats.trec import read_run
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from made import made_by
 
 LIMIT = 1.15
 WINDOW, STRIDE, SLOTS = 20, 10, 64
@@ -121,12 +122,11 @@ def main() -> None:
         name, url = given.once
         print(CLIENTS[name](url, read(given.data)))
         return
-    versions = f"Python {platform.python_version()}, openai {importlib.metadata.version('openai')}"
-    machine = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start"
+    load = f"Load {os.getloadavg()[0]:.1f} at the start."
     lines = [
         "# Sliding windows over an API: seconds over those of the longest chain",
         "",
-        f"`python {' '.join(sys.argv)}`: {versions}, {machine}. Medians, with the least and the most.",
+        f"{made_by(f'bench/makespan.py --runs {given.runs}', 'openai')} {load} Medians, with the least and the most.",
         "",
         "| latency | ours | bare client | ours / bare | limit | within |",
         "|---|---:|---:|---:|---:|---|",

@@ -13,7 +13,6 @@ Writes eval/experiment/results.md; everything else goes to eval/experiment/work.
 
 import argparse
 import json
-import platform
 import random
 import shutil
 import signal
@@ -22,12 +21,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from importlib.metadata import version
-from os import cpu_count
 from pathlib import Path
 
-from rerankllm import __version__
 from rerankllm.experiments.folder import read_manifest
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from made import made_by
 
 HERE = Path(__file__).parent
 WORK = HERE / "work"
@@ -107,12 +106,10 @@ def report(kills: list[tuple[Calls, float]], ends: list[tuple[int, float, int]],
     for name, (status, took, made) in zip(("completed", "the same again"), ends, strict=True):
         rows.append((f"run {len(rows) + 1}, {name}", f"{took:.0f}", held, made, 0, status))
         held += made
-    machine = f"Python {platform.python_version()}, {cpu_count()} cores ({platform.machine()})"
     lines = [
         "# An experiment, killed twice, completed, and run again",
         "",
-        f"Written by `python eval/experiment/run.py`; seed {seed}; rerankllm {__version__}, {machine},",
-        f"llama-cpp-python {version('llama-cpp-python')}, sentence-transformers {version('sentence-transformers')}.",
+        made_by("experiment/run.py", "llama-cpp-python", "sentence-transformers", seeds=[seed]),
         "",
         "Recorded answers: of RankVicuna, as published, for `sliding` on DL19; others were exported from a run of a",
         "simulated judge (record.yaml): they show what recordings do, not what a model does. The embedded model reads",

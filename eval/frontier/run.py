@@ -17,6 +17,7 @@ import importlib.metadata
 import multiprocessing
 import os
 import platform
+import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -47,6 +48,9 @@ from rerankllm.reranker import Reranker
 from rerankllm.runs import Run
 from rerankllm.spec import Stage, map_stages
 from rerankllm.strategies.interpolate import Interpolate
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from made import machine
 
 HERE = Path(__file__).parent
 DATA = HERE.parents[2] / "shared" / "data"
@@ -263,13 +267,6 @@ def table(rows: Sequence[Row]) -> str:
         quality = [f"{cell(values)} | {difference(values, reference)}" for values in (row.alone, *row.fused.values())]
         lines.append(f"| {' | '.join(quality)} | {cost} | {shown} |")
     return "\n".join(lines)
-
-
-def machine() -> str:
-    """The processor, and how many cores this may use."""
-    info = Path("/proc/cpuinfo")
-    names = [line.partition(":")[2].strip() for line in info.read_text().split("\n") if line.startswith("model name")]
-    return f"{len(os.sched_getaffinity(0))} cores of {names[0] if names else platform.processor()}"
 
 
 def versions() -> dict[str, str]:

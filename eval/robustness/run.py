@@ -10,15 +10,13 @@ places a little and a lot, `fitted` as RankVicuna does. The judge's character is
 """
 
 import argparse
-import platform
+import sys
 import time
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 
 import yaml
 
-from rerankllm import __version__
 from rerankllm.evaluation.orders import Ranked, Robustness
 from rerankllm.evaluation.robustness import robustness
 from rerankllm.experiments.reordered import reordered
@@ -27,6 +25,9 @@ from rerankllm.formats.join import join
 from rerankllm.formats.trec import read_qrels, read_run
 from rerankllm.reranker import Reranker
 from rerankllm.runs import Run
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from made import made_by
 
 STRATEGIES = (
     "pointwise",
@@ -126,12 +127,11 @@ def main() -> None:
     started = time.perf_counter()
     shown = "\n\n".join(tables(collection))
     minutes = (time.perf_counter() - started) / 60
-    own, tools = f"rerankllm {__version__}", f"Python {platform.python_version()}, scipy {version('scipy')}"
+    made = made_by(f"robustness/run.py --every {options.every}", "scipy", "numpy", seeds=SHUFFLES)
     (Path(__file__).parent / "results.md").write_text(
         f"""# Order robustness: {options.data.name}, {len(collection.orders["given"])} queries
 
-Written by `python eval/robustness/run.py --every {options.every}` in {minutes:.1f} minutes, with {own},
-{tools}, seed 0 of the judges, and {list(SHUFFLES)} of the shuffles.
+{made} It took {minutes:.1f} minutes. The seeds are those of the shuffles; the judges' is 0.
 
 nDCG@10 of the candidates as given, reversed, and the mean of three shuffles. Over these five orders: the range of the
 means, the mean of each query's range, and the queries whose range is above .1. τ (Kendall's, whole list) of given

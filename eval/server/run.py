@@ -12,12 +12,10 @@ the time. Then the same with some clients hanging up in the middle. Writes resul
 import argparse
 import asyncio
 import contextlib
-import importlib.metadata
 import itertools
 import json
 import math
 import os
-import platform
 import random
 import subprocess
 import sys
@@ -37,6 +35,9 @@ from rerankllm.registry import BACKENDS
 from rerankllm.reranker import Reranker
 from rerankllm.server.app import make_server
 from rerankllm.server.run import Running
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from made import made_by
 
 RESULTS = Path(__file__).parent / "results.md"
 MODEL = "bench:loopback?delay=0.002"
@@ -235,14 +236,13 @@ def main() -> None:
 
 def report(options: argparse.Namespace, rows: Sequence[str], before: float) -> str:
     """The results in Markdown."""
-    packages = ("rerankllm", "fastapi", "starlette", "uvicorn", "h11")
-    versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in packages)
+    made = made_by("server/run.py", "fastapi", "starlette", "uvicorn", "h11", seeds=range(options.clients))
     table = "\n".join(rows)
     return f"""# The server under load
 
-Written by `python eval/server/run.py`; {versions};
-Python {platform.python_version()}; {machine()}. Server and clients share them, and the load average was {before:.1f}
-when it began: on a machine of its own it is faster.
+{made}
+Server and clients share the cores, and the load average was {before:.1f} when it began: on a machine of its own it is
+faster.
 
 {options.clients} clients for {options.seconds:.0f} s over the loopback interface, each with a request of
 {options.docs} documents at a time to one of four routes and two aliases (`pointwise`, `sliding(window=10, stride=5)`)
@@ -254,13 +254,6 @@ Memory is the server's.
 |---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|
 {table}
 """
-
-
-def machine() -> str:
-    """The processor, and how many cores this may use."""
-    info = Path("/proc/cpuinfo")
-    names = [line.partition(":")[2].strip() for line in info.read_text().split("\n") if line.startswith("model name")]
-    return f"{len(os.sched_getaffinity(0))} cores of {names[0] if names else platform.processor()}"
 
 
 if __name__ == "__main__":
