@@ -26,6 +26,7 @@ HEAVY = [
     "datasets",
     "bm25s",
     "pandas",
+    "threadpoolctl",
     "pyarrow",
     "fastapi",
     "pydantic",

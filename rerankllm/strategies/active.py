@@ -22,6 +22,7 @@ from rerankllm.judgements import (
 )
 from rerankllm.plan import Bound, Plan
 from rerankllm.strategies.listwise import seeded
+from rerankllm.strategies.threads import one_thread
 
 KINDS = {"permute": Permute, "select": Select, "compare": Compare, "score": Score}
 LONG = 80
@@ -120,21 +121,25 @@ class Active:
             return Ranking.of(query, docs, [0.0] * n, probabilities=[1.0] * n)
         chance = seeded(self.seed, query)
         judge = Character(self.trust, self.scale, self.sharpness)
-        worth = Worth(n, self.top_k, judge, chance.getrandbits(64))
+        with one_thread():
+            worth = Worth(n, self.top_k, judge, chance.getrandbits(64))
         inquirer = Inquirer(query, docs, self.top_k, chance)
         slots = 0
         notes = Counter[str]()
         answers: list[Answer] = []
         for _ in range(self.plan(n).rounds.high):
             sizes = self._sizes(n, left := self.slots - slots)
-            asked = inquirer.first(sizes[0]) if self._long(n) else inquirer.best(self.asks, worth, sizes, left)
+            with one_thread():
+                asked = inquirer.first(sizes[0]) if self._long(n) else inquirer.best(self.asks, worth, sizes, left)
             found = yield from ask_while_allowed(asked.judgements)
-            worth.learn(*asked.read(found))
+            with one_thread():
+                worth.learn(*asked.read(found))
+                enough = worth.regret <= self.regret
             answers += found
             slots += asked.slots
             if not self._long(n):
                 notes["omitted documents"] += sum(len(a.omitted) for a in found if isinstance(a, WeakOrder))
-            if not asked.judgements or _refused(found) or worth.regret <= self.regret:
+            if not asked.judgements or _refused(found) or enough:
                 break
         useless = [a for a in answers if isinstance(a, Unanswered) and a.failure is Failure.ANSWER]
         sent = len(answers) - len(_refused(answers))
@@ -143,7 +148,8 @@ class Active:
         if len(useless) * 2 >= sent:
             raise QueryFailed(f"{len(useless)} of {sent} answers could not be used: {useless[-1].reason}")
         notes["answers without use"] = len(useless)
-        scores, chances = [float32(value) for value in worth.relevance], worth.chances()
+        with one_thread():
+            scores, chances = [float32(value) for value in worth.relevance], worth.chances()
         first = {doc_id: place for place, doc_id in enumerate(answers[0].ranked if self._long(n) else ())}
         order = sorted(range(n), key=lambda i: (first.get(docs[i].doc_id, n), -scores[i]))
         return Ranking.of(
