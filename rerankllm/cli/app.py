@@ -55,28 +55,20 @@ def _main(
     """Rerank with language models: any strategy, any elicitation, any backend."""
 
 
-app.command("rerank", epilog=rerank.EXAMPLES)(rerank.command)
-app.command("resume", epilog=resume.EXAMPLES)(resume.command)
-app.command("journal", epilog=journal.EXAMPLES)(journal.command)
-app.command("explain", epilog=explain.EXAMPLES)(explain.command)
-app.command("rank", epilog=rank.EXAMPLES)(rank.command)
-app.command("fuse", epilog=fuse.EXAMPLES)(fuse.command)
-app.command("eval", epilog=evaluate.EXAMPLES)(evaluate.command)
-app.command("calibrate", epilog=calibrate.EXAMPLES)(calibrate.command)
-app.command("compare", epilog=compare.EXAMPLES)(compare.command)
-app.command("robustness", epilog=robustness.EXAMPLES)(robustness.command)
-app.command("report", epilog=report.EXAMPLES)(report.command)
-app.command("judge-profile", epilog=judge_profile.EXAMPLES)(judge_profile.command)
-app.command("experiment", epilog=experiment.EXAMPLES)(experiment.command)
-app.command("serve", epilog=serve.EXAMPLES)(serve.command)
-app.command("retrieve", epilog=retrieve.EXAMPLES)(retrieve.command)
-app.command("datasets")(datasets.command)
-app.command("plan", epilog=plan.EXAMPLES)(plan.command)
-app.command("recommend", epilog=recommend.EXAMPLES)(recommend.command)
-app.command("diagnose", epilog=diagnose.EXAMPLES)(diagnose.command)
-app.command("parity", epilog=parity.EXAMPLES)(parity.command)
-app.command("strategies")(listing.strategies)
-app.command("elicitations")(listing.elicitations)
-app.command("models")(listing.models)
-app.command("aggregations")(listing.aggregations)
-app.add_typer(listing.prompts, name="prompts")
+for _panel, _commands in {
+    "Rank": {"rerank": rerank, "rank": rank, "resume": resume, "retrieve": retrieve, "fuse": fuse, "serve": serve},
+    "Before it runs": {"plan": plan, "recommend": recommend},
+    "What came of it": {"journal": journal, "explain": explain, "report": report},
+    "Measure": {"eval": evaluate, "compare": compare, "experiment": experiment, "robustness": robustness},
+    "Know the judge": {
+        "diagnose": diagnose, "judge-profile": judge_profile, "calibrate": calibrate, "parity": parity
+    },
+}.items():  # fmt: skip
+    for _name, _module in _commands.items():
+        app.command(_name, epilog=_module.EXAMPLES, rich_help_panel=_panel)(_module.command)
+
+_THERE = "What there is"
+app.command("datasets", rich_help_panel=_THERE)(datasets.command)
+for _listing in (listing.strategies, listing.elicitations, listing.models, listing.aggregations):
+    app.command(_listing.__name__, rich_help_panel=_THERE)(_listing)
+app.add_typer(listing.prompts, name="prompts", rich_help_panel=_THERE)
