@@ -12,6 +12,7 @@ from rerankllm.cli.spent import summary_beside
 from rerankllm.errors import InputError
 from rerankllm.explanations.explanation import Ranked
 from rerankllm.explanations.heard import heard
+from rerankllm.explanations.passages import of_documents
 from rerankllm.formats import castorini, trec
 from rerankllm.formats.lines import read_lines
 from rerankllm.journal import Journal
@@ -38,7 +39,7 @@ class Found:
 
     def check(self, doc_id: str) -> None:
         """Raises InputError where nothing that is known of the query holds this document."""
-        shown = (shown for each in self.ranked.judgements for shown in each.docs)
+        shown = (each.of(shown) for each in self.ranked.judgements for shown in each.docs)
         known = dict.fromkeys([*self.ranked.doc_ids, *(self.ranked.first or ()), *shown])
         if doc_id not in known:
             raise InputError(f"query {self.query_id} has no document {doc_id!r}{nearest(doc_id, known)}")
@@ -94,6 +95,8 @@ def find_ranked(
         first, why = _first_stage(opened, first_stage, query_id, doc_ids)
     finally:
         opened.close()
+    if "maxp(" in by:
+        judgements = of_documents(judgements, {*doc_ids, *(first or ())})
     if missing:
         notes.append(
             f"{missing} calls of an earlier version are not explained: run the same command with {path} again, which "
