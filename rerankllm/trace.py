@@ -143,6 +143,15 @@ def rankings(journal: Journal, query_id: str) -> list[tuple[str, str]]:
     return list(journal.rows("SELECT key, stage FROM queries WHERE query_id = ? ORDER BY rowid", (query_id,)))
 
 
+def judges(journal: Journal, key: str) -> set[str]:
+    """The models whose answers one ranking went by."""
+    rows = journal.rows(
+        "SELECT DISTINCT judges.judge FROM answers JOIN judges ON judges.id = answers.judge WHERE key = ?", (key,)
+    )
+    found = {str(json.loads(described)["model"]) for (described,) in rows}
+    return found | {model for (model,) in journal.rows("SELECT DISTINCT model FROM calls WHERE key = ?", (key,))}
+
+
 def unheard(journal: Journal, key: str) -> tuple[int, list[str]]:
     """Of one ranking, how many calls lack a note of their judgement, and why calls failed that never came back."""
     ((missing,),) = journal.rows(

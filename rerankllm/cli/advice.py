@@ -150,12 +150,16 @@ def reason(advice: Advice) -> str:
     else:
         gap, half = difference(advice.measured, best, chosen)
         said = (
-            f"{where}, {best.stage} is best ({best.mean:.3f} expected), {choice.ties} strategies cannot be told "
-            f"from it, and of those this {_cheapest(choice.axis)} ({mean}, {gap:.3f} ± {half:.3f} less)"
+            f"{where}, {best.stage} is best ({best.mean:.3f} expected), {_others(choice.ties)} cannot be told "
+            f"from it, and of all these this {_cheapest(choice.axis)} ({mean}, {gap:.3f} ± {half:.3f} less)"
         )
     fit = choice.fits[advice.offers.index(chosen)]
     likely = "; it is expected to stay within the budget, and may not" if fit == "likely" else ""
     return f"Use {name}: {said}{likely}."
+
+
+def _others(count: int) -> str:
+    return "another one" if count == 1 else f"{count} others"
 
 
 def _cheapest(axis: Axis) -> str:

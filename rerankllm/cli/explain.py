@@ -82,7 +82,8 @@ def _compare(found: Found, one: str, other: str, form: Format) -> None:
     _paragraph(told(pair))
     for each, verdict in pair.together:
         said = {1: f"for {one}", -1: f"for {other}", 0: "a tie"}.get(verdict or 0) if verdict is not None else "neither"
-        places = "; ".join(f"{d} shown {each.docs.index(d) + 1}, {said_of(each, d)}" for d in (one, other))
+        parts = (*each.shown(one), *each.shown(other))
+        places = "; ".join(f"{d} shown {each.docs.index(d) + 1}, {said_of(each, d)}" for d in parts)
         _paragraph(f"- round {each.round}, {_call(each)}: {each.kind} of {len(each.docs)}: {said}; {places}", "  ")
 
 
@@ -103,7 +104,13 @@ def _document(explanation: Explanation) -> Mapping[str, Any]:
         "first_rank": explanation.first_rank,
         "standing": explanation.standing,
         "judgements": [
-            {**_heard(each.heard), "place": each.place, "said": said_of(each.heard, doc_id), "moved": moved}
+            {
+                **_heard(each.heard),
+                "shown_as": each.shown,
+                "place": each.place,
+                "said": said_of(each.heard, each.shown),
+                "moved": moved,
+            }
             for each in explanation.appearances
             for moved in [
                 None if each.stretch is None else _moved(each.stretch.move(doc_id), each.stretch.passed(doc_id))

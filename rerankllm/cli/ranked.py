@@ -12,12 +12,15 @@ from rerankllm.cli.spent import summary_beside
 from rerankllm.errors import InputError
 from rerankllm.explanations.explanation import Ranked
 from rerankllm.explanations.heard import heard
+from rerankllm.explanations.passages import of_documents
+from rerankllm.explanations.places import walk
 from rerankllm.formats import castorini, trec
 from rerankllm.formats.lines import read_lines
 from rerankllm.journal import Journal
+from rerankllm.provenance import Provenance
 from rerankllm.sample import path as sample_path
 from rerankllm.spec import Stage
-from rerankllm.trace import rankings, unheard
+from rerankllm.trace import judges, rankings, unheard
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class Found:
 
     def check(self, doc_id: str) -> None:
         """Raises InputError where nothing that is known of the query holds this document."""
-        shown = (shown for each in self.ranked.judgements for shown in each.docs)
+        shown = (each.of(shown) for each in self.ranked.judgements for shown in each.docs)
         known = dict.fromkeys([*self.ranked.doc_ids, *(self.ranked.first or ()), *shown])
         if doc_id not in known:
             raise InputError(f"query {self.query_id} has no document {doc_id!r}{nearest(doc_id, known)}")
@@ -88,12 +91,24 @@ def find_ranked(
         notes.append(f"{run} was changed after it was written: its places may not be those the judgements led to")
     opened = Journal(path, create=False)
     try:
-        key, by = _key(opened, path, query_id, stage or _aimed(made))
-        judgements = tuple(heard(opened, key))
+        keys, by = _keys(opened, path, query_id, stage or _aimed(made))
+        if stage is None and "model" in made:
+            keys = _by_model(opened, path, query_id, keys, str(made["model"]))
+        first, why = _first_stage(opened, first_stage, query_id, doc_ids, record)
+        told = {key: tuple(heard(opened, key)) for key in keys}
+        exact = [key for key, each in told.items() if first is not None and each and walk(first, each, doc_ids)]
+        key = (exact or keys)[-1]
+        judgements = told[key]
         missing, lost = unheard(opened, key)
-        first, why = _first_stage(opened, first_stage, query_id, doc_ids)
     finally:
         opened.close()
+    if len(keys) > 1 and not exact:
+        notes.append(
+            f"{path} holds {len(keys)} rankings of this query by this stage, of other candidates, orders or settings; "
+            "the last one is explained, and the run may be another one's"
+        )
+    if "maxp(" in by:
+        judgements = of_documents(judgements, {*doc_ids, *(first or ())})
     if missing:
         notes.append(
             f"{missing} calls of an earlier version are not explained: run the same command with {path} again, which "
@@ -142,8 +157,8 @@ def _aimed(made: Mapping[str, Any]) -> str | None:
     return str(stage if made.get("top_k") is None else stage.aiming(made["top_k"]))
 
 
-def _key(journal: Journal, path: Path, query_id: str, stage: str | None) -> tuple[str, str]:
-    """Of what has ranked this query, the last by this stage, or the only one."""
+def _keys(journal: Journal, path: Path, query_id: str, stage: str | None) -> tuple[list[str], str]:
+    """Of what has ranked this query, everything by this stage, or by the only one."""
     known = rankings(journal, query_id)
     if not known:
         raise InputError(f"{path} holds nothing of query {query_id!r}: it is another run's, or was purged")
@@ -152,16 +167,28 @@ def _key(journal: Journal, path: Path, query_id: str, stage: str | None) -> tupl
     if not mine or len({by for _, by in mine}) > 1:
         which = "which one made the run is not recorded" if stage is None else f"not {stage}"
         raise InputError(f"{path} holds of query {query_id!r} {'; '.join(stages)}: {which}; choose with --stage")
-    return mine[-1]
+    return [key for key, _ in mine], mine[0][1]
+
+
+def _by_model(journal: Journal, path: Path, query_id: str, keys: Sequence[str], models: str) -> list[str]:
+    """Of several rankings those by the models that made the run."""
+    found = {key: judges(journal, key) for key in keys}
+    mine = [key for key, known in found.items() if known <= set(models.split(", "))]
+    if not mine:
+        others = ", ".join(sorted(set().union(*found.values())))
+        raise InputError(
+            f"{path} holds of query {query_id!r} answers of {others}, not of {models}: it is another run's"
+        )
+    return mine
 
 
 def _first_stage(
-    journal: Journal, given: Path | None, query_id: str, doc_ids: Sequence[str]
+    journal: Journal, given: Path | None, query_id: str, doc_ids: Sequence[str], record: Provenance | None
 ) -> tuple[list[str] | None, str]:
     """The first stage's order, or None and why not."""
     help_ = "name it with --first-stage"
     try:
-        order = _order(given, query_id) if given is not None else _recorded(journal, query_id)
+        order = _order(given, query_id) if given is not None else _recorded(journal, query_id, record)
     except InputError as error:
         if given is not None:
             raise
@@ -173,13 +200,20 @@ def _first_stage(
     return order, ""
 
 
-def _recorded(journal: Journal, query_id: str) -> list[str] | None:
-    """The order that the last command of a journal reranked; None where it named no file."""
+def _recorded(journal: Journal, query_id: str, record: Provenance | None) -> list[str] | None:
+    """The order that the last command of a journal reranked; None where it named no file.
+
+    Raises:
+        InputError: The run was made of another file, or of what this one held before.
+    """
     folder, options = journal.command()
     source = options.get("run") or options.get("requests")
-    if options.get("sample"):
-        return _order(sample_path("run.txt"), query_id)
-    return None if source is None else _order(Path(folder) / source, query_id)
+    if source is None and not options.get("sample"):
+        return None
+    path = sample_path("run.txt") if source is None else Path(folder) / source
+    if record is not None and record.retrieval.file not in (None, provenance.retrieval_of(path).file):
+        raise InputError(f"the journal's last command reranked {path}, and this run was made of something else")
+    return _order(path, query_id)
 
 
 def _order(path: Path, query_id: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
@@ -114,6 +114,9 @@ def command(
             raise InputError("--number and --passage-tokens are for when no queries are given: leave them out")
         source = read_source(sample=sample, qrels=None, skip_missing=True, depth=depth, **given)
     lists = _lists(source, depth, number or 1, passage_tokens or PASSAGE_TOKENS)
+    if max(lists.lengths, default=0) < 2:  # noqa: PLR2004
+        raise InputError("there is nothing to put in order: no list has two candidates; give a larger --depth, or "
+                         "other queries")  # fmt: skip
     measured = nearest(shipped(), lists.middle)
     shares, why = _weights(measured, judge)
     told = options.model_options(model, base_url=base_url, concurrency=concurrency) if model else {}
@@ -131,7 +134,10 @@ def command(
             raise InputError(f"--max-{axis}: {help_}")
     choice = choose(measured, found, limits)
     settings = {"base_url": base_url, "concurrency": concurrency, "max_passage_tokens": max_passage_tokens}
-    line = _command(choice.chosen.stage, given, {"model": model, **settings}, depth, sample=sample)
+    named = [] if source is None or not source.skipped else ["--skip-missing"]
+    line = _command(
+        choice.chosen.stage, given, {"model": model, **settings}, ["--depth", str(depth), *named], sample=sample
+    )
     shown = advice.Advice(measured, shares, why, lists, found, left_out, limits, choice, speed, line)
     typer.echo(as_json(advice.document(shown), indent=2) if form == "json" else advice.text(shown, every=every))
 
@@ -198,7 +204,9 @@ def _probe(source: Source | None, lists: Lists) -> tuple[Query, list[str]]:
     return query, [candidate.document.content for candidate in candidates[:8]]
 
 
-def _command(stage: str, given: Mapping[str, Any], settings: Mapping[str, Any], depth: int, *, sample: bool) -> str:
+def _command(
+    stage: str, given: Mapping[str, Any], settings: Mapping[str, Any], more: Sequence[str], *, sample: bool
+) -> str:
     """The command line that runs it; in capitals what is still to be filled in."""
     if not stage:
         return ""
@@ -207,7 +215,7 @@ def _command(stage: str, given: Mapping[str, Any], settings: Mapping[str, Any], 
         ["--sample"] if sample else _options(named) or ["--run", "RUN", "--queries", "QUERIES", "--corpus", "CORPUS"]
     )
     asked = _options({name: value for name, value in settings.items() if value is not None})
-    rest = ["--strategy", stage, "--depth", str(depth), "--output", "reranked.txt"]
+    rest = ["--strategy", stage, *more, "--output", "reranked.txt"]
     return shlex.join(["rerankllm", "rerank", *source, *asked, *rest])
 
 

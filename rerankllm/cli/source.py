@@ -42,6 +42,11 @@ class Source:
             return self.collection.qrels
         return None if self.qrels is None else read_judgements(self.qrels)
 
+    @property
+    def skipped(self) -> bool:
+        """Whether anything was left out."""
+        return bool(self.skipped_queries or self.skipped_documents)
+
     def tell_skipped(self) -> None:
         """Says on stderr what was left out."""
         if self.skipped_queries:

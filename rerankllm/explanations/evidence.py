@@ -1,5 +1,6 @@
 """What judgements say of two documents: shown together, scored, or each with others in between."""
 
+import math
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,9 +11,11 @@ from typing import Literal, TypeAlias
 
 from rerankllm.explanations.heard import Heard
 
-Ground: TypeAlias = Literal["together", "scores", "others", "nothing"]
+Ground: TypeAlias = Literal["together", "strength", "scores", "others", "nothing"]
 LONGEST_CHAIN = 4
 """Steps of a chain; more say little."""
+ROUNDING = 1e-9
+"""Strengths as small cancel out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,7 @@ class Pair:
         other: The second.
         together: The judgements that showed both, each with its verdict: 1 for `one`, -1 for `other`, 0 for a tie,
             None where it does not tell them apart.
-        scores: The mean score of each, where the same judge scored both.
+        scores: The mean score of each, where the same judge scored both; of several such, the last to be asked.
         chain: From the better to the worse, each judged better than the next; empty where none was looked for or
             found, or one as long says the opposite.
     """
@@ -41,10 +44,18 @@ class Pair:
         return sum(verdict or 0 for _, verdict in self.together)
 
     @property
+    def strength(self) -> float:
+        """By how much `one` won its comparisons, less by how much it lost them: p − ½, added up."""
+        compared = [heard for heard, verdict in self.together if heard.kind == "Compare" and verdict is not None]
+        return sum((float(h.answer) - 0.5) * (1 if h.of(h.docs[0]) == self.one else -1) for h in compared)
+
+    @property
     def ground(self) -> Ground:
-        """What tells the two apart, the most direct there is."""
+        """What tells the two apart, the most direct there is; the strength of comparisons where they contradict."""
         if self.net:
             return "together"
+        if abs(self.strength) > ROUNDING:
+            return "strength"
         if self.scores is not None and self.scores[0] != self.scores[1]:
             return "scores"
         return "others" if self.chain else "nothing"
@@ -54,6 +65,8 @@ class Pair:
         """Whom that speaks for."""
         if self.ground == "together":
             return self.one if self.net > 0 else self.other
+        if self.ground == "strength":
+            return self.one if self.strength > 0 else self.other
         if self.ground == "scores" and self.scores is not None:
             return self.one if self.scores[0] > self.scores[1] else self.other
         return self.chain[0] if self.chain else None
@@ -64,7 +77,7 @@ class Pair:
         sides: dict[str, list[int]] = {self.one: [], self.other: []}
         for heard, verdict in self.together:
             if heard.kind == "Compare" and verdict is not None:
-                sides[heard.docs[0]].append(verdict)
+                sides[heard.of(heard.docs[0])].append(verdict)
         agreed = [first == second for first, second in zip(*sides.values(), strict=False)]
         return sum(agreed), len(agreed) - sum(agreed)
 
@@ -80,25 +93,29 @@ class Evidence:
         """By document, the judgements that showed it."""
         found: dict[str, list[Heard]] = defaultdict(list)
         for each in self.judgements:
-            for doc_id in dict.fromkeys(each.docs):
+            for doc_id in dict.fromkeys(map(each.of, each.docs)):
                 found[doc_id].append(each)
         return found
 
     @cached_property
     def scores(self) -> Mapping[str, Mapping[str, float]]:
-        """The mean score of each document, by the judge and what was asked."""
-        found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+        """The mean score of each document, by the judge and what was asked; of several passages, that of the best."""
+        found: dict[str, dict[tuple[str, str], list[float]]] = defaultdict(lambda: defaultdict(list))
         for each in self.judgements:
-            for doc_id, score in each.scores.items():
-                found[f"{each.kind} {each.judge}"][doc_id].append(score)
-        return {judge: {doc_id: fmean(all_) for doc_id, all_ in docs.items()} for judge, docs in found.items()}
+            for shown, score in each.scores.items():
+                found[f"{each.kind} {each.judge}"][each.of(shown), shown].append(score)
+        best: dict[str, dict[str, float]] = {judge: {} for judge in found}
+        for judge, passages in found.items():
+            for (doc_id, _), scores in passages.items():
+                best[judge][doc_id] = max(fmean(scores), best[judge].get(doc_id, -math.inf))
+        return best
 
     @cached_property
     def beats(self) -> Mapping[str, set[str]]:
         """Whom each document beats in the judgements that show both, more often than not."""
         net: dict[tuple[str, str], int] = defaultdict(int)
         for each in self.judgements:
-            levels = each.levels
+            levels = each.standing
             for one, other in combinations(sorted(levels), 2):
                 if levels[one].named or levels[other].named:
                     net[one, other] += (levels[one].at < levels[other].at) - (levels[one].at > levels[other].at)
@@ -110,9 +127,9 @@ class Evidence:
 
     def pair(self, one: str, other: str) -> Pair:
         """What is known of two documents; a chain is looked for only where nothing else tells them apart."""
-        together = tuple((each, each.verdict(one, other)) for each in self.shown.get(one, ()) if other in each.docs)
+        together = tuple((each, each.verdict(one, other)) for each in self.shown.get(one, ()) if each.shown(other))
         both = [(docs[one], docs[other]) for docs in self.scores.values() if one in docs and other in docs]
-        found = Pair(one, other, together, both[0] if both else None, ())
+        found = Pair(one, other, together, both[-1] if both else None, ())
         if found.ground != "nothing":
             return found
         there, back = sorted((self._chain(one, other), self._chain(other, one)), key=len)

@@ -34,11 +34,13 @@ class Appearance:
 
     Attributes:
         heard: The judgement.
+        shown: The id it was shown under: its own, or that of a passage of it.
         place: Where in it the document was shown, from 1.
         stretch: The places that its answer reordered, where that is how the ranking came about.
     """
 
     heard: Heard
+    shown: str
     place: int
     stretch: Stretch | None
 
@@ -71,7 +73,7 @@ class Explanation:
         rank: Its place in the run; None where it is not there.
         first_rank: Its place in the first stage; None where that is not known.
         standing: Whether it was judged, and if not why.
-        appearances: The judgements that showed it, in order.
+        appearances: The judgements that showed it, in order; one that shows several passages comes once for each.
         record: Of its comparisons; None without any.
         scores: Its mean score, its place among those scored, and how many they are; a row a judge.
         above: What tells it from its neighbour above, `Pair.one` being that one; None for the first.
@@ -107,7 +109,11 @@ def explain(ranked: Ranked, doc_id: str) -> Explanation:
         rank,
         first_rank,
         standing,
-        tuple(Appearance(each, each.docs.index(doc_id) + 1, stretches.get(id(each))) for each in shown),
+        tuple(
+            Appearance(each, part, each.docs.index(part) + 1, stretches.get(id(each)))
+            for each in shown
+            for part in each.shown(doc_id)
+        ),
         _record(shown, doc_id, evidence),
         tuple(_among(scores, doc_id) for scores in evidence.scores.values() if doc_id in scores),
         above,
@@ -127,10 +133,10 @@ def _stretches(ranked: Ranked) -> Mapping[int, Stretch]:
 
 def _record(shown: Sequence[Heard], doc_id: str, evidence: Evidence) -> Record | None:
     """Of the comparisons among the judgements that showed a document."""
-    compared = [each for each in shown if each.kind == "Compare"]
+    compared = [each for each in shown if each.kind == "Compare" and len(set(map(each.of, each.docs))) > 1]
     if not compared:
         return None
-    others = [each.docs[1] if each.docs[0] == doc_id else each.docs[0] for each in compared]
+    others = [next(other for other in map(each.of, each.docs) if other != doc_id) for each in compared]
     met = [(other, each.verdict(doc_id, other)) for other, each in zip(others, compared, strict=True)]
     agreed, disagreed = map(sum, zip(*(evidence.pair(doc_id, o).orders for o in dict.fromkeys(others)), strict=True))
     won, lost, tied = (tuple(other for other, verdict in met if verdict == wanted) for wanted in (1, -1, 0))

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import mul
 from typing import Any, NamedTuple
 
@@ -38,6 +38,7 @@ class Heard:
         status: How it read: parsed, repaired or failed.
         repairs: What was repaired, with how often.
         judge: Who answered, as JSON.
+        whole: Of the passages that were shown under ids of their own, the document.
     """
 
     call: int | None
@@ -50,6 +51,15 @@ class Heard:
     status: str
     repairs: Mapping[str, int]
     judge: str
+    whole: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, shown: str) -> str:
+        """The document that was shown under this id: itself, or the one whose passage it is."""
+        return self.whole.get(shown, shown)
+
+    def shown(self, doc_id: str) -> tuple[str, ...]:
+        """The ids under which it shows a document; several, where several of its passages are in it."""
+        return tuple(shown for shown in self.docs if self.of(shown) == doc_id)
 
     @property
     def model(self) -> str:
@@ -63,6 +73,14 @@ class Heard:
         return {} if read is None or self.answer is None else read(self)
 
     @property
+    def standing(self) -> Mapping[str, Level]:
+        """The levels of documents: that of the best of their passages."""
+        found: dict[str, Level] = {}
+        for shown, level in self.levels.items():
+            found[self.of(shown)] = min(level, found.get(self.of(shown), level), key=lambda each: each.at)
+        return found
+
+    @property
     def scores(self) -> Mapping[str, float]:
         """What the answer says of each document by itself, larger being better: comparable between judgements."""
         read = _SCORES.get(self.kind)
@@ -71,7 +89,7 @@ class Heard:
 
     def verdict(self, one: str, other: str) -> int | None:
         """1 where it puts `one` before `other`, -1 behind, 0 for a tie; None where it does not tell them apart."""
-        levels = self.levels
+        levels = self.standing
         if one not in levels or other not in levels or not (levels[one].named or levels[other].named):
             return None
         return (levels[one].at < levels[other].at) - (levels[one].at > levels[other].at)
@@ -125,6 +143,11 @@ def _scored(said: Heard) -> dict[str, float]:
     return {said.docs[0]: float(said.answer)}
 
 
+def _grades(said: Heard) -> dict[str, float]:
+    """Grades on one scale; groups may be graded differently, yet no more than chains of them are."""
+    return {doc_id: -level.at for doc_id, level in _graded(said).items()}
+
+
 def _assessed(said: Heard) -> dict[str, float]:
     """The mean of the grades by the weights of their criteria."""
     graded = [
@@ -155,6 +178,7 @@ _LEVELS: Mapping[str, Callable[[Heard], dict[str, Level]]] = {
 }
 _SCORES: Mapping[str, Callable[[Heard], dict[str, float]]] = {
     "Score": _scored,
+    "Grade": _grades,
     "Assess": _assessed,
     "Embed": _embedded,
 }

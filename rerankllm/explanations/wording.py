@@ -45,9 +45,13 @@ def _judged(explanation: Explanation, ranked: Ranked) -> str:
     if explanation.standing == "never shown":
         if not ranked.judgements:
             return "The journal holds no judgement of this query: nothing says why."
-        return "It was never shown to the model: it stands by the first stage, and by what passed it."
-    count, total = len(explanation.appearances), len(ranked.judgements)
+        return "No judgement that came back showed it: it stands by the first stage, and by what passed it."
+    doc_id, appearances = explanation.doc_id, explanation.appearances
+    count, total = len({id(each.heard) for each in appearances}), len(ranked.judgements)
     said = f"It was shown in {count} of {total} judgements"
+    passages = sorted({each.shown for each in appearances}, key=lambda shown: (len(shown), shown))
+    if passages != [doc_id]:
+        said += f", cut into {_names(passages)}"
     record = explanation.record
     if record is not None:
         parts = [f"won {len(record.won)}", f"lost {len(record.lost)}", f"tied {len(record.tied)}"]
@@ -57,25 +61,37 @@ def _judged(explanation: Explanation, ranked: Ranked) -> str:
             said += f"; asked in both orders, {record.agreed} pairs agree and {record.disagreed} do not"
     for score, place, of in explanation.scores:
         said += f"; scored {score:.4g}, {_nth(place)} of {of}"
-    choices = [each.heard for each in explanation.appearances if each.heard.kind == "Select" and each.heard.answer]
-    if choices:
-        chosen = sum(explanation.doc_id in heard.answer for heard in choices)
-        said += f"; chosen in {chosen} of {len(choices)} choices"
-    placed = [_place_in(each.heard, explanation.doc_id) for each in explanation.appearances]
+    said += _chosen([each for each in appearances if each.heard.kind == "Select" and each.heard.answer])
+    placed = [_place_in(each.heard, each.shown) for each in appearances]
     best = min((place for place in placed if place is not None), default=None)
     if best is not None:
         said += f"; placed {_nth(best)} at best"
     return f"{said}."
 
 
+def _chosen(choices: Sequence[Appearance]) -> str:
+    """How often it was chosen, as one of the best and as one of the worst."""
+    said = ""
+    for worst in (False, True):
+        found = [each for each in choices if bool(each.heard.parameters["worst"]) is worst]
+        chosen = sum(each.shown in each.heard.answer for each in found)
+        if found:
+            said += (
+                f"; chosen{' as the worst' if worst else ''} in {chosen} of {len(found)}{'' if worst else ' choices'}"
+            )
+    return said
+
+
 def line(appearance: Appearance, doc_id: str) -> str:
     """A judgement in a line: where, with whom, what was answered, what moved."""
-    heard = appearance.heard
+    heard, own = appearance.heard, doc_id
+    doc_id = appearance.shown
     call = f"call {heard.call}" if heard.call is not None else "bought by another run"
     others = [other for other in heard.docs if other != doc_id]
     shown = f"shown {_nth(appearance.place)} of {len(heard.docs)}" if len(heard.docs) > 1 else "alone"
     if heard.kind == "Compare":
         shown = f"against {others[0]}, shown {'first' if appearance.place == 1 else 'second'}"
+    shown += f" as {doc_id}" if doc_id != own else ""
     parts = [f"round {heard.round}, {call}: {heard.kind}, {shown}: {said_of(heard, doc_id)}"]
     if heard.status == "repaired":
         parts.append(f"the answer was repaired ({', '.join(f'{name} {n}' for name, n in heard.repairs.items())})")
@@ -108,10 +124,10 @@ def _compared(heard: Heard, doc_id: str) -> str:
 
 
 def _selected(heard: Heard, doc_id: str) -> str:
-    way = "the worst" if heard.parameters["worst"] else "the best"
+    way, count = "the worst" if heard.parameters["worst"] else "the best", len(heard.answer)
     if doc_id not in heard.answer:
-        return f"not among {way} {len(heard.answer)} chosen"
-    return f"chosen as {_nth(heard.answer.index(doc_id) + 1)} of {way} {len(heard.answer)}"
+        return f"not chosen as {way}" if count == 1 else f"not chosen among {way} {count}"
+    return f"chosen as {way}" if count == 1 else f"chosen as {_nth(heard.answer.index(doc_id) + 1)} of {way} {count}"
 
 
 def _graded(heard: Heard, doc_id: str) -> str:
@@ -156,15 +172,26 @@ def told(pair: Pair) -> str:
         said = _together(pair)
     elif pair.ground == "scores" and pair.scores is not None:
         said = f"{pair.one} was scored {pair.scores[0]:.4g}, {pair.other} {pair.scores[1]:.4g}"
+    elif pair.ground == "strength":
+        said = f"{_undecided(pair)}; by their probabilities, {pair.better} is ahead"
     elif pair.ground == "others":
-        said = f"No judgement tells the two apart, but a chain does: {' before '.join(pair.chain)}"
+        said = f"{_undecided(pair)}, but a chain tells them apart: {' before '.join(pair.chain)}"
     else:
-        return "Nothing that was judged tells the two apart: here the first stage, or the strategy itself, decides."
+        said = f"{_undecided(pair)}: here the first stage decides, or the strategy by all of its answers"
     agreed, disagreed = pair.orders
     if agreed or disagreed:
         said += f" (asked in both orders: {'they agree' if not disagreed else 'they disagree'})"
-    against = pair.better != pair.one
-    return f"{said}{'; yet it stands above: the rest of the evidence, or the strategy, decided' if against else ''}."
+    if pair.better == pair.other:
+        said += "; yet it stands above: the first stage, or the strategy by all of its answers, decided"
+    return f"{said}."
+
+
+def _undecided(pair: Pair) -> str:
+    """That judgements that showed both do not tell them apart, and why not."""
+    verdicts = [verdict for _, verdict in pair.together if verdict is not None]
+    if any(verdicts):
+        return f"Judgements that showed both contradict each other, {verdicts.count(1)} for each"
+    return "Judgements that showed both call it a tie" if verdicts else "No judgement tells the two apart"
 
 
 def _together(pair: Pair) -> str:
@@ -172,7 +199,9 @@ def _together(pair: Pair) -> str:
     telling = [(heard, verdict) for heard, verdict in pair.together if verdict]
     if len(telling) == 1:
         heard, _ = telling[0]
-        answers = (f"{doc_id}: {said_of(heard, doc_id)}" for doc_id in (pair.one, pair.other))
+        answers = (
+            f"{part}: {said_of(heard, part)}" for doc_id in (pair.one, pair.other) for part in heard.shown(doc_id)
+        )
         return f"In round {heard.round}, which showed both, {'; '.join(answers)}"
     for_one = sum(verdict == 1 for _, verdict in telling)
     return f"Shown together, {pair.one} was put before in {for_one} and behind in {len(telling) - for_one} judgements"

@@ -53,7 +53,7 @@ class Choice:
         front: Places of the offers on the Pareto front, the cheapest first.
         chosen: The one to use.
         best: The best within the budget.
-        ties: How many within the budget cannot be told from that.
+        ties: How many others within the budget cannot be told from that.
         better: The cheapest that is better than the chosen by more than chance; None for none.
     """
 
@@ -95,7 +95,9 @@ def choose(measured: Measured, offers: Sequence[Offer], limits: Mapping[Axis, fl
     chosen = min(tied, key=price)
     better = [o for o in offers if o.mean > chosen.mean and price(o) > price(chosen) and _differs(measured, o, chosen)]
     points = [(offer.takes[axis].usual, offer.mean) for offer in offers]
-    return Choice(axis, fits, tuple(front(points)), chosen, best, len(tied), min(better, key=price) if better else None)
+    return Choice(
+        axis, fits, tuple(front(points)), chosen, best, len(tied) - 1, min(better, key=price) if better else None
+    )
 
 
 def difference(measured: Measured, one: Offer, other: Offer) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -95,6 +96,23 @@ class MaxP:
         most = n * self.most
         settled = self.stage.strategy.settles(most)
         return settled if settled is None else n if settled >= most else -(-settled // self.most)
+
+
+def documents_of(shown: AbstractSet[str], known: AbstractSet[str]) -> dict[str, str]:
+    """Of ids that are no document's but a passage's, the document.
+
+    Args:
+        shown: Ids that a stage inside `maxp` was given.
+        known: Ids of documents.
+    """
+    found: dict[str, str] = {}
+    for passage_id in shown - known:
+        doc_id = passage_id
+        while doc_id not in known and (cut := re.fullmatch(r"(.+)#[0-9]+'*", doc_id, re.DOTALL)):
+            doc_id = cut[1]
+        if doc_id != passage_id and doc_id in known | shown:
+            found[passage_id] = doc_id
+    return found
 
 
 def _unused(passage_id: str, taken: dict[str, Document]) -> str:

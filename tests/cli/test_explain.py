@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from pathlib import Path
 
 import pytest
 
@@ -163,3 +164,52 @@ def test_answers_that_another_run_bought_are_told(cli, run, tmp_path):
     assert [each["answer"] for each in replayed] == [each["answer"] for each in first]
     assert len(found) > len(replayed)
     assert "bought by another run" in cli("explain", path, "q1", "d112", "--journal", journal)[1]
+
+
+def test_of_several_rankings_by_one_stage_that_of_the_runs_model(cli, run, tmp_path):
+    journal, strategy = tmp_path / "out.txt.journal", "sliding(window=6, stride=3)"
+    before = cli("explain", run, "q1", "d112")[1]
+    assert cli("rerank", *SOURCE, "--model", f"{MODEL}&seed=1", "--strategy", strategy, "--output", tmp_path / "b.txt",
+               "--journal", journal)[0] == 0  # fmt: skip
+    assert cli("explain", run, "q1", "d112") == (0, before, "")
+    other = cli("explain", tmp_path / "b.txt", "q1", "d112", "--journal", journal)
+    assert (other[0], other[2]) == (0, "")
+    assert other[1] != before
+    alone = tmp_path / "alone.db"
+    cli("rerank", *SOURCE, "--model", f"{MODEL}&seed=2", "--strategy", strategy, "--output", tmp_path / "c.txt",
+        "--journal", alone)  # fmt: skip
+    status, _, err = cli("explain", run, "q1", "d112", "--journal", alone)
+    assert status == 1
+    assert "answers of simulated:" in err
+    assert err.rstrip().endswith("it is another run's")
+
+
+def test_of_several_orders_in_a_journal_that_of_the_run(cli, tmp_path):
+    folder = tmp_path / "orders"
+    for strategy, certain in (("sliding(window=6, stride=3)", True), ("prp(sort=heap)", False)):
+        assert cli("robustness", *SOURCE, "--model", MODEL, "--strategy", strategy, "--output", folder / strategy[:3],
+                   "--orders", "given,reversed")[0] == 0  # fmt: skip
+        for order in ("given", "reversed"):
+            status, out, err = cli("explain", folder / strategy[:3] / f"{order}.txt", "q1", "d112", "--journal",
+                                   folder / strategy[:3] / "journal", "--first-stage",
+                                   folder / strategy[:3] / "candidates" / f"{order}.txt")  # fmt: skip
+            assert status == 0
+            assert ("moved from" in out or "stayed at" in out) == certain
+            assert ("holds 2 rankings of this query by this stage" in err) != certain
+
+
+def test_the_first_stage_is_the_runs_own(cli, run, tmp_path):
+    journal, other = tmp_path / "out.txt.journal", tmp_path / "other.txt"
+    lines = Path(sample("run.txt")).read_text().splitlines()
+    turned = {query: [line.split() for line in lines if line.startswith(f"{query} ")][::-1] for query in ("q1", "q2")}
+    other.write_text(
+        "".join(f"{query} Q0 {row[2]} {i} {-i} x\n" for query in turned for i, row in enumerate(turned[query]))
+    )
+    source = ["--run", other, *SOURCE[2:]]
+    assert cli("rerank", *source, "--model", MODEL, "--strategy", "full", "--output", tmp_path / "b.txt", "--journal",
+               journal)[0] == 0  # fmt: skip
+    status, out, err = cli("explain", run, "q1", "d112")
+    assert status == 0
+    assert "this run was made of something else): name it with --first-stage" in err
+    assert "where the first stage had it is not known" in out
+    assert "the first stage had it at 2" in cli("explain", run, "q1", "d112", "--first-stage", sample("run.txt"))[1]

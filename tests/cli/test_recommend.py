@@ -2,10 +2,13 @@
 
 import json
 import shlex
+from operator import sub
+from pathlib import Path
 
 import pytest
 from scripted_server import Answer, ScriptedServer, Status
 
+from rerankllm.frontier.measured import shipped
 from rerankllm.sample import path as sample
 
 SIMULATED = f"simulated:{sample('qrels.txt')}"
@@ -29,6 +32,34 @@ def test_the_command_it_prints_works_and_stays_within(cli, tmp_path, monkeypatch
     assert summary["slots"] <= row["slots"]["most"]
     assert found["measured_on"]["candidates"] == found["mean_candidates"] == 20
     assert {row["within_budget"] for row in found["strategies"]} == {"yes", "likely", "no"}
+
+
+def test_the_command_it_prints_leaves_out_what_was_skipped(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = Path(sample("corpus.jsonl")).read_text().splitlines(keepends=True)
+    (tmp_path / "my corpus.jsonl").write_text("".join(line for line in lines if '"d112"' not in line))
+    status, out, err = cli("recommend", "--run", sample("run.txt"), "--queries", sample("queries.tsv"), "--corpus",
+                           "my corpus.jsonl", "--model", SIMULATED, "--format", "json")  # fmt: skip
+    assert (status, err) == (0, "rerankllm: skipped 1 documents that the corpus lacks\n")
+    status, _, err = cli(*shlex.split(json.loads(out)["command"])[1:], "--quiet")
+    assert status == 0, err
+
+
+def test_the_others_that_are_as_good_are_counted(cli):
+    found = json.loads(cli("recommend", "-n", 20, "--max-calls", 10, "--format", "json")[1])
+    (measured,) = (each for each in shipped() if each.title == found["measured_on"]["collection"])
+    values = {}
+    for entry in measured.entries:
+        values.setdefault(entry.stage, []).append(entry.by_query)
+    mean = {stage: [sum(each) / 3 for each in zip(*rows, strict=True)] for stage, rows in values.items()}
+
+    def tied(stage):
+        mean_, half = measured.interval(tuple(map(sub, mean[found["best_within_budget"]], mean[stage])))
+        return abs(mean_) <= half
+
+    rows = [row["stage"] or "" for row in found["strategies"] if row["within_budget"] == "yes"]
+    others = sum(tied(stage) for stage in rows if stage != found["best_within_budget"])
+    assert f", {others} others cannot be told from it, and of all these " in found["reason"]
 
 
 def test_the_table_marks_what_to_use(cli):
@@ -69,6 +100,8 @@ def test_nothing_fits(cli):
         (["--model", SIMULATED, "--max-tokens", 9], "--max-tokens: this model answers without prompts"),
         (["--model", "openai:m?base_url=http://localhost:9/v1", "--max-cost", 1], "prices are not known"),
         (["--run", sample("run.txt")], "--queries and --corpus missing"),
+        (["--depth", 1], "no list has two candidates"),
+        (["--sample", "--depth", 1], "no list has two candidates"),
     ],
 )
 def test_one_line_an_error(cli, options, message):

@@ -14,7 +14,7 @@ from rerankllm.explanations.evidence import Evidence
 from rerankllm.explanations.explanation import Ranked, explain
 from rerankllm.explanations.heard import Heard, heard
 from rerankllm.explanations.places import walk
-from rerankllm.explanations.wording import facts, line
+from rerankllm.explanations.wording import facts, line, said_of, told
 from rerankllm.journal import Journal
 from rerankllm.trace import rankings
 
@@ -203,7 +203,7 @@ def test_both_orders_agree_or_do_not():
     differ = Evidence([compare("a", "b", 0.9), compare("b", "a", 0.8)]).pair("a", "b")
     once = Evidence([compare("a", "b", 0.9)]).pair("a", "b")
     assert [pair.orders for pair in (agree, differ, once)] == [(1, 0), (0, 1), (0, 0)]
-    assert differ.ground == "nothing"
+    assert (differ.ground, differ.better) == ("strength", "a")  # .9 is more than .8
 
 
 @settings(max_examples=60, deadline=None)
@@ -229,3 +229,86 @@ def test_scores_are_those_of_what_was_asked():
     evidence = Evidence([embedded, assessed])
     assert evidence.pair("b", "a").better == "a"
     assert evidence.pair("b", "a").ground == "scores"
+
+
+def test_judgements_that_contradict_each_other_are_told_as_such():
+    differ = Evidence([compare("a", "b", 0.9), compare("b", "a", 0.8)]).pair("a", "b")
+    assert (differ.ground, differ.better) == ("strength", "a")
+    assert told(differ) == (
+        "Judgements that showed both contradict each other, 1 for each; by their probabilities, a is ahead "
+        "(asked in both orders: they disagree)."
+    )
+    assert "yet it stands above" in told(Evidence(differ_ := [each for each, _ in differ.together]).pair("b", "a"))
+    assert len(differ_) == 2
+    even = Evidence([order("a", "b"), order("b", "a")]).pair("a", "b")
+    assert even.ground == "nothing"
+    assert told(even).startswith("Judgements that showed both contradict each other, 1 for each: ")
+    around = Evidence([order("a", "b"), order("b", "a"), order("a", "c"), order("c", "b")]).pair("a", "b")
+    assert told(around) == (
+        "Judgements that showed both contradict each other, 1 for each, but a chain tells them apart: "
+        "a before c before b."
+    )
+    tied = Evidence([compare("a", "b", 0.5)]).pair("a", "b")
+    assert told(tied).startswith("Judgements that showed both call it a tie: ")
+
+
+def test_a_choice_of_the_worst_is_told_as_such():
+    worst = Heard(1, 1, "Select", tuple("abc"), {"m": 1, "worst": True}, ["b"], None, "parsed", {}, "{}")
+    best = Heard(2, 2, "Select", tuple("abc"), {"m": 2, "worst": False}, ["b", "c"], None, "parsed", {}, "{}")
+    assert [said_of(worst, d) for d in "ab"] == ["not chosen as the worst", "chosen as the worst"]
+    assert [said_of(best, d) for d in "ab"] == ["not chosen among the best 2", "chosen as 1st of the best 2"]
+    ranked = Ranked(list("acb"), list("abc"), 3, [worst, best])
+    assert (
+        "; chosen in 1 of 1 choices; chosen as the worst in 1 of 1;"
+        in f"{facts(explain(ranked, 'b'), ranked)[1][:-1]};"
+    )
+    assert "; chosen in 0 of 1 choices; chosen as the worst in 0 of 1" in facts(explain(ranked, "a"), ranked)[1]
+
+
+def score(doc_id, value, judge="m", kind="Score"):
+    return Heard(1, 1, kind, (doc_id,), {}, value, None, "parsed", {}, json.dumps({"model": judge}))
+
+
+def test_of_several_judges_the_last_one_tells():
+    evidence = Evidence([score("a", 1), score("b", 2), score("a", 9, "later"), score("b", 3, "later")])
+    assert (evidence.pair("a", "b").scores, evidence.pair("a", "b").better) == ((9, 3), "a")
+
+
+def test_grades_are_compared_before_chains_are_looked_for():
+    def grade(docs, answer):
+        return Heard(1, 1, "Grade", tuple(docs), {"scale": 10}, answer, None, "parsed", {}, "{}")
+
+    evidence = Evidence([grade("ab", [8, 6]), grade("cd", [5, 2]), grade("bc", [3, None]), grade("ad", [4, 1])])
+    pair = evidence.pair("c", "b")
+    assert (pair.ground, pair.scores, pair.better) == ("scores", (5, 4.5), "c")
+
+
+@pytest.mark.parametrize("inside", ["pointwise", "sliding(window=6, stride=3)", "prp(sort=heap)", "setwise"])
+def test_a_document_is_explained_by_all_of_its_passages(tmp_path, cli, inside):
+    texts = {"a": "one two three four five six", "b": "one", "c#2": "one two three", "d文": "one two three four"}
+    qrels, requests, out = tmp_path / "qrels", tmp_path / "requests.jsonl", tmp_path / "out.txt"
+    qrels.write_text("q 0 a 1\nq 0 b 2\nq 0 c#2 0\n")
+    candidates = [{"docid": d, "score": 9.0 - i, "doc": {"contents": t}} for i, (d, t) in enumerate(texts.items())]
+    requests.write_text(json.dumps({"query": {"qid": "q", "text": "a query"}, "candidates": candidates}) + "\n")
+    status, _, err = cli("rerank", "--requests", requests, "--model", f"simulated:{qrels}?world=harsh", "--output",
+                         out, "--journal", tmp_path / "calls.db", "--quiet",
+                         "--strategy", f"maxp({inside}, passage_words=2, stride_words=1)")  # fmt: skip
+    assert status == 0, err
+    kept = records(tmp_path / "calls.db")
+    own = {doc_id: [doc_id, *(f"{doc_id}#{i}" for i in range(2, 6))] for doc_id in ("a", "b", "c#2", "d文")}
+    own["c#2"] = ["c#2", "c#2#2"]
+    for doc_id in ("a", "b", "c#2", "d文"):
+        _, text, _ = cli("explain", out, "q", doc_id, "--journal", tmp_path / "calls.db", "--format", "json")
+        found = json.loads(text)
+        ids = [[shown for shown, _ in record["docs"]] for record in kept]
+        assert len(found["judgements"]) == sum(shown in own[doc_id] for docs in ids for shown in docs)
+        assert {each["shown_as"] for each in found["judgements"]} == {d for docs in ids for d in docs} & {*own[doc_id]}
+        for each in found["judgements"]:
+            assert each["docs"][each["place"] - 1] == each["shown_as"]
+        if inside == "pointwise":
+            best = max(r["answer"] for r in kept if r["docs"][0][0] in own[doc_id])
+            assert found["scores"][0]["score"] == pytest.approx(best)
+            assert found["scores"][0]["rank"] == found["rank"]
+            assert found["scores"][0]["of"] == 4
+    _, said, _ = cli("explain", out, "q", "a", "--journal", tmp_path / "calls.db")
+    assert ", cut into a, a#2, a#3, a#4, a#5" in said.replace("\n", " ")
