@@ -17,6 +17,7 @@ from rerankllm.cli import (
     journal,
     judge_profile,
     listing,
+    mcp,
     parity,
     plan,
     rank,
@@ -69,6 +70,7 @@ app.command("report", epilog=report.EXAMPLES)(report.command)
 app.command("judge-profile", epilog=judge_profile.EXAMPLES)(judge_profile.command)
 app.command("experiment", epilog=experiment.EXAMPLES)(experiment.command)
 app.command("serve", epilog=serve.EXAMPLES)(serve.command)
+app.command("mcp", epilog=mcp.EXAMPLES)(mcp.command)
 app.command("retrieve", epilog=retrieve.EXAMPLES)(retrieve.command)
 app.command("datasets")(datasets.command)
 app.command("plan", epilog=plan.EXAMPLES)(plan.command)

@@ -11,7 +11,6 @@ try:
     from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
     from llama_index.core.postprocessor.types import BaseNodePostprocessor
     from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
-
     from llama_index_instrumentation import get_dispatcher
 
     from rerankllm.integrations.fields import RankerFields

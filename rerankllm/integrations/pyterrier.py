@@ -9,8 +9,8 @@ except ImportError as error:
     raise MissingExtra("the PyTerrier adapter needs pyterrier: pip install 'rerankllm[pyterrier]'") from error
 
 from rerankllm.data import Candidate, Query
-from rerankllm.integrations.ranker import Ranker, Source
 from rerankllm.inputs import to_candidates, to_query
+from rerankllm.integrations.ranker import Ranker, Source
 from rerankllm.reranker import Reranker
 
 
