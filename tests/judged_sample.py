@@ -1,4 +1,4 @@
-"""The sample that ships, as adapters are given it: texts without ids, and a judge who knows their grades by position."""
+"""The sample that ships, as adapters are given it, and a judge who knows its grades by position."""
 
 import itertools
 from dataclasses import dataclass

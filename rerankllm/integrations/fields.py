@@ -1,8 +1,8 @@
 """The fields of adapters that are pydantic models."""
 
-from typing import Any
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, PrivateAttr, field_serializer
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, PrivateAttr, field_serializer, model_validator
 
 from rerankllm.integrations.ranker import Ranker, Source
 from rerankllm.reranker import Reranker
@@ -22,11 +22,6 @@ class RankerFields(BaseModel):
 
     _ranker: Ranker | None = PrivateAttr(None)
 
-    def model_post_init(self, context: Any, /) -> None:
-        """Says at once what does not parse."""
-        super().model_post_init(context)
-        self._ranking()
-
     def close(self) -> None:
         """Frees the model that was loaded here."""
         if self._ranker is not None:
@@ -38,6 +33,11 @@ class RankerFields(BaseModel):
         if self._ranker is None or self._ranker.source != source:
             self._ranker = Ranker(source)
         return self._ranker
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        self._ranking()
+        return self
 
     @field_serializer("reranker")
     def _write(self, reranker: Reranker | None) -> None:

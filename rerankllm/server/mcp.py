@@ -64,7 +64,7 @@ class Reranked(BaseModel):
     results: list[Place]
     strategy: str = Field(description="Who ranked.")
     scale: Scale = Field(
-        description="What scores are: `probability` (the strategy's own, such as P(yes)), `logistic` (of its own scores) or "
+        description="What scores are: `probability` (its own, such as P(yes)), `logistic` (of its own scores) or "
         "`rank` (nothing but the rank)."
     )
     cost: Cost
