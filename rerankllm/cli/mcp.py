@@ -55,5 +55,5 @@ def command(
         if port is None:
             server.run()
         else:
-            tell(f"listening at http://{LOOPBACK}:{port}/mcp; Ctrl-C ends it")
+            tell(f"opening http://{LOOPBACK}:{port}/mcp; Ctrl-C ends it")
             server.run("streamable-http", host=LOOPBACK, port=port)

@@ -16,7 +16,7 @@ from serving import rerankers
 pytest.importorskip("mcp", reason="needs the extra `mcp`")
 
 from mcp import Client
-from mcp.client.stdio import StdioServerParameters
+from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from rerankllm.server.mcp import make_mcp
 
@@ -50,7 +50,7 @@ def process(sample):
 def test_over_standard_input_and_output(process, sample):
     one = {"query": sample.query, "documents": sample.texts}
     (tool,), (found, first, scored, wrong) = ask(
-        process,
+        stdio_client(process),
         one,
         {**one, "top_k": 2, "return_text": True},
         {**one, "strategy": "one"},
