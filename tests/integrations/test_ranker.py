@@ -73,6 +73,17 @@ def test_queries_share_batches(counting):
     assert len(counting.backend.batches) < 12
 
 
+def test_the_others_stop_when_one_fails():
+    """Also while somebody holds the error."""
+    candidates = [Candidate(Document(str(n), str(n))) for n in range(20)]
+    queries = [(Query("a", "this cannot be answered"), candidates), (Query("b", "other"), candidates)]
+    with Reranker("sliding(window=2, stride=1)", "counting:test?delay=0.01", driver="rounds") as reranker:
+        with pytest.raises(QueryFailed) as held:
+            list(Ranker(Source(reranker)).rank_all(queries))
+        reranker.rerank("another", [str(n) for n in range(30)])
+        assert sum(batch.count("other") for batch in reranker.backend.batches) < 19, held
+
+
 def test_a_ready_reranker_stays_open(counting):
     ranker = Ranker(Source(counting))
     ranker.close()
