@@ -32,6 +32,11 @@ HEAVY = [
     "pydantic",
     "starlette",
     "uvicorn",
+    "langchain_core",
+    "llama_index",
+    "haystack",
+    "pyterrier",
+    "mcp",
 ]
 
 # What the modules of a room may import, besides those of the same room.
@@ -91,7 +96,9 @@ LAYERS = {
         "profiles.profile",
     }
     | {"runs", "spec"},
-    "server": {"", "data", "drivers", "errors", "judgements", "reranker", "spec"},
+    "scores": {"data"},
+    "integrations": {"data", "drivers.events", "errors", "inputs", "reranker", "scores", "spec"},
+    "server": {"", "data", "drivers", "errors", "judgements", "reranker", "scores", "spec"},
     "cli": {
         "",
         "backends.shelf",

@@ -17,6 +17,7 @@ from rerankllm.cli import (
     journal,
     judge_profile,
     listing,
+    mcp,
     parity,
     plan,
     rank,
@@ -56,7 +57,8 @@ def _main(
 
 
 for _panel, _commands in {
-    "Rank": {"rerank": rerank, "rank": rank, "resume": resume, "retrieve": retrieve, "fuse": fuse, "serve": serve},
+    "Rank": {"rerank": rerank, "rank": rank, "resume": resume, "retrieve": retrieve, "fuse": fuse},
+    "Offer it to others": {"serve": serve, "mcp": mcp},
     "Before it runs": {"plan": plan, "recommend": recommend},
     "What came of it": {"journal": journal, "explain": explain, "report": report},
     "Measure": {"eval": evaluate, "compare": compare, "experiment": experiment, "robustness": robustness},

@@ -6,11 +6,9 @@ from typing import Annotated
 
 import typer
 
-from rerankllm.cli import options
+from rerankllm.cli import offering, options
 from rerankllm.cli.output import tell
-from rerankllm.errors import InputError, MissingExtra
-from rerankllm.reranker import DEFAULT_MODEL, Reranker
-from rerankllm.spec import Stage
+from rerankllm.errors import MissingExtra
 
 NEEDED = ("fastapi", "uvicorn", "prometheus_client")
 EXAMPLES = """
@@ -28,15 +26,7 @@ query="how long do fleas live", documents=("Fleas jump far.", "A flea lives for 
 
 def command(
     *,
-    alias: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=SPEC",
-            help="A name that requests may give as their model, and what answers to it: STRATEGY / ELICITATION "
-            "@ MODEL, of which the last two may be left out, or '@ MODEL' for a model's default strategy. May be "
-            "repeated; the first is the default, unless --strategy or --model make one called 'default'.",
-        ),
-    ] = None,
+    alias: offering.Aliases = None,
     strategy: options.Strategy = None,
     model: options.Model = None,
     base_url: options.BaseUrl = None,
@@ -64,30 +54,22 @@ def command(
     """Serves strategies and models behind the rerank APIs of Cohere, Jina, vLLM and text-embeddings-inference."""
     if any(importlib.util.find_spec(package) is None for package in NEEDED):
         raise MissingExtra("pip install 'rerankllm[server]'")
-    from rerankllm.server.aliases import DEFAULT, Alias, offer  # noqa: PLC0415
     from rerankllm.server.app import make_server  # noqa: PLC0415
     from rerankllm.server.gate import Limits  # noqa: PLC0415
     from rerankllm.server.keys import Keys  # noqa: PLC0415
     from rerankllm.server.run import Running, is_loopback  # noqa: PLC0415
 
     known, limits = Keys.read(keys), Limits(max_documents, max_bytes, max_seconds, max_in_flight)
-    aliases = [Alias.parse(text) for text in alias or []]
-    own = bool(strategy or model or not aliases)
-    if own:
-        aliases.insert(0, Alias.of(DEFAULT, strategy))
-    elif base_url or concurrency:
-        raise InputError("--base-url and --concurrency are about --model: give it, or write them into an alias's model")
-    given = options.model_options(model, base_url=base_url, concurrency=concurrency) if own else None
-
-    def make(stage: Stage | None, judge: str) -> Reranker:
-        return Reranker(
-            stage, judge, instruction=instruction, passage_tokens=max_passage_tokens, options=given, driver="concurrent"
-        )
-
-    offered = offer(aliases, model or DEFAULT_MODEL, make)
+    offered = offering.offered(
+        alias,
+        strategy,
+        model,
+        base_url=base_url,
+        concurrency=concurrency,
+        instruction=instruction,
+        passage_tokens=max_passage_tokens,
+    )
     with next(iter(offered.values())):
-        for name, reranker in offered.items():
-            tell(f"{name}: {reranker.stage} on {', '.join(reranker.models)}")
         if not is_loopback(host) and not known:
             tell(f"anyone who reaches {host} may ask, as there are no keys: see --keys")
         Running(make_server(offered, limits, known), host, port, grace, _tell_ready).run()

@@ -11,9 +11,9 @@ from rerankllm.drivers.events import Failed, QueryOutcome
 from rerankllm.errors import BackendError, CapabilityError, InputError, RerankError
 from rerankllm.judgements import Score
 from rerankllm.reranker import Reranker
+from rerankllm.scores import Relevance, Scale, logistic, own_scores
 from rerankllm.server.metrics import Metrics
 from rerankllm.server.problems import Fault, Problem
-from rerankllm.server.scores import Relevance, Scale, logistic, own_scores
 from rerankllm.server.visit import Visit
 from rerankllm.spec import inner_stages
 

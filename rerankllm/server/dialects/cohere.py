@@ -8,9 +8,9 @@ from typing import Any
 from fastapi import Response
 from pydantic import BaseModel, Field
 
+from rerankllm.scores import Scale
 from rerankllm.server.dialects import common
 from rerankllm.server.problems import STATUS, Problem
-from rerankllm.server.scores import Scale
 from rerankllm.server.service import Asked, Service
 from rerankllm.server.visit import Visit
 

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from rerankllm.scores import Scale
 from rerankllm.server.problems import STATUS, Fault
-from rerankllm.server.scores import Scale
 
 SCORES = (
     "Scores are from 0 to 1 and strictly decreasing. The header X-Rerankllm-Scores says what they are: `probability` "

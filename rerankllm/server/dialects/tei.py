@@ -7,9 +7,9 @@ from typing import Any, Literal
 from fastapi import Response
 from pydantic import BaseModel, Field, RootModel
 
+from rerankllm.scores import own_scores
 from rerankllm.server.dialects import common
 from rerankllm.server.problems import STATUS, Fault, Problem
-from rerankllm.server.scores import own_scores
 from rerankllm.server.service import Asked, Service
 from rerankllm.server.visit import Visit
 

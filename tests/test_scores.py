@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rerankllm.data import Document, Query, Ranking, float32
-from rerankllm.server.scores import Relevance, Scale, logistic, told_apart
+from rerankllm.scores import Relevance, Scale, logistic, told_apart
 
 FALLING = st.lists(st.floats(0, 1), max_size=60).map(lambda values: sorted(values, reverse=True))
 

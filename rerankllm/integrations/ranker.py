@@ -1,0 +1,141 @@
+"""What adapters share: where their `Reranker` comes from, and places whose scores never contradict its order."""
+
+import asyncio
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, TypeAlias
+
+from rerankllm.data import Candidate, Query, Ranking
+from rerankllm.drivers.events import Failed
+from rerankllm.errors import InputError, QueryFailed
+from rerankllm.reranker import Reranker
+from rerankllm.scores import Relevance
+from rerankllm.spec import ModelSpec, Stage
+
+Places: TypeAlias = list[tuple[int, float]]
+"""Position among the documents as given, and a score, best first. Scores are from 0 to 1 and strictly decreasing, in
+single precision too; what they are is said at `rerankllm.scores.Scale`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where an adapter's `Reranker` comes from.
+
+    Attributes:
+        reranker: A ready one, with whatever options it has.
+        strategy: Otherwise a stage spec; the model's default when None.
+        model: `kind:name[?key=value&…]`; the embedded model when None.
+        instruction: What counts as relevant, for prompts that show it.
+        passage_tokens: Cut of every passage.
+
+    Raises:
+        InputError: A spec does not parse, or there are two sources.
+    """
+
+    reranker: Reranker | None = None
+    strategy: str | None = None
+    model: str | None = None
+    instruction: str | None = None
+    passage_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        given = [field.name for field in fields(self)[1:] if getattr(self, field.name) is not None]
+        if self.reranker is not None and given:
+            raise InputError(f"a ready reranker has a {given[0]} of its own: leave one of the two out")
+        if self.strategy is not None:
+            Stage.parse(self.strategy)
+        if self.model is not None:
+            ModelSpec.parse(self.model)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What to write down to make the same again.
+
+        Raises:
+            InputError: It is a ready reranker.
+        """
+        if self.reranker is not None:
+            raise InputError("a ready reranker cannot be written down: give strategy and model instead")
+        return {field.name: getattr(self, field.name) for field in fields(self)[1:]}
+
+
+class Ranker:
+    """Ranks for an adapter; the model is loaded when it is first needed. Thread-safe.
+
+    Args:
+        source: Where its `Reranker` comes from.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self._made: Reranker | None = None
+        self._making = threading.Lock()
+
+    def load(self) -> Reranker:
+        """The reranker; raises whatever making one raises."""
+        if self.source.reranker is not None:
+            return self.source.reranker
+        with self._making:
+            if self._made is None:
+                self._made = Reranker(**self.source.arguments)
+            return self._made
+
+    def rank(self, query: str, texts: Sequence[str], top_n: int | None = None) -> Places:
+        """The texts ranked for one query, the first `top_n` of them.
+
+        Args:
+            query: The query.
+            texts: What is ranked; nothing is loaded for none.
+            top_n: How many are wanted; the strategy aims for them.
+
+        Raises:
+            QueryFailed: They could not be ranked.
+        """
+        if not texts:
+            return []
+        reranker = self.load()
+        ranking = reranker.rerank(query, texts, top_k=_aim(top_n, texts))
+        return _places(reranker, ranking, map(str, range(len(texts))))[:top_n]
+
+    async def arank(self, query: str, texts: Sequence[str], top_n: int | None = None) -> Places:
+        """`rank`, awaited; cancelled, it asks nothing more."""
+        if not texts:
+            return []
+        reranker = await asyncio.to_thread(self.load)
+        ranking = await reranker.arerank(query, texts, top_k=_aim(top_n, texts))
+        return _places(reranker, ranking, map(str, range(len(texts))))[:top_n]
+
+    def rank_all(
+        self, queries: Sequence[tuple[Query, Sequence[Candidate]]], top_k: int | None = None
+    ) -> Iterator[Places]:
+        """The candidates of each query ranked, all of them, in the order of the queries; what they ask runs together.
+
+        Raises:
+            QueryFailed: One could not be ranked; the others stop.
+        """
+        reranker = self.load()
+        for outcome, (query, candidates) in zip(reranker.stream(queries, top_k=top_k), queries, strict=True):
+            if isinstance(outcome, Failed):
+                raise QueryFailed(outcome.reason, query.query_id)
+            yield _places(reranker, outcome, (candidate.doc_id for candidate in candidates))
+
+    def close(self) -> None:
+        """Frees the model, unless it is that of a ready reranker; loads it again when needed again."""
+        with self._making:
+            if self._made is not None:
+                self._made.close()
+                self._made = None
+
+    def __reduce__(self) -> tuple[type["Ranker"], tuple[Source]]:
+        return Ranker, (self.source,)  # a copy loads its own
+
+
+def _aim(top_n: int | None, texts: Sequence[str]) -> int | None:
+    return None if top_n is None else min(top_n, len(texts))
+
+
+def _places(reranker: Reranker, ranking: Ranking, doc_ids: Iterable[str]) -> Places:
+    position = {doc_id: place for place, doc_id in enumerate(doc_ids)}
+    values = Relevance.of(ranking, probabilities=reranker.gives_probabilities).values
+    return [(position[result.doc_id], value) for result, value in zip(ranking, values, strict=True)]

@@ -1,0 +1,76 @@
+"""The `rank` of sentence-transformers' `CrossEncoder`, by any strategy and model. It needs no further package."""
+
+from collections.abc import Sequence
+from typing import NotRequired, TypedDict
+
+from rerankllm.integrations.ranker import Ranker, Source
+from rerankllm.reranker import Reranker
+
+
+class Hit(TypedDict):
+    """One result.
+
+    Attributes:
+        corpus_id: Position among the documents.
+        score: From 0 to 1, strictly decreasing.
+        text: The document, where it was asked for.
+    """
+
+    corpus_id: int
+    score: float
+    text: NotRequired[str]
+
+
+class RerankllmCrossEncoder:
+    """Stands where a `CrossEncoder` is asked to `rank`.
+
+    Args:
+        model: `kind:name[?key=value&…]`; the embedded model when None.
+        strategy: A stage spec; the model's default strategy when None.
+        instruction: What counts as relevant, for prompts that show it.
+        passage_tokens: Cut of every passage.
+        reranker: A ready reranker, instead of the four before.
+
+    Raises:
+        InputError: A spec does not parse.
+    """
+
+    def __init__(
+        self,
+        model: str | None = None,
+        *,
+        strategy: str | None = None,
+        instruction: str | None = None,
+        passage_tokens: int | None = None,
+        reranker: Reranker | None = None,
+    ) -> None:
+        self._ranker = Ranker(Source(reranker, strategy, model, instruction, passage_tokens))
+
+    def rank(
+        self,
+        query: str,
+        documents: Sequence[str],
+        top_k: int | None = None,
+        return_documents: bool = False,  # noqa: FBT001, FBT002 - the signature of CrossEncoder.rank
+    ) -> list[Hit]:
+        """The documents' positions and scores, best first.
+
+        Args:
+            query: The query.
+            documents: The documents.
+            top_k: How many are wanted; the strategy aims for them. All when None.
+            return_documents: Whether results carry their text.
+
+        Raises:
+            QueryFailed: They could not be ranked.
+        """
+        hits: list[Hit] = []
+        for index, score in self._ranker.rank(query, documents, top_k):
+            hits.append({"corpus_id": index, "score": score})
+            if return_documents:
+                hits[-1]["text"] = documents[index]
+        return hits
+
+    def close(self) -> None:
+        """Frees the model that was loaded here."""
+        self._ranker.close()
