@@ -122,7 +122,7 @@ def _matrix(config: Config, folder: Path, data: Path, rules: Sequence[Rule]) -> 
 
 def _run(config: Config, folder: Path, rules: Sequence[Rule], *, quiet: bool) -> None:
     """Runs what is missing, and writes the table."""
-    from rerankllm.cli.tabulating import Tabulating, depths  # noqa: PLC0415
+    from rerankllm.cli.tabulating import Tabulating  # noqa: PLC0415
     from rerankllm.experiments.table import markdown  # noqa: PLC0415
 
     with at_work(folder):
@@ -145,7 +145,7 @@ def _run(config: Config, folder: Path, rules: Sequence[Rule], *, quiet: bool) ->
         if runner.interrupted:
             tell("interrupted: the same command goes on where this ended, and writes the table then")
             raise typer.Exit(INTERRUPTED)
-        results = Tabulating(config, folder, manifest, depths(turn.planned for turn in matrix.turns), quiet).write()
+        results = Tabulating(config, folder, manifest, quiet).write()
         typer.echo(markdown(results), nl=False)
     run = {turn.planned.cell.run for turn in matrix.waiting}
     left = [cell for cell in manifest.cells if cell.run in run and cell.status != "done"]

@@ -1,7 +1,6 @@
 """Datasets into the folder of an experiment: read once, and the same from then on, whatever becomes of the source."""
 
 import json
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from io import StringIO
@@ -13,6 +12,7 @@ from rerankllm.data import Candidate, Document, Query
 from rerankllm.errors import InputError
 from rerankllm.experiments.config import Data
 from rerankllm.experiments.folder import Dataset, Reordered, replace_text, safe
+from rerankllm.experiments.reordered import reordered
 from rerankllm.formats import beir, trec
 
 CANDIDATES = 100
@@ -135,16 +135,8 @@ def _turned(folder: Path, dataset: Dataset, order: Reordered) -> Source:
     base = load(folder, dataset, order.of)
     drawn = f" by seed {order.seed}" if order.order == "shuffled" else ""
     facts = {**base.retrieval.parameters, "order": f"{order.order}{drawn}"}
-    queries = [(query, _reordered(query, candidates, order)) for query, candidates in base.queries]
+    queries = [(q, reordered(candidates, order.order, q.query_id, order.seed)) for q, candidates in base.queries]
     return replace(base, queries=queries, retrieval=replace(base.retrieval, parameters=facts))
-
-
-def _reordered(query: Query, candidates: Sequence[Candidate], order: Reordered) -> list[Candidate]:
-    """The candidates in the other order, which has no scores."""
-    found = [Candidate(candidate.document) for candidate in reversed(candidates)]
-    if order.order == "shuffled":
-        random.Random(f"{order.seed} {query.query_id}").shuffle(found)  # noqa: S311
-    return found
 
 
 def _lines(query: Query, candidates: Sequence[Candidate]) -> str:

