@@ -107,7 +107,8 @@ def _matrix(config: Config, folder: Path, data: Path, rules: Sequence[Rule]) -> 
         rules: Which cells are to run; none for all.
     """
     old = read_manifest(folder) if (folder / MANIFEST).exists() else Manifest({}, {}, ())
-    datasets = {name: freeze(name, each, data, old.datasets.get(name)) for name, each in config.datasets.items()}
+    base, known = config.file.parent, old.datasets
+    datasets = {name: freeze(name, each, base, data, known.get(name)) for name, each in config.datasets.items()}
     planned = cells(config, {name: (data / each.qrels).resolve() for name, each in datasets.items()})
     selected = {each.cell.run for each in chosen(config, planned, rules)}
     there = Manifest({**old.datasets, **datasets}, systems(config), old.cells)

@@ -17,14 +17,17 @@ from rerankllm.formats import beir, trec
 
 CANDIDATES = 100
 """BM25's, where nothing is said."""
+OWN_LEVEL = "relevant from"
+"""Among a dataset's sources: what a collection by name says of its grades."""
 
 
-def freeze(name: str, data: Data, folder: Path, known: Dataset | None) -> Dataset:
+def freeze(name: str, data: Data, base: Path, folder: Path, known: Dataset | None) -> Dataset:
     """The dataset as the folder holds it: what is there is checked to be of the same source, what is not is added.
 
     Args:
         name: Its name.
         data: Where it is to be read.
+        base: The configuration's folder, which paths are relative to.
         folder: The experiment's folder.
         known: What is there already.
 
@@ -32,7 +35,8 @@ def freeze(name: str, data: Data, folder: Path, known: Dataset | None) -> Datase
         InputError: It cannot be read, or what is there is of another source.
         MissingExtra: A package that reads it is not installed.
     """
-    sources = {"texts": _texts(data), **{f"first stage {first}": _stage(data, first) for first in data.first_stages}}
+    sources = {"texts": _texts(data, base)}
+    sources |= {f"first stage {first}": _stage(data, first, base) for first in data.first_stages}
     for part, words in sources.items():
         frozen = known.sources.get(part, words) if known is not None else words
         if frozen != words:
@@ -42,7 +46,7 @@ def freeze(name: str, data: Data, folder: Path, known: Dataset | None) -> Datase
             )
     missing = [first for first in data.first_stages if known is None or first not in known.first_stages]
     if known is not None and not missing:
-        return replace(known, relevant_from=data.relevant_from or known.relevant_from)
+        return replace(known, relevant_from=data.relevant_from or _own_level(known.sources))
     read = {first: _read(data, first) for first in missing if not isinstance(data.first_stages[first], Reordered)}
     place = Path("data", safe(name))
     (folder / place).mkdir(parents=True, exist_ok=True)
@@ -68,20 +72,31 @@ def load(folder: Path, dataset: Dataset, first: str) -> Source:
     )
 
 
-def _texts(data: Data) -> str:
-    """What is read, by the names of files: where they lie may change."""
+def _texts(data: Data, base: Path) -> str:
+    """What is read, as the configuration has it: file and configuration may move together."""
     if data.dataset is not None:
         return f"dataset {data.dataset}"
-    return ", ".join(path.name for path in (data.queries, data.corpus, data.requests, data.qrels) if path is not None)
+    return ", ".join(
+        _written(path, base) for path in (data.queries, data.corpus, data.requests, data.qrels) if path is not None
+    )
 
 
-def _stage(data: Data, first: str) -> str:
+def _stage(data: Data, first: str, base: Path) -> str:
     value, cut = data.first_stages[first], f", {data.candidates} candidates" if data.candidates else ""
     if isinstance(value, Reordered):
         return f"{value.of} {value.order}{f' by seed {value.seed}' if value.order == 'shuffled' else ''}"
     if isinstance(value, Path):
-        return f"{value.name}{cut}"
-    return f"{data.run.name if data.run is not None else 'its own'}{cut}"
+        return f"{_written(value, base)}{cut}"
+    return f"{_written(data.run, base) if data.run is not None else 'its own'}{cut}"
+
+
+def _written(path: Path, base: Path) -> str:
+    return (path.relative_to(base) if path.is_relative_to(base) else path).as_posix()
+
+
+def _own_level(sources: Mapping[str, str]) -> int | None:
+    """The lowest relevant grade that a collection by name has itself."""
+    return int(sources[OWN_LEVEL]) if OWN_LEVEL in sources else None
 
 
 def _read(data: Data, first: str) -> Source:
@@ -126,8 +141,10 @@ def _write_texts(folder: Path, place: Path, data: Data, read: Mapping[str, Sourc
         qrels = source.judgements() or {}
         lines = (f"{q} 0 {doc_id} {grade}\n" for q, grades in qrels.items() for doc_id, grade in grades.items())
         replace_text(folder / dataset.qrels, "".join(lines))
-    named = source.collection.relevant_from if source.collection is not None else None
-    return replace(dataset, relevant_from=data.relevant_from or named or dataset.relevant_from)
+    sources = dict(dataset.sources)
+    if source.collection is not None:
+        sources[OWN_LEVEL] = str(source.collection.relevant_from)
+    return replace(dataset, sources=sources, relevant_from=data.relevant_from or _own_level(sources))
 
 
 def _turned(folder: Path, dataset: Dataset, order: Reordered) -> Source:
