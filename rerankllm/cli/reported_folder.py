@@ -17,7 +17,7 @@ from rerankllm.evaluation.measures import parse_measures
 from rerankllm.evaluation.orders import Settings
 from rerankllm.evaluation.robustness import robustness
 from rerankllm.evaluation.systems import Pool
-from rerankllm.experiments.folder import Cell, Manifest, read_manifest
+from rerankllm.experiments.folder import MANIFEST, Cell, Manifest, read_manifest
 from rerankllm.reports.subject import Robust, Subject
 
 
@@ -41,7 +41,9 @@ def from_folder(folder: Path, wishes: Wishes, *, orders: bool = True) -> list[Su
         if stage not in has.orders and _ranked(folder, manifest, dataset, stage)
     ]
     if not found:
-        raise InputError(f"{folder} holds no run yet: `rerankllm experiment {folder}/experiment.yaml` makes them")
+        raise InputError(
+            f"{folder} holds no result yet: {folder / MANIFEST} says why, the experiment's command goes on"
+        )
     return found
 
 

@@ -247,6 +247,15 @@ def test_a_dataset_says_itself_what_is_relevant(cli, experiment):
     assert robust["quality"][0]["mean"] == pytest.approx(mean)
 
 
+def test_a_judged_query_without_candidates_counts_as_0_everywhere(cli, experiment):
+    run = experiment / "data/sample/run.txt"
+    for path in (run, experiment / "runs/sample/bm25/full.7.txt"):
+        path.write_text("".join(line for line in path.read_text().splitlines(True) if not line.startswith("q3 ")))
+    part, _ = part_of(cli, experiment)
+    (robust,) = part["robust"]
+    assert robust["quality"][0]["mean"] == pytest.approx(sum(part["values"]["full list"]["nDCG@10"]) / 8)
+
+
 @pytest.mark.parametrize("status", ["missing", "failed"])
 def test_a_run_of_other_settings_is_no_result(cli, experiment, status):
     def undone(manifest):
