@@ -55,13 +55,19 @@ def command(
         str | None, typer.Option(metavar="NAME", help="Compare with this one; default: first stage, else first run.")
     ] = None,
     measure: Annotated[
-        list[str] | None, typer.Option(help="In ir-measures' notation; repeatable, the main one first.")
+        list[str] | None,
+        typer.Option(
+            help="In ir-measures' notation; repeatable, the main one first. The experiment's table's, else nDCG@10."
+        ),
     ] = None,
     relevant_from: Annotated[
         int | None, typer.Option(min=1, metavar="GRADE", help="What binary measures count, as for `compare`.")
     ] = None,
-    resamples: Annotated[int, typer.Option(min=10_000, help="Of bootstrap and randomization test.")] = 20_000,
-    seed: Annotated[int, typer.Option(min=0, help="Of both.")] = 0,
+    resamples: Annotated[
+        int | None,
+        typer.Option(min=10_000, help="Of bootstrap and randomization test; the experiment's table's, else 20000."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of both; the experiment's table's, else 0.")] = None,
     cost: Annotated[
         Kind | None, typer.Option(help="What quality is shown against first; default: tokens, or slots where none.")
     ] = None,
@@ -87,7 +93,6 @@ def command(
     from rerankllm.cli.reported import Files, Wishes, from_files  # noqa: PLC0415
     from rerankllm.cli.reported_folder import from_folder  # noqa: PLC0415
     from rerankllm.cli.robust import with_robust  # noqa: PLC0415
-    from rerankllm.evaluation.measures import DEFAULT_MEASURES  # noqa: PLC0415
     from rerankllm.reports.content import content  # noqa: PLC0415
     from rerankllm.reports.page import page, size_of  # noqa: PLC0415
     from rerankllm.reports.subject import Extent  # noqa: PLC0415
@@ -102,7 +107,7 @@ def command(
         )
     read = {f"--run {option}": path for option in run or () for path in parse_run(option).files}
     check_paths({"FOLDER": folder, "--robustness": robustness, **read}, {"--output": output})
-    wishes = Wishes(tuple(measure or DEFAULT_MEASURES), relevant_from, baseline, depth, resamples, seed, cost)
+    wishes = Wishes(tuple(measure or ()), relevant_from, baseline, depth, resamples, seed, cost)
     if folder is not None:
         subjects = from_folder(folder, wishes, orders=robustness is None)
     else:

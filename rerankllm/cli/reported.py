@@ -20,9 +20,10 @@ from rerankllm.cli.contestants import (
 )
 from rerankllm.cli.output import tell
 from rerankllm.data import Document
+from rerankllm.evaluation.bootstrap import RESAMPLES
 from rerankllm.evaluation.comparison import Design, compare
 from rerankllm.evaluation.cost import NOTHING
-from rerankllm.evaluation.measures import parse_measures
+from rerankllm.evaluation.measures import DEFAULT_MEASURES, parse_measures
 from rerankllm.evaluation.report import usual_axis
 from rerankllm.evaluation.systems import Pool
 from rerankllm.experiments.folder import DEPTH
@@ -35,13 +36,18 @@ from rerankllm.reports.subject import Attempt, Entrant, Key, Subject
 class Wishes:
     """How systems are to be measured and compared, as for `rerankllm compare`; None leaves it to the defaults."""
 
-    measures: tuple[str, ...]
+    measures: tuple[str, ...] = ()
     relevant_from: int | None = None
     baseline: str | None = None
     depth: int | None = None
-    resamples: int = 20_000
-    seed: int = 0
+    resamples: int | None = None
+    seed: int | None = None
     cost: str | None = None
+
+    @property
+    def design(self) -> tuple[int, int]:
+        """Resamples, and their seed."""
+        return self.resamples or RESAMPLES, self.seed or 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,7 @@ def from_files(files: Files, wishes: Wishes) -> Subject:
         InputError: They cannot be read, or do not fit each other.
     """
     collections = read_collections(files.qrels)
-    pool = Pool(collections, parse_measures(wishes.measures), wishes.relevant_from)
+    pool = Pool(collections, parse_measures(wishes.measures or DEFAULT_MEASURES), wishes.relevant_from)
     tell_levels(pool, asked=wishes.relevant_from is not None)
     first = [parse_reference(FIRST, option) for option in files.first_stage]
     minilm = [parse_reference(MINILM, option) for option in files.minilm]
@@ -94,7 +100,8 @@ def subject_of(  # noqa: PLR0917
     ]
     entrants = tuple(_entrant(pool, name, parts, (seeds or {}).get(name)) for name, parts in given.items())
     systems += [oracle(pool, first, wishes.depth or DEPTH)] if first and ORACLE not in given else []
-    design = Design(wishes.baseline or systems[0].name, resamples=wishes.resamples, seed=wishes.seed)
+    resamples, seed = wishes.design
+    design = Design(wishes.baseline or systems[0].name, resamples=resamples, seed=seed)
     return Subject(
         name,
         compare(pool, systems, design),

@@ -1,5 +1,6 @@
 """What `rerankllm report` reports on: an experiment's folder."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +14,11 @@ from rerankllm.cli.reported import Wishes, subject_of
 from rerankllm.cli.robust import Measured
 from rerankllm.cli.source import read_judgements
 from rerankllm.errors import InputError
-from rerankllm.evaluation.measures import parse_measures
+from rerankllm.evaluation.measures import DEFAULT_MEASURES, parse_measures
 from rerankllm.evaluation.orders import Settings
 from rerankllm.evaluation.robustness import robustness
 from rerankllm.evaluation.systems import Pool
-from rerankllm.experiments.folder import MANIFEST, Cell, Manifest, read_manifest
+from rerankllm.experiments.folder import MANIFEST, RESULTS, Cell, Manifest, read_manifest
 from rerankllm.reports.subject import Robust, Subject
 
 
@@ -32,7 +33,7 @@ def from_folder(folder: Path, wishes: Wishes, *, orders: bool = True) -> list[Su
     Raises:
         InputError: It is no experiment's folder, or no cell has a run.
     """
-    manifest = read_manifest(folder)
+    manifest, wishes = read_manifest(folder), _as_tabled(folder, wishes)
     measured = found_in(folder, manifest) if orders else []
     found = [
         _of_stage(folder, manifest, dataset, stage, wishes, measured)
@@ -45,6 +46,21 @@ def from_folder(folder: Path, wishes: Wishes, *, orders: bool = True) -> list[Su
             f"{folder} holds no result yet: {folder / MANIFEST} says why, the experiment's command goes on"
         )
     return found
+
+
+def _as_tabled(folder: Path, wishes: Wishes) -> Wishes:
+    """What was not asked for is as in the experiment's table, where there is one."""
+    try:
+        table = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
+        tabled = Wishes(tuple(map(str, table["measures"])), resamples=int(table["resamples"]), seed=int(table["seed"]))
+    except (OSError, ValueError, KeyError, TypeError):  # not written yet, or not to be read
+        tabled = Wishes()
+    return replace(
+        wishes,
+        measures=wishes.measures or tabled.measures or DEFAULT_MEASURES,
+        resamples=wishes.resamples or tabled.resamples,
+        seed=tabled.seed if wishes.seed is None else wishes.seed,
+    )
 
 
 def _ranked(folder: Path, manifest: Manifest, dataset: str, stage: str) -> list[Cell]:
@@ -75,7 +91,8 @@ def _of_stage(  # noqa: PLR0917
         for name, path in ((FIRST, has.first_stages[stage]), ("queries", has.queries), ("corpus", has.corpus))
     )
     minilm, without = _minilm(folder, manifest, dataset, stage)
-    settings = Settings(wishes.measures[0], resamples=wishes.resamples, seed=wishes.seed, relevant_from=level)
+    resamples, seed = wishes.design
+    settings = Settings(pool.names[0], resamples=resamples, seed=seed, relevant_from=pool.levels[dataset])
     robust, unmeasured = _robust(measured, dataset, stage, settings)
     seeds = {name: [f"seed {cell.seed}" for cell in mine] for name, mine in named.items()}
     subject = subject_of(

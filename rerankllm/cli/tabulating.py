@@ -17,7 +17,7 @@ from rerankllm.evaluation.measures import parse_measures
 from rerankllm.evaluation.systems import Pool
 from rerankllm.experiments import table
 from rerankllm.experiments.config import Config
-from rerankllm.experiments.folder import Cell, Manifest, replace_text
+from rerankllm.experiments.folder import RESULTS, Cell, Manifest, replace_text
 from rerankllm.formats import trec
 
 
@@ -47,7 +47,7 @@ class Tabulating:
             self._group(*where) for where in dict.fromkeys((c.dataset, c.first_stage) for c in self.manifest.cells)
         ]
         results = table.document(groups, self.manifest.systems, self.config.measures)
-        replace_text(self.folder / "results.json", f"{as_json(results, indent=2)}\n")
+        replace_text(self.folder / RESULTS, f"{as_json(results, indent=2)}\n")
         page = io.StringIO()
         rows = table.flat(results)
         writer = csv.DictWriter(page, fieldnames=list(rows[0]), lineterminator="\n")

@@ -18,7 +18,7 @@ from rerankllm.errors import InputError
 VERSION = 1
 DEPTH = 100
 """Candidates that a system reads where nothing is said."""
-MANIFEST, CONFIG, LOCK = "experiment.json", "experiment.yaml", ".lock"
+MANIFEST, CONFIG, RESULTS, LOCK = "experiment.json", "experiment.yaml", "results.json", ".lock"
 Order: TypeAlias = Literal["reversed", "shuffled"]
 Status: TypeAlias = Literal["done", "partial", "failed", "missing"]
 

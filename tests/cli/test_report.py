@@ -232,6 +232,22 @@ def test_the_oracle_reads_as_deep_as_the_deepest_system(cli, experiment):
     assert part_of(cli, experiment)[0]["values"]["oracle"] == three != whole
 
 
+def test_measures_and_resamples_are_those_of_the_table(cli, experiment):
+    part, _ = part_of(cli, experiment)
+    assert list(part["values"]["oracle"]) == ["nDCG@10"]
+    (experiment / "results.json").write_text(
+        json.dumps({"measures": ["P@5", "nDCG@10"], "resamples": 12_345, "seed": 6})
+    )
+    part, _ = part_of(cli, experiment)
+    assert list(part["values"]["oracle"]) == ["P(rel=2)@5", "nDCG@10"]
+    assert (part["document"]["resamples"], part["document"]["seed"]) == (12_345, 6)
+    assert part["robust"][0]["measure"] == "P(rel=2)@5"
+    part, _ = part_of(cli, experiment, "--measure", "RR@10", "--resamples", 10_000, "--seed", 0)
+    assert (list(part["values"]["oracle"]), part["document"]["seed"]) == (["RR(rel=2)@10"], 0)
+    (experiment / "results.json").write_text("{")
+    assert list(part_of(cli, experiment)[0]["values"]["oracle"]) == ["nDCG@10"]
+
+
 def test_a_dataset_says_itself_what_is_relevant(cli, experiment):
     def strict(manifest):
         return replace(manifest, datasets={"sample": replace(manifest.datasets["sample"], relevant_from=3)})
