@@ -17,9 +17,9 @@ from rerankllm.cli.job import Done, Job, perform
 from rerankllm.cli.output import tell, tell_notes
 from rerankllm.cli.progress import ProgressBar
 from rerankllm.cli.source import Source
-from rerankllm.cli.spent import summary_beside
+from rerankllm.cli.spent import summary_beside, summary_of
 from rerankllm.cli.summary import tell_summary
-from rerankllm.errors import RerankError
+from rerankllm.errors import InputError, RerankError
 from rerankllm.experiments.config import Config
 from rerankllm.experiments.folder import Cell, Manifest
 from rerankllm.experiments.matrix import Planned
@@ -57,8 +57,11 @@ class Turn:
         if self.before is None or self.before.status != "done" or self.changed:
             return False
         run = folder / self.planned.cell.run
-        record = provenance.read(run) if run.is_file() else None
-        return record is not None and record.sha256 == provenance.digest(run)
+        try:
+            record = provenance.read(run) if run.is_file() else None
+            return record is not None and record.sha256 == provenance.digest(run) and summary_of(run) is not None
+        except InputError:  # what lies beside it is damaged
+            return False
 
     @property
     def waiting(self) -> Cell:
@@ -122,6 +125,7 @@ class Cells:
                         return
                     again = ": its settings have changed" if turn.changed else ""
                     tell(f"cell {next(number)} of {len(waiting)}: {turn.planned.label}{again}")
+                    self._save(replace(turn.waiting, status="missing", reason="it was cut while it ran"))
                     self._save(self._run(turn, shelf))
 
     def forecast(self, waiting: Sequence[Turn]) -> Iterator[tuple[Turn, Forecast | str, int]]:

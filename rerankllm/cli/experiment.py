@@ -107,7 +107,8 @@ def _matrix(config: Config, folder: Path, data: Path, rules: Sequence[Rule]) -> 
         rules: Which cells are to run; none for all.
     """
     old = read_manifest(folder) if (folder / MANIFEST).exists() else Manifest({}, {}, ())
-    datasets = {name: freeze(name, each, data, old.datasets.get(name)) for name, each in config.datasets.items()}
+    base, known = config.file.parent, old.datasets
+    datasets = {name: freeze(name, each, base, data, known.get(name)) for name, each in config.datasets.items()}
     planned = cells(config, {name: (data / each.qrels).resolve() for name, each in datasets.items()})
     selected = {each.cell.run for each in chosen(config, planned, rules)}
     there = Manifest({**old.datasets, **datasets}, systems(config), old.cells)
@@ -122,7 +123,7 @@ def _matrix(config: Config, folder: Path, data: Path, rules: Sequence[Rule]) -> 
 
 def _run(config: Config, folder: Path, rules: Sequence[Rule], *, quiet: bool) -> None:
     """Runs what is missing, and writes the table."""
-    from rerankllm.cli.tabulating import Tabulating, depths  # noqa: PLC0415
+    from rerankllm.cli.tabulating import Tabulating  # noqa: PLC0415
     from rerankllm.experiments.table import markdown  # noqa: PLC0415
 
     with at_work(folder):
@@ -145,7 +146,7 @@ def _run(config: Config, folder: Path, rules: Sequence[Rule], *, quiet: bool) ->
         if runner.interrupted:
             tell("interrupted: the same command goes on where this ended, and writes the table then")
             raise typer.Exit(INTERRUPTED)
-        results = Tabulating(config, folder, manifest, depths(turn.planned for turn in matrix.turns), quiet).write()
+        results = Tabulating(config, folder, manifest, quiet).write()
         typer.echo(markdown(results), nl=False)
     run = {turn.planned.cell.run for turn in matrix.waiting}
     left = [cell for cell in manifest.cells if cell.run in run and cell.status != "done"]

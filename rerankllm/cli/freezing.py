@@ -1,7 +1,6 @@
 """Datasets into the folder of an experiment: read once, and the same from then on, whatever becomes of the source."""
 
 import json
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from io import StringIO
@@ -13,18 +12,22 @@ from rerankllm.data import Candidate, Document, Query
 from rerankllm.errors import InputError
 from rerankllm.experiments.config import Data
 from rerankllm.experiments.folder import Dataset, Reordered, replace_text, safe
+from rerankllm.experiments.reordered import reordered
 from rerankllm.formats import beir, trec
 
 CANDIDATES = 100
 """BM25's, where nothing is said."""
+OWN_LEVEL = "relevant from"
+"""Among a dataset's sources: what a collection by name says of its grades."""
 
 
-def freeze(name: str, data: Data, folder: Path, known: Dataset | None) -> Dataset:
+def freeze(name: str, data: Data, base: Path, folder: Path, known: Dataset | None) -> Dataset:
     """The dataset as the folder holds it: what is there is checked to be of the same source, what is not is added.
 
     Args:
         name: Its name.
         data: Where it is to be read.
+        base: The configuration's folder, which paths are relative to.
         folder: The experiment's folder.
         known: What is there already.
 
@@ -32,7 +35,8 @@ def freeze(name: str, data: Data, folder: Path, known: Dataset | None) -> Datase
         InputError: It cannot be read, or what is there is of another source.
         MissingExtra: A package that reads it is not installed.
     """
-    sources = {"texts": _texts(data), **{f"first stage {first}": _stage(data, first) for first in data.first_stages}}
+    sources = {"texts": _texts(data, base)}
+    sources |= {f"first stage {first}": _stage(data, first, base) for first in data.first_stages}
     for part, words in sources.items():
         frozen = known.sources.get(part, words) if known is not None else words
         if frozen != words:
@@ -42,7 +46,7 @@ def freeze(name: str, data: Data, folder: Path, known: Dataset | None) -> Datase
             )
     missing = [first for first in data.first_stages if known is None or first not in known.first_stages]
     if known is not None and not missing:
-        return replace(known, relevant_from=data.relevant_from or known.relevant_from)
+        return replace(known, relevant_from=data.relevant_from or _own_level(known.sources))
     read = {first: _read(data, first) for first in missing if not isinstance(data.first_stages[first], Reordered)}
     place = Path("data", safe(name))
     (folder / place).mkdir(parents=True, exist_ok=True)
@@ -68,20 +72,31 @@ def load(folder: Path, dataset: Dataset, first: str) -> Source:
     )
 
 
-def _texts(data: Data) -> str:
-    """What is read, by the names of files: where they lie may change."""
+def _texts(data: Data, base: Path) -> str:
+    """What is read, as the configuration has it: file and configuration may move together."""
     if data.dataset is not None:
         return f"dataset {data.dataset}"
-    return ", ".join(path.name for path in (data.queries, data.corpus, data.requests, data.qrels) if path is not None)
+    return ", ".join(
+        _written(path, base) for path in (data.queries, data.corpus, data.requests, data.qrels) if path is not None
+    )
 
 
-def _stage(data: Data, first: str) -> str:
+def _stage(data: Data, first: str, base: Path) -> str:
     value, cut = data.first_stages[first], f", {data.candidates} candidates" if data.candidates else ""
     if isinstance(value, Reordered):
         return f"{value.of} {value.order}{f' by seed {value.seed}' if value.order == 'shuffled' else ''}"
     if isinstance(value, Path):
-        return f"{value.name}{cut}"
-    return f"{data.run.name if data.run is not None else 'its own'}{cut}"
+        return f"{_written(value, base)}{cut}"
+    return f"{_written(data.run, base) if data.run is not None else 'its own'}{cut}"
+
+
+def _written(path: Path, base: Path) -> str:
+    return (path.relative_to(base) if path.is_relative_to(base) else path).as_posix()
+
+
+def _own_level(sources: Mapping[str, str]) -> int | None:
+    """The lowest relevant grade that a collection by name has itself."""
+    return int(sources[OWN_LEVEL]) if OWN_LEVEL in sources else None
 
 
 def _read(data: Data, first: str) -> Source:
@@ -126,8 +141,10 @@ def _write_texts(folder: Path, place: Path, data: Data, read: Mapping[str, Sourc
         qrels = source.judgements() or {}
         lines = (f"{q} 0 {doc_id} {grade}\n" for q, grades in qrels.items() for doc_id, grade in grades.items())
         replace_text(folder / dataset.qrels, "".join(lines))
-    named = source.collection.relevant_from if source.collection is not None else None
-    return replace(dataset, relevant_from=data.relevant_from or named or dataset.relevant_from)
+    sources = dict(dataset.sources)
+    if source.collection is not None:
+        sources[OWN_LEVEL] = str(source.collection.relevant_from)
+    return replace(dataset, sources=sources, relevant_from=data.relevant_from or _own_level(sources))
 
 
 def _turned(folder: Path, dataset: Dataset, order: Reordered) -> Source:
@@ -135,16 +152,8 @@ def _turned(folder: Path, dataset: Dataset, order: Reordered) -> Source:
     base = load(folder, dataset, order.of)
     drawn = f" by seed {order.seed}" if order.order == "shuffled" else ""
     facts = {**base.retrieval.parameters, "order": f"{order.order}{drawn}"}
-    queries = [(query, _reordered(query, candidates, order)) for query, candidates in base.queries]
+    queries = [(q, reordered(candidates, order.order, q.query_id, order.seed)) for q, candidates in base.queries]
     return replace(base, queries=queries, retrieval=replace(base.retrieval, parameters=facts))
-
-
-def _reordered(query: Query, candidates: Sequence[Candidate], order: Reordered) -> list[Candidate]:
-    """The candidates in the other order, which has no scores."""
-    found = [Candidate(candidate.document) for candidate in reversed(candidates)]
-    if order.order == "shuffled":
-        random.Random(f"{order.seed} {query.query_id}").shuffle(found)  # noqa: S311
-    return found
 
 
 def _lines(query: Query, candidates: Sequence[Candidate]) -> str:

@@ -9,7 +9,7 @@
   "seeds": {ORDER: SEED},                       of shuffles
   "failures": {ORDER: {QUERY: REASON}},         of the orders that were asked here
   "cost": {ORDER: {"calls", "rounds", "slots", "tokens", "seconds", "usd"} or null},
-  "settings": {"measure", "depth", "persistence", "notable", "resamples", "seed"},
+  "settings": {"measure", "depth", "persistence", "notable", "resamples", "seed", "relevant_from"},
   "judged": N,
   "orders": [{"name", "family", "same", "queries", "missing": [QUERY], "quality": ESTIMATE, "kept": ESTIMATE}],
   "families": [AGREEMENT], "pairs": [AGREEMENT],
@@ -45,7 +45,7 @@ from rerankllm.evaluation.orders import Ranked, Robustness, Settings
 from rerankllm.evaluation.robustness import robustness
 from rerankllm.evaluation.robustness_report import notes, tables
 from rerankllm.evaluation.tables import as_markdown, as_text
-from rerankllm.experiments.folder import read_manifest
+from rerankllm.experiments.folder import Manifest, read_manifest
 from rerankllm.experiments.reordered import reorderings
 from rerankllm.formats import trec
 
@@ -84,18 +84,28 @@ def of_experiment(folder: Path) -> list[Found]:
     Raises:
         InputError: It is no folder of an experiment, or nothing of the kind has run in it.
     """
-    found = []
-    for each in reorderings(folder, read_manifest(folder)):
-        names = ("dataset", "first_stage", "system", "seed", "strategy", "model")
-        for order, reason in each.lacking.items():
-            tell(f"{each.dataset}, {each.system}, seed {each.seed}: order {order} is left out ({reason})")
-        costs = {name: cost_beside([path]) for name, path in each.runs.items()}
-        found.append(Found({name: getattr(each, name) for name in names}, each.orders, each.qrels, costs, each.seeds))
+    found = found_in(folder, read_manifest(folder))
     if not found:
         raise InputError(
             f"{folder}: no system has run on two orders or first stages of a dataset; give its configuration first "
             "stages such as {of: bm25, order: reversed}"
         )
+    return found
+
+
+def found_in(folder: Path, manifest: Manifest) -> list[Found]:
+    """The same; nothing where nothing of the kind has run.
+
+    Raises:
+        InputError: A file cannot be read.
+    """
+    found = []
+    for each in reorderings(folder, manifest):
+        names = ("dataset", "first_stage", "system", "seed", "strategy", "model")
+        for order, reason in each.lacking.items():
+            tell(f"{each.dataset}, {each.system}, seed {each.seed}: order {order} is left out ({reason})")
+        costs = {name: cost_beside([path]) for name, path in each.runs.items()}
+        found.append(Found({name: getattr(each, name) for name in names}, each.orders, each.qrels, costs, each.seeds))
     return found
 
 

@@ -44,25 +44,39 @@ def command(
     ] = None,
     queries: Annotated[list[str] | None, typer.Option(metavar="[COLLECTION=]PATH", help="Query texts.")] = None,
     corpus: Annotated[list[str] | None, typer.Option(metavar="[COLLECTION=]PATH", help="Document texts.")] = None,
-    depth: Annotated[int, typer.Option(min=1, help="First-stage candidates that the oracle reorders.")] = 100,
+    depth: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Candidates that the oracle reorders; default: as in the experiment's table, or 100.",
+        ),
+    ] = None,
     baseline: Annotated[
         str | None, typer.Option(metavar="NAME", help="Compare with this one; default: first stage, else first run.")
     ] = None,
     measure: Annotated[
-        list[str] | None, typer.Option(help="In ir-measures' notation; repeatable, the main one first.")
+        list[str] | None,
+        typer.Option(
+            help="In ir-measures' notation; repeatable, the main one first. The experiment's table's, else nDCG@10."
+        ),
     ] = None,
     relevant_from: Annotated[
         int | None, typer.Option(min=1, metavar="GRADE", help="What binary measures count, as for `compare`.")
     ] = None,
-    resamples: Annotated[int, typer.Option(min=10_000, help="Of bootstrap and randomization test.")] = 20_000,
-    seed: Annotated[int, typer.Option(min=0, help="Of both.")] = 0,
+    resamples: Annotated[
+        int | None,
+        typer.Option(min=10_000, help="Of bootstrap and randomization test; the experiment's table's, else 20000."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of both; the experiment's table's, else 0.")] = None,
     cost: Annotated[
         Kind | None, typer.Option(help="What quality is shown against first; default: tokens, or slots where none.")
     ] = None,
     robustness: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="robustness.json of `rerankllm robustness`: a section on the candidates' order."
+            metavar="FILE",
+            help="robustness.json of `rerankllm robustness`: a section on the candidates' order, which an experiment "
+            "with several has by itself.",
         ),
     ] = None,
     calls: Annotated[
@@ -76,8 +90,9 @@ def command(
     """Writes one HTML file that opens offline: summary, cost, tests, consistency, and every query to browse."""
     from rerankllm import __version__  # noqa: PLC0415
     from rerankllm.cli.contestants import parse_run  # noqa: PLC0415
-    from rerankllm.cli.reported import Files, Wishes, from_files, from_folder, with_robust  # noqa: PLC0415
-    from rerankllm.evaluation.measures import DEFAULT_MEASURES  # noqa: PLC0415
+    from rerankllm.cli.reported import Files, Wishes, from_files  # noqa: PLC0415
+    from rerankllm.cli.reported_folder import from_folder  # noqa: PLC0415
+    from rerankllm.cli.robust import with_robust  # noqa: PLC0415
     from rerankllm.reports.content import content  # noqa: PLC0415
     from rerankllm.reports.page import page, size_of  # noqa: PLC0415
     from rerankllm.reports.subject import Extent  # noqa: PLC0415
@@ -92,9 +107,9 @@ def command(
         )
     read = {f"--run {option}": path for option in run or () for path in parse_run(option).files}
     check_paths({"FOLDER": folder, "--robustness": robustness, **read}, {"--output": output})
-    wishes = Wishes(tuple(measure or DEFAULT_MEASURES), relevant_from, baseline, depth, resamples, seed, cost)
+    wishes = Wishes(tuple(measure or ()), relevant_from, baseline, depth, resamples, seed, cost)
     if folder is not None:
-        subjects = from_folder(folder, wishes)
+        subjects = from_folder(folder, wishes, orders=robustness is None)
     else:
         files = Files(qrels or (), run or (), first_stage or (), minilm or (), queries or (), corpus or ())
         subjects = [from_files(files, wishes)]

@@ -1,7 +1,7 @@
-"""What `rerankllm report` reports on: runs that were named, or an experiment's folder."""
+"""What `rerankllm report` reports on: runs that were named."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from rerankllm.cli.compare import tell_levels
@@ -19,32 +19,35 @@ from rerankllm.cli.contestants import (
     read_system,
 )
 from rerankllm.cli.output import tell
-from rerankllm.cli.robust import read_robust
-from rerankllm.cli.source import read_judgements
 from rerankllm.data import Document
-from rerankllm.errors import InputError
+from rerankllm.evaluation.bootstrap import RESAMPLES
 from rerankllm.evaluation.comparison import Design, compare
 from rerankllm.evaluation.cost import NOTHING
-from rerankllm.evaluation.measures import parse_measures
+from rerankllm.evaluation.measures import DEFAULT_MEASURES, parse_measures
 from rerankllm.evaluation.report import usual_axis
 from rerankllm.evaluation.systems import Pool
-from rerankllm.experiments.folder import Cell, Manifest, read_manifest, safe
-from rerankllm.formats import beir, trec
+from rerankllm.experiments.folder import DEPTH
+from rerankllm.formats import beir
 from rerankllm.provenance import read
 from rerankllm.reports.subject import Attempt, Entrant, Key, Subject
 
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """How systems are to be measured and compared, as for `rerankllm compare`."""
+    """How systems are to be measured and compared, as for `rerankllm compare`; None leaves it to the defaults."""
 
-    measures: tuple[str, ...]
+    measures: tuple[str, ...] = ()
     relevant_from: int | None = None
     baseline: str | None = None
-    depth: int = 100
-    resamples: int = 20_000
-    seed: int = 0
+    depth: int | None = None
+    resamples: int | None = None
+    seed: int | None = None
     cost: str | None = None
+
+    @property
+    def design(self) -> tuple[int, int]:
+        """Resamples, and their seed."""
+        return self.resamples or RESAMPLES, self.seed or 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,101 +69,17 @@ def from_files(files: Files, wishes: Wishes) -> Subject:
         InputError: They cannot be read, or do not fit each other.
     """
     collections = read_collections(files.qrels)
-    pool = Pool(collections, parse_measures(wishes.measures), wishes.relevant_from)
+    pool = Pool(collections, parse_measures(wishes.measures or DEFAULT_MEASURES), wishes.relevant_from)
     tell_levels(pool, asked=wishes.relevant_from is not None)
     first = [parse_reference(FIRST, option) for option in files.first_stage]
     minilm = [parse_reference(MINILM, option) for option in files.minilm]
     runs = by_name([parse_run(option) for option in files.runs])
     texts = [parse_reference("--queries", option) for option in files.queries]
     corpora = [parse_reference("--corpus", option) for option in files.corpus]
-    return _subject(", ".join(pool.qrels), pool, first, runs, minilm, texts, corpora, wishes)
+    return subject_of(", ".join(pool.qrels), pool, first, runs, minilm, texts, corpora, wishes)
 
 
-def from_folder(folder: Path, wishes: Wishes) -> list[Subject]:
-    """A comparison for each dataset and first stage of an experiment; orders of a first stage are none of their own.
-
-    Raises:
-        InputError: It is no experiment's folder, or no cell has a run.
-    """
-    manifest = read_manifest(folder)
-    found = [
-        _of_stage(folder, manifest, dataset, stage, wishes)
-        for dataset, has in manifest.datasets.items()
-        for stage in has.first_stages
-        if stage not in has.orders and _cells(folder, manifest, dataset, stage)
-    ]
-    if not found:
-        raise InputError(f"{folder} holds no run yet: `rerankllm experiment {folder}/experiment.yaml` makes them")
-    return found
-
-
-def with_robust(subjects: Sequence[Subject], path: Path) -> list[Subject]:
-    """The subjects, each with what was measured of its dataset; what names no dataset goes to the first.
-
-    Raises:
-        InputError: The file cannot be read, or is of datasets that the report has not.
-    """
-    measured = read_robust(path)
-    names = [list(subject.comparison.pool.qrels) for subject in subjects]
-    known = [name for pooled in names for name in pooled]
-    unknown = [dataset for dataset, _ in measured if dataset not in (None, *known)]
-    if unknown:
-        raise InputError(f"{path} is of the dataset {unknown[0]}, which is not among {', '.join(known)}")
-    return [
-        replace(
-            subject,
-            robust=tuple(each for dataset, each in measured if dataset in pooled or (dataset is None and not i)),
-        )
-        for i, (subject, pooled) in enumerate(zip(subjects, names, strict=True))
-    ]
-
-
-def _cells(folder: Path, manifest: Manifest, dataset: str, stage: str) -> list[Cell]:
-    """Those with a run."""
-    return [
-        cell
-        for cell in manifest.cells
-        if (cell.dataset, cell.first_stage) == (dataset, stage) and (folder / cell.run).is_file()
-        and (folder / cell.run).stat().st_size
-    ]  # fmt: skip
-
-
-def _of_stage(folder: Path, manifest: Manifest, dataset: str, stage: str, wishes: Wishes) -> Subject:
-    has = manifest.datasets[dataset]
-    cells = _cells(folder, manifest, dataset, stage)
-    named = {name: [cell for cell in cells if cell.system == name] for name in manifest.systems}
-    runs = {
-        name: [Given(name, dataset, tuple(folder / cell.run for cell in mine))] for name, mine in named.items() if mine
-    }
-    seeds = {name: [f"seed {cell.seed}" for cell in mine] for name, mine in named.items()}
-    notes = tuple(
-        f"{cell.system}, seed {cell.seed}: {cell.status}{f' ({cell.reason})' if cell.reason else ''}."
-        for cell in manifest.cells
-        if (cell.dataset, cell.first_stage) == (dataset, stage) and cell.status != "done"
-    )
-    pool = Pool({dataset: read_judgements(folder / has.qrels)}, parse_measures(wishes.measures), wishes.relevant_from)
-    tell_levels(pool, asked=wishes.relevant_from is not None)
-    minilm = [
-        Given(MINILM, dataset, (path,)) for path in _minilm(folder, dataset, stage, folder / has.first_stages[stage])
-    ]
-    first, queries, corpus = (
-        [Given(name, dataset, (folder / path,))]
-        for name, path in ((FIRST, has.first_stages[stage]), ("queries", has.queries), ("corpus", has.corpus))
-    )
-    return _subject(
-        f"{dataset}, {stage}", pool, first, runs, minilm, queries, corpus, wishes, seeds=seeds, notes=notes
-    )  # fmt: skip
-
-
-def _minilm(folder: Path, dataset: str, stage: str, first: Path) -> list[Path]:
-    """MiniLM's run of these candidates, the deepest, where the experiment made one for its table and finished it."""
-    wanted = trec.read_run(first).keys()
-    found = (folder / "references" / safe(dataset)).glob(f"{safe(stage)}.minilm.*.txt")
-    whole = [path for path in found if trec.read_run(path).keys() >= wanted]
-    return sorted(whole, key=lambda path: int(path.stem.rpartition(".")[2]))[-1:]
-
-
-def _subject(  # noqa: PLR0917
+def subject_of(  # noqa: PLR0917
     name: str,
     pool: Pool,
     first: Sequence[Given],
@@ -171,8 +90,8 @@ def _subject(  # noqa: PLR0917
     wishes: Wishes,
     *,
     seeds: Mapping[str, Sequence[str]] | None = None,
-    notes: tuple[str, ...] = (),
 ) -> Subject:
+    """One comparison: these runs, the rows that every table has, and the texts."""
     references = {FIRST, MINILM, ORACLE}
     given = {name: parts for name, parts in {FIRST: first, **runs, MINILM: minilm}.items() if parts}
     systems = [
@@ -180,8 +99,9 @@ def _subject(  # noqa: PLR0917
         for name, parts in given.items()
     ]
     entrants = tuple(_entrant(pool, name, parts, (seeds or {}).get(name)) for name, parts in given.items())
-    systems += [oracle(pool, first, wishes.depth)] if first and ORACLE not in given else []
-    design = Design(wishes.baseline or systems[0].name, resamples=wishes.resamples, seed=wishes.seed)
+    systems += [oracle(pool, first, wishes.depth or DEPTH)] if first and ORACLE not in given else []
+    resamples, seed = wishes.design
+    design = Design(wishes.baseline or systems[0].name, resamples=resamples, seed=seed)
     return Subject(
         name,
         compare(pool, systems, design),
@@ -190,7 +110,6 @@ def _subject(  # noqa: PLR0917
         FIRST if first else entrants[0].name,
         _queries(pool, queries),
         _documents(pool, entrants, corpora),
-        notes=notes,
     )
 
 

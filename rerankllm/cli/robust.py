@@ -1,20 +1,50 @@
-"""What `rerankllm robustness` measured, as a section of a report: its `robustness.json`."""
+"""What `rerankllm robustness` measured, as a section of a report."""
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rerankllm.errors import InputError
 from rerankllm.evaluation.comparison import Estimate
-from rerankllm.reports.subject import OrderPair, Robust
+from rerankllm.reports.subject import OrderPair, Robust, Subject
 
 VERSION = 1
 
 
-def read_robust(path: Path) -> list[tuple[str | None, Robust]]:
-    """Every system of the file, with the dataset it is of where the file names one.
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One system, measured under several orders.
+
+    Attributes:
+        robust: What was found.
+        dataset: The dataset that it is of; None where nobody says.
+        first_stage: The first stage that orders are of; None where nobody says.
+    """
+
+    robust: Robust
+    dataset: str | None = None
+    first_stage: str | None = None
+
+    @classmethod
+    def of(cls, result: Mapping[str, Any]) -> "Measured":
+        """One of the results of `robustness.json`."""
+        return cls(_robust(result), result.get("dataset"), result.get("first_stage"))
+
+    def fits(self, subject: Subject) -> bool:
+        """Whether it belongs to a comparison, as far as both say what they are of."""
+        of_stage = None in (self.first_stage, subject.first_stage) or self.first_stage == subject.first_stage
+        return of_stage and (self.dataset is None or self.dataset in subject.comparison.pool.qrels)
+
+    def __str__(self) -> str:
+        stage = "" if self.first_stage is None else f", first stage {self.first_stage}"
+        return f"the dataset {self.dataset}{stage}"
+
+
+def read_robust(path: Path) -> list[Measured]:
+    """Every system of a `robustness.json`.
 
     Raises:
         InputError: It cannot be read, is of another version, or is no such file.
@@ -23,11 +53,31 @@ def read_robust(path: Path) -> list[tuple[str | None, Robust]]:
         record = json.loads(path.read_text(encoding="utf-8"))
         if record["version"] != VERSION:
             raise InputError(f"{path} is of version {record['version']}, and this rerankllm reads version {VERSION}")
-        return [(each.get("dataset"), _robust(each)) for each in record["results"]]
+        return [Measured.of(each) for each in record["results"]]
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is not what `rerankllm robustness --output` writes ({error!r})") from None
+
+
+def with_robust(subjects: Sequence[Subject], path: Path) -> list[Subject]:
+    """The subjects, each with what a `robustness.json` says of it; what names no dataset goes to the first.
+
+    Raises:
+        InputError: The file cannot be read, or is of datasets or first stages that the report has not.
+    """
+    measured = read_robust(path)
+    for each in measured:
+        if not any(map(each.fits, subjects)):
+            known = ", ".join(subject.name for subject in subjects)
+            raise InputError(f"{path} is of {each}, which is not among {known}")
+    return [
+        replace(
+            subject,
+            robust=tuple(each.robust for each in measured if each.fits(subject) and (each.dataset or not i)),
+        )
+        for i, subject in enumerate(subjects)
+    ]
 
 
 def _robust(result: Mapping[str, Any]) -> Robust:

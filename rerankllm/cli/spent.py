@@ -27,6 +27,22 @@ def signed(report: Mapping[str, Any], run: Path) -> dict[str, Any]:
     return {**report, DIGEST: _digest(run)}
 
 
+def summary_of(run: Path) -> Mapping[str, Any] | None:
+    """The summary beside a run file; None where there is none, or one of another run.
+
+    Raises:
+        InputError: It is damaged.
+    """
+    path = summary_beside(run)
+    if not path.is_file():
+        return None
+    try:
+        report: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return report if report[DIGEST] == _digest(run) else None
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is no summary that `rerankllm rerank` wrote: {error!r}") from None
+
+
 def cost_beside(runs: Sequence[Path]) -> Cost | None:
     """What a query of these run files cost together: by their summaries, or their journals.
 
@@ -56,12 +72,11 @@ class _Spent:
 
 
 def _from_summary(run: Path) -> _Spent | None:
-    path = summary_beside(run)
+    path, report = summary_beside(run), summary_of(run)
+    if report is None:
+        tell(f"{path} is of another run than what {run} holds now: its cost is left out")
+        return None
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-        if report[DIGEST] != _digest(run):
-            tell(f"{path} is of another run than what {run} holds now: its cost is left out")
-            return None
         totals: Totals = {
             "calls": report["calls"],
             "slots": report["slots"],
@@ -70,7 +85,7 @@ def _from_summary(run: Path) -> _Spent | None:
             "usd": report["cost_usd"],
         }
         return _Spent(totals, report["rounds"], report["queries"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise InputError(f"{path} is no summary that `rerankllm rerank` wrote: {error!r}") from None
 
 

@@ -46,6 +46,7 @@ class Settings:
         notable: A query's range above this is counted.
         resamples: Of the bootstrap.
         seed: Of the bootstrap.
+        relevant_from: The lowest grade that a binary measure counts; None for what the scale of the qrels says.
     """
 
     measure: str = DEFAULT_MEASURES[0]
@@ -54,6 +55,7 @@ class Settings:
     notable: float = NOTABLE
     resamples: int = RESAMPLES
     seed: int = 0
+    relevant_from: int | None = None
 
 
 USUAL = Settings()

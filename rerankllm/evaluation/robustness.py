@@ -83,7 +83,7 @@ Quality: TypeAlias = Mapping[str, Mapping[str, float]]
 
 
 def _quality(orders: Sequence[Ranked], qrels: Qrels, settings: Settings) -> Quality:
-    (measure,) = at_level(parse_measures([settings.measure]), relevant_from(qrels))
+    (measure,) = at_level(parse_measures([settings.measure]), settings.relevant_from or relevant_from(qrels))
     return {
         each.order: {q: values[str(measure)] for q, values in per_query(qrels, each.rankings, [measure]).items()}
         for each in orders

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from rerankllm.budget import Limits
-from rerankllm.experiments.folder import Reordered
+from rerankllm.experiments.folder import DEPTH, Reordered
 from rerankllm.experiments.rules import Rule
 from rerankllm.spec import Stage
 
@@ -51,7 +51,7 @@ class Settings:
     """How a strategy is asked: options of `rerank`, under the same names."""
 
     top_k: int | None = None
-    depth: int = 100
+    depth: int = DEPTH
     truncate: int | None = None
     instruction: str | None = None
     max_passage_tokens: int | None = None

@@ -16,7 +16,9 @@ from typing import Any, Literal, TypeAlias, get_args
 from rerankllm.errors import InputError
 
 VERSION = 1
-MANIFEST, CONFIG, LOCK = "experiment.json", "experiment.yaml", ".lock"
+DEPTH = 100
+"""Candidates that a system reads where nothing is said."""
+MANIFEST, CONFIG, RESULTS, LOCK = "experiment.json", "experiment.yaml", "results.json", ".lock"
 Order: TypeAlias = Literal["reversed", "shuffled"]
 Status: TypeAlias = Literal["done", "partial", "failed", "missing"]
 
@@ -119,6 +121,11 @@ class Manifest:
     datasets: Mapping[str, Dataset]
     systems: Mapping[str, System]
     cells: tuple[Cell, ...]
+
+    def depth(self, dataset: str, first_stage: str) -> int:
+        """The most candidates that any system reads there."""
+        there = {cell.system for cell in self.cells if (cell.dataset, cell.first_stage) == (dataset, first_stage)}
+        return max((int(self.systems[name].options.get("depth", DEPTH)) for name in there), default=DEPTH)
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -12,7 +12,7 @@ from typing import Any
 
 from rerankllm.data import Candidate, Query
 from rerankllm.errors import InputError
-from rerankllm.experiments.config import Config, Settings
+from rerankllm.experiments.config import Config, Model, Settings
 from rerankllm.experiments.folder import Cell, System, safe
 from rerankllm.experiments.rules import AXES, Rule
 from rerankllm.spec import ModelSpec, Stage, inner_stages, map_stages
@@ -43,8 +43,8 @@ class Planned:
     def digest(self, queries: Sequence[tuple[Query, Sequence[Candidate]]]) -> str:
         """Of all that its rankings depend on: queries, texts, strategy, model, settings, and the files they name."""
         asked = {
-            f.name: _file(value) or str(value) if isinstance(value := getattr(self.settings, f.name), Path) else value
-            for f in fields(Settings)
+            name: digest_of_file(value) or str(value) if isinstance(value, Path) else value
+            for name, value in ((f.name, getattr(self.settings, f.name)) for f in fields(Settings))
         }
         texts = hashlib.sha256()
         for query, candidates in queries:
@@ -52,8 +52,9 @@ class Planned:
             texts.update(json.dumps([query.query_id, query.text, shown]).encode("utf-8", "replace"))
         spec = ModelSpec.parse(self.model)
         options = {key: value for key, value in spec.options.items() if key != "concurrency"}
-        judge = [spec.kind, _file(Path(spec.name)) or spec.name, options]
-        whole = json.dumps([str(self.stage), judge, asked, texts.hexdigest()], sort_keys=True)
+        judge = [spec.kind, digest_of_file(Path(spec.name)) or spec.name, options]
+        files = [digest_of_file(path) for path in _files(self.stage)]
+        whole = json.dumps([str(self.stage), files, judge, asked, texts.hexdigest()], sort_keys=True)
         return hashlib.sha256(whole.encode()).hexdigest()
 
 
@@ -121,14 +122,16 @@ def _wanted(names: Mapping[str, str], only: Sequence[Rule], exclude: Sequence[Ru
 def _planned(config: Config, names: Mapping[str, str], qrels: Path) -> Planned | None:
     """The cell; None where another seed's is the same."""
     strategy, model, seed = config.strategies[names["strategy"]], config.models[names["model"]], int(names["seed"])
-    written = next((spec for rule, spec in model.where if rule.fits(names)), model.spec)
+    written = _spec(model, names)
     spec = _filled(written, {**{axis: safe(name) for axis, name in names.items()}, "qrels": str(qrels)})
     judge = _beside(config.file.parent, ModelSpec.parse(spec))
     judge = replace(judge, options={**judge.options, **model.options})
     stage = replace(strategy.stage, elicitation=strategy.stage.elicitation or model.elicitation)
     if config.seeds is not None:
         seeded = "seed" in judge.known_options() and "seed" not in judge.options
-        if seed != config.seeds[0] and not (seeded or "{seed}" in written or _has_seed(stage)):
+        drawn = seeded or "{seed}" in written or _has_seed(stage)
+        first = config.seeds[0]
+        if seed != first and not drawn and written == _spec(model, {**names, "seed": str(first)}):
             return None
         stage = _seeded(stage, seed)
         judge = replace(judge, options={**judge.options, "seed": str(seed)}) if seeded else judge
@@ -141,6 +144,11 @@ def _planned(config: Config, names: Mapping[str, str], qrels: Path) -> Planned |
         model=chosen_model,
     )  # fmt: skip
     return Planned(cell, stage, chosen_model, Settings(**dict(_said(config, names["strategy"], names["model"]))))
+
+
+def _spec(model: Model, names: Mapping[str, str]) -> str:
+    """What is written for a combination."""
+    return next((spec for rule, spec in model.where if rule.fits(names)), model.spec)
 
 
 def _said(config: Config, strategy: str, model: str) -> list[tuple[str, Any]]:
@@ -174,8 +182,18 @@ def _seeded(stage: Stage, seed: int) -> Stage:
     return replace(stage, strategy=replace(strategy, seed=seed) if hasattr(strategy, "seed") else strategy)
 
 
+def _files(stage: Stage) -> list[Path]:
+    """What may be files among what it, and every stage inside, names: templates and models."""
+    whole: list[Any] = [part for part in (stage.strategy, stage.elicitation) if part is not None]
+    values = [getattr(part, f.name) for part in whole for f in fields(part)]
+    named = [value for value in values if isinstance(value, str) and Path(value).suffix]
+    if stage.model is not None:
+        named.append(ModelSpec.parse(stage.model).name)
+    return [*map(Path, named)] + [path for inner in inner_stages(stage.strategy) for path in _files(inner)]
+
+
 @cache
-def _file(path: Path) -> str:
+def digest_of_file(path: Path) -> str:
     """SHA-256 of a file; empty for what is none."""
     if not path.is_file():
         return ""

@@ -124,6 +124,8 @@ def _first_stages(part: Section, *, own: bool, runs: bool) -> dict[str, Any]:
             raise stages.error(name, "this dataset has no candidates of its own: give it a `run:`, or a path here")
         if isinstance(found[name], Path) and not runs:
             raise stages.error(name, "requests bring their own candidates: only `own` and orders of it are possible")
+        if safe(name).lower() == "qrels":
+            raise stages.error(name, "the judgements' file is called so: call it something else")
     for name, each in found.items():
         if isinstance(each, Reordered) and isinstance(found.get(each.of), Reordered | None):
             plain = [other for other, one in found.items() if not isinstance(one, Reordered)]

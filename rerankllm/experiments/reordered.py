@@ -78,7 +78,7 @@ def reorderings(folder: Path, manifest: Manifest) -> list[Reorderings]:
             found.append(
                 Reorderings(
                     name, base, system, seed,
-                    orders=tuple(_ranked(folder, dataset, cell, base, candidates) for cell in ran),
+                    orders=tuple(_ranked(folder, dataset, cell, base, candidates, qrels[name]) for cell in ran),
                     runs={cell.first_stage: folder / cell.run for cell in ran},
                     seeds={cell.first_stage: shuffles[cell.first_stage] for cell in ran
                            if cell.first_stage in shuffles},
@@ -105,12 +105,18 @@ def _of(dataset: Dataset, cells: Mapping[str, Cell], base: str) -> list[Cell]:
     return [cells[name] for name in (base, *own, *others) if name in cells]
 
 
-def _ranked(folder: Path, dataset: Dataset, cell: Cell, base: str, candidates: dict[str, Rankings]) -> Ranked:
-    """What became of one order; candidates that were read are kept, by path."""
+def _ranked(  # noqa: PLR0917
+    folder: Path, dataset: Dataset, cell: Cell, base: str, candidates: dict[str, Rankings], qrels: Qrels
+) -> Ranked:
+    """What became of one order; candidates that were read are kept, by path.
+
+    Of a judged query without candidates nothing went in: it counts as 0, as in the experiment's table.
+    """
     name, path = cell.first_stage, dataset.first_stages[cell.first_stage]
     if path not in candidates:
         run = trec.read_run(folder / path)
-        candidates[path] = {query_id: [doc_id for doc_id, _ in pairs] for query_id, pairs in run.items()}
+        found = {query_id: [doc_id for doc_id, _ in pairs] for query_id, pairs in run.items()}
+        candidates[path] = {**found, **{query_id: [] for query_id in qrels if query_id not in found}}
     order = dataset.orders.get(name)
     rankings = {query_id: trec_order(pairs) for query_id, pairs in trec.read_run(folder / cell.run).items()}
     return Ranked(

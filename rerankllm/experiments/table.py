@@ -82,6 +82,7 @@ def _rows(group: Group, systems: Mapping[str, System], measures: Sequence[str], 
             "reference": not cells,
             "status": _status(cells),
             "seeds": [cell.seed for cell in cells if cell.status in {"done", "partial"}],
+            "seeds_asked": len(cells),
             "queries": len(comparison.pool.keys),
             "answered": 0.0 if ranked is None else ranked.answered,
             "judged_at_10": None if ranked is None else ranked.judged,
@@ -163,14 +164,20 @@ def markdown(results: Mapping[str, Any]) -> str:
         head += [measure, "Δ", "p"]
     rows = []
     for row in results["rows"]:
-        several = f" ({len(row['seeds'])} seeds)" if len(row["seeds"]) > 1 else ""
-        cells = [row["dataset"], row["first_stage"], f"{row['system']}{several}", _ranked(row)]
+        cells = [row["dataset"], row["first_stage"], f"{row['system']}{_seeds(row)}", _ranked(row)]
         for measure in results["measures"]:
             cells += _shown(row["measures"][measure])
         cells += [_amount((row["cost"] or {}).get(kind)) for kind in kinds]
         rows.append(tuple(cells))
     table = Table("Results", (*head, *kinds), tuple(rows), words=3)
     return as_markdown([table], results["notes"]) + "\n"
+
+
+def _seeds(row: Mapping[str, Any]) -> str:
+    found, asked = len(row["seeds"]), row["seeds_asked"]
+    if asked < 2:  # noqa: PLR2004
+        return ""
+    return f" ({asked} seeds)" if found == asked else f" ({found} of {asked} seeds)"
 
 
 def _ranked(row: Mapping[str, Any]) -> str:

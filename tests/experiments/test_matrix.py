@@ -5,7 +5,7 @@ import yaml
 
 from rerankllm.data import Candidate, Document, Query
 from rerankllm.errors import InputError
-from rerankllm.experiments.matrix import cells, chosen, systems
+from rerankllm.experiments.matrix import cells, chosen, digest_of_file, systems
 from rerankllm.experiments.reading import read_config
 from rerankllm.experiments.rules import Rule
 
@@ -51,6 +51,29 @@ def test_seeds_are_given_to_all_that_draws_and_what_does_not_runs_once(tmp_path)
     seeds = [each.model.partition("?")[2] for each in found]
     assert seeds == ["", "world=mild&seed=5", "world=mild&seed=6", "", "", "world=mild&seed=5", "world=mild&seed=6"]
     assert "seed=6" in found[-1].cell.strategy
+
+
+def test_a_model_that_is_another_one_for_a_seed_runs_with_it(tmp_path):
+    heard = {"spec": "recorded:one.jsonl", "where": [{"seed": 6, "spec": "recorded:two.jsonl"}]}
+    _, found = plan(tmp_path, seeds=[5, 6, 7], strategies={"sliding": "sliding"}, models={"heard": heard},
+                    datasets={"a": FILES})  # fmt: skip
+    assert [(each.cell.seed, each.model) for each in found] == [(5, "recorded:one.jsonl"), (6, "recorded:two.jsonl")]
+
+
+def test_a_file_that_a_strategy_names_is_part_of_the_digest(tmp_path):
+    template, judge = tmp_path / "own.yaml", tmp_path / "judge.txt"
+    strategies = {
+        "asked": f"sliding / text(prompt='{template}')",
+        "inner": f"cascade([pointwise @ oracle:{judge}, sliding], depths=[20, 10])",
+    }
+    found = {}
+    for number in (1, 2):
+        for path in (template, judge):
+            path.write_text(f"{number}")
+        digest_of_file.cache_clear()
+        _, planned = plan(tmp_path, strategies=strategies, models={"best": "oracle:x"}, datasets={"a": FILES})
+        found[number] = [each.digest(QUERIES) for each in planned]
+    assert not set(found[1]) & set(found[2])
 
 
 def test_rules_pick_combinations(tmp_path):

@@ -100,6 +100,10 @@ def test_orders_of_other_first_stages(tmp_path):
         ({"exclude": [{"dataset": "a", "modle": "x"}]}, "exclude[0].modle: there is no such key"),
         ({"exclude": [{"model": "bst"}]}, "there is no model 'bst'; did you mean 'best'?"),
         ({"only": "a"}, "only: should be keys with values, found 'a'"),
+        (
+            {"datasets/b": {"queries": "q", "corpus": "c", "qrels": "x", "run": "r", "first_stages": {"Qrels": "own"}}},
+            "b.first_stages.Qrels: the judgements' file is called so",
+        ),
         ({"seeds": []}, "seeds: should be different whole numbers"),
         ({"seeds": [1, 1]}, "seeds: should be different whole numbers"),
         ({"seeds": [True]}, "seeds: should be a whole number, found True"),
