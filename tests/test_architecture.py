@@ -64,6 +64,7 @@ LAYERS = {
     "experiments": {"budget", "calibration.cutoff", "data", "errors", "evaluation", "formats", "registry", "spec"},
     "provenance": {"errors"},
     "sample": set(),
+    "web": set(),
     "__main__": {"cli"},
     "panel": BASICS
     | {"backends.base", "backends.sharing", "backends.shelf", "drivers.asking", "elicitation", "registry", "spec"},
@@ -71,7 +72,7 @@ LAYERS = {
     "parity": BASICS | {"backends.base", "elicitation", "panel", "registry"},
     "runs": {"calibration", "data", "drivers.events", "errors"},
     "diagnose": BASICS | {"calibration", "drivers.events", "reranker", "spec"},
-    "reports": {"calibration", "data", "errors", "evaluation", "journal", "judgements", "trace"},
+    "reports": {"calibration", "data", "errors", "evaluation", "journal", "judgements", "trace", "web"},
     "profiles": BASICS | {"export", "formats", "journal", "registry", "spec", "strategies"},
     "fusion": {"aggregation", "errors", "formats", "spec"},
     "reranker": BASICS
@@ -90,7 +91,8 @@ LAYERS = {
         "profiles.profile",
     }
     | {"runs", "spec"},
-    "server": {"", "data", "drivers", "errors", "judgements", "reranker", "spec"},
+    "server": {"", "calibration.diagnostics", "data", "drivers", "errors", "formats", "judgements", "plan", "reranker"}
+    | {"sample", "spec", "web"},
     "cli": {
         "",
         "backends.shelf",

@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 from dataclasses import replace
-from importlib import resources
 
 import pytest
 
@@ -18,6 +17,7 @@ from rerankllm.reports.content import content
 from rerankllm.reports.page import page as html
 from rerankllm.reports.subject import Extent, OrderPair, Robust
 from rerankllm.sample import path as sample
+from rerankllm.web.files import read
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 TOKEN = re.compile(r"--([a-z-]+): (#[0-9a-f]{6})")
@@ -317,7 +317,7 @@ def contrast(one, other):
 
 
 def test_colours_can_be_told_from_their_ground():
-    text = (resources.files("rerankllm.reports") / "files" / "report.css").read_text()
+    text = read("rerankllm.web", "base.css")
     themes = [
         dict(TOKEN.findall(block)) for block in re.findall(r"\{([^{}]*--paper:[^{}]*#[0-9a-f]{6};[^{}]*)\}", text)
     ]
