@@ -15,7 +15,7 @@ from rerankllm.data import Document, Ledger, Query
 from rerankllm.drivers.events import Event, Failed, Judged, QueryOutcome
 from rerankllm.judgements import Compare
 from rerankllm.server import telling
-from rerankllm.server.mixing import Mixed
+from rerankllm.server.mixing import Mixed, names_of
 from rerankllm.server.problems import Fault, Problem
 from rerankllm.server.service import Service, ranked, worded
 from rerankllm.server.visit import Visit
@@ -138,7 +138,7 @@ class Live(StreamingResponse):
         reranker = self._mixed.reranker
         return {
             "model": self._visit.alias,
-            "models": reranker.models,
+            "models": names_of(reranker),
             "strategy": str(reranker.stage),
             "plan": telling.plan(self._mixed.plan),
         }

@@ -77,7 +77,7 @@ class Mixing:
                 {
                     "name": name,
                     "strategy": str(reranker.stage),
-                    "models": reranker.models,
+                    "models": names_of(reranker),
                     "offers": [spec for spec in SUGGESTED if self._most and _works(reranker, spec)],
                 }
                 for name, reranker in self._service.aliases.items()
@@ -103,6 +103,11 @@ class Mixing:
                 param="strategy",
             )
         return Mixed(own, top_k, plan)
+
+
+def names_of(reranker: Reranker) -> list[str]:
+    """The models, without options and folders, which are the server's own business."""
+    return [re.sub(r":/.*/", ":", model.partition("?")[0]) for model in reranker.models]
 
 
 def _beside(reranker: Reranker, stage: Stage) -> Reranker:

@@ -91,7 +91,7 @@ def add_page(app: FastAPI, service: Service, limits: Limits, *, keyed: bool) -> 
         aliases = await asyncio.to_thread(mixing.offers)
         samples = [{"id": query_id, "query": text} for query_id, text in read_queries(sample("queries.tsv")).items()]
         said = {"documents": limits.documents, "seconds": limits.seconds, "calls": limits.page_calls}
-        return JSONResponse({"keyed": keyed, "limits": said, "aliases": aliases, "samples": samples})
+        return JSONResponse({"limits": said, "aliases": aliases, "samples": samples})
 
     async def plan(
         request: Request,
@@ -111,7 +111,7 @@ def add_page(app: FastAPI, service: Service, limits: Limits, *, keyed: bool) -> 
     for path, get in (("/page/choices", choices), ("/page/plan", plan), ("/page/sample", _sample)):
         app.get(path, include_in_schema=False)(get)
     app.post(RANK, include_in_schema=False)(rank)
-    _add_assets(app)
+    _add_assets(app, keyed)
 
 
 def _sample(query_id: str) -> Response:
@@ -124,9 +124,9 @@ def _sample(query_id: str) -> Response:
     return JSONResponse(documents)
 
 
-def _add_assets(app: FastAPI) -> None:
+def _add_assets(app: FastAPI, keyed: bool) -> None:  # noqa: FBT001
     kinds = ("text/html", "text/css", "text/javascript", "image/svg+xml")
-    html = files.read(ROOM, "page.html").replace("{{ version }}", __version__)
+    html = files.read(ROOM, "page.html").replace("{{ version }}", __version__).replace("{{ keyed }}", str(keyed).lower())
     texts = (html, files.style(ROOM, "page.css"), files.script(ROOM, SCRIPTS), files.read(ROOM, "icon.svg"))
     for path, text, kind in zip(ASSETS, texts, kinds, strict=True):
         response = Response(text, media_type=kind, headers=HEADERS)
