@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from dataclasses import replace
 
 import pytest
@@ -19,7 +18,6 @@ from rerankllm.reports.subject import Extent, OrderPair, Robust
 from rerankllm.sample import path as sample
 from rerankllm.web.files import read
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 TOKEN = re.compile(r"--([a-z-]+): (#[0-9a-f]{6})")
 HOSTILE = {
     "tag": "</script><script>document.title = 'owned'</script><img src=x onerror=\"document.title = 'owned'\"> & <!--",
@@ -62,18 +60,6 @@ def report(tmp_path_factory):
                   "-o", output, "--journal", f"{output}.journal")  # fmt: skip
     rerankllm("report", *compared(folder), *source[1:], "-o", folder / "report.html")
     return folder / "report.html"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        pytest.skip(f"needs a browser: none of {', '.join(BROWSERS)} is there")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 class Opened:

@@ -80,14 +80,15 @@ async function follow(path, body, signal, tell) {
     headers: { "Content-Type": "application/json" },
     signal,
   });
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  const reader = response.body.getReader(),
+    decoder = new TextDecoder();
   let text = "",
     ended = false;
   try {
     for (;;) {
       const { done, value } = await reader.read();
       if (done) break;
-      const events = (text + value).split("\n\n");
+      const events = (text + decoder.decode(value, { stream: true })).split("\n\n");
       text = events.pop();
       for (const event of events) {
         const [name, data] = event.split("\n").map((line) => line.slice(line.indexOf(": ") + 2));
