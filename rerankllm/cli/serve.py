@@ -60,7 +60,9 @@ def command(
     max_page_calls: Annotated[
         int,
         typer.Option(
-            min=0, metavar="N", help="Calls that a strategy may plan which is made up on the page at /; 0: aliases only."
+            min=0,
+            metavar="N",
+            help="Calls that a strategy may plan which is made up on the page at /; 0: aliases only.",
         ),
     ] = 20_000,
     grace: Annotated[
@@ -76,9 +78,7 @@ def command(
     from rerankllm.server.keys import Keys  # noqa: PLC0415
     from rerankllm.server.run import Running, is_loopback  # noqa: PLC0415
 
-    known, limits = Keys.read(keys), Limits(
-        max_documents, max_bytes, max_seconds, max_in_flight, max_page_calls
-    )
+    known, limits = Keys.read(keys), Limits(max_documents, max_bytes, max_seconds, max_in_flight, max_page_calls)
     aliases = [Alias.parse(text) for text in alias or []]
     own = bool(strategy or model or not aliases)
     if own:

@@ -98,7 +98,9 @@ class Live(StreamingResponse):
         documents: The documents.
     """
 
-    def __init__(self, service: Service, visit: Visit, mixed: Mixed, query: Query, documents: Sequence[Document]) -> None:
+    def __init__(
+        self, service: Service, visit: Visit, mixed: Mixed, query: Query, documents: Sequence[Document]
+    ) -> None:
         super().__init__((), media_type="text/event-stream", headers=HEADERS)
         self._service, self._visit, self._mixed = service, visit, mixed
         self._query, self._documents = query, documents
@@ -109,7 +111,7 @@ class Live(StreamingResponse):
         feed = Feed()
         mixed = self._mixed
         submitted = self._service.submit(
-            self._visit, mixed.reranker, self._query, self._documents, mixed.top_n, feed.observe
+            self._visit, mixed.reranker, self._query, self._documents, top_n=mixed.top_n, observer=feed.observe
         )
         future = asyncio.wrap_future(submitted)
         future.add_done_callback(feed.wake)

@@ -15,8 +15,7 @@ from rerankllm.server.visit import Visit
 from rerankllm.spec import Stage, inner_stages
 
 LONGEST, LARGEST = 500, 1000
-"""Characters of a strategy, and the largest number in it: so that to plan one, or to begin it, takes no time to speak of.
-"""
+"""Characters of a strategy that is written, and the largest number in it: so that it is planned in no time."""
 SUGGESTED = (
     "pointwise", "full", "sliding(window=8, stride=4)", "setwise(c=3, sort=heap)", "tournament", "tourrank(rounds=2)",
     "prp(sort=heap)", "prp(sort=allpair)", "swiss", "psc(full, shuffles=5)",
@@ -84,9 +83,7 @@ class Mixing:
             ]
         return self._offered
 
-    def _mixed(
-        self, alias: str, reranker: Reranker, strategy: str | None, documents: int, top_n: int | None
-    ) -> Mixed:
+    def _mixed(self, alias: str, reranker: Reranker, strategy: str | None, documents: int, top_n: int | None) -> Mixed:
         top_k = None if top_n is None else min(top_n, documents)
         if not strategy:
             return Mixed(reranker, top_k, reranker.plan(documents, top_k=top_k))

@@ -126,7 +126,9 @@ def _sample(query_id: str) -> Response:
 
 def _add_assets(app: FastAPI, keyed: bool) -> None:  # noqa: FBT001
     kinds = ("text/html", "text/css", "text/javascript", "image/svg+xml")
-    html = files.read(ROOM, "page.html").replace("{{ version }}", __version__).replace("{{ keyed }}", str(keyed).lower())
+    html = (
+        files.read(ROOM, "page.html").replace("{{ version }}", __version__).replace("{{ keyed }}", str(keyed).lower())
+    )
     texts = (html, files.style(ROOM, "page.css"), files.script(ROOM, SCRIPTS), files.read(ROOM, "icon.svg"))
     for path, text, kind in zip(ASSETS, texts, kinds, strict=True):
         response = Response(text, media_type=kind, headers=HEADERS)

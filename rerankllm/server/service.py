@@ -103,7 +103,7 @@ class Service:
             Problem: There is no ranking.
         """
         alias, reranker = self._reranker(visit, asked, len(documents))
-        future = self.submit(visit, reranker, query, documents, top_n)
+        future = self.submit(visit, reranker, query, documents, top_n=top_n)
         with worded(alias):
             ranking = ranked(await asyncio.wrap_future(future))
         return Ranked(alias, ranking, Relevance.of(ranking, probabilities=reranker.gives_probabilities))
@@ -114,6 +114,7 @@ class Service:
         reranker: Reranker,
         query: str | Query,
         documents: Sequence[str | Document],
+        *,
         top_n: int | None = None,
         observer: Observer | None = None,
     ) -> Future[QueryOutcome]:

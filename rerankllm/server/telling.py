@@ -69,7 +69,7 @@ def _result(result: Result) -> dict[str, Any]:
 
 def _answer(one: Judged) -> dict[str, Any]:
     """An answer in the shape that reports have it in, too."""
-    answer = one.answer
+    answer: Any = one.answer
     if isinstance(answer, WeakOrder):
         return {"groups": _plain(answer.groups), "omitted": list(answer.omitted)}
     match one.judgement:

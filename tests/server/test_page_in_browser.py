@@ -44,7 +44,7 @@ class Opened:
         self.page.fill("#query", query)
         self.page.fill("#passages", "\n".join(passages))
 
-    def rank(self, wait=True):
+    def rank(self, *, wait=True):
         self.page.click("#run")
         if wait:
             self.wait()
@@ -120,9 +120,8 @@ def test_judgements_are_seen_before_the_ranking_is_which_is_the_rerankers(opened
         page.wait_for_selector("#calls tbody tr:nth-child(2)")
         assert page.locator(".after ol").count() == 0
         assert page.locator("#calls tbody tr").count() == 2
-        assert page.locator(".before .seen").all_text_contents() == [""] * 6 + ["seen 1×", "seen 1×"] + ["seen 2×"] * 0 + [
-            "seen 1×", "seen 1×", "seen 2×", "seen 2×"
-        ]  # fmt: skip
+        seen = page.locator(".before .seen").all_text_contents()
+        assert [re.sub(r"\D", "", each) for each in seen] == [*[""] * 6, *"111122"]
         live.engine.gate.set()
         found.wait()
     with Reranker("sliding(window=4, stride=2)", "counting:test") as reranker:
@@ -132,9 +131,7 @@ def test_judgements_are_seen_before_the_ranking_is_which_is_the_rerankers(opened
     assert page.locator("#calls tbody tr").count() == ranking.ledger.calls == 5
     assert "Done: 5 calls" in page.inner_text("#state")
     assert found.complaints == []
-    assert {url.removeprefix(live.url).split("?")[0] for url in found.requests} == {
-        "/", "/page/page.css", "/page/page.js", "/page/icon.svg", "/page/choices", "/page/plan", "/page/rerank"
-    } - ({"/page/icon.svg"} - {url.removeprefix(live.url) for url in found.requests})  # fmt: skip
+    assert all(url.startswith(f"{live.url}/") for url in found.requests)
 
 
 def test_the_sample_its_cost_and_its_contradictions(opened):
@@ -243,10 +240,8 @@ def test_errors_are_said_in_words_and_never_rank(opened):
         found.fill(passages=[])
         found.rank()
         assert "There are no passages" in found.error()
-        found.fill(passages=["[1, 2]"])
-        assert "Item 1 of the JSON should be a text" in page.inner_text("#counted") or page.wait_for_selector(
-            "#counted.problem"
-        )
+        found.fill(passages=['[{"id": 1}]'])
+        page.wait_for_selector("#counted.problem:text('Item 1 of the JSON should be a text')")
         found.rank()
         assert "The passages cannot be read" in found.error()
         found.fill(passages=TEXTS[:6])
@@ -287,15 +282,17 @@ def test_a_deadline_is_said(opened):
         assert "no answer within 0.5 s" in found.error()
 
 
+def answering(content):
+    return lambda route: route.fulfill(content_type="text/event-stream", body=content)
+
+
 def test_a_connection_that_is_lost(opened, live):
     found = opened(live)
     found.fill()
-    half = 'event: started\ndata: {"plan": {"calls": [9, 9], "rounds": [1, 1], "slots": [9, 9]}, "strategy": "x", "models": []}\n\n'
+    plan = {"calls": [9, 9], "rounds": [1, 1], "slots": [9, 9]}
+    half = f"event: started\ndata: {json.dumps({'plan': plan, 'strategy': 'x', 'models': []})}\n\n"
     for content in ("", half, f"{half}event: finished\ndata: {json.dumps({'results': []})}\n"):
-        found.page.route(
-            "**/page/rerank",
-            lambda route, content=content: route.fulfill(content_type="text/event-stream", body=content),
-        )
+        found.page.route("**/page/rerank", answering(content))
         found.rank()
         assert "The connection to the server was lost" in found.error()
     found.page.route("**/page/rerank", lambda route: route.abort())

@@ -7,6 +7,7 @@ import socket
 import httpx
 import pytest
 from serving import inside, listening, metric, until
+from starlette.testclient import TestClient
 
 from rerankllm import Reranker
 from rerankllm.data import Document, Ledger, Query, Usage
@@ -15,6 +16,7 @@ from rerankllm.judgements import Compare, ParseReport
 from rerankllm.sample import path as sample
 from rerankllm.server import live as live_module
 from rerankllm.server import telling
+from rerankllm.server.app import make_server
 from rerankllm.server.gate import Limits
 from rerankllm.server.keys import Keys
 from rerankllm.server.live import Feed
@@ -136,7 +138,9 @@ def test_a_hang_up_ends_the_query(live):
     content = json.dumps(body(model="order", query="gone")).encode()
     host, port = live.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as connection:
-        head = f"POST /page/rerank HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(content)}"
+        head = (
+            f"POST /page/rerank HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(content)}"
+        )
         connection.sendall(head.encode() + b"\r\n\r\n" + content)
         assert b"200 OK" in connection.recv(100)
         until(lambda: live.engine.batches)
@@ -196,12 +200,10 @@ def test_numbers_that_json_has_not_and_ends_of_lines():
 
 
 def test_contradicted_pairs_are_counted():
-    with Reranker("prp(sort=allpair)", f"simulated:{sample('qrels.txt')}?world=harsh") as reranker:
-        from serving import TestClient, make_server  # noqa: PLC0415
-
-        with TestClient(make_server({"pairs": reranker}).app) as client:
-            passages = client.get("/page/sample", params={"query_id": "q1"}).json()
-            told = events(client, query="how long do fleas live", query_id="q1", documents=passages, model="pairs")
+    model = f"simulated:{sample('qrels.txt')}?world=harsh"
+    with Reranker("prp(sort=allpair)", model) as pairs, TestClient(make_server({"pairs": pairs}).app) as client:
+        passages = client.get("/page/sample", params={"query_id": "q1"}).json()
+        told = events(client, query="how long do fleas live", query_id="q1", documents=passages, model="pairs")
     p = {tuple(data["docs"]): data["answer"]["p"] for name, data in told if name == "judged"}
     both = [(p[a, b], p[b, a]) for a, b in p if a < b and (b, a) in p]
     assert told[-1][1]["contradicted"] == [sum((x > 0.5 < y) or (x < 0.5 > y) for x, y in both), len(both)]
