@@ -73,6 +73,7 @@ function callList(docs) {
   };
 }
 
+const inFull = (number) => number.toLocaleString("en");
 const place = (call, id) => call.docs.indexOf(id) + 1;
 const nameOf = (docs, id) => (docs.has(id) ? docs.get(id).name : id);
 function callRow(call, docs) {
@@ -105,7 +106,7 @@ function callRow(call, docs) {
       el("span", { class: `status ${call.status}` }, call.status),
       el("span", { class: "soft" }, Object.entries(call.repairs).map(([name, count]) => ` ${name} ${count}`).join(",")),
     ),
-    el("td", { class: "n" }, call.tokens.some(Boolean) ? call.tokens.map((each) => each.toLocaleString("en")).join(" + ") : UNKNOWN),
+    el("td", { class: "n" }, call.tokens.some(Boolean) ? call.tokens.map(inFull).join(" + ") : UNKNOWN),
   );
   return row;
 }
@@ -119,7 +120,8 @@ function callBrief(call, docs) {
 }
 
 function detail(call, docs) {
-  const item = (id, text) => el("li", {}, el("bdi", {}, nameOf(docs, id)), text && docs.has(id) ? passage(docs.get(id)) : null);
+  const item = (id, whole) =>
+    el("li", {}, el("bdi", {}, nameOf(docs, id)), whole && docs.has(id) ? passage(docs.get(id)) : null);
   const order = call.answer && call.answer.groups;
   return el(
     "div",

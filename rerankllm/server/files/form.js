@@ -57,11 +57,12 @@ function drawCounted() {
   const { passages, how, problem } = passagesChosen(),
     most = form.choices && form.choices.limits.documents;
   const many = passages && most && passages.length > most;
+  const beyond = many ? `: more than the ${inFull(most)} this server takes` : "";
   byId("passages").setAttribute("aria-invalid", String(Boolean(problem || many)));
   byId("counted").classList.toggle("problem", Boolean(problem || many));
   fill(
     byId("counted"),
-    problem || (passages.length ? `${plural(passages.length, "passage")}, ${how}${many ? `: more than the ${most.toLocaleString("en")} this server takes` : ""}.` : ""),
+    problem || (passages.length ? `${plural(passages.length, "passage")}, ${how}${beyond}.` : ""),
   );
 }
 
@@ -74,19 +75,21 @@ async function drawPlan() {
     strategy = strategyChosen();
   byId("top").setAttribute("aria-invalid", String(Number.isNaN(top)));
   byId("own").setAttribute("aria-invalid", "false");
-  if (Number.isNaN(top)) return fill(byId("plan"), el("p", { class: "problem" }, "First places: a whole number from 1, or nothing."));
+  const tell = (kind, text) => fill(byId("plan"), el("p", { class: kind }, text));
+  if (Number.isNaN(top)) return tell("problem", "First places: a whole number from 1, or nothing.");
   if (!form.choices || !passages || !passages.length)
-    return fill(byId("plan"), el("p", { class: "soft" }, "What it will take stands here as soon as there are passages."));
+    return tell("soft", "What it will take stands here as soon as there are passages.");
   const query = new URLSearchParams({ n: passages.length, model: byId("model").value });
   if (strategy !== null) query.set("strategy", strategy || " ");
   if (top !== null) query.set("top_n", top);
   try {
     const found = await get(`page/plan?${query}`, asked.signal);
-    fill(byId("plan"), el("p", {}, el("code", {}, found.strategy)), el("p", { class: "soft" }, "will take"), planned(found.plan));
+    const words = [el("p", {}, el("code", {}, found.strategy)), el("p", { class: "soft" }, "will take")];
+    fill(byId("plan"), words, planned(found.plan));
   } catch (error) {
     if (error.name === "AbortError") return;
-    if (error.param === "strategy" || byId("strategy").value === WRITTEN) byId("own").setAttribute("aria-invalid", "true");
-    fill(byId("plan"), el("p", { class: "problem" }, error.advice || error.message));
+    if (byId("strategy").value === WRITTEN) byId("own").setAttribute("aria-invalid", "true");
+    tell("problem", error.advice || error.message);
   }
 }
 

@@ -1,5 +1,5 @@
 // Everything, put together.
-const run = { stop: null };
+const run = { stop: null, begun: false };
 const WELCOME = byId("state").textContent;
 
 function say(...what) {
@@ -24,7 +24,8 @@ function missing() {
   const { passages, problem } = passagesChosen();
   if (problem) return ["passages", "The passages cannot be read", problem];
   if (!passages.length) return ["passages", "There are no passages", "Paste some, or start from a sample."];
-  if (Number.isNaN(topChosen())) return ["top", "First places that matter", "A whole number from 1, or nothing for all."];
+  if (Number.isNaN(topChosen()))
+    return ["top", "How many first places matter cannot be read", "A whole number from 1, or nothing for all."];
   return null;
 }
 
@@ -75,7 +76,8 @@ async function perform(body, docs) {
       plan = data.plan;
       const progress = byId("progress");
       [progress.max, progress.value] = [Math.max(1, plan.calls[1]), 0];
-      say("Ranking ", plural(docs.size, "passage"), " with ", el("code", {}, data.strategy), ` on ${data.models.join(", ")}.`);
+      const whom = ` on ${data.models.join(", ")}.`;
+      say("Ranking ", plural(docs.size, "passage"), " with ", el("code", {}, data.strategy), whom);
     } else if (name === "judged") {
       if (!made++) fill(byId("calls"), calls.node);
       calls.add(data);
@@ -91,7 +93,8 @@ async function perform(body, docs) {
   } catch (error) {
     const stopped = error.name === "AbortError";
     moved.giveUp(stopped ? "Stopped: there is no ranking." : "There is no ranking.");
-    say(stopped ? `Stopped after ${plural(made, "call")}. The server asks nothing more.` : `It ended without a ranking, after ${plural(made, "call")}.`);
+    const after = `after ${plural(made, "call")}.`;
+    say(stopped ? `Stopped ${after} The server asks nothing more.` : `It ended without a ranking, ${after}`);
     if (!stopped) show(error instanceof Trouble ? error : new Trouble("This page failed", String(error)));
   } finally {
     run.stop = null;
@@ -109,10 +112,14 @@ async function begin() {
       return byId("key").focus();
     }
   }
+  if (run.begun) return;
+  run.begun = true;
   try {
     form.choices = await get("page/choices");
   } catch (error) {
     return show(error);
+  } finally {
+    run.begun = false;
   }
   fill(byId("error"));
   say(WELCOME);
@@ -135,6 +142,7 @@ function wire() {
   byId("form").addEventListener("submit", (event) => {
     event.preventDefault();
     if (form.choices) rank();
+    else begin();
   });
   byId("stop").addEventListener("click", () => run.stop && run.stop.abort());
   document.addEventListener("keydown", (event) => {
@@ -147,7 +155,8 @@ function wire() {
   byId("model").addEventListener("change", () => (drawStrategies(), drawPlan()));
   byId("strategy").addEventListener("change", () => (drawOwn(), drawPlan()));
   byId("separator").addEventListener("change", () => (drawCounted(), drawPlan()));
-  for (const id of ["passages", "own", "top"]) byId(id).addEventListener("input", () => later(() => (drawCounted(), drawPlan())));
+  const drawBoth = () => (drawCounted(), drawPlan());
+  for (const id of ["passages", "own", "top"]) byId(id).addEventListener("input", () => later(drawBoth));
 }
 
 wire();

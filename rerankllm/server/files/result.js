@@ -81,7 +81,11 @@ function movedList(docs) {
       node,
       el("h2", {}, "Before and after"),
       results ? el("p", { class: "number" }, movement(before, after)) : null,
-      sideBySide({ before: { head: "Before", order: before }, after: { head: "After", order: after, instead } }, limit, row),
+      sideBySide(
+        { before: { head: "Before", order: before }, after: { head: "After", order: after, instead } },
+        limit,
+        row,
+      ),
       before.length > TOP ? more : null,
     );
   }
@@ -116,7 +120,9 @@ function movement(before, after) {
   if (!moved) return `None of the ${plural(before.length, "passage")} moved.`;
   const furthest = Math.max(...moves);
   const first = was.get(after[0]);
-  return `${moved} of ${plural(before.length, "passage")} moved. The first ${first === 1 ? "stayed first" : `came from place ${first}`}; the furthest way up was ${plural(furthest, "place")}.`;
+  const top = first === 1 ? "stayed first" : `came from place ${first}`;
+  const way = plural(furthest, "place");
+  return `${moved} of ${plural(before.length, "passage")} moved. The first ${top}; the furthest way up was ${way}.`;
 }
 
 const span = ([low, high]) =>
@@ -141,9 +147,14 @@ function numbersOf(last, plan) {
   const spent = last.ledger;
   if (!spent) return el("div", {});
   const row = (name, value, beside) =>
-    el("tr", {}, el("th", { scope: "row" }, name), el("td", { class: "n" }, value), beside === undefined ? null : el("td", { class: "n" }, beside));
-  const number = (value) => value.toLocaleString("en");
-  const usage = spent.usage;
+    el(
+      "tr",
+      {},
+      el("th", { scope: "row" }, name),
+      [value, beside].filter((each) => each !== undefined).map((each) => el("td", { class: "n" }, each)),
+    );
+  const [usage, usd] = [spent.usage, spent.cost_usd];
+  const money = usd === null ? "price not known" : usd ? `$${amount(usd)}` : "none";
   const cost = el(
     "table",
     {},
@@ -159,13 +170,13 @@ function numbersOf(last, plan) {
     el(
       "tbody",
       {},
-      row("calls answered", number(spent.calls), span(plan.calls)),
-      row("rounds, one after another", number(spent.rounds), span(plan.rounds)),
-      row("passages sent", number(spent.slots), span(plan.slots)),
-      row("tokens read", number(usage.prompt_tokens), ""),
-      row("tokens written", number(usage.completion_tokens), ""),
+      row("calls answered", inFull(spent.calls), span(plan.calls)),
+      row("rounds, one after another", inFull(spent.rounds), span(plan.rounds)),
+      row("passages sent", inFull(spent.slots), span(plan.slots)),
+      row("tokens read", inFull(usage.prompt_tokens), ""),
+      row("tokens written", inFull(usage.completion_tokens), ""),
       row("seconds", last.seconds.toFixed(last.seconds < 10 ? 2 : 1), ""),
-      row("money", spent.cost_usd === null ? "price not known" : spent.cost_usd ? `$${amount(spent.cost_usd)}` : "none", ""),
+      row("money", money, ""),
     ),
   );
   return el(
