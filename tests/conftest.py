@@ -1,6 +1,7 @@
 """What tests share: the data they find beside the project, strategies run by hand, and the command line."""
 
 import io
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from rerankllm.judgements import Judgement, Steps, slots_of
 
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 @pytest.fixture(scope="session")
@@ -87,3 +89,16 @@ def cli(monkeypatch, capsys):
         return status or 0, out, err
 
     return run
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A browser without a window. No test may run an event loop of its own in a module that uses it."""
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        pytest.skip(f"needs a browser: none of {', '.join(BROWSERS)} is there")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield started
+        started.close()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import counting_backend  # noqa: F401 - registers `counting:`
+import httpx
 from starlette.testclient import TestClient
 
 from rerankllm import Reranker
@@ -46,23 +47,31 @@ def inside(limits=None, keys=None) -> Iterator[TestClient]:
 
 @contextmanager
 def listening(limits=None, keys=None, grace=10.0, model="counting:test") -> Iterator["Live"]:
-    """A real server in a thread of its own."""
-    with rerankers(model) as aliases:
-        ready = threading.Event()
-        found: list[str] = []
-        running = Running(
-            make_server(aliases, limits, keys), "127.0.0.1", 0, grace, lambda url: (found.append(url), ready.set())
-        )
-        thread = threading.Thread(target=running.run, name="server")
-        thread.start()
+    """A real server in a thread of its own, on an engine with a gate."""
+    with rerankers(model) as aliases, offering(aliases, limits, keys, grace) as live:
         try:
-            assert ready.wait(30)
-            yield Live(found[0], running, aliases["points"].backend, thread)
+            yield live
         finally:
-            aliases["points"].backend.gate.set()
-            running.handle_exit(15, None)
-            thread.join(30)
-            assert not thread.is_alive()
+            live.engine.gate.set()
+
+
+@contextmanager
+def offering(aliases, limits=None, keys=None, grace=10.0) -> Iterator["Live"]:
+    """A real server of any rerankers, in a thread of its own."""
+    ready = threading.Event()
+    found: list[str] = []
+    running = Running(
+        make_server(aliases, limits, keys), "127.0.0.1", 0, grace, lambda url: (found.append(url), ready.set())
+    )
+    thread = threading.Thread(target=running.run, name="server")
+    thread.start()
+    try:
+        assert ready.wait(30)
+        yield Live(found[0], running, next(iter(aliases.values())).backend, thread)
+    finally:
+        running.handle_exit(15, None)
+        thread.join(30)
+        assert not thread.is_alive()
 
 
 class Live:
@@ -78,3 +87,9 @@ def until(condition, seconds=20.0):
     while not condition():
         assert time.monotonic() < end, "it did not happen"
         time.sleep(0.005)
+
+
+def metric(live, name):
+    """What the server counts, 0 before it does."""
+    lines = httpx.get(f"{live.url}/metrics").text.splitlines()
+    return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(name)), 0.0)

@@ -70,6 +70,7 @@ LAYERS = {
     "experiments": {"budget", "calibration.cutoff", "data", "errors", "evaluation", "formats", "registry", "spec"},
     "provenance": {"errors"},
     "sample": set(),
+    "web": set(),
     "__main__": {"cli"},
     "panel": BASICS
     | {"backends.base", "backends.sharing", "backends.shelf", "drivers.asking", "elicitation", "registry", "spec"},
@@ -77,7 +78,7 @@ LAYERS = {
     "parity": BASICS | {"backends.base", "elicitation", "panel", "registry"},
     "runs": {"calibration", "data", "drivers.events", "errors"},
     "diagnose": BASICS | {"calibration", "drivers.events", "reranker", "spec"},
-    "reports": {"calibration", "data", "errors", "evaluation", "journal", "judgements", "trace"},
+    "reports": {"calibration", "data", "errors", "evaluation", "journal", "judgements", "trace", "web"},
     "profiles": BASICS | {"export", "formats", "journal", "registry", "spec", "strategies"},
     "fusion": {"aggregation", "errors", "formats", "spec"},
     "reranker": BASICS
@@ -98,7 +99,8 @@ LAYERS = {
     | {"runs", "spec"},
     "scores": {"data"},
     "integrations": {"data", "drivers.events", "errors", "inputs", "reranker", "scores", "spec"},
-    "server": {"", "data", "drivers", "errors", "judgements", "reranker", "scores", "spec"},
+    "server": {"", "calibration.diagnostics", "data", "drivers", "errors", "formats", "judgements", "plan", "reranker"}
+    | {"sample", "scores", "spec", "web"},
     "cli": {
         "",
         "backends.shelf",

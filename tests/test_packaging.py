@@ -5,7 +5,8 @@ import sys
 import zipfile
 from pathlib import Path
 
-from rerankllm.reports.page import SCRIPTS
+from rerankllm.reports import page as reports
+from rerankllm.server import page as server
 
 ROOT = Path(__file__).parents[1]
 
@@ -21,9 +22,10 @@ def test_the_wheel_carries_prompts_sample_and_types(tmp_path):
         archive.extractall(tmp_path / "installed")
         names = archive.namelist()
     assert {"rerankllm/py.typed", "rerankllm/backends/openai/models.yaml"} <= set(names)
-    files = {f"rerankllm/reports/files/{path.name}" for path in (ROOT / "rerankllm/reports/files").iterdir()}
-    assert files <= set(names)
-    assert len(files) == len(SCRIPTS) + 2
+    for room, count in (("reports", len(reports.SCRIPTS) + 2), ("server", len(server.SCRIPTS) + 3), ("web", 4)):
+        files = {f"rerankllm/{room}/files/{path.name}" for path in (ROOT / f"rerankllm/{room}/files").iterdir()}
+        assert files <= set(names)
+        assert len(files) == count
     assert {f"rerankllm/frontier/{name}.json" for name in ("dl19-bm25", "noveleval")} <= set(names)
     assert not [name for name in names if name.startswith(("tests/", "eval/", "prompts/"))]
     code = (

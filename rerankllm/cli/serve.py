@@ -13,7 +13,7 @@ from rerankllm.errors import MissingExtra
 NEEDED = ("fastapi", "uvicorn", "prometheus_client")
 EXAMPLES = """
 [bold]Examples[/bold]\n
-rerankllm serve\n
+rerankllm serve [dim]# and a page to try it on, at http://127.0.0.1:8000[/dim]\n
 rerankllm serve --model openai:NAME --base-url http://localhost:9000/v1 --strategy 'sliding(window=20, stride=10)'\n
 rerankllm serve --alias fast='pointwise / labels @ llamacpp:smollm2' --alias best='sliding @ openai:NAME'\n
 rerankllm serve --alias rerank-v3.5='@ embed:minilm' --host 0.0.0.0 --keys keys.txt\n
@@ -47,6 +47,14 @@ def command(
     max_in_flight: Annotated[
         int, typer.Option(min=1, metavar="N", help="Requests under way at a time; more are told to ask again later.")
     ] = 256,
+    max_page_calls: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Calls that a strategy may plan which is made up on the page at /; 0: aliases only.",
+        ),
+    ] = 20_000,
     grace: Annotated[
         float, typer.Option(min=0, metavar="S", help="Seconds that requests under way have to finish at the end.")
     ] = 30.0,
@@ -59,7 +67,7 @@ def command(
     from rerankllm.server.keys import Keys  # noqa: PLC0415
     from rerankllm.server.run import Running, is_loopback  # noqa: PLC0415
 
-    known, limits = Keys.read(keys), Limits(max_documents, max_bytes, max_seconds, max_in_flight)
+    known, limits = Keys.read(keys), Limits(max_documents, max_bytes, max_seconds, max_in_flight, max_page_calls)
     offered = offering.offered(
         alias,
         strategy,

@@ -5,14 +5,15 @@ import hashlib
 import json
 import zlib
 from collections.abc import Mapping
-from importlib import resources
 from typing import Any
 
 from rerankllm.reports.content import Content
+from rerankllm.web import files
 
-SCRIPTS = ("dom.js", "state.js", "summary.js", "pareto.js", "deltas.js", "pairs.js", "consistency.js", "browser.js",
+SCRIPTS = ("state.js", "summary.js", "pareto.js", "deltas.js", "pairs.js", "consistency.js", "browser.js",
            "rankings.js", "calls.js", "main.js")  # fmt: skip
-"""In the order they are read; all share one scope."""
+"""In the order they are read, after those that all pages have."""
+ROOM = "rerankllm.reports"
 _SIZE = "\ue000size\ue001"
 _ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029\x7f"}
 
@@ -28,10 +29,9 @@ def page(content: Content) -> str:
     """
     from jinja2 import Environment, StrictUndefined  # noqa: PLC0415
 
-    style = read("report.css")
-    script = "\n".join(['(() => {\n"use strict";', *map(read, SCRIPTS), "})();\n"])
+    style, script = files.style(ROOM, "report.css"), files.script(ROOM, SCRIPTS)
     template = Environment(autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True).from_string(
-        read("report.html")
+        files.read(ROOM, "report.html")
     )
     text = template.render(
         title=content.main["title"],
@@ -46,11 +46,6 @@ def page(content: Content) -> str:
         size=_SIZE,
     )
     return text.replace(_SIZE, size_of(len(text.encode("utf-8", "replace"))))
-
-
-def read(name: str) -> str:
-    """A file of the page."""
-    return (resources.files("rerankllm.reports") / "files" / name).read_text(encoding="utf-8")
 
 
 def digest(text: str) -> str:

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse
 
 from rerankllm import __version__
 from rerankllm.reranker import Reranker
+from rerankllm.server import page
 from rerankllm.server.describe import describe, example, told
 from rerankllm.server.dialects import cohere, jina, openai_errors, score, tei
 from rerankllm.server.door import Door
@@ -28,9 +29,12 @@ WORDINGS: Mapping[str, Wording] = {
     "/rerank": jina.word,
     "/score": score.word,
     "/v1/score": score.word,
+    page.RANK: openai_errors.word,
 }
 """The routes that rank, and how they say problems. That of /rerank is TEI's as soon as the request is seen to be."""
-OTHERS = ("/health", "/metrics", "/v1/models", "/openapi.json")
+OPEN = ("/health", *page.ASSETS)
+"""Routes that need no key."""
+OTHERS = (*OPEN, "/metrics", "/v1/models", "/openapi.json", *page.DATA)
 
 
 def _dialect_of(body: Any) -> str:
@@ -76,6 +80,7 @@ def make_server(aliases: Mapping[str, Reranker], limits: Limits | None = None, k
     app.add_exception_handler(HTTPException, _refused)
     _add_rankers(app, service)
     _add_others(app, service, door, metrics)
+    page.add_page(app, service, limits, keyed=bool(keys))
     describe(app, keyed=bool(keys))
     return Server(app, door)
 
@@ -84,7 +89,8 @@ def visit_of(path: str) -> Visit:
     """What is known of a request by its path."""
     if path in WORDINGS:
         return Visit(path, WORDINGS[path], ranks=True)
-    return Visit(path if path in OTHERS else "other", cohere.word if path.startswith("/v2/") else openai_errors.word)
+    word = cohere.word if path.startswith("/v2/") else openai_errors.word
+    return Visit(path if path in OTHERS else "other", word, open=path in OPEN)
 
 
 def _add_rankers(app: FastAPI, service: Service) -> None:

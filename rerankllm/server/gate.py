@@ -17,8 +17,6 @@ from rerankllm.server.visit import Visit
 
 log = logging.getLogger(__name__)
 
-OPEN = frozenset({"/health"})
-"""Routes that need no key."""
 KEPT_READING = 4
 """How many times the bytes allowed are read, and forgotten, before a client hears that they are too many: most send
 everything before they listen."""
@@ -34,12 +32,14 @@ class Limits:
         size: Bytes of a body.
         seconds: From a request's first byte to its answer.
         in_flight: Requests under way at a time.
+        page_calls: Calls that a strategy may plan which is written on the page; 0 lets nobody write one.
     """
 
     documents: int = 1000
     size: int = 16_000_000
     seconds: float = 60.0
     in_flight: int = 256
+    page_calls: int = 20_000
 
 
 class Hangup(Exception):
@@ -87,7 +87,7 @@ class Gate:
 
         try:
             try:
-                self._check_key(scope)
+                self._check_key(scope, visit)
                 if visit.ranks and scope["method"] == "POST":
                     with self._door.passing():
                         await self._limited(scope, receive, sending)
@@ -96,18 +96,21 @@ class Gate:
             except Problem as problem:
                 if not status:
                     await _refuse(visit, problem, sending)
+                status, _ = visit.wording(problem)  # what is counted, too late though it be for a header
             except Hangup:
                 status = GONE
             except Exception:
                 log.exception("a request to %s failed", visit.route)
+                bug = Problem(Fault.BUG, "this is a bug of the server; its log says more")
                 if not status:
-                    await _refuse(visit, Problem(Fault.BUG, "this is a bug of the server; its log says more"), sending)
+                    await _refuse(visit, bug, sending)
+                status, _ = visit.wording(bug)
         finally:
             self._metrics.answered(visit.route, visit.alias, status or GONE, time.perf_counter() - started)
 
-    def _check_key(self, scope: Scope) -> None:
+    def _check_key(self, scope: Scope, visit: Visit) -> None:
         given = [value for name, value in scope["headers"] if name == b"authorization"]
-        if scope["path"] in OPEN or self._keys.admit(given[0] if len(given) == 1 else b""):
+        if visit.open or self._keys.admit(given[0] if len(given) == 1 else b""):
             return
         raise Problem(
             Fault.UNAUTHORIZED, "give one of this server's keys, as in 'Authorization: Bearer KEY'",
@@ -130,6 +133,8 @@ class Gate:
         except TimeoutError:
             pass
         finally:
+            visit: Visit = scope["visit"]
+            visit.ended = self._why(hung_up=gone.done())
             for waiting in (gone, ousted):
                 waiting.cancel()
             if not answering.done():
@@ -137,12 +142,14 @@ class Gate:
                 await asyncio.wait({answering})
         if not answering.cancelled():
             answering.result()
-        elif self._door.ousted.is_set():
-            raise Problem(Fault.CLOSING, "the server is shutting down", headers=RETRY)
-        elif gone.done() and not gone.cancelled():
-            raise Hangup
         else:
-            raise Problem(Fault.LATE, f"there was no answer within {self._limits.seconds:g} s")
+            raise visit.ended or Hangup
+
+    def _why(self, *, hung_up: bool) -> Problem | None:
+        """Why a request is ended before it is answered."""
+        if self._door.ousted.is_set():
+            return Problem(Fault.CLOSING, "the server is shutting down", headers=RETRY)
+        return None if hung_up else Problem(Fault.LATE, f"there was no answer within {self._limits.seconds:g} s")
 
 
 async def _read(scope: Scope, receive: Receive, limit: int) -> bytes:

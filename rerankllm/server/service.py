@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from rerankllm.data import Ranking, Usage
-from rerankllm.drivers.events import Failed, QueryOutcome
+from rerankllm.data import Document, Query, Ranking, Usage
+from rerankllm.drivers.events import Event, Failed, QueryOutcome
+from rerankllm.drivers.task import Observer
 from rerankllm.errors import BackendError, CapabilityError, InputError, RerankError
 from rerankllm.judgements import Score
 from rerankllm.reranker import Reranker
@@ -102,11 +103,46 @@ class Service:
             Problem: There is no ranking.
         """
         alias, reranker = self._reranker(visit, asked, len(documents))
-        observer, top_k = self._metrics.observer(alias), None if top_n is None else min(top_n, len(documents))
-        with _worded(alias):
-            future = reranker.submit(query, documents, top_k=top_k, observer=observer)
-            ranking = _ranking(await asyncio.wrap_future(future))
+        future = self.submit(visit, reranker, query, documents, top_n=top_n)
+        with worded(alias):
+            ranking = ranked(await asyncio.wrap_future(future))
         return Ranked(alias, ranking, Relevance.of(ranking, probabilities=reranker.gives_probabilities))
+
+    def submit(
+        self,
+        visit: Visit,
+        reranker: Reranker,
+        query: str | Query,
+        documents: Sequence[str | Document],
+        *,
+        top_n: int | None = None,
+        observer: Observer | None = None,
+    ) -> Future[QueryOutcome]:
+        """Starts ranking, and counts what is asked.
+
+        Args:
+            visit: The request, its alias found.
+            reranker: Ranks.
+            query: The query.
+            documents: The documents.
+            top_n: How many first places are wanted.
+            observer: Told every event, too.
+
+        Raises:
+            Problem: It cannot be started.
+        """
+        alias = visit.alias or ""
+        self._metrics.documents(alias, len(documents))
+        counted = self._metrics.observer(alias)
+
+        def observe(event: Event) -> None:
+            counted(event)
+            if observer is not None:
+                observer(event)
+
+        top_k = None if top_n is None else min(top_n, len(documents))
+        with worded(alias):
+            return reranker.submit(query, documents, top_k=top_k, observer=observe)
 
     async def score(self, visit: Visit, asked: Asked, pairs: Sequence[tuple[str, str]]) -> Scored:
         """Scores every pair of a query and a document by itself.
@@ -124,11 +160,12 @@ class Service:
                 param="model",
             )
         observer = self._metrics.observer(alias)
+        self._metrics.documents(alias, len(pairs))
         futures: list[Future[QueryOutcome]] = []
         try:
-            with _worded(alias):
+            with worded(alias):
                 futures += (reranker.submit(query, [document], observer=observer) for query, document in pairs)
-                rankings = [_ranking(o) for o in await asyncio.gather(*map(asyncio.wrap_future, futures))]
+                rankings = [ranked(o) for o in await asyncio.gather(*map(asyncio.wrap_future, futures))]
         finally:
             for future in futures:
                 future.cancel()
@@ -138,9 +175,13 @@ class Service:
             return Scored(alias, tuple(min(1.0, max(0.0, value)) for value in values), Scale.PROBABILITY, usage)
         return Scored(alias, tuple(map(logistic, values)), Scale.LOGISTIC, usage)
 
-    def _reranker(self, visit: Visit, asked: Asked, documents: int) -> tuple[str, Reranker]:
-        """Who answers, after checking what can be checked before."""
-        alias = next(iter(self.aliases)) if asked.model is None else asked.model
+    def named(self, visit: Visit, model: str | None, documents: int) -> tuple[str, Reranker]:
+        """An alias, after checking what can be checked before.
+
+        Raises:
+            Problem: There is none of this name, or there are no documents, or too many.
+        """
+        alias = next(iter(self.aliases)) if model is None else model
         if alias not in self.aliases:
             known = ", ".join(self.aliases)
             raise Problem(Fault.NO_MODEL, f"there is no model '{alias}' here; there are: {known}", param="model")
@@ -151,16 +192,19 @@ class Service:
             raise Problem(
                 Fault.TOO_MANY, f"{documents} documents are more than the {self._max_documents} that this server takes"
             )
-        self._metrics.documents(alias, documents)
-        reranker = self.aliases[alias]
+        return alias, self.aliases[alias]
+
+    def _reranker(self, visit: Visit, asked: Asked, documents: int) -> tuple[str, Reranker]:
+        """Who answers."""
+        alias, reranker = self.named(visit, asked.model, documents)
         if asked.instruction is None and asked.passage_tokens is None:
             return alias, reranker
-        with _worded(alias):
+        with worded(alias):
             own = reranker.beside(instruction=asked.instruction, passage_tokens=asked.passage_tokens)
         return alias, own
 
 
-class _worded:  # noqa: N801
+class worded:  # noqa: N801
     """Makes problems of the errors that can come meanwhile; what is none of them is a bug and stays as it is."""
 
     def __init__(self, alias: str) -> None:
@@ -180,7 +224,12 @@ class _worded:  # noqa: N801
             raise Problem(Fault.CLOSING, str(error)) from error
 
 
-def _ranking(outcome: QueryOutcome) -> Ranking:
+def ranked(outcome: QueryOutcome) -> Ranking:
+    """The ranking.
+
+    Raises:
+        Problem: There is none.
+    """
     if isinstance(outcome, Failed):
         raise Problem(Fault.FAILED, f"the documents could not be ranked: {outcome.reason}")
     return outcome

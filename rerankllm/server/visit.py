@@ -18,10 +18,14 @@ class Visit:
         route: Its path, or `other` where the server has no such route.
         wording: How its dialect says a problem.
         ranks: Whether the route ranks, so that limits hold.
+        open: Whether no key is needed.
         alias: Who is to answer it, once that is known.
+        ended: Why it is ended before its answer is whole; None also where its client is gone.
     """
 
     route: str
     wording: Wording
     ranks: bool = False
+    open: bool = False
     alias: str | None = None
+    ended: Problem | None = None

@@ -2,9 +2,7 @@
 
 import json
 import re
-import shutil
 from dataclasses import replace
-from importlib import resources
 
 import pytest
 
@@ -18,8 +16,8 @@ from rerankllm.reports.content import content
 from rerankllm.reports.page import page as html
 from rerankllm.reports.subject import Extent, OrderPair, Robust
 from rerankllm.sample import path as sample
+from rerankllm.web.files import read
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 TOKEN = re.compile(r"--([a-z-]+): (#[0-9a-f]{6})")
 HOSTILE = {
     "tag": "</script><script>document.title = 'owned'</script><img src=x onerror=\"document.title = 'owned'\"> & <!--",
@@ -62,18 +60,6 @@ def report(tmp_path_factory):
                   "-o", output, "--journal", f"{output}.journal")  # fmt: skip
     rerankllm("report", *compared(folder), *source[1:], "-o", folder / "report.html")
     return folder / "report.html"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        pytest.skip(f"needs a browser: none of {', '.join(BROWSERS)} is there")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 class Opened:
@@ -317,7 +303,7 @@ def contrast(one, other):
 
 
 def test_colours_can_be_told_from_their_ground():
-    text = (resources.files("rerankllm.reports") / "files" / "report.css").read_text()
+    text = read("rerankllm.web", "base.css")
     themes = [
         dict(TOKEN.findall(block)) for block in re.findall(r"\{([^{}]*--paper:[^{}]*#[0-9a-f]{6};[^{}]*)\}", text)
     ]

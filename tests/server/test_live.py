@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import cohere
 import httpx
 import pytest
-from serving import ask, listening, until
+from serving import ask, listening, metric, until
 
 from rerankllm.server.gate import Limits
 
@@ -74,11 +74,6 @@ def test_requests_are_batched_together(live):
         assert {other.result().status_code for other in [first, *others]} == {200}
     assert len(live.engine.batches) == 2
     assert set(live.engine.batches[1]) == {f"q{n}" for n in range(23)}
-
-
-def metric(live, name):
-    lines = httpx.get(f"{live.url}/metrics").text.splitlines()
-    return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(name)), 0.0)
 
 
 def test_a_hang_up_stops_its_query_and_nobody_else(live):

@@ -1,17 +1,5 @@
 // What the model was asked and answered for a query.
 const PAGE = 50;
-const KINDS_ASKED = {
-  Score: "score",
-  Compare: "compare",
-  Select: "select",
-  Permute: "order",
-  Grade: "grade",
-  Write: "write criteria",
-  Assess: "assess",
-  Embed: "embed",
-  Prior: "labels alone",
-};
-
 function callsOf(data) {
   return el("div", { id: "calls" }, callsList(data, "all", null));
 }
@@ -159,19 +147,7 @@ const label = (call, doc) => call.docs.indexOf(doc) + 1;
 function brief(data, call) {
   const answer = call.answer;
   if (!answer) return call.reason || (call.said ? call.said.slice(0, 120) : UNKNOWN);
-  if (answer.groups)
-    return (
-      answer.groups.map((group) => group.map((doc) => label(call, doc)).join(" = ")).join(" > ") +
-      (answer.omitted.length ? `, omitted ${answer.omitted.map((doc) => label(call, doc)).join(" ")}` : "")
-    );
-  if (answer.chosen)
-    return answer.chosen.map((doc) => `${data.docs[doc].id}, shown at place ${label(call, doc)}`).join("; ");
-  if (answer.p !== undefined)
-    return answer.p === 0.5
-      ? "a tie"
-      : `the ${answer.p > 0.5 ? "first" : "second"} wins (p of the first ${short(answer.p)})`;
-  if (answer.vectors !== undefined) return plural(answer.vectors, "vector");
-  return typeof answer.value === "number" ? fixed(answer.value, 4) : JSON.stringify(answer.value).slice(0, 160);
+  return answered(answer, (doc) => label(call, doc), (doc) => data.docs[doc].id);
 }
 
 function exchange(data, call) {

@@ -20,22 +20,7 @@ function drawAll() {
 }
 
 function drawTools() {
-  const tools = document.getElementById("tools"),
-    themes = ["auto", "light", "dark"];
-  let theme = 0;
-  const button = el(
-    "button",
-    {
-      type: "button",
-      onclick: () => {
-        theme = (theme + 1) % themes.length;
-        if (theme) document.documentElement.setAttribute("data-theme", themes[theme]);
-        else document.documentElement.removeAttribute("data-theme");
-        fill(button, `Theme: ${themes[theme]}`);
-      },
-    },
-    "Theme: auto",
-  );
+  const tools = document.getElementById("tools");
   const again = (change) => (value) => {
     change(value);
     Object.assign(browse, { place: null });
@@ -65,9 +50,10 @@ function drawTools() {
           }),
         )
       : null,
-    button,
+    theme,
   );
 }
 
+const theme = themeButton();
 drawAll();
 drawTools();

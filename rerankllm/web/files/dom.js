@@ -166,3 +166,23 @@ function ticks(low, high, count) {
     found.push(Number(at.toPrecision(12)));
   return found;
 }
+
+/** Turns the page from the system's theme to a light, then a dark one. */
+function themeButton() {
+  const themes = ["auto", "light", "dark"];
+  let theme = 0;
+  const button = el(
+    "button",
+    {
+      type: "button",
+      onclick: () => {
+        theme = (theme + 1) % themes.length;
+        if (theme) document.documentElement.setAttribute("data-theme", themes[theme]);
+        else document.documentElement.removeAttribute("data-theme");
+        fill(button, `Theme: ${themes[theme]}`);
+      },
+    },
+    "Theme: auto",
+  );
+  return button;
+}

@@ -1,0 +1,156 @@
+// Each comparison or window the model saw, and what it answered: rows come as the calls do.
+const PAGE = 50;
+const HEADS = ["call", "after", "asked to", "answer, # being the place before", "read as", "tokens"];
+
+/** A list of calls that grows: {node, add(call)}. `docs`: the passages by id. */
+function callList(docs) {
+  const calls = [],
+    body = el("tbody", {}),
+    note = el("p", { class: "soft" });
+  const more = el("button", { type: "button", class: "below", hidden: true, onclick: () => page(PAGE) });
+  const only = choice(
+    "Answers",
+    [
+      ["all", "all"],
+      ["bad", "repaired or failed"],
+    ],
+    "all",
+    (value) => {
+      wanted = value;
+      body.replaceChildren();
+      [shown, at, room] = [0, 0, PAGE];
+      page(0);
+    },
+  );
+  let wanted = "all",
+    shown = 0,
+    at = 0,
+    room = PAGE,
+    drawing = false;
+  function page(count) {
+    room += count;
+    for (; at < calls.length && shown < room; at++) {
+      if (wanted === "bad" && calls[at].status === "parsed") continue;
+      body.append(callRow(calls[at], docs));
+      shown++;
+    }
+    more.hidden = at >= calls.length;
+    fill(more, `Show ${PAGE} more; ${plural(calls.length - at, "call")} not shown yet`);
+    fill(note, `${plural(calls.length, "call")}. Each opens to the passages that were shown, in their order.`);
+  }
+  const node = el(
+    "div",
+    {},
+    el("h2", {}, "What the model saw and answered"),
+    note,
+    el("div", { class: "controls" }, only),
+    scroll(
+      "Calls",
+      el(
+        "table",
+        { class: "calls" },
+        el(
+          "thead",
+          {},
+          el(
+            "tr",
+            {},
+            HEADS.map((head, i) => el("th", { scope: "col", class: [0, 1, 5].includes(i) ? "n" : null }, head)),
+          ),
+        ),
+        body,
+      ),
+    ),
+    more,
+  );
+  return {
+    node,
+    add(call) {
+      calls.push(call);
+      if (!drawing) queueMicrotask(() => ((drawing = false), page(0))); // once for all that came together
+      drawing = true;
+    },
+  };
+}
+
+const inFull = (number) => number.toLocaleString("en");
+const place = (call, id) => call.docs.indexOf(id) + 1;
+const nameOf = (docs, id) => (docs.has(id) ? docs.get(id).name : id);
+function callRow(call, docs) {
+  const button = el(
+    "button",
+    {
+      type: "button",
+      class: "plain",
+      "aria-expanded": "false",
+      "aria-label": `call ${call.n}`,
+      onclick: () => {
+        const open = button.getAttribute("aria-expanded") === "true";
+        button.setAttribute("aria-expanded", String(!open));
+        if (open) row.nextElementSibling.remove();
+        else row.after(el("tr", { class: "call-detail" }, el("td", { colspan: HEADS.length }, detail(call, docs))));
+      },
+    },
+    call.n,
+  );
+  const row = el(
+    "tr",
+    {},
+    el("td", { class: "n" }, button),
+    el("td", { class: "n" }, `${call.at.toFixed(1)} s`),
+    el("td", {}, `${KINDS_ASKED[call.kind] || call.kind}${call.docs.length > 1 ? ` ${call.docs.length}` : ""}`),
+    el("td", { class: "answer" }, el("div", { class: "clamp" }, callBrief(call, docs))),
+    el(
+      "td",
+      {},
+      el("span", { class: `status ${call.status}` }, call.status),
+      el("span", { class: "soft" }, Object.entries(call.repairs).map(([name, count]) => ` ${name} ${count}`).join(",")),
+    ),
+    el("td", { class: "n" }, call.tokens.some(Boolean) ? call.tokens.map(inFull).join(" + ") : UNKNOWN),
+  );
+  return row;
+}
+
+function callBrief(call, docs) {
+  if (!call.answer) return call.reason || UNKNOWN;
+  const name = (id) => nameOf(docs, id);
+  const said = answered(call.answer, call.kind === "Select" ? (id) => place(call, id) : name, name);
+  if (call.kind === "Score") return `${nameOf(docs, call.docs[0])}: ${said}`;
+  return call.kind === "Compare" ? `${call.docs.map((id) => nameOf(docs, id)).join(" or ")}: ${said}` : said;
+}
+
+function detail(call, docs) {
+  const item = (id, whole) =>
+    el("li", {}, el("bdi", {}, nameOf(docs, id)), whole && docs.has(id) ? passage(docs.get(id)) : null);
+  const order = call.answer && call.answer.groups;
+  return el(
+    "div",
+    { class: "exchange" },
+    el(
+      "div",
+      {},
+      el("h4", {}, call.docs.length ? "Shown, in this order" : "No passage was shown"),
+      el(
+        "ol",
+        { class: "shown" },
+        call.docs.map((id) => item(id, true)),
+      ),
+    ),
+    el(
+      "div",
+      {},
+      el("h4", {}, call.answer ? "Read as" : "No usable answer"),
+      order
+        ? el(
+            "ol",
+            { class: "reading" },
+            order.flat().map((id) => item(id, false)),
+          )
+        : el("p", {}, callBrief(call, docs)),
+      order && call.answer.omitted.length
+        ? el("p", {}, "Left out: ", call.answer.omitted.map((id) => nameOf(docs, id)).join(", "))
+        : null,
+    ),
+  );
+}
+const passage = (doc) => el("span", { class: "body", dir: "auto" }, doc.text);

@@ -1,0 +1,106 @@
+// The form: what is to be ranked, by whom, and what that will take.
+const byId = (id) => document.getElementById(id);
+const OWN = "own",
+  WRITTEN = "written";
+const form = { choices: null, sample: null, planning: null };
+
+const strategyChosen = () => {
+  const value = byId("strategy").value;
+  return value === OWN || value === "" ? null : value === WRITTEN ? byId("own").value.trim() : value;
+};
+function topChosen() {
+  const text = byId("top").value.trim();
+  if (!text) return null;
+  return /^[1-9]\d{0,6}$/.test(text) ? Number(text) : NaN;
+}
+/** The passages as they are to be sent: a sample that nobody changed goes with its ids. */
+function passagesChosen() {
+  const text = byId("passages").value;
+  if (form.sample && text === form.sample.text) return { passages: form.sample.documents, how: "of the sample" };
+  return readPassages(text, byId("separator").value);
+}
+const queryId = () => (form.sample && byId("query").value === form.sample.query ? form.sample.id : null);
+
+function drawChoices() {
+  const { aliases, samples } = form.choices,
+    kept = byId("model").value;
+  fill(
+    byId("model"),
+    aliases.map((alias) => el("option", { value: alias.name }, `${alias.name}: ${alias.models.join(", ")}`)),
+  );
+  if (aliases.some((alias) => alias.name === kept)) byId("model").value = kept;
+  fill(
+    byId("sample"),
+    el("option", { value: "" }, "your own texts"),
+    samples.map((each) => el("option", { value: each.id }, `sample: ${each.query}`)),
+  );
+  drawStrategies();
+}
+function drawStrategies() {
+  const alias = form.choices.aliases.find((each) => each.name === byId("model").value);
+  const free = form.choices.limits.calls > 0;
+  fill(
+    byId("strategy"),
+    el("option", { value: OWN }, `${alias.strategy} (${alias.name}'s own)`),
+    alias.offers.map((spec) => el("option", { value: spec }, spec)),
+    free ? el("option", { value: WRITTEN }, "written out …") : null,
+  );
+  drawOwn();
+}
+function drawOwn() {
+  const wanted = byId("strategy").value === WRITTEN;
+  byId("own-field").hidden = !wanted;
+  if (wanted && !byId("own").value) byId("own").value = "sliding(window=4, stride=2)";
+}
+
+function drawCounted() {
+  const { passages, how, problem } = passagesChosen(),
+    most = form.choices && form.choices.limits.documents;
+  const many = passages && most && passages.length > most;
+  const beyond = many ? `: more than the ${inFull(most)} this server takes` : "";
+  byId("passages").setAttribute("aria-invalid", String(Boolean(problem || many)));
+  byId("counted").classList.toggle("problem", Boolean(problem || many));
+  fill(
+    byId("counted"),
+    problem || (passages.length ? `${plural(passages.length, "passage")}, ${how}${beyond}.` : ""),
+  );
+}
+
+/** Asks what it will take, as soon as that can be known; the last question asked is the one answered. */
+async function drawPlan() {
+  if (form.planning) form.planning.abort();
+  const asked = (form.planning = new AbortController());
+  const { passages } = passagesChosen(),
+    top = topChosen(),
+    strategy = strategyChosen();
+  byId("top").setAttribute("aria-invalid", String(Number.isNaN(top)));
+  byId("own").setAttribute("aria-invalid", "false");
+  const tell = (kind, text) => fill(byId("plan"), el("p", { class: kind }, text));
+  if (Number.isNaN(top)) return tell("problem", "First places: a whole number from 1, or nothing.");
+  if (!form.choices || !passages || !passages.length)
+    return tell("soft", "What it will take stands here as soon as there are passages.");
+  const query = new URLSearchParams({ n: passages.length, model: byId("model").value });
+  if (strategy !== null) query.set("strategy", strategy || " ");
+  if (top !== null) query.set("top_n", top);
+  try {
+    const found = await get(`page/plan?${query}`, asked.signal);
+    const words = [el("p", {}, el("code", {}, found.strategy)), el("p", { class: "soft" }, "will take")];
+    fill(byId("plan"), words, planned(found.plan));
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    if (byId("strategy").value === WRITTEN) byId("own").setAttribute("aria-invalid", "true");
+    tell("problem", error.advice || error.message);
+  }
+}
+
+async function chooseSample() {
+  const id = byId("sample").value;
+  if (!id) return;
+  const documents = await get(`page/sample?${new URLSearchParams({ query_id: id })}`);
+  if (byId("sample").value !== id) return;
+  const { query } = form.choices.samples.find((each) => each.id === id);
+  const text = documents.map((each) => each.text).join("\n");
+  byId("query").value = query;
+  byId("passages").value = text;
+  form.sample = { id, query, documents, text: byId("passages").value };
+}

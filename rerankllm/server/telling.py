@@ -1,0 +1,95 @@
+"""What happens to a query, as server-sent events (WHATWG HTML, section 9.2) whose data are JSON."""
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from rerankllm.calibration.diagnostics import Share
+from rerankllm.data import Ledger, Provenance, Ranking, Result
+from rerankllm.drivers.events import Judged
+from rerankllm.judgements import Compare, Embed, Select, Unanswered, WeakOrder
+from rerankllm.plan import Plan
+
+
+def event(name: str, content: Mapping[str, Any]) -> bytes:
+    """An event. JSON in ASCII has no line ends, so no text can end it or begin another."""
+    return f"event: {name}\ndata: {json.dumps(content, allow_nan=False)}\n\n".encode()
+
+
+def plan(planned: Plan) -> dict[str, Any]:
+    """The least and the most of each."""
+    return {f.name: list(getattr(planned, f.name)) for f in dataclasses.fields(planned)}
+
+
+def judged(number: int, at: float, one: Judged) -> dict[str, Any]:
+    """A call that came back: what was shown in which order, and what was answered.
+
+    Args:
+        number: From 1.
+        at: Seconds since the query was submitted.
+        one: The call.
+    """
+    return {
+        "n": number,
+        "at": round(at, 3),
+        "kind": type(one.judgement).__name__,
+        "docs": [doc.doc_id for doc in one.judgement.docs],
+        **({"reason": one.answer.reason} if isinstance(one.answer, Unanswered) else {"answer": _answer(one)}),
+        "status": one.report.status.value,
+        "repairs": dict(one.report.repairs),
+        "tokens": [one.usage.prompt_tokens, one.usage.completion_tokens],
+    }
+
+
+def finished(ranking: Ranking, contradicted: Share) -> dict[str, Any]:
+    """A ranking, what it cost, and how far its answers agree."""
+    return {
+        "results": [_result(result) for result in ranking],
+        "ledger": ledger(ranking.ledger),
+        "contradicted": [contradicted.count, contradicted.of],
+    }
+
+
+def ledger(spent: Ledger) -> dict[str, Any]:
+    """What it cost; no money where the price is not known."""
+    return _plain(dataclasses.asdict(dataclasses.replace(spent, notes=dict(spent.notes))))  # type: ignore[no-any-return]
+
+
+def _result(result: Result) -> dict[str, Any]:
+    return {
+        "id": result.doc_id,
+        "score": _plain(result.score),
+        "probability": _plain(result.probability),
+        "rationale": result.rationale,
+        "read": result.provenance is Provenance.JUDGED,
+    }
+
+
+def _answer(one: Judged) -> dict[str, Any]:
+    """An answer in the shape that reports have it in, too."""
+    answer: Any = one.answer
+    if isinstance(answer, WeakOrder):
+        return {"groups": _plain(answer.groups), "omitted": list(answer.omitted)}
+    match one.judgement:
+        case Select():
+            return {"chosen": list(answer)}
+        case Compare():
+            return {"p": _plain(answer)}
+        case Embed():
+            return {"vectors": len(answer)}
+    return {"value": _plain(answer)}
+
+
+def _plain(value: Any) -> Any:
+    """JSON; null for numbers that JSON has not."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(name): _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return _plain(dataclasses.asdict(value))
+    return value if value is None or isinstance(value, bool | int | str) else float(value)

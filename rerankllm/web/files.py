@@ -1,0 +1,30 @@
+"""The files of pages: those all have, and those of one."""
+
+from collections.abc import Sequence
+from importlib import resources
+
+
+def style(room: str, name: str) -> str:
+    """The style that all pages have, then that of one.
+
+    Args:
+        room: The package whose `files/` hold it.
+        name: The file.
+    """
+    return read("rerankllm.web", "base.css") + read(room, name)
+
+
+def script(room: str, names: Sequence[str]) -> str:
+    """What all pages have, then the files of one, in a scope of their own that all of them share.
+
+    Args:
+        room: The package whose `files/` hold them.
+        names: In the order they are read.
+    """
+    shared = (read("rerankllm.web", name) for name in ("dom.js", "sides.js", "answers.js"))
+    return "\n".join(['(() => {\n"use strict";', *shared, *(read(room, name) for name in names), "})();\n"])
+
+
+def read(room: str, name: str) -> str:
+    """A file of a package."""
+    return (resources.files(room) / "files" / name).read_text(encoding="utf-8")

@@ -1,0 +1,376 @@
+"""The page end to end in a browser: what it shows is what was ranked, and what goes wrong is said in words."""
+
+import json
+import re
+import threading
+from contextlib import contextmanager
+
+import pytest
+from serving import listening, metric, offering, until
+
+from rerankllm import Reranker
+from rerankllm.data import Document, Query
+from rerankllm.drivers.events import Judged
+from rerankllm.judgements import Compare
+from rerankllm.sample import path as sample
+from rerankllm.server.gate import Limits
+from rerankllm.server.keys import Keys
+
+TEXTS = [f"worth {n}" for n in range(12)]
+HOSTILE = [
+    "</script><script>document.title = 'owned'</script><img src=x onerror=\"document.title = 'owned'\"> worth 3",
+    "\u202etxet sdrawkcab\u202c שלום עולם worth 2",
+    "x" * 3000 + " worth 5",
+    "event: finished data: {} & <!-- ]]> {{ 7*7 }} \u2028 worth 4",
+    "́" * 300 + " worth 1",
+]
+
+
+class Opened:
+    """A page, with what it asked for and complained of."""
+
+    def __init__(self, browser, url, **settings):
+        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **settings})
+        self.page = self.context.new_page()
+        self.requests, self.complaints = [], []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.goto(url)
+
+    def fill(self, query="what is worth most", passages=TEXTS, model="points"):
+        self.page.wait_for_selector("#model option", state="attached")
+        self.page.select_option("#model", model)
+        self.page.fill("#query", query)
+        self.page.fill("#passages", "\n".join(passages))
+
+    def rank(self, *, wait=True):
+        self.page.click("#run")
+        if wait:
+            self.wait()
+
+    def wait(self):
+        self.page.wait_for_selector("#run:not([disabled])")
+
+    def order(self, side):
+        return self.page.locator(f".{side} .doc .text").all_text_contents()
+
+    def error(self):
+        self.page.wait_for_selector("#error p")
+        assert self.order("after") == []
+        return self.page.locator("#error").inner_text()
+
+    def outside(self):
+        """What sticks out of the page, but for what scrolls by itself."""
+        return self.page.evaluate(
+            """() => [...document.querySelectorAll("body *")]
+               .filter((e) => !e.closest(".scroll, select, .skip, pre, svg"))
+               .filter((e) => e.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
+               .map((e) => e.outerHTML.slice(0, 80))"""
+        )
+
+
+@pytest.fixture
+def opened(browser):
+    pages = []
+
+    def open_page(live, **settings):
+        pages.append(Opened(browser, live.url, **settings))
+        return pages[-1]
+
+    yield open_page
+    for each in pages:
+        each.context.close()
+
+
+class Turnstile:
+    """A gate that lets so many batches through."""
+
+    def __init__(self):
+        self._passes = threading.Semaphore(0)
+
+    def let(self, count):
+        for _ in range(count):
+            self._passes.release()
+
+    def wait(self, seconds):
+        self._passes.acquire(timeout=seconds)
+
+    def set(self):
+        self.let(1000)
+
+
+@contextmanager
+def stepwise(limits=None):
+    """A server whose engine answers when it is told to."""
+    with listening(limits) as live:
+        live.engine.gate = Turnstile()
+        yield live
+
+
+def test_judgements_are_seen_before_the_ranking_is_which_is_the_rerankers(opened):
+    with stepwise() as live:
+        found = opened(live)
+        page = found.page
+        found.fill(model="order")
+        page.wait_for_selector("#plan dd")
+        assert page.locator("#plan dd").all_text_contents() == ["5", "5", "20"]
+        found.rank(wait=False)
+        live.engine.gate.let(2)
+        page.wait_for_selector("#calls tbody tr:nth-child(2)")
+        assert page.locator(".after ol").count() == 0
+        assert page.locator("#calls tbody tr").count() == 2
+        seen = page.locator(".before .seen").all_text_contents()
+        assert [re.sub(r"\D", "", each) for each in seen] == [*[""] * 6, *"111122"]
+        live.engine.gate.set()
+        found.wait()
+    with Reranker("sliding(window=4, stride=2)", "counting:test") as reranker:
+        ranking = reranker.rerank("what is worth most", TEXTS)
+    assert found.order("after") == [result.document.text for result in ranking]
+    assert found.order("before") == TEXTS
+    assert page.locator("#calls tbody tr").count() == ranking.ledger.calls == 5
+    assert "Done: 5 calls" in page.inner_text("#state")
+    assert found.complaints == []
+    assert all(url.startswith(f"{live.url}/") for url in found.requests)
+
+
+def test_the_sample_its_cost_and_its_contradictions(opened):
+    model, seen = f"simulated:{sample('qrels.txt')}?world=harsh&malformed=0.1", []
+    with Reranker("pointwise", model, driver="concurrent") as reranker, offering({"judge": reranker}) as live:
+        found = opened(live)
+        page = found.page
+        page.wait_for_selector("#sample option[value=q7]", state="attached")
+        page.select_option("#sample", "q7")
+        page.select_option("#strategy", "prp(sort=allpair)")
+        page.wait_for_selector("#plan code:text('allpair')")
+        found.rank()
+        documents = found.page.request.get(f"{live.url}/page/sample?query_id=q7").json()
+        query = Query("q7", "how do noise cancelling headphones work")
+        own = reranker.beside("prp(sort=allpair)")
+        texts = [Document(each["id"], each["text"]) for each in documents]
+        outcome = own.submit(query, texts, observer=seen.append).result()
+    assert found.order("after") == [result.document.text[:240] for result in outcome]
+    comparisons = [e for e in seen if isinstance(e, Judged) and isinstance(e.judgement, Compare)]
+    p = {tuple(d.doc_id for d in e.judgement.docs): e.answer for e in comparisons if isinstance(e.answer, float)}
+    both = [(p[a, b], p[b, a]) for a, b in p if a < b and (b, a) in p]
+    against = sum((x > 0.5 < y) or (x < 0.5 > y) for x, y in both)
+    rows = dict(row.split("\t")[:2] for row in page.inner_text("#numbers").splitlines() if "\t" in row)
+    assert rows["calls answered"] == str(outcome.ledger.calls)
+    assert rows["passages sent"] == str(outcome.ledger.slots)
+    assert rows["pairs asked both ways"] == str(len(both))
+    assert rows["of these contradicted: the winner changed with the order"] == str(against)
+    assert rows["calls without a usable answer"] == f"{outcome.ledger.failed} of 380"
+    assert page.locator("#calls tbody tr").count() == 50
+    page.click("#calls button:text('Show 50 more')")
+    assert page.locator("#calls tbody tr").count() == 100
+    page.select_option("#calls select", "bad")
+    assert page.locator("#calls tbody tr").count() == min(50, outcome.ledger.failed)
+    assert found.complaints == []
+
+
+def test_stop_ends_the_servers_query(opened):
+    with stepwise() as live:
+        found = opened(live)
+        found.fill(model="order")
+        found.rank(wait=False)
+        live.engine.gate.let(1)
+        found.page.wait_for_selector("#calls tbody tr")
+        found.page.click("#stop")
+        found.wait()
+        assert "Stopped after 1 call" in found.page.inner_text("#state")
+        assert found.order("after") == []
+        assert found.page.inner_text("#error") == ""
+        until(lambda: metric(live, "rerankllm_requests_in_flight") == 0)
+        live.engine.gate.set()
+        until(lambda: metric(live, 'rerankllm_requests_total{alias="order",route="/page/rerank",status="499"}') == 1)
+        assert len(live.engine.batches) <= 2  # the one under way is not taken back
+        found.rank()
+        assert found.order("after")[:2] == ["worth 11", "worth 10"]
+    assert found.complaints == []
+
+
+def test_by_keyboard_only(opened, live):
+    found = opened(live)
+    page = found.page
+    page.wait_for_selector("#model option", state="attached")
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == "query":
+            break
+    page.keyboard.type("what is worth most")
+    page.keyboard.press("Tab")
+    for text in TEXTS[:4]:
+        page.keyboard.type(f"{text}\n")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector(".after .doc")
+    assert found.order("after") == ["worth 3", "worth 2", "worth 1", "worth 0"]
+    reached = set()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.className || document.activeElement.id"))
+        ring = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert ring == "solid" or page.evaluate("document.activeElement === document.body")
+        if page.evaluate("document.activeElement.matches('.after .doc')"):
+            break
+    assert {"doc", "model", "strategy", "top", "run"} <= reached
+    page.keyboard.press("Enter")
+    assert page.locator(".after .passage .body").inner_text() == "worth 3"
+    page.keyboard.press("Enter")
+    assert page.locator(".after .passage").count() == 0
+
+
+def test_escape_stops(opened):
+    with stepwise() as live:
+        found = opened(live)
+        found.fill(model="order")
+        found.page.press("#query", "Enter")
+        until(lambda: live.engine.batches)
+        found.page.keyboard.press("Escape")
+        found.wait()
+        assert "Stopped" in found.page.inner_text("#state")
+
+
+def test_errors_are_said_in_words_and_never_rank(opened):
+    with listening(Limits(documents=5, in_flight=1, seconds=20)) as live:
+        found = opened(live)
+        page = found.page
+        page.wait_for_selector("#model option", state="attached")
+        page.click("#run")
+        assert "There is no query" in found.error()
+        found.fill(passages=[])
+        found.rank()
+        assert "There are no passages" in found.error()
+        found.fill(passages=['[{"id": 1}]'])
+        page.wait_for_selector("#counted.problem:text('Item 1 of the JSON should be a text')")
+        found.rank()
+        assert "The passages cannot be read" in found.error()
+        found.fill(passages=TEXTS[:6])
+        found.rank()
+        assert "6 documents are more than the 5 that this server takes" in found.error()
+        found.fill(query="it cannot", passages=TEXTS[:3])
+        found.rank()
+        assert "The passages could not be ranked" in found.error()
+        assert "scripted failure" in found.error()
+        assert page.locator("#calls .status.failed").count() == 3
+        found.fill(passages=TEXTS[:3])
+        page.select_option("#strategy", "written")
+        page.fill("#own", "slidng")
+        page.wait_for_selector("#plan .problem")
+        assert "did you mean 'sliding'" in page.inner_text("#plan")
+        page.select_option("#strategy", "own")
+        live.engine.gate.clear()
+        other = opened(live)
+        other.fill(passages=TEXTS[:2])
+        other.rank(wait=False)
+        until(lambda: metric(live, "rerankllm_requests_in_flight") == 1)
+        found.rank()
+        assert "The server is busy" in found.error()
+        live.engine.gate.set()
+        other.wait()
+        found.rank()
+        assert page.inner_text("#error") == ""
+        assert found.order("after") == ["worth 2", "worth 1", "worth 0"]
+
+
+def test_a_deadline_is_said(opened):
+    with listening(Limits(seconds=0.5)) as live:
+        live.engine.gate.clear()
+        found = opened(live)
+        found.fill()
+        found.rank()
+        assert "It took longer than the server allows" in found.error()
+        assert "no answer within 0.5 s" in found.error()
+
+
+def answering(content):
+    return lambda route: route.fulfill(content_type="text/event-stream", body=content)
+
+
+def test_a_connection_that_is_lost(opened, live):
+    found = opened(live)
+    found.fill()
+    plan = {"calls": [9, 9], "rounds": [1, 1], "slots": [9, 9]}
+    half = f"event: started\ndata: {json.dumps({'plan': plan, 'strategy': 'x', 'models': []})}\n\n"
+    for content in ("", half, f"{half}event: finished\ndata: {json.dumps({'results': []})}\n"):
+        found.page.route("**/page/rerank", answering(content))
+        found.rank()
+        assert "The connection to the server was lost" in found.error()
+    found.page.route("**/page/rerank", lambda route: route.abort())
+    found.rank()
+    assert "The server cannot be reached" in found.error()
+
+
+def test_a_key_is_asked_for_and_kept_in_the_tab_only(opened):
+    with listening(keys=Keys(["secret"])) as live:
+        found = opened(live)
+        page = found.page
+        page.wait_for_selector("#key", state="visible")
+        assert found.complaints == []
+        page.fill("#key", "wrong")
+        page.keyboard.press("Enter")
+        assert "none of the server's keys" in found.error()
+        page.fill("#key", "secret")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#model option", state="attached")
+        found.fill()
+        found.rank()
+        assert found.order("after")[0] == "worth 11"
+        assert page.evaluate("[localStorage.length, document.cookie, Object.keys(sessionStorage).join()]") == [
+            0, "", "rerankllm-key"
+        ]  # fmt: skip
+        page.reload()
+        page.wait_for_selector("#model option", state="attached")
+        assert page.input_value("#key") == "secret"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 700, 360, 320])
+def test_nothing_is_wider_than_the_page_whatever_the_texts(opened, live, width, scheme):
+    found = opened(live, viewport={"width": width, "height": 800}, color_scheme=scheme, reduced_motion="reduce")
+    page = found.page
+    found.fill(query=HOSTILE[0], passages=[json.dumps(HOSTILE)], model="order")
+    found.rank()
+    assert [text[-7:] for text in found.order("after") if len(text) < 240] == ["worth 4", "worth 3", "worth 2"]
+    page.locator("#calls tbody button").first.click()
+    for doc in page.locator(".after .doc").all():
+        doc.click()
+    assert page.locator(".after .passage .body").first.inner_text().startswith("xxx")
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert found.outside() == []
+    assert page.title() == "rerankllm"
+    assert page.locator("main img, main script").count() == 0
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(253, 253, 252)"
+    assert dark == (scheme == "dark")
+    assert found.complaints == []
+
+
+def test_passages_are_read_as_they_look(opened, live):
+    found = opened(live)
+    page = found.page
+    page.wait_for_selector("#model option", state="attached")
+    for text, said in (
+        ("a\nb\n\n", "2 passages, one a line."),
+        ("a\nb\n\nc", "2 passages, separated by blank lines."),
+        ('["a", {"id": 7, "text": "b"}]', "2 passages, JSON."),
+        ('{"text": "a"}\n{"text": "b"}', "2 passages, JSON."),
+        ("[1] see below", "1 passage, one a line."),
+        ("{curly} brackets", "1 passage, one a line."),
+        ('["a", ', "This is not JSON"),
+        ("", ""),
+    ):
+        page.fill("#passages", text)
+        until(lambda said=said: re.match(re.escape(said) + ("" if said else "$"), page.inner_text("#counted")))
+
+
+def test_a_thousand_passages_and_thousands_of_calls(opened):
+    with Reranker("pointwise", "counting:test", driver="concurrent") as reranker:
+        aliases = {"twice": reranker.beside("sliding(window=4, stride=1, passes=3)")}
+        with offering({"points": reranker, **aliases}) as live:
+            found = opened(live)
+            found.fill(passages=[f"worth {n}" for n in range(1000)], model="twice")
+            found.rank()
+            assert "Done: 2,991 calls" in found.page.inner_text("#state")
+            assert found.order("after")[0] == "worth 999"
+            found.page.click("#moved button.below")
+            assert found.page.locator(".after .doc").count() == 1000
+    assert found.complaints == []
