@@ -134,12 +134,12 @@ class Gate:
             pass
         finally:
             visit: Visit = scope["visit"]
-            visit.ended = self._why(hung_up=gone.done())
-            for waiting in (gone, ousted):
-                waiting.cancel()
             if not answering.done():
+                visit.ended = self._why(hung_up=gone.done())
                 answering.cancel()
                 await asyncio.wait({answering})
+            for waiting in (gone, ousted):
+                waiting.cancel()
         if not answering.cancelled():
             answering.result()
         else:
