@@ -33,13 +33,11 @@ PARTIAL = 3
 def command(
     *,
     sample: Annotated[bool, typer.Option("--sample", help="Use the sample collection that ships.")] = False,
-    run: Annotated[Path | None, typer.Option(help="TREC run of the first stage (may be .gz).")] = None,
-    queries: Annotated[Path | None, typer.Option(help="Query texts: qid<TAB>text, or BEIR JSONL or folder.")] = None,
-    corpus: Annotated[Path | None, typer.Option(help="BEIR corpus.jsonl, or the folder it is in.")] = None,
+    run: options.Run = None,
+    queries: options.Queries = None,
+    corpus: options.Corpus = None,
     dataset: Dataset = None,
-    requests: Annotated[
-        Path | None, typer.Option(help="Castorini JSONL instead: queries with their candidates' texts.")
-    ] = None,
+    requests: options.Requests = None,
     model: options.Model = None,
     base_url: options.BaseUrl = None,
     elicitation: Annotated[
@@ -64,9 +62,7 @@ def command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it will take; send nothing.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all of it as JSON.")] = None,
     plot: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Draw it (needs the extra `plots`).")] = None,
-    skip_missing: Annotated[
-        bool, typer.Option("--skip-missing", help="Leave out queries and documents that have no text.")
-    ] = False,
+    skip_missing: options.SkipMissing = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Measures what order, place and chance do to a judge's answers, on the first queries of a run.

@@ -12,6 +12,15 @@ from rerankllm.errors import InputError
 from rerankllm.reranker import DEFAULT_MODEL
 from rerankllm.spec import ModelSpec
 
+Run: TypeAlias = Annotated[Path | None, typer.Option(help="TREC run of the first stage (may be .gz).")]
+Queries: TypeAlias = Annotated[Path | None, typer.Option(help="Query texts: qid<TAB>text, or BEIR JSONL or folder.")]
+Corpus: TypeAlias = Annotated[Path | None, typer.Option(help="BEIR corpus.jsonl, or the folder it is in.")]
+Requests: TypeAlias = Annotated[
+    Path | None, typer.Option(help="Castorini JSONL instead: queries with their candidates' texts.")
+]
+SkipMissing: TypeAlias = Annotated[
+    bool, typer.Option("--skip-missing", help="Leave out queries and documents that have no text.")
+]
 Strategy: TypeAlias = Annotated[
     str | None,
     typer.Option(

@@ -67,12 +67,10 @@ def command(
     ] = None,
     sample: Annotated[bool, typer.Option("--sample", help="For the sample collection that ships.")] = False,
     dataset: Dataset = None,
-    run: Annotated[Path | None, typer.Option(help="TREC run of the first stage (may be .gz).")] = None,
-    queries: Annotated[Path | None, typer.Option(help="Query texts: qid<TAB>text, or BEIR JSONL or folder.")] = None,
-    corpus: Annotated[Path | None, typer.Option(help="BEIR corpus.jsonl, or the folder it is in.")] = None,
-    requests: Annotated[
-        Path | None, typer.Option(help="Castorini JSONL instead: queries with their candidates' texts.")
-    ] = None,
+    run: options.Run = None,
+    queries: options.Queries = None,
+    corpus: options.Corpus = None,
+    requests: options.Requests = None,
     depth: Annotated[
         int, typer.Option("--depth", "-n", min=1, help="Candidates a query; of longer lists, the first so many.")
     ] = 100,

@@ -40,12 +40,10 @@ def command(
     *,
     sample: Annotated[bool, typer.Option("--sample", help="Rerank the sample collection that ships.")] = False,
     dataset: Dataset = None,
-    run: Annotated[Path | None, typer.Option(help="TREC run of the first stage (may be .gz).")] = None,
-    queries: Annotated[Path | None, typer.Option(help="Query texts: qid<TAB>text, or BEIR JSONL or folder.")] = None,
-    corpus: Annotated[Path | None, typer.Option(help="BEIR corpus.jsonl, or the folder it is in.")] = None,
-    requests: Annotated[
-        Path | None, typer.Option(help="Castorini JSONL instead: queries with their candidates' texts.")
-    ] = None,
+    run: options.Run = None,
+    queries: options.Queries = None,
+    corpus: options.Corpus = None,
+    requests: options.Requests = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The TREC run to write.")] = None,
     qrels: Annotated[Path | None, typer.Option(help="Judgements: prints nDCG@10 before and after.")] = None,
     strategy: options.Strategy = None,
@@ -93,9 +91,7 @@ def command(
     jsonl: Annotated[
         Path | None, typer.Option(help="Write every result with its own score and provenance, as JSON lines.")
     ] = None,
-    skip_missing: Annotated[
-        bool, typer.Option("--skip-missing", help="Leave out queries and documents that have no text.")
-    ] = False,
+    skip_missing: options.SkipMissing = False,
     calibration: Annotated[
         Path | None,
         typer.Option(help="What `rerankllm calibrate` wrote: says how likely each result is relevant, in --jsonl."),

@@ -43,9 +43,9 @@ def command(
     ] = None,
     sample: Annotated[bool, typer.Option("--sample", help="Use the sample collection that ships.")] = False,
     dataset: Dataset = None,
-    run: Annotated[Path | None, typer.Option(help="TREC run of the first stage (may be .gz).")] = None,
-    queries: Annotated[Path | None, typer.Option(help="Query texts: qid<TAB>text, or BEIR JSONL or folder.")] = None,
-    corpus: Annotated[Path | None, typer.Option(help="BEIR corpus.jsonl, or the folder it is in.")] = None,
+    run: options.Run = None,
+    queries: options.Queries = None,
+    corpus: options.Corpus = None,
     qrels: Annotated[
         Path | None, typer.Option(help="Judgements; without any, how rankings agree is measured, and no quality.")
     ] = None,
@@ -72,9 +72,7 @@ def command(
     max_tokens: options.MaxTokens = None,
     max_cost: options.MaxCost = None,
     max_seconds: options.MaxSeconds = None,
-    skip_missing: Annotated[
-        bool, typer.Option("--skip-missing", help="Leave out queries and documents that have no text.")
-    ] = False,
+    skip_missing: options.SkipMissing = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print calls, tokens and money that all orders will take; send nothing.")
     ] = False,
