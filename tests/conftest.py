@@ -1,6 +1,7 @@
 """What tests share: the data they find beside the project, strategies run by hand, and the command line."""
 
 import io
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -8,10 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from rerankllm.cli import main
 from rerankllm.data import Candidate, Document, Query, Ranking
 from rerankllm.judgements import Judgement, Steps, slots_of
+
+# The same examples every time, however busy the machine; HYPOTHESIS_PROFILE=explore looks for new ones.
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.register_profile("explore", deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"

@@ -35,7 +35,7 @@ def model(server, **options):
     return f"openai:scripted?base_url={server.url}{given}"
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(limit=st.integers(0, 30), driver=st.sampled_from(["rounds", "concurrent"]))
 def test_no_more_calls_than_allowed(limit, driver):
     with (

@@ -37,7 +37,7 @@ def saved(folder, name, run):
 
 @pytest.mark.parametrize("name", list(AGGREGATIONS))
 @given(runs=RUNS, depth=st.sampled_from([None, 1, 3]))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 def test_every_rule_gives_a_permutation_scored_as_it_scores_votes(name, runs, depth):
     fused, rule = fuse(runs, name, depth=depth), parse_aggregation(name)
     assert list(fused) == list(dict.fromkeys(q for run in runs for q in run))

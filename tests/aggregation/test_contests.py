@@ -31,7 +31,7 @@ VOTES = votes()
 
 class TestBradleyTerry:
     @given(seed=st.integers(0, 10_000), n=st.integers(2, 12), prior=st.sampled_from([0.1, 1.0, 3.0]))
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     def test_newman_finds_zermelos_optimum_in_no_more_sweeps(self, seed, n, prior):
         won = random_wins(np.random.default_rng(seed), n)
         found, sweeps = newman(won, prior, 1e-12, 100_000)
@@ -130,7 +130,6 @@ class TestContests:
         assert Elo(k=10).scores("abc", [Vote((("a",), ("b", "c")))]) == pytest.approx([1505, 1497.5, 1497.5])
 
     @given(VOTES)
-    @settings(deadline=None)
     def test_majorities(self, cast):
         won = wins(ITEMS, cast)
         pairs = list(itertools.permutations(range(6), 2))
@@ -160,7 +159,6 @@ class TestContests:
         )
 
     @given(votes(complete=True, min_size=1))
-    @settings(deadline=None)
     def test_baldwin_drops_who_has_least(self, cast):
         left, found = list(ITEMS), scores(Baldwin(), ITEMS, cast)
         while left:

@@ -30,7 +30,7 @@ def rules(without=frozenset()):
 
 @rules()
 @given(cast=votes(), head=st.booleans())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_one_finite_score_an_item(rule, cast, head):
     cast = [dataclasses.replace(vote, head=head) for vote in cast]
     found = rule.scores(ITEMS, cast)
@@ -40,7 +40,7 @@ def test_one_finite_score_an_item(rule, cast, head):
 
 @rules(without=ONE_OF_MANY)
 @given(cast=votes(), order=st.permutations(list(ITEMS)), names=st.permutations(list(ITEMS)))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_neither_names_nor_listing_matter(rule, cast, order, names):
     found = scores(rule, ITEMS, cast)
     assert scores(rule, order, cast) == pytest.approx(found, abs=1e-5)
@@ -52,7 +52,7 @@ def test_neither_names_nor_listing_matter(rule, cast, order, names):
 
 
 @given(cast=votes(), order=st.permutations(list(ITEMS)))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_where_several_orders_are_best_all_listings_find_one_as_good(cast, order):
     for items in (list(ITEMS), order):
         profile = Profile.of(items, cast)
@@ -72,7 +72,7 @@ def path_length(wins, found):
 
 @rules(without={"elo"})
 @given(cast=votes(max_size=5), seed=st.integers(0, 99))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_votes_order_does_not_matter(rule, cast, seed):
     shuffled = random.Random(seed).sample(cast, len(cast))
     assert scores(rule, ITEMS, shuffled) == pytest.approx(scores(rule, ITEMS, cast), abs=1e-5)
@@ -80,7 +80,7 @@ def test_the_votes_order_does_not_matter(rule, cast, seed):
 
 @rules(without={"elo", "robust"})
 @given(cast=votes(max_size=4), heavy=weak_orders())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_weight_2_is_two_votes_and_weight_0_none(rule, cast, heavy):
     twice = scores(rule, ITEMS, [*cast, Vote(heavy), Vote(heavy)])
     assert scores(rule, ITEMS, [*cast, Vote(heavy, 2.0)]) == pytest.approx(twice, abs=1e-5)
@@ -89,7 +89,7 @@ def test_weight_2_is_two_votes_and_weight_0_none(rule, cast, heavy):
 
 @rules(without=FEW_LEVELS)
 @given(order=st.permutations(list(ITEMS)), copies=st.integers(1, 4))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_agreement_wins(rule, order, copies):
     found = scores(rule, ITEMS, [Vote.of(order)] * copies)
     assert sorted(ITEMS, key=found.get, reverse=True) == order
@@ -98,7 +98,7 @@ def test_agreement_wins(rule, order, copies):
 
 @rules(without={"best_path", "elo"})
 @given(cast=votes("abcde", complete=True, min_size=1), place=st.lists(st.integers(0, 5), min_size=6, max_size=6))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_what_every_vote_has_behind_another_does_not_pass_it(rule, cast, place):
     """The item f follows the item a in every vote, at once or later."""
     after = [with_follower(vote, at) for vote, at in zip(cast, place, strict=False)]
@@ -163,7 +163,7 @@ def test_comparisons_that_hang_together_nowhere(rule):
 
 @rules()
 @given(cast=votes(min_size=1))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_behind_a_head(rule, cast):
     """What a head lacks is tied at its end; rules that add up what lists give have nothing to add for it."""
     heads = [dataclasses.replace(vote, head=True) for vote in cast]

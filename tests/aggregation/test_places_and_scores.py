@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import scipy.stats
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from votes import ITEMS, scores, votes, weak_orders, wins
 
@@ -68,7 +68,6 @@ class TestPlaces:
             ReciprocalRankFusion(k=-1)
 
     @given(VOTES)
-    @settings(deadline=None)
     def test_borda_counts_pairwise_wins(self, cast):
         assert Borda().scores(ITEMS, cast) == pytest.approx(wins(ITEMS, cast).sum(axis=1))
 
@@ -78,7 +77,6 @@ class TestPlaces:
         assert Plurality().scores("abcd", cast) == [0.5, 0.5, 2, 0]
 
     @given(votes(complete=True, min_size=1))
-    @settings(deadline=None)
     def test_threshold_compares_last_places_first(self, cast):
         def from_last(item):
             ends = [[0.0] * 6 for _ in cast]

@@ -28,7 +28,7 @@ def every_order(n):
 
 class TestKemeny:
     @given(seed=st.integers(0, 10_000), n=st.integers(1, 7))
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     def test_no_order_disagrees_less(self, seed, n):
         won = random_wins(np.random.default_rng(seed), n)
         found = disagreements(won, by_place(Kemeny().groups(won - won.T), n))
@@ -70,7 +70,7 @@ class TestKemeny:
 
     @pytest.mark.parametrize("exact", [0, 40])
     @given(seed=st.integers(0, 10_000), n=st.integers(2, 7))
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     def test_neighbours_without_a_majority_keep_the_items_order(self, exact, seed, n):
         margins = np.triu(np.random.default_rng(seed).integers(-1, 2, (n, n)), 1).astype(float)
         margins -= margins.T
@@ -129,7 +129,7 @@ def drawn(rng, items, theta):
 
 class TestBestPath:
     @given(seed=st.integers(0, 10_000), n=st.integers(1, 6))
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     def test_no_path_is_longer(self, seed, n):
         shares = np.random.default_rng(seed).random((n, n))
 
@@ -142,7 +142,7 @@ class TestBestPath:
         assert length(insertion_path(shares)) <= best + 1e-9
 
     @given(seed=st.integers(0, 10_000), n=st.integers(1, 6))
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     def test_of_the_best_paths_the_items_own_order_picks_the_first(self, seed, n):
         shares = np.random.default_rng(seed).choice([0.0, 0.3, 0.5, 0.7, 1.0], (n, n))
         lengths = {p: sum(shares[a, b] for a, b in itertools.pairwise(p)) for p in itertools.permutations(range(n))}
@@ -164,7 +164,7 @@ class TestBestPath:
 
 class TestRobust:
     @given(weak_orders(), weak_orders())
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     def test_tau_is_scipys(self, one, other):
         mine, theirs = mean_ranks(Vote(one)), mean_ranks(Vote(other))
         both = [item for item in ITEMS if item in mine and item in theirs]

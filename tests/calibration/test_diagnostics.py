@@ -5,7 +5,7 @@ import random
 from itertools import combinations, permutations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kendalltau
 
@@ -46,7 +46,6 @@ def brute_force(items, prefers):
 
 
 @given(n=st.integers(0, 12), seed=st.integers(0, 999), outcomes=st.sampled_from([[0, 1], [0, 0.5, 1], [0, 1, None]]))
-@settings(deadline=None)
 def test_triads_that_go_round_are_counted_right(n, seed, outcomes):
     items, prefers = graph(n, outcomes, seed)
     assert cyclic_triads(items, prefers) == brute_force(items, prefers)

@@ -7,7 +7,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import isotonic_regression, minimize
 
@@ -39,7 +39,6 @@ class TestFitting:
             assert curve(score) == pytest.approx(1 / (1 + math.exp(-1.5 * score + 1.0)), abs=0.05)
 
     @given(st.integers(2, 40), st.integers(0, 10**6), st.floats(0.01, 100), st.floats(-100, 100))
-    @settings(deadline=None)
     def test_logistic_is_the_best_there_is(self, n, seed, scale, shift):
         x, y = drawn(n, seed=seed)
         if not any(y) or all(y):
@@ -61,7 +60,6 @@ class TestFitting:
         assert loss([slope, found.intercept + found.slope * np.mean(x)]) == pytest.approx(best, abs=1e-4)
 
     @given(st.lists(st.tuples(st.integers(-20, 20), st.booleans()), min_size=2, max_size=60))
-    @settings(deadline=None)
     def test_isotonic_is_scipys_at_the_scores_and_never_falls(self, pairs):
         x, y = [float(score) for score, _ in pairs], [good for _, good in pairs]
         curve = fit_isotonic(x, y)
@@ -93,7 +91,6 @@ class TestFitting:
 
 class TestExpected:
     @given(chances)
-    @settings(deadline=None)
     def test_f1_is_that_of_all_worlds(self, chances):
         wanted = [0.0] * (len(chances) + 1)
         for world in itertools.product((0, 1), repeat=len(chances)):
@@ -213,7 +210,6 @@ class TestCutoff:
     @given(
         st.lists(st.floats(-5, 5), max_size=8), st.sampled_from(["f1", "precision=0.7", "recall=0.6", "threshold=.6"])
     )
-    @settings(deadline=None)
     def test_what_is_left_is_a_ranking_and_accounted_for(self, values, rule):
         whole = ranking(sorted(values, reverse=True))
         cut = Cutoff.parse(rule).apply(whole, self.CURVE)

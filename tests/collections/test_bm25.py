@@ -90,7 +90,7 @@ def test_forums_are_searched_each_by_itself():
     depth=st.integers(1, 6),
     seed=st.randoms(use_true_random=False),
 )  # fmt: skip
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_ties_go_by_doc_id_whatever_the_order_of_the_corpus(texts, depth, seed):
     if not any(texts.values()):
         return

@@ -105,7 +105,7 @@ JOBS = st.lists(
 
 
 @given(jobs=JOBS, batch=st.sampled_from([None, 1, 3]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_drivers_agree(jobs, batch):
     rounds = run(Rounds, Scripted(by_value, batch), jobs)
     concurrent = run(Concurrent, Scripted(by_value), jobs)

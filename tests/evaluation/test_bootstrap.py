@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rerankllm.errors import InputError
@@ -29,7 +29,6 @@ def test_differences_are_paired():
     assert bootstrap(first, first) == (0.0, 0.0)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 20).map(lambda i: i / 20), min_size=1, max_size=20), st.randoms(use_true_random=False))
 def test_the_order_of_queries_does_not_matter(found, random):
     order = random.sample(range(len(found)), len(found))

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rerankllm.data import Document, Ledger, Query, Ranking, Result, Usage
@@ -239,7 +239,6 @@ class TestRankBiasedPrecision:
         assert rbp(["a", "x", "b"], {"a": 1, "b": 2}, p=0.5, level=2) == pytest.approx((0.125, 0.375))
         assert rbp([], {"a": 1}) == (0.0, 1.0)
 
-    @settings(deadline=None)
     @given(st.lists(st.sampled_from([None, 0, 1, 2]), max_size=60), st.sampled_from([0.5, 0.8, 0.95]))
     def test_value_and_residual_bound_what_judging_would_show(self, grades, p):
         docs = [str(i) for i in range(len(grades))]
@@ -253,7 +252,6 @@ class TestRankBiasedPrecision:
 POINTS = st.lists(st.tuples(st.integers(0, 5).map(float), st.integers(0, 5).map(float)), max_size=12)
 
 
-@settings(deadline=None)
 @given(POINTS)
 def test_the_front_is_what_nothing_beats(points):
     def beaten(i):

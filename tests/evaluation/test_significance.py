@@ -64,7 +64,6 @@ def test_too_few_flips_are_refused():
         randomization(differences(0, 43), resamples=9_999)
 
 
-@settings(deadline=None)
 @given(VALUES, st.randoms(use_true_random=False))
 def test_the_order_of_queries_and_of_systems_does_not_matter(gaps, random):
     shuffled = np.array(random.sample(list(gaps), len(gaps)))
@@ -101,14 +100,13 @@ def test_one_query_says_nothing():
 
 
 class TestSeveralTests:
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     @given(CHANCES)
     def test_against_statsmodels(self, chances):
         for mine, method in ((holm, "holm"), (bonferroni, "bonferroni")):
             theirs = multitest.multipletests(chances, method=method)[1]
             assert mine(chances) == pytest.approx(list(theirs), abs=1e-12)
 
-    @settings(deadline=None)
     @given(CHANCES)
     def test_holm_is_monotone_and_between_p_and_bonferroni(self, chances):
         adjusted = holm(chances)
@@ -128,7 +126,6 @@ class TestEquivalence:
         theirs = weightstats.ttost_paired(gaps, np.zeros(43), -margin, margin)[0]
         assert equivalence(gaps, margin).p == pytest.approx(theirs, abs=1e-12)
 
-    @settings(deadline=None)
     @given(VALUES, st.sampled_from([0.03, 0.1, 0.4]))
     def test_p_is_small_exactly_where_the_interval_is_within(self, gaps, margin):
         found = equivalence(gaps, margin)
@@ -190,7 +187,6 @@ class TestPooledCollections:
 
 
 class TestEffects:
-    @settings(deadline=None)
     @given(VALUES)
     def test_d_is_t_by_the_root_of_n(self, gaps):
         if gaps.std() > 1e-6:
@@ -202,7 +198,6 @@ class TestEffects:
         assert paired_d(first - second) == math.inf
         assert paired_d(np.zeros(4)) == 0.0
 
-    @settings(deadline=None)
     @given(VALUES)
     def test_every_query_wins_ties_or_loses(self, gaps):
         wins, ties, losses = wins_ties_losses(gaps)

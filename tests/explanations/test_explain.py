@@ -206,7 +206,7 @@ def test_both_orders_agree_or_do_not():
     assert (differ.ground, differ.better) == ("strength", "a")  # .9 is more than .8
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from("abcdef"), st.sampled_from([0, 0.3, 0.5, 1])))
        .map(lambda rows: [row for row in rows if row[0] != row[1]]))  # fmt: skip
 def test_a_pair_is_the_same_from_either_side(rows):

@@ -181,7 +181,7 @@ documents = st.lists(
 )
 
 
-@settings(deadline=None, derandomize=True, database=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.builds(Query, filled, filled), documents)
 def test_what_is_written_is_read_back(tmp_path_factory, query, documents):
     path = tmp_path_factory.getbasetemp() / "round-trip.jsonl"

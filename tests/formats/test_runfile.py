@@ -53,7 +53,7 @@ GOOD = st.builds(
     bom=st.booleans(),
     chunk=st.sampled_from([1, 7, 64, 4 << 20]),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_the_same_lists_or_the_same_complaint(tmp_path_factory, lines, end, bom, chunk):
     path = tmp_path_factory.mktemp("run") / "r.txt"
     path.write_bytes((b"\xef\xbb\xbf" if bom else b"") + ("\n".join(lines) + end).encode())

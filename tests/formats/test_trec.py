@@ -3,7 +3,7 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rerankllm.errors import InputError
@@ -107,7 +107,6 @@ ids = st.text(st.characters(codec="utf-8", exclude_characters="\ufeff"), min_siz
 rankings = st.dictionaries(ids, st.lists(ids, max_size=30, unique=True), max_size=4)
 
 
-@settings(deadline=None, derandomize=True, database=None)
 @given(rankings, ids)
 def test_what_is_written_is_read_back_in_the_same_order(tmp_path_factory, rankings, tag):
     path = tmp_path_factory.getbasetemp() / "round-trip.txt"

@@ -33,7 +33,7 @@ HUNDRED = found({100: 1})
     st.dictionaries(st.sampled_from(["slots", "calls", "rounds", "tokens"]), st.floats(1, 20_000), max_size=3),
     st.sampled_from([None, *JUDGES]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_choice(limits, judge):
     prices = Prices(Lists({100: 1}, Sizes()), MEASURED.candidates)
     all_, _ = offers(MEASURED, weights(MEASURED, judge), prices)
@@ -68,7 +68,7 @@ def test_the_choice(limits, judge):
 
 
 @given(st.integers(1, 120), st.integers(1, 5))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_what_is_taken_is_planned(n, queries):
     for offer in found({n: queries}):
         if offer.stage:
@@ -145,7 +145,6 @@ def profile(trust, scale):
 
 
 @given(st.floats(0.05, 1), st.floats(0.25, 16))
-@settings(deadline=None)
 def test_weights_sum_to_one(trust, scale):
     assert sum(weights_like(MEASURED, profile(trust, scale)).values()) == pytest.approx(1)
 
@@ -158,7 +157,6 @@ def test_a_profile_like_a_judges_is_that_judge(judge):
 
 
 @given(st.floats(0, 5), st.floats(0, 1e-2), st.floats(0, 1e-2))
-@settings(deadline=None)
 def test_a_speed_is_found_from_calls(call, prompt, completion):
     tokens = [(300, 8), (1200, 40), (420, 40), (150, 8)]
     samples = [Sample(call + prompt * p + completion * c, p, c) for p, c in tokens]
@@ -170,7 +168,6 @@ def test_a_speed_is_found_from_calls(call, prompt, completion):
 
 
 @given(st.floats(0, 5), st.integers(1, 64), st.integers(1, 500), st.integers(1, 50))
-@settings(deadline=None)
 def test_seconds_are_those_of_the_work_and_of_the_chain(call, concurrency, calls, rounds):
     speed = Speed(call, 1e-3, 0.0, concurrency)
     rounds, usage = min(rounds, calls), Usage(calls * 100)

@@ -44,7 +44,7 @@ def backwards(judgement):
     kinds=st.lists(st.sampled_from(["permute", "select", "compare", "score"]), min_size=1, unique=True),
 )
 @example(slots=4, window=3, batch=1, n=3, regret=0, kinds=["compare"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_budget_and_plan_are_kept_and_no_prompt_is_sent_twice(slots, window, batch, n, regret, kinds, play, query):
     candidates = [Candidate(Document(f"d{i}", "x")) for i in range(n)]
     slots = max(slots, 4)

@@ -65,7 +65,7 @@ def some_answers(rng, n, count=4):
 
 
 @given(seed=st.integers(0, 10_000), n=st.integers(2, 12), scale=st.sampled_from([0.25, 1.0, 2.0]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_gradient_and_curvature_are_those_of_finite_differences(seed, n, scale):
     rng = np.random.default_rng(seed)
     prior, answers = Prior.of_ranks(n, scale), some_answers(rng, n)
@@ -79,7 +79,7 @@ def test_gradient_and_curvature_are_those_of_finite_differences(seed, n, scale):
 
 
 @given(seed=st.integers(0, 10_000), n=st.integers(2, 40), scale=st.sampled_from([0.25, 1.0, 2.0]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_mode_is_one_and_answers_only_narrow_the_belief(seed, n, scale):
     rng = np.random.default_rng(seed)
     prior, answers = Prior.of_ranks(n, scale), some_answers(rng, n, 8)

@@ -170,7 +170,7 @@ def check(strategy, played, n):
 
 
 @given(spec=SPECS, n=st.integers(0, MOST))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_every_document_once_plan_kept_and_ideal_where_promised(spec, n, right, grades, play, query):
     strategy = Stage.parse(spec).strategy
     played = play(strategy.rank(query, candidates_of(n)), right)
@@ -181,7 +181,7 @@ def test_every_document_once_plan_kept_and_ideal_where_promised(spec, n, right, 
 
 
 @given(spec=SPECS, n=st.integers(0, MOST), seed=st.integers(0, 1000))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_answers_at_all_keep_the_documents_and_the_plan_and_repeat(spec, n, seed, play, query):
     strategy = Stage.parse(spec).strategy
     played = play(strategy.rank(query, candidates_of(n)), any_answers(seed))

@@ -79,7 +79,7 @@ def asked(played):
 
 
 @given(spec=SPECS, n=st.integers(0, MOST), seed=st.integers(0, 99))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_every_document_once_plan_kept_and_nothing_asked_twice(spec, n, seed, make_candidates, play, query):
     strategy = Stage.parse(spec).strategy
     candidates = make_candidates(n)
@@ -104,7 +104,7 @@ def test_every_document_once_plan_kept_and_nothing_asked_twice(spec, n, seed, ma
 
 
 @given(spec=SPECS, n=st.integers(0, 60), seed=st.integers(0, 99))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_sharing_changes_no_ranking(spec, n, seed, make_candidates, play, query):
     """Where answers depend on the judgement alone, each ranker orders as it would by itself."""
     strategy = Stage.parse(spec).strategy
@@ -122,7 +122,7 @@ def test_sharing_changes_no_ranking(spec, n, seed, make_candidates, play, query)
 
 
 @given(n=st.integers(0, MOST), levels=st.sampled_from([2, 4, 1000]), seed=st.integers(0, 9))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_ideal_where_promised(n, levels, seed, make_candidates, play, query):
     rng = random.Random(seed)
     grade = {f"d{i}": rng.randrange(levels) for i in range(n)}

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rerankllm.backends.base import Generate, ReadContinuation
@@ -121,7 +121,6 @@ wants = st.one_of(
 requests = st.lists(st.tuples(prompts, wants), max_size=9)
 
 
-@settings(deadline=None)
 @given(st.lists(requests, min_size=1, max_size=3), st.booleans(), st.sampled_from([6, 32]))
 def test_answers_are_those_of_each_request_alone_and_the_cache_never_overflows(runs, shares, batch):
     engine = FakeEngine(batch=batch, shares=shares)
