@@ -10,6 +10,7 @@ from rerankllm.cli import (
     compare,
     datasets,
     diagnose,
+    doctor,
     evaluate,
     experiment,
     explain,
@@ -70,6 +71,7 @@ for _panel, _commands in {
         app.command(_name, epilog=_module.EXAMPLES, rich_help_panel=_panel)(_module.command)
 
 _THERE = "What there is"
+app.command("doctor", epilog=doctor.EXAMPLES, rich_help_panel=_THERE)(doctor.command)
 app.command("datasets", rich_help_panel=_THERE)(datasets.command)
 for _listing in (listing.strategies, listing.elicitations, listing.models, listing.aggregations):
     app.command(_listing.__name__, rich_help_panel=_THERE)(_listing)

@@ -1,0 +1,58 @@
+"""`rerankllm doctor`: what it says of packages that are there, missing, too old, or broken."""
+
+import json
+import tomllib
+from importlib import metadata
+
+import pytest
+from conftest import ROOT
+
+from rerankllm.cli import doctor
+
+
+def test_every_extra_is_looked_at():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert set(doctor.GIVES) == set(extras) - {"dev"}
+
+
+def test_requirements_are_those_of_the_package_extras_of_extras_included():
+    names = {wanted.name for wanted in doctor._requirements("collections")}
+    assert names == {"datasets", "ir-datasets", "pyndeval", "bm25s", "pystemmer"}
+
+
+def test_what_is_there_is_complete(cli):
+    status, out, _ = cli("doctor", "stats", "--json")
+    (extra,) = json.loads(out)["extras"]
+    assert status == 0
+    assert extra["complete"]
+    assert extra["packages"][0]["wanted"] == "scipy>=1.14"
+
+
+@pytest.mark.parametrize(
+    "version, said",
+    [(None, "scipy>=1.14: not installed"), ("1.2", "scipy>=1.14: found 1.2")],
+)
+def test_what_is_missing_or_too_old_is_named_with_the_command(version, said, monkeypatch, cli):
+    def look_up(name):
+        if version is None:
+            raise metadata.PackageNotFoundError(name)
+        return version
+
+    monkeypatch.setattr(doctor.metadata, "version", look_up)
+    status, out, _ = cli("doctor", "stats")
+    assert status == 1
+    assert said in out
+    assert "pip install 'rerankllm[stats]'" in out
+
+
+def test_what_does_not_load_is_told_in_a_line(tmp_path, monkeypatch):
+    (tmp_path / "brokenpart.py").write_text("raise OSError('libx.so is not there')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert doctor._broken("brokenpart") == "OSError: libx.so is not there"
+    assert doctor._broken("json") is None
+
+
+def test_an_extra_that_is_none_is_refused(cli):
+    status, _, err = cli("doctor", "embeded")
+    assert status == 1
+    assert "no extra is called 'embeded'" in err
