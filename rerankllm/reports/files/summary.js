@@ -13,7 +13,7 @@ function drawSummary() {
   const columns = [
     {
       name: "system",
-      show: (row) => [row.name, row.runs > 1 ? el("span", { class: "soft" }, ` ${row.runs} runs`) : null],
+      show: (row) => [parted(row.name), row.runs > 1 ? el("span", { class: "soft" }, ` ${row.runs} runs`) : null],
       key: (row) => row.name,
     },
     {
@@ -77,7 +77,7 @@ function further(rows) {
     sortable(
       "Judged documents",
       [
-        { name: "system", show: (row) => row.name, key: (row) => row.name },
+        { name: "system", show: (row) => parted(row.name), key: (row) => row.name },
         { name: "Judged@10", number: true, show: (row) => short(row.judged_at_10), key: (row) => row.judged_at_10 },
         { name: "RBP", number: true, show: (row) => short(row.rbp), key: (row) => row.rbp },
         { name: "RBP residual", number: true, show: (row) => short(row.rbp_residual), key: (row) => row.rbp_residual },

@@ -32,6 +32,8 @@ function fill(node, ...children) {
 }
 const el = (name, attributes, ...children) => build(document.createElement(name), attributes, children);
 const svg = (name, attributes, ...children) => build(document.createElementNS(SVG, name), attributes, children);
+/** A name that may be broken behind its signs rather than inside its words. */
+const parted = (name) => name.split(/(?<=[@/_,=([-])/).map((part, i) => (i ? [el("wbr"), part] : part));
 /** The part of a section that is drawn anew. */
 const room = (id) => document.querySelector(`#${id} > div`);
 
