@@ -10,6 +10,7 @@ from typing import Any
 from rerankllm import provenance
 from rerankllm.cli.spent import summary_beside
 from rerankllm.errors import InputError
+from rerankllm.experiments.folder import first_stage_of
 from rerankllm.explanations.explanation import Ranked
 from rerankllm.explanations.heard import heard
 from rerankllm.explanations.passages import of_documents
@@ -94,7 +95,7 @@ def find_ranked(
         keys, by = _keys(opened, path, query_id, stage or _aimed(made))
         if stage is None and "model" in made:
             keys = _by_model(opened, path, query_id, keys, str(made["model"]))
-        first, why = _first_stage(opened, first_stage, query_id, doc_ids, record)
+        first, why = _first_stage(opened, first_stage or first_stage_of(run), query_id, doc_ids, record)
         told = {key: tuple(heard(opened, key)) for key in keys}
         exact = [key for key, each in told.items() if first is not None and each and walk(first, each, doc_ids)]
         key = (exact or keys)[-1]

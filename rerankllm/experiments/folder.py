@@ -159,6 +159,21 @@ def read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
+def first_stage_of(run: Path) -> Path | None:
+    """The candidates that a run of an experiment reranked; None for a run that is of none.
+
+    Raises:
+        InputError: It lies in an experiment's folder whose manifest is damaged.
+    """
+    here = run.resolve()
+    for folder in here.parents:
+        if (folder / MANIFEST).is_file():
+            manifest = read_manifest(folder)
+            cell = next((cell for cell in manifest.cells if folder / cell.run == here), None)
+            return None if cell is None else folder / manifest.datasets[cell.dataset].first_stages[cell.first_stage]
+    return None
+
+
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Writes the manifest; whoever reads meanwhile, or after a crash, sees the old one or the new one whole.
 

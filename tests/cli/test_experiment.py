@@ -225,6 +225,16 @@ def test_orders_of_a_first_stage_are_the_same_candidates(trial):
     assert len(cells(trial.folder)) == 6
 
 
+def test_explain_knows_which_candidates_a_cell_reranked(trial, cli):
+    back = {"bm25": "own", "back": {"of": "bm25", "order": "reversed"}}
+    trial(datasets={"sample": SAMPLE | {"first_stages": back}}, models={"best": "oracle:{qrels}"})
+    cell = cells(trial.folder)["sample", "back", "sliding@best", 0]
+    ranked = read_run(trial.folder / "data/sample/back.txt")["q1"]
+    status, out, err = cli("explain", trial.folder / cell.run, "q1", ranked[-1][0])
+    assert (status, err) == (0, "")
+    assert f"the first stage had it at {len(ranked)}" in out
+
+
 def test_the_folder_stands_alone(trial, tmp_path):
     files = {}
     for name in ("run.txt", "queries.tsv", "corpus.jsonl", "qrels.txt"):
