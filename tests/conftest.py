@@ -20,6 +20,10 @@ settings.register_profile("same", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
+for variable in [name for name in os.environ if name.startswith("RERANKLLM_")]:
+    del os.environ[variable]
+os.environ["RERANKLLM_CONFIG"] = "none"  # what is set for whoever runs them is nothing to the tests
+
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

@@ -8,6 +8,7 @@ from rerankllm import __version__
 from rerankllm.cli import (
     calibrate,
     compare,
+    config,
     datasets,
     diagnose,
     doctor,
@@ -30,6 +31,7 @@ from rerankllm.cli import (
     robustness,
     serve,
 )
+from rerankllm.cli.configured import Configured, Known
 
 app = typer.Typer(
     name="rerankllm",
@@ -49,12 +51,25 @@ def _version(wanted: bool) -> None:  # noqa: FBT001
 
 @app.callback()
 def _main(
+    context: typer.Context,
     *,
-    version: Annotated[
+    config_file: Annotated[
+        str | None,
+        typer.Option(
+            "--config",
+            envvar="RERANKLLM_CONFIG",
+            metavar="FILE|none",
+            help="Take options from this file instead of rerankllm.toml, or from none; see `rerankllm config`.",
+        ),
+    ] = None,
+    version: Annotated[  # noqa: ARG001 - its callback takes it
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Rerank with language models: any strategy, any elicitation, any backend."""
+    if context.invoked_subcommand != "resume":  # which repeats a run as it was
+        context.obj = known = Known.of(context, config_file)
+        context.default_map = known.defaults()
 
 
 for _panel, _commands in {
@@ -68,11 +83,12 @@ for _panel, _commands in {
     },
 }.items():  # fmt: skip
     for _name, _module in _commands.items():
-        app.command(_name, epilog=_module.EXAMPLES, rich_help_panel=_panel)(_module.command)
+        app.command(_name, cls=Configured, epilog=_module.EXAMPLES, rich_help_panel=_panel)(_module.command)
 
 _THERE = "What there is"
-app.command("doctor", epilog=doctor.EXAMPLES, rich_help_panel=_THERE)(doctor.command)
-app.command("datasets", rich_help_panel=_THERE)(datasets.command)
+for _name, _module in {"doctor": doctor, "datasets": datasets, "config": config}.items():
+    app.command(_name, cls=Configured, epilog=_module.EXAMPLES, rich_help_panel=_THERE)(_module.command)
 for _listing in (listing.strategies, listing.elicitations, listing.models, listing.aggregations):
-    app.command(_listing.__name__, rich_help_panel=_THERE)(_listing)
+    _epilog = listing.EXAMPLES[_listing.__name__]
+    app.command(_listing.__name__, epilog=_epilog, rich_help_panel=_THERE)(_listing)
 app.add_typer(listing.prompts, name="prompts", rich_help_panel=_THERE)

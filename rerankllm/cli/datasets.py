@@ -5,6 +5,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from rerankllm.cli import completing
 from rerankllm.cli.output import tell
 from rerankllm.collections import bm25, catalogue
 from rerankllm.collections.base import Collection, Run, without_excluded
@@ -13,9 +14,16 @@ from rerankllm.provenance import Retrieval
 Dataset: TypeAlias = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME", help="A judged collection by name, such as dl19 or beir/scifact; see `rerankllm datasets`."
+        metavar="NAME",
+        autocompletion=completing.datasets,
+        help="A judged collection by name, such as dl19 or beir/scifact; see `rerankllm datasets`.",
     ),
 ]
+EXAMPLES = """
+[bold]Examples[/bold]\n
+rerankllm datasets\n
+rerankllm rerank --dataset sample --output reranked.txt
+"""
 
 
 def command() -> None:

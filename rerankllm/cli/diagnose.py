@@ -10,7 +10,7 @@ import typer
 
 from rerankllm.budget import Limits
 from rerankllm.calibration.diagnostics import Share
-from rerankllm.cli import options, plots
+from rerankllm.cli import completing, options, plots
 from rerankllm.cli.datasets import Dataset
 from rerankllm.cli.output import as_json, check_paths, estimate_line, tell
 from rerankllm.cli.progress import ProgressBar
@@ -42,7 +42,11 @@ def command(
     base_url: options.BaseUrl = None,
     elicitation: Annotated[
         str | None,
-        typer.Option(metavar="SPEC", help="Such as text, or labels(prompt=prp-demos); the model's own when left out."),
+        typer.Option(
+            metavar="SPEC",
+            autocompletion=completing.elicitations,
+            help="Such as text, or labels(prompt=prp-demos); the model's own when left out.",
+        ),
     ] = None,
     instruction: options.Instruction = None,
     demonstrations: options.Demonstrations = None,

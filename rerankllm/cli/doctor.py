@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rerankllm import __version__
+from rerankllm.cli import completing
 from rerankllm.cli.output import as_json
 from rerankllm.errors import InputError
 
@@ -77,7 +78,12 @@ class Extra:
 def command(
     *,
     needed: Annotated[
-        list[str] | None, typer.Argument(metavar="[EXTRA]…", help="Look at these only, and fail unless complete.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[EXTRA]…",
+            autocompletion=completing.extras,
+            help="Look at these only, and fail unless complete.",
+        ),
     ] = None,
     attempt: Annotated[bool, typer.Option("--try", help="Import every package that is there; takes a while.")] = False,
     as_document: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,

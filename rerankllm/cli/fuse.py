@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from rerankllm.cli import options
+from rerankllm.cli import completing, options
 from rerankllm.cli.output import check_paths, replacing, tell
 from rerankllm.cli.writer import TAG
 from rerankllm.errors import InputError
@@ -31,7 +31,12 @@ def command(
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The TREC run to write.")],
     method: Annotated[
-        str, typer.Option(metavar="SPEC", help="The aggregation, such as 'rrf(k=60)'; see `rerankllm aggregations`.")
+        str,
+        typer.Option(
+            metavar="SPEC",
+            autocompletion=completing.aggregations,
+            help="The aggregation, such as 'rrf(k=60)'; see `rerankllm aggregations`.",
+        ),
     ] = "rrf",
     weight: Annotated[
         list[float] | None, typer.Option(help="How much a run counts; once for each --run, in their order.")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rerankllm import __version__, provenance
+from rerankllm.cli.configured import origins
 from rerankllm.cli.cutting import real_precision
 from rerankllm.cli.interrupt import stopping_in_order
 from rerankllm.cli.options import OnError
@@ -107,6 +108,8 @@ def _record(reranker: Reranker, job: Job) -> None:
         return
     tool, models = f"rerankllm {__version__}", ", ".join(reranker.models)
     stage = {"tool": tool, "strategy": str(reranker.stage), "model": models, "depth": job.depth, "top_k": job.top_k}
+    if origins():
+        stage["options from elsewhere"] = dict(origins())
     provenance.write(job.output, job.source.retrieval, stage)
 
 

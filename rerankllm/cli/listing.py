@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from rerankllm.cli import completing
 from rerankllm.elicitation import templates
 from rerankllm.elicitation.labels import letters, numbers
 from rerankllm.elicitation.template import THE_BEST, Piece, Wanted, pieces
@@ -14,7 +15,34 @@ from rerankllm.errors import InputError
 from rerankllm.registry import AGGREGATIONS, BACKENDS, ELICITATIONS, STRATEGIES, Registry
 from rerankllm.spec import ModelSpec, show_value
 
-prompts = typer.Typer(help="The prompt templates that ship.", invoke_without_command=True)
+EXAMPLES = {
+    "strategies": """
+[bold]Examples[/bold]\n
+rerankllm strategies\n
+rerankllm plan --strategy 'sliding(window=10, stride=5)' -n 100  # parameters are written as they are listed
+""",
+    "elicitations": """
+[bold]Examples[/bold]\n
+rerankllm elicitations\n
+rerankllm rerank --sample --strategy 'pointwise / labels'  # behind the strategy and a slash
+""",
+    "models": """
+[bold]Examples[/bold]\n
+rerankllm models\n
+rerankllm rerank --sample --model 'llamacpp:smollm2?threads=2'
+""",
+    "aggregations": """
+[bold]Examples[/bold]\n
+rerankllm aggregations\n
+rerankllm plan --strategy 'jointrank(aggregate=pagerank)'
+""",
+    "prompts": """
+[bold]Examples[/bold]\n
+rerankllm prompts\n
+rerankllm prompts show permute/text -n 5
+""",
+}
+prompts = typer.Typer(help="The prompt templates that ship.", epilog=EXAMPLES["prompts"], invoke_without_command=True)
 
 
 def strategies() -> None:
@@ -49,9 +77,9 @@ def _prompts(context: typer.Context) -> None:
             typer.echo(f"{name}\t{templates.load(judgement, short).description}")
 
 
-@prompts.command("show")
+@prompts.command("show", epilog=EXAMPLES["prompts"])
 def show(
-    name: Annotated[str, typer.Argument(help="As listed, such as permute/text.")],
+    name: Annotated[str, typer.Argument(autocompletion=completing.prompts, help="As listed, such as permute/text.")],
     n: Annotated[int, typer.Option("-n", min=1, help="How many documents or criteria to show.")] = 3,
 ) -> None:
     """Renders one template with made-up texts."""

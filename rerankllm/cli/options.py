@@ -7,6 +7,7 @@ import typer
 
 from rerankllm.budget import Limits
 from rerankllm.calibration.cutoff import Cutoff
+from rerankllm.cli import completing
 from rerankllm.cli.output import tell
 from rerankllm.errors import InputError
 from rerankllm.reranker import DEFAULT_MODEL
@@ -25,14 +26,22 @@ Strategy: TypeAlias = Annotated[
     str | None,
     typer.Option(
         metavar="SPEC",
+        autocompletion=completing.strategies,
         help="Such as 'sliding(window=20, stride=10)', 'prp(sort=heap) / labels'; see `rerankllm strategies`. "
         "The model's own default when left out.",
+    ),
+]
+NeededStrategy: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        metavar="SPEC", autocompletion=completing.strategies, help="The strategy; see `rerankllm strategies`."
     ),
 ]
 Model: TypeAlias = Annotated[
     str | None,
     typer.Option(
         metavar="MODEL",
+        autocompletion=completing.models,
         help="kind:name[?key=value&…], such as llamacpp:smollm2 (the default), openai:NAME; see `rerankllm models`.",
     ),
 ]

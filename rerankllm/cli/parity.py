@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from rerankllm.cli import completing
 from rerankllm.cli.output import as_json, tell
 from rerankllm.data import Document, Query
 from rerankllm.formats.beir import read_corpus, read_queries
@@ -24,8 +25,8 @@ APART = 3
 
 def command(
     *,
-    model_a: Annotated[str, typer.Argument(help="A MODEL; see `rerankllm models`.")],
-    model_b: Annotated[str, typer.Argument(help="The MODEL to compare it with.")],
+    model_a: Annotated[str, typer.Argument(autocompletion=completing.models, help="A MODEL; see `rerankllm models`.")],
+    model_b: Annotated[str, typer.Argument(autocompletion=completing.models, help="The MODEL to compare it with.")],
     queries: Annotated[int, typer.Option(min=1, help="Queries of the shipped sample to ask about.")] = 4,
     depth: Annotated[int, typer.Option(min=2, max=20, help="Passages of each.")] = 5,
     tolerance: Annotated[

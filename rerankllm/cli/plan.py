@@ -22,7 +22,7 @@ rerankllm plan --strategy sliding -n 100 --model openai:NAME --base-url http://l
 
 def command(
     *,
-    strategy: Annotated[str, typer.Option(metavar="SPEC", help="The strategy; see `rerankllm strategies`.")],
+    strategy: options.NeededStrategy,
     n: Annotated[int, typer.Option("-n", min=0, help="Candidates a query.")] = 100,
     top_k: options.TopK = None,
     model: options.Model = None,

@@ -9,6 +9,7 @@ import typer
 from rerankllm import __version__
 from rerankllm.budget import Limits
 from rerankllm.cli import options
+from rerankllm.cli.configured import origins, recall_origins
 from rerankllm.cli.cutting import tell_fit
 from rerankllm.cli.datasets import Dataset
 from rerankllm.cli.job import Job, perform
@@ -32,6 +33,8 @@ rerankllm rerank … --model openai:NAME --dry-run  # what it will cost\n
 rerankllm rerank … --model openai:NAME --max-cost 5  # stops in time; see `resume`\n
 [bold]Exit status[/bold]: 0 all ranked, 1 nothing could be done, 3 some queries failed (named on stderr), 130 Ctrl-C.
 """
+ORIGINS = "from"
+"""Among the options that a journal notes: where those come from that were not typed."""
 PARTIAL, INTERRUPTED = 3, 130
 """Exit statuses when some queries failed, and when they did because of Ctrl-C."""
 
@@ -138,7 +141,7 @@ def command(
         if journal is None and reranker.paid:
             journal = beside
         if journal is not None and not no_journal:
-            reranker.keep(journal).begin(str(Path.cwd()), as_options(settings), __version__)
+            reranker.keep(journal).begin(str(Path.cwd()), _noted(settings), __version__)
         job = Job(
             source, judgements, output, jsonl, summary, depth=depth, top_k=top_k, truncate=truncate,
             on_error=on_error, started=started,
@@ -159,7 +162,8 @@ def _check(output: Path | None, on_error: options.OnError, unwanted: Path | None
 
 
 def repeat(settings: dict[str, Any], journal: Path) -> None:
-    """Runs the command again with the options that `begin` noted, and this journal."""
+    """Runs the command again with the options that `begin` noted, and this journal; nothing else that is set counts."""
+    recall_origins(settings.pop(ORIGINS, {}))
     hints = get_type_hints(command)
     for name, value in settings.items():
         if value is not None and Path in get_args(hints[name]):
@@ -167,6 +171,7 @@ def repeat(settings: dict[str, Any], journal: Path) -> None:
     command(**settings | {"journal": journal})
 
 
-def as_options(settings: dict[str, Any]) -> dict[str, Any]:
-    """The options of the command as JSON has them."""
-    return {name: str(value) if isinstance(value, Path) else value for name, value in settings.items()}
+def _noted(settings: dict[str, Any]) -> dict[str, Any]:
+    """The options of the command as JSON has them, and where those come from that were not typed."""
+    plain = {name: str(value) if isinstance(value, Path) else value for name, value in settings.items()}
+    return plain | ({ORIGINS: dict(origins())} if origins() else {})

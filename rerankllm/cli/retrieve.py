@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from rerankllm import provenance
+from rerankllm.cli import completing
 from rerankllm.cli.datasets import first_stage, open_dataset
 from rerankllm.cli.output import check_paths, open_for_writing, tell
 from rerankllm.collections import bm25
@@ -22,7 +23,12 @@ rerankllm retrieve --dataset bright/biology --depth 1000 --stemmer none --output
 
 def command(
     *,
-    dataset: Annotated[str, typer.Option(metavar="NAME", help="The collection; see `rerankllm datasets`.")],
+    dataset: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", autocompletion=completing.datasets, help="The collection; see `rerankllm datasets`."
+        ),
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The TREC run to write.")],
     depth: Annotated[int, typer.Option(min=1, help="Documents a query.")] = 100,
     k1: Annotated[float | None, typer.Option(min=0, help="BM25's term frequency saturation; 0.9 by default.")] = None,

@@ -8,6 +8,7 @@ import typer
 
 from rerankllm.budget import Limits
 from rerankllm.cli import options
+from rerankllm.cli.configured import origins
 from rerankllm.cli.datasets import Dataset
 from rerankllm.cli.output import estimate_line, tell, tell_notes
 from rerankllm.cli.progress import ProgressBar
@@ -193,7 +194,7 @@ def _ask(reranker: Reranker, wanted: "Sequence[Ordered]", runs: "Runs") -> "Foun
 def _check(asking: Mapping[str, Any], reading: Mapping[str, Any], qrels: Path | None, other: Any) -> None:
     """Refuses options that would have no effect."""
     chosen = [name for name, value in reading.items() if value]
-    idle = [name for name, value in asking.items() if value]
+    idle = [name for name, value in asking.items() if value and name[2:] not in origins()]
     if len(chosen) > 1 or (chosen and idle):
         raise InputError(f"{chosen[0]} reads runs that are there: leave {' and '.join([*chosen[1:], *idle])} out")
     if qrels is not None:
