@@ -1,5 +1,6 @@
 """The command line: `rerankllm COMMAND`. Results go to stdout, everything else to stderr."""
 
+import os
 import sys
 
 _USAGE_OF_CLICK = 2
@@ -7,6 +8,9 @@ _USAGE_OF_CLICK = 2
 
 def main() -> None:
     """Runs the command line; errors, of usage too, end with exit status 1."""
+    if os.environ.get("NO_COLOR"):  # else bold and dim would remain, and a bar that redraws itself
+        os.environ["TERM"] = "dumb"
+        os.environ.pop("FORCE_COLOR", None)
     from rerankllm.cli.app import app  # noqa: PLC0415
     from rerankllm.errors import RerankError  # noqa: PLC0415
 

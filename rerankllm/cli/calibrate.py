@@ -21,7 +21,7 @@ EXAMPLES = """
 rerankllm rerank --run train.txt … --strategy pointwise --output t.txt --jsonl t.jsonl --summary t.json\n
 rerankllm calibrate --jsonl t.jsonl --summary t.json --qrels train-qrels.txt --output calibration.json\n
 rerankllm calibrate --jsonl t.jsonl --qrels dl19.txt --relevance-level 2 --method isotonic --output calibration.json\n
-rerankllm rerank --run test.txt … --strategy pointwise --calibration calibration.json --cutoff auto --output …\n
+rerankllm rerank --run test.txt … --strategy pointwise --calibration calibration.json --cutoff auto --output best.txt\n
 Scores are taken from --jsonl, where they are the strategy's own: those of a TREC run only say the order.
 """
 FOLDS = 5
