@@ -12,7 +12,6 @@ from rerankllm.data import Candidate, Document, Query
 from rerankllm.errors import InputError
 from rerankllm.experiments.config import Data
 from rerankllm.experiments.folder import Dataset, Reordered, replace_text, safe
-from rerankllm.experiments.reordered import reordered
 from rerankllm.formats import beir, trec
 
 CANDIDATES = 100
@@ -149,6 +148,8 @@ def _write_texts(folder: Path, place: Path, data: Data, read: Mapping[str, Sourc
 
 def _turned(folder: Path, dataset: Dataset, order: Reordered) -> Source:
     """The candidates of another first stage in this order."""
+    from rerankllm.experiments.reordered import reordered  # noqa: PLC0415  # loads NumPy
+
     base = load(folder, dataset, order.of)
     drawn = f" by seed {order.seed}" if order.order == "shuffled" else ""
     facts = {**base.retrieval.parameters, "order": f"{order.order}{drawn}"}
