@@ -311,7 +311,8 @@ class Reranker:
     ) -> "Reranker":
         """Another strategy, or other prompts, on the same engines, journal and budget; only this one is to be closed.
 
-        What queries of both ask is batched together. What is not given is as it is here.
+        What queries of both ask is batched together. What is not given is as it is here, but for a calibration and its
+        cut-off, which belong to the scores that are given here.
 
         Args:
             strategy: A stage spec; the model's default where only a model is given.
@@ -326,12 +327,22 @@ class Reranker:
         stage = Stage.parse(strategy) if isinstance(strategy, str) else strategy
         if stage is None:
             stage = self.stage if model is None else Stage.parse(panel.load(model).default_strategy)
-        other = copy(self)
+        other = self.calibrated(None)
         other.stage = panel.complete(stage if stage.model or model is None else replace(stage, model=model))
         other._panel = panel  # noqa: SLF001
         other._context = panel.context() if self.journal is not None else []  # noqa: SLF001
         for backend in panel.backends:
             self._budget.check(backend)
+        return other
+
+    def calibrated(self, calibration: Calibration | None) -> "Reranker":
+        """One that says how likely each result is relevant, on the same engines; only this one is to be closed.
+
+        Args:
+            calibration: Fitted on scores of the same strategy and model; None says nothing.
+        """
+        other = copy(self)
+        other._finish = Finish(calibration)  # noqa: SLF001
         return other
 
     def keep(self, journal: str | Path | Journal) -> Journal:

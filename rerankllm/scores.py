@@ -13,6 +13,8 @@ from rerankllm.data import Ranking, float32
 class Scale(StrEnum):
     """Where relevance scores come from; responses say so in the header `X-Rerankllm-Scores`."""
 
+    CALIBRATED = "calibrated"
+    """How likely each result is relevant, by a calibration that was fitted on judged queries."""
     PROBABILITY = "probability"
     """The strategy's own scores, which are expected values of labels worth 0 to 1, such as P(yes)."""
     LOGISTIC = "logistic"
@@ -37,15 +39,18 @@ class Relevance:
     def of(cls, ranking: Ranking, *, probabilities: bool) -> "Relevance":
         """The scores of a whole ranking.
 
-        Own scores are used where every result has one and they nowhere rise; tied ones are told apart by the least
-        that single precision can hold.
+        What a calibration says is used where it says it of every result, else own scores where every result has one;
+        neither where they rise anywhere. Tied ones are told apart by the least that single precision can hold.
 
         Args:
             ranking: The ranking, uncut.
             probabilities: Whether its own scores are.
         """
+        known = [result.relevance for result in ranking if result.relevance is not None]
+        if known and len(known) == len(ranking) and not _rises(known):
+            return cls(told_apart(known), Scale.CALIBRATED)
         own = own_scores(ranking)
-        if own is None or any(later > earlier for earlier, later in pairwise(own)):
+        if own is None or _rises(own):
             n = len(ranking)
             return cls(tuple(1 - place / n for place in range(n)), Scale.RANK)
         if probabilities:
@@ -57,6 +62,10 @@ def own_scores(ranking: Ranking) -> list[float] | None:
     """The strategy's own scores; None where any result has none."""
     scores = [result.score for result in ranking if result.score is not None and math.isfinite(result.score)]
     return scores if len(scores) == len(ranking) else None
+
+
+def _rises(values: Sequence[float]) -> bool:
+    return any(later > earlier for earlier, later in pairwise(values))
 
 
 def told_apart(values: Sequence[float]) -> tuple[float, ...]:

@@ -1,5 +1,10 @@
 """Servers to test: in this process, and listening on the loopback interface."""
 
+import os
+import re
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -7,12 +12,14 @@ from contextlib import contextmanager
 
 import counting_backend  # noqa: F401 - registers `counting:`
 import httpx
+import pytest
 from starlette.testclient import TestClient
 
 from rerankllm import Reranker
 from rerankllm.server.app import make_server
 from rerankllm.server.run import Running
 
+ADDRESS = re.compile(r"listening at (http://\S+);")
 JSON = {"Content-Type": "application/json"}
 PATHS = ("/v2/rerank", "/v1/rerank", "/rerank", "/score", "/v1/score")
 
@@ -72,6 +79,28 @@ def offering(aliases, limits=None, keys=None, grace=10.0) -> Iterator["Live"]:
         running.handle_exit(15, None)
         thread.join(30)
         assert not thread.is_alive()
+
+
+@contextmanager
+def commanded(*arguments, environment=None):
+    """`rerankllm serve`: its address, its first lines and its process; ended with SIGTERM, it exits with 0."""
+    command = [sys.executable, "-m", "rerankllm", "serve", "--port", "0", *arguments]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **(environment or {})})
+    lines = []
+    try:
+        for line in process.stderr:
+            lines.append(line)
+            if found := ADDRESS.search(line):
+                break
+        else:
+            pytest.fail("".join(lines))
+        yield found[1], lines, process
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.stderr.close()
+        process.wait()
 
 
 class Live:

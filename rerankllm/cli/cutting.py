@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rerankllm.calibration.cutoff import Cutoff
+from rerankllm.calibration.relevance import Calibration
 from rerankllm.cli.output import tell
 from rerankllm.cli.source import Source
 from rerankllm.cli.writer import Writer
@@ -16,16 +17,21 @@ def tell_fit(reranker: Reranker, source: Source) -> None:
     fitted = reranker.calibration
     if fitted is None:
         return
-    stage, models = str(reranker.stage), ", ".join(reranker.models)
-    for what, then, now in (("strategy", fitted.strategy, stage), ("model", fitted.model, models)):
-        if then and then != now:
-            tell(f"the calibration was fitted on scores of the {what} {then}; those of {now} may mean other things")
+    tell_other_scores(reranker, fitted)
     seen = {query.query_id for query, _ in source.queries} & set(fitted.queries)
     if seen:
         tell(
             f"the calibration was fitted on {len(seen)} of these {len(source.queries)} queries: what is measured on "
             "them is not held out"
         )
+
+
+def tell_other_scores(reranker: Reranker, fitted: Calibration) -> None:
+    """Says so where a calibration was fitted on another strategy's or another model's scores."""
+    stage, models = str(reranker.stage), ", ".join(reranker.models)
+    for what, then, now in (("strategy", fitted.strategy, stage), ("model", fitted.model, models)):
+        if then and then != now:
+            tell(f"the calibration was fitted on scores of the {what} {then}; those of {now} may mean other things")
 
 
 def cut_off(reranker: Reranker, cutoff: Cutoff, writer: Writer) -> dict[str, Any]:

@@ -2,20 +2,33 @@
 
 import importlib.util
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
 
+from rerankllm.budget import Budget
+from rerankllm.budget import Limits as Spent
 from rerankllm.cli import offering, options
 from rerankllm.cli.output import tell
 from rerankllm.errors import MissingExtra
 
 NEEDED = ("fastapi", "uvicorn", "prometheus_client")
+SpentCalls: TypeAlias = Annotated[
+    int | None, typer.Option(min=0, metavar="N", help="Budget: calls of all requests together, from now on.")
+]
+SpentTokens: TypeAlias = Annotated[
+    int | None, typer.Option(min=0, metavar="N", help="Budget: tokens of all requests together, from now on.")
+]
+SpentCost: TypeAlias = Annotated[
+    float | None, typer.Option(min=0, metavar="USD", help="Budget: US dollars of all requests together, from now on.")
+]
 EXAMPLES = """
 [bold]Examples[/bold]\n
 rerankllm serve [dim]# and a page to try it on, at http://127.0.0.1:8000[/dim]\n
 rerankllm serve --model openai:NAME --base-url http://localhost:9000/v1 --strategy 'sliding(window=20, stride=10)'\n
 rerankllm serve --alias fast='pointwise / labels @ llamacpp:smollm2' --alias best='sliding @ openai:NAME'\n
+rerankllm serve --model openai:NAME --journal asked.journal --max-cost 20 --per-query calls=50,cost=0.05\n
+rerankllm serve --strategy pointwise --calibration fit.json  # scores are how likely a document is relevant\n
 rerankllm serve --alias rerank-v3.5='@ embed:minilm' --host 0.0.0.0 --keys keys.txt\n
 curl localhost:8000/v1/models; curl localhost:8000/v2/rerank --json @request.json
 
@@ -39,6 +52,25 @@ def command(
         Path | None,
         typer.Option(metavar="FILE", help="Bearer keys, one a line; more in $RERANKLLM_API_KEYS. None: all may ask."),
     ] = None,
+    journal: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Keep every completed call, with its texts, in this file; what it holds is not asked again.",
+        ),
+    ] = None,
+    calibration: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[ALIAS=]FILE",
+            help="What `rerankllm calibrate` wrote: that alias's scores are then how likely a document is relevant. "
+            "Without a name the default's. May be repeated.",
+        ),
+    ] = None,
+    max_calls: SpentCalls = None,
+    max_tokens: SpentTokens = None,
+    max_cost: SpentCost = None,
+    per_query: options.PerQuery = None,
     max_documents: Annotated[int, typer.Option(min=1, metavar="N", help="Documents a request may have.")] = 1000,
     max_bytes: Annotated[int, typer.Option(min=1, metavar="N", help="Bytes a request may have.")] = 16_000_000,
     max_seconds: Annotated[
@@ -76,8 +108,12 @@ def command(
         concurrency=concurrency,
         instruction=instruction,
         passage_tokens=max_passage_tokens,
+        journal=journal,
+        budget=Budget(Spent(max_calls, max_tokens, max_cost), "the server's budget"),
+        per_query=options.limits_of(per_query),
     )
     with next(iter(offered.values())):
+        offered = offering.calibrated(offered, calibration or [])
         if not is_loopback(host) and not known:
             tell(f"anyone who reaches {host} may ask, as there are no keys: see --keys")
         Running(make_server(offered, limits, known), host, port, grace, _tell_ready).run()

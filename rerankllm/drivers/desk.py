@@ -88,6 +88,7 @@ class Ticket:
             if admission is not Admission.SEND:
                 own.withdraw(backend, self.work)
         if isinstance(admission, str):
+            self.call.task.unaffordable = True
             outcome = CallFailed(admission, attempts=0, refused=refused)
             self.call.task.receive(self.call, outcome, ignore)
             return None

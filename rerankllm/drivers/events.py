@@ -15,11 +15,13 @@ class Failed:
         query: The query.
         reason: One line.
         ledger: What it cost all the same.
+        unaffordable: Whether a budget refused it a call.
     """
 
     query: Query
     reason: str
     ledger: Ledger = Ledger()
+    unaffordable: bool = False
 
 
 QueryOutcome: TypeAlias = Ranking | Failed

@@ -63,6 +63,7 @@ class Task:
 
     Attributes:
         reused: The journal's calls of others that answered one of this query's.
+        unaffordable: Whether a budget refused one of its calls.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class Task:
         self._read: set[str] = set()
         self._step = 0
         self.reused: set[int] = set()
+        self.unaffordable = False
 
     def start(self) -> None:
         """Runs to the first calls, or to the end."""
@@ -127,7 +129,7 @@ class Task:
 
     def fail(self, reason: str) -> None:
         """Ends it without a ranking."""
-        self._finish(Failed(self.query, reason, self._account.ledger()))
+        self._finish(Failed(self.query, reason, self._account.ledger(), self.unaffordable))
 
     def abort(self, error: BaseException) -> None:
         """Ends it with an error that is not this query's alone."""
@@ -174,7 +176,9 @@ class Task:
             return Failed(self.query, "the strategy did not return every candidate once; this is a bug", spent)
         ledger = spent.then(ranking.ledger)
         if ledger.failed * 2 > (total := ledger.parsed + ledger.repaired + ledger.failed) > 0:
-            return Failed(self.query, f"{ledger.failed} of {total} answers could not be used", ledger)
+            return Failed(
+                self.query, f"{ledger.failed} of {total} answers could not be used", ledger, self.unaffordable
+            )
         ties = _ties(ranking)
         if ties:
             ledger = ledger.then(Ledger(notes={"tied scores": ties}))

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import Body, FastAPI
 from pydantic import BaseModel
 
+from rerankllm.scores import Scale
 from rerankllm.server.dialects import common
 
 
@@ -26,7 +27,7 @@ def told(*dialects: tuple[ModuleType, type[BaseModel]]) -> dict[str, Any]:
                 "application/json": {"examples": {name: {"value": m.ANSWER} for name, m in named.items()}}
             },
             "headers": {
-                "X-Rerankllm-Scores": {"schema": {"type": "string", "enum": ["probability", "logistic", "rank"]}}
+                "X-Rerankllm-Scores": {"schema": {"type": "string", "enum": [scale.value for scale in Scale]}}
             },
         }
     }  # fmt: skip

@@ -64,8 +64,8 @@ class Reranked(BaseModel):
     results: list[Place]
     strategy: str = Field(description="Who ranked.")
     scale: Scale = Field(
-        description="What scores are: `probability` (its own, such as P(yes)), `logistic` (of its own scores) or "
-        "`rank` (nothing but the rank)."
+        description="What scores are: `calibrated` (how likely each is relevant), `probability` (its own, such as "
+        "P(yes)), `logistic` (of its own scores) or `rank` (nothing but the rank)."
     )
     cost: Cost
 

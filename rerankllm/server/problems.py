@@ -33,6 +33,8 @@ class Fault(StrEnum):
     """The answer was not there in time."""
     FAILED = "failed"
     """The model did not answer, or nothing in its answers could be used."""
+    UNAFFORDABLE = "unaffordable"
+    """It takes more than the request, or all of them, may spend."""
     BUG = "bug"
     """Nobody's but ours."""
 
@@ -53,6 +55,7 @@ STATUS: Mapping[Fault, int] = MappingProxyType({
     Fault.CLOSING: 503,
     Fault.LATE: 504,
     Fault.FAILED: 502,
+    Fault.UNAFFORDABLE: 402,
     Fault.BUG: 500,
 })  # fmt: skip
 """The HTTP status of each, where a dialect has none of its own."""

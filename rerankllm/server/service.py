@@ -12,7 +12,7 @@ from rerankllm.drivers.task import Observer
 from rerankllm.errors import BackendError, CapabilityError, InputError, RerankError
 from rerankllm.judgements import Score
 from rerankllm.reranker import Reranker
-from rerankllm.scores import Relevance, Scale, logistic, own_scores
+from rerankllm.scores import Relevance, Scale
 from rerankllm.server.metrics import Metrics
 from rerankllm.server.problems import Fault, Problem
 from rerankllm.server.visit import Visit
@@ -169,11 +169,9 @@ class Service:
         finally:
             for future in futures:
                 future.cancel()
-        values = [score for ranking in rankings for score in own_scores(ranking) or ()]
+        found = [Relevance.of(ranking, probabilities=reranker.gives_probabilities) for ranking in rankings]
         usage = sum((ranking.ledger.usage for ranking in rankings), Usage())
-        if reranker.gives_probabilities:
-            return Scored(alias, tuple(min(1.0, max(0.0, value)) for value in values), Scale.PROBABILITY, usage)
-        return Scored(alias, tuple(map(logistic, values)), Scale.LOGISTIC, usage)
+        return Scored(alias, tuple(value for each in found for value in each.values), found[0].scale, usage)
 
     def named(self, visit: Visit, model: str | None, documents: int) -> tuple[str, Reranker]:
         """An alias, after checking what can be checked before.
@@ -230,6 +228,8 @@ def ranked(outcome: QueryOutcome) -> Ranking:
     Raises:
         Problem: There is none.
     """
+    if isinstance(outcome, Failed) and outcome.unaffordable:
+        raise Problem(Fault.UNAFFORDABLE, f"this may not cost any more: {outcome.reason}")
     if isinstance(outcome, Failed):
         raise Problem(Fault.FAILED, f"the documents could not be ranked: {outcome.reason}")
     return outcome

@@ -33,14 +33,7 @@ def test_every_command_has_examples_of_its_own(name):
 def test_every_example_is_taken(name, line):
     words = shlex.split(line.split(" | ")[0], comments=True)
     words = words[words.index("rerankllm") + 1 :]
-    short = "…" in words  # what every run needs is left out
-    words = [word for word in words if word != "…"]
-    try:
-        context = parsed(words)
-    except Exception as error:
-        assert short, error
-        assert "Missing" in type(error).__name__, error
-        return
+    context = parsed([word for word in words if word != "…"])  # which stands for what every run needs
     given = context.params
     if isinstance(given.get("strategy"), str):
         Stage.parse(given["strategy"])

@@ -1,40 +1,12 @@
 """`rerankllm serve`, as a process of its own."""
 
 import importlib.util
-import os
-import re
-import signal
-import subprocess
-import sys
-from contextlib import contextmanager
 
 import httpx
 import pytest
+from serving import commanded
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104
-SPEC = re.compile(r"listening at (http://\S+);")
-
-
-@contextmanager
-def serving(*arguments, environment=None):
-    """The server's address, and its process; ended with SIGTERM, it exits with 0."""
-    command = [sys.executable, "-m", "rerankllm", "serve", "--port", "0", *arguments]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **(environment or {})})
-    lines = []
-    try:
-        for line in process.stderr:
-            lines.append(line)
-            if found := SPEC.search(line):
-                break
-        else:
-            pytest.fail("".join(lines))
-        yield found[1], lines, process
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
-    finally:
-        process.kill()
-        process.stderr.close()
-        process.wait()
 
 
 @pytest.fixture
@@ -47,7 +19,7 @@ def qrels(tmp_path):
 
 def test_serving(qrels):
     aliases = ("--alias", f"ideal=pointwise @ oracle:{qrels}", "--alias", f"window=sliding @ oracle:{qrels}")
-    with serving(*aliases, environment={"RERANKLLM_API_KEYS": "secret"}) as (url, lines, _):
+    with commanded(*aliases, environment={"RERANKLLM_API_KEYS": "secret"}) as (url, lines, _):
         assert url.startswith("http://127.0.0.1:")
         assert lines[0].startswith("rerankllm: ideal: pointwise on oracle:")
         body = {"model": "window", "query": "q", "documents": ["a", "b", "c"]}
@@ -58,7 +30,7 @@ def test_serving(qrels):
 
 
 def test_a_warning_where_everybody_may_ask(qrels):
-    with serving("--model", f"oracle:{qrels}", "--host", EVERYWHERE) as (_, lines, _process):
+    with commanded("--model", f"oracle:{qrels}", "--host", EVERYWHERE) as (_, lines, _process):
         assert "rerankllm: anyone who reaches 0.0.0.0 may ask, as there are no keys: see --keys\n" in lines
         assert lines[0].startswith("rerankllm: default: sliding(window=20, stride=10, passes=1) on oracle:")
 

@@ -12,6 +12,7 @@ from rerankllm.server.problems import STATUS, Fault, Problem
 TYPES: Mapping[int, str] = MappingProxyType({
     400: "BadRequestError",
     401: "AuthenticationError",
+    402: "PaymentRequiredError",
     404: "NotFoundError",
     405: "MethodNotAllowedError",
     408: "RequestTimeoutError",

@@ -23,6 +23,7 @@ STATUSES: Mapping[Fault, int] = MappingProxyType({
 TYPES: Mapping[Fault, str] = MappingProxyType({
     Fault.EMPTY: "Empty",
     Fault.BUSY: "Overloaded",
+    Fault.UNAFFORDABLE: "Overloaded",
     Fault.CLOSING: "Unhealthy",
     Fault.FAILED: "Backend",
     Fault.LATE: "Backend",
