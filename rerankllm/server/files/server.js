@@ -39,7 +39,8 @@ const get = async (path, signal) => (await reach(path, { signal })).json();
 
 /** A status and what the server said with it, in plain words. */
 function trouble(status, said, wait) {
-  const message = said.message ? `${said.message[0].toUpperCase()}${said.message.slice(1)}.` : "";
+  const words = (said.message || "").replace(/^(the documents could not be ranked|this may not cost any more): /, "");
+  const message = words ? `${words[0].toUpperCase()}${words.slice(1)}.` : "";
   const where = { param: said.param };
   switch (status) {
     case 400:
@@ -52,6 +53,8 @@ function trouble(status, said, wait) {
         "Whoever runs it knows one. It is kept in this tab only.",
         { key: true },
       );
+    case 402:
+      return new Trouble("This may not cost any more", message);
     case 413:
       return new Trouble("This is more text than the server takes", message);
     case 429:
@@ -66,7 +69,7 @@ function trouble(status, said, wait) {
   return new Trouble(`The server answered ${status}`, message);
 }
 /** The last event of a ranking that did not come about: the same words as for a status. */
-const FAULTS = { failed: 502, closing: 503, late: 504, invalid: 400, unsupported: 400, bug: 500 };
+const FAULTS = { failed: 502, unaffordable: 402, closing: 503, late: 504, invalid: 400, unsupported: 400, bug: 500 };
 const troubleOf = (last) =>
   last.fault === "bug"
     ? new Trouble("This is a bug of the server", "Its log says more.")
