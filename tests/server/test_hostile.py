@@ -5,7 +5,9 @@ import json
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from serving import PATHS, inside
+from serving import JSON, PATHS, ask, inside
+
+from rerankllm.server.gate import Limits
 
 FIELDS = [
     "model", "query", "documents", "texts", "top_n", "text_1", "text_2", "queries", "return_documents", "raw_scores",
@@ -72,3 +74,25 @@ def test_lone_surrogates_and_long_numbers(server, path):
     for text in ('"\\ud800"', '"\\udfff x"', "1" * 5000, "1e999", "-0", "NaN", "Infinity"):
         for sent in (f'{{"query": {text}}}', f'{{"documents": [{text}]}}', f'{{"top_n": {text}}}', f"[{text}]", text):
             check(path, server.post(path, content=sent.encode(), headers={"Content-Type": "application/json"}))
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_ten_megabytes_and_ten_thousand_documents(server, path):
+    """One text of 10 MB is within the limits and is ranked; 10,000 documents are more than are taken by default."""
+    long = server.post(path, json=ask(path, ["x" * 10_000_000, "worth 2"]))
+    assert long.status_code == 200, long.text[:200]
+    deep = server.post(path, content=b"[" * 10_000_000, headers=JSON)
+    assert deep.status_code == 400
+    check(path, deep)
+    many = server.post(path, json=ask(path, [f"worth {n}" for n in range(10_000)]))
+    assert many.status_code == 400
+    assert "10000 documents are more than the 1000 that this server takes" in many.text
+    assert server.post(path, content=b" " * 17_000_000, headers=JSON).status_code == 413
+
+
+def test_ten_thousand_documents_where_they_are_allowed():
+    with inside(Limits(documents=10_000)) as client:
+        answer = client.post("/v2/rerank", json=ask("/v2/rerank", [f"worth {n}" for n in range(10_000)], top_n=3))
+        assert [place["index"] for place in answer.json()["results"]] == [9999, 9998, 9997]
+        scores = client.post("/score", json=ask("/score", [f"worth {n}" for n in range(10_000)])).json()["data"]
+        assert [each["index"] for each in scores] == list(range(10_000))
