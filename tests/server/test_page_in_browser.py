@@ -9,6 +9,7 @@ import pytest
 from serving import listening, metric, offering, until
 
 from rerankllm import Reranker
+from rerankllm.budget import Limits as Spent
 from rerankllm.data import Document, Query
 from rerankllm.drivers.events import Judged
 from rerankllm.judgements import Compare
@@ -250,7 +251,7 @@ def test_errors_are_said_in_words_and_never_rank(opened):
         found.fill(query="it cannot", passages=TEXTS[:3])
         found.rank()
         assert "The passages could not be ranked" in found.error()
-        assert "scripted failure" in found.error()
+        assert found.error().split("\n\n") == ["The passages could not be ranked", "Scripted failure."]
         assert page.locator("#calls .status.failed").count() == 3
         found.fill(passages=TEXTS[:3])
         page.select_option("#strategy", "written")
@@ -270,6 +271,16 @@ def test_errors_are_said_in_words_and_never_rank(opened):
         found.rank()
         assert page.inner_text("#error") == ""
         assert found.order("after") == ["worth 2", "worth 1", "worth 0"]
+
+
+def test_a_budget_that_is_used_up_is_said(opened):
+    points = Reranker("pointwise", "counting:test", driver="concurrent", per_query=Spent(calls=3))
+    with points, offering({"points": points}) as live:
+        found = opened(live)
+        found.fill(passages=TEXTS[:4])
+        found.rank()
+        said = "The query's budget of 3 calls is used up (3 calls spent)."
+        assert found.error().split("\n\n") == ["This may not cost any more", said]
 
 
 def test_a_deadline_is_said(opened):
@@ -337,6 +348,9 @@ def test_nothing_is_wider_than_the_page_whatever_the_texts(opened, live, width, 
     assert page.locator(".after .passage .body").first.inner_text().startswith("xxx")
     assert page.evaluate("document.documentElement.scrollWidth") == width
     assert found.outside() == []
+    status = page.locator("#calls .status").first.bounding_box()
+    assert status["width"] > 0
+    assert status["x"] + status["width"] <= width  # how an answer read is seen without scrolling
     assert page.title() == "rerankllm"
     assert page.locator("main img, main script").count() == 0
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(253, 253, 252)"
