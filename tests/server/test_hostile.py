@@ -91,7 +91,7 @@ def test_ten_megabytes_and_ten_thousand_documents(server, path):
 
 
 def test_ten_thousand_documents_where_they_are_allowed():
-    with inside(Limits(documents=10_000)) as client:
+    with inside(Limits(documents=10_000, seconds=600)) as client:
         answer = client.post("/v2/rerank", json=ask("/v2/rerank", [f"worth {n}" for n in range(10_000)], top_n=3))
         assert [place["index"] for place in answer.json()["results"]] == [9999, 9998, 9997]
         scores = client.post("/score", json=ask("/score", [f"worth {n}" for n in range(10_000)])).json()["data"]
