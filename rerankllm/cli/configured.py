@@ -86,13 +86,16 @@ def _source(ctx: typer.Context, name: str) -> str:
 
 def _idle(params: Mapping[str, Any], used: Mapping[str, Setting]) -> list[str]:
     """Settings that say nothing here: a model where the strategy typed names one, a host's where the model has none."""
-    typed = None if "strategy" in used else params.get("strategy")
-    named = Stage.parse(typed).model if typed and "@" in typed else None
-    idle = ["model"] if named is not None and "model" in used else []
-    model = params.get("model") if not idle else None
     hosts = [name for name in _OF_HOSTS if name in used]
-    known = ModelSpec.parse(model or DEFAULT_MODEL).known_options() if hosts else []
-    return [*idle, *(name for name in hosts if name not in known)]
+    if not hosts and "model" not in used:
+        return []
+    strategy = str(params.get("strategy") or "")
+    named = Stage.parse(strategy).model if "@" in strategy else None
+    model = ["model"] if named and "model" in used and "strategy" not in used else []
+    if not hosts or (named is None and "@" in strategy):  # a stage inside names one, which the host's may be about
+        return model
+    known = ModelSpec.parse(named or params.get("model") or DEFAULT_MODEL).known_options()
+    return [*model, *(name for name in hosts if name not in known)]
 
 
 def _told(used: Mapping[str, Setting]) -> str:

@@ -194,7 +194,7 @@ def _ask(reranker: Reranker, wanted: "Sequence[Ordered]", runs: "Runs") -> "Foun
 def _check(asking: Mapping[str, Any], reading: Mapping[str, Any], qrels: Path | None, other: Any) -> None:
     """Refuses options that would have no effect."""
     chosen = [name for name, value in reading.items() if value]
-    idle = [name for name, value in asking.items() if value and name[2:] not in origins()]
+    idle = [name for name, value in asking.items() if value and name[2:].replace("-", "_") not in origins()]
     if len(chosen) > 1 or (chosen and idle):
         raise InputError(f"{chosen[0]} reads runs that are there: leave {' and '.join([*chosen[1:], *idle])} out")
     if qrels is not None:

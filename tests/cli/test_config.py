@@ -151,11 +151,14 @@ def test_a_working_folder_that_is_gone(cli, project, monkeypatch):
     assert cli("config")[:2] == (0, "")
 
 
-def test_what_says_nothing_here_gives_way(cli, project):
+def test_what_says_nothing_here_gives_way(cli, project, monkeypatch):
     """A host's settings where the model has none, a model where the strategy typed names one."""
     Path("rerankllm.toml").write_text(f'model = "{ORACLE}"\nbase_url = "http://127.0.0.1:9/v1"\nconcurrency = 4\n')
     status, _, err = cli("rerank", "--sample", "--strategy", "pointwise", "--output", "out.txt")
     assert (status, "base_url" in err) == (0, False)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    named = cli("rerank", "--sample", "--strategy", "sliding @ openai:x", "--dry-run")  # where the host's are meant
+    assert (named[0], "base_url, concurrency in" in named[2]) == (0, True)
     again = f"pointwise @ oracle:{sample('qrels.txt').parent}/./qrels.txt"
     assert cli("rerank", "--sample", "--strategy", again, "--output", "out.txt")[0] == 0
     assert cli("plan", "--strategy", "sliding", "--model", "openai:x")[1].count("127.0.0.1:9") == 1
@@ -201,6 +204,8 @@ def test_runs_that_are_there_need_no_model(cli, project):
     given = ["robustness", "--qrels", sample("qrels.txt"), "--ranked", "given=a.txt", "--ranked", "reversed=b.txt"]
     assert cli(*given)[0] == 0
     assert "leave --model out" in cli(*given, "--model", ORACLE)[2]
+    Path("rerankllm.toml").write_text("[robustness]\ndry_run = true\n")
+    assert cli(*given)[0] == 0
 
 
 def test_help_says_the_default_that_holds(cli, project):
