@@ -22,6 +22,17 @@ from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[2]
 MADE = (strategies, reference, commands, python_api, notebooks)
+MADE_FROM = {
+    "notebooks": "notebooks/1-getting-started.md",
+    "prompts": "reference/prompts.md",
+    "rerankllm/aggregation": "reference/aggregations.md",
+    "rerankllm/backends": "reference/models.md",
+    "rerankllm/cli": "commands/index.md",
+    "rerankllm/elicitation": "reference/elicitations.md",
+    "rerankllm/strategies": "strategies/index.md",
+    "CHANGELOG.md": "changelog.md",
+}
+"""What links to folders and files of the repository lead to on the site."""
 FENCE = re.compile(r"^( *)(`{3,}).*?^\1\2$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(!?\[(?:[^][]|\[[^][]*\])*\])\(([^)\s]+)\)")
 SECTION = re.compile(r"<!-- README: (.+?) -->")
@@ -68,9 +79,8 @@ def _address(path: Path) -> str:
         return place.relative_to("docs").as_posix()
     if place.name == "README.md":
         return place.with_name("index.md").as_posix()
-    return {"CHANGELOG.md": "changelog.md", "notebooks": "notebooks/1-getting-started.md"}.get(
-        place.as_posix(), place.with_suffix(".md" if place.suffix == ".ipynb" else place.suffix).as_posix()
-    )
+    made = place.with_suffix(".md" if place.suffix == ".ipynb" else place.suffix).as_posix()
+    return MADE_FROM.get(place.as_posix(), made)
 
 
 def _source(address: str) -> Path | None:
