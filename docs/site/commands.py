@@ -4,8 +4,9 @@ import re
 from typing import Any
 
 import typer.main
-from rerankllm.cli.app import app
 from text import table
+
+from rerankllm.cli.app import app
 
 
 def pages() -> dict[str, str]:

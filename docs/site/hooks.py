@@ -8,17 +8,19 @@ Links in files say where the target is in the repository, as a code host wants i
 import os
 import re
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import commands
-import notebooks
 import python_api
 import reference
 import strategies
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
+
+import notebooks
 
 ROOT = Path(__file__).parents[2]
 MADE = (strategies, reference, commands, python_api, notebooks)
@@ -35,7 +37,7 @@ MADE_FROM = {
 """What links to folders and files of the repository lead to on the site."""
 FENCE = re.compile(r"^( *)(`{3,}).*?^\1\2$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(!?\[(?:[^][]|\[[^][]*\])*\])\(([^)\s]+)\)")
-SECTION = re.compile(r"<!-- README: (.+?) -->")
+SECTION = re.compile(r"^\[[^]]+\]\(\.\./README\.md#([\w-]+)\)$", re.MULTILINE)
 RESULTS = re.compile(r"<!-- results: (.+?) -->")
 
 
@@ -57,11 +59,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     source = _source(page.file.src_uri)
     if source is None:
         return markdown
-    markdown = RESULTS.sub(lambda found: _results(found[1], source, files), markdown)
-    parts = SECTION.split(_pointed(markdown, source, page.file.src_uri, files))
-    for i in range(1, len(parts), 2):
-        parts[i] = _pointed(_section(parts[i]), ROOT / "README.md", page.file.src_uri, files)
-    return "".join(parts)
+    address = page.file.src_uri
+    parts = SECTION.split(RESULTS.sub(lambda found: _results(found[1], source, files), markdown))
+    own = [_pointed(part, source, address, files) for part in parts[::2]]
+    taken = [_pointed(_section(slug), ROOT / "README.md", address, files) for slug in parts[1::2]]
+    return "".join(each for pair in zip_longest(own, taken, fillvalue="") for each in pair)
 
 
 def _elsewhere() -> Iterator[tuple[Path, str]]:
@@ -113,13 +115,13 @@ def _pointed(markdown: str, source: Path, address: str, files: Files) -> str:
     return "".join([*parts, LINK.sub(put_right, markdown[at:])])
 
 
-def _section(heading: str) -> str:
-    """What README says under a heading."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    _, found, rest = text.partition(f"\n## {heading}\n")
-    if not found:
-        raise LookupError(f"README.md has no section '{heading}'")
-    return re.sub(r"<!--.*?-->", "", rest.partition("\n## ")[0])
+def _section(anchor: str) -> str:
+    """What README says in a section: a paragraph that is nothing but a link to it stands for it."""
+    for section in (ROOT / "README.md").read_text(encoding="utf-8").split("\n## ")[1:]:
+        heading, _, text = section.partition("\n")
+        if re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") == anchor:
+            return re.sub(r"<!--.*?-->", "", text)
+    raise LookupError(f"README.md has no section #{anchor}")
 
 
 def _results(folder: str, source: Path, files: Files) -> str:

@@ -4,6 +4,10 @@ import inspect
 
 import rerankllm
 
+HEAD = """# Python
+
+What `import rerankllm` gives; it loads no model library. What authors of strategies and backends import besides is in
+[Your own](../extending.md)."""
 HEADS = {
     "functions": "Functions",
     "results": "Rerankers, data and results",
@@ -17,10 +21,7 @@ def pages() -> dict[str, str]:
     groups: dict[str, list[str]] = {head: [] for head in HEADS}
     for name in sorted(rerankllm.__all__, key=str.casefold):
         groups[_group(getattr(rerankllm, name))].append(name)
-    parts = [
-        "# Python\n\nWhat `import rerankllm` gives; it loads no model library. What authors of strategies and backends "
-        "import besides is in [Your own](../extending.md).",
-    ]
+    parts = [HEAD]
     for group, head in HEADS.items():
         parts += [f"## {head}", *(f"::: rerankllm.{name}" for name in groups[group])]
     return {"reference/python.md": "\n\n".join(parts)}

@@ -5,27 +5,39 @@ import inspect
 import io
 import typing
 
+from text import Described, code, kind, parameters, table
+
 from rerankllm.cli.listing import show
 from rerankllm.elicitation.templates import load, names
 from rerankllm.registry import AGGREGATIONS, BACKENDS, ELICITATIONS, Registry
 from rerankllm.spec import ModelSpec, show_value
-from text import Described, code, kind, parameters, table
+
+ELICITING = """# Elicitations
+
+How a model answers one judgement. Written behind a strategy, as in `sliding / labels` or
+`pointwise / likelihood(prompt=likelihood-chat)`; without one, the strategy's default for that model is taken.
+The prompts that they use: [Prompts](prompts.md)."""
+AGGREGATING = """# Aggregations
+
+Rules that make one order of many. Strategies that aggregate take one as `aggregate=`, and
+[`rerankllm fuse`](../commands/fuse.md) makes one run of several by any of them."""
+MODELS = """# Models
+
+`kind:name[@revision][?option=value&…]`, as `--model`, behind `@` in a strategy, or in Python. An option that a kind
+does not have is an error that names those it has. Which kind to take, and how to set it up:
+[Models and where they run](../backends.md)."""
+PROMPTS = """# Prompts
+
+Every template that ships, as `rerankllm prompts show NAME` renders it with made-up texts. Those that name models are
+taken for these models without being asked for. `prompt=` in an elicitation takes another, or
+[a file of your own](../extending.md#a-prompt)."""
 
 
 def pages() -> dict[str, str]:
     """Every page by its address."""
     return {
-        "reference/elicitations.md": _registered(
-            ELICITATIONS,
-            "# Elicitations\n\nHow a model answers one judgement. Written behind a strategy, as in `sliding / labels` or "
-            "`pointwise / likelihood(prompt=likelihood-chat)`; without one, the strategy's default for that model is "
-            "taken. The prompts they use: [Prompts](prompts.md).",
-        ),
-        "reference/aggregations.md": _registered(
-            AGGREGATIONS,
-            "# Aggregations\n\nRules that make one order of many. Strategies that aggregate take one as `aggregate=`, "
-            "and `rerankllm fuse --rule SPEC` makes one run of several by any of them.",
-        ),
+        "reference/elicitations.md": _registered(ELICITATIONS, ELICITING),
+        "reference/aggregations.md": _registered(AGGREGATIONS, AGGREGATING),
         "reference/models.md": _models(),
         "reference/prompts.md": _prompts(),
     }
@@ -40,23 +52,13 @@ def _registered(registry: Registry, head: str) -> str:
 
 
 def _models() -> str:
-    sections = [
-        "# Models\n\n`kind:name[@revision][?option=value&…]`, as `--model`, behind `@` in a strategy, or in Python. An "
-        "option that a kind does not have is an error that names those it has. Which kind to take, and how to set it "
-        "up: [Models and where they run](../backends.md)."
-    ]
+    sections = [MODELS]
     for name, cls in ((name, BACKENDS[name]) for name in BACKENDS):
-        said, given = Described.of(cls), inspect.signature(cls).parameters
-        hints = typing.get_type_hints(cls.__init__)
-        options = ["name", *ModelSpec(name, "", {}).known_options()]
-        rows = [
-            (
-                code(option),
-                kind(hints[option]),
-                "needed" if given[option].default is inspect.Parameter.empty else code(show_value(given[option].default)),
-                said.arguments[option],
-            )
-            for option in options
+        said, hints = Described.of(cls), typing.get_type_hints(cls.__init__)
+        given = {option: each.default for option, each in inspect.signature(cls).parameters.items()}
+        rows = [("`name`", kind(hints["name"]), "needed", said.arguments["name"])] + [
+            (code(option), kind(hints[option]), code(show_value(given[option])), said.arguments[option])
+            for option in ModelSpec(name, "", {}).known_options()
         ]
         body = f"{said.summary}\n\n{said.body}\n\n{table(('option', 'is', 'default', 'meaning'), rows)}"
         sections.append(f"## {name}\n\n{body}")
@@ -64,11 +66,7 @@ def _models() -> str:
 
 
 def _prompts() -> str:
-    sections = [
-        "# Prompts\n\nEvery template that ships, as `rerankllm prompts show NAME` renders it with made-up texts. Those "
-        "that name models are taken for these models without being asked for. `prompt=` in an elicitation takes "
-        "another, or [a file of your own](../extending.md#a-prompt)."
-    ]
+    sections = [PROMPTS]
     for name in names():
         template = load(*name.split("/"))
         with contextlib.redirect_stdout(io.StringIO()) as shown:

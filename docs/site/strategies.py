@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from text import Described, code, parameters, table
+
 from rerankllm.elicitation.templates import load, names
 from rerankllm.estimate import planned
 from rerankllm.plan import Bound
 from rerankllm.registry import STRATEGIES
 from rerankllm.spec import Stage
-from text import Described, code, parameters, table
 
 EVAL = Path(__file__).parents[2] / "eval"
 sys.path.insert(0, str(EVAL))

@@ -65,8 +65,7 @@ def parameters(cls: Any) -> str:
     """The parameters of a registered dataclass: what each may be, its default, what it does."""
     said, hints = Described.of(cls).arguments, typing.get_type_hints(cls)
     rows = [
-        (code(f.name), kind(hints[f.name]), code(default(f)) or "needed", said[f.name])
-        for f in dataclasses.fields(cls)
+        (code(f.name), kind(hints[f.name]), code(default(f)) or "needed", said[f.name]) for f in dataclasses.fields(cls)
     ]
     return table(("parameter", "is", "default", "meaning"), rows) if rows else "It has no parameters."
 
