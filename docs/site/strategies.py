@@ -25,12 +25,15 @@ EXAMPLES = {
     "rankfusion": "rankfusion([prp(sort=heap), prp(sort=bubble)], aggregate=borda)",
 }
 """How to write those that have no defaults for all parameters."""
-MODELS = dict.fromkeys(("embed", "e2rank"), " --model embed:minilm")
-"""The model of the example, where the default one does not do."""
+MODELS = dict.fromkeys(("embed", "e2rank"), "embed:minilm") | {"pointwise": "llamacpp:smollm2"}
+"""The model of the example, where not any language model will do, or a small one does."""
 N = 100
 COLLECTIONS = {"dl19-bm25": "TREC DL 2019, BM25's 100 candidates", "noveleval": "NovelEval, 20 candidates"}
 MARKS = {"first stage", "sliding(window=20, stride=10)"}
 """Rows that every table has, to compare with."""
+JUDGES = """nDCG@10 with three judges simulated to err: a good one, a poor one, and one fitted to RankVicuna's recorded
+answers. Slots and rounds are those with the good one. Models differ: take it as a hint, and half of a 95 % interval
+over queries as about .06."""
 
 
 def pages() -> dict[str, str]:
@@ -54,6 +57,9 @@ any [elicitation](../reference/elicitations.md) and any [model](../reference/mod
 
 What each takes for {N} candidates as it comes, or as in the example on its page. *Calls* are prompts, *rounds* are
 calls that wait for one another, a *slot* is a passage shown once.
+
+Orders, choices, grades of a list and criteria take a model that follows a form. The embedded one, of 135M parameters,
+does for single scores (`pointwise`, and what is made of it); asked for an order it mostly fails, and says so.
 
 {table(("strategy", "", "calls:", "rounds:", "slots:"), rows)}
 """
@@ -88,8 +94,9 @@ For {N} candidates, by `rerankllm plan`:
 ## How to run it
 
 ```
-rerankllm rerank --sample --strategy '{spec}'{MODELS.get(name, "")}
 rerankllm plan --strategy '{spec}' -n {N}
+rerankllm rerank --run bm25.txt --queries queries.tsv --corpus corpus.jsonl --output reranked.txt \\
+    --strategy '{spec}' --model {MODELS.get(name, "openai:NAME")}
 ```
 
 ## How it did
@@ -140,24 +147,14 @@ def _standing(name: str) -> str:
     parts = []
     for collection, title in COLLECTIONS.items():
         tables = {t.heading.partition(":")[0]: t for t in read_tables(EVAL / f"frontier/results/{collection}.md")}
-        rows = [_row(stage, tables) for stage in _stages(tables["mild"]) if _is_of(stage, name)]
-        if any(_is_of(stage, name) and stage not in MARKS for stage in _stages(tables["mild"])) or name == "sliding":
-            head = ("stage", "slots:", "rounds:", "good:", "poor:", "fitted:")
+        stages = [cells[-1] for cells in tables["mild"].rows]
+        own = {stage for stage in stages if stage.partition("(")[0] == name}
+        if own:
+            rows = [_row(stage, tables) for stage in stages if stage in own | MARKS]
             link = f"[all strategies, with intervals](../eval/frontier/results/{collection}.md)"
+            head = ("stage", "slots:", "rounds:", "good:", "poor:", "fitted:")
             parts.append(f"{title} ({link}):\n\n{table(head, rows)}")
-    return (
-        "nDCG@10 with three judges simulated to err: a good one, a poor one, and one fitted to RankVicuna's recorded "
-        "answers. Models differ; take it as a hint, and half of a 95 % interval as about .06 (DL19) over queries.\n\n"
-        + "\n\n".join(parts)
-    )
-
-
-def _stages(found: Table) -> list[str]:
-    return [cells[-1] for cells in found.rows]
-
-
-def _is_of(stage: str, name: str) -> bool:
-    return stage in MARKS or stage.partition("(")[0] == name
+    return "\n\n".join([JUDGES, *parts]) if parts else "It is not in the frontier's tables yet."
 
 
 def _row(stage: str, tables: dict[str, Table]) -> tuple[Any, ...]:
