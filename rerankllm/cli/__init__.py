@@ -1,5 +1,6 @@
 """The command line: `rerankllm COMMAND`. Results go to stdout, everything else to stderr."""
 
+import io
 import os
 import sys
 
@@ -14,6 +15,10 @@ def main() -> None:
     from rerankllm.cli.app import app  # noqa: PLC0415
     from rerankllm.errors import RerankError  # noqa: PLC0415
 
+    if sys.platform == "win32":  # where pipes and files would get the code page of the machine
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(encoding="utf-8")
     try:
         app()
     except RerankError as error:

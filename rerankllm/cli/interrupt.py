@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +27,7 @@ class Interrupted:
 def stopping_in_order(reranker: Reranker) -> Iterator[Interrupted]:
     """Meanwhile Ctrl-C, or a polite kill, sends nothing more and waits for the calls under way."""
     seen = Interrupted()
-    patience = threading.Timer(GRACE, lambda: os.kill(os.getpid(), signal.SIGINT))
+    patience = threading.Timer(GRACE, _interrupt)
     patience.daemon = True
 
     def stop(signum: int, frame: FrameType | None) -> None:
@@ -47,3 +48,11 @@ def stopping_in_order(reranker: Reranker) -> Iterator[Interrupted]:
         patience.cancel()
         for number, handler in kept:
             signal.signal(number, handler)
+
+
+def _interrupt() -> None:
+    """Ctrl-C, from another thread."""
+    if sys.platform == "win32":  # where os.kill would end the process on the spot
+        signal.raise_signal(signal.SIGINT)
+    else:
+        os.kill(os.getpid(), signal.SIGINT)
