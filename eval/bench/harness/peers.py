@@ -3,7 +3,6 @@
 import hashlib
 import subprocess
 import sys
-from pathlib import Path
 
 from eval.bench.harness.measure import ROOT
 from eval.bench.harness.row import NotHereError, Setting

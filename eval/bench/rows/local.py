@@ -1,7 +1,6 @@
 """Local models, beside what a user would write or pick instead: items 3 and 4."""
 
 import json
-import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
