@@ -1,7 +1,7 @@
 """vLLM by itself: all prompts of a round in one `LLM.generate`, one token each, the labels' log-probabilities read.
 
-The job: folder, prompts (a file that reranking.py recorded), dtype, cache_bytes, max_model_len. Prefix caching is on, as
-it is by default; the prompts were never seen before.
+The job: folder, prompts (a file that reranking.py recorded), dtype, cache_bytes, max_model_len, cpu. Prefix caching is
+on, as it is by default; the prompts were never seen before.
 """
 
 import json
