@@ -74,14 +74,14 @@ def main(rows: Sequence[Row]) -> None:
     for row in chosen:
         print(f"{row.name}: {row.about}", file=sys.stderr, flush=True)
         found = measured(row, setting)
-        _keep(found, rows, None if given.quick else given.out)
+        keep(found, rows, None if given.quick else given.out)
         for line in found["lines"]:
             print(table.row_of(row.name, line), flush=True)
         if not found["lines"]:
             print(f"{row.name}: not run: {found['why']}", flush=True)
 
 
-def _keep(found: dict[str, Any], rows: Sequence[Row], out: Path | None) -> None:
+def keep(found: dict[str, Any], rows: Sequence[Row], out: Path | None) -> None:
     """Keeps what a row gave, and writes the page anew; a row that could not run leaves what was measured before."""
     if out is None:
         for note in found["notes"]:

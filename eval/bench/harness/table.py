@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from eval.bench.harness import models
 from eval.bench.harness.row import Line, Row
+from eval.made import made_by
 
 COLUMNS = ("row", "measured", "ours", "peer", "ratio (least–most)", "limit", "within")
 THOUSAND, HUNDRED, ONE = 1000, 100, 1
@@ -40,7 +42,15 @@ def row_of(name: str, line: dict[str, Any]) -> str:
 def markdown(rows: Sequence[Row], results: Path) -> str:
     """The whole page: a table of all that was measured, what was not and why, and how each row was made."""
     kept = {row.name: _read(results / f"{row.name}.json") for row in rows}
-    lines = ["# As fast as the hardware", "", *INTRODUCTION, "", _row(COLUMNS), "|---|---|---:|---|---:|---|---|"]
+    lines = [
+        "# As fast as the hardware",
+        "",
+        made_by("-m eval.bench", seeds=(models.SEED,)),
+        *INTRODUCTION,
+        "",
+        _row(COLUMNS),
+        "|---|---|---:|---|---:|---|---|",
+    ]
     for name, found in kept.items():
         lines += [row_of(name, line) for line in (found or {}).get("lines", ())]
     lines += ["", "## Not measured", ""]
@@ -56,8 +66,9 @@ def markdown(rows: Sequence[Row], results: Path) -> str:
 
 
 INTRODUCTION = (
-    "Written by `python -m eval.bench`, a row at a time; every figure is a median over rounds in which ours and the",
-    "peers took turns, each in a process of its own. The ratio is ours over the peer's, round by round.",
+    "A row at a time; every figure is a median over rounds in which ours and the peers took turns, each in a process",
+    "of its own. The ratio is the median of the rounds' ratios, ours over the peer's. What each row was made with and",
+    "when stands below.",
 )
 
 

@@ -1,26 +1,41 @@
 """The same on a GPU, with the share of its peak: needs one."""
 
-import importlib.util
+from collections.abc import Sequence
 from dataclasses import replace
 
 from eval.bench.harness import models
-from eval.bench.harness.row import NotHereError, Outcome, Row, Setting
-from eval.bench.rows.local import HALF_AGAIN, PLAIN, Task, beside
+from eval.bench.harness.measure import apart
+from eval.bench.harness.row import Line, NotHereError, Outcome, Row, Setting
+from eval.bench.rows.local import HALF_AGAIN, PLAIN, RATE, Task, beside
+
+DATA_SHEETS = {"H100": 989_400.0, "H200": 989_400.0, "A100": 312_000.0}
+"""GFLOP/s of dense bfloat16 products, of NVIDIA's data sheets for the SXM cards."""
 
 
 def measure(shape: str, setting: Setting) -> Outcome:
     """Prompt tokens a second, and the share of the rate of matrix products (the card's own, measured)."""
-    if importlib.util.find_spec("torch") is None:
-        raise NotHereError("needs torch: pip install -e '.[dev]'")
-    import torch  # noqa: PLC0415
-
-    if not torch.cuda.is_available():
-        raise NotHereError("no GPU here")
+    card = apart(_card)
+    if card is None:
+        raise NotHereError("no GPU here, or no torch that sees it")
     folder = models.random(shape, setting)
     found = beside(Task("pointwise / labels", 40, 10), folder, {PLAIN: HALF_AGAIN}, replace(setting, device="cuda"))
-    return replace(
-        found, notes=[*found.notes, f"{torch.cuda.get_device_name()}; the peak is measured, not a data sheet's."]
-    )
+    lines = [*found.lines, *_utilization(found.lines, card)]
+    return replace(found, lines=lines, notes=[*found.notes, f"{card}."])
+
+
+def _utilization(lines: Sequence[Line], card: str) -> list[Line]:
+    """The same operations a second beside the data sheet's, of cards known here: model FLOPs utilization."""
+    rates = next(line.ours for line in lines if line.unit == RATE)
+    return [Line("MFU", RATE, rates, "data sheet", (peak,)) for name, peak in DATA_SHEETS.items() if name in card]
+
+
+def _card() -> str | None:
+    """The name of the GPU; None without one. torch is large: this is for a process of its own."""
+    try:
+        import torch  # noqa: PLC0415
+    except ImportError:
+        return None
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
 
 
 ROWS = (

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from eval.bench.harness import models
-from eval.bench.harness.measure import Worker, column, in_turn
+from eval.bench.harness.measure import Worker, apart, column, in_turn
 from eval.bench.harness.row import Limit, Line, Outcome, Row, Setting
 from eval.bench.rows.local import BATCH, PLAIN, Task, dtype
 from rerankllm.evaluation.measures import mean, parse_measures, per_query
@@ -50,8 +50,8 @@ def measure(setting: Setting) -> Outcome:
         Line("speed", "prompt tokens/s", speed, peer, column(theirs, "tokens", "seconds"), LIMITS[peer])
         for peer, theirs in found.items()
     ]
-    reached = {name: quality(one[0]["margins"], task, setting) for name, one in found.items()}
-    mine_reached = quality(margins, task, setting)
+    reached = {name: apart(quality, one[0]["margins"], task, setting) for name, one in found.items()}
+    mine_reached = apart(quality, margins, task, setting)
     shown = ", ".join(f"{name} {value:.4f}" for name, value in {"ours": mine_reached, **reached}.items())
     alike = all(abs(mine_reached - value) <= NOISE for value in reached.values())
     notes = [f"nDCG@10: {shown}; {'equal' if alike else '**not** equal'} within {NOISE}."]

@@ -16,7 +16,7 @@ from eval.bench.harness.row import Limit, Line, NotHereError, Outcome, Row, Sett
 
 HALF_AGAIN, NO_SLOWER, TWICE = Limit("≥", 1.5), Limit("≥", 1.0), Limit("≥", 2.0)
 TRIE = Limit("≤", 1.15)
-BATCH = 8
+BATCH, RATE = 8, "GFLOP/s"
 VLLM_CACHE, VLLM_CONTEXT = 1 << 30, 4096
 PACKAGES = ("torch", "transformers")
 PLAIN, CROSS, VLLM = "plain transformers", "CrossEncoder", "vLLM"
@@ -110,7 +110,7 @@ def computed(
     peak = Worker("gemm.py", {**shapes, "seconds": 2 if setting.quick else 10}).measure()["flops"]
     each = models.flops_a_token(folder)
     rates = tuple(rate * each / 1e9 for rate in column(list(mine), name, "seconds"))
-    lines = [Line("share of the peak" if known else "share of the peak, as if nothing were reused", "GFLOP/s", rates,
+    lines = [Line("share of the peak" if known else "share of the peak, as if nothing were reused", RATE, rates,
                   "matrix products", (peak / 1e9,))]  # fmt: skip
     if known:
         lines.append(

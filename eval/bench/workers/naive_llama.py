@@ -1,7 +1,7 @@
 """llama-cpp-python as its page shows it: the file that ships, one prompt after another, the last logits read.
 
-The job: prompts (a file that reranking.py recorded), context. Where the processor has AMX, llama.cpp crashes on quantized
-weights (ggml-org/llama.cpp#20824) unless its repacked buffers are off, as they then are here.
+The job: prompts (a file that reranking.py recorded), context. Where the processor has AMX, llama.cpp crashes on
+quantized weights (ggml-org/llama.cpp#20824) unless its repacked buffers are off, as they then are here.
 """
 
 import importlib.util
