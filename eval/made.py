@@ -14,7 +14,7 @@ def made_by(command: str, *packages: str, seeds: Sequence[int] | None = None) ->
     """One sentence: the command, the versions of rerankllm, of `packages` and of Python, the machine, and the seeds.
 
     Args:
-        command: As it is typed, below eval/, such as `frontier/run.py`.
+        command: As it is typed, below eval/, such as `frontier/run.py`; or a module, such as `-m eval.bench`.
         packages: That the numbers may depend on.
         seeds: The seeds of everything drawn; None where nothing is.
     """
@@ -23,7 +23,8 @@ def made_by(command: str, *packages: str, seeds: Sequence[int] | None = None) ->
     if isinstance(seeds, range) and len(seeds) > MANY:
         shown = f"{seeds[0]} to {seeds[-1]}"
     drawn = "nothing is drawn" if seeds is None else f"seeds {shown}"
-    return f"Written by `python eval/{command}`; {versions}; Python {platform.python_version()}; {machine()}; {drawn}."
+    typed = command if command.startswith("-m ") else f"eval/{command}"
+    return f"Written by `python {typed}`; {versions}; Python {platform.python_version()}; {machine()}; {drawn}."
 
 
 def machine() -> str:

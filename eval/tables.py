@@ -37,7 +37,12 @@ class Table:
 
 def read_tables(path: Path) -> list[Table]:
     """Every table of a Markdown file, in order."""
-    return list(_tables(path.read_text(encoding="utf-8").split("\n")))
+    return parse_tables(path.read_text(encoding="utf-8"))
+
+
+def parse_tables(text: str) -> list[Table]:
+    """Every table of a Markdown text, in order."""
+    return list(_tables(text.split("\n")))
 
 
 def _tables(lines: list[str]) -> Iterator[Table]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,7 +22,7 @@ from rerankllm.evaluation.measures import (
     trec_order,
 )
 from rerankllm.evaluation.subtopics import Subtopics, needs_subtopics, parse, per_query_with
-from rerankllm.formats import trec
+from rerankllm.formats.runfile import Lists
 from rerankllm.provenance import differences
 
 EXAMPLES = """
@@ -79,6 +80,10 @@ def told_level(measures: Sequence[Any], level: int) -> list[Any]:
     return changed
 
 
+AT_A_TIME = 1000
+"""Queries of a run that are measured together."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Judged:
     """Judgements, and the rules of the collection they are of."""
@@ -95,12 +100,11 @@ class _Judged:
 
     def report(self, path: Path, measures: Sequence[Any]) -> dict[str, Any]:
         """What there is to say of one run."""
-        run = trec.read_run(path)
+        run: Mapping[str, Sequence[tuple[str, float]]] = Lists(path)
         if self.collection is not None:
             run = allowed(self.collection, run, str(path))
-        rankings = {query_id: trec_order(scored) for query_id, scored in run.items()}
-        values = per_query_with(self.qrels, self.subtopics, rankings, measures)
-        missing = [query_id for query_id in self.qrels if query_id not in rankings]
+        values = self._values(run, measures)
+        missing = [query_id for query_id in self.qrels if query_id not in run]
         if missing:
             tell(f"{path} lacks {len(missing)} of {len(self.qrels)} judged queries ({', '.join(missing[:3])})")
         return {
@@ -110,6 +114,18 @@ class _Judged:
             "mean": {str(m): mean(values, m, self.parts) for m in measures},
             "per_query": values,
         }
+
+    def _values(
+        self, run: Mapping[str, Sequence[tuple[str, float]]], measures: Sequence[Any]
+    ) -> dict[str, dict[str, float]]:
+        """The value of every measure for every judged query of the run, in the judgements' order; few are held."""
+        found: dict[str, dict[str, float]] = {}
+        left = iter(run.items())
+        while some := dict(islice(left, AT_A_TIME)):
+            rankings = {query_id: trec_order(scored) for query_id, scored in some.items()}
+            judged = {query_id: self.qrels[query_id] for query_id in some if query_id in self.qrels}
+            found |= per_query_with(judged, self.subtopics, rankings, measures)
+        return {query_id: found[query_id] for query_id in self.qrels if query_id in found}
 
 
 def _judged(qrels: Path | None, dataset: str | None) -> _Judged:

@@ -17,6 +17,7 @@ from rerankllm.cli.source import Source
 from rerankllm.cli.spent import signed, summary_beside
 from rerankllm.cli.summary import before_and_after, summarize
 from rerankllm.cli.writer import Writer
+from rerankllm.drivers.events import Failed
 from rerankllm.errors import QueryFailed
 from rerankllm.reranker import Reranker
 
@@ -90,10 +91,10 @@ def _rank_all(reranker: Reranker, job: Job, writer: Writer, bar: ProgressBar) ->
     with stopping_in_order(reranker) as interrupted, bar.showing(len(queries), calls):
         failed: QueryFailed | None = None
         outcomes = reranker.stream(queries, top_k=top_k)
-        for outcome, (_, candidates) in zip(outcomes, queries, strict=True):
+        for number, outcome in enumerate(outcomes):
             try:
                 if failed is None:
-                    writer.write(outcome, candidates)
+                    writer.write(outcome, queries[number][1] if isinstance(outcome, Failed) else ())
             except QueryFailed as error:
                 failed = error
                 reranker.stop("stopped at the first failure")  # calls under way come back and are kept

@@ -1,6 +1,6 @@
 """Where the queries of `rerankllm rerank` come from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,9 @@ from rerankllm.collections.bm25 import Settings
 from rerankllm.data import Candidate, Query
 from rerankllm.errors import InputError
 from rerankllm.formats import beir, castorini, trec
+from rerankllm.formats.corpusfile import CorpusFile
 from rerankllm.formats.join import join
+from rerankllm.formats.runfile import Lists
 from rerankllm.provenance import Retrieval, retrieval_of
 from rerankllm.sample import path as sample_path
 
@@ -29,7 +31,7 @@ class Source:
         collection: The named collection they are of, if they are of one.
     """
 
-    queries: list[tuple[Query, list[Candidate]]]
+    queries: Sequence[tuple[Query, Sequence[Candidate]]]
     qrels: Path | None
     skipped_queries: tuple[str, ...] = ()
     skipped_documents: int = 0
@@ -89,17 +91,17 @@ def read_source(
         )
     if requests is not None:
         found = list(castorini.read_requests(requests))
-        return _checked(Source(found, qrels, retrieval=retrieval_of(requests)), requests)
+        return _writable(_checked(Source(found, qrels, retrieval=retrieval_of(requests)), requests))
     if run is None or queries is None or corpus is None:
         missing = [name for name, value in (("run", run), ("queries", queries), ("corpus", corpus)) if value is None]
         raise InputError(f"--{' and --'.join(missing)} missing: a run needs --run, --queries and --corpus")
-    entries = trec.read_run(run)
+    entries = Lists(run)
     if corpus.is_dir():
         corpus = beir.read_folder(corpus).corpus
     if queries.is_dir():
         queries = beir.read_folder(queries).queries
-    wanted = {doc_id for ranked in entries.values() for doc_id, _ in ranked}
-    joined = join(entries, beir.read_queries(queries), beir.read_corpus(corpus, wanted), skip_missing=skip_missing)
+    wanted = (doc_id for ranked in entries.values() for doc_id, _ in ranked)
+    joined = join(entries, beir.read_queries(queries), CorpusFile(corpus, wanted), skip_missing=skip_missing)
     source = Source(joined.queries, qrels, joined.skipped_queries, joined.skipped_documents, retrieval_of(run))
     return _checked(source, run)
 
@@ -117,7 +119,7 @@ def _read_dataset(name: str, run: Path | None, qrels: Path | None, depth: int, *
     documents = collection.documents.many({doc_id for ranked in entries.values() for doc_id, _ in ranked})
     joined = join(entries, collection.queries, documents, skip_missing=skip_missing)
     source = Source(joined.queries, None, joined.skipped_queries, joined.skipped_documents, retrieval, collection)
-    return _checked(source, run or name)
+    return _writable(_checked(source, run or name))
 
 
 def read_judgements(path: Path) -> dict[str, dict[str, int]]:
@@ -128,6 +130,11 @@ def read_judgements(path: Path) -> dict[str, dict[str, int]]:
 def _checked(source: Source, path: Path | str) -> Source:
     if not source.queries:
         raise InputError(f"{path} holds no query that could be reranked")
+    return source
+
+
+def _writable(source: Source) -> Source:
+    """Checks that ids can be written to a run; those that were read from one can."""
     for query, candidates in source.queries:
         trec.check_ids(query.query_id, [candidate.doc_id for candidate in candidates])
     return source

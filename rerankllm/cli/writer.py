@@ -13,6 +13,8 @@ from rerankllm.errors import QueryFailed
 from rerankllm.formats import castorini, trec
 
 TAG = "rerankllm"
+MEASURED = 10
+"""Places of each ranking that the summary measures."""
 
 
 class Writer:
@@ -25,6 +27,12 @@ class Writer:
         jsonl: A row for every result, with its own score and provenance.
         on_error: What becomes of queries that failed.
         truncate: How many documents of each query are written.
+
+    Attributes:
+        ledger: What it cost.
+        rankings: The first places of each query, or all that a cut-off kept.
+        failures: Reasons, of those that failed.
+        cuts: What was cut off.
     """
 
     def __init__(self, output: Path | None, jsonl: Path | None, on_error: OnError, truncate: int | None) -> None:
@@ -45,6 +53,10 @@ class Writer:
     def write(self, outcome: QueryOutcome, candidates: Sequence[Candidate]) -> None:
         """Writes one query's ranking, or notes its failure.
 
+        Args:
+            outcome: What became of the query.
+            candidates: What it was to rank, of a query that failed.
+
         Raises:
             QueryFailed: It failed, and the run is to stop then.
         """
@@ -54,7 +66,7 @@ class Writer:
             self._fail(outcome, candidates)
             return
         ranking = outcome if self._truncate is None else outcome.top(self._truncate)
-        self.rankings[outcome.query.query_id] = ranking.doc_ids
+        self.rankings[outcome.query.query_id] = ranking.doc_ids if outcome.cut else ranking.doc_ids[:MEASURED]
         if outcome.cut is not None:
             self._note_cut(outcome, outcome.cut)
         if run is not None and self._output is not None:

@@ -98,7 +98,8 @@ class Collection:
         kept, _ = without_excluded(found, self.excluded)
         run = {query_id: entries[:depth] for query_id, entries in kept.items() if entries}
         documents = self.documents.many({doc_id for entries in run.values() for doc_id, _ in entries})
-        return join(run, self.queries, documents, skip_missing=False).queries
+        joined = join(run, self.queries, documents, skip_missing=False)
+        return [(query, list(candidates)) for query, candidates in joined.queries]
 
 
 @dataclass(frozen=True, slots=True)

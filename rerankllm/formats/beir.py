@@ -100,13 +100,18 @@ def read_corpus(path: FilePath, wanted: Collection[str] | None = None) -> dict[s
         doc_id = identifier(path, number, "_id", record)
         if keep is not None and doc_id not in keep:
             continue
-        document = _document(path, number, doc_id, record)
+        document = document_of(path, number, doc_id, record)
         if corpus.setdefault(doc_id, document) != document:
             raise expected(path, number, "the same document again under an id seen before", excerpt_of(record))
     return corpus
 
 
-def _document(path: FilePath, number: int, doc_id: str, record: dict[str, Any]) -> Document:
+def document_of(path: FilePath, number: int, doc_id: str, record: dict[str, Any]) -> Document:
+    """The document of a line of corpus.jsonl.
+
+    Raises:
+        InputError: Its text is missing, or text or title are no strings.
+    """
     text = record.get("text")
     title = "" if record.get("title") is None else record["title"]
     if not isinstance(text, str):

@@ -2,10 +2,80 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias, overload
 
 from rerankllm.data import Candidate, Document, Query
 from rerankllm.errors import InputError
 from rerankllm.formats.lines import some
+
+Entries: TypeAlias = Sequence[tuple[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates(Sequence[Candidate]):
+    """A query's candidates, made when they are looked at: the corpus may be a file.
+
+    Attributes:
+        entries: Their (doc_id, score) pairs, all in the corpus.
+        corpus: Documents by id.
+    """
+
+    entries: Entries
+    corpus: Mapping[str, Document]
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @overload
+    def __getitem__(self, index: int) -> Candidate: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Candidate]: ...
+
+    def __getitem__(self, index: int | slice) -> Candidate | list[Candidate]:
+        if isinstance(index, slice):
+            return [Candidate(self.corpus[doc_id], score) for doc_id, score in self.entries[index]]
+        doc_id, score = self.entries[index]
+        return Candidate(self.corpus[doc_id], score)
+
+
+@dataclass(frozen=True, slots=True)
+class Queries(Sequence[tuple[Query, Candidates]]):
+    """Queries with their candidates, put together when they are looked at: run and corpus may be files.
+
+    Attributes:
+        query_ids: Those that have a text and candidates.
+        run: The (doc_id, score) pairs of each, best first.
+        topics: Their texts.
+        corpus: Documents by id.
+        complete: Whether it has every document of the run; the others are left out.
+    """
+
+    query_ids: Sequence[str]
+    run: Mapping[str, Entries]
+    topics: Mapping[str, str]
+    corpus: Mapping[str, Document]
+    complete: bool = True
+
+    def __len__(self) -> int:
+        return len(self.query_ids)
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[Query, Candidates]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[tuple[Query, Candidates]]: ...
+
+    def __getitem__(self, index: int | slice) -> tuple[Query, Candidates] | list[tuple[Query, Candidates]]:
+        if isinstance(index, slice):
+            return [self._one(query_id) for query_id in self.query_ids[index]]
+        return self._one(self.query_ids[index])
+
+    def _one(self, query_id: str) -> tuple[Query, Candidates]:
+        entries = self.run[query_id]
+        if not self.complete:
+            entries = [entry for entry in entries if entry[0] in self.corpus]
+        return Query(query_id, self.topics[query_id]), Candidates(entries, self.corpus)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +89,13 @@ class Joined:
             the corpus lacks them.
     """
 
-    queries: list[tuple[Query, list[Candidate]]]
+    queries: Queries
     skipped_queries: tuple[str, ...]
     skipped_documents: int
 
 
 def join(
-    run: Mapping[str, Sequence[tuple[str, float]]],
+    run: Mapping[str, Entries],
     topics: Mapping[str, str],
     corpus: Mapping[str, Document],
     *,
@@ -44,19 +114,20 @@ def join(
             not in the corpus.
     """
     asked = _with_text(run, topics, skip_missing=skip_missing)
-    wanted = {doc_id: None for query_id in asked for doc_id, _ in run[query_id]}
-    missing = [doc_id for doc_id in wanted if doc_id not in corpus]
+    missing, kept = dict[str, None](), list[str]()
+    for query_id in asked:
+        entries = run[query_id]
+        absent = [doc_id for doc_id, _ in entries if doc_id not in corpus]
+        missing |= dict.fromkeys(absent)
+        if len(absent) < len(entries):
+            kept.append(query_id)
     if missing and not skip_missing:
-        raise InputError(_refusal(missing, len(wanted), "documents", "in the corpus"))
-    joined = {
-        query_id: [Candidate(corpus[doc_id], score) for doc_id, score in run[query_id] if doc_id in corpus]
-        for query_id in asked
-    }
+        wanted = {doc_id for query_id in asked for doc_id, _ in run[query_id]}
+        raise InputError(_refusal(list(missing), len(wanted), "documents", "in the corpus"))
+    left = frozenset(kept)
     return Joined(
-        queries=[
-            (Query(query_id, topics[query_id]), candidates) for query_id, candidates in joined.items() if candidates
-        ],
-        skipped_queries=tuple(query_id for query_id in run if not joined.get(query_id)),
+        queries=Queries(kept, run, topics, corpus, complete=not missing),
+        skipped_queries=tuple(query_id for query_id in run if query_id not in left),
         skipped_documents=len(missing),
     )
 

@@ -3,7 +3,8 @@
 import re
 import shutil
 import tempfile
-from collections.abc import Sequence
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from io import BufferedReader
 from pathlib import Path
@@ -81,6 +82,9 @@ class RunFile:
         """The queries, in file order."""
         return list(self._spans)
 
+    def __contains__(self, query_id: object) -> bool:
+        return query_id in self._spans
+
     def read(self, query_id: str) -> Listed:
         """The list of one query.
 
@@ -148,6 +152,34 @@ class RunFile:
         if repeated:
             raise listed_again(self.path, repeated)
         return list(scores), np.array(list(scores.values()))
+
+
+class Lists(Mapping[str, list[tuple[str, float]]]):
+    """A run as `rerankllm.formats.trec.read_run` returns it, of which no more than a query is held.
+
+    Args:
+        path: The run.
+
+    Raises:
+        InputError: As `RunFile`; a query's list may raise it too.
+    """
+
+    def __init__(self, path: FilePath) -> None:
+        self._run = RunFile(path)
+        weakref.finalize(self, self._run.close)
+
+    def __getitem__(self, query_id: str) -> list[tuple[str, float]]:
+        doc_ids, scores = self._run.read(query_id)
+        return list(zip(doc_ids, [] if scores is None else scores.tolist(), strict=True))
+
+    def __contains__(self, query_id: object) -> bool:
+        return query_id in self._run
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._run.query_ids)
+
+    def __len__(self) -> int:
+        return len(self._run.query_ids)
 
 
 def _columns(lines: bytes, query_id: str) -> tuple[list[str], NDArray[np.float64]] | None:

@@ -2,27 +2,30 @@ import pytest
 
 from rerankllm.data import Candidate, Document, Query
 from rerankllm.errors import InputError
-from rerankllm.formats.join import Joined, join
+from rerankllm.formats.join import join
 
 CORPUS = {doc_id: Document(doc_id, f"text of {doc_id}") for doc_id in "abcd"}
 TOPICS = {"1": "one?", "2": "two?", "unasked": " "}
 
 
-def test_everything_is_there():
+def shown(joined):
+    return [(query, list(candidates)) for query, candidates in joined.queries]
+
+
+@pytest.mark.parametrize("skip_missing", [False, True])
+def test_everything_is_there(skip_missing):
     run = {"2": [("b", 3.0), ("a", 3.0), ("d", 1.0)], "1": [("a", 0.5)]}
-    expected = Joined(
-        queries=[
-            (
-                Query("2", "two?"),
-                [Candidate(CORPUS["b"], 3.0), Candidate(CORPUS["a"], 3.0), Candidate(CORPUS["d"], 1.0)],
-            ),
-            (Query("1", "one?"), [Candidate(CORPUS["a"], 0.5)]),
-        ],
-        skipped_queries=(),
-        skipped_documents=0,
-    )
-    assert join(run, TOPICS, CORPUS, skip_missing=False) == expected
-    assert join(run, TOPICS, CORPUS, skip_missing=True) == expected
+    joined = join(run, TOPICS, CORPUS, skip_missing=skip_missing)
+    assert shown(joined) == [
+        (
+            Query("2", "two?"),
+            [Candidate(CORPUS["b"], 3.0), Candidate(CORPUS["a"], 3.0), Candidate(CORPUS["d"], 1.0)],
+        ),
+        (Query("1", "one?"), [Candidate(CORPUS["a"], 0.5)]),
+    ]
+    assert (joined.skipped_queries, joined.skipped_documents) == ((), 0)
+    assert [candidates[:2] for _, candidates in joined.queries] == [found[:2] for _, found in shown(joined)]
+    assert [len(candidates) for _, candidates in joined.queries[1:]] == [1]
 
 
 def test_queries_without_a_text():
@@ -49,7 +52,7 @@ def test_documents_not_in_the_corpus():
     assert str(caught.value).startswith("3 of the run's 5 documents not found in the corpus (x, y, z);")
     assert "--skip-missing" in str(caught.value)
     joined = join(run, topics, CORPUS, skip_missing=True)
-    assert joined.queries == [(Query("1", "one?"), [Candidate(CORPUS["b"], 5.0), Candidate(CORPUS["a"], 3.0)])]
+    assert shown(joined) == [(Query("1", "one?"), [Candidate(CORPUS["b"], 5.0), Candidate(CORPUS["a"], 3.0)])]
     assert joined.skipped_queries == ("2", "lost")
     assert joined.skipped_documents == 3
 
@@ -78,4 +81,5 @@ def test_an_empty_query_text_is_named(skip_missing):
 
 
 def test_an_empty_run():
-    assert join({}, TOPICS, CORPUS, skip_missing=False) == Joined([], (), 0)
+    joined = join({}, TOPICS, CORPUS, skip_missing=False)
+    assert (shown(joined), joined.skipped_queries, joined.skipped_documents) == ([], (), 0)

@@ -1,0 +1,11 @@
+"""`python -m eval.bench [ROW …]`: how fast everything is, beside what a user would pick instead.
+
+Run from the root of a checkout with `pip install -e '.[dev]'`. The peers are installed into environments of their own,
+below --cache. Each row leaves a file in results/, and RESULTS.md is written from all that are there.
+"""
+
+from eval.bench.harness.cli import main
+from eval.bench.rows import ROWS
+
+if __name__ == "__main__":
+    main(ROWS)
