@@ -83,7 +83,6 @@ def test_what_is_said_for_one_command_wins_over_what_is_said_for_all(cli, projec
         ('[rerank]\ndepth = "3"', "rerank.depth should be a whole number, found '3'"),
         ("[rerank]\ndepth = true", "rerank.depth should be a whole number, found True"),
         ("[rerank]\ndepth = 0", "rerank.depth cannot be 0: "),
-        ("[rerank]\nmax_cost = nan", "rerank.max_cost cannot be nan: "),
         ("[rerank]\nsample = 1", "rerank.sample should be true or false, found 1"),
         ('[rerank]\non_error = "x"', "'partial', 'fallback', 'raise'"),
         ('[rerank.model]\nx = "1"', "rerank.model should be a string, found {'x': '1'}"),
