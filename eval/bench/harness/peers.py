@@ -1,6 +1,7 @@
 """The peers' environments: each has its own, made once and used again."""
 
 import hashlib
+import os
 import subprocess
 import sys
 
@@ -15,7 +16,15 @@ PEERS: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 """What is installed for a peer, one call of pip after another. torch comes first: what needs it then takes this one."""
 VLLM_RECIPE = ROOT / "tests" / "backends" / "vllm" / "environment"
-LAST_LINES = 1
+
+
+def environment_of(peer: str) -> dict[str, str]:
+    """Variables that a peer is given: vLLM computes on every core there is, as the others do, and compiles nothing."""
+    if peer != "vllm":
+        return {}
+    cores = ",".join(map(str, sorted(os.sched_getaffinity(0))))
+    return {"VLLM_CPU_OMP_THREADS_BIND": cores, "VLLM_CPU_KVCACHE_SPACE": "1", "TORCH_COMPILE_DISABLE": "1",
+            "HF_HUB_OFFLINE": "1"}  # fmt: skip
 
 
 def python_of(peer: str, setting: Setting) -> str:

@@ -1,6 +1,7 @@
 """Local models, beside what a user would write or pick instead: items 3 and 4."""
 
 import json
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 
 from eval.bench.harness import models
 from eval.bench.harness.measure import Worker, column, in_turn
-from eval.bench.harness.peers import python_of
+from eval.bench.harness.peers import environment_of, python_of
 from eval.bench.harness.prompts import differences, trie_tokens
 from eval.bench.harness.row import Limit, Line, NotHereError, Outcome, Row, Setting
 
@@ -20,6 +21,12 @@ BATCH, RATE = 8, "GFLOP/s"
 VLLM_CACHE, VLLM_CONTEXT = 1 << 30, 4096
 PACKAGES = ("torch", "transformers")
 PLAIN, CROSS, VLLM = "plain transformers", "CrossEncoder", "vLLM"
+SCRIPTS = {
+    PLAIN: ("plain.py", None),
+    CROSS: ("crossencoder.py", "sentence-transformers"),
+    VLLM: ("vllm_labels.py", "vllm"),
+}
+"""What measures a peer, and the environment it runs in; None for ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +71,10 @@ def peer_workers(peers: Mapping[str, Any], folder: Path, setting: Setting, recor
            "cpu": setting.device == "cpu"}  # fmt: skip
     found, notes = dict[str, Worker](), list[str]()
     for peer in peers:
+        script, package = SCRIPTS[peer]
         try:
-            match peer:
-                case "plain transformers":
-                    found[peer] = Worker("plain.py", job)
-                case "CrossEncoder":
-                    found[peer] = Worker("crossencoder.py", job, python_of("sentence-transformers", setting))
-                case _:
-                    found[peer] = Worker("vllm_labels.py", job, python_of("vllm", setting))
+            python = sys.executable if package is None else python_of(package, setting)
+            found[peer] = Worker(script, job, python, environment_of(package or ""))
         except NotHereError as error:
             notes.append(f"Without {peer}: {error}.")
     return found, notes

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from eval.bench.harness import models
 from eval.bench.harness.measure import Worker, column
-from eval.bench.harness.peers import python_of
+from eval.bench.harness.peers import environment_of, python_of
 from eval.bench.harness.prompts import trie_tokens
 from eval.bench.harness.row import Limit, Line, Outcome, Row, Setting
 from eval.bench.rows.local import VLLM_CACHE, VLLM_CONTEXT, Task, dtype
@@ -28,7 +28,7 @@ def measure(setting: Setting) -> Outcome:
     for name, task in TASKS.items():
         with tempfile.TemporaryDirectory(prefix="bench-") as work:
             record = Path(work) / "prompts.json"
-            found = [Worker("reranking.py", task.job(model, setting, record), python).measure()]
+            found = [Worker("reranking.py", task.job(model, setting, record), python, environment_of("vllm")).measure()]
             rounds = json.loads(record.read_text(encoding="utf-8"))
         least = trie_tokens([one["ids"] for one in chain.from_iterable(rounds)])
         tokens = found[0]["tokens"]
