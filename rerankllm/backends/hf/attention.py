@@ -144,25 +144,20 @@ def attend(module: Any, query: Any, key: Any, value: Any, mask: Any, **options: 
     for group in packed.groups:
         count, queries, keys = group.shape
         picked = _picked(query, group.rows, count, queries)
-        seen = (_picked(tensor, group.slots, count, keys) for tensor in (key, value))
-        together = (_capped if cap else _plain)(picked, *seen, group.mask, scaling, cap)
+        seen, held = (_picked(tensor, group.slots, count, keys) for tensor in (key, value))
+        if cap is None:
+            grouped = query.shape[1] != key.shape[1]
+            together = torch.nn.functional.scaled_dot_product_attention(
+                picked, seen, held, group.mask, is_causal=group.mask is None, scale=scaling, enable_gqa=grouped
+            )
+        else:
+            together = _capped(picked, seen, held, group.mask, scaling=scaling, cap=cap)
         found.append(together.transpose(1, 2).flatten(0, 1))
     return torch.cat(found).index_select(0, packed.places)[None], None
 
 
-def _plain(query: Any, key: Any, value: Any, mask: Any, scaling: float | None, cap: None) -> Any:
-    """Scaled dot product attention, each of shape (pieces, heads, tokens, size); causal without a mask."""
-    import torch  # noqa: PLC0415
-
-    del cap
-    grouped = query.shape[1] != key.shape[1]
-    return torch.nn.functional.scaled_dot_product_attention(
-        query, key, value, attn_mask=mask, is_causal=mask is None, scale=scaling, enable_gqa=grouped
-    )
-
-
-def _capped(query: Any, key: Any, value: Any, mask: Any, scaling: float, cap: float) -> Any:
-    """Likewise, the scores squeezed between minus and plus `cap` (Gemma 2)."""
+def _capped(query: Any, key: Any, value: Any, mask: Any, *, scaling: float, cap: float) -> Any:
+    """Attention with its scores squeezed between minus and plus `cap`, as in Gemma 2; causal without a mask."""
     import torch  # noqa: PLC0415
 
     key, value = (tensor.repeat_interleave(query.shape[1] // key.shape[1], 1) for tensor in (key, value))

@@ -40,8 +40,9 @@ class HuggingFace(BatchBackend[Request]):
 
     Takes prompts as token ids only. Prompts that are read are packed: what they begin with in common is computed once,
     nothing is padded, and the head is computed at the positions that are read only. Where a model's attention is no
-    plain causal one, and for answers that are written, prompts of similar length are padded. Writing is greedy, whatever the model's own
-    generation settings say. Log-probabilities are taken in float32; batching moves them by rounding only.
+    plain causal one, and for answers that are written, prompts of similar length are padded. Writing is greedy,
+    whatever the model's own generation settings say. Log-probabilities are taken in float32; what is computed together
+    moves them by rounding only.
 
     A model that a prompt template names as its own is asked by that template unless the user says otherwise.
 

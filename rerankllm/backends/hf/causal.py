@@ -11,8 +11,8 @@ from rerankllm.backends.hf.batches import Limits, Row, batches
 from rerankllm.backends.hf.packing import Chunk, Path, chunks
 
 log = logging.getLogger(__name__)
-CHUNK = 512
-"""Tokens that a CPU computes at a time: enough for its matrix products, and what they write stays in its caches."""
+CHUNK = 256
+"""Tokens that each thread of a CPU computes at a time: enough for matrix products, and few enough for its caches."""
 
 
 class Causal:
@@ -32,10 +32,9 @@ class Causal:
         self._model = model
         self._pad = pad
         self._limits = limits
-        cached = model.device.type == "cpu"
-        self._chunk = Limits(min(limits.tokens, CHUNK) if cached else limits.tokens, limits.positions)
+        self._chunk = Limits(min(limits.tokens, _fitting(model.device)), limits.positions)
         self._takes = frozenset(inspect.signature(model.forward).parameters)
-        self._forget()
+        self._path, self._memory = Path(), attention.Memory()
         self.computed = 0
         self.reach = _reach(model.config.get_text_config()) if self._packs() else 0
         self._forget()
@@ -158,6 +157,13 @@ class Causal:
         scale = max(float(logits.float().std()) for logits in alone)
         log.debug("%s packed: off by %.1e of %.1e", type(self._model).__name__, off, scale)
         return off <= 3 * math.sqrt(torch.finfo(self._model.dtype).eps) * scale
+
+
+def _fitting(device: Any) -> int:
+    """Tokens that are best computed at a time."""
+    import torch  # noqa: PLC0415
+
+    return CHUNK * torch.get_num_threads() if device.type == "cpu" else 2**62
 
 
 def _reach(config: Any) -> int:

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from rerankllm.backends.hf.batches import Limits, Row
 from rerankllm.backends.llamacpp.sharing import common
 
+BLOCK = 512
+"""Keys that attention takes at a time; up to so many it gains nothing from knowing that later ones are not seen."""
 WIDE = 2
-"""Tokens of context for each new one up to which recomputing nothing but their attention beats a mask."""
-ALIKE = 0.8
+"""Tokens of context for each new one from which on a mask is cheaper, however many there are."""
+ALIKE = 0.75
 """How long the shortest of the sequences must be that attend together, as a share of the longest."""
 
 
@@ -36,8 +38,8 @@ class Piece:
 
     @property
     def masked(self) -> bool:
-        """Whether its context is too long for rows of queries that nobody reads."""
-        return self.start > WIDE * (self.stop - self.start)
+        """Whether it attends by a mask; else its context has queries too, which nobody reads."""
+        return self.start > WIDE * (self.stop - self.start) or 0 < self.start < self.stop <= BLOCK
 
 
 @dataclass(frozen=True, slots=True)
