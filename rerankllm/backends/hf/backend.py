@@ -29,7 +29,7 @@ from rerankllm.errors import BackendError, CapabilityError, SpecError
 
 LOGITS = 2**26
 """Logits held at a time, over all positions read: 256 MiB of float32."""
-REQUESTS = 128
+REQUESTS = 512
 """Requests a driver hands over at a time: enough to find what shares a beginning, few enough to see progress."""
 UNSAID = 10**9
 """Tokenizers that know of no limit name one beyond this."""

@@ -115,7 +115,7 @@ def alone(engine, row):
         return engine._model(torch.tensor([row.ids]), use_cache=False).logits[0, -row.read :]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(several=st.lists(rows, min_size=1, max_size=2), limits=limits)
 def test_logits_are_those_of_each_row_alone(engine, several, limits):
     engine._chunk = limits
