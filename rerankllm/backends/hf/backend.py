@@ -29,7 +29,7 @@ from rerankllm.errors import BackendError, CapabilityError, SpecError
 
 LOGITS = 2**26
 """Logits held at a time, over all positions read: 256 MiB of float32."""
-REQUESTS = 128
+REQUESTS = 512
 """Requests a driver hands over at a time: enough to find what shares a beginning, few enough to see progress."""
 UNSAID = 10**9
 """Tokenizers that know of no limit name one beyond this."""
@@ -38,9 +38,11 @@ UNSAID = 10**9
 class HuggingFace(BatchBackend[Request]):
     """A language model of transformers, computed in this process.
 
-    Takes prompts as token ids only. Requests are computed in batches of similar length, what they begin with in
-    common once, and the head at the positions that are read only. Writing is greedy, whatever the model's own
-    generation settings say. Log-probabilities are taken in float32; batching moves them by rounding only.
+    Takes prompts as token ids only. Prompts that are read are packed: what they begin with in common is computed once,
+    nothing is padded, and the head is computed at the positions that are read only. Where a model's attention is no
+    plain causal one, and for answers that are written, prompts of similar length are padded. Writing is greedy,
+    whatever the model's own generation settings say. Log-probabilities are taken in float32; what is computed together
+    moves them by rounding only.
 
     A model that a prompt template names as its own is asked by that template unless the user says otherwise.
 
@@ -50,7 +52,7 @@ class HuggingFace(BatchBackend[Request]):
         revision: Branch, tag or commit on the hub.
         dtype: `float32`, `float16` or `bfloat16`. None is float32 on a CPU, the checkpoint's own on a GPU.
         device: As torch names it, such as `cuda:1`. None is the GPU if there is one.
-        batch: Tokens of one batch, padding included; a longer prompt is computed alone.
+        batch: Tokens of one batch, padding included. A longer prompt is cut where it is packed, else computed alone.
         context: Tokens that prompt and answer may have together; None for what the model was made for.
         threads: Threads that torch computes with, in the whole process; None leaves that to torch.
 
@@ -111,6 +113,11 @@ class HuggingFace(BatchBackend[Request]):
     def tokenizer(self) -> HubTokenizer:
         """The model's own."""
         return self._tokenizer
+
+    @property
+    def computed(self) -> int:
+        """Tokens computed so far, padding included; what several prompts begin with may count once."""
+        return int(self._engine.computed + self._writer.computed)
 
     @functools.cached_property
     def revision(self) -> str | None:

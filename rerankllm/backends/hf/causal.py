@@ -1,16 +1,26 @@
-"""Decoder-only models: prompts in batches, what they begin with in common computed once."""
+"""Decoder-only models: prompts packed where the model's attention allows it, else padded."""
 
 import inspect
+import logging
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rerankllm.backends.hf.batches import Limits, Row, plan
+from rerankllm.backends.hf import attention
+from rerankllm.backends.hf.batches import Limits, Row, batches
+from rerankllm.backends.hf.packing import Chunk, Path, chunks
+
+log = logging.getLogger(__name__)
+CHUNK = 256
+"""Tokens that each thread of a CPU computes at a time: enough for matrix products, and few enough for its caches."""
 
 
 class Causal:
-    """Logits of a decoder-only model.
+    """Logits of a decoder-only model; the head is computed only where it is read.
 
-    Rows are padded on the left, so that what is read is always at the end, and the head is computed there only.
+    Attributes:
+        computed: Tokens computed so far, padding included.
+        reach: Tokens of the longest row that can be packed; 0 where none can.
 
     Args:
         model: A causal language model of transformers.
@@ -22,8 +32,13 @@ class Causal:
         self._model = model
         self._pad = pad
         self._limits = limits
+        self._chunk = Limits(min(limits.tokens, _fitting(model.device)), limits.positions)
         self._takes = frozenset(inspect.signature(model.forward).parameters)
-        self.shares = self._can_share()
+        self._path, self._memory = Path(), attention.Memory()
+        self.computed = 0
+        self.reach = _reach(model.config.get_text_config()) if self._packs() else 0
+        self._forget()
+        self.computed = 0
 
     @staticmethod
     def row(prompt: tuple[int, ...], answer: tuple[int, ...]) -> Row:
@@ -31,70 +46,132 @@ class Causal:
         return Row(prompt + answer[:-1], read=max(len(answer), 1))
 
     def logits(self, rows: Sequence[Row]) -> Iterator[list[tuple[int, Any]]]:
-        """Computes the rows, a batch after the other.
+        """Computes the rows, some after the others.
 
         Yields:
-            For each row of a batch its index and its logits: a float tensor of shape (read, vocabulary).
+            For each row that is done its index and its logits: a float tensor of shape (read, vocabulary).
         """
-        for family in plan(rows, self._limits, share=self.shares):
-            cache = self._prefix(rows[family.batches[0][0]].ids[: family.prefix]) if family.prefix else None
-            for batch in family.batches:
-                found = self._batch([rows[i] for i in batch], family.prefix, cache)
-                yield [(i, found[place, -rows[i].read :]) for place, i in enumerate(batch)]
+        packed = [i for i, row in enumerate(rows) if len(row.ids) <= self.reach]
+        padded = [i for i, row in enumerate(rows) if len(row.ids) > self.reach]
+        if packed:
+            for found in self._packed([rows[i] for i in packed], self._chunk):
+                yield [(packed[place], logits) for place, logits in found]
+        for batch in batches([rows[i] for i in padded], self._limits):
+            found = self._batch([rows[padded[place]] for place in batch])
+            yield [(padded[place], found[at, -rows[padded[place]].read :]) for at, place in enumerate(batch)]
 
-    def padded(self, sequences: Sequence[Sequence[int]], prefix: int = 0) -> dict[str, Any]:
-        """Token ids and attention mask of these sequences, padded on the left, after `prefix` tokens in the cache."""
+    def padded(self, sequences: Sequence[Sequence[int]]) -> dict[str, Any]:
+        """Token ids and attention mask of these sequences, padded on the left."""
         import torch  # noqa: PLC0415
 
         width = max(map(len, sequences))
         ids = [[self._pad] * (width - len(one)) + list(one) for one in sequences]
-        mask = [[1] * prefix + [0] * (width - len(one)) + [1] * len(one) for one in sequences]
+        mask = [[0] * (width - len(one)) + [1] * len(one) for one in sequences]
         device = self._model.device
         return {
             "input_ids": torch.tensor(ids, device=device),
             "attention_mask": torch.tensor(mask, device=device),
         }
 
-    def _batch(self, rows: Sequence[Row], prefix: int, cache: Any) -> Any:
+    def _batch(self, rows: Sequence[Row]) -> Any:
         """Logits of shape (rows, positions read, vocabulary)."""
         import torch  # noqa: PLC0415
 
         read = max(row.read for row in rows)
-        inputs = self.padded([row.ids[prefix:] for row in rows], prefix)
+        inputs = self.padded([row.ids for row in rows])
         if "position_ids" in self._takes:
-            positions = inputs["attention_mask"].cumsum(-1) - 1
-            inputs["position_ids"] = positions.clamp(min=0)[:, prefix:]
+            inputs["position_ids"] = (inputs["attention_mask"].cumsum(-1) - 1).clamp(min=0)
         if "logits_to_keep" in self._takes:
             inputs["logits_to_keep"] = read
-        if cache is not None:
-            inputs["past_key_values"] = self._expanded(cache, len(rows))
+        self.computed += inputs["input_ids"].numel()
         with torch.inference_mode():
-            return self._model(**inputs, use_cache=cache is not None).logits[:, -read:]
+            return self._model(**inputs, use_cache=False).logits[:, -read:]
 
-    def _prefix(self, ids: tuple[int, ...]) -> Any:
-        """The keys and values of what a family begins with."""
+    def _packed(self, rows: Sequence[Row], limits: Limits) -> Iterator[list[tuple[int, Any]]]:
+        """As `logits`, and what the last row leaves is remembered unless something goes wrong."""
         import torch  # noqa: PLC0415
 
-        keep = {"logits_to_keep": 1} if "logits_to_keep" in self._takes else {}
+        path, memory = self._path, self._memory
+        self._forget()
+        begun: list[Any] = []
+        for chunk in chunks(rows, limits, path):
+            with attention.packed(self._model):
+                logits = self._pass(rows, chunk, memory)
+            done = []
+            for piece in chunk.pieces:
+                row = rows[piece.row]
+                mine = piece.stop - max(piece.start, len(row.ids) - row.read)
+                if mine > 0:
+                    begun.append(logits[:mine])
+                    logits = logits[mine:]
+                if piece.stop == len(row.ids):
+                    done.append((piece.row, torch.cat(begun)))
+                    begun = []
+            yield done
+        self._path, self._memory = path, memory
+
+    def _pass(self, rows: Sequence[Row], chunk: Chunk, memory: attention.Memory) -> Any:
+        """Logits of all positions that are read: a tensor of shape (positions, vocabulary)."""
+        import torch  # noqa: PLC0415
+
+        ids: list[int] = []
+        positions: list[int] = []
+        read: list[int] = []
+        for piece in chunk.pieces:
+            row = rows[piece.row]
+            ids += row.ids[piece.start : piece.stop]
+            positions += range(piece.start, piece.stop)
+            first = max(len(row.ids) - row.read - piece.start, 0)
+            read += range(piece.place + first, piece.place + piece.stop - piece.start)
+        device = self._model.device
+        self.computed += len(ids)
         with torch.inference_mode():
-            tokens = torch.tensor([ids], device=self._model.device)
-            return self._model(input_ids=tokens, use_cache=True, **keep).past_key_values
+            return self._model(
+                input_ids=torch.tensor([ids], device=device),
+                position_ids=torch.tensor([positions], device=device),
+                logits_to_keep=torch.tensor(read, dtype=torch.long, device=device),
+                use_cache=False,
+                packed=attention.layout(chunk, memory, device),
+            ).logits[0]
 
-    def _expanded(self, cache: Any, rows: int) -> Any:
-        """A cache that holds the same for each of so many rows."""
-        from transformers import DynamicCache  # noqa: PLC0415
+    def _forget(self) -> None:
+        """Remembers nothing of what was computed."""
+        self._path, self._memory = Path(), attention.Memory()
 
-        expanded = DynamicCache(config=self._model.config)
-        for number, layer in enumerate(cache.layers):
-            expanded.update(layer.keys.expand(rows, -1, -1, -1), layer.values.expand(rows, -1, -1, -1), number)
-        return expanded
+    def _packs(self) -> bool:
+        """Whether packed prompts come out as they do alone: two that begin alike, over more than one chunk."""
+        import torch  # noqa: PLC0415
 
-    def _can_share(self) -> bool:
-        """Whether every layer's cache holds all that came before: no sliding windows, no recurrent states."""
-        from transformers import DynamicCache  # noqa: PLC0415
-        from transformers.cache_utils import DynamicLayer  # noqa: PLC0415
-
-        if not {"past_key_values", "position_ids", "attention_mask"} <= self._takes:
+        if not {"position_ids", "logits_to_keep"} <= self._takes or not attention.takes(self._model):
             return False
-        layers = DynamicCache(config=self._model.config).layers
-        return bool(layers) and all(type(layer) is DynamicLayer for layer in layers)
+        vocabulary = self._model.config.get_text_config().vocab_size
+        both = [tuple(place * step % vocabulary for place in range(5, 21)) for step in (7, 11)]
+        rows = [Row(both[0][:12], 2), Row(both[0][:7] + both[1], 2), Row(both[0][:12] + both[1][:1])]
+        try:
+            found = dict(one for several in self._packed(rows, Limits(9, 9)) for one in several)
+            alone = [self._batch([row])[0] for row in rows]
+        except Exception as error:  # noqa: BLE001 - whatever it is, padding does without
+            log.debug("%s is not packed: %s", type(self._model).__name__, error)
+            return False
+        off = max(float((found[i].float() - logits.float()).abs().max()) for i, logits in enumerate(alone))
+        scale = max(float(logits.float().std()) for logits in alone)
+        log.debug("%s packed: off by %.1e of %.1e", type(self._model).__name__, off, scale)
+        return off <= 3 * math.sqrt(torch.finfo(self._model.dtype).eps) * scale
+
+
+def _fitting(device: Any) -> int:
+    """Tokens that are best computed at a time."""
+    import torch  # noqa: PLC0415
+
+    return CHUNK * torch.get_num_threads() if device.type == "cpu" else 2**62
+
+
+def _reach(config: Any) -> int:
+    """Tokens from which on a model's attention is not over all that came before, or its positions are others."""
+    ends = [getattr(config, key, None) for key in ("sliding_window", "attention_chunk_size")]
+    ropes = getattr(config, "rope_parameters", None) or {}
+    for rope in (ropes, *(one for one in ropes.values() if isinstance(one, dict))):
+        if rope.get("rope_type") in ("dynamic", "longrope"):
+            stated = rope.get("original_max_position_embeddings") or config.max_position_embeddings
+            ends += [stated, getattr(config, "original_max_position_embeddings", None)]
+    return min((end for end in ends if end), default=2**62)

@@ -40,6 +40,14 @@ class Source:
         named = {"gguf_file": self.file, "revision": self.revision}
         return {key: value for key, value in named.items() if value is not None}
 
+    @property
+    def unpacked(self) -> dict[str, Any]:
+        """What loading weights is told besides: those of a GGUF file become plain ones, of the type computed with."""
+        import transformers as hf  # noqa: PLC0415
+
+        plain = getattr(hf, "GgufConfig", None)  # before it came, that is all there was
+        return {"quantization_config": plain(dequantize=True)} if self.file and plain else {}
+
     def fingerprint(self) -> str | None:
         """SHA-256 over the weight files of a folder, in hexadecimal; None for a model on the hub."""
         folder = Path(self.where)
@@ -137,7 +145,8 @@ def load(source: Source, kind: str, device: Any, dtype: Any) -> tuple[Any, Any]:
         check_architecture(config, kind, source.where)
         tokenizer = hf.AutoTokenizer.from_pretrained(source.where, **source.options)
         auto = hf.AutoModelForSeq2SeqLM if config.is_encoder_decoder else hf.AutoModelForCausalLM
-        model, loaded = auto.from_pretrained(source.where, dtype=dtype, output_loading_info=True, **source.options)
+        told = {**source.options, **source.unpacked}
+        model, loaded = auto.from_pretrained(source.where, dtype=dtype, output_loading_info=True, **told)
     if loaded["missing_keys"]:
         raise InputError(f"{kind}:{source.where}: its weights lack {', '.join(sorted(loaded['missing_keys']))[:200]}")
     return model.to(device).eval(), tokenizer

@@ -3,11 +3,14 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rerankllm.backends.hf.batches import Limits, Row, plan
+from rerankllm.backends.hf.batches import Limits, Row, batches
 
 
 class Seq2Seq:
     """Logits of an encoder-decoder model.
+
+    Attributes:
+        computed: Tokens computed so far, padding included.
 
     Args:
         model: A sequence-to-sequence model of transformers.
@@ -23,6 +26,7 @@ class Seq2Seq:
         self._limits = limits
         self._eos = eos
         self._start = start
+        self.computed = 0
 
     def row(self, prompt: tuple[int, ...], answer: tuple[int, ...]) -> Row:
         """What to compute to read the log-probabilities of an answer's first token, and of those that follow it."""
@@ -36,17 +40,16 @@ class Seq2Seq:
         """
         import torch  # noqa: PLC0415
 
-        for family in plan(rows, self._limits, share=False):
-            for batch in family.batches:
-                width = max(rows[i].read for i in batch)
-                decoded = [[*rows[i].decoded, *[self._pad] * (width - rows[i].read)] for i in batch]
-                with torch.inference_mode():
-                    found = self._model(
-                        **self.padded([rows[i].ids for i in batch]),
-                        decoder_input_ids=torch.tensor(decoded, device=self._model.device),
-                        use_cache=False,
-                    ).logits
-                yield [(i, found[place, : rows[i].read]) for place, i in enumerate(batch)]
+        for batch in batches(rows, self._limits):
+            width = max(rows[i].read for i in batch)
+            decoded = [[*rows[i].decoded, *[self._pad] * (width - rows[i].read)] for i in batch]
+            inputs = self.padded([rows[i].ids for i in batch])
+            self.computed += inputs["input_ids"].numel() + len(batch) * width
+            with torch.inference_mode():
+                found = self._model(
+                    **inputs, decoder_input_ids=torch.tensor(decoded, device=self._model.device), use_cache=False
+                ).logits
+            yield [(i, found[place, : rows[i].read]) for place, i in enumerate(batch)]
 
     def padded(self, prompts: Sequence[Sequence[int]]) -> dict[str, Any]:
         """Token ids and attention mask of these prompts with their last token, padded on the right."""

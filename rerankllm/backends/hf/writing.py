@@ -5,12 +5,15 @@ from typing import Any
 
 from rerankllm.backends.base import Generate, Reading, ReadLabels, Response
 from rerankllm.backends.hf import labels
-from rerankllm.backends.hf.batches import Limits, Row, plan
+from rerankllm.backends.hf.batches import Limits, Row, batches
 from rerankllm.data import Usage
 
 
 class Writer:
     """Writes answers: always the most likely token, until the model ends, a stop string shows or the length is reached.
+
+    Attributes:
+        computed: Tokens computed so far, padding included.
 
     Args:
         model: A model of transformers that generates. Its generation settings are replaced: no sampling, and no
@@ -39,6 +42,7 @@ class Writer:
         self._padded = padded
         self._text = text
         self._ends = ends
+        self.computed = 0
         own = model.generation_config
         model.generation_config = GenerationConfig(
             do_sample=False,
@@ -61,22 +65,22 @@ class Writer:
         import torch  # noqa: PLC0415
 
         rows = [Row(ids, room=want.max_tokens) for ids, want in zip(prompts, wants, strict=True)]
-        for family in plan(rows, self._limits, share=False):
-            for batch in family.batches:
-                inputs = self._padded([prompts[i] for i in batch])
-                encoder = self._model.config.is_encoder_decoder
-                start = 1 if encoder else inputs["input_ids"].shape[1]
-                answers = _Answers([wants[i] for i in batch], start, self._ends, self._text, abandoned)
-                with torch.inference_mode():
-                    self._model.generate(
-                        **inputs,
-                        max_new_tokens=max(wants[i].max_tokens for i in batch),
-                        stopping_criteria=[answers],
-                        logits_processor=[_Onlooker(answers)],
-                    )
-                if abandoned():
-                    return
-                yield [(i, answers.response(place, len(prompts[i]))) for place, i in enumerate(batch)]
+        for batch in batches(rows, self._limits):
+            inputs = self._padded([prompts[i] for i in batch])
+            encoder = self._model.config.is_encoder_decoder
+            start = 1 if encoder else inputs["input_ids"].shape[1]
+            answers = _Answers([wants[i] for i in batch], start, self._ends, self._text, abandoned)
+            with torch.inference_mode():
+                written = self._model.generate(
+                    **inputs,
+                    max_new_tokens=max(wants[i].max_tokens for i in batch),
+                    stopping_criteria=[answers],
+                    logits_processor=[_Onlooker(answers)],
+                )
+            self.computed += written.numel() + (inputs["input_ids"].numel() if encoder else 0)
+            if abandoned():
+                return
+            yield [(i, answers.response(place, len(prompts[i]))) for place, i in enumerate(batch)]
 
 
 class _Answers:

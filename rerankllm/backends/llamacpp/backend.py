@@ -102,6 +102,11 @@ class LlamaCpp(BatchBackend[Request]):
         """The model's own."""
         return self._tokenizer
 
+    @property
+    def computed(self) -> int:
+        """Tokens computed so far; what several prompts begin with may count once."""
+        return self._scheduler.computed
+
     @functools.cached_property
     def revision(self) -> str:
         """SHA-256 of the weights as shipped, in hexadecimal: with `model`, what its answers depend on."""

@@ -51,10 +51,14 @@ class Scheduler:
     Jobs are sorted by their tokens, so neighbours begin alike, and enter in waves of about a batch. All that the
     members of a wave, its predecessor and its successor have in common is computed once. A wave that only reads is
     over when it is decoded; jobs that write stay, one token a step, beside the waves that follow.
+
+    Attributes:
+        computed: Tokens decoded so far.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self.computed = 0
         self._forget()
 
     def run(self, jobs: Sequence[Job], give_up: Callable[[], bool]) -> None:
@@ -159,6 +163,7 @@ class Scheduler:
             if give_up():
                 raise _GivenUpError
             chunk = steps[start : start + self._engine.batch]
+            self.computed += len(chunk)
             logits = iter(self._engine.decode([token for _, token in chunk]))
             for job, token in chunk:
                 if token.read:

@@ -103,27 +103,21 @@ def test_log_probabilities_are_those_of_plain_forward_passes(request, kind, elic
 
 
 @pytest.mark.parametrize("elicitation", ["likelihood(prompt=likelihood-fewshot)", "labels"])
-def test_shared_beginnings_change_nothing(causal, monkeypatch, elicitation):
+def test_shared_beginnings_are_computed_once_and_change_nothing(causal, monkeypatch, elicitation):
     others = [Document(str(i), f"Passage {i} is about cats. " * (i + 1)) for i in range(3)]
     works = prompts(causal, elicitation) + prompts(causal, elicitation, others, Query("r", "why do cats purr"))
-    computed = []
-    forward = causal._model.forward
-
-    def count(*positional, **named):
-        computed.append(positional[0].numel() if positional else named["input_ids"].numel())
-        return forward(*positional, **named)
-
-    assert causal._engine.shares
-    monkeypatch.setattr(causal._model, "forward", count)
+    before = causal.computed
     shared = complete(causal, works)
-    with_sharing = sum(computed)
-    computed.clear()
-    monkeypatch.setattr(causal._engine, "shares", False)
+    packed = causal.computed - before
+    read = [work.want.ids if isinstance(work.want, ReadContinuation) else () for work in works]
+    asked = [work.prompt.ids + answer[:-1] for work, answer in zip(works, read, strict=True)]
+    distinct = {ids[:stop] for ids in asked for stop in range(1, len(ids) + 1)}
+    assert packed <= len(distinct) < sum(map(len, asked))  # fewer where the last run left what this one begins with
+    monkeypatch.setattr(causal._engine, "reach", 0)
     alone = complete(causal, works)
     for one, other in zip(shared, alone, strict=True):
         assert one.logprobs == pytest.approx(other.logprobs, abs=1e-4)
-    monkeypatch.undo()
-    assert 0 < with_sharing < sum(computed)
+    assert causal.computed - before - packed >= sum(map(len, asked))
 
 
 def test_the_head_is_computed_where_it_is_read_only(causal, monkeypatch):
@@ -131,7 +125,7 @@ def test_the_head_is_computed_where_it_is_read_only(causal, monkeypatch):
     causal._model.lm_head.register_forward_hook(lambda _, inputs, __: positions.append(inputs[0].shape[:2].numel()))
     works = prompts(causal, "labels", DOCS[:2])
     complete(causal, works)
-    assert 0 < sum(positions) <= len(works) + 1  # and once after a shared beginning
+    assert sum(positions) == len(works)
     causal._model.lm_head._forward_hooks.clear()
 
 
@@ -248,10 +242,11 @@ def test_options_do_what_they_say(folder):
     (long,) = complete(backend, [Request(TokenPrompt((1,) * 50), Generate(1))])
     assert isinstance(long, CallFailed)
     sizes = []
-    backend._model.register_forward_hook(lambda _, __, out: sizes.append(out.logits.shape[0]))
+    embedded = backend._model.get_input_embeddings()
+    embedded.register_forward_hook(lambda _, __, out: sizes.append(out.shape[:2].numel()))
     works = [Request(TokenPrompt(tuple(range(i, i + 30))), ReadLabels(("A",), ((5,),))) for i in range(5)]
     assert all(outcome.logprobs[0] < 0 for outcome in complete(backend, works))
-    assert sizes == [2, 2, 1]
+    assert sizes == [64, 64, 22]
     assert torch.get_num_threads() == 1
 
 

@@ -1,0 +1,152 @@
+"""Packed rows: each token computed once, with the right ones before it, whatever the model and the cut."""
+
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rerankllm.backends.hf.batches import Limits, Row
+from rerankllm.backends.hf.packing import Path, chunks
+from rerankllm.backends.llamacpp.sharing import common
+
+torch = pytest.importorskip("torch", reason="needs the extra `hf`")
+transformers = pytest.importorskip("transformers", reason="needs the extra `hf`")
+
+from rerankllm.backends.hf.causal import Causal  # noqa: E402
+
+VOCABULARY = 50
+ids = st.lists(st.integers(0, 2), min_size=1, max_size=30).map(tuple)
+rows = st.lists(st.builds(lambda ids, read: Row(ids, min(read, len(ids))), ids, st.integers(1, 4)), max_size=12)
+limits = st.builds(Limits, st.integers(1, 40), st.integers(1, 20))
+
+
+@given(st.lists(rows, max_size=3), limits)
+def test_every_slot_holds_the_token_and_all_before_it(several, limits):
+    """Keys and values are played by the tokens they are of, with all that came before."""
+    path, memory = Path(), []
+    for rows in several:
+        read = dict.fromkeys(range(len(rows)), 0)
+        for chunk in chunks(rows, limits, path):
+            assert 0 < chunk.tokens <= limits.tokens
+            new = [rows[p.row].ids[: place + 1] for p in chunk.pieces for place in range(p.start, p.stop)]
+            memory = [memory[slot] for slot in chunk.keep] + new
+            assert len(chunk.keep) <= max(len(row.ids) for row in rows)  # all that is kept between chunks
+            for piece in chunk.pieces:
+                row = rows[piece.row]
+                assert [memory[slot] for slot in piece.slots] == [row.ids[: n + 1] for n in range(piece.stop)]
+                assert new[piece.place] == row.ids[: piece.start + 1]
+                read[piece.row] += piece.stop - max(piece.start, min(len(row.ids) - row.read, piece.stop))
+            here = sum(
+                p.stop - max(p.start, min(len(rows[p.row].ids) - rows[p.row].read, p.stop)) for p in chunk.pieces
+            )
+            assert here <= limits.positions
+            assert sorted(p.place for group in chunk.groups for p in group) == [p.place for p in chunk.pieces]
+        assert read == {number: row.read for number, row in enumerate(rows)}
+
+
+@given(st.lists(ids, min_size=1, max_size=12, unique=True), limits)
+def test_no_more_is_computed_than_there_are_distinct_beginnings(several, limits):
+    distinct = {one[:stop] for one in several for stop in range(1, len(one) + 1)}
+    computed = sum(chunk.tokens for chunk in chunks([Row(one) for one in several], limits, Path()))
+    assert computed == len(distinct)
+
+
+def test_the_path_left_by_one_run_serves_the_next():
+    path, limits = Path(), Limits(7, 100)
+    assert sum(chunk.tokens for chunk in chunks([Row(tuple(range(20)))], limits, path)) == 20
+    again = list(chunks([Row((*range(18), 3, 4))], limits, path))
+    assert [piece.start for chunk in again for piece in chunk.pieces] == [18]
+    assert common(path.ids, tuple(range(20))) == 18
+
+
+ENDS = {"vocab_size": VOCABULARY, "bos_token_id": 1, "eos_token_id": 2}
+PLAIN = ENDS | {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+GROUPED = PLAIN | {"num_key_value_heads": 2, "pad_token_id": 0}
+OLDER = ENDS | {"n_embd": 32, "n_layer": 2, "n_head": 4}
+EVERYTHING = 2**62
+MODELS = {
+    "Llama": (GROUPED, EVERYTHING),
+    "Qwen2": (GROUPED, EVERYTHING),
+    "Qwen3": (GROUPED | {"head_dim": 8}, EVERYTHING),
+    "Gemma2": (GROUPED | {"head_dim": 8, "attn_logit_softcapping": 0.5}, 4096),
+    "Gemma2-windowed": (GROUPED | {"head_dim": 8, "sliding_window": 24}, 24),
+    "Gemma3": (GROUPED | {"head_dim": 8, "sliding_window": 24}, 24),
+    "Phi3": (GROUPED, EVERYTHING),
+    "Mistral": (GROUPED | {"sliding_window": 24}, 24),
+    "Mistral-narrow": (GROUPED | {"sliding_window": 6}, 0),
+    "GPT2": (OLDER, EVERYTHING),
+    "OPT": (PLAIN | {"ffn_dim": 64, "word_embed_proj_dim": 32, "pad_token_id": 0}, EVERYTHING),
+    "GPTNeoX": (PLAIN, EVERYTHING),
+    "Qwen3Moe": (
+        GROUPED | {"head_dim": 8, "num_experts": 2, "num_experts_per_tok": 1, "moe_intermediate_size": 16},
+        EVERYTHING,
+    ),
+    "GptOss": (GROUPED | {"head_dim": 8, "num_local_experts": 2, "num_experts_per_tok": 1}, 0),  # has sinks
+    "Bloom": ({"vocab_size": VOCABULARY, "hidden_size": 32, "n_layer": 2, "n_head": 4}, 0),  # has ALiBi
+    "GPTJ": (OLDER | {"rotary_dim": 4}, 0),  # is not asked through transformers' interface
+    "Mamba": ({"vocab_size": VOCABULARY, "hidden_size": 32, "num_hidden_layers": 2, "state_size": 4}, 0),
+}
+CLASSES = {"GPT2": ("GPT2LMHeadModel", "GPT2Config"), "Gemma3": ("Gemma3ForCausalLM", "Gemma3TextConfig")}
+
+
+def tiny(name):
+    family = name.partition("-")[0]
+    model, config = CLASSES.get(family, (f"{family}ForCausalLM", f"{family}Config"))
+    torch.manual_seed(3)
+    made = getattr(transformers, model)(getattr(transformers, config)(**MODELS[name][0])).eval()
+    for weights in made.parameters():
+        torch.nn.init.normal_(weights, std=0.3)
+    return made
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def engine(request):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    made = Causal(tiny(request.param), 0, Limits(64, 60))
+    assert made.reach == MODELS[request.param][1]
+    yield made
+    torch.set_num_threads(threads)
+
+
+def alone(engine, row):
+    with torch.inference_mode():
+        return engine._model(torch.tensor([row.ids]), use_cache=False).logits[0, -row.read :]
+
+
+@settings(max_examples=10, deadline=None)
+@given(several=st.lists(rows, min_size=1, max_size=2), limits=limits)
+def test_logits_are_those_of_each_row_alone(engine, several, limits):
+    engine._chunk = limits
+    own = engine._model.config._attn_implementation
+    for rows in several:
+        found = dict(one for batch in engine.logits(rows) for one in batch)
+        assert sorted(found) == list(range(len(rows)))
+        for number, row in enumerate(rows):
+            torch.testing.assert_close(found[number], alone(engine, row), atol=1e-4, rtol=1e-4)
+    assert engine._model.config._attn_implementation == own
+
+
+def test_a_run_that_broke_off_leaves_nothing_behind(monkeypatch):
+    engine = Causal(tiny("Llama"), 0, Limits(8, 60))
+    rows = [Row(tuple(range(start, start + 20))) for start in (0, 5)]
+    next(iter(engine.logits(rows)))
+    forward = engine._model.forward
+
+    def fail(*_, **__):
+        raise RuntimeError("no room")
+
+    monkeypatch.setattr(engine._model, "forward", fail)
+    with pytest.raises(RuntimeError):
+        list(engine.logits(rows))
+    monkeypatch.setattr(engine._model, "forward", forward)
+    for number, logits in itertools.chain(*engine.logits(rows)):
+        torch.testing.assert_close(logits, alone(engine, rows[number]), atol=1e-4, rtol=1e-4)
+
+
+def test_long_rows_turn_to_padding_where_a_window_ends():
+    engine = Causal(tiny("Mistral"), 0, Limits(64, 60))
+    rows = [Row(tuple(range(length))) for length in (24, 24, 25, 20)]
+    list(engine.logits(rows))
+    assert engine.computed == 24 + 1 + 25  # once for all three, the end of the second again; and the longest alone
