@@ -95,7 +95,7 @@ _turn: ContextVar[Turn | None] = ContextVar("turn", default=None)
 
 
 async def traced(event: str, info: dict[str, Any]) -> None:
-    """httpcore's `trace` extension."""
+    """What httpcore calls at every event: its `trace` extension."""
     del info
     turn = _turn.get()
     if turn is not None and event.endswith(WAITS):
