@@ -5,8 +5,6 @@ import math
 from rerankllm.backends.base import Tokenizer
 
 SENTENCE = "It's 12,345 (or so) caf\u00e9s \u2013 \u00abhere\u00bb, \u4f60\u597d \u4e16\u754c e.g. ab'c \U0001f642 x ."
-CHARACTERS = 4.0
-"""A token has about so many, as a first guess; what is encoded says how many it has."""
 
 
 def first_tokens(tokenizer: Tokenizer, text: str, limit: int) -> tuple[int, ...]:
@@ -25,7 +23,7 @@ def first_tokens(tokenizer: Tokenizer, text: str, limit: int) -> tuple[int, ...]
     ids: tuple[int, ...] = ()
     start = 0
     while len(ids) < limit and start < len(text):
-        each = start / len(ids) if ids else CHARACTERS
+        each = start / len(ids) if ids else 1  # characters a token: first the least there may be
         end = text.find(" ", start + max(1, math.ceil((limit - len(ids)) * each)))
         end = len(text) if end < 0 else end
         ids += tokenizer.encode(text[start:end])

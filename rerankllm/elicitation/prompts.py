@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import chain
 from typing import Any
 
 from rerankllm.backends.base import Capabilities, ChatPrompt, Message, TextPrompt, Tokenizer, TokenPrompt
@@ -103,7 +104,7 @@ class PromptBuilder:
         self._fit(filled, passages, reserve)
         if self.capabilities.token_prompts:
             bos = self.tokenizer.bos if self.template.completion else ()
-            return TokenPrompt((*bos, *(token for parts in filled for part in parts for token in part)))
+            return TokenPrompt((*bos, *chain.from_iterable(chain.from_iterable(filled))))
         contents = ["".join(map(self._text, parts)) for parts in filled]
         if self.capabilities.text_prompts:
             return TextPrompt(contents[0])
