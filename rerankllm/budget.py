@@ -198,10 +198,9 @@ def prompt_tokens(backend: Backend, prompt: ChatPrompt | TextPrompt | TokenPromp
     if isinstance(prompt, TokenPrompt):
         return len(prompt.ids)
     texts = [prompt.text] if isinstance(prompt, TextPrompt) else [message.content for message in prompt.messages]
-    return sum(_counted(backend.tokenizer, text) for text in texts)
+    total: int = sum(_counted(backend.tokenizer, text) for text in texts)
+    return total
 
 
-@lru_cache(maxsize=1024)
-def _counted(tokenizer: Any, text: str) -> int:
-    """The tokens of a text; a prompt is asked about several times while it is under way."""
-    return len(tokenizer.encode(text))
+_counted: Any = lru_cache(maxsize=1024)(lambda tokenizer, text: len(tokenizer.encode(text)))
+"""The tokens of a text; a prompt is asked about several times while it is under way."""
