@@ -4,8 +4,19 @@ import threading
 import time
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
+from typing import Any
 
-from rerankllm.backends.base import Backend, CallFailed, ChatPrompt, Outcome, Request, TextPrompt, TokenPrompt, Work
+from rerankllm.backends.base import (
+    Backend,
+    CallFailed,
+    ChatPrompt,
+    Outcome,
+    Request,
+    TextPrompt,
+    TokenPrompt,
+    Work,
+)
 from rerankllm.data import Usage
 from rerankllm.errors import CapabilityError, InputError
 
@@ -187,4 +198,9 @@ def prompt_tokens(backend: Backend, prompt: ChatPrompt | TextPrompt | TokenPromp
     if isinstance(prompt, TokenPrompt):
         return len(prompt.ids)
     texts = [prompt.text] if isinstance(prompt, TextPrompt) else [message.content for message in prompt.messages]
-    return sum(len(backend.tokenizer.encode(text)) for text in texts)
+    total: int = sum(_counted(backend.tokenizer, text) for text in texts)
+    return total
+
+
+_counted: Any = lru_cache(maxsize=1024)(lambda tokenizer, text: len(tokenizer.encode(text)))
+"""The tokens of a text; a prompt is asked about several times while it is under way."""

@@ -244,7 +244,7 @@ class Reranker:
     ) -> Iterator[QueryOutcome]:
         """Ranks queries as they come and yields their outcomes in the same order, keeping few in memory."""
         waiting: deque[tuple[Future[QueryOutcome], int]] = deque()
-        live_calls = 0
+        live_calls, run = 0, object()
         if self._counts and isinstance(queries, Sequence):  # what is spent already, before more is
             for query, candidates in queries:
                 self._key(self._aimed(top_k), query, candidates[: self.depth])
@@ -254,7 +254,7 @@ class Reranker:
                 while waiting and (len(waiting) >= LIVE_QUERIES or live_calls + calls > LIVE_CALLS):
                     yield waiting[0][0].result()
                     live_calls -= waiting.popleft()[1]
-                waiting.append((self._submit(query, candidates, top_k), calls))
+                waiting.append((self._submit(query, candidates, top_k, party=run), calls))
                 live_calls += calls
             while waiting:
                 yield waiting[0][0].result()
@@ -376,7 +376,12 @@ class Reranker:
         self.close()
 
     def _submit(
-        self, query: Query, candidates: Sequence[Candidate], top_k: int | None, observer: Observer | None = None
+        self,
+        query: Query,
+        candidates: Sequence[Candidate],
+        top_k: int | None,
+        observer: Observer | None = None,
+        party: object = None,
     ) -> "Future[QueryOutcome]":
         if top_k is not None and top_k < 1:
             raise InputError(f"top_k should be at least 1, found {top_k}")
@@ -385,7 +390,9 @@ class Reranker:
         head, tail = candidates[:depth], candidates[depth:]
         steps = within(stage, stage.strategy.rank(query, head))
         key, budget = self._key(stage, query, head), self._own_budget()
-        inner = self._driver.submit(query, head, steps, key, budget, resolve=self._panel.resolve, observer=observer)
+        inner = self._driver.submit(
+            query, head, steps, key, budget, resolve=self._panel.resolve, observer=observer, party=party
+        )
         outer: Future[QueryOutcome] = Future()
 
         def finish(_: object) -> None:

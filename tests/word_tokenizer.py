@@ -10,6 +10,7 @@ class WordTokenizer:
     """Splits exactly; control tokens exist only where `special` reads them."""
 
     bos = (1,)
+    words_apart = True
 
     def __init__(self):
         self.ids = {"<bos>": 1}

@@ -75,16 +75,18 @@ def newman(wins: Floats, prior: float, tolerance: float, sweeps: int) -> tuple[F
     """
     played = np.any(wins + wins.T > 0, axis=1)
     wins = wins[np.ix_(played, played)]
-    losses = np.ascontiguousarray(wins.T)
-    before = now = slope = np.zeros(len(wins))
+    n = len(wins)
+    winner, loser = np.nonzero(wins)  # most pairs of many items never met
+    won = wins[winner, loser]
+    before = now = slope = np.zeros(n)
     done = 0
-    while len(wins) and done < sweeps:
+    while n and done < sweeps:
         done += 1
         strength = np.exp(now)
-        shares = 1.0 / (strength[:, None] + strength)
+        shares = won / (strength[winner] + strength[loser])
         virtual = prior / (strength + 1.0)
-        up = (wins * shares) @ strength + virtual
-        down = strength * ((losses * shares).sum(axis=1) + virtual)
+        up = np.bincount(winner, shares * strength[loser], n) + virtual
+        down = strength * (np.bincount(loser, shares, n) + virtual)
         move = now - before
         behind, ahead = slope @ move, (up - down) @ move
         if ahead < -behind / 2 and np.abs(move).max() > tolerance:

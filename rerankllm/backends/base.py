@@ -172,10 +172,15 @@ class Tokenizer(Protocol):
 
     Attributes:
         bos: What a raw completion starts with; chat templates bring their own.
+        words_apart: Whether the tokens of a text, its white space single spaces, are those of its words, each with the
+            space before it, one after the other.
     """
 
     @property
     def bos(self) -> tuple[int, ...]: ...
+
+    @property
+    def words_apart(self) -> bool: ...
 
     def encode(self, text: str, *, special: bool = False) -> tuple[int, ...]:
         """Token ids. `special` reads control tokens such as `<|im_start|>`; without it they are plain text."""

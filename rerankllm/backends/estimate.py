@@ -36,6 +36,8 @@ class EstimatedTokenizer:
     nothing outside the instance that gave them. Safe to use from several threads.
     """
 
+    words_apart = True
+
     def __init__(self) -> None:
         self._ids: dict[str, int] = {}
         self._pieces: list[str] = []
@@ -49,7 +51,11 @@ class EstimatedTokenizer:
     def encode(self, text: str, *, special: bool = False) -> tuple[int, ...]:
         """Ids of the pieces of `text`. No control tokens are known here, so `special` makes no difference."""
         del special
-        return tuple(self._id(piece) for piece in _PIECE.findall(text))
+        pieces = _PIECE.findall(text)
+        try:
+            return tuple(map(self._ids.__getitem__, pieces))
+        except KeyError:
+            return tuple(map(self._id, pieces))
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of these ids.
@@ -84,6 +90,8 @@ class TiktokenTokenizer:
     Args:
         encoding: The loaded encoding.
     """
+
+    words_apart = True
 
     def __init__(self, encoding: "tiktoken.Encoding") -> None:
         self._encoding = encoding

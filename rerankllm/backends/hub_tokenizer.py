@@ -1,13 +1,17 @@
 """A tokenizer of the transformers library as prompts need it: in pieces, control tokens only where they are meant."""
 
 import functools
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rerankllm.backends.base import Message
+from rerankllm.elicitation.passages import composes
 from rerankllm.errors import CapabilityError, TemplateError
 
 _GUARD = "\n"
+_TWO_WORDS = re.compile(r"[^\s\u0120\u2581\u010a\u0109\u010d][ \u0120\u2581]")
+"""A space behind what is no white space, as vocabularies spell them."""
 
 
 class HubTokenizer:
@@ -41,6 +45,12 @@ class HubTokenizer:
     def eos(self) -> tuple[int, ...]:
         """What a whole text ends with, for models that want a last token."""
         return self._around[1]
+
+    @functools.cached_property
+    def words_apart(self) -> bool:
+        """Whether no word of the vocabulary goes on behind a space, and a sentence bears it out."""
+        words = self._tokenizer.get_vocab().keys() - self._tokenizer.get_added_vocab().keys()
+        return not any(map(_TWO_WORDS.search, words)) and composes(self)
 
     def encode(self, text: str, *, special: bool = False) -> tuple[int, ...]:
         """Token ids, as in the middle of a text. Added tokens spelled out in `text` are plain text unless `special`.

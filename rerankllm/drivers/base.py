@@ -4,9 +4,11 @@ import asyncio
 import logging
 import threading
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
 from functools import partial
+from itertools import groupby
 
 from rerankllm.backends.base import Backend
 from rerankllm.budget import Budget
@@ -14,8 +16,9 @@ from rerankllm.data import Candidate, Query, Ranking
 from rerankllm.drivers.asking import Resolve
 from rerankllm.drivers.desk import Desk
 from rerankllm.drivers.events import Event, QueryOutcome
+from rerankllm.drivers.lane import Lane
 from rerankllm.drivers.loop import BackgroundLoop
-from rerankllm.drivers.task import Observer, Task
+from rerankllm.drivers.task import Call, Observer, Task
 from rerankllm.errors import RerankError
 from rerankllm.journal import Journal
 from rerankllm.judgements import Steps
@@ -44,6 +47,7 @@ class Driver(ABC):
         self._loop = BackgroundLoop()
         self._lock = threading.Lock()
         self._live: set[Task] = set()
+        self._lanes: dict[int, Lane] = {}
         self._closed = False
 
     def keep(self, journal: Journal) -> None:
@@ -60,6 +64,7 @@ class Driver(ABC):
         *,
         resolve: Resolve | None = None,
         observer: Observer | None = None,
+        party: object = None,
     ) -> "Future[QueryOutcome]":
         """Starts ranking one query; may be called from any thread while others run.
 
@@ -71,6 +76,8 @@ class Driver(ABC):
             budget: What this query may spend; None for no limit of its own.
             resolve: Finds this query's judges; None for the driver's own.
             observer: Told this query's events too, as the driver's is told all.
+            party: Whose query it is: parties take turns where a backend cannot take all calls at once. None for one of
+                its own.
 
         Returns:
             A future of the ranking or of `Failed`; cancelling it ends the query. It raises only what concerns more
@@ -80,7 +87,17 @@ class Driver(ABC):
             RerankError: The driver is closed.
         """
         tell = self._tell if observer is None else partial(self._tell, also=observer)
-        task = Task(query, candidates, steps, resolve or self._resolve, tell, key=key, budget=budget)
+        task = Task(
+            query,
+            candidates,
+            steps,
+            resolve or self._resolve,
+            tell,
+            ask=self._line_up,
+            key=key,
+            budget=budget,
+            party=party,
+        )
         with self._lock:
             if self._closed:
                 raise RerankError("closed: make another to rank more")
@@ -101,9 +118,24 @@ class Driver(ABC):
             self._loop.submit(backend.aclose()).result()
         self._loop.close()
 
-    @abstractmethod
     def _begin(self, task: Task) -> None:
         """Takes a new task up, on the loop's thread."""
+        task.start()
+        self._go()
+
+    def _line_up(self, calls: Sequence[Call]) -> None:
+        for backend, group in groupby(calls, key=lambda call: call.judge.backend):
+            if id(backend) not in self._lanes:
+                self._lanes[id(backend)] = Lane(backend, self._desk, self._size(backend))
+            self._lanes[id(backend)].add(deque(group))
+
+    @abstractmethod
+    def _size(self, backend: Backend) -> int | None:
+        """How many calls a backend is given at a time; None for all there are."""
+
+    @abstractmethod
+    def _go(self) -> None:
+        """Sees to it that what waits is sent, as far as it may be."""
 
     def _tell(self, event: Event, also: Observer | None = None) -> None:
         for observer in filter(None, (self._observer, also)):

@@ -1,82 +1,84 @@
-"""One task per query; nobody waits for anybody."""
+"""Every call by itself; nobody waits for anybody."""
 
 import asyncio
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from functools import partial
 
 from rerankllm.backends.base import Backend
-from rerankllm.budget import Admission
+from rerankllm.budget import Budget
+from rerankllm.drivers.asking import Resolve
 from rerankllm.drivers.base import Driver
 from rerankllm.drivers.desk import Ticket
-from rerankllm.drivers.task import Call, Task
+from rerankllm.drivers.lane import Lane
+from rerankllm.drivers.task import Observer, Task
 
-_Turn: TypeAlias = AbstractAsyncContextManager[Any]
 PREPARED = 1024
 """Calls that may hold a finished prompt at a time, for backends that take any number."""
-
-
-@dataclass
-class _OnLoop:
-    """What belongs to the driver's event loop."""
-
-    running: set[asyncio.Task[None]] = field(default_factory=set)
-    slots: dict[int, asyncio.Semaphore] = field(default_factory=dict)
-    settled: asyncio.Condition = field(default_factory=asyncio.Condition)
-
-    def slot(self, backend: Backend) -> asyncio.Semaphore:
-        """What limits the calls under way at a backend: where it takes batches, to the next one and the one after."""
-        limit = backend.capabilities.slots or 2 * (backend.capabilities.batch or PREPARED // 2)
-        return self.slots.setdefault(id(backend), asyncio.Semaphore(limit))
+BREATH = 16
+"""Calls that a slot answers before others on the event loop get their turn, where no call has to wait for anything."""
+PATIENCE = 0.01
+"""Seconds until a budget that others spend of too is asked again, where nothing of one's own is under way."""
 
 
 class Concurrent(Driver):
-    """For hosts with latency: every call goes out as soon as its query asks and the backend has a slot for it."""
+    """For hosts with latency: every call goes out as soon as its query asks and the backend has a slot for it.
 
-    _state: _OnLoop | None = None
+    A slot answers one call after another, whoever's turn it is. Where a query's next call is what comes next, it is
+    made in the same breath in which the last one's answer was read.
+    """
+
+    def __init__(self, resolve: Resolve, observer: Observer | None = None, budget: Budget | None = None) -> None:
+        super().__init__(resolve, observer, budget)
+        self._slots: dict[asyncio.Task[None], Ticket] = {}
 
     def _begin(self, task: Task) -> None:
-        state = self._state = self._state or _OnLoop()
-        running = asyncio.get_running_loop().create_task(self._run(task, state))
-        state.running.add(running)
-        running.add_done_callback(state.running.discard)
-        running.add_done_callback(self._ended)
-        task.future.add_done_callback(lambda future: self._loop.call(running.cancel) if future.cancelled() else None)
+        super()._begin(task)
+        task.future.add_done_callback(lambda future: self._loop.call(self._stop, task) if future.cancelled() else None)
 
-    async def _run(self, task: Task, state: _OnLoop) -> None:
-        task.start()
-        turn: _Turn = asyncio.Lock() if task.budget.counts else nullcontext()
-        while task.calls:
-            answers = (self._answer(call, turn, state) for call in task.calls)
-            for error in filter(None, await asyncio.gather(*answers, return_exceptions=True)):
-                task.abort(error)
+    def _size(self, backend: Backend) -> int:
+        """What limits the calls under way at a backend: where it takes batches, to the next one and the one after."""
+        return backend.capabilities.slots or 2 * (backend.capabilities.batch or PREPARED // 2)
 
-    async def _answer(self, call: Call, turn: _Turn, state: _OnLoop) -> None:
-        """Answers a call.
+    def _go(self) -> None:
+        for key, lane in list(self._lanes.items()):
+            lane.settled()
+            while lane.under_way < self._size(lane.backend) and (ticket := lane.next()):
+                lane.under_way += 1
+                slot = asyncio.get_running_loop().create_task(self._use(lane, ticket))
+                self._slots[slot] = ticket
+                slot.add_done_callback(partial(self._free, lane))
+            if not lane and not lane.under_way:
+                del self._lanes[key]
+        if self._lanes and not self._slots:
+            asyncio.get_running_loop().call_later(PATIENCE, self._go)
 
-        Those of a query with a budget of its own take turns until they are admitted, so that timing does not decide
-        which it can afford, and those that wait behind the first keep no slots from other queries.
-        """
-        backend = call.judge.backend
-        async with AsyncExitStack() as held:
-            async with turn:
-                await held.enter_async_context(state.slot(backend))
-                ticket = await self._admitted(call, state)
-            if ticket is None:
-                return
+    async def _use(self, lane: Lane, ticket: Ticket | None) -> None:
+        """A slot: answers this call, and then whichever is next."""
+        slot, answered = asyncio.current_task(), 0
+        assert slot is not None  # noqa: S101
+        while ticket is not None:
+            self._slots[slot] = ticket
             try:
-                ticket.back(await backend.complete(ticket.work))
+                ticket.back(await lane.backend.complete(ticket.work))
+            except Exception as error:  # noqa: BLE001  # the backend's: it ends who asked
+                ticket.call.task.abort(error)
             finally:
                 ticket.give_up()
-                async with state.settled:
-                    state.settled.notify_all()
+            answered += 1
+            if answered % BREATH == 0:
+                await asyncio.sleep(0)
+            lane.settled()
+            ticket = lane.next()
+            self._go()
 
-    async def _admitted(self, call: Call, state: _OnLoop) -> Ticket | None:
-        """The call, ready to be sent, when the budgets allow it; None where nothing is to be sent."""
-        ticket = self._desk.out(call)
-        if ticket is None:
-            return None
-        async with state.settled:
-            while (admission := ticket.admit()) not in {None, Admission.SEND}:
-                await state.settled.wait()
-        return None if admission is None else ticket
+    def _free(self, lane: Lane, slot: "asyncio.Task[None]") -> None:
+        """Takes a slot back, its query having been cancelled if a call was under way."""
+        self._slots.pop(slot).give_up()
+        lane.under_way -= 1
+        self._ended(slot)
+        self._go()
+
+    def _stop(self, task: Task) -> None:
+        """Ends the calls under way for a query."""
+        for slot, ticket in self._slots.items():
+            if ticket.call.task is task:
+                slot.cancel()

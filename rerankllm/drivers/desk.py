@@ -4,7 +4,7 @@ from functools import partial
 
 from rerankllm.backends.base import CallFailed, Outcome, Work
 from rerankllm.budget import Admission, Budget, amount_of
-from rerankllm.drivers.task import Call, Keep, ignore
+from rerankllm.drivers.task import Call, Keep, Task, ignore
 from rerankllm.formats.recordings import to_record
 from rerankllm.journal import Completed, Journal, content_of
 from rerankllm.judgements import Answer, ParseReport, Prior
@@ -73,6 +73,11 @@ class Ticket:
         self.work = work
         self.content = content
         self._settled = False
+
+    @property
+    def task(self) -> Task:
+        """Whose call it is."""
+        return self.call.task
 
     def admit(self) -> Admission | None:
         """Whether it may be sent now; None for one that was refused, or whose query ended meanwhile."""

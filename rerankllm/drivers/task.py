@@ -47,7 +47,7 @@ class Call:
 
 
 class Task:
-    """Steps one generator: holds the calls it waits for, and goes on when the last of them is in.
+    """Steps one generator: asks for its calls, and goes on when the last of them is in.
 
     Nothing in here raises: what goes wrong ends up in `future`, as `Failed` where it is this query's, else as an
     exception.
@@ -58,8 +58,10 @@ class Task:
         steps: The strategy under way.
         resolve: Finds the judge for a judgement.
         observer: Told every event.
+        ask: Given the calls that it waits for.
         key: What a journal knows this query by.
         budget: What this query may spend; None for no limit of its own.
+        party: Whose query it is; None for a party of its own.
 
     Attributes:
         reused: The journal's calls of others that answered one of this query's.
@@ -74,17 +76,20 @@ class Task:
         resolve: Resolve,
         observer: Observer,
         *,
+        ask: Callable[[Sequence[Call]], None],
         key: str = "",
         budget: Budget | None = None,
+        party: object = None,
     ) -> None:
         self.query = query
+        self.party = self if party is None else party
         self.budget = budget or Budget()
         self.key = key
         self.future: Future[QueryOutcome] = Future()
-        self.calls: list[Call] = []
         self._candidates = candidates
         self._steps = asking(steps, resolve)
         self._observe = observer
+        self._ask = ask
         self._answers: list[Answer] = []
         self._missing = 0
         self._account = Account()
@@ -99,7 +104,7 @@ class Task:
         self._advance(None)
 
     def receive(self, call: Call, outcome: Outcome, keep: Keep, *, replayed: bool = False) -> None:
-        """Takes the outcome of one of `calls`; the last one moves the generator on.
+        """Takes the outcome of one of its calls; the last one moves the generator on.
 
         Args:
             call: The call.
@@ -111,7 +116,6 @@ class Task:
             answer, report = self._read_outcome(call, outcome)
             keep(answer, report)
             if self.future.done():
-                self.calls = []
                 return
             self._account.add(call.judgement, outcome, report, call.judge.backend, replayed=replayed)
             if not isinstance(outcome, CallFailed):
@@ -133,25 +137,20 @@ class Task:
 
     def abort(self, error: BaseException) -> None:
         """Ends it with an error that is not this query's alone."""
-        self.calls = []
         with suppress(InvalidStateError):  # cancelled meanwhile
             self.future.set_exception(error)
 
     def _advance(self, answers: list[Answer] | None) -> None:
-        self.calls = []
         try:
             try:
                 batch = next(self._steps) if answers is None else self._steps.send(answers)
             except StopIteration as stop:
                 self._finish(self._compose(stop.value))
                 return
-            self.calls = [
-                Call(self, Place(self.key, self._step, item), judgement, judge)
-                for item, (judgement, judge) in enumerate(batch)
-            ]
-            self._step += 1
-            self._answers = [None] * len(self.calls)
-            self._missing = len(self.calls)
+            step, self._step = self._step, self._step + 1
+            self._answers = [None] * len(batch)
+            self._missing = len(batch)
+            self._ask([Call(self, Place(self.key, step, item), *pair) for item, pair in enumerate(batch)])
         except QueryFailed as error:
             self.fail(error.reason)
         except Exception as error:  # noqa: BLE001  # whatever a strategy raises belongs to whoever waits for it
@@ -194,7 +193,6 @@ class Task:
         return Ranking(self.query, results, ledger)
 
     def _finish(self, outcome: QueryOutcome) -> None:
-        self.calls = []
         with suppress(InvalidStateError):  # cancelled meanwhile
             self.future.set_result(outcome)
             self._observe(Finished(outcome))

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import chain
 from typing import Any
 
 from rerankllm.backends.base import Capabilities, ChatPrompt, Message, TextPrompt, Tokenizer, TokenPrompt
 from rerankllm.calibration.demonstrations import Demonstration, example_for
 from rerankllm.data import Document, Query
+from rerankllm.elicitation.passages import first_tokens
 from rerankllm.elicitation.template import THE_BEST, Piece, Slot, Template, Wanted, escape, pieces
 from rerankllm.errors import TemplateError
 
@@ -20,8 +22,8 @@ _CACHED_PASSAGES = 50_000
 class PromptBuilder:
     """Fills one template for one backend.
 
-    Every passage is tokenized once and cut on a token boundary; a template's own words are tokenized once for each
-    number of documents. Backends that take token ids get ids, others plain text or messages.
+    Every passage is tokenized once, as far as it is shown, and cut on a token boundary; a template's own words are
+    tokenized once for each number of documents. Backends that take token ids get ids, others plain text or messages.
 
     Attributes:
         template: What to fill.
@@ -102,8 +104,8 @@ class PromptBuilder:
         self._fit(filled, passages, reserve)
         if self.capabilities.token_prompts:
             bos = self.tokenizer.bos if self.template.completion else ()
-            return TokenPrompt((*bos, *(token for parts in filled for part in parts for token in part)))
-        contents = ["".join(map(self.tokenizer.decode, parts)) for parts in filled]
+            return TokenPrompt((*bos, *chain.from_iterable(chain.from_iterable(filled))))
+        contents = ["".join(map(self._text, parts)) for parts in filled]
         if self.capabilities.text_prompts:
             return TextPrompt(contents[0])
         roles = [message.role for message in self._messages(tuple(labels), wanted)]
@@ -161,7 +163,11 @@ class PromptBuilder:
     @cached_property
     def _passage(self) -> Any:
         limit = self.passage_tokens or self.template.passage_tokens
-        return lru_cache(maxsize=_CACHED_PASSAGES)(lambda text: self.tokenizer.encode(text)[:limit])
+        return lru_cache(maxsize=_CACHED_PASSAGES)(lambda text: first_tokens(self.tokenizer, text, limit))
+
+    @cached_property
+    def _text(self) -> Any:
+        return lru_cache(maxsize=_CACHED_PASSAGES)(self.tokenizer.decode)
 
     def _fit(self, filled: list[list[tuple[int, ...]]], passages: Sequence[tuple[int, int]], reserve: int) -> None:
         """Cuts the longest passages, all to the same length, until prompt and answer fit the context."""

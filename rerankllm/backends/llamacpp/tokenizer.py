@@ -2,6 +2,7 @@
 
 import datetime as dt
 import functools
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -11,7 +12,10 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from rerankllm.backends.base import Message
 from rerankllm.backends.llamacpp.engine import Engine
+from rerankllm.elicitation.passages import composes
 from rerankllm.errors import CapabilityError, TemplateError
+
+_TWO_WORDS = re.compile(rb"\S ")
 
 
 class LlamaTokenizer:
@@ -26,6 +30,12 @@ class LlamaTokenizer:
         """What a raw completion has to start with, for models that want a first token."""
         lib, vocab = self._engine.lib, self._engine.vocab
         return (lib.llama_vocab_bos(vocab),) if lib.llama_vocab_get_add_bos(vocab) else ()
+
+    @functools.cached_property
+    def words_apart(self) -> bool:
+        """Whether no word of the vocabulary goes on behind a space, and a sentence bears it out."""
+        spelled = (self._engine.spell(token, special=False) for token in range(self._engine.vocabulary))
+        return not any(map(_TWO_WORDS.search, spelled)) and composes(self)
 
     def encode(self, text: str, *, special: bool = False) -> tuple[int, ...]:
         """Token ids, without a BOS token. Control tokens spelled out in `text` are plain text unless `special`."""

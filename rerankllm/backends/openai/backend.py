@@ -23,6 +23,7 @@ from rerankllm.backends.openai.endpoint import OPENAI_URL, Endpoint, attempts_of
 from rerankllm.backends.openai.posting import Api, Poster
 from rerankllm.backends.openai.reading import Reader
 from rerankllm.backends.openai.server import Server, look
+from rerankllm.backends.openai.turns import Rank, Turns
 from rerankllm.backends.remote import RemoteBackend, plain
 from rerankllm.data import Usage
 from rerankllm.errors import AuthError, CapabilityError, InputError, MissingExtra
@@ -161,6 +162,7 @@ class OpenAI(RemoteBackend):
         )
         self._batch_poll = batch_poll if batch else None
         self._client: AsyncOpenAI | None = None
+        self._turns = Turns()
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -211,14 +213,19 @@ class OpenAI(RemoteBackend):
         import httpx2  # noqa: PLC0415
         import openai  # noqa: PLC0415
 
-        body = self._poster.body(request)
-        try:
-            raw = await self._sdk().post(self._poster.path, cast_to=httpx2.Response, body=body)
-        except openai.APIStatusError as error:
-            return self._endpoint.refused(error, self._poster.model)
-        except openai.APIConnectionError as error:
-            return self._endpoint.cut_off(error, self._timeout)
-        return await self._reader.outcome(request, raw.text, attempts_of(raw.request))
+        failed: openai.APIStatusError | openai.APIConnectionError | None = None
+        async with self._turns.one() as turn:
+            body = self._poster.body(request)
+            try:
+                raw = await self._sdk().post(self._poster.path, cast_to=httpx2.Response, body=body)
+            except (openai.APIStatusError, openai.APIConnectionError) as error:
+                failed = error
+            await turn.take(Rank.ANSWERED)
+            if isinstance(failed, openai.APIStatusError):
+                return self._endpoint.refused(failed, self._poster.model)
+            if isinstance(failed, openai.APIConnectionError):
+                return self._endpoint.cut_off(failed, self._timeout)
+            return await self._reader.outcome(request, raw.text, attempts_of(raw.request))
 
     async def aclose(self) -> None:
         """Closes the connections; call it on the event loop they belong to."""

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from rerankllm.backends.base import CallFailed
 from rerankllm.backends.openai.chatbody import UnusableError, check, excerpt, overflows, server_message
+from rerankllm.backends.openai.turns import traced
 from rerankllm.backends.remote import Host, NoConnectionError, RemoteFailure
 from rerankllm.errors import AuthError, InputError
 
@@ -88,6 +89,7 @@ class Endpoint:
 
         class Client(DefaultAsyncHttpxClient):
             async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
+                request.extensions["trace"] = traced
                 try:
                     async with asyncio.timeout(timeout):
                         response = await super().send(request, **options)

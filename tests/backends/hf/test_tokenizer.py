@@ -3,10 +3,13 @@
 import packaged_model
 import pytest
 import tiny_models
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rerankllm.backends.base import Capabilities, Message
 from rerankllm.backends.hub_tokenizer import HubTokenizer
 from rerankllm.data import Document, Query
+from rerankllm.elicitation.passages import first_tokens
 from rerankllm.elicitation.prompts import PromptBuilder
 from rerankllm.elicitation.templates import load
 from rerankllm.errors import CapabilityError, TemplateError
@@ -101,3 +104,23 @@ def test_chat(smollm2, t5):
     t5.chat_template = "{{ raise_exception('no assistants') }}"
     with pytest.raises(TemplateError, match="hf:t5: its chat template does not take these messages: no assistants"):
         HubTokenizer(t5, "hf:t5").chat(messages)
+
+
+@pytest.mark.parametrize("kind", ["smollm2", "t5", "llama"])
+def test_the_first_tokens_of_a_text_are_those_of_its_words(request, kind):
+    tokenizer = HubTokenizer(request.getfixturevalue(kind), kind)
+    assert tokenizer.words_apart
+
+    @settings(max_examples=40, deadline=None)
+    @given(st.text(max_size=200), st.integers(1, 30))
+    def same(text, limit):
+        text = " ".join(text.split())
+        assert first_tokens(tokenizer, text, limit) == tokenizer.encode(text)[:limit]
+
+    same()
+
+
+def test_a_vocabulary_with_tokens_of_several_words_is_found_out(smollm2, monkeypatch):
+    vocabulary = {**smollm2.get_vocab(), "of\u0120the": len(smollm2)}
+    monkeypatch.setattr(type(smollm2), "get_vocab", lambda self: vocabulary)
+    assert not HubTokenizer(smollm2, "own").words_apart
