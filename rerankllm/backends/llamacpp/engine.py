@@ -65,7 +65,8 @@ class Engine:
         rearrange = not amx or file_type in FLOATS
         # A mapped file would stay in memory beside the weights that were rearranged.
         mapped = not rearrange or file_type in AS_THEY_LIE
-        model = load_model(path, n_gpu_layers=gpu_layers, use_extra_bufts=rearrange, use_mmap=mapped)
+        mode = lib.LLAMA_LOAD_MODE_AUTO if mapped else lib.LLAMA_LOAD_MODE_NONE
+        model = load_model(path, n_gpu_layers=gpu_layers, use_extra_bufts=rearrange, load_mode=mode)
         if lib.llama_model_has_encoder(model) or not lib.llama_model_has_decoder(model):
             lib.llama_model_free(model)
             raise InputError(f"{path}: not a causal language model, so it can neither write nor score tokens")
