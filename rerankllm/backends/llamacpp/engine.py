@@ -15,6 +15,9 @@ from rerankllm.errors import BackendError, InputError
 FLOATS = frozenset({0, 1, 32})
 """llama.cpp's numbers for files of f32, f16 and bf16 weights."""
 
+AS_THEY_LIE = frozenset({0, 32})
+"""Those of f32 and bf16, for which it has no other arrangement than the file's."""
+
 
 class Token(NamedTuple):
     """One token to decode.
@@ -56,9 +59,14 @@ class Engine:
         self, path: Path, *, file_type: int, threads: int, cells: int, batch: int, sequences: int, gpu_layers: int
     ) -> None:
         lib = self.lib = library()
-        # llama.cpp's AMX kernels crash on quantized weights (ggml-org/llama.cpp#20824)
+        # llama.cpp's AMX kernels crash on quantized weights (ggml-org/llama.cpp#20824) where GCC 12.2, for one,
+        # compiled them: it takes all but 8 bytes of the shapes of the tiles for unused, and never writes them.
         amx = b"AMX_INT8 = 1" in lib.llama_print_system_info()
-        model = load_model(path, n_gpu_layers=gpu_layers, use_extra_bufts=not amx or file_type in FLOATS)
+        rearrange = not amx or file_type in FLOATS
+        # A mapped file would stay in memory beside the weights that were rearranged.
+        mapped = not rearrange or file_type in AS_THEY_LIE
+        mode = lib.LLAMA_LOAD_MODE_AUTO if mapped else lib.LLAMA_LOAD_MODE_NONE
+        model = load_model(path, n_gpu_layers=gpu_layers, use_extra_bufts=rearrange, load_mode=mode)
         if lib.llama_model_has_encoder(model) or not lib.llama_model_has_decoder(model):
             lib.llama_model_free(model)
             raise InputError(f"{path}: not a causal language model, so it can neither write nor score tokens")

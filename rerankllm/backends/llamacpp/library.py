@@ -93,6 +93,7 @@ def load_model(path: Path, **options: Any) -> Any:
     lib = library()
     params = lib.llama_model_default_params()
     for name, value in options.items():
+        getattr(params, name)  # ctypes would take a field that is none, and nobody would hear of it
         setattr(params, name, value)
     complaint()
     model = lib.llama_model_load_from_file(os.fsencode(path), params)

