@@ -37,9 +37,9 @@ def test_the_sample_gets_better(cli, tmp_path):
     assert (status, out) == (0, "")
     report = json.loads(summary.read_text())
     assert report["strategy"] == ("interpolate(stage=pointwise / likelihood(prompt=likelihood-chat), weight=0.5)")
-    assert report["model"] == "llamacpp:smollm2?type=f16"
+    assert report["model"] == "llamacpp:smollm2?type=bf16"
     assert report["nDCG@10"]["after"] > report["nDCG@10"]["before"]
-    assert "(the default of llamacpp:smollm2?type=f16)" in err
+    assert "(the default of llamacpp:smollm2?type=bf16)" in err
 
 
 @pytest.mark.parametrize(
