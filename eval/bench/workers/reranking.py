@@ -1,6 +1,6 @@
 """Ours: ranks some queries with `Reranker`, from the texts to the rankings.
 
-The job: model, strategy, data (a folder), queries and depth (how much of it), threads, record (a file for the prompts,
+The job: model, strategy, data (a folder), queries and depth (how much of it), record (a file for the prompts,
 round by round as the engine got them, or null). Loading the model is not in the seconds; a query of its own, with
 documents of its own, warms it up.
 """
