@@ -1,8 +1,8 @@
 """Ours: ranks some queries with `Reranker`, from the texts to the rankings.
 
-The job: model, strategy, data (a folder), queries and depth (how much of it), threads, record (a file for the prompts,
-round by round as the engine got them, or null). Loading the model is not in the seconds; a first query, ranked twice
-over, warms it up.
+The job: model, strategy, data (a folder), queries and depth (how much of it), record (a file for the prompts,
+round by round as the engine got them, or null). Loading the model is not in the seconds; a query of its own, with
+documents of its own, warms it up.
 """
 
 import json
@@ -15,7 +15,7 @@ from typing import Any
 
 from rerankllm import Reranker
 from rerankllm.backends.base import ReadLabels, Request, Response, TokenPrompt
-from rerankllm.data import Candidate, Query
+from rerankllm.data import Candidate, Document, Query
 from rerankllm.evaluation.measures import mean, parse_measures, per_query
 from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.join import join
@@ -52,19 +52,22 @@ def as_json(work: Request, outcome: Any) -> dict[str, Any]:
     return {"ids": list(work.prompt.ids), "labels": [list(ids) for ids in work.want.ids], "margin": margin}
 
 
-def cached_tokens(backend: Any) -> list[int]:
-    """What vLLM's engine says it had computed already, a number a request; of other engines nothing."""
-    engine, found = getattr(backend, "_engine", None), list[int]()
-    if not backend.model.startswith("vllm:") or engine is None:
-        return found
-    inner = engine.step
+def finished(backend: Any) -> list[tuple[list[int], int]]:
+    """What vLLM's engine finishes: each prompt, and how much of it was in the cache; of other engines nothing.
 
-    def step() -> list[Any]:
-        outputs: list[Any] = inner()
-        found.extend(output.num_cached_tokens or 0 for output in outputs)
-        return outputs
+    A round that joins the running batch comes in no call of `run`, so what that is given is not all there is.
+    """
+    found = list[tuple[list[int], int]]()
+    if backend.model.startswith("vllm:"):
+        engine = backend._engine  # noqa: SLF001
+        inner = engine.step
 
-    engine.step = step
+        def step() -> list[Any]:
+            outputs: list[Any] = inner()
+            found.extend((list(output.prompt_token_ids), output.num_cached_tokens or 0) for output in outputs)
+            return outputs
+
+        engine.step = step
     return found
 
 
@@ -75,19 +78,22 @@ def main() -> None:
     queries, rounds = read(data, job["queries"], job["depth"]), list[list[tuple[Request, Any]]]()
     with Reranker(job["strategy"], job["model"]) as reranker:
         backend: Any = reranker.backend
-        warm = Query("warm", "what warms a machine up")
-        list(reranker.stream([(warm, queries[0][1][:4])]))
+        warm = [Candidate(Document(f"w{i}", f"{i} words that no query is shown" * 8)) for i in range(4)]
+        list(reranker.stream([(Query("warm", "what warms a machine up"), warm)]))
         recording(backend, rounds)
-        cached, before = cached_tokens(backend), getattr(backend, "computed", 0)
+        told, before = finished(backend), getattr(backend, "computed", 0)
         started = time.perf_counter()
         outcomes = list(reranker.stream(queries))
         seconds = time.perf_counter() - started
         computed = getattr(backend, "computed", 0) - before
     if any(outcome.ledger.failed for outcome in outcomes):
         raise SystemExit("a call failed")
+    kept = [[as_json(*one) for one in works] for works in rounds]
+    if told:
+        kept = [[{"ids": ids} for ids, _ in told]]
     if job.get("record"):
-        Path(job["record"]).write_text(json.dumps([[as_json(*one) for one in works] for works in rounds]))
-    prompts = [work.prompt.ids for works in rounds for work, _ in works if isinstance(work.prompt, TokenPrompt)]
+        Path(job["record"]).write_text(json.dumps(kept), encoding="utf-8")
+    prompts = [one["ids"] for works in kept for one in works]
     rankings = {outcome.query.query_id: outcome.doc_ids for outcome in outcomes}  # type: ignore[union-attr]
     (measure,) = parse_measures(["nDCG@10"])
     found = {
@@ -95,7 +101,7 @@ def main() -> None:
         "tokens": sum(map(len, prompts)),
         "prompts": len(prompts),
         "computed": computed or None,
-        "cached": sum(cached) if cached else None,
+        "cached": sum(cached for _, cached in told),
         "engine_calls": len(rounds),
         "rounds": max(outcome.ledger.rounds for outcome in outcomes),
         "ndcg": mean(per_query(read_qrels(data / "qrels.txt"), rankings, [measure]), measure),
