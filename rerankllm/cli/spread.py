@@ -1,8 +1,9 @@
 """`rerankllm rerank --engine ray`: the same run on the workers of a Ray cluster."""
 
+import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,7 @@ def perform_on_workers(recipe: Recipe, size: Size, read: Input, job: Job, kept: 
             top_k=job.top_k,
             texts=job.output is not None and job.output.suffix == ".jsonl",
         )
+        opened.enter_context(redirect_stdout(sys.stderr))  # where Ray says things of its own; stdout is for results
         opened.enter_context(crew)
         said: Said = crew.said
         said.source.tell_skipped()

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from rerankllm.errors import InputError, MissingExtra
 
+log = logging.getLogger(__name__)
 STORE = 512 << 20
 """Bytes of the object store of a cluster of our own: shards pass through it, and what waits goes to disk."""
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
@@ -49,12 +50,27 @@ def connected(address: str | None, workers: int, gpus_per_worker: float = 0) -> 
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise InputError(f"no Ray cluster at {address or 'this machine'}: {str(error).splitlines()[0]}") from None
     try:
-        have = ray.cluster_resources().get("GPU", 0)
-        if address is None and have < workers * gpus_per_worker:
-            raise InputError(f"{workers} workers of {gpus_per_worker:g} GPUs do not fit: this machine has {have:g}")
+        _check_room(workers, gpus_per_worker, grows=address is not None)
         yield
     finally:
         ray.shutdown()
+
+
+def _check_room(workers: int, gpus_per_worker: float, *, grows: bool) -> None:
+    """Says so where the workers do not fit; a cluster that somebody else runs may grow.
+
+    Raises:
+        InputError: They never will.
+    """
+    import ray  # noqa: PLC0415
+
+    for kind, each in (("CPU", 1.0), ("GPU", gpus_per_worker)):
+        have = ray.cluster_resources().get(kind, 0)
+        if have < workers * each:
+            lack = f"{workers} workers of {each:g} {kind} do not fit: there are {have:g}"
+            if not grows:
+                raise InputError(f"{lack} on this machine")
+            log.warning("%s now, and those that do not fit wait for more", lack)
 
 
 @contextmanager
