@@ -6,8 +6,8 @@ python eval/ray/run.py speed kills          # some
 ```
 
 `speed` and `kills` ask a host on this machine that answers by a rule after 200 ms, so that outputs are known to the
-byte and every request is seen. `nodes` starts two Ray nodes here, each with a folder of its own for journals. Parts that
-are not run keep what the file says of them. Writes `eval/ray/results.md`.
+byte and every request is seen. `nodes` starts two Ray nodes here, each with a folder of its own for journals. Parts
+that are not run keep what the file says of them. Writes `eval/ray/results.md`.
 """
 
 import argparse
@@ -33,13 +33,15 @@ LATENCY, SLOTS, WINDOWS = 0.2, 8, 9
 """Seconds a call; calls at a time of each worker; calls a query of a hundred passages."""
 
 
+SPEED_HEADER = (
+    "| what | workers | calls at a time | seconds, first call to last | start to end | bytes of one process |",
+    "|---|---:|---:|---:|---:|---|",
+)
+
+
 def speed(folder: Path) -> list[str]:
     """One worker and two, against a host that takes its time; then the embedded model."""
-    queries, lines = 400, [
-        "| what | workers | calls at a time, all together | seconds from first call to last | from start to end | "
-        "same bytes as one process |",
-        "|---|---:|---:|---:|---:|---|",
-    ]  # fmt: skip
+    queries, lines = 400, [*SPEED_HEADER]
     file, first = requests(folder / "speed.jsonl", queries, 100), []
     times: dict[int, list[float]] = {1: [], 2: []}
     with ScriptedServer(by_rule(LATENCY)) as server:
@@ -62,15 +64,13 @@ def speed(folder: Path) -> list[str]:
                 print(lines[-1], flush=True)
     ratio = statistics.mean(times[1]) / statistics.mean(times[2])
     least = queries * WINDOWS * LATENCY / SLOTS
-    return [
+    said = (
         f"{queries} queries of 100 passages, {queries * WINDOWS} calls: {ratio:.2f} times as fast with 2 workers of "
         f"{SLOTS} calls at a time as with 1 of {SLOTS} (of first to last call; no less than {least:.0f} s and "
         f"{least / 2:.0f} s are possible). One process with 16 would be as fast: workers are for what one process "
-        "cannot hold.",
-        "",
-        *lines,
-        *embedded(folder),
-    ]
+        "cannot hold."
+    )
+    return [said, "", *lines, *embedded(folder)]
 
 
 def embedded(folder: Path) -> list[str]:
@@ -141,12 +141,11 @@ def kills(folder: Path) -> list[str]:
             lines.append(f"| {what} | {moment} | {len(at_kill)} | {server.calls - before} | {again} | "
                          f"{'yes' if same else 'NO'} |")  # fmt: skip
             print(lines[-1], flush=True)
-    return [
-        f"{queries} queries, {queries * WINDOWS} calls of an unbroken run; 2 workers. What is asked more often than that "
-        "was under way when the process died, and nobody has its answer.",
-        "",
-        *lines,
-    ]
+    said = (
+        f"{queries} queries, {queries * WINDOWS} calls of an unbroken run; 2 workers. What is asked more often than "
+        "that was under way when the process died, and nobody has its answer."
+    )
+    return [said, "", *lines]
 
 
 def nodes(folder: Path) -> list[str]:
@@ -181,12 +180,11 @@ def nodes(folder: Path) -> list[str]:
         total = len(held(folder / "both.journal"))
         lines.append(f"| {each[0]} | {each[1]} | {total} | {server.calls - before} | {'yes' if same else 'NO'} |")
         print(lines[-1], flush=True)
-    return [
-        f"{queries} queries, {queries * WINDOWS} calls; one worker on each of two nodes, whose folders the other does not "
-        "see. The first two are counted when nine calls of ten were sent, the third after both were merged.",
-        "",
-        *lines,
-    ]
+    said = (
+        f"{queries} queries, {queries * WINDOWS} calls; one worker on each of two nodes, whose folders the other does "
+        "not see. The first two are counted when nine calls of ten were sent, the third after both were merged."
+    )
+    return [said, "", *lines]
 
 
 PARTS: dict[str, tuple[str, Callable[[Path], list[str]]]] = {

@@ -4,6 +4,7 @@ from typing import Protocol
 
 from rerankllm.calibration.cutoff import Cutoff
 from rerankllm.calibration.relevance import Calibration
+from rerankllm.profiles.profile import Profile
 from rerankllm.spec import Stage
 
 
@@ -28,6 +29,11 @@ class Ranker(Protocol):
     @property
     def cutoff(self) -> Cutoff | None:
         """Where rankings stop."""
+        ...
+
+    @property
+    def profile(self) -> Profile | None:
+        """How the judge errs."""
         ...
 
     def stop(self, reason: str) -> None:

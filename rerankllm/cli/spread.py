@@ -11,7 +11,7 @@ from typing import Any
 from rerankllm import __version__
 from rerankllm.cli.cutting import tell_fit
 from rerankllm.cli.job import Done, Job, write_all
-from rerankllm.cli.output import tell
+from rerankllm.cli.output import tell, tell_other_judge, tell_settled
 from rerankllm.cli.source import Source, read_judgements, read_requests, read_source
 from rerankllm.data import Candidate, Query
 from rerankllm.distributed.crew import Crew, Size
@@ -129,13 +129,13 @@ def perform_on_workers(recipe: Recipe, size: Size, read: Input, job: Job, kept: 
         said: Said = crew.said
         said.source.tell_skipped()
         job = replace(job, source=said.source, judgements=said.judgements)
-        done = write_all(crew, _telling(crew, quiet=quiet), job, said.parts)
+        done = write_all(crew, _telling(crew, job, quiet=quiet), job, said.parts)
         if deaths := crew.deaths:
             tell(f"{deaths} times a worker's process died; its queries went on in another")
         return done
 
 
-def _telling(crew: Crew, *, quiet: bool) -> Iterator[tuple[QueryOutcome, Sequence[str]]]:
+def _telling(crew: Crew, job: Job, *, quiet: bool) -> Iterator[tuple[QueryOutcome, Sequence[str]]]:
     """The outcomes; says on stderr what the strategy is, and now and then how far it is."""
     since = time.monotonic()
     for done, (outcome, doc_ids) in enumerate(crew.outcomes()):
@@ -143,6 +143,8 @@ def _telling(crew: Crew, *, quiet: bool) -> Iterator[tuple[QueryOutcome, Sequenc
             if crew.default_of is not None:
                 tell(f"strategy {crew.stage} (the default of {crew.default_of})")
             tell_fit(crew)
+            tell_other_judge(crew)
+            tell_settled(crew, job.top_k, min(job.depth, len(doc_ids)))
         yield outcome, doc_ids
         if not quiet and time.monotonic() - since > EVERY:
             since = time.monotonic()

@@ -89,6 +89,12 @@ class Coordinator:
         """Refuses everything from now on."""
         self._budget.stop(reason)
 
+    def close(self) -> None:
+        """Lets go of the journal, so that others can tidy it up."""
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
+
     def stopped(self) -> str:
         """Why nothing more is sent; empty while something may be."""
         return self._budget.stopped

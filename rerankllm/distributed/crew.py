@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +20,7 @@ from rerankllm.distributed.worker import Facts, Orders, Worker
 from rerankllm.drivers.events import QueryOutcome
 from rerankllm.errors import BackendError
 from rerankllm.journal import Journal
+from rerankllm.profiles.profile import Profile
 from rerankllm.spec import Stage
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class Crew:
             self._merge()  # what a run that was killed left
             opened.callback(self._merge)
             self._coordinator = coordinator(self._recipe, self._journal)
+            opened.callback(self._dismiss)
             orders = Orders(
                 self._recipe,
                 self._size.workers,
@@ -150,6 +152,11 @@ class Crew:
         return self._recipe.cutoff
 
     @property
+    def profile(self) -> Profile | None:
+        """How the judge errs."""
+        return self._recipe.profile
+
+    @property
     def deaths(self) -> int:
         """How often a worker's process died, its queries having gone on in another."""
         import ray  # noqa: PLC0415
@@ -187,6 +194,12 @@ class Crew:
             raise content.error()
         assert isinstance(content, kind)  # noqa: S101
         return content
+
+    def _dismiss(self) -> None:
+        import ray  # noqa: PLC0415
+
+        with suppress(ray.exceptions.RayError):
+            ray.get(self._coordinator.close.remote())
 
     def _merge(self) -> None:
         if self._journal is not None and self._journals is not None:

@@ -1,6 +1,7 @@
 """One worker by itself: what it does when it is told little, and what it says when it cannot work."""
 
 import threading
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -63,6 +64,11 @@ def test_a_shard_comes_back_ranked_without_texts(orders):
     assert found.facts.strategy.startswith("sliding(")
 
 
+def test_texts_come_back_where_they_are_wanted(orders):
+    found = answer(Worker(replace(orders, texts=True)))
+    assert [result.document for result in found.outcomes[0][0]] == [WORKS[0][1][i].document for i in (1, 2, 0)]
+
+
 def test_what_is_no_shard_passes(orders):
     problem = Problem("InputError", "line 2")
     assert rows(next(Worker(orders)(table(9, problem)))) == [(9, problem)]
@@ -77,8 +83,6 @@ def test_what_is_no_shard_passes(orders):
     ],
 )
 def test_an_engine_that_does_not_start_is_a_reason_for_every_shard(orders, recipe, kind, message):
-    from dataclasses import replace
-
     worker = Worker(replace(orders, recipe=recipe))
     for number in range(2):
         found = answer(worker, number)
@@ -87,8 +91,6 @@ def test_an_engine_that_does_not_start_is_a_reason_for_every_shard(orders, recip
 
 
 def test_another_version_is_refused(orders):
-    from dataclasses import replace
-
     found = answer(Worker(replace(orders, version="0.0.1")))
     assert found.message == f"a worker has rerankllm {__version__}, and the command 0.0.1: install one"
 
