@@ -105,8 +105,9 @@ def memory(folder: Path) -> list[str]:
             with watched(process.pid) as peak:
                 finish(process)
             same = (folder / f"many-{engine[0]}").read_bytes() == (folder / "many-here").read_bytes()
-            lines.append(f"| {count:,} | {file.stat().st_size / 1e6:.0f} | {engine[0]} | {peak['anon']:.0f} | "
-                         f"{peak['rss']:.0f} | {time.monotonic() - began:.0f} | {'yes' if same else 'NO'} |")  # fmt: skip
+            size, seconds = file.stat().st_size / 1e6, time.monotonic() - began
+            lines.append(f"| {count:,} | {size:.0f} | {engine[0]} | {peak['anon']:.0f} | {peak['rss']:.0f} | "
+                         f"{seconds:.0f} | {'yes' if same else 'NO'} |")  # fmt: skip
             print(lines[-1], flush=True)
     return [f"`sliding` over {documents} passages a query, an oracle's answers, one worker.", "", *lines]
 
@@ -200,12 +201,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=list(PARTS))
     wanted = parser.parse_args().parts
-    said = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else ""
-    found = dict(re.findall(r"^## (.*?)\n\n(.*?)(?=\n## |\Z)", said, re.DOTALL | re.MULTILINE))
     for name in wanted:
         heading, part = PARTS[name]
         with tempfile.TemporaryDirectory() as folder:
-            found[heading] = "\n".join(part(Path(folder)))
+            lines = part(Path(folder))
+        said = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else ""
+        found = dict(re.findall(r"^## (.*?)\n\n(.*?)(?=\n## |\Z)", said, re.DOTALL | re.MULTILINE))
+        found[heading] = "\n".join(lines)
         sections = [f"## {title}\n\n{found[title].strip()}\n" for title, _ in PARTS.values() if title in found]
         made = made_by("ray/run.py", "ray", seeds=[0])
         RESULTS.write_text("\n".join([f"# On Ray\n\n{made}\n", *sections]), encoding="utf-8")

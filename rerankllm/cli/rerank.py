@@ -1,5 +1,6 @@
 """`rerankllm rerank`: a run in, a better run out."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
@@ -80,7 +81,7 @@ def command(
         Path | None,
         typer.Option(
             help="Keep every completed call in this file; what it holds is not asked again. For models "
-            "behind an API the default is OUTPUT.journal."
+            "behind an API, and on Ray, the default is OUTPUT.journal."
         ),
     ] = None,
     no_journal: Annotated[bool, typer.Option("--no-journal", help="Keep no calls.")] = False,
@@ -160,6 +161,7 @@ def command(
         if value is not None:
             raise InputError(f"--{name} is for Ray: give --engine ray too, or leave it out")
     source = read_source(**reading)
+    job = replace(job, source=source, judgements=source.judgements(), started=time.monotonic())
     bar = ProgressBar(quiet=quiet)
     with Reranker(
         strategy, model, instruction=instruction, passage_tokens=max_passage_tokens,
@@ -180,7 +182,7 @@ def command(
             journal = beside
         if journal is not None and not no_journal:
             reranker.keep(journal).begin(str(Path.cwd()), as_options(settings), __version__)
-        done = perform(reranker, replace(job, source=source, judgements=source.judgements()), bar)
+        done = perform(reranker, job, bar)
     _finish(done, None if reranker.journal is None else reranker.journal.path)
 
 

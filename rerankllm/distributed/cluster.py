@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rerankllm.errors import InputError, MissingExtra
+from rerankllm.errors import BackendError, InputError, MissingExtra, RerankError
 
 log = logging.getLogger(__name__)
 STORE = 512 << 20
@@ -54,6 +54,25 @@ def connected(address: str | None, workers: int, gpus_per_worker: float = 0) -> 
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def said_plainly() -> Iterator[None]:
+    """Raises what another process raised as that process knew it, and what Ray itself has to say in one line."""
+    import ray  # noqa: PLC0415
+
+    try:
+        yield
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, RerankError):
+            raise type(error.cause)(str(error.cause)) from None
+        raise BackendError(f"on Ray: {_last_line(error.cause or error)}") from None
+    except ray.exceptions.RayError as error:
+        raise BackendError(f"on Ray: {_last_line(error)}") from None
+
+
+def _last_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[-1]}"
 
 
 def _check_room(workers: int, gpus_per_worker: float, *, grows: bool) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from rerankllm import __version__
 from rerankllm.calibration.cutoff import Cutoff
 from rerankllm.calibration.relevance import Calibration
-from rerankllm.distributed.cluster import connected
+from rerankllm.distributed.cluster import connected, said_plainly
 from rerankllm.distributed.coordinator import Coordinator
 from rerankllm.distributed.parts import gather
 from rerankllm.distributed.recipe import Recipe
@@ -181,7 +181,12 @@ class Crew:
         shards = source(self._read, self._size.workers, orders.cwd)
         dataset = ray.data.read_datasource(shards, override_num_blocks=1, num_cpus=0)
         ranked = on_workers(dataset, Worker, orders, self._size)
-        for batch in ranked.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1):
+        batches = iter(ranked.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1))
+        while True:
+            with said_plainly():
+                batch = next(batches, None)
+            if batch is None:
+                return
             for number, content in rows(batch):
                 if isinstance(content, Problem):
                     yield content  # whatever it was to wait for

@@ -1,6 +1,5 @@
 """The journals of workers: each writes its own, on its node's disk, and all become one."""
 
-import fcntl
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -8,7 +7,8 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from rerankllm.errors import InputError, RerankError
+from rerankllm.distributed.cluster import said_plainly
+from rerankllm.errors import InputError
 from rerankllm.journal import Journal
 from rerankllm.merging import Parcel, absorb, parcels
 
@@ -37,6 +37,8 @@ def own(folder: str, worker: str) -> tuple[Journal, bool]:
     Raises:
         InputError: It cannot be written.
     """
+    import fcntl  # noqa: PLC0415  # not on Windows, where there is no need of it without Ray
+
     path = place(folder) / f"{worker}{SUFFIX}"
     lock = _lock_of(path).open("w")
     fcntl.flock(lock, fcntl.LOCK_EX)
@@ -130,10 +132,8 @@ def _at(node: str, function: Any, *arguments: Any) -> Iterator[Any]:
     strategy = NodeAffinitySchedulingStrategy(node, soft=False)
     task = ray.remote(function).options(num_cpus=0, num_returns="streaming", scheduling_strategy=strategy)
     for reference in task.remote(*arguments):
-        try:
+        with said_plainly():
             yield ray.get(reference)
-        except RerankError as error:  # Ray's own class, whose text is a traceback
-            raise InputError(str(getattr(error, "cause", error))) from None
 
 
 def _discarding(folder: str, names: Sequence[str]) -> Iterator[None]:
@@ -148,6 +148,8 @@ def _lock_of(path: Path) -> Path:
 @contextmanager
 def _free(path: Path) -> Iterator[None]:
     """Waits until the worker that writes a journal has ended, and keeps others away meanwhile."""
+    import fcntl  # noqa: PLC0415
+
     until = time.monotonic() + PATIENCE
     with _lock_of(path).open("w") as lock:
         while True:

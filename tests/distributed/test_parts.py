@@ -102,7 +102,7 @@ def test_merging_is_a_union_and_merging_again_changes_nothing(first, second):
         fill(whole, [f"q{i}" for i in sorted(second - first)], worker="2")
         for _ in range(2):
             for parcel in list(parcels(two)):
-                absorb(one, pickle.loads(pickle.dumps(parcel)))
+                absorb(one, pickle.loads(pickle.dumps(parcel)))  # noqa: S301
         assert holds(one) == holds(whole)
         for journal in (one, two, whole):
             journal.close()
