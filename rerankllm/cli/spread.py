@@ -1,5 +1,6 @@
 """`rerankllm rerank --engine ray`: the same run on the workers of a Ray cluster."""
 
+import hashlib
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -79,7 +80,7 @@ class Kept:
 
     Attributes:
         journal: The file that all are merged into; None where none is kept.
-        journals: The folder of the workers' own until then.
+        journals: The folder for the workers' own until then; beside the journal when None.
         command: Folder, options and version, for `resume`.
     """
 
@@ -89,9 +90,12 @@ class Kept:
 
     @property
     def folder(self) -> str:
-        """The folder, whole unless its variables are each node's own."""
-        folder = self.journals or f"{self.journal}.parts"
-        return folder if folder.startswith(("$", "~")) else str(Path(folder).absolute())
+        """The folder: this run's own, also below one that runs share, whose variables are each node's."""
+        journal = Path(self.journal or "").resolve()
+        if self.journals is None:
+            return f"{journal}.parts"
+        shared = self.journals if self.journals.startswith(("$", "~")) else str(Path(self.journals).resolve())
+        return f"{shared}/{journal.name}-{hashlib.sha256(bytes(journal)).hexdigest()[:12]}.parts"
 
 
 def perform_on_workers(recipe: Recipe, size: Size, read: Input, job: Job, kept: Kept, *, quiet: bool) -> Done:

@@ -26,8 +26,8 @@ from rerankllm.spec import Stage
 if TYPE_CHECKING:
     from ray.data import Dataset
 
-SHARDS = 8
-"""Shards that a worker has under way, so that it never waits for the next."""
+SHARDS = 16
+"""Shards that a worker has under way: enough to fill an API's slots while shards are of one query each."""
 
 
 @dataclass(frozen=True, slots=True)

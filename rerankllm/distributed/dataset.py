@@ -51,6 +51,10 @@ def map_dataset(reranker: "Reranker", dataset: "Dataset", *, workers: int, gpus_
     check_installed()
     if workers < 1 or gpus_per_worker < 0:
         raise InputError(f"there should be 1 worker or more, of 0 GPUs or more, not {workers} of {gpus_per_worker}")
+    import ray  # noqa: PLC0415
+
+    if not ray.is_initialized():
+        ray.init()
     recipe, journal = reranker.recipe, reranker.journal
     folder = None if journal is None else f"{journal.path.absolute()}.parts"
     if journal is not None and folder is not None:

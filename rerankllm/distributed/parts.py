@@ -125,7 +125,7 @@ def nodes() -> list[str]:
 
 
 def _at(node: str, function: Any, *arguments: Any) -> Iterator[Any]:
-    """What a generator yields on a node: in this process where that is its own, unless the node has variables of its own."""
+    """What a generator yields on a node: in this process where that is its node, and the folder the same for both."""
     import ray  # noqa: PLC0415
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415
 

@@ -4,7 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from rerankllm.drivers.events import Failed, QueryOutcome
 from rerankllm.errors import BackendError, InputError, RerankError
 from rerankllm.journal import Journal
 from rerankllm.merging import absorb
-from rerankllm.reranker import Reranker
+from rerankllm.reranker import LIVE_CALLS, Reranker
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -75,6 +75,27 @@ class Facts:
     default_of: str | None
 
 
+class Room:
+    """Keeps shards waiting while those under way may take so many calls together; one alone may take any number."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._taken = most, 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def for_calls(self, calls: int) -> Iterator[None]:
+        """Waits for room, and takes it meanwhile."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._taken or self._taken + calls <= self._most)
+            self._taken += calls
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken -= calls
+                self._changed.notify_all()
+
+
 class Worker:
     """Ranks shards, several at a time, so that the engine has enough to do. Nothing in it raises.
 
@@ -88,6 +109,7 @@ class Worker:
         self._orders = orders
         self._name: str = ray.get_runtime_context().get_actor_id() or "worker"
         self._alone = threading.Lock()
+        self._room = Room(LIVE_CALLS)
         self._journal: Journal | None = None
         self._problem: Problem | None = None
         try:
@@ -113,7 +135,10 @@ class Worker:
         if self._problem is not None:
             raise self._problem.error()
         self._recall(works)
-        return list(self._reranker.stream(iter(works), top_k=self._orders.top_k))
+        top_k = self._orders.top_k
+        calls = sum(self._reranker.plan(len(candidates), top_k=top_k).calls.high for _, candidates in works)
+        with self._room.for_calls(calls):
+            return list(self._reranker.stream(iter(works), top_k=top_k))
 
     def _answer(self, number: int, shard: Queries) -> Content:
         try:

@@ -14,7 +14,7 @@ from rerankllm.distributed.coordinator import Coordinator
 from rerankllm.distributed.recipe import Recipe
 from rerankllm.distributed.shards import Problem, Queries, Ranked, rows, table
 from rerankllm.distributed.shared_budget import SharedBudget
-from rerankllm.distributed.worker import ALONE, STARTS, TRIES, Orders, Worker
+from rerankllm.distributed.worker import ALONE, STARTS, TRIES, Orders, Room, Worker
 from rerankllm.drivers.events import Failed
 from rerankllm.sample import path as sample
 
@@ -32,6 +32,13 @@ class Local:
         return SimpleNamespace(remote=getattr(self.inner, name))
 
 
+def heard():
+    """Waits until workers know that all is to stop."""
+    for thread in threading.enumerate():
+        if thread.name == "rerankllm-stop":
+            thread.join(10)
+
+
 @pytest.fixture
 def coordinator(monkeypatch):
     monkeypatch.setattr(ray, "get", lambda found: found)
@@ -39,6 +46,7 @@ def coordinator(monkeypatch):
     inner = Coordinator(Limits(), None)
     yield inner
     inner.stop("the test is over")
+    heard()
 
 
 @pytest.fixture
@@ -116,9 +124,7 @@ def test_a_query_that_processes_die_of_fails_alone(orders, coordinator):
 def test_a_worker_stops_when_all_are_to(orders, coordinator):
     worker = Worker(orders)
     coordinator.stop("interrupted")
-    for thread in threading.enumerate():
-        if thread.name == "rerankllm-stop":
-            thread.join(10)
+    heard()
     found = answer(worker)
     assert {outcome.reason for outcome, _ in found.outcomes} == {"interrupted"}
 
@@ -140,3 +146,22 @@ def test_two_budgets_share_one_and_wait_for_each_other(monkeypatch):
     assert answers == ["the budget of 2 calls is used up (2 calls spent)"]
     two.stop("enough")
     assert two.reserve(CALL) == "enough"
+
+
+def test_room_is_waited_for_and_one_alone_always_has_it():
+    room, order = Room(10), []
+
+    def take(calls):
+        with room.for_calls(calls):
+            order.append(calls)
+
+    with room.for_calls(100):  # more than there is
+        waiting = threading.Thread(target=take, args=(4,))
+        waiting.start()
+        waiting.join(0.1)
+        assert not order
+    waiting.join(10)
+    assert order == [4]
+    with room.for_calls(6):
+        take(4)
+    assert order == [4, 4]
