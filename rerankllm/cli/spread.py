@@ -20,8 +20,10 @@ from rerankllm.distributed.recipe import Recipe
 from rerankllm.drivers.events import QueryOutcome
 from rerankllm.errors import InputError
 from rerankllm.formats import trec
+from rerankllm.formats.lines import opened
 from rerankllm.journal import Journal
 from rerankllm.provenance import retrieval_of
+from rerankllm.spec import Stage
 
 EVERY = 30.0
 """Seconds between lines on how far it is."""
@@ -62,6 +64,22 @@ class Input:
         qrels = self.given["qrels"]
         judgements = None if qrels is None else read_judgements(qrels)
         return Said(Source([], qrels, retrieval=retrieval_of(path)), judgements, None), _checked(path)
+
+    def check(self) -> None:
+        """Looks at the beginning, so that a wrong name is not told after engines are loaded.
+
+        Raises:
+            InputError: It cannot be read.
+        """
+        for name in ("run", "queries", "corpus", "requests", "qrels"):
+            path = self.given[name]
+            if path is not None and path.exists() and not (path.is_file() or path.is_dir()):
+                raise InputError(f"{path}: on Ray another process reads it, and it is no file; write it to one")
+            if path is not None and not path.is_dir():
+                with opened(path):
+                    pass
+        if self.given["requests"] is not None:
+            next(_checked(self.given["requests"]), None)
 
 
 def _checked(path: Path) -> Iterator[tuple[Query, Sequence[Candidate]]]:
@@ -113,11 +131,14 @@ def perform_on_workers(recipe: Recipe, size: Size, read: Input, job: Job, kept: 
         QueryFailed: A query failed, and the run is to stop then.
         RerankError: The model cannot be used, or something not be read or written.
     """
-    with ExitStack() as opened:
+    read.check()
+    if recipe.strategy is not None:
+        Stage.parse(recipe.strategy)
+    with ExitStack() as stack:
         journal = None
         if kept.journal is not None:
             journal = Journal(kept.journal)
-            opened.callback(journal.close)
+            stack.callback(journal.close)
             journal.begin(*kept.command, __version__)
         crew = Crew(
             recipe,
@@ -128,8 +149,8 @@ def perform_on_workers(recipe: Recipe, size: Size, read: Input, job: Job, kept: 
             top_k=job.top_k,
             texts=job.output is not None and job.output.suffix == ".jsonl",
         )
-        opened.enter_context(redirect_stdout(sys.stderr))  # where Ray says things of its own; stdout is for results
-        opened.enter_context(crew)
+        stack.enter_context(redirect_stdout(sys.stderr))  # where Ray says things of its own; stdout is for results
+        stack.enter_context(crew)
         said: Said = crew.said
         said.source.tell_skipped()
         job = replace(job, source=said.source, judgements=said.judgements)
