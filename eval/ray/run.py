@@ -41,7 +41,7 @@ SPEED_HEADER = (
 
 def speed(folder: Path) -> list[str]:
     """One worker and two, against a host that takes its time; then the embedded model."""
-    queries, lines = 400, [*SPEED_HEADER]
+    queries, lines = 240, [*SPEED_HEADER]
     file, first = requests(folder / "speed.jsonl", queries, 100), []
     times: dict[int, list[float]] = {1: [], 2: []}
     with ScriptedServer(by_rule(LATENCY)) as server:
