@@ -2,6 +2,7 @@
 
 import fcntl
 import pickle
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -199,3 +200,21 @@ def test_once_stopped_nothing_is_sent():
     assert coordinator.stopped() == ""
     coordinator.stop("enough")
     assert coordinator.reserve("a", CALL) == coordinator.stopped() == "enough"
+
+
+def test_a_worker_that_moves_takes_its_journal_along(tmp_path, monkeypatch):
+    import ray
+
+    old, new = tmp_path / "old", tmp_path / "new"
+    before, _ = parts.own(str(old), "worker")
+    fill(before, ["q1", "q2"])
+    monkeypatch.setattr(parts, "nodes", lambda: ["here", "there"])
+    monkeypatch.setattr(ray, "get_runtime_context", lambda: SimpleNamespace(get_node_id=lambda: "here"))
+    monkeypatch.setattr(parts, "_at", lambda node, function, folder, *rest: function(str(old), *rest))
+    after, fresh = parts.own(str(new), "worker")
+    assert fresh
+    parts.inherit(after, str(new), "worker")  # though the lock of the old one, whose process is dead, says nothing
+    assert holds(after) == holds(before)
+    for journal in (before, after):
+        journal.close()
+        parts._held.pop().close()
