@@ -98,6 +98,11 @@ class Budget:
         self._started: float | None = None
 
     @property
+    def limits(self) -> Limits:
+        """The limits."""
+        return self._limits
+
+    @property
     def counts(self) -> bool:
         """Whether calls, tokens or money are limited."""
         return any(limit is not None for limit in (self._limits.calls, self._limits.tokens, self._limits.cost))
@@ -127,7 +132,22 @@ class Budget:
         """Whether this call may be sent, and then `settle` has to follow; or why it never may."""
         if not self._limited:  # then nothing need be counted
             return self._stopped or Admission.SEND
+        return self.reserve(self._most(backend, work))
+
+    def withdraw(self, backend: Backend, work: Work) -> None:
+        """Takes back an admitted call that is not sent."""
+        if self._limited:
+            self.charge(self._most(backend, work), Amount())
+
+    def settle(self, backend: Backend, work: Work, outcome: Outcome | None) -> None:
+        """Counts what an admitted call took: the most it could where it was given up, so that nobody can tell."""
+        if not self._limited:
+            return
         most = self._most(backend, work)
+        self.charge(most, most if outcome is None else amount_of(backend, outcome))
+
+    def reserve(self, most: Amount) -> Admission | str:
+        """Sets the most aside that a call can take, if it may be sent; else why it may not, now or ever."""
         with self._lock:
             self._started = self._started or time.monotonic()
             if self._limits.seconds is not None and time.monotonic() - self._started >= self._limits.seconds:
@@ -139,18 +159,8 @@ class Budget:
             self._aside += most
             return Admission.SEND
 
-    def withdraw(self, backend: Backend, work: Work) -> None:
-        """Takes back an admitted call that is not sent."""
-        if self._limited:
-            with self._lock:
-                self._aside -= self._most(backend, work)
-
-    def settle(self, backend: Backend, work: Work, outcome: Outcome | None) -> None:
-        """Counts what an admitted call took: the most it could where it was given up, so that nobody can tell."""
-        if not self._limited:
-            return
-        most = self._most(backend, work)
-        took = most if outcome is None else amount_of(backend, outcome)
+    def charge(self, most: Amount, took: Amount) -> None:
+        """Counts what a call took, for which the most was set aside."""
         with self._lock:
             self._aside -= most
             self._spent += took

@@ -253,6 +253,22 @@ class Journal:
         except sqlite3.Error as error:
             raise InputError(f"the journal {self.path} cannot be written: {error}") from None
 
+    def take_over(self, rows: Sequence[tuple[str, Sequence[Any]]]) -> None:
+        """Carries out statements, each with its values, all or none.
+
+        Raises:
+            InputError: The file cannot be written any more.
+        """
+        with self._writing():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                for statement, values in rows:
+                    self._db.execute(statement, values)
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
     def rows(self, statement: str, values: Sequence[Any] = ()) -> Iterator[Any]:
         """Reads the tables.
 

@@ -144,6 +144,11 @@ class Panel:
         return Panel(self._model, settings, {}, self._shelf, loaded=self._backends)
 
     @property
+    def settings(self) -> Settings:
+        """Settings of prompts."""
+        return self._settings
+
+    @property
     def backend(self) -> Backend:
         """The model that judges where a stage names none."""
         return self._backends[self._model]

@@ -10,9 +10,10 @@ from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 from rerankllm.backends.base import Backend
+from rerankllm.backends.remote import RemoteBackend
 from rerankllm.backends.shelf import Shelf
 from rerankllm.budget import Amount, Budget, Limits
 from rerankllm.calibration.cutoff import Cutoff
@@ -36,6 +37,11 @@ from rerankllm.plan import Plan
 from rerankllm.profiles.profile import Profile
 from rerankllm.runs import Finish, Run, with_unread
 from rerankllm.spec import Stage, inner_stages
+
+if TYPE_CHECKING:
+    from ray.data import Dataset
+
+    from rerankllm.distributed.recipe import Recipe
 
 DEFAULT_MODEL = "llamacpp:smollm2"
 LIVE_QUERIES, LIVE_CALLS = 256, 200_000
@@ -121,6 +127,11 @@ class Reranker:
         self._budget = limits if isinstance(limits, Budget) else Budget(limits)
         self._counts = self._budget.counts and limits is not self._budget
         self._per_query = per_query
+        self._given: dict[str, Any] = {
+            "demonstrations": demonstrations,
+            "driver": driver,
+            "options": dict(options or {}),
+        }
         for backend in self._panel.backends:
             self._budget.check(backend)
             self._own_budget().check(backend)
@@ -356,6 +367,69 @@ class Reranker:
         self._context = self._panel.context()
         self._driver.keep(self.journal)
         return self.journal
+
+    @property
+    def recipe(self) -> "Recipe":
+        """What makes another one like this, in another process."""
+        from rerankllm.distributed.recipe import Recipe  # noqa: PLC0415
+
+        settings, finish = self._panel.settings, self._finish
+        return Recipe(
+            strategy=str(self.stage),
+            model=self.model,
+            instruction=settings.instruction,
+            passage_tokens=settings.passage_tokens,
+            depth=self.depth,
+            limits=self._budget.limits,
+            per_query=self._per_query,
+            calibration=finish.calibration,
+            cutoff=finish.cutoff,
+            **self._given,
+        )
+
+    def key(self, query: Query, candidates: Sequence[Candidate], *, top_k: int | None = None) -> str:
+        """What the journal knows a query by; empty without a journal."""
+        return self._key(self._aimed(top_k), query, candidates[: self.depth])
+
+    def share(self, part: int, parts: int) -> None:
+        """Keeps one part of the requests that hosts may be sent at a time, of several processes that share them.
+
+        To be called before anything is ranked.
+
+        Args:
+            part: Which, from 0.
+            parts: How many processes there are.
+
+        Raises:
+            InputError: There is not one request at a time for each.
+        """
+        for backend in self._panel.backends:
+            if isinstance(backend, RemoteBackend):
+                backend.share(part, parts)
+
+    def map_dataset(self, dataset: "Dataset", *, workers: int = 1, gpus_per_worker: float = 0) -> "Dataset":
+        """Ranks every row of a Ray Dataset, in processes of their own with an engine each; lazily, as Ray Data does.
+
+        Workers have this one's strategy, model, limits (all together), calibration and so on, and journals of their own
+        beside this one's, which a later call takes in. This one's engine takes no part: close it if memory is short.
+
+        Args:
+            dataset: Rows of `query_id`, `query` and `candidates`, a list of structs with `doc_id`, `text`, and, if
+                wanted, `title` and `score`.
+            workers: How many processes.
+            gpus_per_worker: GPUs of each.
+
+        Returns:
+            The rows with `results`, a list of structs with `doc_id`, `rank`, `score` and `provenance`, best first; for
+            a query that failed that is null, and `failure` says why. The order of rows is Ray Data's affair.
+
+        Raises:
+            InputError: The journal is being written to by another run.
+            MissingExtra: Ray is not installed.
+        """
+        from rerankllm.distributed.dataset import map_dataset  # noqa: PLC0415
+
+        return map_dataset(self, dataset, workers=workers, gpus_per_worker=gpus_per_worker)
 
     def stop(self, reason: str) -> None:
         """Sends nothing more: calls under way come back and are kept, queries that need more fail with `reason`."""

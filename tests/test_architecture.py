@@ -64,6 +64,9 @@ LAYERS = {
     "explanations": {"journal", "trace"},
     "frontier": BASICS | {"backends.estimate", "estimate", "evaluation.pareto", "profiles.profile", "reranker", "spec"},
     "budget": {"backends.base", "data", "errors"},
+    "merging": {"journal"},
+    "distributed": {"", "budget", "calibration", "data", "drivers.events", "errors", "formats.parquet", "journal"}
+    | {"merging", "profiles.profile", "reranker", "spec"},
     "drivers": {"backends.base", "budget", "data", "errors", "formats.recordings", "journal", "judgements"},
     "evaluation": {"data", "errors"},
     "collections": {"data", "errors", "formats", "registry", "sample"},
@@ -84,9 +87,11 @@ LAYERS = {
     "reranker": BASICS
     | {
         "backends.base",
+        "backends.remote",
         "backends.shelf",
         "budget",
         "calibration",
+        "distributed",
         "drivers",
         "elicitation",
         "estimate",
@@ -109,6 +114,7 @@ LAYERS = {
         "collections",
         "data",
         "diagnose",
+        "distributed",
         "drivers.events",
         "elicitation",
         "errors",

@@ -76,18 +76,31 @@ class RemoteBackend(ABC):
         capabilities: What it can do.
         default_strategy: Stage spec used when the user names none.
         concurrency: Requests on their way at any time.
+        rate: Requests begun a second, evenly; None for as many as come.
 
     Raises:
-        InputError: `concurrency` is below 1.
+        InputError: `concurrency` is below 1, or `rate` not above 0.
     """
 
-    def __init__(self, *, model: str, capabilities: Capabilities, default_strategy: str, concurrency: int = 16) -> None:
+    def __init__(
+        self,
+        *,
+        model: str,
+        capabilities: Capabilities,
+        default_strategy: str,
+        concurrency: int = 16,
+        rate: float | None = None,
+    ) -> None:
         if concurrency < 1:
             raise InputError(f"{model}: concurrency must be 1 or more, not {concurrency}")
+        if rate is not None and not rate > 0:
+            raise InputError(f"{model}: rate must be above 0 requests a second, not {rate}")
         self.model = model
         self.capabilities = replace(capabilities, slots=concurrency)
         self.default_strategy = default_strategy
         self._concurrency = concurrency
+        self._rate = rate
+        self._next = 0.0  # when the next request may begin
         self._bound: _Bound | None = None
         self._closed = False
         self._refusal: AuthError | CapabilityError | None = None  # why nothing more is sent, for good
@@ -101,6 +114,25 @@ class RemoteBackend(ABC):
     def __repr__(self) -> str:
         """The printed spec; what else it holds is nobody's business."""
         return f"<{type(self).__name__} {self.model}>"
+
+    def share(self, part: int, parts: int) -> None:
+        """Keeps one part of what may be under way at any time, and of the rate; others have the rest.
+
+        Args:
+            part: Which, from 0.
+            parts: How many there are.
+
+        Raises:
+            InputError: There is not one request at a time for each.
+        """
+        if self._concurrency < parts:
+            raise InputError(
+                f"{self.model}: {self._concurrency} requests at a time cannot be shared by {parts} workers; "
+                f"take at most {self._concurrency} workers, or a higher concurrency"
+            )
+        self._concurrency = self._concurrency // parts + (part < self._concurrency % parts)
+        self._rate = None if self._rate is None else self._rate / parts
+        self.capabilities = replace(self.capabilities, slots=self._concurrency)
 
     @property
     def revision(self) -> str | None:
@@ -210,6 +242,11 @@ class RemoteBackend(ABC):
         return outcome
 
     async def _attempt(self, request: Request) -> Response | CallFailed:
+        if self._rate is not None:
+            now = asyncio.get_running_loop().time()
+            wait = max(0.0, self._next - now)
+            self._next = now + wait + 1 / self._rate
+            await asyncio.sleep(wait)
         try:
             return await self.send(request)
         except UnreachableError as error:

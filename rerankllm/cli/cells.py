@@ -166,7 +166,7 @@ class Cells:
 
     def _perform(self, reranker: Reranker, turn: Turn, bar: ProgressBar) -> Done:
         settings, source = turn.planned.settings, turn.source
-        tell_fit(reranker, source)
+        tell_fit(reranker, (query.query_id for query, _ in source.queries))
         tell_notes(reranker, settings.top_k, min(settings.depth, max(len(c) for _, c in source.queries)))
         if reranker.paid:
             bar.announce(str(Forecast.of(reranker, source.queries, settings.top_k)))

@@ -1,53 +1,53 @@
 """What a calibration and a cut-off made of a run, for the summary and for people."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rerankllm.calibration.cutoff import Cutoff
 from rerankllm.calibration.relevance import Calibration
 from rerankllm.cli.output import tell
-from rerankllm.cli.source import Source
+from rerankllm.cli.ranker import Ranker
 from rerankllm.cli.writer import Writer
 from rerankllm.formats.lines import some
-from rerankllm.reranker import Reranker
 
 
-def tell_fit(reranker: Reranker, source: Source) -> None:
+def tell_fit(ranker: Ranker, query_ids: Iterable[str] = ()) -> None:
     """What may be wrong with using a calibration here: other scores than it was fitted on, or the same queries."""
-    fitted = reranker.calibration
+    fitted = ranker.calibration
     if fitted is None:
         return
-    tell_other_scores(reranker, fitted)
-    seen = {query.query_id for query, _ in source.queries} & set(fitted.queries)
+    tell_other_scores(ranker, fitted)
+    these = list(query_ids)
+    seen = set(these) & set(fitted.queries)
     if seen:
         tell(
-            f"the calibration was fitted on {len(seen)} of these {len(source.queries)} queries: what is measured on "
+            f"the calibration was fitted on {len(seen)} of these {len(these)} queries: what is measured on "
             "them is not held out"
         )
 
 
-def tell_other_scores(reranker: Reranker, fitted: Calibration) -> None:
+def tell_other_scores(ranker: Ranker, fitted: Calibration) -> None:
     """Says so where a calibration was fitted on another strategy's or another model's scores."""
-    stage, models = str(reranker.stage), ", ".join(reranker.models)
+    stage, models = str(ranker.stage), ", ".join(ranker.models)
     for what, then, now in (("strategy", fitted.strategy, stage), ("model", fitted.model, models)):
         if then and then != now:
             tell(f"the calibration was fitted on scores of the {what} {then}; those of {now} may mean other things")
 
 
-def cut_off(reranker: Reranker, cutoff: Cutoff, writer: Writer) -> dict[str, Any]:
+def cut_off(reranker: Ranker, cutoff: Cutoff, writer: Writer) -> dict[str, Any]:
     """What was kept and dropped, and what is expected of it."""
-    expected = [cut.expected_precision for cut in writer.cuts.values() if cut.expected_precision is not None]
+    expected = [cut.expected_precision for cut, _ in writer.cuts.values() if cut.expected_precision is not None]
     return {
         "rule": str(cutoff),
-        "kept": sum(len(writer.rankings[query_id]) for query_id in writer.cuts),
-        "dropped": sum(cut.dropped for cut in writer.cuts.values()),
-        "empty_queries": [query_id for query_id in writer.cuts if not writer.rankings[query_id]],
+        "kept": sum(kept for _, kept in writer.cuts.values()),
+        "dropped": sum(cut.dropped for cut, _ in writer.cuts.values()),
+        "empty_queries": [query_id for query_id, (_, kept) in writer.cuts.items() if not kept],
         "expected_precision": sum(expected) / len(expected) if expected else None,
         "promise": "" if reranker.calibration is None else cutoff.guarantee(reranker.calibration),
     }
 
 
-def real_precision(qrels: Mapping[str, Mapping[str, int]], writer: Writer, reranker: Reranker) -> dict[str, Any]:
+def real_precision(qrels: Mapping[str, Mapping[str, int]], writer: Writer, reranker: Ranker) -> dict[str, Any]:
     """The mean precision of what a cut-off kept, over the judged queries that kept anything."""
     if reranker.cutoff is None or reranker.calibration is None:
         return {}

@@ -41,6 +41,7 @@ GIVES = {
     "collections": "--dataset, from ir-datasets and the Hugging Face hub",
     "server": "serve",
     "mcp": "mcp",
+    "ray": "rerank --engine ray, Reranker.map_dataset, Parquet",
     "langchain": "rerankllm.integrations.langchain",
     "llama-index": "rerankllm.integrations.llama_index",
     "haystack": "rerankllm.integrations.haystack",

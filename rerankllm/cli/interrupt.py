@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from rerankllm.cli.output import tell
-from rerankllm.reranker import Reranker
+from rerankllm.cli.ranker import Ranker
 
 REASON = "interrupted"
 GRACE = 10.0
@@ -24,7 +24,7 @@ class Interrupted:
 
 
 @contextmanager
-def stopping_in_order(reranker: Reranker) -> Iterator[Interrupted]:
+def stopping_in_order(reranker: Ranker) -> Iterator[Interrupted]:
     """Meanwhile Ctrl-C, or a polite kill, sends nothing more and waits for the calls under way."""
     seen = Interrupted()
     patience = threading.Timer(GRACE, _interrupt)

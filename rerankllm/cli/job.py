@@ -1,7 +1,7 @@
 """From queries to files: what `rerank` does once, and `experiment` for every cell."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,14 @@ from rerankllm.cli.interrupt import stopping_in_order
 from rerankllm.cli.options import OnError
 from rerankllm.cli.output import as_json
 from rerankllm.cli.progress import ProgressBar
+from rerankllm.cli.ranker import Ranker
 from rerankllm.cli.source import Source
 from rerankllm.cli.spent import signed, summary_beside
 from rerankllm.cli.summary import before_and_after, summarize
 from rerankllm.cli.writer import Writer
-from rerankllm.drivers.events import Failed
+from rerankllm.drivers.events import QueryOutcome
 from rerankllm.errors import QueryFailed
+from rerankllm.formats.join import ids_of
 from rerankllm.reranker import Reranker
 
 
@@ -39,7 +41,7 @@ class Job:
         started: When it began, on the monotonic clock.
     """
 
-    source: Source
+    source: Source = field(default_factory=lambda: Source([], None))
     judgements: Mapping[str, Mapping[str, int]] | None = None
     output: Path | None = None
     jsonl: Path | None = None
@@ -73,42 +75,66 @@ def perform(reranker: Reranker, job: Job, bar: ProgressBar) -> Done:
         QueryFailed: A query failed, and the run is to stop then.
         RerankError: The model cannot be used, or something not be written.
     """
-    with Writer(job.output, job.jsonl, job.on_error, job.truncate) as writer:
-        interrupted = _rank_all(reranker, job, writer, bar)
-    report = summarize(reranker, writer, job.source, time.monotonic() - job.started)
-    _record(reranker, job)
+    queries, collection = job.source.queries, job.source.collection
+    parts = None if collection is None else collection.parts
+    calls = sum(reranker.plan(len(candidates), top_k=job.top_k).calls.high for _, candidates in queries)
+    with bar.showing(len(queries), calls):
+        outcomes = reranker.stream(queries, top_k=job.top_k)
+        ids = (ids_of(candidates) for _, candidates in queries)
+        return write_all(reranker, zip(outcomes, ids, strict=True), job, parts)
+
+
+def write_all(
+    ranker: Ranker,
+    outcomes: Iterable[tuple[QueryOutcome, Sequence[str]]],
+    job: Job,
+    parts: Mapping[str, str] | None = None,
+) -> Done:
+    """Writes the outcomes as they come, and then what is said of them all.
+
+    Args:
+        ranker: Who ranks.
+        outcomes: What becomes of each query, and its documents' ids in the order they came in.
+        job: What is to be written; the queries of its source are not looked at.
+        parts: Which part of the collection each query belongs to, where it has parts.
+
+    Raises:
+        QueryFailed: A query failed, and the run is to stop then.
+        RerankError: The model cannot be used, or something not be written.
+    """
+    with Writer(job.output, job.jsonl, job.on_error, job.truncate, job.judgements or ()) as writer:
+        interrupted = _write_each(ranker, outcomes, writer)
+    report = summarize(ranker, writer, job.source, time.monotonic() - job.started)
+    _record(ranker, job)
     if job.judgements is not None:
-        report |= before_and_after(job.judgements, job.source, writer)
-        report |= real_precision(job.judgements, writer, reranker)
+        report |= before_and_after(job.judgements, parts, writer)
+        report |= real_precision(job.judgements, writer, ranker)
     _keep(report, job.output, job.summary)
     return Done(report, writer.failures, interrupted)
 
 
-def _rank_all(reranker: Reranker, job: Job, writer: Writer, bar: ProgressBar) -> bool:
-    """Ranks and writes query after query; returns whether Ctrl-C put an end to it."""
-    queries, top_k = job.source.queries, job.top_k
-    calls = sum(reranker.plan(len(candidates), top_k=top_k).calls.high for _, candidates in queries)
-    with stopping_in_order(reranker) as interrupted, bar.showing(len(queries), calls):
+def _write_each(ranker: Ranker, outcomes: Iterable[tuple[QueryOutcome, Sequence[str]]], writer: Writer) -> bool:
+    """Writes query after query; returns whether Ctrl-C put an end to it."""
+    with stopping_in_order(ranker) as interrupted:
         failed: QueryFailed | None = None
-        outcomes = reranker.stream(queries, top_k=top_k)
-        for number, outcome in enumerate(outcomes):
+        for outcome, doc_ids in outcomes:
             try:
                 if failed is None:
-                    writer.write(outcome, queries[number][1] if isinstance(outcome, Failed) else ())
+                    writer.write(outcome, doc_ids)
             except QueryFailed as error:
                 failed = error
-                reranker.stop("stopped at the first failure")  # calls under way come back and are kept
+                ranker.stop("stopped at the first failure")  # calls under way come back and are kept
     if failed is not None and not interrupted.happened:
         raise failed
     return interrupted.happened
 
 
-def _record(reranker: Reranker, job: Job) -> None:
+def _record(ranker: Ranker, job: Job) -> None:
     """Notes beside the run that was written where it comes from."""
     if job.output is None:
         return
-    tool, models = f"rerankllm {__version__}", ", ".join(reranker.models)
-    stage = {"tool": tool, "strategy": str(reranker.stage), "model": models, "depth": job.depth, "top_k": job.top_k}
+    tool, models = f"rerankllm {__version__}", ", ".join(ranker.models)
+    stage = {"tool": tool, "strategy": str(ranker.stage), "model": models, "depth": job.depth, "top_k": job.top_k}
     if origins():
         stage["options from elsewhere"] = dict(origins())
     provenance.write(job.output, job.source.retrieval, stage)

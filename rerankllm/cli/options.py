@@ -13,11 +13,16 @@ from rerankllm.errors import InputError
 from rerankllm.reranker import DEFAULT_MODEL
 from rerankllm.spec import ModelSpec
 
+EngineName: TypeAlias = Literal["here", "ray"]
 Run: TypeAlias = Annotated[Path | None, typer.Option(help="TREC run of the first stage (may be .gz).")]
 Queries: TypeAlias = Annotated[Path | None, typer.Option(help="Query texts: qid<TAB>text, or BEIR JSONL or folder.")]
 Corpus: TypeAlias = Annotated[Path | None, typer.Option(help="BEIR corpus.jsonl, or the folder it is in.")]
 Requests: TypeAlias = Annotated[
-    Path | None, typer.Option(help="Castorini JSONL instead: queries with their candidates' texts.")
+    Path | None,
+    typer.Option(
+        help="Castorini JSONL instead, queries with their candidates' texts; or Parquet (a file or a folder) of "
+        "query_id, query, candidates."
+    ),
 ]
 SkipMissing: TypeAlias = Annotated[
     bool, typer.Option("--skip-missing", help="Leave out queries and documents that have no text.")
@@ -108,6 +113,30 @@ Profile: TypeAlias = Annotated[
     typer.Option(
         metavar="FILE",
         help="What `rerankllm judge-profile` wrote of this judge: sets trust, scale and sharpness of every `active`.",
+    ),
+]
+Engine: TypeAlias = Annotated[
+    EngineName,
+    typer.Option(help="Where it runs: in this process, or on the workers of a Ray cluster (docs/scaling.md)."),
+]
+RayAddress: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT", help="Ray: the cluster; $RAY_ADDRESS, else one on this machine for as long as it runs."
+    ),
+]
+Workers: TypeAlias = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Ray: processes with an engine each; 1 if not given.")
+]
+GpusPerWorker: TypeAlias = Annotated[
+    float | None, typer.Option(min=0, metavar="G", help="Ray: GPUs of each worker, such as 1 or 0.5.")
+]
+WorkerJournals: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Ray: where each worker keeps its journal until all are merged into --journal; '$SCRATCH/…' is read on "
+        "each node. JOURNAL.parts if not given.",
     ),
 ]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]

@@ -11,6 +11,7 @@ from typing import Any, TextIO, cast
 import typer
 
 from rerankllm.cli.forecast import Forecast
+from rerankllm.cli.ranker import Ranker
 from rerankllm.data import Candidate, Cut, Query, Ranking, Result
 from rerankllm.errors import InputError
 from rerankllm.reranker import Reranker
@@ -32,15 +33,20 @@ def tell_notes(reranker: Reranker, top_k: int | None, depth: int) -> None:
     if reranker.defaulted:
         tell(f"strategy {reranker.stage} (the default of {reranker.backend.model})")
     tell_other_judge(reranker)
+    tell_settled(reranker, top_k, depth)
+
+
+def tell_settled(ranker: Ranker, top_k: int | None, depth: int) -> None:
+    """Says so where the strategy cannot place as many as are wanted of `depth` candidates."""
     if top_k is not None:
-        settled = reranker.stage.aiming(top_k).strategy.settles(depth)
+        settled = ranker.stage.aiming(top_k).strategy.settles(depth)
         if settled is not None and settled < min(top_k, depth):
-            tell(f"{reranker.stage} can place correctly only the best {settled} of {depth}, not {top_k}")
+            tell(f"{ranker.stage} can place correctly only the best {settled} of {depth}, not {top_k}")
 
 
-def tell_other_judge(reranker: Reranker) -> None:
+def tell_other_judge(ranker: Ranker) -> None:
     """Says so where the profile is of another model than those that judge."""
-    differs = reranker.profile and reranker.profile.differs(reranker.models)
+    differs = ranker.profile and ranker.profile.differs(ranker.models)
     if differs:
         tell(differs)
 

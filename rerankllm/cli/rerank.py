@@ -1,6 +1,7 @@
 """`rerankllm rerank`: a run in, a better run out."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
 
@@ -8,16 +9,21 @@ import typer
 
 from rerankllm import __version__
 from rerankllm.budget import Limits
+from rerankllm.calibration.relevance import Calibration
 from rerankllm.cli import options
 from rerankllm.cli.configured import origins, recall_origins
 from rerankllm.cli.cutting import tell_fit
 from rerankllm.cli.datasets import Dataset
-from rerankllm.cli.job import Job, perform
+from rerankllm.cli.job import Done, Job, perform
 from rerankllm.cli.output import check_paths, estimate_line, tell, tell_notes
 from rerankllm.cli.progress import ProgressBar
 from rerankllm.cli.source import read_source
+from rerankllm.cli.spread import Input, Kept, perform_on_workers
 from rerankllm.cli.summary import tell_summary
+from rerankllm.distributed.crew import Size
+from rerankllm.distributed.recipe import Recipe
 from rerankllm.errors import InputError
+from rerankllm.profiles.profile import Profile
 from rerankllm.reranker import Reranker
 
 EXAMPLES = """
@@ -31,6 +37,7 @@ rerankllm rerank … --strategy pointwise --calibration fit.json --cutoff auto -
 rerankllm rerank --dataset beir/scifact --output reranked.txt  # BM25's candidates; or your own with --run\n
 rerankllm rerank … --model openai:NAME --dry-run  # what it will cost\n
 rerankllm rerank … --model openai:NAME --max-cost 5  # stops in time; see `resume`\n
+rerankllm rerank --requests queries.parquet --output reranked.txt --engine ray --workers 4 --gpus-per-worker 1\n
 [bold]Exit status[/bold]: 0 all ranked, 1 nothing could be done, 3 some queries failed (named on stderr), 130 Ctrl-C.
 """
 ORIGINS = "from"
@@ -77,7 +84,7 @@ def command(
         Path | None,
         typer.Option(
             help="Keep every completed call in this file; what it holds is not asked again. For models "
-            "behind an API the default is OUTPUT.journal."
+            "behind an API, and on Ray, the default is OUTPUT.journal."
         ),
     ] = None,
     no_journal: Annotated[bool, typer.Option("--no-journal", help="Keep no calls.")] = False,
@@ -103,6 +110,11 @@ def command(
     threshold: Annotated[
         float | None, typer.Option(metavar="P", help="Drop what is relevant with less than this probability.")
     ] = None,
+    engine: options.Engine = "here",
+    ray_address: options.RayAddress = None,
+    workers: options.Workers = None,
+    gpus_per_worker: options.GpusPerWorker = None,
+    worker_journals: options.WorkerJournals = None,
     quiet: options.Quiet = False,
 ) -> None:
     """Reranks the queries of a run and writes the new run."""
@@ -116,13 +128,44 @@ def command(
     beside = output.with_name(f"{output.name}.journal") if output is not None else None
     written = {"--output": output, "--jsonl": jsonl, "--summary": summary, "--journal": journal or beside}
     check_paths({**inputs, **fitted, "--demonstrations": demonstrations}, written)
-    source = read_source(
-        sample=sample, **{k[2:]: v for k, v in inputs.items()}, skip_missing=skip_missing, dataset=dataset, depth=depth
-    )
-    judgements = source.judgements()
-    bar = ProgressBar(quiet=quiet)
-    started = time.monotonic()
+    reading: dict[str, Any] = {
+        **{k[2:]: v for k, v in inputs.items()},
+        "sample": sample,
+        "skip_missing": skip_missing,
+        "dataset": dataset,
+        "depth": depth,
+    }
     given = options.model_options(model, base_url=base_url, concurrency=concurrency, seed=seed, batch=batch)
+    job = Job(
+        output=output, jsonl=jsonl, summary=summary, depth=depth, top_k=top_k, truncate=truncate, on_error=on_error
+    )
+    for_ray = {"ray-address": ray_address, "workers": workers, "gpus-per-worker": gpus_per_worker,
+               "worker-journals": worker_journals}  # fmt: skip
+    if engine == "ray":
+        if batch or dry_run:
+            raise InputError(f"--{'batch' if batch else 'dry-run'} is done in this process: leave --engine ray out")
+        kept = None if no_journal else journal or beside
+        done = perform_on_workers(
+            Recipe(
+                strategy, model, instruction, max_passage_tokens, demonstrations, depth, None, given,
+                Limits(max_calls, max_tokens, max_cost, max_seconds), options.limits_of(per_query),
+                None if calibration is None else Calibration.load(calibration), rule,
+                None if profile is None else Profile.load(profile),
+            ),
+            Size(workers or 1, gpus_per_worker or 0, ray_address),
+            Input(reading),
+            job,
+            Kept(kept, worker_journals, (str(Path.cwd()), _noted(settings))),
+            quiet=quiet,
+        )  # fmt: skip
+        _finish(done, kept)
+        return
+    for name, value in for_ray.items():
+        if value is not None:
+            raise InputError(f"--{name} is for Ray: give --engine ray too, or leave it out")
+    source = read_source(**reading)
+    job = replace(job, source=source, judgements=source.judgements(), started=time.monotonic())
+    bar = ProgressBar(quiet=quiet)
     with Reranker(
         strategy, model, instruction=instruction, passage_tokens=max_passage_tokens,
         demonstrations=demonstrations, depth=depth, observer=bar,
@@ -131,7 +174,7 @@ def command(
         calibration=calibration, cutoff=rule, profile=profile,
     ) as reranker:  # fmt: skip
         source.tell_skipped()
-        tell_fit(reranker, source)
+        tell_fit(reranker, (query.query_id for query, _ in source.queries))
         tell_notes(reranker, top_k, min(depth, max(len(candidates) for _, candidates in source.queries)))
         if dry_run:
             typer.echo(estimate_line(reranker, source.queries, top_k))
@@ -142,15 +185,16 @@ def command(
             journal = beside
         if journal is not None and not no_journal:
             reranker.keep(journal).begin(str(Path.cwd()), _noted(settings), __version__)
-        job = Job(
-            source, judgements, output, jsonl, summary, depth=depth, top_k=top_k, truncate=truncate,
-            on_error=on_error, started=started,
-        )  # fmt: skip
         done = perform(reranker, job, bar)
+    _finish(done, None if reranker.journal is None else reranker.journal.path)
+
+
+def _finish(done: Done, journal: Path | None) -> None:
+    """Tells what came of it."""
     tell_summary(done.report)
     if done.failures:
-        if reranker.journal is not None:
-            tell(f"what is done is kept: rerankllm resume {reranker.journal.path}")
+        if journal is not None:
+            tell(f"what is done is kept: rerankllm resume {journal}")
         raise typer.Exit(INTERRUPTED if done.interrupted else PARTIAL)
 
 

@@ -1,6 +1,6 @@
 """Where the queries of `rerankllm rerank` come from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from rerankllm.collections.base import Collection
 from rerankllm.collections.bm25 import Settings
 from rerankllm.data import Candidate, Query
 from rerankllm.errors import InputError
-from rerankllm.formats import beir, castorini, trec
+from rerankllm.formats import beir, castorini, parquet, trec
 from rerankllm.formats.corpusfile import CorpusFile
 from rerankllm.formats.join import join
 from rerankllm.formats.runfile import Lists
@@ -90,7 +90,7 @@ def read_source(
             sample_path(name) for name in ("run.txt", "queries.tsv", "corpus.jsonl", "qrels.txt")
         )
     if requests is not None:
-        found = list(castorini.read_requests(requests))
+        found = list(read_requests(requests))
         return _writable(_checked(Source(found, qrels, retrieval=retrieval_of(requests)), requests))
     if run is None or queries is None or corpus is None:
         missing = [name for name, value in (("run", run), ("queries", queries), ("corpus", corpus)) if value is None]
@@ -120,6 +120,11 @@ def _read_dataset(name: str, run: Path | None, qrels: Path | None, depth: int, *
     joined = join(entries, collection.queries, documents, skip_missing=skip_missing)
     source = Source(joined.queries, None, joined.skipped_queries, joined.skipped_documents, retrieval, collection)
     return _writable(_checked(source, run or name))
+
+
+def read_requests(path: Path) -> Iterator[tuple[Query, list[Candidate]]]:
+    """Queries with their candidates from castorini's JSONL, or Parquet."""
+    return parquet.read_requests(path) if parquet.is_parquet(path) else castorini.read_requests(path)
 
 
 def read_judgements(path: Path) -> dict[str, dict[str, int]]:

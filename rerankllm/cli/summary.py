@@ -5,17 +5,17 @@ from typing import Any
 
 from rerankllm.cli.cutting import cut_off, tell_cut_off
 from rerankllm.cli.output import tell
+from rerankllm.cli.ranker import Ranker
 from rerankllm.cli.source import Source
 from rerankllm.cli.writer import MEASURED, Writer
 from rerankllm.evaluation.measures import mean, parse_measures, per_query
-from rerankllm.reranker import Reranker
 
 
-def summarize(reranker: Reranker, writer: Writer, source: Source, seconds: float) -> dict[str, Any]:
+def summarize(reranker: Ranker, writer: Writer, source: Source, seconds: float) -> dict[str, Any]:
     """The summary, ready for JSON."""
     ledger = writer.ledger
     return {
-        "queries": len(writer.rankings) + len(writer.failures),
+        "queries": writer.ranked + len(writer.failures),
         "failed_queries": len(writer.failures),
         "failures": writer.failures,
         "skipped_queries": len(source.skipped_queries),
@@ -37,13 +37,13 @@ def summarize(reranker: Reranker, writer: Writer, source: Source, seconds: float
     }
 
 
-def before_and_after(qrels: Mapping[str, Mapping[str, int]], source: Source, writer: Writer) -> dict[str, Any]:
+def before_and_after(
+    qrels: Mapping[str, Mapping[str, int]], parts: Mapping[str, str] | None, writer: Writer
+) -> dict[str, Any]:
     """nDCG@10 over the judged queries of the run, by parts where it has parts; a failed query counts as 0 after."""
     (measure,) = parse_measures([f"nDCG@{MEASURED}"])
-    first = {query.query_id: [c.doc_id for c in candidates[:MEASURED]] for query, candidates in source.queries}
-    before, after = per_query(qrels, first, [measure]), per_query(qrels, writer.rankings, [measure])
+    before, after = per_query(qrels, writer.first, [measure]), per_query(qrels, writer.rankings, [measure])
     zeros = {query_id: {str(measure): 0.0} for query_id in before if query_id not in after}
-    parts = source.collection.parts if source.collection is not None else None
     return {str(measure): {"before": mean(before, measure, parts), "after": mean(after | zeros, measure, parts),
                            "queries": len(before)}}  # fmt: skip
 

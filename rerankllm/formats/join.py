@@ -39,6 +39,13 @@ class Candidates(Sequence[Candidate]):
         return Candidate(self.corpus[doc_id], score)
 
 
+def ids_of(candidates: Sequence[Candidate]) -> list[str]:
+    """Their documents' ids, no text being read for them."""
+    if isinstance(candidates, Candidates):
+        return [doc_id for doc_id, _ in candidates.entries]
+    return [candidate.doc_id for candidate in candidates]
+
+
 @dataclass(frozen=True, slots=True)
 class Queries(Sequence[tuple[Query, Candidates]]):
     """Queries with their candidates, put together when they are looked at: run and corpus may be files.

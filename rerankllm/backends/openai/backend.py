@@ -57,6 +57,7 @@ class OpenAI(RemoteBackend):
         batch_poll: Seconds until the first look at such a job.
         api_key_env: Environment variable that holds the key. Hosts other than OpenAI's own may need none.
         concurrency: Requests on their way at any time.
+        rate: Requests begun a second, evenly, retries not counted; None for as many as `concurrency` lets through.
         timeout: Seconds for one attempt, from connecting to the last byte received.
         retries: Attempts after the first. With the four of the default, of 10,000 calls of which every attempt fails
             with a probability of a fifth, about 3 are lost.
@@ -88,6 +89,7 @@ class OpenAI(RemoteBackend):
         batch_poll: float = 10.0,
         api_key_env: str = "OPENAI_API_KEY",
         concurrency: int = 16,
+        rate: float | None = None,
         timeout: float = 60.0,
         retries: int = 4,
         temperature: float | None = 0.0,
@@ -152,6 +154,7 @@ class OpenAI(RemoteBackend):
             ),
             default_strategy="sliding / text",
             concurrency=concurrency,
+            rate=rate,
         )
         self._endpoint, self._timeout, self._retries = endpoint, timeout, retries
         self._reader = Reader(self.model, endpoint, self._poster)

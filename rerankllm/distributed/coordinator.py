@@ -1,0 +1,100 @@
+"""What all workers share: one budget, one journal of what was done before, and a count of who died of what."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rerankllm.budget import Admission, Amount, Budget, Limits
+from rerankllm.journal import Journal
+from rerankllm.merging import Parcel, parcels
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A worker's place among the others.
+
+    Attributes:
+        number: From 0, the same after its process died and was started again.
+        again: Whether its process died and was started again.
+        starts: How often it was started since its engine last was ready, this time included.
+    """
+
+    number: int
+    again: bool
+    starts: int
+
+
+class Coordinator:
+    """Runs as an actor beside the command. Every call that a budget bears on asks here before it is sent.
+
+    Args:
+        limits: What all workers together may spend.
+        journal: What was done before; all it holds counts as spent.
+    """
+
+    def __init__(self, limits: Limits, journal: Path | None) -> None:
+        self._budget = Budget(limits)
+        self._journal = None if journal is None else Journal(journal, create=False)
+        if self._journal is not None:
+            self._budget.spend(Amount.of(*self._journal.spent()))
+        self._seats: dict[str, int] = {}
+        self._starts = Counter[str]()
+        self._begun = Counter[Any]()
+        self._aside: dict[str, Amount] = {}
+        self._deaths = 0
+
+    def join(self, worker: str) -> Seat:
+        """Gives a worker its seat. What it had under way when it died counts as spent: it may have been sent."""
+        again = worker in self._seats
+        if again:
+            self._deaths += 1
+            lost = self._aside.pop(worker, Amount())
+            self._budget.charge(lost, lost)
+        number = self._seats.setdefault(worker, len(self._seats))
+        self._starts[worker] += 1
+        return Seat(number, again, self._starts[worker])
+
+    def ready(self, worker: str) -> None:
+        """Notes that its engine is there."""
+        self._starts[worker] = 0
+
+    def begin(self, what: Any) -> int:
+        """Notes that a shard, or a query, is begun; returns how often it was by now."""
+        self._begun[what] += 1
+        return self._begun[what]
+
+    def deaths(self) -> int:
+        """How many processes of workers died and were started again."""
+        return self._deaths
+
+    def known(self, keys: Sequence[str]) -> list[Parcel]:
+        """What was done before for these queries."""
+        return [] if self._journal is None else list(parcels(self._journal, keys))
+
+    def reserve(self, worker: str, most: Amount) -> Admission | str:
+        """As `Budget.reserve`."""
+        answer = self._budget.reserve(most)
+        if answer is Admission.SEND:
+            self._aside[worker] = self._aside.get(worker, Amount()) + most
+        return answer
+
+    def charge(self, worker: str, most: Amount, took: Amount) -> None:
+        """As `Budget.charge`."""
+        self._aside[worker] = self._aside.get(worker, Amount()) - most
+        self._budget.charge(most, took)
+
+    def stop(self, reason: str) -> None:
+        """Refuses everything from now on."""
+        self._budget.stop(reason)
+
+    def close(self) -> None:
+        """Lets go of the journal, so that others can tidy it up."""
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
+
+    def stopped(self) -> str:
+        """Why nothing more is sent; empty while something may be."""
+        return self._budget.stopped
