@@ -22,7 +22,6 @@ from rerankllm.evaluation.measures import (
     trec_order,
 )
 from rerankllm.evaluation.subtopics import Subtopics, needs_subtopics, parse, per_query_with
-from rerankllm.formats.runfile import Lists
 from rerankllm.provenance import differences
 
 EXAMPLES = """
@@ -100,6 +99,8 @@ class _Judged:
 
     def report(self, path: Path, measures: Sequence[Any]) -> dict[str, Any]:
         """What there is to say of one run."""
+        from rerankllm.formats.runfile import Lists  # noqa: PLC0415
+
         run: Mapping[str, Sequence[tuple[str, float]]] = Lists(path)
         if self.collection is not None:
             run = allowed(self.collection, run, str(path))

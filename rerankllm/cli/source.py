@@ -11,9 +11,7 @@ from rerankllm.collections.bm25 import Settings
 from rerankllm.data import Candidate, Query
 from rerankllm.errors import InputError
 from rerankllm.formats import beir, castorini, parquet, trec
-from rerankllm.formats.corpusfile import CorpusFile
 from rerankllm.formats.join import join
-from rerankllm.formats.runfile import Lists
 from rerankllm.provenance import Retrieval, retrieval_of
 from rerankllm.sample import path as sample_path
 
@@ -95,6 +93,9 @@ def read_source(
     if run is None or queries is None or corpus is None:
         missing = [name for name, value in (("run", run), ("queries", queries), ("corpus", corpus)) if value is None]
         raise InputError(f"--{' and --'.join(missing)} missing: a run needs --run, --queries and --corpus")
+    from rerankllm.formats.corpusfile import CorpusFile  # noqa: PLC0415
+    from rerankllm.formats.runfile import Lists  # noqa: PLC0415
+
     entries = Lists(run)
     if corpus.is_dir():
         corpus = beir.read_folder(corpus).corpus

