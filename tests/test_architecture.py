@@ -65,12 +65,14 @@ LAYERS = {
     "frontier": BASICS | {"backends.estimate", "estimate", "evaluation.pareto", "profiles.profile", "reranker", "spec"},
     "budget": {"backends.base", "data", "errors"},
     "merging": {"journal"},
+    "locking": set(),
     "distributed": {"", "budget", "calibration", "data", "drivers.events", "errors", "formats.parquet", "journal"}
-    | {"merging", "profiles.profile", "reranker", "spec"},
+    | {"locking", "merging", "profiles.profile", "reranker", "spec"},
     "drivers": {"backends.base", "budget", "data", "errors", "formats.recordings", "journal", "judgements"},
     "evaluation": {"data", "errors"},
     "collections": {"data", "errors", "formats", "registry", "sample"},
-    "experiments": {"budget", "calibration.cutoff", "data", "errors", "evaluation", "formats", "registry", "spec"},
+    "experiments": {"budget", "calibration.cutoff", "data", "errors", "evaluation", "formats", "locking", "registry"}
+    | {"spec"},
     "provenance": {"errors"},
     "sample": set(),
     "web": set(),

@@ -1,15 +1,15 @@
 """The journals of workers: each writes its own, on its node's disk, and all become one."""
 
 import os
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from rerankllm.distributed.cluster import said_plainly
 from rerankllm.errors import InputError
 from rerankllm.journal import Journal
+from rerankllm.locking import lock
 from rerankllm.merging import Parcel, absorb, parcels
 
 PATIENCE = 60.0
@@ -37,12 +37,10 @@ def own(folder: str, worker: str) -> tuple[Journal, bool]:
     Raises:
         InputError: It cannot be written.
     """
-    import fcntl  # noqa: PLC0415  # not on Windows, where there is no need of it without Ray
-
     path = place(folder) / f"{worker}{SUFFIX}"
-    lock = _lock_of(path).open("w")
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    _held.append(lock)
+    held = _lock_of(path).open("w")
+    _locked(held, path)
+    _held.append(held)
     new = not path.exists()
     return Journal(path), new
 
@@ -151,16 +149,13 @@ def _lock_of(path: Path) -> Path:
 @contextmanager
 def _free(path: Path) -> Iterator[None]:
     """Waits until the worker that writes a journal has ended, and keeps others away meanwhile."""
-    import fcntl  # noqa: PLC0415
-
-    until = time.monotonic() + PATIENCE
-    with _lock_of(path).open("w") as lock:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    raise InputError(f"{path} is in use: another run is writing it") from None
-                time.sleep(0.1)
+    with _lock_of(path).open("w") as held:
+        _locked(held, path)
         yield
+
+
+def _locked(held: TextIO, path: Path) -> None:
+    try:
+        lock(held.fileno(), PATIENCE)
+    except BlockingIOError:
+        raise InputError(f"{path} is in use: another run is writing it") from None

@@ -7,7 +7,6 @@ to the folder, so that it can be moved and read anywhere.
 import json
 import os
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from rerankllm.errors import InputError
+from rerankllm.locking import lock
 
 VERSION = 1
 DEPTH = 100
@@ -213,27 +213,12 @@ def at_work(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / LOCK).open("w") as file:
             try:
-                _lock(file.fileno())
+                lock(file.fileno())
             except BlockingIOError:
                 raise InputError(f"another `rerankllm experiment` is at work in {folder}: wait for it") from None
             yield
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error.strerror}") from error
-
-
-def _lock(file: int) -> None:
-    """Locks an open file for as long as it is open; BlockingIOError where another process has it."""
-    if sys.platform == "win32":
-        import msvcrt  # noqa: PLC0415 - not everywhere
-
-        try:
-            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            raise BlockingIOError from None
-    else:
-        import fcntl  # noqa: PLC0415 - not everywhere
-
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def safe(name: str) -> str:
