@@ -99,8 +99,8 @@ def cut(read: Callable[[], Read], workers: int) -> Iterator[Content]:
     try:
         said, queries = read()
         yield Head(said)
-        for work in queries:
-            works.append(work)
+        for query, candidates in queries:
+            works.append((query, list(candidates)))  # which may be read as they are looked at, from a file
             seen += 1
             if len(works) >= min(LARGEST, max(1, seen // (SHARE * workers))):
                 yield Queries(works)

@@ -13,7 +13,7 @@ import pytest
 import ray
 from scripted_server import Answer, Delay, ScriptedServer, Status
 
-from rerankllm import Limits, Reranker
+from rerankllm import Limits, Reranker, sample
 from rerankllm.journal import Journal
 from rerankllm.trace import entries
 
@@ -107,6 +107,14 @@ def test_the_files_are_those_of_one_process(cli, given):
     assert {key for key in reports[0] if reports[0][key] != reports[1][key]} == {"wall_seconds"}
     assert "query q0 failed: " in said["spread"][2]
     assert not list((given / "spread").glob("*.parts"))
+
+
+def test_a_run_with_its_files_as_well(cli, tmp_path):
+    judge = ("rerank", "--sample", "--model", f"oracle:{sample.path('qrels.txt')}", *STRATEGY, "--output")
+    assert cli(*judge, tmp_path / "here")[0] == 0
+    status, _, err = cli(*judge, tmp_path / "spread", *RAY)
+    assert status == 0, err
+    assert (tmp_path / "here").read_bytes() == (tmp_path / "spread").read_bytes()
 
 
 def worker_pids():
