@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 LARGEST = 64
 """Queries in a shard, once there are many."""
 SHARE = 64
-"""Of what was read so far, a shard holds at most so small a part of a worker's share. A worker holds several shards at a
-time, and all together are to be a small part too: else the last of them are spread unevenly."""
+"""Of what was read so far, a shard holds at most so small a part of a worker's share. A worker holds several shards
+at a time, and all together are to be a small part too: else the last of them are spread unevenly."""
 
 Work: TypeAlias = tuple[Query, Sequence[Candidate]]
 Read: TypeAlias = tuple[Any, Iterable[Work]]
