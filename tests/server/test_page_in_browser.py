@@ -334,6 +334,17 @@ def test_a_key_is_asked_for_and_kept_in_the_tab_only(opened):
         assert page.input_value("#key") == "secret"
 
 
+@pytest.mark.parametrize("width", [1280, 320])
+def test_what_is_pressed_stays_where_it_is_when_the_plan_comes(opened, live, width):
+    found = opened(live, viewport={"width": width, "height": 800})
+    found.fill(passages=[])
+    found.page.wait_for_selector("#plan .soft")
+    before = found.page.locator("#run").bounding_box()
+    found.page.fill("#passages", "\n".join(TEXTS))
+    found.page.wait_for_selector("#plan dd")
+    assert found.page.locator("#run").bounding_box() == before
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 700, 360, 320])
 def test_nothing_is_wider_than_the_page_whatever_the_texts(opened, live, width, scheme):
