@@ -100,7 +100,8 @@ class Worker:
     """Ranks shards, several at a time, so that the engine has enough to do. Nothing in it raises.
 
     What concerns more than one query, such as an engine that does not start, goes back as a `Problem`, at once and for
-    every shard.
+    every shard. The engine is loaded for the first shard: workers that are there at once get shards at once, so that
+    the one which has loaded first does not get all there are.
     """
 
     def __init__(self, orders: Orders) -> None:
@@ -111,15 +112,8 @@ class Worker:
         self._alone = threading.Lock()
         self._room = Room(LIVE_CALLS)
         self._journal: Journal | None = None
-        self._problem: Problem | None = None
-        try:
-            self._reranker = self._start()
-        except RerankError as error:
-            self._problem = Problem.of(error)
-        except Exception as error:  # noqa: BLE001  # the engine's own: one line for whoever gave the orders
-            self._problem = Problem("BackendError", f"the engine does not start: {type(error).__name__}: {error}")
-        else:
-            threading.Thread(target=self._listen, name="rerankllm-stop", daemon=True).start()
+        self._starting = threading.Lock()
+        self._engine: Reranker | Problem | None = None
 
     def __call__(self, batch: "pa.Table") -> Iterator["pa.Table"]:
         """The same rows, with shards ranked."""
@@ -132,26 +126,25 @@ class Worker:
         Raises:
             RerankError: It concerns more than these queries.
         """
-        if self._problem is not None:
-            raise self._problem.error()
-        self._recall(works)
-        top_k = self._orders.top_k
-        calls = sum(self._reranker.plan(len(candidates), top_k=top_k).calls.high for _, candidates in works)
+        reranker, top_k = self._reranker(), self._orders.top_k
+        self._recall(reranker, works)
+        calls = sum(reranker.plan(len(candidates), top_k=top_k).calls.high for _, candidates in works)
         with self._room.for_calls(calls):
-            return list(self._reranker.stream(iter(works), top_k=top_k))
+            return list(reranker.stream(iter(works), top_k=top_k))
 
     def _answer(self, number: int, shard: Queries) -> Content:
         try:
+            reranker = self._reranker()
             tries = self._ask("begin", number)
             outcomes = self.rank(shard.works) if tries <= TRIES else list(self._one_by_one(shard.works))
         except RerankError as error:
-            self._problem = self._problem or Problem.of(error)
-            return self._problem
+            self._engine = problem = Problem.of(error)  # for the shards to come, too
+            return problem
         except Exception as error:  # noqa: BLE001
             return Problem("BackendError", f"{type(error).__name__}: {error}")
         ids = [[candidate.doc_id for candidate in candidates] for _, candidates in shard.works]
         kept = outcomes if self._orders.texts else map(_without_texts, outcomes)
-        return Ranked(list(zip(kept, ids, strict=True)), self._facts())
+        return Ranked(list(zip(kept, ids, strict=True)), _facts(reranker))
 
     def _one_by_one(self, works: Sequence[Work]) -> Iterator[QueryOutcome]:
         """Ranks the queries of a shard that workers died of; a query that they die of alone has failed."""
@@ -161,6 +154,25 @@ class Worker:
                     yield Failed(query, f"the worker's process died each of the {TRIES + ALONE} times it was ranked")
                 else:
                     yield from self.rank([(query, candidates)])
+
+    def _reranker(self) -> Reranker:
+        with self._starting:
+            if self._engine is None:
+                self._engine = self._load()
+            engine = self._engine
+        if isinstance(engine, Problem):
+            raise engine.error()
+        return engine
+
+    def _load(self) -> Reranker | Problem:
+        try:
+            reranker = self._start()
+        except RerankError as error:
+            return Problem.of(error)
+        except Exception as error:  # noqa: BLE001  # the engine's own: one line for whoever gave the orders
+            return Problem("BackendError", f"the engine does not start: {type(error).__name__}: {error}")
+        threading.Thread(target=self._listen, args=[reranker], name="rerankllm-stop", daemon=True).start()
+        return reranker
 
     def _start(self) -> Reranker:
         orders = self._orders
@@ -181,26 +193,26 @@ class Worker:
         self._ask("ready", self._name)
         return reranker
 
-    def _recall(self, works: Sequence[Work]) -> None:
+    def _recall(self, reranker: Reranker, works: Sequence[Work]) -> None:
         """Puts what an earlier run knows of these queries into the journal."""
         if self._journal is not None and self._orders.resuming:
-            keys = [self._reranker.key(query, candidates, top_k=self._orders.top_k) for query, candidates in works]
+            keys = [reranker.key(query, candidates, top_k=self._orders.top_k) for query, candidates in works]
             for parcel in self._ask("known", keys):
                 absorb(self._journal, parcel)
 
-    def _facts(self) -> Facts:
-        found = self._reranker
-        return Facts(str(found.stage), found.models, found.backend.model if found.defaulted else None)
-
-    def _listen(self) -> None:
+    def _listen(self, reranker: Reranker) -> None:
         while not (reason := self._ask("stopped")):
             time.sleep(LISTENING)
-        self._reranker.stop(reason)
+        reranker.stop(reason)
 
     def _ask(self, method: str, *arguments: Any) -> Any:
         import ray  # noqa: PLC0415
 
         return ray.get(getattr(self._orders.coordinator, method).remote(*arguments))
+
+
+def _facts(reranker: Reranker) -> Facts:
+    return Facts(str(reranker.stage), reranker.models, reranker.backend.model if reranker.defaulted else None)
 
 
 def _without_texts(outcome: QueryOutcome) -> QueryOutcome:
