@@ -88,8 +88,9 @@ def read_source(
             sample_path(name) for name in ("run.txt", "queries.tsv", "corpus.jsonl", "qrels.txt")
         )
     if requests is not None:
-        found = list(read_requests(requests))
-        return _writable(_checked(Source(found, qrels, retrieval=retrieval_of(requests)), requests))
+        from rerankllm.formats.spilled import Spilled  # noqa: PLC0415
+
+        return Source(Spilled(read_requests(requests)), qrels, retrieval=retrieval_of(requests))
     if run is None or queries is None or corpus is None:
         missing = [name for name, value in (("run", run), ("queries", queries), ("corpus", corpus)) if value is None]
         raise InputError(f"--{' and --'.join(missing)} missing: a run needs --run, --queries and --corpus")
@@ -124,8 +125,18 @@ def _read_dataset(name: str, run: Path | None, qrels: Path | None, depth: int, *
 
 
 def read_requests(path: Path) -> Iterator[tuple[Query, list[Candidate]]]:
-    """Queries with their candidates from castorini's JSONL, or Parquet."""
-    return parquet.read_requests(path) if parquet.is_parquet(path) else castorini.read_requests(path)
+    """Queries with their candidates from castorini's JSONL, or Parquet, as they are read.
+
+    Raises:
+        InputError: At the row that is no good, or has an id that no run can hold; or there is no query.
+    """
+    found = False
+    for query, candidates in parquet.read_requests(path) if parquet.is_parquet(path) else castorini.read_requests(path):
+        found = True
+        trec.check_ids(query.query_id, [candidate.doc_id for candidate in candidates])
+        yield query, candidates
+    if not found:
+        raise InputError(f"{path} holds no query that could be reranked")
 
 
 def read_judgements(path: Path) -> dict[str, dict[str, int]]:

@@ -19,7 +19,6 @@ from rerankllm.distributed.crew import Crew, Size
 from rerankllm.distributed.recipe import Recipe
 from rerankllm.drivers.events import QueryOutcome
 from rerankllm.errors import InputError
-from rerankllm.formats import trec
 from rerankllm.formats.lines import opened
 from rerankllm.journal import Journal
 from rerankllm.provenance import retrieval_of
@@ -63,7 +62,7 @@ class Input:
             return Said(replace(source, queries=[], collection=None), source.judgements(), parts), source.queries
         qrels = self.given["qrels"]
         judgements = None if qrels is None else read_judgements(qrels)
-        return Said(Source([], qrels, retrieval=retrieval_of(path)), judgements, None), _checked(path)
+        return Said(Source([], qrels, retrieval=retrieval_of(path)), judgements, None), read_requests(path)
 
     def check(self) -> None:
         """Looks at the beginning, so that a wrong name is not told after engines are loaded.
@@ -79,17 +78,7 @@ class Input:
                 with opened(path):
                     pass
         if self.given["requests"] is not None:
-            next(_checked(self.given["requests"]), None)
-
-
-def _checked(path: Path) -> Iterator[tuple[Query, Sequence[Candidate]]]:
-    found = False
-    for query, candidates in read_requests(path):
-        found = True
-        trec.check_ids(query.query_id, [candidate.doc_id for candidate in candidates])
-        yield query, candidates
-    if not found:
-        raise InputError(f"{path} holds no query that could be reranked")
+            next(read_requests(self.given["requests"]), None)
 
 
 @dataclass(frozen=True, slots=True)
