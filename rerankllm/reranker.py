@@ -461,7 +461,8 @@ class Reranker:
             raise InputError(f"top_k should be at least 1, found {top_k}")
         stage = self._aimed(top_k)
         depth = len(candidates) if self.depth is None else self.depth
-        head, tail = candidates[:depth], candidates[depth:]
+        found = list(candidates)  # at once: they may be read as they are looked at
+        head, tail = found[:depth], found[depth:]
         steps = within(stage, stage.strategy.rank(query, head))
         key, budget = self._key(stage, query, head), self._own_budget()
         inner = self._driver.submit(

@@ -5,9 +5,9 @@ import tempfile
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import overload
+from typing import Any, overload
 
-from rerankllm.data import Candidate, Query
+from rerankllm.data import Candidate, Document, Query
 from rerankllm.errors import InputError
 
 
@@ -48,12 +48,14 @@ class Spilled(Sequence[tuple[Query, Sequence[Candidate]]]):
     def read(self, start: int) -> list[Candidate]:
         """The candidates that begin at a byte of the file."""
         self._file.seek(start)
-        found: list[Candidate] = pickle.load(self._file)  # noqa: S301  # written below
-        return found
+        found: list[tuple[Any, ...]] = pickle.load(self._file)  # noqa: S301  # written below
+        return [Candidate(Document(*fields), score) for *fields, score in found]
 
     def _write(self, candidates: Sequence[Candidate]) -> None:
+        documents = [(candidate.document, candidate.score) for candidate in candidates]
+        fields = [(one.doc_id, one.text, one.title, one.metadata, score) for one, score in documents]
         try:
-            pickle.dump(list(candidates), self._file, protocol=pickle.HIGHEST_PROTOCOL)
+            pickle.dump(fields, self._file, protocol=pickle.HIGHEST_PROTOCOL)
         except OSError as error:
             raise InputError(
                 f"{tempfile.gettempdir()}: candidates cannot be kept there until they are ranked "
