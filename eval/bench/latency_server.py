@@ -1,6 +1,6 @@
 """A host of chat completions that takes its time: so many slots, and a latency for each request.
 
-python eval/bench/latency_server.py --slots 64 --milliseconds 200 [--sigma 0.8]
+python eval/bench/latency_server.py --slots 64 --milliseconds 200 [--sigma 0.8] [--owner vllm]
 
 Prints its port, then serves until its standard input ends. It answers every listwise prompt with the order given,
 turned around. With sigma latencies are lognormal with that median, drawn by the prompt's own text, so that every client
@@ -25,7 +25,8 @@ LABEL = re.compile(r"^\[(\d+)\]", re.MULTILINE)
 class Host:
     """Answers over one connection after another; `slots` requests at a time."""
 
-    def __init__(self, slots: int, seconds: float, sigma: float) -> None:
+    def __init__(self, slots: int, seconds: float, sigma: float, owner: str) -> None:
+        self._owner = owner
         self._slots, self._seconds, self._sigma = asyncio.Semaphore(slots), seconds, sigma
         self._chains: dict[str, float] = defaultdict(float)
 
@@ -52,7 +53,7 @@ class Host:
             chains, self._chains = dict(self._chains), defaultdict(float)
             return chains
         if path.endswith("/models"):
-            return {"object": "list", "data": [{"id": "slow", "object": "model"}]}
+            return {"object": "list", "data": [{"id": "slow", "object": "model", "owned_by": self._owner}]}
         prompt = json.loads(body)["messages"][-1]["content"]
         seconds = self._latency(prompt)
         self._chains[_query(prompt)] += seconds
@@ -79,9 +80,9 @@ def _query(prompt: str) -> str:
     return found[-1].strip() if found else ""
 
 
-async def serve(slots: int, seconds: float, sigma: float) -> None:
+async def serve(slots: int, seconds: float, sigma: float, owner: str) -> None:
     """Serves until standard input ends."""
-    server = await asyncio.start_server(Host(slots, seconds, sigma).converse, "127.0.0.1", 0)
+    server = await asyncio.start_server(Host(slots, seconds, sigma, owner).converse, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await asyncio.to_thread(sys.stdin.read)
     os._exit(0)  # connections are still open
@@ -93,8 +94,9 @@ def main() -> None:
     parser.add_argument("--slots", type=int, default=64)
     parser.add_argument("--milliseconds", type=float, default=200)
     parser.add_argument("--sigma", type=float, default=0)
+    parser.add_argument("--owner", default="nobody", help="Whose server it says it is; vllm for vLLM's.")
     given = parser.parse_args()
-    asyncio.run(serve(given.slots, given.milliseconds / 1000, given.sigma))
+    asyncio.run(serve(given.slots, given.milliseconds / 1000, given.sigma, given.owner))
 
 
 if __name__ == "__main__":

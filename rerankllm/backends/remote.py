@@ -1,7 +1,8 @@
 """What backends that answer over a network share: a slot limit, and a gate in front of it.
 
 Until one request has succeeded, requests go out one at a time, so that a wrong key costs one call and a wrong
-address a few attempts, however many requests wait. After that, up to `concurrency` go out at a time.
+address a few attempts, however many requests wait. After that, up to `concurrency` go out at a time; from the start
+where the host is known to take the key and to have the model.
 
 The gate closes again on a host that dies: once `2 * concurrency` requests in a row fail of the host, with no success
 in between. From then on they go out one at a time, as at the start, until one succeeds. So a host that never comes
@@ -77,6 +78,7 @@ class RemoteBackend(ABC):
         default_strategy: Stage spec used when the user names none.
         concurrency: Requests on their way at any time.
         rate: Requests begun a second, evenly; None for as many as come.
+        welcome: Whether the host has said that it takes the key and has the model.
 
     Raises:
         InputError: `concurrency` is below 1, or `rate` not above 0.
@@ -90,6 +92,7 @@ class RemoteBackend(ABC):
         default_strategy: str,
         concurrency: int = 16,
         rate: float | None = None,
+        welcome: bool = False,
     ) -> None:
         if concurrency < 1:
             raise InputError(f"{model}: concurrency must be 1 or more, not {concurrency}")
@@ -100,6 +103,7 @@ class RemoteBackend(ABC):
         self.default_strategy = default_strategy
         self._concurrency = concurrency
         self._rate = rate
+        self._welcome = welcome
         self._next = 0.0  # when the next request may begin
         self._bound: _Bound | None = None
         self._closed = False
@@ -207,6 +211,8 @@ class RemoteBackend(ABC):
         if self._bound is None:
             slots = asyncio.Semaphore(self._concurrency)
             self._bound = _Bound(loop, asyncio.Lock(), slots, asyncio.Event())
+            if self._welcome:
+                self._bound.opened.set()
         if self._bound.loop is not loop:
             raise BackendError(
                 f"{self.model} belongs to the event loop it was first used on; keep that loop running, "

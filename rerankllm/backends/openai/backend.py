@@ -155,6 +155,7 @@ class OpenAI(RemoteBackend):
             default_strategy="sliding / text",
             concurrency=concurrency,
             rate=rate,
+            welcome=server.is_vllm,  # which shows its models to those only whom it answers
         )
         self._endpoint, self._timeout, self._retries = endpoint, timeout, retries
         self._reader = Reader(self.model, endpoint, self._poster)

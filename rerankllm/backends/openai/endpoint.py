@@ -1,6 +1,7 @@
 """Where an OpenAI-compatible API is, and what its failures mean: all that touches the SDK's HTTP side."""
 
 import asyncio
+import functools
 import os
 import re
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from rerankllm.backends.remote import Host, NoConnectionError, RemoteFailure
 from rerankllm.errors import AuthError, InputError
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx2
     from openai import APIConnectionError, APIStatusError, AsyncOpenAI
 
@@ -111,7 +114,7 @@ class Endpoint:
             base_url=self.url,
             max_retries=retries,
             timeout=patience,
-            http_client=Client(timeout=patience, limits=limits),
+            http_client=Client(timeout=patience, limits=limits, verify=certificates()),
         )
 
     def refused(self, error: "APIStatusError", model: str) -> CallFailed:
@@ -166,6 +169,14 @@ class Endpoint:
         if self.key != NO_KEY:
             text = text.replace(self.key, "[key]")
         return re.sub(r"\bsk-[\w*-]+|[\w-]+\*{3,}[\w*-]*", "[key]", text)
+
+
+@functools.cache
+def certificates() -> "ssl.SSLContext":
+    """Whom to trust, as httpx has it: read once, for it takes as long as a dozen requests."""
+    import httpx2  # noqa: PLC0415
+
+    return httpx2.create_ssl_context()
 
 
 def attempts_of(request: "httpx2.Request") -> int:

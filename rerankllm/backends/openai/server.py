@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from rerankllm.backends.openai.endpoint import Endpoint
+from rerankllm.backends.openai.endpoint import Endpoint, certificates
 from rerankllm.errors import AuthError
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,9 @@ def _get(endpoint: Endpoint) -> tuple[int, str]:
     give_up, body = time.monotonic() + LOOK_SECONDS, b""
     headers = {"Authorization": f"Bearer {endpoint.key}"}
     try:
-        with httpx2.stream("GET", f"{endpoint.url}/models", headers=headers, timeout=LOOK_SECONDS) as response:
+        with httpx2.stream(
+            "GET", f"{endpoint.url}/models", headers=headers, timeout=LOOK_SECONDS, verify=certificates()
+        ) as response:
             for part in response.iter_bytes():
                 body += part
                 if time.monotonic() > give_up or len(body) > MOST_BYTES:

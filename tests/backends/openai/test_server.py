@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("openai")
 
-from scripted_server import Answer, Garbage, Hang, ScriptedServer, Status, Trickle
+from scripted_server import Answer, Delay, Garbage, Hang, ScriptedServer, Status, Trickle
 
 from rerankllm.backends.base import (
     CallFailed,
@@ -54,6 +54,25 @@ def test_a_vllm_server_is_known_by_its_list():
     assert backend.capabilities.opened_chats
     assert backend.capabilities.context == 4096 - looking.TEMPLATE_TOKENS
     assert OpenAI(name="scripted", base_url=server.url, context=512).capabilities.context == 512
+
+
+@pytest.mark.parametrize(("models", "under_way"), [(VLLM, [1, 2, 3, 4]), ([{"id": "scripted"}], [1, 1, 2, 3])])
+def test_the_first_request_goes_alone_but_where_the_list_was_shown_for_the_key(models, under_way):
+    found = []
+
+    def script(body, number):
+        found.append(server.in_flight)
+        return Delay(0.3, Answer("x"))
+
+    with ScriptedServer(script, models=models) as server:
+
+        async def run():
+            backend = OpenAI(name="scripted", base_url=server.url)
+            await backend.complete_all([Request(ChatPrompt((Message("user", "which?"),)), Generate(5))] * 4)
+            await backend.aclose()
+
+        asyncio.run(run())
+    assert found == under_way
 
 
 @pytest.mark.parametrize(
