@@ -9,7 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from rerankllm.backends.hf.packing import Chunk, Piece
+from rerankllm.backends.hf.slots import Places
 
 NAME = "rerankllm-packed"
 HARMLESS = frozenset({"dropout", "is_causal", "position_ids", "sliding_window", "use_cache"})
@@ -18,9 +21,14 @@ HARMLESS = frozenset({"dropout", "is_causal", "position_ids", "sliding_window", 
 
 @dataclass(slots=True)
 class Memory:
-    """Keys and values of every layer: of the last chunk, and of what was kept for it."""
+    """Keys and values of every layer by slot: two tensors of shape (1, heads, slots, size)."""
 
     layers: dict[int, tuple[Any, Any]] = field(default_factory=dict)
+
+    @property
+    def bytes_a_slot(self) -> int:
+        """Of keys and values, in all layers."""
+        return sum(int(tensor.nbytes) // tensor.shape[2] for both in self.layers.values() for tensor in both)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +53,22 @@ class Layout:
     """A chunk as its attention needs it.
 
     Attributes:
-        keep: Slots of the last chunk that are remembered, a tensor.
+        slots: Where keys and values of the chunk's tokens go, a tensor.
+        size: How many slots there are.
         groups: What attends together.
         places: For each token of the chunk its place in the groups' queries, a tensor.
         memory: Read and replaced.
     """
 
-    keep: Any
+    slots: Any
+    size: int
     groups: Sequence[Group]
     places: Any
     memory: Memory
 
 
-def layout(chunk: Chunk, memory: Memory, device: Any) -> Layout:
-    """What the attention of every layer needs to know of a chunk."""
+def layout(chunk: Chunk, memory: Memory, size: int, device: Any) -> Layout:
+    """What the attention of every layer needs to know of a chunk, of which the slots are so many."""
     import torch  # noqa: PLC0415
 
     groups, places, offset = [], [0] * chunk.tokens, 0
@@ -71,8 +81,8 @@ def layout(chunk: Chunk, memory: Memory, device: Any) -> Layout:
             places[piece.place : piece.place + length] = range(first, first + length)
         offset += len(pieces) * queries
         groups.append(group)
-    keep = torch.tensor(list(chunk.keep), dtype=torch.long, device=device)
-    return Layout(keep, groups, torch.tensor(places, device=device), memory)
+    slots = torch.from_numpy(chunk.slots).to(device)
+    return Layout(slots, size, groups, torch.tensor(places, device=device), memory)
 
 
 def _group(pieces: Sequence[Piece], device: Any) -> Group:
@@ -81,18 +91,18 @@ def _group(pieces: Sequence[Piece], device: Any) -> Group:
 
     masked, keys = pieces[0].masked, max(piece.stop for piece in pieces)
     queries = max(piece.stop - piece.start for piece in pieces) if masked else keys
-    rows, slots = [], []
+    rows, slots = list[int](), list[Places]()
     for piece in pieces:
         own = range(piece.place, piece.place + piece.stop - piece.start)
         row = [*own] if masked else [*[0] * piece.start, *own]
         rows += [*row, *[0] * (queries - len(row))]
-        slots += [*piece.slots, *[0] * (keys - piece.stop)]
+        slots += [piece.slots, np.zeros(keys - piece.stop, np.int64)]
     mask = None
     if masked:
         starts = torch.tensor([piece.start for piece in pieces], device=device)[:, None, None, None]
         mask = torch.arange(keys, device=device) <= starts + torch.arange(queries, device=device)[:, None]
     shape = (len(pieces), queries, keys)
-    return Group(torch.tensor(rows, device=device), torch.tensor(slots, device=device), shape, mask)
+    return Group(torch.tensor(rows, device=device), torch.from_numpy(np.concatenate(slots)).to(device), shape, mask)
 
 
 @contextlib.contextmanager
@@ -168,14 +178,24 @@ def _capped(query: Any, key: Any, value: Any, mask: Any, *, scaling: float, cap:
 
 
 def _remember(packed: Layout, layer: int, key: Any, value: Any) -> tuple[Any, Any]:
-    """Keys and values of all slots: those kept, then these."""
-    import torch  # noqa: PLC0415
+    """Keys and values of all slots, these among them."""
+    held = packed.memory.layers.get(layer)
+    if held is None or held[0].shape[2] < packed.size:
+        held = tuple(
+            _grown(new, None if held is None else held[at], packed.size) for at, new in enumerate((key, value))
+        )
+        packed.memory.layers[layer] = held
+    for tensor, new in zip(held, (key, value), strict=True):
+        tensor.index_copy_(2, packed.slots, new)
+    return held
 
-    if len(packed.keep):
-        kept = (tensor.index_select(2, packed.keep) for tensor in packed.memory.layers[layer])
-        key, value = (torch.cat(both, 2) for both in zip(kept, (key, value), strict=True))
-    packed.memory.layers[layer] = (key, value)
-    return key, value
+
+def _grown(like: Any, held: Any, size: int) -> Any:
+    """A tensor of so many slots and some to spare, the first of them as they are held."""
+    grown = like.new_empty((*like.shape[:2], size + size // 4, like.shape[3]))
+    if held is not None:
+        grown[:, :, : held.shape[2]] = held
+    return grown
 
 
 def _picked(tensor: Any, index: Any, count: int, length: int) -> Any:

@@ -53,6 +53,8 @@ class HuggingFace(BatchBackend[Request]):
         dtype: `float32`, `float16` or `bfloat16`. None is float32 on a CPU, the checkpoint's own on a GPU.
         device: As torch names it, such as `cuda:1`. None is the GPU if there is one.
         batch: Tokens of one batch, padding included. A longer prompt is cut where it is packed, else computed alone.
+        cache: MiB of keys and values that are remembered: prompts to come that begin as ones before need not compute
+            them again.
         context: Tokens that prompt and answer may have together; None for what the model was made for.
         threads: Threads that torch computes with, in the whole process; None leaves that to torch.
 
@@ -70,12 +72,13 @@ class HuggingFace(BatchBackend[Request]):
         dtype: str | None = None,
         device: str | None = None,
         batch: int = 4096,
+        cache: int = 256,
         context: int | None = None,
         threads: int | None = None,
     ) -> None:
         super().__init__()
-        if batch < 1 or any(option is not None and option < 1 for option in (context, threads)):
-            raise SpecError("hf: batch, context and threads should be at least 1")
+        if batch < 1 or cache < 0 or any(option is not None and option < 1 for option in (context, threads)):
+            raise SpecError("hf: batch, context and threads should be at least 1, and cache at least 0")
         loading.need("torch", "transformers")
         loading.set_threads(threads)
         where = loading.place(device)
@@ -92,7 +95,7 @@ class HuggingFace(BatchBackend[Request]):
         limits = Limits(batch, max(LOGITS // self._vocabulary, 1))
         encoder = bool(self._model.config.is_encoder_decoder)
         self._eos = self._tokenizer.eos if encoder else ()
-        self._engine: Any = self._seq2seq(pad, limits) if encoder else Causal(self._model, pad, limits)
+        self._engine: Any = self._seq2seq(pad, limits) if encoder else Causal(self._model, pad, limits, cache << 20)
         self._writer: Any = Writer(
             self._model, limits, padded=self._engine.padded, text=self._tokenizer.text, ends=ends, pad=pad
         )

@@ -8,10 +8,11 @@ from typing import Any
 
 from rerankllm.backends.hf import attention
 from rerankllm.backends.hf.batches import Limits, Row, batches
-from rerankllm.backends.hf.packing import Chunk, Path, chunks
+from rerankllm.backends.hf.packing import Chunk, chunks
+from rerankllm.backends.hf.slots import Slots
 
 log = logging.getLogger(__name__)
-CHUNK = 256
+CHUNK = 1024
 """Tokens that each thread of a CPU computes at a time: enough for matrix products, and few enough for its caches."""
 
 
@@ -26,17 +27,19 @@ class Causal:
         model: A causal language model of transformers.
         pad: The id of any token; what is padded with it is masked.
         limits: Of a batch.
+        cache: Bytes of keys and values that are remembered of what was computed.
     """
 
-    def __init__(self, model: Any, pad: int, limits: Limits) -> None:
+    def __init__(self, model: Any, pad: int, limits: Limits, cache: int = 0) -> None:
         self._model = model
         self._pad = pad
         self._limits = limits
-        self._chunk = Limits(min(limits.tokens, _fitting(model.device)), limits.positions)
+        self._enough = _fitting(model.device)
         self._takes = frozenset(inspect.signature(model.forward).parameters)
-        self._path, self._memory = Path(), attention.Memory()
-        self.computed = 0
+        self.computed = self._room = 0
+        self._slots, self._memory = Slots(0), attention.Memory()
         self.reach = _reach(model.config.get_text_config()) if self._packs() else 0
+        self._room = cache // self._memory.bytes_a_slot if self.reach else 0
         self._forget()
         self.computed = 0
 
@@ -54,7 +57,7 @@ class Causal:
         packed = [i for i, row in enumerate(rows) if len(row.ids) <= self.reach]
         padded = [i for i, row in enumerate(rows) if len(row.ids) > self.reach]
         if packed:
-            for found in self._packed([rows[i] for i in packed], self._chunk):
+            for found in self._packed([rows[i] for i in packed], self._limits):
                 yield [(packed[place], logits) for place, logits in found]
         for batch in batches([rows[i] for i in padded], self._limits):
             found = self._batch([rows[padded[place]] for place in batch])
@@ -88,15 +91,15 @@ class Causal:
             return self._model(**inputs, use_cache=False).logits[:, -read:]
 
     def _packed(self, rows: Sequence[Row], limits: Limits) -> Iterator[list[tuple[int, Any]]]:
-        """As `logits`, and what the last row leaves is remembered unless something goes wrong."""
+        """As `logits`, and what fits is remembered unless something goes wrong."""
         import torch  # noqa: PLC0415
 
-        path, memory = self._path, self._memory
+        slots, memory = self._slots, self._memory
         self._forget()
         begun: list[Any] = []
-        for chunk in chunks(rows, limits, path):
+        for chunk in chunks(rows, limits, slots, self._enough):
             with attention.packed(self._model):
-                logits = self._pass(rows, chunk, memory)
+                logits = self._pass(rows, chunk, memory, slots.size)
             done = []
             for piece in chunk.pieces:
                 row = rows[piece.row]
@@ -108,9 +111,9 @@ class Causal:
                     done.append((piece.row, torch.cat(begun)))
                     begun = []
             yield done
-        self._path, self._memory = path, memory
+        self._slots, self._memory = slots, memory
 
-    def _pass(self, rows: Sequence[Row], chunk: Chunk, memory: attention.Memory) -> Any:
+    def _pass(self, rows: Sequence[Row], chunk: Chunk, memory: attention.Memory, size: int) -> Any:
         """Logits of all positions that are read: a tensor of shape (positions, vocabulary)."""
         import torch  # noqa: PLC0415
 
@@ -131,12 +134,12 @@ class Causal:
                 position_ids=torch.tensor([positions], device=device),
                 logits_to_keep=torch.tensor(read, dtype=torch.long, device=device),
                 use_cache=False,
-                packed=attention.layout(chunk, memory, device),
+                packed=attention.layout(chunk, memory, size, device),
             ).logits[0]
 
     def _forget(self) -> None:
         """Remembers nothing of what was computed."""
-        self._path, self._memory = Path(), attention.Memory()
+        self._slots, self._memory = Slots(self._room), attention.Memory()
 
     def _packs(self) -> bool:
         """Whether packed prompts come out as they do alone: two that begin alike, over more than one chunk."""

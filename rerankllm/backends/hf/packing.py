@@ -1,14 +1,16 @@
 """Sequences that begin alike, packed end to end: every token that differs once, no padding. Nothing here computes.
 
 Sorted by their tokens, each sequence begins with what it shares with the one before, and nothing else that was computed
-is of use to it or to any later one. So beside the tokens at hand only the path to the last one has to be remembered.
+in this run is of use to it or to any later one. What is remembered beyond that is for the runs to come.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from rerankllm.backends.hf.batches import Limits, Row
-from rerankllm.backends.llamacpp.sharing import common
+from rerankllm.backends.hf.slots import Places, Slots
 
 BLOCK = 512
 """Keys that attention takes at a time; up to so many it gains nothing from knowing that later ones are not seen."""
@@ -26,14 +28,14 @@ class Piece:
         row: Whose.
         start: The first of them; those before are its context.
         stop: The one after the last.
-        slots: Where the keys and values of all tokens before `stop` lie: counted from the oldest remembered one.
+        slots: Where the keys and values of all tokens before `stop` lie.
         place: How many tokens of the chunk come before these.
     """
 
     row: int
     start: int
     stop: int
-    slots: Sequence[int]
+    slots: Places
     place: int
 
     @property
@@ -48,16 +50,19 @@ class Chunk:
 
     Attributes:
         pieces: In order, by row.
-        keep: Slots of the last chunk that are remembered for this one; they become its first.
     """
 
     pieces: tuple[Piece, ...]
-    keep: Sequence[int]
 
     @property
     def tokens(self) -> int:
         """How many tokens are computed."""
         return sum(piece.stop - piece.start for piece in self.pieces)
+
+    @property
+    def slots(self) -> Places:
+        """Where the keys and values of its tokens go."""
+        return np.concatenate([piece.slots[piece.start :] for piece in self.pieces])
 
     @property
     def groups(self) -> list[list[Piece]]:
@@ -71,42 +76,34 @@ class Chunk:
         return groups
 
 
-@dataclass(slots=True)
-class Path:
-    """The tokens of the sequence that was computed last, and where their keys and values lie."""
-
-    ids: tuple[int, ...] = ()
-    slots: Sequence[int] = ()
-
-
-def chunks(rows: Sequence[Row], limits: Limits, path: Path) -> Iterator[Chunk]:
-    """Every row, sorted by their tokens and cut so that each chunk is full but the last.
+def chunks(rows: Sequence[Row], limits: Limits, slots: Slots, enough: int = 2**62) -> Iterator[Chunk]:
+    """Every row, sorted by their tokens, in chunks that are full but the last.
 
     Args:
         rows: What is to be computed. What is read of a row is computed for it, whoever computed the same before.
         limits: Of a chunk.
-        path: What is remembered; after each chunk what it leaves.
+        slots: What is remembered; a chunk has to be computed before the next one is asked for.
+        enough: Tokens from which on a chunk is full. A row that was begun before is finished where the limits let it.
     """
     pieces: list[Piece] = []
-    keep: Sequence[int] = ()
     used = read = 0
     for index in sorted(range(len(rows)), key=lambda i: rows[i].ids):
         row = rows[index]
-        start = min(common(path.ids, row.ids), len(row.ids) - row.read)
-        path.ids, path.slots = row.ids, path.slots[:start]
+        places = slots.find(row.ids, len(row.ids) - row.read)
+        start = len(places)
+        places = np.concatenate([places, slots.take(len(row.ids) - start)])
+        slots.hold(row.ids, places)
         while start < len(row.ids):
-            if not pieces:
-                keep, path.slots = path.slots, range(start)
             unread = max(len(row.ids) - row.read - start, 0)
             stop = min(len(row.ids), start + limits.tokens - used, start + unread + limits.positions - read)
-            first = len(keep) + used
-            path.slots = [*path.slots, *range(first, first + stop - start)]
-            pieces.append(Piece(index, start, stop, path.slots, used))
+            pieces.append(Piece(index, start, stop, places[:stop], used))
             used += stop - start
             read += max(stop - start - unread, 0)
             start = stop
-            if used == limits.tokens or read == limits.positions:
-                yield Chunk(tuple(pieces), keep)
+            if used >= min(enough, limits.tokens) or read == limits.positions:
+                yield Chunk(tuple(pieces))
                 pieces, used, read = [], 0, 0
+                slots.tidy(row.ids)
     if pieces:
-        yield Chunk(tuple(pieces), keep)
+        yield Chunk(tuple(pieces))
+        slots.tidy(rows[pieces[-1].row].ids)

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rerankllm.backends.hf.batches import Limits, Row
-from rerankllm.backends.hf.packing import Path, chunks
-from rerankllm.backends.llamacpp.sharing import common
+from rerankllm.backends.hf.packing import chunks
+from rerankllm.backends.hf.slots import Slots
 
 torch = pytest.importorskip("torch", reason="needs the extra `hf`")
 transformers = pytest.importorskip("transformers", reason="needs the extra `hf`")
@@ -16,22 +16,24 @@ transformers = pytest.importorskip("transformers", reason="needs the extra `hf`"
 from rerankllm.backends.hf.causal import Causal  # noqa: E402
 
 VOCABULARY = 50
-ids = st.lists(st.integers(0, 2), min_size=1, max_size=30).map(tuple)
+LONGEST = 30
+ids = st.lists(st.integers(0, 2), min_size=1, max_size=LONGEST).map(tuple)
 rows = st.lists(st.builds(lambda ids, read: Row(ids, min(read, len(ids))), ids, st.integers(1, 4)), max_size=12)
 limits = st.builds(Limits, st.integers(1, 40), st.integers(1, 20))
 
 
-@given(st.lists(rows, max_size=3), limits)
-def test_every_slot_holds_the_token_and_all_before_it(several, limits):
+@given(st.lists(rows, max_size=3), limits, st.integers(0, 60), st.integers(1, 40))
+def test_every_slot_holds_the_token_and_all_before_it(several, limits, room, enough):
     """Keys and values are played by the tokens they are of, with all that came before."""
-    path, memory = Path(), []
+    slots, memory = Slots(room), {}
     for rows in several:
         read = dict.fromkeys(range(len(rows)), 0)
-        for chunk in chunks(rows, limits, path):
+        for chunk in chunks(rows, limits, slots, enough):
             assert 0 < chunk.tokens <= limits.tokens
             new = [rows[p.row].ids[: place + 1] for p in chunk.pieces for place in range(p.start, p.stop)]
-            memory = [memory[slot] for slot in chunk.keep] + new
-            assert len(chunk.keep) <= max(len(row.ids) for row in rows)  # all that is kept between chunks
+            assert len(set(chunk.slots)) == len(new)
+            memory |= dict(zip(chunk.slots, new, strict=True))
+            assert max(chunk.slots) < slots.size
             for piece in chunk.pieces:
                 row = rows[piece.row]
                 assert [memory[slot] for slot in piece.slots] == [row.ids[: n + 1] for n in range(piece.stop)]
@@ -43,21 +45,42 @@ def test_every_slot_holds_the_token_and_all_before_it(several, limits):
             assert here <= limits.positions
             assert sorted(p.place for group in chunk.groups for p in group) == [p.place for p in chunk.pieces]
         assert read == {number: row.read for number, row in enumerate(rows)}
+        assert slots.taken <= max(room, LONGEST)
+        assert slots.size <= max(room, LONGEST) + limits.tokens + LONGEST
 
 
-@given(st.lists(ids, min_size=1, max_size=12, unique=True), limits)
-def test_no_more_is_computed_than_there_are_distinct_beginnings(several, limits):
-    distinct = {one[:stop] for one in several for stop in range(1, len(one) + 1)}
-    computed = sum(chunk.tokens for chunk in chunks([Row(one) for one in several], limits, Path()))
-    assert computed == len(distinct)
+def distinct(several):
+    return {one[:stop] for one in several for stop in range(1, len(one) + 1)}
 
 
-def test_the_path_left_by_one_run_serves_the_next():
-    path, limits = Path(), Limits(7, 100)
-    assert sum(chunk.tokens for chunk in chunks([Row(tuple(range(20)))], limits, path)) == 20
-    again = list(chunks([Row((*range(18), 3, 4))], limits, path))
-    assert [piece.start for chunk in again for piece in chunk.pieces] == [18]
-    assert common(path.ids, tuple(range(20))) == 18
+@given(st.lists(ids, min_size=1, max_size=12, unique=True), limits, st.integers(0, 60))
+def test_no_more_is_computed_than_there_are_distinct_beginnings(several, limits, room):
+    computed = sum(chunk.tokens for chunk in chunks([Row(one) for one in several], limits, Slots(room)))
+    assert computed == len(distinct(several))
+
+
+@given(st.lists(st.lists(ids, min_size=1, max_size=6, unique=True), max_size=4), limits)
+def test_with_room_for_all_a_later_run_computes_what_no_earlier_one_did(runs, limits):
+    slots, known = Slots(10**6), set()
+    for several in runs:
+        computed = sum(chunk.tokens for chunk in chunks([Row(one) for one in several], limits, slots))
+        again = {one for one in several if one in known}  # what is read of a row is computed for it
+        assert computed == len(distinct(several) - known) + len(again)
+        known |= distinct(several)
+
+
+def test_what_was_of_no_use_for_longest_is_forgotten_first():
+    slots, limits = Slots(25), Limits(100, 100)
+
+    def computed(*row):
+        return sum(chunk.tokens for chunk in chunks([Row(row)], limits, slots))
+
+    assert computed(*range(10)) == 10
+    assert computed(*range(20, 30)) == 10
+    assert computed(*range(9), 1) == 1
+    assert computed(*range(40, 50)) == 10  # there is room for all but the second
+    assert computed(*range(9), 2) == 1
+    assert computed(*range(20, 30)) == 10
 
 
 ENDS = {"vocab_size": VOCABULARY, "bos_token_id": 1, "eos_token_id": 2}
@@ -104,7 +127,7 @@ def tiny(name):
 def engine(request):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    made = Causal(tiny(request.param), 0, Limits(64, 60))
+    made = Causal(tiny(request.param), 0, Limits(64, 60), cache=30_000)
     assert made.reach == MODELS[request.param][1]
     yield made
     torch.set_num_threads(threads)
@@ -118,7 +141,7 @@ def alone(engine, row):
 @settings(max_examples=10, deadline=None)
 @given(several=st.lists(rows, min_size=1, max_size=2), limits=limits)
 def test_logits_are_those_of_each_row_alone(engine, several, limits):
-    engine._chunk = limits
+    engine._limits = limits
     own = engine._model.config._attn_implementation
     for rows in several:
         found = dict(one for batch in engine.logits(rows) for one in batch)
