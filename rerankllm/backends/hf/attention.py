@@ -39,7 +39,8 @@ class Group:
         rows: For each query the token of the chunk it is, flat; any for those nobody reads.
         slots: Likewise for keys and values.
         shape: Pieces, queries of each, keys of each.
-        mask: Which keys each query sees, (pieces, 1, queries, keys); None where its own place and all before.
+        mask: Of shape (pieces, 1, queries, keys): 0 for keys that a query sees, else minus infinity; None where it sees
+            its own place and all before.
     """
 
     rows: Any
@@ -67,13 +68,14 @@ class Layout:
     memory: Memory
 
 
-def layout(chunk: Chunk, memory: Memory, size: int, device: Any) -> Layout:
-    """What the attention of every layer needs to know of a chunk, of which the slots are so many."""
+def layout(chunk: Chunk, memory: Memory, size: int, model: Any) -> Layout:
+    """What the attention of every layer of a model needs to know of a chunk; there are so many slots."""
     import torch  # noqa: PLC0415
 
+    device = model.device
     groups, places, offset = [], [0] * chunk.tokens, 0
     for pieces in chunk.groups:
-        group = _group(pieces, device)
+        group = _group(pieces, device, model.dtype)
         _, queries, _ = group.shape
         for number, piece in enumerate(pieces):
             skipped = 0 if piece.masked else piece.start
@@ -85,7 +87,7 @@ def layout(chunk: Chunk, memory: Memory, size: int, device: Any) -> Layout:
     return Layout(slots, size, groups, torch.tensor(places, device=device), memory)
 
 
-def _group(pieces: Sequence[Piece], device: Any) -> Group:
+def _group(pieces: Sequence[Piece], device: Any, dtype: Any) -> Group:
     """Queries and keys of pieces that attend together."""
     import torch  # noqa: PLC0415
 
@@ -100,7 +102,8 @@ def _group(pieces: Sequence[Piece], device: Any) -> Group:
     mask = None
     if masked:
         starts = torch.tensor([piece.start for piece in pieces], device=device)[:, None, None, None]
-        mask = torch.arange(keys, device=device) <= starts + torch.arange(queries, device=device)[:, None]
+        unseen = torch.arange(keys, device=device) > starts + torch.arange(queries, device=device)[:, None]
+        mask = torch.zeros(unseen.shape, dtype=dtype, device=device).masked_fill(unseen, -torch.inf)
     shape = (len(pieces), queries, keys)
     return Group(torch.tensor(rows, device=device), torch.from_numpy(np.concatenate(slots)).to(device), shape, mask)
 
@@ -173,8 +176,8 @@ def _capped(query: Any, key: Any, value: Any, mask: Any, *, scaling: float, cap:
     key, value = (tensor.repeat_interleave(query.shape[1] // key.shape[1], 1) for tensor in (key, value))
     scores = torch.tanh(query @ key.transpose(2, 3) * (scaling / cap)) * cap
     if mask is None:
-        mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
-    return scores.masked_fill(~mask, -torch.inf).softmax(-1, dtype=torch.float32).to(value.dtype) @ value
+        mask = torch.full(scores.shape[-2:], -torch.inf, dtype=scores.dtype, device=scores.device).triu(1)
+    return (scores + mask).softmax(-1, dtype=torch.float32).to(value.dtype) @ value
 
 
 def _remember(packed: Layout, layer: int, key: Any, value: Any) -> tuple[Any, Any]:

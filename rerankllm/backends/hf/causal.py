@@ -134,7 +134,7 @@ class Causal:
                 position_ids=torch.tensor([positions], device=device),
                 logits_to_keep=torch.tensor(read, dtype=torch.long, device=device),
                 use_cache=False,
-                packed=attention.layout(chunk, memory, size, device),
+                packed=attention.layout(chunk, memory, size, self._model),
             ).logits[0]
 
     def _forget(self) -> None:
