@@ -96,10 +96,11 @@ class Causal:
 
         slots, memory = self._slots, self._memory
         self._forget()
+        size = self._room + min(self._enough, limits.tokens)  # at once, as most will be used: growing copies
         begun: list[Any] = []
         for chunk in chunks(rows, limits, slots, self._enough):
             with attention.packed(self._model):
-                logits = self._pass(rows, chunk, memory, slots.size)
+                logits = self._pass(rows, chunk, memory, max(size, slots.size))
             done = []
             for piece in chunk.pieces:
                 row = rows[piece.row]
