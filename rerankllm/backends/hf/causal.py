@@ -3,24 +3,24 @@
 import inspect
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from rerankllm.backends.hf import attention
+from rerankllm.backends.hf.atonce import AtOnce, K, V
 from rerankllm.backends.hf.batches import Limits, Row, batches
-from rerankllm.backends.hf.packing import Chunk, chunks
-from rerankllm.backends.hf.slots import Slots
+from rerankllm.backends.hf.halves import halves
+from rerankllm.backends.hf.lane import Lane
 
 log = logging.getLogger(__name__)
 CHUNK = 1024
-"""Tokens that each thread of a CPU computes at a time: enough for matrix products, and few enough for its caches."""
+"""Tokens that each core computes at a time: enough for matrix products, and few enough for its caches."""
 
 
 class Causal:
     """Logits of a decoder-only model; the head is computed only where it is read.
 
     Attributes:
-        computed: Tokens computed so far, padding included.
         reach: Tokens of the longest row that can be packed; 0 where none can.
 
     Args:
@@ -34,14 +34,23 @@ class Causal:
         self._model = model
         self._pad = pad
         self._limits = limits
-        self._enough = _fitting(model.device)
+        cores = _cores(model.device)
+        enough = CHUNK * max(cores // 2, 1) if cores else 2**62
+        self._lanes = [Lane(model, enough) for _ in range(2 if cores > 1 else 1)]
+        self._at_once = AtOnce(2, cores // 2) if cores > 1 else None
         self._takes = frozenset(inspect.signature(model.forward).parameters)
-        self.computed = self._room = 0
-        self._slots, self._memory = Slots(0), attention.Memory()
+        self._padded = 0
         self.reach = _reach(model.config.get_text_config()) if self._packs() else 0
-        self._room = cache // self._memory.bytes_a_slot if self.reach else 0
-        self._forget()
-        self.computed = 0
+        room = cache // (len(self._lanes) * max(lane.bytes_a_token for lane in self._lanes)) if self.reach else 0
+        for lane in self._lanes:
+            lane.forget(room)
+            lane.computed = 0
+        self._padded = 0
+
+    @property
+    def computed(self) -> int:
+        """Tokens computed so far, padding included."""
+        return self._padded + sum(lane.computed for lane in self._lanes)
 
     @staticmethod
     def row(prompt: tuple[int, ...], answer: tuple[int, ...]) -> Row:
@@ -86,61 +95,30 @@ class Causal:
             inputs["position_ids"] = (inputs["attention_mask"].cumsum(-1) - 1).clamp(min=0)
         if "logits_to_keep" in self._takes:
             inputs["logits_to_keep"] = read
-        self.computed += inputs["input_ids"].numel()
+        self._padded += inputs["input_ids"].numel()
         with torch.inference_mode():
             return self._model(**inputs, use_cache=False).logits[:, -read:]
 
     def _packed(self, rows: Sequence[Row], limits: Limits) -> Iterator[list[tuple[int, Any]]]:
-        """As `logits`, and what fits is remembered unless something goes wrong."""
-        import torch  # noqa: PLC0415
-
-        slots, memory = self._slots, self._memory
-        self._forget()
-        size = self._room + min(self._enough, limits.tokens)  # at once, as most will be used: growing copies
-        begun: list[Any] = []
-        for chunk in chunks(rows, limits, slots, self._enough):
-            with attention.packed(self._model):
-                logits = self._pass(rows, chunk, memory, max(size, slots.size))
-            done = []
-            for piece in chunk.pieces:
-                row = rows[piece.row]
-                mine = piece.stop - max(piece.start, len(row.ids) - row.read)
-                if mine > 0:
-                    begun.append(logits[:mine])
-                    logits = logits[mine:]
-                if piece.stop == len(row.ids):
-                    done.append((piece.row, torch.cat(begun)))
-                    begun = []
-            yield done
-        self._slots, self._memory = slots, memory
-
-    def _pass(self, rows: Sequence[Row], chunk: Chunk, memory: attention.Memory, size: int) -> Any:
-        """Logits of all positions that are read: a tensor of shape (positions, vocabulary)."""
-        import torch  # noqa: PLC0415
-
-        ids: list[int] = []
-        positions: list[int] = []
-        read: list[int] = []
-        for piece in chunk.pieces:
-            row = rows[piece.row]
-            ids += row.ids[piece.start : piece.stop]
-            positions += range(piece.start, piece.stop)
-            first = max(len(row.ids) - row.read - piece.start, 0)
-            read += range(piece.place + first, piece.place + piece.stop - piece.start)
-        device = self._model.device
-        self.computed += len(ids)
-        with torch.inference_mode():
-            return self._model(
-                input_ids=torch.tensor([ids], device=device),
-                position_ids=torch.tensor([positions], device=device),
-                logits_to_keep=torch.tensor(read, dtype=torch.long, device=device),
-                use_cache=False,
-                packed=attention.layout(chunk, memory, size, self._model),
-            ).logits[0]
+        """As `logits`, of rows that can be packed."""
+        with attention.packed(self._model):
+            if self._at_once is None:
+                yield from self._lanes[0].logits(rows, limits)
+                return
+            parts, together = halves(rows, [lane.slots for lane in self._lanes])
+            each = Limits(limits.tokens, max(limits.positions // 2, 1)) if together else limits
+            works = [
+                (part, lane.logits([rows[i] for i in part], each))
+                for part, lane in zip(parts, self._lanes, strict=True)
+                if part
+            ]
+            for part, found in self._at_once.run(works) if together else _in_turn(works):
+                yield [(part[place], logits) for place, logits in found]
 
     def _forget(self) -> None:
         """Remembers nothing of what was computed."""
-        self._slots, self._memory = Slots(self._room), attention.Memory()
+        for lane in self._lanes:
+            lane.forget()
 
     def _packs(self) -> bool:
         """Whether packed prompts come out as they do alone: two that begin alike, over more than one chunk."""
@@ -163,11 +141,17 @@ class Causal:
         return off <= 3 * math.sqrt(torch.finfo(self._model.dtype).eps) * scale
 
 
-def _fitting(device: Any) -> int:
-    """Tokens that are best computed at a time."""
+def _in_turn(works: Sequence[tuple[K, Iterable[V]]]) -> Iterator[tuple[K, V]]:
+    for key, values in works:
+        for value in values:
+            yield key, value
+
+
+def _cores(device: Any) -> int:
+    """How many are computed with; 0 where it is no CPU that computes."""
     import torch  # noqa: PLC0415
 
-    return CHUNK * torch.get_num_threads() if device.type == "cpu" else 2**62
+    return torch.get_num_threads() if device.type == "cpu" else 0
 
 
 def _reach(config: Any) -> int:

@@ -33,15 +33,17 @@ class Slots:
         """How many slots there are, free ones included."""
         return len(self._uses)
 
+    def known(self, ids: Ids) -> int:
+        """How many tokens the sequence and some other one begin with in common."""
+        return self._nearest(ids)[0]
+
     def find(self, ids: Ids, most: int) -> Places:
         """Slots of what the sequence begins with and some other one begins with too, at most so many."""
-        at = bisect_left(self._sorted, ids)
-        beside = [(min(common(one, ids), most), one) for one in self._sorted[max(at - 1, 0) : at + 1]]
-        length, alike = max(beside, default=(0, ids))
+        length, alike = self._nearest(ids)
         if not length:
             return np.zeros(0, np.int64)
         self._places[alike] = self._places.pop(alike)
-        return self._places[alike][:length]
+        return self._places[alike][: min(length, most)]
 
     def take(self, count: int) -> Places:
         """Free slots."""
@@ -74,6 +76,10 @@ class Slots:
                 self._drop(ids)
         self._free += self._left
         self._left = []
+
+    def _nearest(self, ids: Ids) -> tuple[int, Ids]:
+        at = bisect_left(self._sorted, ids)
+        return max(((common(one, ids), one) for one in self._sorted[max(at - 1, 0) : at + 1]), default=(0, ids))
 
     def _drop(self, ids: Ids) -> None:
         places = self._places.pop(ids)

@@ -1,12 +1,14 @@
 """Packed rows: each token computed once, with the right ones before it, whatever the model and the cut."""
 
 import itertools
+from contextlib import contextmanager
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rerankllm.backends.hf.batches import Limits, Row
+from rerankllm.backends.hf.halves import halves
 from rerankllm.backends.hf.packing import chunks
 from rerankllm.backends.hf.slots import Slots
 
@@ -123,14 +125,26 @@ def tiny(name):
     return made
 
 
+@contextmanager
+def cores(count):
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module", params=MODELS)
 def engine(request):
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    made = Causal(tiny(request.param), 0, Limits(64, 60), cache=30_000)
-    assert made.reach == MODELS[request.param][1]
-    yield made
-    torch.set_num_threads(threads)
+    with cores(1):
+        made = Causal(tiny(request.param), 0, Limits(64, 60), cache=30_000)
+        assert made.reach == MODELS[request.param][1]
+        yield made
+
+
+@pytest.fixture(scope="module")
+def twofold():
+    with cores(2):
+        yield Causal(tiny("Llama"), 0, Limits(64, 60), cache=30_000)
 
 
 def alone(engine, row):
@@ -151,8 +165,40 @@ def test_logits_are_those_of_each_row_alone(engine, several, limits):
     assert engine._model.config._attn_implementation == own
 
 
-def test_a_run_that_broke_off_leaves_nothing_behind(monkeypatch):
-    engine = Causal(tiny("Llama"), 0, Limits(8, 60))
+@settings(max_examples=30, deadline=None)
+@given(several=st.lists(rows, min_size=1, max_size=3), limits=limits)
+def test_two_at_once_give_what_each_row_gives_alone(twofold, several, limits):
+    test_logits_are_those_of_each_row_alone.hypothesis.inner_test(twofold, several, limits)
+
+
+@given(rows, rows, st.integers(0, 60))
+def test_halves_have_every_row_once_and_neither_has_more_than_all(before, rows, room):
+    slots = [Slots(room), Slots(room)]
+    for held in slots:
+        list(chunks(before, Limits(50, 50), held))
+    parts, together = halves(rows, slots)
+    assert sorted(parts[0] + parts[1]) == list(range(len(rows)))
+    loads = [
+        sum(chunk.tokens for chunk in chunks([rows[i] for i in part], Limits(50, 50), held))
+        for part, held in zip(parts, slots, strict=True)
+    ]
+    alone = sum(chunk.tokens for chunk in chunks(rows, Limits(50, 50), Slots(room)))
+    assert max(loads) <= alone
+    assert not together or all(loads)
+
+
+def test_halves_go_to_whom_remembers_them():
+    slots = [Slots(100), Slots(100)]
+    held = [Row((place, *range(10))) for place in (1, 2)]
+    for row, each in zip(held, reversed(slots), strict=True):
+        list(chunks([row], Limits(50, 50), each))
+    assert halves([Row((*row.ids, 7)) for row in held], slots) == ([[1], [0]], True)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_run_that_broke_off_leaves_nothing_behind(monkeypatch, count):
+    with cores(count):
+        engine = Causal(tiny("Llama"), 0, Limits(8, 60))
     rows = [Row(tuple(range(start, start + 20))) for start in (0, 5)]
     next(iter(engine.logits(rows)))
     forward = engine._model.forward
