@@ -215,7 +215,8 @@ def test_a_run_that_broke_off_leaves_nothing_behind(monkeypatch, count):
 
 
 def test_long_rows_turn_to_padding_where_a_window_ends():
-    engine = Causal(tiny("Mistral"), 0, Limits(64, 60))
+    with cores(1):
+        engine = Causal(tiny("Mistral"), 0, Limits(64, 60))
     rows = [Row(tuple(range(length))) for length in (24, 24, 25, 20)]
     list(engine.logits(rows))
     assert engine.computed == 24 + 1 + 25  # once for all three, the end of the second again; and the longest alone
