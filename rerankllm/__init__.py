@@ -25,8 +25,9 @@ from rerankllm.errors import (
 )
 from rerankllm.evaluation.evaluate import evaluate
 from rerankllm.fusion import fuse
+from rerankllm.onecall import arerank, rerank
 from rerankllm.plan import Bound, Plan
-from rerankllm.reranker import Reranker, arerank, rerank
+from rerankllm.reranker import Reranker
 from rerankllm.runs import Run
 from rerankllm.spec import Stage
 

@@ -1,7 +1,6 @@
 """The facade: lists of texts or whole runs in, rankings out."""
 
 import asyncio
-import threading
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
@@ -496,50 +495,6 @@ class Reranker:
 
     def _aimed(self, top_k: int | None) -> Stage:
         return self.stage if top_k is None else self.stage.aiming(top_k)
-
-
-def rerank(
-    query: str,
-    documents: Sequence[AnyDocument],
-    *,
-    top_k: int | None = None,
-    strategy: str | None = None,
-    model: str | None = None,
-) -> Ranking:
-    """Ranks documents for one query. Without `model`, a small language model runs right here.
-
-    The model stays loaded for the next call; with many models, make a `Reranker` for each and close it. See
-    `Reranker.rerank` for what documents may be and what is raised.
-
-    Example:
-        >>> ranking = rerank("how long do fleas live", ["Fleas live for weeks.", "Dogs bark."])
-        >>> [result.document.text for result in ranking]
-    """
-    return _shared(strategy, model).rerank(query, documents, top_k=top_k)
-
-
-async def arerank(
-    query: str,
-    documents: Sequence[AnyDocument],
-    *,
-    top_k: int | None = None,
-    strategy: str | None = None,
-    model: str | None = None,
-) -> Ranking:
-    """`rerank`, awaited."""
-    reranker = await asyncio.to_thread(_shared, strategy, model)  # which may have to load the model
-    return await reranker.arerank(query, documents, top_k=top_k)
-
-
-_loaded: dict[tuple[str | None, str | None], Reranker] = {}
-_loading = threading.Lock()
-
-
-def _shared(strategy: str | None, model: str | None) -> Reranker:
-    with _loading:
-        if (strategy, model) not in _loaded:
-            _loaded[strategy, model] = Reranker(strategy, model)
-        return _loaded[strategy, model]
 
 
 def _ranking(outcome: QueryOutcome) -> Ranking:

@@ -86,6 +86,7 @@ LAYERS = {
     "reports": {"calibration", "data", "errors", "evaluation", "journal", "judgements", "trace", "web"},
     "profiles": BASICS | {"export", "formats", "journal", "registry", "spec", "strategies"},
     "fusion": {"aggregation", "errors", "formats", "spec"},
+    "onecall": {"data", "inputs", "reranker"},
     "reranker": BASICS
     | {
         "backends.base",

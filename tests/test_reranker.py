@@ -23,7 +23,7 @@ from rerankllm import (
 from rerankllm.errors import CapabilityError
 from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.trec import read_run
-from rerankllm.reranker import _loaded
+from rerankllm.onecall import _loaded
 from rerankllm.sample import path as sample
 
 QUERY = Query("query", "which is best?")

@@ -8,7 +8,7 @@ quick models and once inside the embedded one. It is started again until it is d
 held at each kill is compared with what they hold at the end: a call that was repeated would be there with another
 number and another time.
 
-Writes eval/experiment/results.md; everything else goes to eval/experiment/work.
+Writes eval/experiment/results.md; everything else goes to eval/experiment/scratch.
 """
 
 import argparse
@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from made import made_by
 
 HERE = Path(__file__).parent
-WORK = HERE / "work"
+WORK = HERE / "scratch"
 FOLDER = WORK / "experiment"
 RERANKLLM = [sys.executable, "-m", "rerankllm"]
 PUBLISHED = 0.6682

@@ -18,17 +18,16 @@ class AtOnce:
     """Some threads of torch.
 
     Args:
-        count: How many.
-        cores: Of each.
+        cores: Of each, as many threads as there are numbers.
     """
 
-    def __init__(self, count: int, cores: int) -> None:
+    def __init__(self, cores: Sequence[int]) -> None:
         import torch  # noqa: PLC0415
 
         before = torch.get_num_threads()
-        self._pools = [ThreadPoolExecutor(1, thread_name_prefix="rerankllm-hf") for _ in range(count)]
-        for pool in self._pools:
-            pool.submit(torch.set_num_threads, cores).result()
+        self._pools = [ThreadPoolExecutor(1, thread_name_prefix="rerankllm-hf") for _ in cores]
+        for pool, count in zip(self._pools, cores, strict=True):
+            pool.submit(torch.set_num_threads, count).result()
         torch.set_num_threads(before)  # that of one thread is also what threads to come begin with
 
     def run(self, works: Sequence[tuple[K, Generator[V, None, None]]]) -> Iterator[tuple[K, V]]:

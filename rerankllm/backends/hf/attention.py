@@ -13,6 +13,7 @@ import numpy as np
 
 from rerankllm.backends.hf.packing import Chunk, Piece
 from rerankllm.backends.hf.slots import Places
+from rerankllm.errors import CapabilityError
 
 NAME = "rerankllm-packed"
 HARMLESS = frozenset({"dropout", "is_causal", "position_ids", "sliding_window", "use_cache"})
@@ -58,7 +59,7 @@ class Layout:
         size: How many slots there are.
         groups: What attends together.
         places: For each token of the chunk its place in the groups' queries, a tensor.
-        memory: Read and replaced.
+        memory: Read and written.
     """
 
     slots: Any
@@ -142,7 +143,7 @@ def attend(module: Any, query: Any, key: Any, value: Any, mask: Any, **options: 
         (1, tokens, heads, size), and nothing.
 
     Raises:
-        NotImplementedError: The model's attention does more than this.
+        CapabilityError: The model's attention does more than this.
     """
     import torch  # noqa: PLC0415
 
@@ -151,7 +152,7 @@ def attend(module: Any, query: Any, key: Any, value: Any, mask: Any, **options: 
     scaling, cap = options.pop("scaling", None), options.pop("softcap", None)
     told = {name for name, what in options.items() if what is not None and what is not False}
     if told - HARMLESS:
-        raise NotImplementedError(f"attention with {', '.join(sorted(told - HARMLESS))}")
+        raise CapabilityError(f"attention with {', '.join(sorted(told - HARMLESS))} cannot be packed")
     key, value = _remember(packed, module.layer_idx, key, value)
     found = []
     for group in packed.groups:

@@ -37,7 +37,7 @@ class Causal:
         cores = _cores(model.device)
         enough = CHUNK * max(cores // 2, 1) if cores else 2**62
         self._lanes = [Lane(model, enough) for _ in range(2 if cores > 1 else 1)]
-        self._at_once = AtOnce(2, cores // 2) if cores > 1 else None
+        self._at_once = AtOnce((cores - cores // 2, cores // 2)) if cores > 1 else None
         self._takes = frozenset(inspect.signature(model.forward).parameters)
         self._padded = 0
         self.reach = _reach(model.config.get_text_config()) if self._packs() else 0
