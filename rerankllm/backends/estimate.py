@@ -24,9 +24,25 @@ _UNSPACED = (  # scripts written without spaces, where about every character is 
     "\uac00-\ud7ff\uf900-\ufaff\uff66-\uffdc\U00020000-\U0003ffff"
 )
 _PIECE = re.compile(
-    rf"\s?(?:\d{{1,3}}|[A-Za-z\u00aa-\u024f]{{1,6}}|[^\W\d{_UNSPACED}A-Za-z\u00aa-\u024f]{{1,3}}|.)",
+    rf"\s?(?:[A-Za-z\u00aa-\u024f]{{1,6}}|\d{{1,3}}|[^\W\d{_UNSPACED}A-Za-z\u00aa-\u024f]{{1,3}}|.)",
     re.DOTALL,
 )
+
+
+class _Ids(dict[str, int]):
+    """Ids of pieces; one that is asked for the first time is given the next."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[str] = []
+        self._lock = threading.Lock()
+
+    def __missing__(self, piece: str) -> int:
+        with self._lock:
+            if piece not in self:
+                self.pieces.append(piece)
+                self[piece] = len(self.pieces) - 1
+        return self[piece]
 
 
 class EstimatedTokenizer:
@@ -39,9 +55,7 @@ class EstimatedTokenizer:
     words_apart = True
 
     def __init__(self) -> None:
-        self._ids: dict[str, int] = {}
-        self._pieces: list[str] = []
-        self._lock = threading.Lock()
+        self._ids = _Ids()
 
     @property
     def bos(self) -> tuple[int, ...]:
@@ -51,11 +65,7 @@ class EstimatedTokenizer:
     def encode(self, text: str, *, special: bool = False) -> tuple[int, ...]:
         """Ids of the pieces of `text`. No control tokens are known here, so `special` makes no difference."""
         del special
-        pieces = _PIECE.findall(text)
-        try:
-            return tuple(map(self._ids.__getitem__, pieces))
-        except KeyError:
-            return tuple(map(self._id, pieces))
+        return tuple(map(self._ids.__getitem__, _PIECE.findall(text)))
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of these ids.
@@ -63,7 +73,7 @@ class EstimatedTokenizer:
         Raises:
             IndexError: One of them was never given out.
         """
-        return "".join(self._pieces[token] for token in ids)
+        return "".join(map(self._ids.pieces.__getitem__, ids))
 
     def chat(self, messages: Sequence[Message]) -> NoReturn:
         """Not possible: the host applies its own chat template.
@@ -72,16 +82,6 @@ class EstimatedTokenizer:
             CapabilityError: Always.
         """
         raise CapabilityError(_no_template(messages))
-
-    def _id(self, piece: str) -> int:
-        known = self._ids.get(piece)
-        if known is not None:
-            return known
-        with self._lock:
-            if piece not in self._ids:
-                self._pieces.append(piece)
-                self._ids[piece] = len(self._pieces) - 1
-            return self._ids[piece]
 
 
 class TiktokenTokenizer:

@@ -81,10 +81,11 @@ class PromptBuilder:
                 are of this query.
         """
         skeleton = self._skeleton(tuple(labels), wanted)
-        shown, asked = [doc.content for doc in docs], [query.text]
+        shown, asked = list(docs), [query.text]
         if self.demonstrations:
             example = example_for(query, self.demonstrations)
-            shown, asked = [*shown, example.better, example.worse], [*asked, example.query]
+            shown += [Document("", example.better), Document("", example.worse)]
+            asked.append(example.query)
         texts = {"query": asked, "instruction": [self.instruction or ""]}
         filled: list[list[tuple[int, ...]]] = []
         passages: list[tuple[int, int]] = []
@@ -93,7 +94,7 @@ class PromptBuilder:
             for piece in message:
                 if isinstance(piece, Slot) and piece.kind == "doc":
                     passages.append((len(filled), len(parts)))
-                    parts.append(self._passage(piece.lead + escape(shown[piece.index])))
+                    parts.append(self._passage(piece.lead, shown[piece.index]))
                 elif isinstance(piece, Slot) and piece.kind == "criterion":
                     parts.append(self._plain(piece.lead + escape(criteria[piece.index])))
                 elif isinstance(piece, Slot):
@@ -163,7 +164,11 @@ class PromptBuilder:
     @cached_property
     def _passage(self) -> Any:
         limit = self.passage_tokens or self.template.passage_tokens
-        return lru_cache(maxsize=_CACHED_PASSAGES)(lambda text: first_tokens(self.tokenizer, text, limit))
+
+        def make(lead: str, doc: Document) -> tuple[int, ...]:
+            return first_tokens(self.tokenizer, lead + escape(doc.content), limit)
+
+        return lru_cache(maxsize=_CACHED_PASSAGES)(make)
 
     @cached_property
     def _text(self) -> Any:
