@@ -50,6 +50,8 @@ class VLLM(ContinuousBackend):
         max_num_seqs: Requests computed at a time; None leaves it to vLLM.
         gpu_memory_utilization: Share of a GPU's memory to use, between 0 and 1; None leaves it to vLLM.
         kv_cache_memory_bytes: Memory for what was computed, instead of all that is left; None leaves it to vLLM.
+        block_size: Tokens of a block: what prompts begin with in common is computed once in whole blocks. None is 32
+            on CPUs, and leaves it to vLLM elsewhere.
         tensor_parallel_size: GPUs to spread the model over.
         enforce_eager: Do without compilation and CUDA graphs: starts sooner, computes more slowly.
 
@@ -71,6 +73,7 @@ class VLLM(ContinuousBackend):
         max_num_seqs: int | None = None,
         gpu_memory_utilization: float | None = None,
         kv_cache_memory_bytes: int | None = None,
+        block_size: int | None = None,
         tensor_parallel_size: int = 1,
         enforce_eager: bool = False,
     ) -> None:
@@ -92,6 +95,7 @@ class VLLM(ContinuousBackend):
                 "max_num_seqs": max_num_seqs,
                 "gpu_memory_utilization": gpu_memory_utilization,
                 "kv_cache_memory_bytes": kv_cache_memory_bytes,
+                "block_size": block_size,
                 "tensor_parallel_size": tensor_parallel_size,
                 "enforce_eager": enforce_eager,
             },

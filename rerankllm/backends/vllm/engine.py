@@ -17,6 +17,10 @@ NEEDED = (
 
 LONGEST_COMPLAINT = 400
 
+CPU_BLOCK = 32
+"""The fewest tokens that attention on CPUs takes to a block. vLLM's own choice, 128, is more than prompts of one query
+have in common, and only whole blocks are found again."""
+
 
 def library() -> Any:
     """The `vllm` module. It logs to stderr, and warnings only, unless the user's environment says otherwise.
@@ -30,13 +34,18 @@ def library() -> Any:
     os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # stdout is for results
     try:
         vllm = importlib.import_module("vllm")
-        platform = importlib.import_module("vllm.platforms").current_platform
+        on_cpu = runs_on_cpu()
     except (ImportError, OSError, RuntimeError) as error:
         raise MissingExtra(f"vLLM is installed but does not load ({error}). {NEEDED}") from error
-    if platform.is_cpu():
+    if on_cpu:
         # It would spawn a process for the engine, which plain scripts do not survive.
         os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
     return vllm
+
+
+def runs_on_cpu() -> bool:
+    """Whether vLLM, which has to be loaded, computes on the CPU here."""
+    return bool(importlib.import_module("vllm.platforms").current_platform.is_cpu())
 
 
 class Engine:
@@ -44,7 +53,7 @@ class Engine:
 
     Args:
         name: The model, for error messages.
-        options: Fields of vLLM's `EngineArgs`; None leaves one to vLLM.
+        options: Fields of vLLM's `EngineArgs`; None leaves one to vLLM, and `block_size` on CPUs to this.
 
     Raises:
         MissingExtra: vLLM is not installed.
@@ -59,6 +68,8 @@ class Engine:
         self._final_only, self._held = sampling.RequestOutputKind.FINAL_ONLY, sampling.StructuredOutputsParams
         self._prompt = importlib.import_module("vllm.inputs").tokens_input
         given = {key: value for key, value in options.items() if value is not None}
+        if runs_on_cpu():
+            given.setdefault("block_size", CPU_BLOCK)
         try:
             with _randomness_left_alone():
                 self._llm = vllm.LLM(enable_prefix_caching=True, tokenizer_mode="hf", **given)

@@ -101,6 +101,20 @@ def test_a_cached_beginning_changes_nothing(backend, reference):
     assert furthest(response.logprobs, expected[:1]) < TOLERANCE
 
 
+def test_what_prompts_of_one_query_begin_with_is_computed_once(backend):
+    """Fewer tokens than a block of vLLM's own choice has on a CPU."""
+    shared = backend.tokenizer.encode(" ".join(PASSAGES))[:70]
+    works = [Request(TokenPrompt((*shared, last)), ReadLabels(("a",), ((5,),))) for last in (11, 12)]
+    engine, found = backend._engine._llm.llm_engine, []
+    step = engine.step
+    engine.step = lambda: [found.append(output) or output for output in step()]
+    try:
+        answers(backend, works)
+    finally:
+        del engine.step
+    assert sorted(output.num_cached_tokens for output in found)[-1] == 64
+
+
 def test_text(backend, reference):
     ids = prompts(backend)[1]
     expected = backend.tokenizer.decode(reference.greedy(ids, 12))
