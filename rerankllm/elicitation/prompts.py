@@ -42,6 +42,7 @@ class PromptBuilder:
     demonstrations: tuple[Demonstration, ...] = ()
 
     def __post_init__(self) -> None:
+        self.template.compile()
         sources = [self.template.completion, *(source for _, source in self.template.messages)]
         if self.instruction is not None and not any("instruction" in source for source in sources):
             raise TemplateError(

@@ -9,7 +9,8 @@ the same number of documents. A worked example is the template's own turns, fill
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
@@ -19,6 +20,7 @@ from rerankllm.calibration.demonstrations import Demonstration
 from rerankllm.errors import TemplateError
 
 if TYPE_CHECKING:
+    from jinja2 import Template as JinjaTemplate
     from jinja2.sandbox import SandboxedEnvironment
 
 _MARK = re.compile("\ue000(query|instruction|doc|criterion)(\\d*)\ue001")
@@ -117,6 +119,16 @@ class Template:
             self._cache[key] = self._after_examples(turns, instruction) if worked else turns
         return cast("tuple[Message, ...]", self._cache[key])
 
+    def compile(self) -> None:
+        """Reads its sources, once, as templates.
+
+        Raises:
+            TemplateError: One of them is none.
+        """
+        with self._faults():
+            for source in (self.completion, self.continuation, *(source for _, source in self.messages)):
+                _compiled(source)
+
     def render_continuation(self) -> str:
         """What follows a completion, with marks."""
         return self._render(self.continuation, (), _Shown())
@@ -143,8 +155,6 @@ class Template:
         return (Message("user", "".join(message.content for message in found)),) if self.completion else tuple(found)
 
     def _render(self, source: str, labels: Sequence[str], shown: "_Shown") -> str:
-        from jinja2 import TemplateError as JinjaError  # noqa: PLC0415
-
         places = shown.places or range(len(labels))
         docs = [
             {"label": bracketed(text), "text": f"\ue000doc{place}\ue001"}
@@ -152,26 +162,30 @@ class Template:
         ]
         marks = (f"\ue000criterion{i}\ue001" for i in range(shown.wanted.m))
         criteria = [{"label": bracketed(str(i + 1)), "text": mark} for i, mark in enumerate(marks)]
-        try:
-            rendered = (
-                _environment()
-                .from_string(source)
-                .render(
-                    query=f"\ue000query{shown.query or ''}\ue001",
-                    docs=docs,
-                    doc=docs[0] if docs else None,
-                    n=len(docs),
-                    criteria=criteria,
-                    example=" > ".join(bracketed(text) for text in (*labels[1:2], *labels[:1], *labels[2:3])),
-                    instruction="\ue000instruction\ue001" if shown.instruction else None,
-                    **shown.wanted._asdict(),
-                )
+        with self._faults():
+            rendered = _compiled(source).render(
+                query=f"\ue000query{shown.query or ''}\ue001",
+                docs=docs,
+                doc=docs[0] if docs else None,
+                n=len(docs),
+                criteria=criteria,
+                example=" > ".join(bracketed(text) for text in (*labels[1:2], *labels[:1], *labels[2:3])),
+                instruction="\ue000instruction\ue001" if shown.instruction else None,
+                **shown.wanted._asdict(),
             )
-        except (JinjaError, ArithmeticError, TypeError, ValueError, LookupError) as error:
-            raise TemplateError(f"template {self.name}: {error}") from error
         if "\ue000" in _MARK.sub("", rendered) or "\ue001" in _MARK.sub("", rendered):
             raise TemplateError(f"template {self.name} changes query or texts: show them as they are, without filters")
         return rendered
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        """Whatever a source may be at fault of, in one line."""
+        from jinja2 import TemplateError as JinjaError  # noqa: PLC0415
+
+        try:
+            yield
+        except (JinjaError, ArithmeticError, TypeError, ValueError, LookupError) as error:
+            raise TemplateError(f"template {self.name}: {error}") from error
 
 
 class _Shown(NamedTuple):
@@ -201,6 +215,11 @@ def escape(text: str) -> str:
 
 
 _LABEL_LIKE = re.compile(r"\[\s*(\d{1,4}|[A-Za-z]{1,2})\s*\]")
+
+
+@lru_cache(maxsize=256)
+def _compiled(source: str) -> "JinjaTemplate":
+    return _environment().from_string(source)
 
 
 @lru_cache(maxsize=1)

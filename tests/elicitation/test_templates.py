@@ -125,11 +125,21 @@ def test_malformed_templates(tmp_path, text, message):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("source", ["{{ nothing }}", "{% for %}", "{{ query.__class__.__mro__ }}", "{{ 1/0 }}"])
-def test_templates_that_do_not_render(tmp_path, source):
-    path = tmp_path / "bad.yaml"
+def completion(folder, source):
+    """A template of this source, in a file."""
+    path = folder / "bad.yaml"
     path.write_text(f'description: d\nsource: s\nelicitation: text\npassage_tokens: 9\ncompletion: "{source}"\n')
-    builder = PromptBuilder(load("score", str(path)), WordTokenizer(), TOKENS)
+    return load("score", str(path))
+
+
+def test_what_is_no_template_says_so_before_anything_is_asked(tmp_path):
+    with pytest.raises(TemplateError, match=r"bad.yaml: Expected an expression"):
+        PromptBuilder(completion(tmp_path, "{% for %}"), WordTokenizer(), TOKENS)
+
+
+@pytest.mark.parametrize("source", ["{{ nothing }}", "{{ query.__class__.__mro__ }}", "{{ 1/0 }}"])
+def test_templates_that_do_not_render(tmp_path, source):
+    builder = PromptBuilder(completion(tmp_path, source), WordTokenizer(), TOKENS)
     with pytest.raises(TemplateError, match="bad.yaml"):
         builder.build(QUERY, DOCS[:1], ["1"], reserve=1)
 

@@ -112,7 +112,7 @@ def test_what_prompts_of_one_query_begin_with_is_computed_once(backend):
         answers(backend, works)
     finally:
         del engine.step
-    assert sorted(output.num_cached_tokens for output in found)[-1] == 64
+    assert max(output.num_cached_tokens for output in found) == 64
 
 
 def test_text(backend, reference):
