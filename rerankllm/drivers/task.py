@@ -4,12 +4,12 @@ import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 from rerankllm.backends.base import CallFailed, Outcome, Work
 from rerankllm.budget import Budget
-from rerankllm.data import Candidate, Ledger, Provenance, Query, Ranking, Usage, float32
+from rerankllm.data import Candidate, Ledger, Provenance, Query, Ranking, Result, Usage, float32
 from rerankllm.drivers.account import Account
 from rerankllm.drivers.asking import Judge, Resolve, asking
 from rerankllm.drivers.events import Event, Failed, Finished, Judged, QueryOutcome, Started
@@ -183,9 +183,14 @@ class Task:
             ledger = ledger.then(Ledger(notes={"tied scores": ties}))
         given = {candidate.doc_id: place for place, candidate in enumerate(self._candidates, 1)}
         results = tuple(
-            replace(
-                r,
+            Result(  # a seventh of what sliding windows took here was `replace`
+                r.rank,
+                r.document,
+                r.score,
                 provenance=Provenance.JUDGED if r.doc_id in self._read else Provenance.UNREAD,
+                probability=r.probability,
+                rationale=r.rationale,
+                relevance=r.relevance,
                 input_rank=given[r.doc_id],
             )
             for r in ranking

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from dataclasses import fields, replace
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from rerankllm.backends.base import CallFailed, Capabilities, Reply
 from rerankllm.backends.direct import DirectBackend
-from rerankllm.data import Candidate, Document, Ledger, Provenance, Query, Ranking
+from rerankllm.data import Candidate, Document, Ledger, Provenance, Query, Ranking, Result
 from rerankllm.drivers.concurrent import Concurrent
 from rerankllm.drivers.events import Failed, Finished, Judged, Started
 from rerankllm.drivers.rounds import Rounds
@@ -367,6 +368,22 @@ def test_what_no_model_read_is_marked(driver):
     unread = {r.doc_id for r in outcome if r.provenance is Provenance.UNREAD}
     read = {"d9", "d10", "d6", "d7", "d3", "d4", "d0", "d1"}
     assert unread == {f"d{i}" for i in range(11)} - read
+
+
+@both
+def test_all_that_a_strategy_says_of_a_document_stays(driver):
+    query, (one,) = Query("q", "q"), candidates(1)
+    said = Result(1, one.document, 2.0, Provenance.UNREAD, 0.3, "because", 0.4, 5)
+    assert None not in [getattr(said, field.name) for field in fields(Result)]
+
+    def saying():
+        yield from ask([Score(query, one.document)])
+        return Ranking(query, (said,), Ledger())
+
+    live = driver(lambda ask, kind: Direct(Scripted(by_value)), None)
+    (found,) = live.submit(query, [one], saying()).result(timeout=10)
+    live.close()
+    assert found == replace(said, provenance=Provenance.JUDGED, input_rank=1)
 
 
 @both
