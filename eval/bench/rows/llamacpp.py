@@ -12,7 +12,7 @@ from eval.bench.rows.local import BATCH, PLAIN, Task, dtype
 from rerankllm.evaluation.measures import mean, parse_measures, per_query
 from rerankllm.formats.trec import read_qrels, read_run
 
-NAIVE = "llama-cpp-python, Q4_1 as shipped"
+NAIVE, FINER = "llama-cpp-python, Q4_1 as shipped", "type=f16"
 LIMITS = {NAIVE: Limit("≥", 4.0), PLAIN: Limit("≥", 1.0)}
 NOISE = 0.05
 """What nDCG@10 of so few queries may differ by where only rounding does."""
@@ -39,17 +39,18 @@ def measure(setting: Setting) -> Outcome:
                  "device": "cpu", "batch": BATCH}  # fmt: skip
         workers = {
             "ours": Worker("reranking.py", task.job("llamacpp:smollm2", setting, record)),
+            FINER: Worker("reranking.py", task.job(f"llamacpp:smollm2?{FINER}", setting, None)),
             NAIVE: Worker("naive_llama.py", {"prompts": str(record), "context": 2048}),
             PLAIN: Worker("plain.py", plain),
         }
         found = in_turn(workers, setting.rounds)
         margins = [one["margin"] for works in json.loads(record.read_text(encoding="utf-8")) for one in works]
-    mine = found.pop("ours")
-    speed = column(mine, "tokens", "seconds")
+    mine = {"speed": found.pop("ours"), f"speed with {FINER}": found.pop(FINER)}
     lines = [
-        Line("speed", "prompt tokens/s", speed, peer, column(theirs, "tokens", "seconds"), LIMITS[peer])
-        for peer, theirs in found.items()
-    ]
+        Line(what, "prompt tokens/s", column(own, "tokens", "seconds"), peer, column(theirs, "tokens", "seconds"),
+             LIMITS[peer])
+        for what, own in mine.items() for peer, theirs in found.items()
+    ]  # fmt: skip
     reached = {name: apart(quality, one[0]["margins"], task, setting) for name, one in found.items()}
     mine_reached = apart(quality, margins, task, setting)
     shown = ", ".join(f"{name} {value:.4f}" for name, value in {"ours": mine_reached, **reached}.items())
