@@ -3,9 +3,11 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rerankllm.strategies.plackett_luce import Choices, Matrix, Vector, log_likelihood
 
@@ -25,7 +27,7 @@ whichever is larger: either place may look better."""
 _STEPS, _HALVINGS, _CLOSE = 200, 30, 1e-8
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Prior:
     """What is believed before any answer: normal. Places 0 to n − 1 are the documents', n is the position bias.
 
@@ -33,11 +35,20 @@ class Prior:
 
     Attributes:
         mean: Shape (n + 1,).
-        precision: Inverse covariance, shape (n + 1, n + 1).
+        covariance: Shape (n + 1, n + 1).
     """
 
     mean: Vector
-    precision: Matrix
+    covariance: Matrix
+
+    @cached_property
+    def precision(self) -> Matrix:
+        """Its inverse."""
+        return _inverse(self.covariance)
+
+    def of(self, places: NDArray[np.intp]) -> Self:
+        """What is believed of some of them."""
+        return type(self)(self.mean[places], self.covariance[np.ix_(places, places)])
 
     @classmethod
     def of_ranks(cls, n: int, scale: float = 1.0, trust: float = 1.0) -> Self:
@@ -54,7 +65,7 @@ class Prior:
         covariance = np.zeros((n + 1, n + 1))
         covariance[:n, :n] = scale**2 * (SPREAD**2 * np.eye(n) + (slope / 2) ** 2 * np.outer(x, x))
         covariance[n, n] = (BIAS_DEVIATION * max(1.0, scale)) ** 2
-        return cls(np.append(scale * slope * x, 0.0), _inverse(covariance))
+        return cls(np.append(scale * slope * x, 0.0), covariance)
 
 
 class Posterior(NamedTuple):
@@ -74,12 +85,31 @@ class Posterior(NamedTuple):
 def posterior(prior: Prior, answers: Sequence[Choices], start: Vector | None = None) -> Posterior:
     """Laplace's approximation (MacKay 2003, chapter 27): a normal distribution with the mode's curvature.
 
-    The logarithm is concave, so there is one mode; Newton's steps, halved until they do not harm, find it.
+    Documents that no answer shows are as the prior has them, given those that are shown: for them nothing has to be
+    looked for, which is exact, and spares most of the work where few of many were shown.
 
     Args:
         prior: Before the answers.
         answers: What was chosen over what.
         start: Where to begin; at the prior's mean when None.
+    """
+    n = len(prior.mean) - 1
+    places = np.unique(np.concatenate([*(answer.shown for answer in answers), [n]]).astype(np.intp))
+    if len(places) == n + 1:
+        return _approximated(prior, answers, start)
+    inside = [answer._replace(shown=np.searchsorted(places, answer.shown)) for answer in answers]
+    before = prior.of(places)
+    found = _approximated(before, inside, None if start is None else start[places])
+    follows = prior.covariance[:, places] @ before.precision
+    covariance = prior.covariance - follows @ (before.covariance - found.covariance) @ follows.T
+    covariance[np.ix_(places, places)] = found.covariance
+    return Posterior(prior.mean + follows @ (found.mode - before.mean), covariance, found.log_evidence)
+
+
+def _approximated(prior: Prior, answers: Sequence[Choices], start: Vector | None) -> Posterior:
+    """The same for documents all of which are shown.
+
+    The logarithm is concave, so there is one mode; Newton's steps, halved until they do not harm, find it.
     """
     at = prior.mean if start is None else start
     value, gradient, curvature = log_posterior(prior, answers, at)

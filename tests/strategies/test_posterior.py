@@ -92,6 +92,19 @@ def test_the_mode_is_one_and_answers_only_narrow_the_belief(seed, n, scale):
     assert np.linalg.eigvalsh(np.linalg.inv(prior.precision) - found.covariance).min() > -1e-9
 
 
+@given(seed=st.integers(0, 10_000), n=st.integers(9, 60), scale=st.sampled_from([0.25, 1.0, 2.0]))
+@settings(max_examples=40)
+def test_documents_that_no_answer_shows_are_left_out_of_the_work_and_nothing_changes(seed, n, scale):
+    """Beside the inverse of the whole curvature, and the evidence that goes with it."""
+    rng = np.random.default_rng(seed)
+    prior, answers = Prior.of_ranks(n, scale), some_answers(rng, n, 2)
+    found = posterior(prior, answers)
+    value, _, curvature = log_posterior(prior, answers, found.mode)
+    np.testing.assert_allclose(found.covariance, np.linalg.inv(curvature), atol=1e-8)
+    volume = np.linalg.slogdet(prior.precision)[1] - np.linalg.slogdet(curvature)[1]
+    assert found.log_evidence == pytest.approx(value + volume / 2, abs=1e-8)
+
+
 def test_without_answers_the_belief_is_the_prior_and_the_evidence_certain():
     prior = Prior.of_ranks(5)
     found = posterior(prior, [])
