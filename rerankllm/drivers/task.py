@@ -183,7 +183,7 @@ class Task:
             ledger = ledger.then(Ledger(notes={"tied scores": ties}))
         given = {candidate.doc_id: place for place, candidate in enumerate(self._candidates, 1)}
         results = tuple(
-            Result(  # a seventh of what sliding windows took here was `replace`
+            Result(  # not `replace`, which is slower: this is done for every document of every query
                 r.rank,
                 r.document,
                 r.score,
