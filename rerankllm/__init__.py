@@ -4,13 +4,15 @@
 >>> rerank("how long do fleas live", ["a passage", "another"])
 """
 
-from rerankllm.budget import Limits
+from rerankllm.api import arerank, rerank
 from rerankllm.calibration.cutoff import Cutoff
 from rerankllm.calibration.relevance import Calibration
 from rerankllm.collections.base import Collection
 from rerankllm.collections.catalogue import load as load_collection
 from rerankllm.data import Candidate, Cut, Document, Ledger, Provenance, Query, Ranking, Result, Usage
+from rerankllm.drivers.budget import Limits
 from rerankllm.drivers.events import Event, Failed, Finished, Judged, Started
+from rerankllm.drivers.results import Run
 from rerankllm.errors import (
     AuthError,
     BackendError,
@@ -24,14 +26,11 @@ from rerankllm.errors import (
     UnreachableError,
 )
 from rerankllm.evaluation.evaluate import evaluate
-from rerankllm.fusion import fuse
-from rerankllm.onecall import arerank, rerank
 from rerankllm.plan import Bound, Plan
 from rerankllm.reranker import Reranker
-from rerankllm.runs import Run
-from rerankllm.spec import Stage
-
-__version__ = "0.1.0"
+from rerankllm.runs.fuse import fuse
+from rerankllm.spec.stage import Stage
+from rerankllm.version import __version__
 
 __all__ = [
     "AuthError",
@@ -67,6 +66,7 @@ __all__ = [
     "TemplateError",
     "UnreachableError",
     "Usage",
+    "__version__",
     "arerank",
     "evaluate",
     "fuse",

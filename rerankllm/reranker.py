@@ -11,36 +11,36 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
-from rerankllm.backends.base import Backend
+from rerankllm.backends.loaded import LoadedModels
 from rerankllm.backends.remote import RemoteBackend
-from rerankllm.backends.shelf import Shelf
-from rerankllm.budget import Amount, Budget, Limits
 from rerankllm.calibration.cutoff import Cutoff
+from rerankllm.calibration.judge_profile import JudgeProfile
 from rerankllm.calibration.relevance import Calibration
+from rerankllm.calls import Backend
 from rerankllm.data import Candidate, Document, Query, Ranking, Usage
 from rerankllm.drivers.base import Driver
+from rerankllm.drivers.budget import Amount, Budget, Limits
 from rerankllm.drivers.concurrent import Concurrent
+from rerankllm.drivers.estimate import Estimate, Sizes, estimate, planned
 from rerankllm.drivers.events import Failed, QueryOutcome
+from rerankllm.drivers.panel import Panel, model_named_by
+from rerankllm.drivers.results import Finish, Run, with_unread
 from rerankllm.drivers.rounds import Rounds
 from rerankllm.drivers.task import Observer
 from rerankllm.elicitation.base import Settings
 from rerankllm.errors import InputError, QueryFailed
-from rerankllm.estimate import Estimate, Sizes, estimate, planned
 from rerankllm.formats.demonstrations import read_demonstrations
 from rerankllm.formats.join import join
-from rerankllm.inputs import AnyDocument, to_candidates, to_query
-from rerankllm.journal import Journal
+from rerankllm.formats.objects import AnyDocument, to_candidates, to_query
+from rerankllm.journal.store import Journal
 from rerankllm.judgements import Compare, within
-from rerankllm.panel import Panel, model_named_by
 from rerankllm.plan import Plan
-from rerankllm.profiles.profile import Profile
-from rerankllm.runs import Finish, Run, with_unread
-from rerankllm.spec import Stage, inner_stages
+from rerankllm.spec.stage import Stage, inner_stages
 
 if TYPE_CHECKING:
     from ray.data import Dataset
 
-    from rerankllm.distributed.recipe import Recipe
+    from rerankllm.drivers.recipe import Recipe
 
 DEFAULT_MODEL = "llamacpp:smollm2"
 LIVE_QUERIES, LIVE_CALLS = 256, 200_000
@@ -73,8 +73,8 @@ class Reranker:
             `Calibration`. It should have been fitted on scores of the same strategy and model.
         cutoff: Where rankings stop: `auto`, `f1`, `precision=P`, `recall=R` or `threshold=P`, by the calibration. An
             empty ranking then says that nothing is relevant; a query that failed raises, here as anywhere.
-        profile: How the judge errs: a file that `rerankllm judge-profile` wrote, or a `Profile`. It sets trust, scale
-            and sharpness of every `active` in the strategy, whatever is written there.
+        profile: How the judge errs: a file that `rerankllm judge-profile` wrote, or a `JudgeProfile`. It sets trust,
+            scale and sharpness of every `active` in the strategy, whatever is written there.
         shelf: Keeps engines that compute here loaded for the next one that is given it.
 
     Raises:
@@ -100,8 +100,8 @@ class Reranker:
         calibration: str | Path | Calibration | None = None,
         cutoff: str | Cutoff | None = None,
         per_query: Limits | None = None,
-        profile: str | Path | Profile | None = None,
-        shelf: Shelf | None = None,
+        profile: str | Path | JudgeProfile | None = None,
+        shelf: LoadedModels | None = None,
     ) -> None:
         if depth is not None and depth < 1:
             raise InputError(f"depth should be at least 1, found {depth}")
@@ -117,7 +117,7 @@ class Reranker:
         self._panel = Panel(self.model, Settings(instruction, passage_tokens, examples), options or {}, shelf)
         self.defaulted = stage is None
         stage = stage or Stage.parse(self._panel.backend.default_strategy)
-        self.profile = profile if isinstance(profile, Profile | None) else Profile.load(profile)
+        self.profile = profile if isinstance(profile, JudgeProfile | None) else JudgeProfile.load(profile)
         self.stage = self._panel.complete(self.profile.apply(stage) if self.profile else stage)
         if examples and Compare not in self.stage.strategy.asks:
             asked = ", ".join(kind.__name__ for kind in self.stage.strategy.asks)
@@ -370,7 +370,7 @@ class Reranker:
     @property
     def recipe(self) -> "Recipe":
         """What makes another one like this, in another process."""
-        from rerankllm.distributed.recipe import Recipe  # noqa: PLC0415
+        from rerankllm.drivers.recipe import Recipe  # noqa: PLC0415
 
         settings, finish = self._panel.settings, self._finish
         return Recipe(

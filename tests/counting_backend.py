@@ -9,8 +9,8 @@ import threading
 import time
 from collections.abc import Sequence
 
-from rerankllm.backends.base import CallFailed, Capabilities, Generate, ReadContinuation, ReadLabels, Reply, Tokenizer
 from rerankllm.backends.batching import BatchBackend
+from rerankllm.calls import CallFailed, Capabilities, Generate, ReadContinuation, ReadLabels, Reply, Tokenizer
 from rerankllm.data import Document, Usage
 from rerankllm.errors import CapabilityError
 from rerankllm.judgements import Judgement, ParseReport, Permute, Score, Status, WeakOrder

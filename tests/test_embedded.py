@@ -5,7 +5,7 @@ import json
 import pytest
 
 from rerankllm import Reranker, rerank
-from rerankllm.onecall import _loaded
+from rerankllm.api import _loaded
 
 pytestmark = pytest.mark.embedded
 pytest.importorskip("llama_cpp", reason="needs the extra `embedded`")

@@ -26,7 +26,7 @@ def test_the_wheel_carries_prompts_sample_and_types(tmp_path):
         files = {f"rerankllm/{room}/files/{path.name}" for path in (ROOT / f"rerankllm/{room}/files").iterdir()}
         assert files <= set(names)
         assert len(files) == count
-    assert {f"rerankllm/frontier/{name}.json" for name in ("dl19-bm25", "noveleval")} <= set(names)
+    assert {f"rerankllm/analysis/recommend/{name}.json" for name in ("dl19-bm25", "noveleval")} <= set(names)
     assert not [name for name in names if name.startswith(("tests/", "eval/", "prompts/"))]
     code = (
         "import rerankllm; from rerankllm.elicitation.templates import load, names; from rerankllm.sample import path;"

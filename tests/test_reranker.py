@@ -20,10 +20,10 @@ from rerankllm import (
     arerank,
     rerank,
 )
+from rerankllm.api import _loaded
 from rerankllm.errors import CapabilityError
 from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.trec import read_run
-from rerankllm.onecall import _loaded
 from rerankllm.sample import path as sample
 
 QUERY = Query("query", "which is best?")

@@ -3,8 +3,8 @@
 import numpy as np
 from hypothesis import strategies as st
 
+from rerankllm.aggregation.ballots import Ballots
 from rerankllm.aggregation.base import Vote
-from rerankllm.aggregation.profile import Profile
 
 ITEMS = "abcdef"
 
@@ -28,7 +28,7 @@ def votes(items=ITEMS, *, complete=False, min_size=0, max_size=6):
 
 
 def wins(items, cast):
-    return Profile.of(items, cast).wins()
+    return Ballots.of(items, cast).wins()
 
 
 def scores(rule, items, cast):

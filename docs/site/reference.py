@@ -7,10 +7,10 @@ import typing
 
 from text import Described, code, kind, parameters, table
 
-from rerankllm.cli.listing import show
+from rerankllm.cli.commands.listing import show
 from rerankllm.elicitation.templates import load, names
 from rerankllm.registry import AGGREGATIONS, BACKENDS, ELICITATIONS, Registry
-from rerankllm.spec import ModelSpec, show_value
+from rerankllm.spec.stage import ModelSpec, show_value
 
 ELICITING = """# Elicitations
 

@@ -7,11 +7,11 @@ from typing import Any
 import yaml
 from text import Described, code, parameters, table
 
+from rerankllm.drivers.estimate import planned
 from rerankllm.elicitation.templates import load, names
-from rerankllm.estimate import planned
 from rerankllm.plan import Bound
 from rerankllm.registry import STRATEGIES
-from rerankllm.spec import Stage
+from rerankllm.spec.stage import Stage
 
 EVAL = Path(__file__).parents[2] / "eval"
 sys.path.insert(0, str(EVAL))

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import griffe
 
 from rerankllm.aggregation.base import Aggregation
-from rerankllm.spec import Stage, show_value
+from rerankllm.spec.stage import Stage, show_value
 
 ARGUMENTS = (griffe.DocstringSectionKind.attributes, griffe.DocstringSectionKind.parameters)
 

@@ -18,11 +18,11 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from rerankllm.aggregation.ballots import Ballots, by_place
 from rerankllm.aggregation.base import Vote
 from rerankllm.aggregation.best_path import held_karp, insertion_path
 from rerankllm.aggregation.bradley_terry import newman
 from rerankllm.aggregation.kemeny import Kemeny, disagreements, insertion_search
-from rerankllm.aggregation.profile import Profile, by_place
 from rerankllm.aggregation.zermelo import zermelo
 from rerankllm.registry import AGGREGATIONS
 
@@ -76,7 +76,7 @@ def orders(chance: np.random.Generator, n: int, size: int, replicas: int) -> lis
 
 def wins_of(n: int, votes: list[Vote]) -> Floats:
     """The wins in votes on the items 0 to n - 1."""
-    return Profile.of(list(map(str, range(n))), votes).wins()
+    return Ballots.of(list(map(str, range(n))), votes).wins()
 
 
 def one_by_one(wins: Floats, prior: float, tolerance: float, bound: int) -> tuple[Floats, int]:

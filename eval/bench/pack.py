@@ -14,16 +14,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from rerankllm.backends.base import ReadContinuation, Request, Response
 from rerankllm.backends.hf.backend import HuggingFace
-from rerankllm.backends.llamacpp.sharing import common
+from rerankllm.backends.llamacpp.prefixes import common
+from rerankllm.calls import ReadContinuation, Request, Response
 from rerankllm.data import Document, Query
 from rerankllm.elicitation.base import Settings
 from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.trec import read_run
 from rerankllm.judgements import Compare, Judgement, Permute, Score
 from rerankllm.sample import path
-from rerankllm.spec import ModelSpec, Stage
+from rerankllm.spec.stage import ModelSpec, Stage
 
 RUNS = 3
 QUERIES, EACH, PAIRED, WINDOW = 4, 16, 6, 10

@@ -16,13 +16,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rerankllm.backends.base import Capabilities, Request, Tokenizer, TokenPrompt
+from rerankllm.calls import Capabilities, Request, Tokenizer, TokenPrompt
 from rerankllm.data import Candidate, Document, Query
 from rerankllm.elicitation.base import Elicitor, Settings
 from rerankllm.judgements import Judgement, Permute, Score, WeakOrder
 from rerankllm.registry import ELICITATIONS
 from rerankllm.reranker import Reranker
-from rerankllm.spec import Stage
+from rerankllm.spec.stage import Stage
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 sys.path.insert(0, str(Path(__file__).parents[1]))

@@ -22,8 +22,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 from scripted_server import Action, Answer, Garbage, Hang, ScriptedServer, Status
 
 from rerankllm.data import Candidate, Document, Query
+from rerankllm.drivers.results import Run
 from rerankllm.reranker import Reranker
-from rerankllm.runs import Run
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from made import made_by

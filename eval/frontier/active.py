@@ -22,7 +22,7 @@ from rerankllm.evaluation.calibration import expected_calibration_error
 from rerankllm.evaluation.measures import parse_measures, per_query
 from rerankllm.evaluation.multiplicity import holm
 from rerankllm.evaluation.significance import randomization
-from rerankllm.evaluation.spread import Spread
+from rerankllm.evaluation.standard_error import Spread
 from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.trec import read_qrels, read_run
 from rerankllm.reranker import Reranker

@@ -25,14 +25,14 @@ from statistics import fmean, stdev
 
 from scipy.optimize import minimize
 
-from rerankllm.backends.base import Reply
 from rerankllm.backends.direct import DirectBackend
+from rerankllm.calls import Reply
 from rerankllm.data import Candidate, Query
 from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.join import join
 from rerankllm.formats.trec import read_qrels, read_run
 from rerankllm.judgements import Permute
-from rerankllm.spec import ModelSpec
+from rerankllm.spec.stage import ModelSpec
 from rerankllm.strategies.sliding import Sliding
 
 DATA = Path(__file__).parents[3] / "shared" / "data"

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from rerankllm.backends.simulated import READINGS
 from rerankllm.errors import SpecError
 from rerankllm.registry import STRATEGIES
-from rerankllm.spec import Stage, inner_stages
+from rerankllm.spec.stage import Stage, inner_stages
 
 
 def names_in(stage: Stage) -> Iterator[str]:

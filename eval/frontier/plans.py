@@ -22,7 +22,7 @@ from listed import names_in, unlisted
 from rerankllm.data import Candidate, Document, Ledger, Query, Ranking
 from rerankllm.plan import Bound, Plan
 from rerankllm.reranker import Reranker
-from rerankllm.spec import Stage
+from rerankllm.spec.stage import Stage
 
 RESULTS = Path(__file__).parent / "results"
 N, K = 100, 10

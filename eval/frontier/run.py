@@ -7,7 +7,7 @@
 The stages are in strategies.yaml. Each is run alone and, with the same answers, inside `interpolate(…)`. Every seed
 draws the judge and the strategy's own shuffles anew; all strategies meet the same judges. Writes COLLECTION.md and
 COLLECTION.png to eval/frontier/results, and the same query by query to COLLECTION.json: a complete run to
-rerankllm/frontier, whence it ships and `rerankllm recommend` has it, any other beside the tables. Needs
+rerankllm/analysis/recommend, whence it ships and `rerankllm recommend` has it, any other beside the tables. Needs
 ../shared/data, matplotlib and scipy (the extra `dev`).
 """
 
@@ -32,21 +32,21 @@ import yaml
 from listed import names_in, unlisted
 from plots import plot
 
+from rerankllm.analysis.recommend.measurements import Character, Entry, Measured
 from rerankllm.backends.simulated import WORLDS, Simulated
 from rerankllm.data import Candidate, Query, Ranking
+from rerankllm.drivers.results import Run
 from rerankllm.errors import SpecError
 from rerankllm.evaluation.extras import scipy_module
 from rerankllm.evaluation.measures import parse_measures, per_query
-from rerankllm.evaluation.spread import Spread
+from rerankllm.evaluation.standard_error import Spread
 from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.join import join
 from rerankllm.formats.trec import read_qrels, read_run
-from rerankllm.frontier.measured import Character, Entry, Measured
 from rerankllm.judgements import Steps
 from rerankllm.plan import Plan
 from rerankllm.reranker import Reranker
-from rerankllm.runs import Run
-from rerankllm.spec import Stage, map_stages
+from rerankllm.spec.stage import Stage, map_stages
 from rerankllm.strategies.interpolate import Interpolate
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -54,7 +54,7 @@ from made import machine
 
 HERE = Path(__file__).parent
 DATA = HERE.parents[2] / "shared" / "data"
-RESULTS, SHIPPED = HERE / "results", HERE.parents[1] / "rerankllm" / "frontier"
+RESULTS, SHIPPED = HERE / "results", HERE.parents[1] / "rerankllm" / "analysis" / "recommend"
 SEEDS = 5
 COLLECTIONS = {"dl19-bm25": "TREC DL 2019, BM25, 100 documents", "noveleval": "NovelEval, 20 documents"}
 PROMPT_TOKENS, PASSAGE_TOKENS = 120, 136

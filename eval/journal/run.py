@@ -27,9 +27,9 @@ from pathlib import Path
 
 from rerankllm import __version__
 from rerankllm.formats.trec import read_run
-from rerankllm.journal import Journal
+from rerankllm.journal.read import entries
+from rerankllm.journal.store import Journal
 from rerankllm.sample import path as sample_path
-from rerankllm.trace import entries
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 from scripted_server import Action, Answer, Delay, ScriptedServer

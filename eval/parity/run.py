@@ -21,8 +21,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from rerankllm.cli.parity import sample_questions
-from rerankllm.parity import Row, parity
+from rerankllm.analysis.parity import Row, parity
+from rerankllm.cli.commands.parity import sample_questions
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 import model_servers

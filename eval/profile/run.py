@@ -19,15 +19,15 @@ from pathlib import Path
 
 import numpy as np
 
+from rerankllm.analysis.judge_profile.answers import Answers, JudgeAnswers, read_answers
+from rerankllm.analysis.judge_profile.fitting import TRUST_GRID, fit_profile
+from rerankllm.analysis.judge_profile.shrinkage import Regression
+from rerankllm.calibration.judge_profile import JudgeProfile
 from rerankllm.evaluation.measures import parse_measures, per_query
 from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.trec import read_qrels, read_run
-from rerankllm.profiles.answers import Answers, Heard, read_answers
-from rerankllm.profiles.fitting import TRUST_GRID, fit_profile
-from rerankllm.profiles.profile import Profile
-from rerankllm.profiles.shrinkage import Regression
 from rerankllm.reranker import Reranker
-from rerankllm.strategies.posterior import Prior, posterior
+from rerankllm.strategies.belief.posterior import Prior, posterior
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from made import made_by
@@ -80,7 +80,7 @@ class Collection:
         return np.mean([self.quality(self.ranked(spec, self.model(world, seed))) for seed in HELD_OUT], axis=0)
 
 
-def ranked_at(heard: Heard, profile: Profile, trust: float) -> list[str]:
+def ranked_at(heard: JudgeAnswers, profile: JudgeProfile, trust: float) -> list[str]:
     """The order that `active` ends with, had it these answers and this trust."""
     sharpness = 1.0 if profile.sharpness is None else profile.sharpness.value
     prior = Prior.of_ranks(len(heard.doc_ids), profile.scale.value, trust)
@@ -89,7 +89,7 @@ def ranked_at(heard: Heard, profile: Profile, trust: float) -> list[str]:
     return [heard.doc_ids[i] for i in order]
 
 
-def two_ways(collection: Collection, answers: Answers, profile: Profile) -> tuple[float, dict[str, float]]:
+def two_ways(collection: Collection, answers: Answers, profile: JudgeProfile) -> tuple[float, dict[str, float]]:
     """The trust of the largest nDCG@10; and nDCG@10 on held-out queries where trust is from the others, both ways."""
     heard = answers.heard
     table = np.array([
@@ -116,19 +116,19 @@ def row(*cells: object) -> str:
     return f"| {' | '.join(map(str, cells))} |"
 
 
-def fits(collection: Collection, answers: Answers) -> tuple[Profile, Profile]:
+def fits(collection: Collection, answers: Answers) -> tuple[JudgeProfile, JudgeProfile]:
     """Without grades and with them."""
     return fit_profile(answers), fit_profile(answers, collection.qrels)
 
 
-def described(name: str, judge: str, truth: tuple[str, str], found: tuple[Profile, Profile]) -> str:
+def described(name: str, judge: str, truth: tuple[str, str], found: tuple[JudgeProfile, JudgeProfile]) -> str:
     """The row of a judge in the table of parameters."""
     without, using = found
     count = sum(without.answers.values())
     return row(name, judge, count, *truth, without.trust, using.trust, using.scale, using.position)
 
 
-def compared(collection: Collection, world: str, found: tuple[Profile, Profile], best: float) -> list[str]:
+def compared(collection: Collection, world: str, found: tuple[JudgeProfile, JudgeProfile], best: float) -> list[str]:
     """The rows of a world in the table of what it is worth."""
     base = collection.held_out("active(regret=0)", world)
     rows = [row(collection.name, world, "as it comes", "0.7, 1", f"{base.mean():.4f}", "")]

@@ -25,16 +25,16 @@ from statistics import fmean, stdev
 import numpy as np
 
 from rerankllm import Reranker
+from rerankllm.analysis.diagnose.probe import Answers, Seen, settled
 from rerankllm.calibration.diagnostics import Share, cyclic_triads, inconsistency, kendall_distance, margins
 from rerankllm.calibration.order import FORMS, TIE
 from rerankllm.data import Candidate, Document, Query
-from rerankllm.diagnose import Answers, Seen, settled
 from rerankllm.evaluation.measures import parse_measures, per_query
 from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.join import join
 from rerankllm.formats.trec import read_qrels, read_run
 from rerankllm.judgements import Compare, Judgement
-from rerankllm.spec import ModelSpec, Stage
+from rerankllm.spec.stage import ModelSpec, Stage
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from made import made_by

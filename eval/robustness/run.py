@@ -17,14 +17,14 @@ from pathlib import Path
 
 import yaml
 
-from rerankllm.evaluation.orders import Ranked, Robustness
-from rerankllm.evaluation.robustness import robustness
-from rerankllm.experiments.reordered import reordered
+from rerankllm.analysis.robustness.from_experiment import reordered
+from rerankllm.analysis.robustness.measure import robustness
+from rerankllm.analysis.robustness.results import OrderedRun, Robustness
+from rerankllm.drivers.results import Run
 from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.join import join
 from rerankllm.formats.trec import read_qrels, read_run
 from rerankllm.reranker import Reranker
-from rerankllm.runs import Run
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from made import made_by
@@ -76,7 +76,7 @@ class Collection:
                 slots += done.ledger.slots
                 out = {ranking.query.query_id: ranking.doc_ids for ranking in done.rankings}
                 went_in = {query.query_id: [each.doc_id for each in found] for query, found in queries}
-                ranked.append(Ranked(name, name.partition("-")[0], out, went_in))
+                ranked.append(OrderedRun(name, name.partition("-")[0], out, went_in))
         number = sum(map(len, self.orders.values()))
         return robustness(ranked, self.qrels), slots / number, (time.perf_counter() - started) / number
 

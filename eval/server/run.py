@@ -29,7 +29,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 from counting_backend import Counting
 
-from rerankllm.backends.base import CallFailed, Reply
+from rerankllm.calls import CallFailed, Reply
 from rerankllm.judgements import Judgement
 from rerankllm.registry import BACKENDS
 from rerankllm.reranker import Reranker

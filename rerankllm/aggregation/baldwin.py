@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rerankllm.aggregation.ballots import Ballots, Floats, by_place
 from rerankllm.aggregation.base import Aggregation
-from rerankllm.aggregation.profile import Floats, Profile, by_place
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Baldwin(Aggregation):
     Disconnected comparisons need no care, but more contests bring more points. O(n²).
     """
 
-    def tally(self, profile: Profile) -> Floats:
+    def tally(self, profile: Ballots) -> Floats:
         """How many items drop out before, ties sharing the mean of their places."""
         wins = profile.wins()
         points, rounding = wins.sum(axis=1), 1e-9 * (1 + wins.sum(axis=1))

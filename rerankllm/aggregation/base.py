@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from rerankllm.aggregation.profile import Profile
+    from rerankllm.aggregation.ballots import Ballots
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +60,12 @@ class Aggregation(ABC):
             items: Every item, once; those that no vote names included.
             votes: Any number; one of weight 0 counts for nothing.
         """
-        from rerankllm.aggregation.profile import Profile  # noqa: PLC0415
+        from rerankllm.aggregation.ballots import Ballots  # noqa: PLC0415
 
-        return [float(score) for score in self.tally(Profile.of(items, votes))]
+        return [float(score) for score in self.tally(Ballots.of(items, votes))]
 
     @abstractmethod
-    def tally(self, profile: "Profile") -> "NDArray[np.float64]":
+    def tally(self, profile: "Ballots") -> "NDArray[np.float64]":
         """The same over numbered items, shape (items,)."""
 
 

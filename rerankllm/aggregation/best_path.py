@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rerankllm.aggregation.ballots import Ballots, Floats, by_place
 from rerankllm.aggregation.base import Aggregation
-from rerankllm.aggregation.profile import Floats, Profile, by_place
 from rerankllm.errors import SpecError
 
 MOST = 18
@@ -38,7 +38,7 @@ class BestPath(Aggregation):
         if not 0 <= self.exact <= MOST:
             raise SpecError(f"best_path: exact should be from 0 to {MOST}, found {self.exact}")
 
-    def tally(self, profile: Profile) -> Floats:
+    def tally(self, profile: Ballots) -> Floats:
         """How many items are behind, in the order of the items."""
         if not profile.margins().any():
             return np.zeros(profile.n)

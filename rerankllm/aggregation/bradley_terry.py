@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rerankllm.aggregation.ballots import Ballots, Floats
 from rerankllm.aggregation.base import Aggregation
-from rerankllm.aggregation.profile import Floats, Profile
 from rerankllm.errors import SpecError
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class BradleyTerry(Aggregation):
     def __post_init__(self) -> None:
         check("bradley_terry", self.prior, self.tolerance, self.sweeps)
 
-    def tally(self, profile: Profile) -> Floats:
+    def tally(self, profile: Ballots) -> Floats:
         """Log-strengths in the order of the items."""
         found, done = newman(profile.wins(), self.prior, self.tolerance, self.sweeps)
         tell_unfinished("bradley_terry", done, self.sweeps)

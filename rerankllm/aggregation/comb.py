@@ -4,7 +4,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from rerankllm.aggregation.profile import Ballot, Floats
+from rerankllm.aggregation.ballots import Ballot, Floats
 
 Scale: TypeAlias = Literal["minmax", "zscore"]
 """The unit of a list's scores: its range, or its standard deviation."""

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rerankllm.aggregation.ballots import Ballots, Floats
 from rerankllm.aggregation.base import Aggregation
 from rerankllm.aggregation.comb import Scale, on_scale
-from rerankllm.aggregation.profile import Floats, Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class CombMnz(Aggregation):
 
     scale: Scale = "minmax"
 
-    def tally(self, profile: Profile) -> Floats:
+    def tally(self, profile: Ballots) -> Floats:
         """Products in the order of the items."""
         sums, lists = np.zeros(profile.n), np.zeros(profile.n)
         for ballot in profile.ballots:

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rerankllm.aggregation.ballots import Ballots, Floats
 from rerankllm.aggregation.base import Aggregation
 from rerankllm.aggregation.comb import Scale, on_scale
-from rerankllm.aggregation.profile import Floats, Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class CombSum(Aggregation):
 
     scale: Scale = "minmax"
 
-    def tally(self, profile: Profile) -> Floats:
+    def tally(self, profile: Ballots) -> Floats:
         """Sums in the order of the items."""
         sums = np.zeros(profile.n)
         for ballot in profile.ballots:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from rerankllm.aggregation.ballots import Ballots, Floats
 from rerankllm.aggregation.base import Aggregation, Vote
 from rerankllm.aggregation.borda import Borda
-from rerankllm.aggregation.profile import Floats, Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Condorcet(Aggregation):
 
     fallback: Aggregation = field(default_factory=Borda)
 
-    def tally(self, profile: Profile) -> Floats:
+    def tally(self, profile: Ballots) -> Floats:
         """The other rule's scores, the winner's lifted above them."""
         scores = self.fallback.tally(profile)
         winner = _winner(profile)
@@ -35,10 +35,10 @@ class Condorcet(Aggregation):
 
 def condorcet_winner(items: Sequence[str], votes: Iterable[Vote]) -> str | None:
     """The item that beats each other one by majority; None where there is none. One item alone wins."""
-    winner = _winner(Profile.of(items, votes))
+    winner = _winner(Ballots.of(items, votes))
     return None if winner is None else items[winner]
 
 
-def _winner(profile: Profile) -> int | None:
+def _winner(profile: Ballots) -> int | None:
     beats_all = np.flatnonzero((profile.margins() > 0).sum(axis=1) == profile.n - 1)
     return int(beats_all[0]) if len(beats_all) else None

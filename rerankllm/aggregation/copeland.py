@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rerankllm.aggregation.ballots import Ballots, Floats
 from rerankllm.aggregation.base import Aggregation
-from rerankllm.aggregation.profile import Floats, Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Copeland(Aggregation):
     middle, at 0. Items that a vote lacks are not compared by it, unless it is a head.
     """
 
-    def tally(self, profile: Profile) -> Floats:
+    def tally(self, profile: Ballots) -> Floats:
         """Opponents beaten less lost to, in the order of the items."""
         balance: Floats = np.sign(profile.margins()).sum(axis=1)
         return balance

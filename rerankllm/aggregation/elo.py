@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rerankllm.aggregation.ballots import Ballots, Floats
 from rerankllm.aggregation.base import Aggregation
-from rerankllm.aggregation.profile import Floats, Profile
 from rerankllm.errors import SpecError
 
 
@@ -29,7 +29,7 @@ class Elo(Aggregation):
         if self.k <= 0:
             raise SpecError(f"elo: k should be above 0, found {self.k}")
 
-    def tally(self, profile: Profile) -> Floats:
+    def tally(self, profile: Ballots) -> Floats:
         """Ratings in the order of the items."""
         ratings = np.full(profile.n, 1500.0)
         for ballot in profile.full():

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rerankllm.aggregation.ballots import Ballots, Floats, by_place
 from rerankllm.aggregation.base import Aggregation
 from rerankllm.aggregation.linear_order import best_order
-from rerankllm.aggregation.profile import Floats, Profile, by_place
 from rerankllm.errors import SpecError
 
 Order = NDArray[np.intp]
@@ -38,7 +38,7 @@ class Kemeny(Aggregation):
         if self.exact < 0:
             raise SpecError(f"kemeny: exact should be 0 or more, found {self.exact}")
 
-    def tally(self, profile: Profile) -> Floats:
+    def tally(self, profile: Ballots) -> Floats:
         """How many items are behind, in the order of the items."""
         return by_place(self.groups(profile.margins()), profile.n)
 

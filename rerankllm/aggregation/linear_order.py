@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from rerankllm.aggregation.profile import Floats
+from rerankllm.aggregation.ballots import Floats
 from rerankllm.errors import MissingExtra
 
 NEEDED = "an exact Kemeny order needs scipy: pip install 'rerankllm[stats]', or kemeny(exact=0) to search instead"

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rerankllm.aggregation.ballots import Ballots, Floats
 from rerankllm.aggregation.base import Aggregation, Vote
 from rerankllm.aggregation.kemeny import Kemeny, disagreements
-from rerankllm.aggregation.profile import Floats, Profile
 
 LIMIT = 20.0
 """The largest spread parameter: no two votes can be expected to differ any more."""
@@ -34,7 +34,7 @@ class Mallows(Aggregation):
     def __post_init__(self) -> None:
         Kemeny(self.exact)
 
-    def tally(self, profile: Profile) -> Floats:
+    def tally(self, profile: Ballots) -> Floats:
         """Log-odds in the order of the items."""
         centre = Kemeny(self.exact).tally(profile)
         return spread(profile, centre)[0] * centre
@@ -63,14 +63,14 @@ def fit_mallows(items: Sequence[str], votes: Iterable[Vote], exact: int = 40) ->
         votes: Orders of them, or of some of them.
         exact: As in `kemeny`.
     """
-    profile = Profile.of(items, votes)
+    profile = Ballots.of(items, votes)
     centre = Kemeny(exact).tally(profile)
     theta, distance = spread(profile, centre)
     groups = (np.flatnonzero(centre == score).tolist() for score in np.unique(centre)[::-1])
     return Fit(tuple(tuple(items[i] for i in group) for group in groups), theta, distance)
 
 
-def spread(profile: Profile, centre: Floats) -> tuple[float, float]:
+def spread(profile: Ballots, centre: Floats) -> tuple[float, float]:
     """θ and the share of pairs that disagree with a centre, given as scores; 0 and 0.5 where there are no pairs."""
     lengths: dict[int, float] = {}
     for ballot in profile.full():

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rerankllm.aggregation.ballots import Ballots, Floats
 from rerankllm.aggregation.base import Aggregation
-from rerankllm.aggregation.profile import Floats, Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class MedianRank(Aggregation):
     the same in votes on equally many items only.
     """
 
-    def tally(self, profile: Profile) -> Floats:
+    def tally(self, profile: Ballots) -> Floats:
         """Minus the median ranks in the order of the items."""
         medians = np.full(profile.n, -(profile.n + 1.0))
         ballots = profile.full()

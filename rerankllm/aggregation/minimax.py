@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rerankllm.aggregation.ballots import Ballots, Floats
 from rerankllm.aggregation.base import Aggregation
-from rerankllm.aggregation.profile import Floats, Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Minimax(Aggregation):
     Items that a vote lacks are not compared by it, unless it is a head. One item alone has 0.
     """
 
-    def tally(self, profile: Profile) -> Floats:
+    def tally(self, profile: Ballots) -> Floats:
         """Minus the worst defeats, in the order of the items."""
         if profile.n < 2:  # noqa: PLR2004
             return np.zeros(profile.n)

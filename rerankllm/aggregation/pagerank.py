@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rerankllm.aggregation.ballots import Ballots, Floats
 from rerankllm.aggregation.base import Aggregation
-from rerankllm.aggregation.profile import Floats, Profile
 from rerankllm.errors import SpecError
 
 
@@ -29,7 +29,7 @@ class PageRank(Aggregation):
         if not 0 <= self.damping < 1:
             raise SpecError(f"pagerank: damping should be from 0 to below 1, found {self.damping}")
 
-    def tally(self, profile: Profile) -> Floats:
+    def tally(self, profile: Ballots) -> Floats:
         """Shares in the order of the items; they add up to 1."""
         return pagerank(profile.wins().T, np.ones(profile.n), self.damping)
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rerankllm.aggregation.ballots import Ballots, Floats, shared
 from rerankllm.aggregation.base import Aggregation
-from rerankllm.aggregation.profile import Floats, Profile, shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Plurality(Aggregation):
     never first are tied. Disconnected comparisons need no care: every vote gives its one point.
     """
 
-    def tally(self, profile: Profile) -> Floats:
+    def tally(self, profile: Ballots) -> Floats:
         """Points in the order of the items."""
         points = np.zeros(profile.n)
         for ballot in profile.ballots:

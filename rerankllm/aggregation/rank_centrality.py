@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rerankllm.aggregation.ballots import Ballots, Floats
 from rerankllm.aggregation.base import Aggregation
-from rerankllm.aggregation.profile import Floats, Profile
 from rerankllm.errors import SpecError
 
 
@@ -31,7 +31,7 @@ class RankCentrality(Aggregation):
         if self.prior <= 0:
             raise SpecError(f"rank_centrality: prior should be above 0, found {self.prior}")
 
-    def tally(self, profile: Profile) -> Floats:
+    def tally(self, profile: Ballots) -> Floats:
         """Shares of time in the order of the items; they add up to 1."""
         wins = profile.wins()
         games = wins + wins.T

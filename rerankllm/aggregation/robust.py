@@ -4,9 +4,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from rerankllm.aggregation.ballots import Ballot, Ballots, Floats
 from rerankllm.aggregation.base import Aggregation
 from rerankllm.aggregation.borda import Borda
-from rerankllm.aggregation.profile import Ballot, Floats, Profile
 from rerankllm.errors import SpecError
 
 ROUNDING = 1e-9
@@ -37,12 +37,12 @@ class Robust(Aggregation):
         if self.rounds < 1:
             raise SpecError(f"robust: rounds should be at least 1, found {self.rounds}")
 
-    def tally(self, profile: Profile) -> Floats:
+    def tally(self, profile: Ballots) -> Floats:
         """The other rule's scores in the order of the items."""
         trust = agreement(profile.ballots, self.rounds)
         weighted = zip(profile.ballots, trust.tolist(), strict=True)
         ballots = (replace(ballot, weight=ballot.weight * share) for ballot, share in weighted if share > 0)
-        return self.rule.tally(Profile(profile.n, tuple(ballots)))
+        return self.rule.tally(Ballots(profile.n, tuple(ballots)))
 
 
 def agreement(ballots: tuple[Ballot, ...], rounds: int) -> Floats:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rerankllm.aggregation.ballots import Ballots, Floats
 from rerankllm.aggregation.base import Aggregation
-from rerankllm.aggregation.profile import Floats, Profile
 from rerankllm.errors import SpecError
 
 
@@ -27,7 +27,7 @@ class ReciprocalRankFusion(Aggregation):
         if self.k < 0:
             raise SpecError(f"rrf: k should be 0 or more, found {self.k}")
 
-    def tally(self, profile: Profile) -> Floats:
+    def tally(self, profile: Ballots) -> Floats:
         """Sums in the order of the items."""
         sums = np.zeros(profile.n)
         for ballot in profile.ballots:

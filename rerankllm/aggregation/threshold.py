@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rerankllm.aggregation.ballots import Ballots, Floats
 from rerankllm.aggregation.base import Aggregation
-from rerankllm.aggregation.profile import Floats, Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Threshold(Aggregation):
     Memory is that of items × places.
     """
 
-    def tally(self, profile: Profile) -> Floats:
+    def tally(self, profile: Ballots) -> Floats:
         """How many different counts are behind each item's, in the order of the items."""
         ballots = profile.full()
         length = max((len(ballot.items) for ballot in ballots), default=0)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rerankllm.aggregation.ballots import Ballots, Floats
 from rerankllm.aggregation.base import Aggregation
-from rerankllm.aggregation.profile import Floats, Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class WinRate(Aggregation):
     not looked at, so disconnected comparisons are set side by side as they are. An item without contests has 0.5.
     """
 
-    def tally(self, profile: Profile) -> Floats:
+    def tally(self, profile: Ballots) -> Floats:
         """Shares in the order of the items."""
         wins = profile.wins()
         won, games = wins.sum(axis=1), (wins + wins.T).sum(axis=1)

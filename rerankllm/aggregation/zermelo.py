@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rerankllm.aggregation.ballots import Ballots, Floats
 from rerankllm.aggregation.base import Aggregation
 from rerankllm.aggregation.bradley_terry import check, tell_unfinished
-from rerankllm.aggregation.profile import Floats, Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Zermelo(Aggregation):
     def __post_init__(self) -> None:
         check("zermelo", self.prior, self.tolerance, self.sweeps)
 
-    def tally(self, profile: Profile) -> Floats:
+    def tally(self, profile: Ballots) -> Floats:
         """Log-strengths in the order of the items."""
         found, done = zermelo(profile.wins(), self.prior, self.tolerance, self.sweeps)
         tell_unfinished("zermelo", done, self.sweeps)

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
-from rerankllm.backends.base import Capabilities, Outcome, Request, Tokenizer, Work
+from rerankllm.calls import Capabilities, Outcome, Request, Tokenizer, Work
 from rerankllm.data import Usage
 from rerankllm.errors import BackendError, CapabilityError
 from rerankllm.judgements import Judgement

@@ -4,7 +4,9 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-from rerankllm.backends.base import (
+from rerankllm.backends.batching import BatchBackend
+from rerankllm.backends.hf import loading
+from rerankllm.calls import (
     CallFailed,
     Capabilities,
     Generate,
@@ -13,8 +15,6 @@ from rerankllm.backends.base import (
     Reply,
     Tokenizer,
 )
-from rerankllm.backends.batching import BatchBackend
-from rerankllm.backends.hf import loading
 from rerankllm.data import Usage
 from rerankllm.errors import CapabilityError, InputError, SpecError
 from rerankllm.judgements import Judgement, Score

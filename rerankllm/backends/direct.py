@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from rerankllm.backends.base import (
+from rerankllm.calls import (
     CallFailed,
     Capabilities,
     Generate,

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rerankllm.backends.base import Message
+from rerankllm.calls import Message
 from rerankllm.elicitation.passages import composes
 from rerankllm.errors import CapabilityError, TemplateError
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rerankllm.backends.base import CallFailed, Capabilities, Reply
 from rerankllm.backends.direct import DirectBackend
+from rerankllm.calls import CallFailed, Capabilities, Reply
 from rerankllm.data import Document
 from rerankllm.formats.trec import read_qrels
 from rerankllm.judgements import Answer, Compare, Grade, Judgement, Permute, Score, Select, WeakOrder

@@ -6,8 +6,8 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from rerankllm.backends.base import CallFailed, Capabilities, Reply
 from rerankllm.backends.direct import DirectBackend
+from rerankllm.calls import CallFailed, Capabilities, Reply
 from rerankllm.elicitation.labels import numbers
 from rerankllm.elicitation.text import read_order
 from rerankllm.errors import InputError

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeGuard
 
-from rerankllm.backends.base import CallFailed, Capabilities, Outcome, Request, Response, Tokenizer, Work
+from rerankllm.calls import CallFailed, Capabilities, Outcome, Request, Response, Tokenizer, Work
 from rerankllm.data import Usage
 from rerankllm.errors import AuthError, BackendError, CapabilityError, InputError, UnreachableError
 

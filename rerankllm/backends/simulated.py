@@ -10,8 +10,8 @@ from pathlib import Path
 from statistics import NormalDist
 from typing import Any, Literal, NamedTuple
 
-from rerankllm.backends.base import CallFailed, Capabilities, Reply
 from rerankllm.backends.direct import DirectBackend
+from rerankllm.calls import CallFailed, Capabilities, Reply
 from rerankllm.errors import SpecError
 from rerankllm.formats.trec import read_qrels
 from rerankllm.judgements import (

@@ -4,8 +4,7 @@ from typing import Annotated
 
 import typer
 
-from rerankllm import __version__
-from rerankllm.cli import (
+from rerankllm.cli.commands import (
     calibrate,
     compare,
     config,
@@ -31,7 +30,8 @@ from rerankllm.cli import (
     robustness,
     serve,
 )
-from rerankllm.cli.configured import Configured, Known
+from rerankllm.cli.config.command import Configured, Known
+from rerankllm.version import __version__
 
 app = typer.Typer(
     name="rerankllm",

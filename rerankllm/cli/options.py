@@ -5,13 +5,13 @@ from typing import Annotated, Literal, TypeAlias
 
 import typer
 
-from rerankllm.budget import Limits
 from rerankllm.calibration.cutoff import Cutoff
-from rerankllm.cli import completing
-from rerankllm.cli.output import tell
+from rerankllm.cli import completion as completing
+from rerankllm.cli.console import tell
+from rerankllm.drivers.budget import Limits
 from rerankllm.errors import InputError
 from rerankllm.reranker import DEFAULT_MODEL
-from rerankllm.spec import ModelSpec
+from rerankllm.spec.stage import ModelSpec
 
 EngineName: TypeAlias = Literal["here", "ray"]
 Run: TypeAlias = Annotated[Path | None, typer.Option(help="TREC run of the first stage (may be .gz).")]
@@ -108,7 +108,7 @@ PerQuery: TypeAlias = Annotated[
         "then ends with the order it has; with other strategies the query fails.",
     ),
 ]
-Profile: TypeAlias = Annotated[
+JudgeProfile: TypeAlias = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rerankllm.budget import Admission, Amount, Budget, Limits
-from rerankllm.journal import Journal
-from rerankllm.merging import Parcel, parcels
+from rerankllm.drivers.budget import Admission, Amount, Budget, Limits
+from rerankllm.journal.merge import Parcel, parcels
+from rerankllm.journal.store import Journal
 
 
 @dataclass(frozen=True, slots=True)

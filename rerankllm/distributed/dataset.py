@@ -3,15 +3,15 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rerankllm import __version__
 from rerankllm.data import Ranking
 from rerankllm.distributed.cluster import check_installed
-from rerankllm.distributed.crew import Size, coordinator, on_workers
-from rerankllm.distributed.parts import gather
+from rerankllm.distributed.journals import gather
+from rerankllm.distributed.pool import Size, coordinator, on_workers
 from rerankllm.distributed.shards import LARGEST
 from rerankllm.distributed.worker import Orders, Worker
 from rerankllm.errors import InputError
 from rerankllm.formats.parquet import request_of
+from rerankllm.version import __version__
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from rerankllm.budget import Admission, Amount, Budget, Limits
+from rerankllm.drivers.budget import Admission, Amount, Budget, Limits
 
 LATER = 0.05
 """Seconds until a worker with nothing under way asks again whether others have settled."""

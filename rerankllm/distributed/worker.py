@@ -8,17 +8,17 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from rerankllm import __version__
 from rerankllm.data import Document, Ranking
-from rerankllm.distributed.parts import inherit, own
-from rerankllm.distributed.recipe import Recipe
+from rerankllm.distributed.journals import inherit, own
 from rerankllm.distributed.shards import Content, Problem, Queries, Ranked, Work, rows, table
 from rerankllm.distributed.shared_budget import SharedBudget
 from rerankllm.drivers.events import Failed, QueryOutcome
+from rerankllm.drivers.recipe import Recipe
 from rerankllm.errors import BackendError, InputError, RerankError
-from rerankllm.journal import Journal
-from rerankllm.merging import absorb
+from rerankllm.journal.merge import absorb
+from rerankllm.journal.store import Journal
 from rerankllm.reranker import LIVE_CALLS, Reranker
+from rerankllm.version import __version__
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from rerankllm.backends.base import Backend, CallFailed, Outcome, Reply
+from rerankllm.calls import Backend, CallFailed, Outcome, Reply
 from rerankllm.data import Ledger, Usage
 from rerankllm.judgements import Judgement, ParseReport, Status, slots_of
 

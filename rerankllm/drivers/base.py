@@ -10,17 +10,17 @@ from concurrent.futures import Future
 from functools import partial
 from itertools import groupby
 
-from rerankllm.backends.base import Backend
-from rerankllm.budget import Budget
+from rerankllm.calls import Backend
 from rerankllm.data import Candidate, Query, Ranking
-from rerankllm.drivers.asking import Resolve
-from rerankllm.drivers.desk import Desk
+from rerankllm.drivers.budget import Budget
 from rerankllm.drivers.events import Event, QueryOutcome
-from rerankllm.drivers.lane import Lane
+from rerankllm.drivers.fair_queue import FairQueue
+from rerankllm.drivers.gateway import Gateway
+from rerankllm.drivers.judges import Resolve
 from rerankllm.drivers.loop import BackgroundLoop
 from rerankllm.drivers.task import Call, Observer, Task
 from rerankllm.errors import RerankError
-from rerankllm.journal import Journal
+from rerankllm.journal.store import Journal
 from rerankllm.judgements import Steps
 
 log = logging.getLogger(__name__)
@@ -42,12 +42,12 @@ class Driver(ABC):
         budget: Budget | None = None,
     ) -> None:
         self._resolve = resolve
-        self._desk = Desk(budget or Budget())
+        self._desk = Gateway(budget or Budget())
         self._observer = observer
         self._loop = BackgroundLoop()
         self._lock = threading.Lock()
         self._live: set[Task] = set()
-        self._lanes: dict[int, Lane] = {}
+        self._lanes: dict[int, FairQueue] = {}
         self._closed = False
 
     def keep(self, journal: Journal) -> None:
@@ -126,7 +126,7 @@ class Driver(ABC):
     def _line_up(self, calls: Sequence[Call]) -> None:
         for backend, group in groupby(calls, key=lambda call: call.judge.backend):
             if id(backend) not in self._lanes:
-                self._lanes[id(backend)] = Lane(backend, self._desk, self._size(backend))
+                self._lanes[id(backend)] = FairQueue(backend, self._desk, self._size(backend))
             self._lanes[id(backend)].add(deque(group))
 
     @abstractmethod

@@ -3,12 +3,12 @@
 import asyncio
 from functools import partial
 
-from rerankllm.backends.base import Backend
-from rerankllm.budget import Budget
-from rerankllm.drivers.asking import Resolve
+from rerankllm.calls import Backend
 from rerankllm.drivers.base import Driver
-from rerankllm.drivers.desk import Ticket
-from rerankllm.drivers.lane import Lane
+from rerankllm.drivers.budget import Budget
+from rerankllm.drivers.fair_queue import FairQueue
+from rerankllm.drivers.gateway import Ticket
+from rerankllm.drivers.judges import Resolve
 from rerankllm.drivers.task import Observer, Task
 
 PREPARED = 1024
@@ -51,7 +51,7 @@ class Concurrent(Driver):
         if self._lanes and not self._slots:
             asyncio.get_running_loop().call_later(PATIENCE, self._go)
 
-    async def _use(self, lane: Lane, ticket: Ticket | None) -> None:
+    async def _use(self, lane: FairQueue, ticket: Ticket | None) -> None:
         """A slot: answers this call, and then whichever is next."""
         slot, answered = asyncio.current_task(), 0
         assert slot is not None  # noqa: S101
@@ -70,7 +70,7 @@ class Concurrent(Driver):
             ticket = lane.next()
             self._go()
 
-    def _free(self, lane: Lane, slot: "asyncio.Task[None]") -> None:
+    def _free(self, lane: FairQueue, slot: "asyncio.Task[None]") -> None:
         """Takes a slot back, its query having been cancelled if a call was under way."""
         self._slots.pop(slot).give_up()
         lane.under_way -= 1

@@ -2,10 +2,10 @@
 
 import asyncio
 
-from rerankllm.backends.base import Backend, Outcome
+from rerankllm.calls import Backend, Outcome
 from rerankllm.drivers.base import Driver
-from rerankllm.drivers.desk import Ticket
-from rerankllm.drivers.lane import Lane
+from rerankllm.drivers.fair_queue import FairQueue
+from rerankllm.drivers.gateway import Ticket
 from rerankllm.drivers.task import Task
 
 LINGER = 0.002
@@ -43,7 +43,7 @@ class Rounds(Driver):
                 if not lane:
                     del self._lanes[key]
 
-    def _piece(self, lane: Lane) -> list[Ticket]:
+    def _piece(self, lane: FairQueue) -> list[Ticket]:
         """What is to be sent together: as much as the backend takes, or the budgets let go at once."""
         size = lane.size or len(lane)
         tickets: list[Ticket] = []
@@ -54,7 +54,7 @@ class Rounds(Driver):
             places.setdefault(ticket.call.task, len(places))
         return sorted(tickets, key=lambda ticket: places[ticket.call.task])
 
-    async def _answer(self, lane: Lane, tickets: list[Ticket]) -> None:
+    async def _answer(self, lane: FairQueue, tickets: list[Ticket]) -> None:
         try:
             if lane.backend.capabilities.remote:
                 await self._send_each(lane.backend, tickets)

@@ -7,14 +7,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 
-from rerankllm.backends.base import CallFailed, Outcome, Work
-from rerankllm.budget import Budget
+from rerankllm.calls import CallFailed, Outcome, Work
 from rerankllm.data import Candidate, Ledger, Provenance, Query, Ranking, Result, Usage, float32
 from rerankllm.drivers.account import Account
-from rerankllm.drivers.asking import Judge, Resolve, asking
+from rerankllm.drivers.budget import Budget
 from rerankllm.drivers.events import Event, Failed, Finished, Judged, QueryOutcome, Started
+from rerankllm.drivers.judges import Judge, Resolve, asking
 from rerankllm.errors import InputError, QueryFailed
-from rerankllm.journal import Place
+from rerankllm.journal.store import Place
 from rerankllm.judgements import Answer, Failure, Judgement, ParseReport, Status, Steps, Unanswered
 
 Observer = Callable[[Event], None]

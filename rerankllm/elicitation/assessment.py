@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from rerankllm.backends.base import Generate, Request, Response
+from rerankllm.calls import Generate, Request, Response
 from rerankllm.elicitation import labels as label_sets
 from rerankllm.elicitation.base import unusable
 from rerankllm.elicitation.grades import SCALE, parse_grades

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from rerankllm.backends.base import Capabilities, Request, Response, Tokenizer
 from rerankllm.calibration.demonstrations import Demonstration
+from rerankllm.calls import Capabilities, Request, Response, Tokenizer
 from rerankllm.elicitation.prompts import PromptBuilder
 from rerankllm.elicitation.template import Template
 from rerankllm.errors import CapabilityError, TemplateError

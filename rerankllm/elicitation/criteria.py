@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from rerankllm.backends.base import Generate, Request, Response
+from rerankllm.calls import Generate, Request, Response
 from rerankllm.elicitation.base import unusable
 from rerankllm.elicitation.parsing import answer_part
 from rerankllm.elicitation.prompts import PromptBuilder

@@ -4,7 +4,7 @@ import string
 from collections.abc import Iterator, Sequence
 from itertools import islice, product
 
-from rerankllm.backends.base import Tokenizer
+from rerankllm.calls import Tokenizer
 from rerankllm.errors import TemplateError
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from rerankllm.backends.base import Capabilities, ReadContinuation, Request, Response, Tokenizer
+from rerankllm.calls import Capabilities, ReadContinuation, Request, Response, Tokenizer
 from rerankllm.elicitation.base import Elicitor, Settings, refuse
 from rerankllm.elicitation.labels import letters
 from rerankllm.elicitation.prompts import PromptBuilder

@@ -2,7 +2,7 @@
 
 import math
 
-from rerankllm.backends.base import Tokenizer
+from rerankllm.calls import Tokenizer
 
 SENTENCE = "It's 12,345 (or so) caf\u00e9s \u2013 \u00abhere\u00bb, \u4f60\u597d \u4e16\u754c e.g. ab'c \U0001f642 x ."
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
-from rerankllm.backends.base import Request, Response
+from rerankllm.calls import Request, Response
 from rerankllm.data import Document, Query
 from rerankllm.elicitation.base import Elicitor
 from rerankllm.elicitation.prompts import PromptBuilder

@@ -6,8 +6,8 @@ from functools import cached_property, lru_cache
 from itertools import chain
 from typing import Any
 
-from rerankllm.backends.base import Capabilities, ChatPrompt, Message, TextPrompt, Tokenizer, TokenPrompt
 from rerankllm.calibration.demonstrations import Demonstration, example_for
+from rerankllm.calls import Capabilities, ChatPrompt, Message, TextPrompt, Tokenizer, TokenPrompt
 from rerankllm.data import Document, Query
 from rerankllm.elicitation.passages import first_tokens
 from rerankllm.elicitation.template import THE_BEST, Piece, Slot, Template, Wanted, escape, pieces

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, replace
 
-from rerankllm.backends.base import Capabilities, Request, Response, Tokenizer
+from rerankllm.calls import Capabilities, Request, Response, Tokenizer
 from rerankllm.elicitation.base import Elicitor, Settings
 from rerankllm.elicitation.prompts import PromptBuilder
 from rerankllm.elicitation.text import Text
-from rerankllm.elicitation.weighed import Value, Weighed
+from rerankllm.elicitation.weighted_label import Value, Weighed
 from rerankllm.errors import SpecError, TemplateError
 from rerankllm.judgements import Answer, Failure, Judgement, ParseReport, Status, Unanswered
 

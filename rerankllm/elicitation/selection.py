@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rerankllm.backends.base import Generate, Request, Response
+from rerankllm.calls import Generate, Request, Response
 from rerankllm.elicitation import labels as label_sets
 from rerankllm.elicitation.base import unusable
 from rerankllm.elicitation.parsing import parse_choice, parse_order

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
-from rerankllm.backends.base import Message
 from rerankllm.calibration.demonstrations import Demonstration
+from rerankllm.calls import Message
 from rerankllm.errors import TemplateError
 
 if TYPE_CHECKING:

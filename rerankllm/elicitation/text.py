@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rerankllm.backends.base import Capabilities, Generate, Request, Response, Tokenizer
+from rerankllm.calls import Capabilities, Generate, Request, Response, Tokenizer
 from rerankllm.elicitation import labels as label_sets
 from rerankllm.elicitation.assessment import Assessments
 from rerankllm.elicitation.base import Elicitor, Settings, builder_for, check_labels, refuse, unusable

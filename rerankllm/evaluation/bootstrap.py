@@ -3,7 +3,7 @@
 import numpy as np
 
 from rerankllm.errors import InputError
-from rerankllm.evaluation.spread import Array, Strata, by_stratum
+from rerankllm.evaluation.standard_error import Array, Strata, by_stratum
 
 RESAMPLES = 20_000
 CELLS = 2**22

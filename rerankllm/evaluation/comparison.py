@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 
 from rerankllm.errors import InputError
 from rerankllm.evaluation.bootstrap import RESAMPLES, bootstrap
-from rerankllm.evaluation.effects import average_d, paired_d, wins_ties_losses
+from rerankllm.evaluation.effect_size import average_d, paired_d, wins_ties_losses
 from rerankllm.evaluation.equivalence import Equivalence, equivalence
 from rerankllm.evaluation.multiplicity import CORRECTIONS
 from rerankllm.evaluation.power import detectable
 from rerankllm.evaluation.significance import TTest, paired_t, randomization
-from rerankllm.evaluation.spread import Array, Strata
+from rerankllm.evaluation.standard_error import Array, Strata
 from rerankllm.evaluation.systems import Pool, System
 
 

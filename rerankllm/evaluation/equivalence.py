@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from rerankllm.errors import InputError
-from rerankllm.evaluation.spread import Array, Spread, Strata
+from rerankllm.evaluation.standard_error import Array, Spread, Strata
 
 
 @dataclass(frozen=True, slots=True)

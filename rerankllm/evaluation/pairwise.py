@@ -6,7 +6,7 @@ from itertools import combinations
 
 from rerankllm.evaluation.bootstrap import bootstrap
 from rerankllm.evaluation.comparison import Comparison, Estimate
-from rerankllm.evaluation.effects import wins_ties_losses
+from rerankllm.evaluation.effect_size import wins_ties_losses
 from rerankllm.evaluation.multiplicity import CORRECTIONS
 from rerankllm.evaluation.significance import randomization
 

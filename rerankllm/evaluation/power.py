@@ -3,7 +3,7 @@
 import math
 
 from rerankllm.evaluation.extras import scipy_module
-from rerankllm.evaluation.spread import Array, Spread, Strata
+from rerankllm.evaluation.standard_error import Array, Spread, Strata
 
 
 def detectable(differences: Array, strata: Strata | None = None, *, power: float = 0.8, alpha: float = 0.05) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 
 from rerankllm.errors import InputError
 from rerankllm.evaluation.bootstrap import CELLS, RESAMPLES
-from rerankllm.evaluation.spread import Array, Spread, Strata
+from rerankllm.evaluation.standard_error import Array, Spread, Strata
 
 FEWEST = 10_000
 """The fewest sign flips that give a p worth printing."""

@@ -10,7 +10,7 @@ from rerankllm.errors import InputError
 from rerankllm.evaluation.cost import Cost
 from rerankllm.evaluation.measures import Qrels, at_level, parse_measures, per_query, relevant_from
 from rerankllm.evaluation.rbp import rbp
-from rerankllm.evaluation.spread import Array, Strata
+from rerankllm.evaluation.standard_error import Array, Strata
 
 Orders: TypeAlias = Mapping[str, Mapping[str, Sequence[str]]]
 """One run: document ids, best first, by collection and query."""

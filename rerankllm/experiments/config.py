@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from rerankllm.budget import Limits
+from rerankllm.drivers.budget import Limits
 from rerankllm.experiments.folder import DEPTH, Reordered
 from rerankllm.experiments.rules import Rule
-from rerankllm.spec import Stage
+from rerankllm.spec.stage import Stage
 
 OWN: Literal["own"] = "own"
 """The candidates that a dataset comes with."""

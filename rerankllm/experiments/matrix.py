@@ -15,7 +15,7 @@ from rerankllm.errors import InputError
 from rerankllm.experiments.config import Config, Model, Settings
 from rerankllm.experiments.folder import Cell, System, safe
 from rerankllm.experiments.rules import AXES, Rule
-from rerankllm.spec import ModelSpec, Stage, inner_stages, map_stages
+from rerankllm.spec.stage import ModelSpec, Stage, inner_stages, map_stages
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from rerankllm.errors import InputError
-from rerankllm.experiments.section import Section
+from rerankllm.experiments.yaml_section import Section
 from rerankllm.registry import instead
 
 AXES = ("dataset", "first_stage", "strategy", "model", "seed")

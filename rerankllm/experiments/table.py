@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from rerankllm.evaluation.as_tables import UNKNOWN, shown_p
 from rerankllm.evaluation.comparison import Comparison, Difference
 from rerankllm.evaluation.cost import KINDS
 from rerankllm.evaluation.multiplicity import CORRECTIONS
-from rerankllm.evaluation.report import UNKNOWN, shown_p
 from rerankllm.evaluation.tables import Table, as_markdown
 from rerankllm.experiments.folder import Cell, System
 

@@ -9,7 +9,7 @@ except ImportError as error:
     raise MissingExtra("the PyTerrier adapter needs pyterrier: pip install 'rerankllm[pyterrier]'") from error
 
 from rerankllm.data import Candidate, Query
-from rerankllm.inputs import to_candidates, to_query
+from rerankllm.formats.objects import to_candidates, to_query
 from rerankllm.integrations.ranker import Ranker, Source
 from rerankllm.reranker import Reranker
 

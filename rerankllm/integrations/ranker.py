@@ -6,16 +6,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
+from rerankllm.calibration.scale import Relevance
 from rerankllm.data import Candidate, Query, Ranking
 from rerankllm.drivers.events import Failed
 from rerankllm.errors import InputError, QueryFailed
 from rerankllm.reranker import Reranker
-from rerankllm.scores import Relevance
-from rerankllm.spec import ModelSpec, Stage
+from rerankllm.spec.stage import ModelSpec, Stage
 
 Places: TypeAlias = list[tuple[int, float]]
 """Position among the documents as given, and a score, best first. Scores are from 0 to 1 and strictly decreasing, in
-single precision too; what they are is said at `rerankllm.scores.Scale`."""
+single precision too; what they are is said at `rerankllm.calibration.scale.Scale`."""
 
 
 @dataclass(frozen=True, slots=True)

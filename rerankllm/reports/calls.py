@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rerankllm.journal import Journal, Place
-from rerankllm.trace import Entry, entries
+from rerankllm.journal.read import Entry, entries
+from rerankllm.journal.store import Journal, Place
 
 LOST = "lost"
 """The status of a call that never came back."""

@@ -5,13 +5,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from rerankllm.evaluation.as_json import document
 from rerankllm.evaluation.cost import KINDS
-from rerankllm.evaluation.document import document
 from rerankllm.evaluation.pairwise import Pair, every_pair
 from rerankllm.reports.calls import Call, read_calls
 from rerankllm.reports.consistency import Consistency, consistency
 from rerankllm.reports.headline import UNITS, headline
-from rerankllm.reports.query import Heard, query_data
+from rerankllm.reports.query import Answers, query_data
 from rerankllm.reports.subject import Attempt, Extent, Key, Robust, Subject, shown_queries
 
 DIGITS = 6
@@ -102,7 +102,7 @@ def _query(subject: Subject, key: Key, shown: bool) -> dict[str, Any]:  # noqa: 
             "shown": shown}  # fmt: skip
 
 
-def _heard(subject: Subject) -> Heard:
+def _heard(subject: Subject) -> Answers:
     """The calls of every run that has a journal."""
     return {
         (entrant.name, i): _of_run(subject, run)
@@ -122,7 +122,7 @@ def _of_run(subject: Subject, run: Attempt) -> dict[Key, Sequence[Call]]:
     return found
 
 
-def _consistency(subject: Subject, name: str, heard: Heard) -> dict[str, Any] | None:
+def _consistency(subject: Subject, name: str, heard: Answers) -> dict[str, Any] | None:
     """None for a system that no journal tells of."""
     (entrant,) = [each for each in subject.entrants if each.name == name]
     found = [heard[name, i] for i in range(len(entrant.runs)) if (name, i) in heard]

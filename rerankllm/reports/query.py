@@ -10,7 +10,7 @@ from rerankllm.reports.subject import Calls, Key, Subject
 MARK = 24
 """Characters of a document's beginning that it is found by in a prompt; a shorter one is left where it is."""
 
-Heard = Mapping[tuple[str, int], Mapping[Key, Sequence[Call]]]
+Answers = Mapping[tuple[str, int], Mapping[Key, Sequence[Call]]]
 """Calls by system, number of the run, and query."""
 
 
@@ -24,7 +24,7 @@ class _Numbers:
         return self.of.setdefault(doc_id, len(self.of))
 
 
-def query_data(subject: Subject, key: Key, heard: Heard, calls: Calls) -> dict[str, Any]:
+def query_data(subject: Subject, key: Key, heard: Answers, calls: Calls) -> dict[str, Any]:
     """All that the browser shows of a query, ready for JSON.
 
     Args:
@@ -51,7 +51,7 @@ def query_data(subject: Subject, key: Key, heard: Heard, calls: Calls) -> dict[s
     return {"docs": found, "systems": systems, "missed": len(missed)}
 
 
-def _known(heard: Heard, name: str, run: int, key: Key) -> Sequence[Call] | None:
+def _known(heard: Answers, name: str, run: int, key: Key) -> Sequence[Call] | None:
     """The calls of a run for a query; None where it has no journal."""
     by_query = heard.get((name, run))
     return None if by_query is None else by_query.get(key, ())

@@ -7,7 +7,7 @@ from typing import Self
 
 from rerankllm.errors import InputError
 from rerankllm.reranker import Reranker
-from rerankllm.spec import Stage
+from rerankllm.spec.stage import Stage
 
 DEFAULT = "default"
 _NAME = re.compile(r"[\w.:/-]+")

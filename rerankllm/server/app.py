@@ -10,18 +10,18 @@ from pydantic import Discriminator, Tag
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from rerankllm import __version__
 from rerankllm.reranker import Reranker
 from rerankllm.server import page
+from rerankllm.server.context import RequestContext, Wording
 from rerankllm.server.describe import describe, example, told
 from rerankllm.server.dialects import cohere, jina, openai_errors, score, tei
-from rerankllm.server.door import Door
-from rerankllm.server.gate import Gate, Limits
+from rerankllm.server.in_flight import InFlight
 from rerankllm.server.keys import Keys
 from rerankllm.server.metrics import Metrics
+from rerankllm.server.middleware import Gate, Limits
 from rerankllm.server.problems import Fault, Problem
 from rerankllm.server.service import Service
-from rerankllm.server.visit import Visit, Wording
+from rerankllm.version import __version__
 
 WORDINGS: Mapping[str, Wording] = {
     "/v2/rerank": cohere.word,
@@ -60,7 +60,7 @@ class Server:
     """
 
     app: FastAPI
-    door: Door
+    door: InFlight
 
 
 def make_server(aliases: Mapping[str, Reranker], limits: Limits | None = None, keys: Keys | None = None) -> Server:
@@ -73,7 +73,7 @@ def make_server(aliases: Mapping[str, Reranker], limits: Limits | None = None, k
         keys: Who may ask; everybody when None.
     """
     limits, keys, metrics = limits or Limits(), keys or Keys(), Metrics()
-    service, door = Service(aliases, limits.documents, metrics), Door(limits.in_flight, metrics)
+    service, door = Service(aliases, limits.documents, metrics), InFlight(limits.in_flight, metrics)
     app = FastAPI(title="rerankllm", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.add_middleware(Gate, door=door, visit=visit_of, limits=limits, keys=keys, metrics=metrics)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -85,12 +85,12 @@ def make_server(aliases: Mapping[str, Reranker], limits: Limits | None = None, k
     return Server(app, door)
 
 
-def visit_of(path: str) -> Visit:
+def visit_of(path: str) -> RequestContext:
     """What is known of a request by its path."""
     if path in WORDINGS:
-        return Visit(path, WORDINGS[path], ranks=True)
+        return RequestContext(path, WORDINGS[path], ranks=True)
     word = cohere.word if path.startswith("/v2/") else openai_errors.word
-    return Visit(path if path in OTHERS else "other", word, open=path in OPEN)
+    return RequestContext(path if path in OTHERS else "other", word, open=path in OPEN)
 
 
 def _add_rankers(app: FastAPI, service: Service) -> None:
@@ -117,7 +117,7 @@ def _add_rankers(app: FastAPI, service: Service) -> None:
         app.post(path, summary="vLLM", **told((score, score.ScoreResponse)))(scores)
 
 
-def _add_others(app: FastAPI, service: Service, door: Door, metrics: Metrics) -> None:
+def _add_others(app: FastAPI, service: Service, door: InFlight, metrics: Metrics) -> None:
     @app.get("/health", summary="Whether requests are taken", responses={503: {"description": "Shutting down."}})
     async def health() -> Response:
         state = "closing" if door.closing else "ok"
@@ -139,7 +139,7 @@ def _add_others(app: FastAPI, service: Service, door: Door, metrics: Metrics) ->
 async def _invalid(request: Request, error: Exception) -> NoReturn:
     """A body that is not what the route takes."""
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    visit: Visit = request.scope["visit"]
+    visit: RequestContext = request.scope["visit"]
     if visit.route == "/rerank" and _is_tei(error.body):
         visit.wording = tei.word
     first = error.errors()[0]

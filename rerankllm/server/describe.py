@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import Body, FastAPI
 from pydantic import BaseModel
 
-from rerankllm.scores import Scale
+from rerankllm.calibration.scale import Scale
 from rerankllm.server.dialects import common
 
 

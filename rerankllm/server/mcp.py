@@ -8,11 +8,11 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import ToolAnnotations
 from pydantic import BaseModel, ConfigDict, Field
 
-from rerankllm import __version__
+from rerankllm.calibration.scale import Relevance, Scale
 from rerankllm.data import Ledger, Ranking
 from rerankllm.errors import RerankError
 from rerankllm.reranker import Reranker
-from rerankllm.scores import Relevance, Scale
+from rerankllm.version import __version__
 
 
 class Passage(BaseModel):

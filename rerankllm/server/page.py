@@ -8,19 +8,19 @@ from fastapi import Query as Param
 from pydantic import Field
 from starlette.responses import JSONResponse
 
-from rerankllm import __version__
 from rerankllm.data import Document, Query
 from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.trec import read_run
 from rerankllm.sample import path as sample
-from rerankllm.server import telling
+from rerankllm.server import sse as telling
+from rerankllm.server.context import RequestContext
+from rerankllm.server.custom_strategy import Mixing
 from rerankllm.server.dialects import common
-from rerankllm.server.gate import Limits
-from rerankllm.server.live import Live
-from rerankllm.server.mixing import Mixing
+from rerankllm.server.middleware import Limits
 from rerankllm.server.problems import Fault, Problem
 from rerankllm.server.service import Service
-from rerankllm.server.visit import Visit
+from rerankllm.server.stream import Live
+from rerankllm.version import __version__
 from rerankllm.web import files
 
 ROOM = "rerankllm.server"
@@ -104,7 +104,7 @@ def add_page(app: FastAPI, service: Service, limits: Limits, *, keyed: bool) -> 
         return JSONResponse({"strategy": str(mixed.reranker.stage), "plan": telling.plan(mixed.plan)})
 
     async def rank(request: Request, body: PageRequest) -> Response:
-        visit: Visit = request.scope["visit"]
+        visit: RequestContext = request.scope["visit"]
         mixed = await mixing.mixed(visit, body.model, body.strategy, len(body.documents), body.top_n)
         return Live(service, visit, mixed, Query(body.query_id, body.query), body.passages())
 

@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
+from rerankllm.calibration.scale import Relevance, Scale
 from rerankllm.data import Document, Query, Ranking, Usage
 from rerankllm.drivers.events import Event, Failed, QueryOutcome
 from rerankllm.drivers.task import Observer
 from rerankllm.errors import BackendError, CapabilityError, InputError, RerankError
 from rerankllm.judgements import Score
 from rerankllm.reranker import Reranker
-from rerankllm.scores import Relevance, Scale
+from rerankllm.server.context import RequestContext
 from rerankllm.server.metrics import Metrics
 from rerankllm.server.problems import Fault, Problem
-from rerankllm.server.visit import Visit
-from rerankllm.spec import inner_stages
+from rerankllm.spec.stage import inner_stages
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ class Service:
         self._metrics = metrics
 
     async def rank(
-        self, visit: Visit, asked: Asked, query: str, documents: Sequence[str], top_n: int | None = None
+        self, visit: RequestContext, asked: Asked, query: str, documents: Sequence[str], top_n: int | None = None
     ) -> Ranked:
         """Ranks; cancelled, it asks nothing more.
 
@@ -110,7 +110,7 @@ class Service:
 
     def submit(
         self,
-        visit: Visit,
+        visit: RequestContext,
         reranker: Reranker,
         query: str | Query,
         documents: Sequence[str | Document],
@@ -144,7 +144,7 @@ class Service:
         with worded(alias):
             return reranker.submit(query, documents, top_k=top_k, observer=observe)
 
-    async def score(self, visit: Visit, asked: Asked, pairs: Sequence[tuple[str, str]]) -> Scored:
+    async def score(self, visit: RequestContext, asked: Asked, pairs: Sequence[tuple[str, str]]) -> Scored:
         """Scores every pair of a query and a document by itself.
 
         Raises:
@@ -173,7 +173,7 @@ class Service:
         usage = sum((ranking.ledger.usage for ranking in rankings), Usage())
         return Scored(alias, tuple(value for each in found for value in each.values), found[0].scale, usage)
 
-    def named(self, visit: Visit, model: str | None, documents: int) -> tuple[str, Reranker]:
+    def named(self, visit: RequestContext, model: str | None, documents: int) -> tuple[str, Reranker]:
         """An alias, after checking what can be checked before.
 
         Raises:
@@ -192,7 +192,7 @@ class Service:
             )
         return alias, self.aliases[alias]
 
-    def _reranker(self, visit: Visit, asked: Asked, documents: int) -> tuple[str, Reranker]:
+    def _reranker(self, visit: RequestContext, asked: Asked, documents: int) -> tuple[str, Reranker]:
         """Who answers."""
         alias, reranker = self.named(visit, asked.model, documents)
         if asked.instruction is None and asked.passage_tokens is None:

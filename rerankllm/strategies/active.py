@@ -21,8 +21,8 @@ from rerankllm.judgements import (
     ask_while_allowed,
 )
 from rerankllm.plan import Bound, Plan
-from rerankllm.strategies.listwise import seeded
-from rerankllm.strategies.threads import one_thread
+from rerankllm.strategies.belief.blas import one_thread
+from rerankllm.strategies.questions.lists import seeded
 
 KINDS = {"permute": Permute, "select": Select, "compare": Compare, "score": Score}
 LONG = 80
@@ -38,14 +38,14 @@ class Active:
 
     Our own. Worth has a normal prior that falls with the logarithm of the first-stage rank; an answer is a Plackett–
     Luce ranking (Luce 1959, Plackett 1975), truncated where it stops naming documents, with a preference for places
-    of the prompt that is learnt too; the posterior is Laplace's (`rerankllm.strategies.posterior`). A judge repeats
+    of the prompt that is learnt too; the posterior is Laplace's (`belief.posterior`). A judge repeats
     its own errors, so worth is shrunk towards the first stage by `trust`, and the order is by what results: expected
-    relevance given the first stage and the answers (`rerankllm.strategies.worth`).
+    relevance given the first stage and the answers (`belief.relevance_model`).
 
     What a wrong pair is expected to cost in DCG decides what is asked: a window grows from the worst pair by the
     document with most at stake in it, and is shown shuffled; in a round of several, pairs already in one count a
-    quarter in the next (`rerankllm.strategies.acquisition`). Of several `kinds` the one is asked in a round whose
-    likely answers win most for the passages and prompts that it takes (`rerankllm.strategies.inquiry`); all are read
+    quarter in the next (`belief.acquisition`). Of several `kinds` the one is asked in a round whose
+    likely answers win most for the passages and prompts that it takes (`belief.active_batch`); all are read
     as choices of Plackett and Luce: a comparison as a fraction of one, scores as an order, on no scale. No prompt is
     sent twice. It stops when further answers are expected to win no more than `regret` of DCG@k, or at a budget: its
     own of slots, or the query's of tokens, money or time. A budget of less than 80 slots that does not read the list
@@ -112,8 +112,8 @@ class Active:
         Raises:
             QueryFailed: Half the answers or more cannot be used, or the budget of the run refused them all.
         """
-        from rerankllm.strategies.inquiry import Inquirer  # noqa: PLC0415  # loads NumPy
-        from rerankllm.strategies.worth import Character, Worth  # noqa: PLC0415
+        from rerankllm.strategies.belief.active_batch import Inquirer  # noqa: PLC0415  # loads NumPy
+        from rerankllm.strategies.belief.relevance_model import Character, Worth  # noqa: PLC0415
 
         docs = [candidate.document for candidate in candidates]
         n = len(docs)

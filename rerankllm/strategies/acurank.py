@@ -10,8 +10,8 @@ from rerankllm.data import Candidate, Document, Query, Ranking, float32
 from rerankllm.errors import SpecError
 from rerankllm.judgements import Permute, Steps, ask
 from rerankllm.plan import Bound, Plan
-from rerankllm.strategies.listwise import evenly, in_order, vote_of
-from rerankllm.strategies.skill import MEAN, NOISE, Belief, chances_above, updated
+from rerankllm.strategies.belief.skill import MEAN, NOISE, Belief, chances_above, updated
+from rerankllm.strategies.questions.lists import evenly, in_order, vote_of
 
 
 @dataclass(frozen=True, slots=True)

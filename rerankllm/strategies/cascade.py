@@ -10,7 +10,7 @@ from rerankllm.data import Candidate, Query, Ranking
 from rerankllm.errors import SpecError
 from rerankllm.judgements import Steps, within
 from rerankllm.plan import Plan
-from rerankllm.spec import Stage
+from rerankllm.spec.stage import Stage
 
 
 @dataclass(frozen=True, slots=True)

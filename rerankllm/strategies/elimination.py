@@ -8,7 +8,7 @@ from rerankllm.calibration.order import TIE, Form
 from rerankllm.data import Candidate, Document, Query, Ranking
 from rerankllm.judgements import Compare, Steps
 from rerankllm.plan import Plan
-from rerankllm.strategies.pairs import Pairs
+from rerankllm.strategies.questions.pairs import Pairs
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from rerankllm.data import Candidate, Document, Query, Ranking
 from rerankllm.errors import QueryFailed, SpecError
 from rerankllm.judgements import Permute, Steps, Unanswered, WeakOrder, try_ask
 from rerankllm.plan import Bound, Plan
-from rerankllm.strategies.listwise import in_order, seeded
+from rerankllm.strategies.questions.lists import in_order, seeded
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from rerankllm.data import Candidate, Document, Query, Ranking, float32
 from rerankllm.errors import SpecError
 from rerankllm.judgements import Grade, Steps, ask
 from rerankllm.plan import Plan
-from rerankllm.strategies.listwise import evenly, seeded
+from rerankllm.strategies.questions.lists import evenly, seeded
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,15 +10,15 @@ from rerankllm.data import Candidate, Query, Ranking, float32
 from rerankllm.errors import QueryFailed, SpecError
 from rerankllm.judgements import Permute, Steps, Unanswered, try_ask
 from rerankllm.plan import Plan
-from rerankllm.strategies.designs import Blocks, Design, blocks
-from rerankllm.strategies.listwise import seeded, vote_of
+from rerankllm.strategies.blocks.designs import Blocks, Design, blocks
+from rerankllm.strategies.questions.lists import seeded, vote_of
 
 
 @dataclass(frozen=True, slots=True)
 class JointRank:
     """Ranks blocks that share documents, side by side, and aggregates their orders.
 
-    Dedov 2025, "JointRank: rank large set with single pass", section 3; `rerankllm.strategies.designs` says what the
+    Dedov 2025, "JointRank: rank large set with single pass", section 3; `blocks.designs` says what the
     designs are. Documents that an answer omits count as tied with one another and beaten by those it names: the order
     in which a block happened to show them is no evidence. Bradley–Terry strengths, with their prior, take unequal
     opponents into account; in simulations with noisy answers they ordered better than PageRank, the published default.

@@ -10,7 +10,7 @@ from rerankllm.data import Candidate, Document, Query, Ranking
 from rerankllm.errors import SpecError
 from rerankllm.judgements import Steps, within
 from rerankllm.plan import Bound, Plan
-from rerankllm.spec import Stage
+from rerankllm.spec.stage import Stage
 
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+")

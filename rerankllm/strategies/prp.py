@@ -9,10 +9,10 @@ from rerankllm.data import Candidate, Query, Ranking
 from rerankllm.errors import SpecError
 from rerankllm.judgements import Compare, Steps
 from rerankllm.plan import Bound, Plan
-from rerankllm.strategies import sorting
-from rerankllm.strategies.pairs import Pairs
-from rerankllm.strategies.prp_graph import graph
-from rerankllm.strategies.swiss_pairing import swiss_cost
+from rerankllm.strategies.blocks.swiss_pairing import swiss_cost
+from rerankllm.strategies.questions.pairs import Pairs
+from rerankllm.strategies.sorting import comparison_sorts as sorting
+from rerankllm.strategies.sorting.prp_graph import graph
 
 SORTS = {
     "allpair": (sorting.allpair, sorting.allpair_plan),

@@ -11,8 +11,8 @@ from rerankllm.data import Candidate, Query, Ranking, float32
 from rerankllm.errors import SpecError
 from rerankllm.judgements import Permute, Steps, in_parallel, within
 from rerankllm.plan import Plan
-from rerankllm.spec import Stage, inner_stages
-from rerankllm.strategies.listwise import seeded
+from rerankllm.spec.stage import Stage, inner_stages
+from rerankllm.strategies.questions.lists import seeded
 
 
 @dataclass(frozen=True, slots=True)

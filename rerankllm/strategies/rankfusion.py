@@ -12,8 +12,8 @@ from rerankllm.data import Candidate, Query, Ranking, float32
 from rerankllm.errors import SpecError
 from rerankllm.judgements import Compare, Steps, Unanswered, in_parallel, within
 from rerankllm.plan import Bound, Plan
-from rerankllm.spec import Stage, inner_stages, map_stages
-from rerankllm.strategies.sharing import Pool, asked_once
+from rerankllm.spec.stage import Stage, inner_stages, map_stages
+from rerankllm.strategies.questions.answer_pool import Pool, asked_once
 
 
 @dataclass(frozen=True, slots=True)

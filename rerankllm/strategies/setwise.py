@@ -9,9 +9,9 @@ from rerankllm.data import Candidate, Query, Ranking
 from rerankllm.errors import SpecError
 from rerankllm.judgements import Select, Steps
 from rerankllm.plan import Bound, Plan
-from rerankllm.strategies.choice import Choice
-from rerankllm.strategies.heap import heap_cost, heapsort
-from rerankllm.strategies.schedule import Span, earliest_rounds
+from rerankllm.strategies.questions.best_of_group import Choice
+from rerankllm.strategies.sorting.heap import heap_cost, heapsort
+from rerankllm.strategies.sorting.schedule import Span, earliest_rounds
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from rerankllm.data import Candidate, Query, Ranking
 from rerankllm.errors import SpecError
 from rerankllm.judgements import Permute, Steps, ask
 from rerankllm.plan import Plan
-from rerankllm.strategies.schedule import Span, count_slots, earliest_rounds
+from rerankllm.strategies.sorting.schedule import Span, count_slots, earliest_rounds
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from rerankllm.data import Candidate, Query, Ranking
 from rerankllm.errors import SpecError
 from rerankllm.judgements import Compare, Steps
 from rerankllm.plan import Bound, Plan
-from rerankllm.strategies.pairs import Pairs
-from rerankllm.strategies.swiss_pairing import swiss_cost, swiss_pairs
+from rerankllm.strategies.blocks.swiss_pairing import swiss_cost, swiss_pairs
+from rerankllm.strategies.questions.pairs import Pairs
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from rerankllm.data import Candidate, Document, Query, Ranking
 from rerankllm.errors import SpecError
 from rerankllm.judgements import Permute, Steps, ask
 from rerankllm.plan import Bound, Plan
-from rerankllm.strategies.listwise import in_order
+from rerankllm.strategies.questions.lists import in_order
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from rerankllm.data import Candidate, Query, Ranking
 from rerankllm.errors import SpecError
 from rerankllm.judgements import Select, Steps
 from rerankllm.plan import Bound, Plan
-from rerankllm.strategies.choice import Choice
+from rerankllm.strategies.questions.best_of_group import Choice
 
 
 @dataclass(frozen=True, slots=True)

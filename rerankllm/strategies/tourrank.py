@@ -10,7 +10,7 @@ from rerankllm.data import Candidate, Query, Ranking
 from rerankllm.errors import SpecError
 from rerankllm.judgements import Select, Steps, in_parallel
 from rerankllm.plan import Plan
-from rerankllm.strategies.choice import Choice
+from rerankllm.strategies.questions.best_of_group import Choice
 
 STAGES = ((0.5, 20), (0.2, 10), (0.1, 20), (0.05, 20), (0.02, 20))
 """Of each stage: the share of all documents that it leaves, and how many a group may hold."""

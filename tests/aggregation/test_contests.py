@@ -81,7 +81,7 @@ class TestBradleyTerry:
     @pytest.mark.parametrize("wrong", ["prior=0", "tolerance=0", "sweeps=0"])
     @pytest.mark.parametrize("rule", ["bradley_terry", "zermelo"])
     def test_wrong_parameters(self, rule, wrong):
-        from rerankllm.spec import Stage
+        from rerankllm.spec.stage import Stage
 
         with pytest.raises(SpecError, match=f"{rule}: .*should be"):
             Stage.parse(f"jointrank(aggregate={rule}({wrong}))")

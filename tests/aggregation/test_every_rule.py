@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from votes import ITEMS, scores, votes, weak_orders
 
+from rerankllm.aggregation.ballots import Ballots
 from rerankllm.aggregation.base import Vote
 from rerankllm.aggregation.best_path import BestPath
 from rerankllm.aggregation.kemeny import disagreements
-from rerankllm.aggregation.profile import Profile
 from rerankllm.data import float32
 from rerankllm.registry import AGGREGATIONS
-from rerankllm.spec import Stage, show
+from rerankllm.spec.stage import Stage, show
 
 NAMES = list(AGGREGATIONS)
 ONE_OF_MANY = {"kemeny", "mallows", "best_path"}  # several orders may be best, and one of them is returned
@@ -55,7 +55,7 @@ def test_neither_names_nor_listing_matter(rule, cast, order, names):
 @settings(max_examples=40)
 def test_where_several_orders_are_best_all_listings_find_one_as_good(cast, order):
     for items in (list(ITEMS), order):
-        profile = Profile.of(items, cast)
+        profile = Ballots.of(items, cast)
         cost = disagreements(profile.wins(), AGGREGATIONS["kemeny"]().tally(profile))
         length = path_length(profile.wins(), BestPath().tally(profile))
         if items == list(ITEMS):

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from votes import ITEMS, scores, votes, weak_orders, wins
 
+from rerankllm.aggregation.ballots import Ballot, Ballots, by_place
 from rerankllm.aggregation.base import Vote, mean_ranks
 from rerankllm.aggregation.borda import Borda
 from rerankllm.aggregation.combmnz import CombMnz
@@ -16,7 +17,6 @@ from rerankllm.aggregation.combsum import CombSum
 from rerankllm.aggregation.dowdall import Dowdall
 from rerankllm.aggregation.median import MedianRank
 from rerankllm.aggregation.plurality import Plurality
-from rerankllm.aggregation.profile import Ballot, Profile, by_place
 from rerankllm.aggregation.rrf import ReciprocalRankFusion
 from rerankllm.aggregation.threshold import Threshold
 from rerankllm.errors import SpecError
@@ -41,13 +41,13 @@ class TestProfile:
         listed = [item for group in groups for item in group]
         assert sum(ranks.values()) == pytest.approx(len(listed) * (len(listed) + 1) / 2)
         assert all(len({ranks[item] for item in group}) == 1 for group in groups)
-        (ballot,) = Profile.of(ITEMS, [Vote(groups)]).ballots
+        (ballot,) = Ballots.of(ITEMS, [Vote(groups)]).ballots
         assert {ITEMS[i]: r for i, r in zip(ballot.items, ballot.ranks, strict=True)} == ranks
 
     @given(st.lists(st.integers(0, 4), max_size=6))
     def test_scores_and_groups_say_the_same(self, values):
         vote = Vote.scored(zip(ITEMS, map(float, values), strict=False))
-        (ours,) = Profile.of(ITEMS, [vote]).ballots
+        (ours,) = Ballots.of(ITEMS, [vote]).ballots
         ballot = Ballot.scored(np.arange(len(values)), np.array(values, dtype=float))
         assert ballot.items.tolist() == ours.items.tolist()
         assert ballot.ranks.tolist() == ours.ranks.tolist()

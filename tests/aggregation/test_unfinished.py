@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from rerankllm.aggregation.base import Vote
-from rerankllm.spec import parse_aggregation
+from rerankllm.spec.stage import parse_aggregation
 
 
 @pytest.mark.parametrize("name", ["bradley_terry", "zermelo"])

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from votes import ITEMS, random_wins, scores, weak_orders
 
+from rerankllm.aggregation.ballots import Ballots, by_place
 from rerankllm.aggregation.base import Vote, mean_ranks
 from rerankllm.aggregation.best_path import BestPath, held_karp, insertion_path
 from rerankllm.aggregation.borda import Borda
@@ -17,7 +18,6 @@ from rerankllm.aggregation.copeland import Copeland
 from rerankllm.aggregation.kemeny import Kemeny, disagreements, insertion_search, parts
 from rerankllm.aggregation.linear_order import best_order
 from rerankllm.aggregation.mallows import Mallows, expected_distance, fit_mallows
-from rerankllm.aggregation.profile import Profile, by_place
 from rerankllm.aggregation.robust import Robust, agreement, kendall_tau
 from rerankllm.errors import MissingExtra, SpecError
 
@@ -170,13 +170,13 @@ class TestRobust:
         both = [item for item in ITEMS if item in mine and item in theirs]
         a, b = [mine[i] for i in both], [theirs[i] for i in both]
         expected = 0.0 if len(set(a)) < 2 or len(set(b)) < 2 else scipy.stats.kendalltau(a, b).statistic
-        ballots = Profile.of(ITEMS, [Vote(one), Vote(other)]).ballots
+        ballots = Ballots.of(ITEMS, [Vote(one), Vote(other)]).ballots
         assert kendall_tau(*ballots) == pytest.approx(expected)
 
     def test_an_outlier_counts_for_nothing(self):
         honest = [Vote.of("abcdef"), Vote.of("bacdef"), Vote.of("abcdfe")]
         wild = Vote.of("fedcba")
-        trust = agreement(Profile.of(ITEMS, [*honest, wild]).ballots, 3)
+        trust = agreement(Ballots.of(ITEMS, [*honest, wild]).ballots, 3)
         assert trust[3] == 0
         assert min(trust[:3]) > 0.5
         found = scores(Robust(), ITEMS, [*honest, wild])

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from rerankllm.backends.base import CallFailed, Capabilities, Generate, Request, Response, TokenPrompt
 from rerankllm.backends.batching import BatchBackend
+from rerankllm.calls import CallFailed, Capabilities, Generate, Request, Response, TokenPrompt
 from rerankllm.data import Document, Query, Usage
 from rerankllm.errors import BackendError, CapabilityError
 from rerankllm.judgements import Score

@@ -7,10 +7,10 @@ import pytest
 import tiny_models
 
 from rerankllm import Reranker
-from rerankllm.backends.base import CallFailed, Request, TokenPrompt
-from rerankllm.backends.base import Generate as GenerateText
 from rerankllm.backends.cross_encoder import CrossEncoder
 from rerankllm.backends.hf import loading
+from rerankllm.calls import CallFailed, Request, TokenPrompt
+from rerankllm.calls import Generate as GenerateText
 from rerankllm.data import Candidate, Document, Query
 from rerankllm.errors import CapabilityError, InputError, MissingExtra, SpecError
 from rerankllm.judgements import Permute, Score

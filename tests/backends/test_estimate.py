@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rerankllm.backends import estimate
-from rerankllm.backends.base import Message
-from rerankllm.backends.estimate import EstimatedTokenizer, TiktokenTokenizer, tokenizer_for
+from rerankllm.backends import token_estimate as estimate
+from rerankllm.backends.token_estimate import EstimatedTokenizer, TiktokenTokenizer, tokenizer_for
+from rerankllm.calls import Message
 from rerankllm.errors import CapabilityError
 
 ENGLISH = (

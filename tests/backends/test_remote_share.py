@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rerankllm.backends.base import Capabilities, ChatPrompt, Generate, Message, Request, Response
 from rerankllm.backends.remote import RemoteBackend
+from rerankllm.calls import Capabilities, ChatPrompt, Generate, Message, Request, Response
 from rerankllm.errors import InputError
-from rerankllm.spec import ModelSpec
+from rerankllm.spec.stage import ModelSpec
 
 REQUEST = Request(ChatPrompt((Message("user", "hello"),)), Generate(5))
 

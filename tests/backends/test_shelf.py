@@ -5,10 +5,10 @@ from typing import ClassVar
 import pytest
 
 from rerankllm import Reranker
-from rerankllm.backends.base import Capabilities, Reply
 from rerankllm.backends.batching import BatchBackend
-from rerankllm.backends.shelf import Shelf
-from rerankllm.budget import Budget, Limits
+from rerankllm.backends.loaded import LoadedModels
+from rerankllm.calls import Capabilities, Reply
+from rerankllm.drivers.budget import Budget, Limits
 from rerankllm.judgements import Score
 from rerankllm.registry import BACKENDS
 
@@ -47,7 +47,7 @@ def engines(monkeypatch):
 
 
 def test_an_engine_is_loaded_once_and_freed_with_the_shelf(engines):
-    with Shelf() as shelf:
+    with LoadedModels() as shelf:
         for _ in range(3):
             with Reranker("pointwise", "engine:a", shelf=shelf) as reranker:
                 assert reranker.rerank("q", ["a", "abc", "ab"]).doc_ids == ("1", "2", "0")
@@ -67,7 +67,7 @@ def test_without_a_shelf_each_has_its_own(engines):
 def test_what_answers_from_a_file_is_loaded_anew(tmp_path):
     qrels = tmp_path / "qrels.txt"
     qrels.write_text("query 0 1 1\n")
-    with Shelf() as shelf:
+    with LoadedModels() as shelf:
         found = []
         for _ in range(2):
             with Reranker("pointwise", f"oracle:{qrels}", shelf=shelf) as reranker:
@@ -77,7 +77,7 @@ def test_what_answers_from_a_file_is_loaded_anew(tmp_path):
 
 def test_several_spend_of_one_open_budget(engines):
     budget = Budget(Limits(calls=5))
-    with Shelf() as shelf:
+    with LoadedModels() as shelf:
         for _ in range(2):
             with Reranker("pointwise", "engine:a", shelf=shelf, limits=budget) as reranker:
                 *_, last = [reranker.rerank("q", ["a", "b"])]

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from word_tokenizer import WordTokenizer
 
 from rerankllm import Reranker
-from rerankllm.backends.base import Capabilities, TextPrompt
 from rerankllm.calibration.demonstrations import Demonstration, draw, example_for, normalized
+from rerankllm.calls import Capabilities, TextPrompt
 from rerankllm.data import Document, Query
 from rerankllm.elicitation.base import Settings
 from rerankllm.elicitation.logprobs import Labels

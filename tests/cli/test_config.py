@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rerankllm.cli.config import TEMPLATE
-from rerankllm.journal import Journal
+from rerankllm.cli.commands.config import TEMPLATE
+from rerankllm.journal.store import Journal
 from rerankllm.sample import path as sample
 
 ORACLE = f"oracle:{sample('qrels.txt')}"

@@ -7,7 +7,7 @@ from importlib import metadata
 import pytest
 from conftest import ROOT
 
-from rerankllm.cli import doctor
+from rerankllm.cli.commands import doctor
 
 
 def test_every_extra_is_looked_at():

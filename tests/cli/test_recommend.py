@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from scripted_server import Answer, ScriptedServer, Status
 
-from rerankllm.frontier.measured import shipped
+from rerankllm.analysis.recommend.measurements import shipped
 from rerankllm.sample import path as sample
 
 SIMULATED = f"simulated:{sample('qrels.txt')}"

@@ -9,7 +9,6 @@ from dataclasses import replace
 
 import pytest
 
-from rerankllm import provenance
 from rerankllm.experiments.folder import (
     Cell,
     Dataset,
@@ -19,6 +18,7 @@ from rerankllm.experiments.folder import (
     read_manifest,
     write_manifest,
 )
+from rerankllm.runs import provenance
 from rerankllm.sample import path as sample
 
 SOURCE = ["--run", sample("run.txt"), "--queries", sample("queries.tsv"), "--corpus", sample("corpus.jsonl"), "--quiet"]

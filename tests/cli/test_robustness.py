@@ -7,13 +7,13 @@ import sys
 
 import pytest
 
+from rerankllm.analysis.robustness.from_experiment import reordered
 from rerankllm.data import Candidate, Document
 from rerankllm.experiments.folder import Cell, Dataset, Manifest, Reordered, System, write_manifest
-from rerankllm.experiments.reordered import reordered
 from rerankllm.formats.trec import read_qrels, read_run
-from rerankllm.journal import Journal
+from rerankllm.journal.read import entries
+from rerankllm.journal.store import Journal
 from rerankllm.sample import path as sample
-from rerankllm.trace import entries
 
 SOURCE = ["--run", sample("run.txt"), "--queries", sample("queries.tsv"), "--corpus", sample("corpus.jsonl")]
 QRELS = ["--qrels", sample("qrels.txt")]
@@ -142,7 +142,7 @@ def test_what_does_not_depend_on_the_order_is_asked_once(cli, tmp_path):
 KILLED = """
 import os, signal, sys
 from rerankllm.cli import main
-from rerankllm.journal import Journal
+from rerankllm.journal.store import Journal
 
 record, kept = Journal.record, []
 

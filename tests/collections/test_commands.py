@@ -2,8 +2,8 @@
 
 import json
 
-from rerankllm import provenance
 from rerankllm.formats.trec import read_run
+from rerankllm.runs import provenance
 
 
 def test_retrieve_rerank_and_eval_by_name(cli, tmp_path):

@@ -18,14 +18,14 @@ import vllm_models
 from scripted_server import Answer, Garbage, ScriptedServer
 
 from rerankllm import Reranker
-from rerankllm.backends.base import ChatPrompt, Generate, Message, ReadLabels, Reply, Request, Response, TokenPrompt
+from rerankllm.calls import ChatPrompt, Generate, Message, ReadLabels, Reply, Request, Response, TokenPrompt
 from rerankllm.data import Candidate, Document, Query, Ranking, Usage
+from rerankllm.drivers.panel import Panel
 from rerankllm.elicitation.base import Settings
 from rerankllm.errors import CapabilityError
 from rerankllm.judgements import Ask, Assess, Compare, Criterion, Embed, Grade, Permute, Score, Select, Write
-from rerankllm.panel import Panel
 from rerankllm.registry import BACKENDS
-from rerankllm.spec import ModelSpec, Stage
+from rerankllm.spec.stage import ModelSpec, Stage
 
 KINDS = ["oracle", "simulated", "recorded", "openai", "vllm", "llamacpp", "hf", "cross-encoder", "embed", "embed-api"]
 SERVED = ["openai_vllm", "openai_llamacpp"]  # `openai:` asking the servers that come with these engines

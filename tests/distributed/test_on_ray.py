@@ -14,8 +14,8 @@ import ray
 from scripted_server import Answer, Delay, ScriptedServer, Status
 
 from rerankllm import Limits, Reranker, sample
-from rerankllm.journal import Journal
-from rerankllm.trace import entries
+from rerankllm.journal.read import entries
+from rerankllm.journal.store import Journal
 
 pytestmark = pytest.mark.filterwarnings(r"ignore::DeprecationWarning:ray\..*")  # what Ray Data says of its own defaults
 QUERIES, DOCUMENTS = 30, 12

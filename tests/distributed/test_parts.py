@@ -8,18 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rerankllm.backends.base import CallFailed, Reply
 from rerankllm.backends.oracle import Oracle
-from rerankllm.budget import Admission, Amount, Limits
+from rerankllm.calls import CallFailed, Reply
 from rerankllm.data import Candidate, Document, Query
-from rerankllm.distributed import parts
+from rerankllm.distributed import journals as parts
 from rerankllm.distributed.coordinator import Coordinator, Seat
 from rerankllm.distributed.shards import LARGEST, SHARE, End, Head, Problem, Queries, Ranked, Spool, cut, rows, table
+from rerankllm.drivers.budget import Admission, Amount, Limits
 from rerankllm.errors import AuthError, InputError
-from rerankllm.journal import Completed, Journal, Place
+from rerankllm.journal.merge import TOGETHER, absorb, parcels
+from rerankllm.journal.read import entries, failures
+from rerankllm.journal.store import Completed, Journal, Place
 from rerankllm.judgements import ParseReport, Score
-from rerankllm.merging import TOGETHER, absorb, parcels
-from rerankllm.trace import entries, failures
 
 WORKS = [(Query(f"q{i}", "a question"), [Candidate(Document("d", "a text"), 1.0)]) for i in range(500)]
 

@@ -8,14 +8,14 @@ import pytest
 import ray
 
 from rerankllm import __version__
-from rerankllm.budget import Admission, Amount, Limits
 from rerankllm.data import Candidate, Document, Query, Ranking
 from rerankllm.distributed.coordinator import Coordinator
-from rerankllm.distributed.recipe import Recipe
 from rerankllm.distributed.shards import Problem, Queries, Ranked, rows, table
 from rerankllm.distributed.shared_budget import SharedBudget
 from rerankllm.distributed.worker import ALONE, STARTS, TRIES, Orders, Room, Worker
+from rerankllm.drivers.budget import Admission, Amount, Limits
 from rerankllm.drivers.events import Failed
+from rerankllm.drivers.recipe import Recipe
 from rerankllm.sample import path as sample
 
 CALL = Amount(calls=1)

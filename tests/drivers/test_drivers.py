@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rerankllm.backends.base import CallFailed, Capabilities, Reply
 from rerankllm.backends.direct import DirectBackend
+from rerankllm.calls import CallFailed, Capabilities, Reply
 from rerankllm.data import Candidate, Document, Ledger, Provenance, Query, Ranking, Result
 from rerankllm.drivers.concurrent import Concurrent
 from rerankllm.drivers.events import Failed, Finished, Judged, Started
+from rerankllm.drivers.panel import Direct
 from rerankllm.drivers.rounds import Rounds
 from rerankllm.errors import AuthError, CapabilityError, QueryFailed, RerankError, TemplateError
 from rerankllm.judgements import (
@@ -28,8 +29,7 @@ from rerankllm.judgements import (
     ask,
     try_ask,
 )
-from rerankllm.panel import Direct
-from rerankllm.spec import Stage
+from rerankllm.spec.stage import Stage
 
 DRIVERS = [Rounds, Concurrent]
 both = pytest.mark.parametrize("driver", DRIVERS, ids=lambda d: d.__name__)

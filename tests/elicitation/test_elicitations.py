@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from word_tokenizer import WordTokenizer
 
-from rerankllm.backends.base import Capabilities, Generate, ReadContinuation, ReadLabels, Response
+from rerankllm.calls import Capabilities, Generate, ReadContinuation, ReadLabels, Response
 from rerankllm.data import Document, Query
 from rerankllm.elicitation.base import Settings, default_elicitation
 from rerankllm.elicitation.labels import single_tokens, tokens_of

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from word_tokenizer import WordTokenizer
 
-from rerankllm.backends.base import Capabilities, Response
+from rerankllm.calls import Capabilities, Response
 from rerankllm.data import Document, Query
 from rerankllm.elicitation.base import Settings, default_elicitation
 from rerankllm.elicitation.grades import parse_grades

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from word_tokenizer import WordTokenizer
 
-from rerankllm.backends.estimate import EstimatedTokenizer
+from rerankllm.backends.token_estimate import EstimatedTokenizer
 from rerankllm.elicitation.passages import composes, first_tokens
 
 TEXTS = st.text(max_size=300).map(lambda text: " ".join(text.split()))

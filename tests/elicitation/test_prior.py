@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from word_tokenizer import WordTokenizer
 
 from rerankllm import Reranker
-from rerankllm.backends.base import CallFailed, Capabilities, Response
+from rerankllm.calls import CallFailed, Capabilities, Response
 from rerankllm.data import Candidate, Document, Query, Usage
 from rerankllm.drivers.events import Failed
 from rerankllm.elicitation.base import Settings
@@ -20,7 +20,7 @@ from rerankllm.elicitation.prior import less
 from rerankllm.errors import TemplateError
 from rerankllm.judgements import Compare, Failure, Permute, Score, Select, Unanswered, WeakOrder
 from rerankllm.registry import BACKENDS
-from rerankllm.spec import ModelSpec
+from rerankllm.spec.stage import ModelSpec
 
 QUERY = Query("q", "which number is large")
 LOCAL = Capabilities(label_logprobs=100, token_prompts=True, logits=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from word_tokenizer import WordTokenizer
 
-from rerankllm.backends.base import Capabilities, ChatPrompt
+from rerankllm.calls import Capabilities, ChatPrompt
 from rerankllm.data import Document, Query
 from rerankllm.elicitation.defaults import named_by, stage_for
 from rerankllm.elicitation.labels import letters, numbers
@@ -14,7 +14,7 @@ from rerankllm.elicitation.prompts import PromptBuilder
 from rerankllm.elicitation.template import THE_BEST, Wanted
 from rerankllm.elicitation.templates import load, names
 from rerankllm.errors import TemplateError
-from rerankllm.spec import Stage
+from rerankllm.spec.stage import Stage
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "prompts"
 QUERY = Query("q1", "how long do fleas live")

@@ -11,15 +11,15 @@ from scripted_server import Answer, ScriptedServer
 from word_tokenizer import WordTokenizer
 
 from rerankllm import Reranker
-from rerankllm.backends.base import Capabilities, Generate, Reading, ReadLabels, Request, Response, TokenPrompt
+from rerankllm.calls import Capabilities, Generate, Reading, ReadLabels, Request, Response, TokenPrompt
 from rerankllm.data import Candidate, Document, Query, Ranking, Usage
 from rerankllm.drivers.events import Failed
 from rerankllm.elicitation.base import Settings
 from rerankllm.elicitation.reasoning import Reasoning
 from rerankllm.errors import CapabilityError, SpecError, TemplateError
+from rerankllm.journal.codec import dump, load
 from rerankllm.judgements import Compare, Failure, Permute, Score, Status, Unanswered
-from rerankllm.outcomes import dump, load
-from rerankllm.spec import Stage
+from rerankllm.spec.stage import Stage
 
 QUERY = Query("q", "how long do fleas live")
 DOCS = (Document("a", "Dogs bark."), Document("b", "Adult fleas live for two or three months on a host."))

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from rerankllm.data import Document, Ledger, Query, Ranking, Result, Usage
 from rerankllm.errors import InputError, MissingExtra
 from rerankllm.evaluation import extras
+from rerankllm.evaluation.as_json import by_query, document, flat
+from rerankllm.evaluation.as_tables import cheapest_best, notes, tables, usual_axis
 from rerankllm.evaluation.calibration import expected_calibration_error
 from rerankllm.evaluation.comparison import Design, compare
 from rerankllm.evaluation.cost import NOTHING, Cost
-from rerankllm.evaluation.document import by_query, document, flat
 from rerankllm.evaluation.measures import mean, parse_measures, per_query
 from rerankllm.evaluation.multiplicity import holm
 from rerankllm.evaluation.pareto import front
 from rerankllm.evaluation.rbp import rbp
-from rerankllm.evaluation.report import cheapest_best, notes, tables, usual_axis
 from rerankllm.evaluation.systems import Pool, ideal
 from rerankllm.evaluation.tables import Table, as_latex, as_markdown, as_text
 

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rerankllm.errors import InputError
-from rerankllm.evaluation.effects import average_d, paired_d, wins_ties_losses
+from rerankllm.evaluation.effect_size import average_d, paired_d, wins_ties_losses
 from rerankllm.evaluation.equivalence import equivalence
 from rerankllm.evaluation.multiplicity import bonferroni, holm
 from rerankllm.evaluation.power import detectable
 from rerankllm.evaluation.significance import paired_t, randomization
-from rerankllm.evaluation.spread import Spread
+from rerankllm.evaluation.standard_error import Spread
 
 stats = pytest.importorskip("scipy.stats", reason="needs the extra `dev`")
 multitest, power, weightstats = (

@@ -5,8 +5,8 @@ import yaml
 
 from rerankllm.data import Candidate, Document, Query
 from rerankllm.errors import InputError
+from rerankllm.experiments.load import read_config
 from rerankllm.experiments.matrix import cells, chosen, digest_of_file, systems
-from rerankllm.experiments.reading import read_config
 from rerankllm.experiments.rules import Rule
 
 FILES = {"run": "run.txt", "queries": "queries.tsv", "corpus": "corpus.jsonl", "qrels": "qrels.txt"}

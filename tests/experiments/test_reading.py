@@ -10,7 +10,7 @@ import yaml
 from rerankllm.errors import InputError
 from rerankllm.experiments.config import OWN, Config
 from rerankllm.experiments.folder import Reordered
-from rerankllm.experiments.reading import read_config
+from rerankllm.experiments.load import read_config
 
 FILES = {"run": "run.txt", "queries": "queries.tsv", "corpus": "corpus.jsonl", "qrels": "qrels.txt"}
 GOOD = {

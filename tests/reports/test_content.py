@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rerankllm import Reranker
-from rerankllm.diagnose import Answers
+from rerankllm.analysis.diagnose.probe import Answers
 from rerankllm.evaluation.comparison import Design, Estimate, compare
 from rerankllm.evaluation.cost import NOTHING, Cost
 from rerankllm.evaluation.measures import parse_measures

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from rerankllm.cli.app import app
-from rerankllm.cli.reported import Files, Wishes, from_files
 from rerankllm.evaluation.comparison import Estimate
 from rerankllm.evaluation.measures import trec_order
 from rerankllm.formats.trec import read_run
 from rerankllm.reports.calls import read_calls
 from rerankllm.reports.content import content
+from rerankllm.reports.from_runs import ComparisonOptions, Files, from_files
 from rerankllm.reports.page import page as html
 from rerankllm.reports.subject import Extent, OrderPair, Robust
 from rerankllm.sample import path as sample
@@ -281,7 +281,7 @@ def test_order_robustness_is_there_when_it_was_measured(opened, report, tmp_path
     files = Files([str(sample("qrels.txt"))], [f"lists={report.parent}/lists.txt"], [str(sample("run.txt"))])
     quality = {"given": Estimate(0.7123, 0.6, 0.8), "reversed": Estimate(0.5, 0.4, 0.6)}
     robust = Robust("lists", "nDCG@10", quality, (OrderPair("given", "reversed", 0.25, 0.6),), 0.2)
-    subject = replace(from_files(files, Wishes(("nDCG@10",))), robust=(robust,))
+    subject = replace(from_files(files, ComparisonOptions(("nDCG@10",))), robust=(robust,))
     path = tmp_path / "page.html"
     path.write_text(html(content("Orders", [subject], Extent(), "0")), encoding="utf-8")
     section = opened(path).page.locator("#robust")

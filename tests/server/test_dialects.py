@@ -5,8 +5,8 @@ import itertools
 import pytest
 from serving import ask, inside
 
-from rerankllm.server.gate import Limits
 from rerankllm.server.keys import Keys
+from rerankllm.server.middleware import Limits
 
 DOCUMENTS = ["worth 1", "worth 3", "worth 2", "worth 2"]
 LOGISTIC = [0.9525741268224334, 0.8807970779778824, 0.8807970779778823, 0.7310585786300049]

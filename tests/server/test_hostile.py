@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from serving import JSON, PATHS, ask, inside
 
-from rerankllm.server.gate import Limits
+from rerankllm.server.middleware import Limits
 
 FIELDS = [
     "model", "query", "documents", "texts", "top_n", "text_1", "text_2", "queries", "return_documents", "raw_scores",

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from serving import JSON, ask, inside, listening, until
 
-from rerankllm.server.gate import Limits
+from rerankllm.server.middleware import Limits
 
 PATHS = ("/v2/rerank", "/v1/rerank", "/rerank", "/score")
 

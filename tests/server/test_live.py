@@ -11,7 +11,7 @@ import httpx
 import pytest
 from serving import ask, listening, metric, until
 
-from rerankllm.server.gate import Limits
+from rerankllm.server.middleware import Limits
 
 
 def post(live, path="/v2/rerank", **more):

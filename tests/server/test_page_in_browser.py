@@ -9,13 +9,13 @@ import pytest
 from serving import listening, metric, offering, until
 
 from rerankllm import Reranker
-from rerankllm.budget import Limits as Spent
 from rerankllm.data import Document, Query
+from rerankllm.drivers.budget import Limits as Spent
 from rerankllm.drivers.events import Judged
 from rerankllm.judgements import Compare
 from rerankllm.sample import path as sample
-from rerankllm.server.gate import Limits
 from rerankllm.server.keys import Keys
+from rerankllm.server.middleware import Limits
 
 TEXTS = [f"worth {n}" for n in range(12)]
 HOSTILE = [

@@ -14,12 +14,12 @@ from rerankllm.data import Document, Ledger, Query, Usage
 from rerankllm.drivers.events import Judged
 from rerankllm.judgements import Compare, ParseReport
 from rerankllm.sample import path as sample
-from rerankllm.server import live as live_module
-from rerankllm.server import telling
+from rerankllm.server import sse as telling
+from rerankllm.server import stream as live_module
 from rerankllm.server.app import make_server
-from rerankllm.server.gate import Limits
 from rerankllm.server.keys import Keys
-from rerankllm.server.live import Feed
+from rerankllm.server.middleware import Limits
+from rerankllm.server.stream import Feed
 
 DOCUMENTS = [f"worth {n}" for n in range(10)]
 ASSETS = ("/", "/page/page.css", "/page/page.js", "/page/icon.svg")

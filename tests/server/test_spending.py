@@ -8,11 +8,11 @@ import pytest
 from serving import PATHS, ask, commanded, inside, offering
 
 from rerankllm import Reranker
-from rerankllm.budget import Budget, Limits
 from rerankllm.calibration.relevance import Calibration
-from rerankllm.cli.offering import calibrated
+from rerankllm.cli.aliases import calibrated
+from rerankllm.drivers.budget import Budget, Limits
 from rerankllm.errors import InputError
-from rerankllm.journal import Journal
+from rerankllm.journal.store import Journal
 
 TEXTS = ["worth 1", "worth 3", "worth 2"]
 LADDER = {f"q{n}": [(f"d{score}", float(score)) for score in range(4)] for n in range(30)}

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rerankllm.cli.output import rows
+from rerankllm.cli.console import rows
 from rerankllm.data import Candidate, Document, Query
 from rerankllm.errors import QueryFailed, SpecError
 from rerankllm.judgements import Compare, Failure, Permute, Score, Select, Unanswered, WeakOrder
 from rerankllm.reranker import Reranker
-from rerankllm.spec import Stage
+from rerankllm.spec.stage import Stage
 
 
 def run(play, query, candidates, answer, **parameters):

@@ -5,9 +5,9 @@ import pytest
 from rerankllm.data import Candidate, Document
 from rerankllm.errors import SpecError
 from rerankllm.judgements import WeakOrder
-from rerankllm.spec import Stage
+from rerankllm.spec.stage import Stage
 from rerankllm.strategies.acurank import _first_beliefs
-from rerankllm.strategies.skill import Belief
+from rerankllm.strategies.belief.skill import Belief
 
 
 def by_number(judgement):

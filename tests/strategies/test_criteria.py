@@ -8,15 +8,15 @@ import pytest
 from scripted_server import Answer, ScriptedServer
 
 from rerankllm import Reranker
-from rerankllm.backends.base import Reply
-from rerankllm.cli.output import rows
+from rerankllm.calls import Reply
+from rerankllm.cli.console import rows
 from rerankllm.data import Document, Query, Ranking
 from rerankllm.drivers.events import Failed
 from rerankllm.errors import CapabilityError, QueryFailed, SpecError
-from rerankllm.inputs import to_candidates
+from rerankllm.formats.objects import to_candidates
+from rerankllm.journal.codec import dump, load
 from rerankllm.judgements import Assess, Assessment, Criterion, Failure, Unanswered, Write
-from rerankllm.outcomes import dump, load
-from rerankllm.spec import Stage
+from rerankllm.spec.stage import Stage
 
 QUERY = Query("q", "how long do fleas live")
 TEXTS = ["Dogs bark.", "Fleas live for weeks.", "Fleas jump."]

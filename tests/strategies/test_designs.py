@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rerankllm.errors import SpecError
-from rerankllm.strategies.designs import blocks
+from rerankllm.strategies.blocks.designs import blocks
 
 PLANES = st.sampled_from([(3, 4), (4, 4), (5, 6), (6, 6), (7, 8), (8, 8), (12, 12), (13, 14)])
 """Block sizes of finite planes, and how often an item occurs in them."""

@@ -4,7 +4,7 @@ import pytest
 
 from rerankllm.errors import QueryFailed, SpecError
 from rerankllm.judgements import Failure, Unanswered, WeakOrder
-from rerankllm.spec import Stage
+from rerankllm.spec.stage import Stage
 
 NOTHING = Unanswered("no label", Failure.ANSWER)
 

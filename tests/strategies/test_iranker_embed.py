@@ -5,7 +5,7 @@ import pytest
 from rerankllm.data import Candidate, Document
 from rerankllm.errors import QueryFailed
 from rerankllm.judgements import Failure, Unanswered
-from rerankllm.spec import Stage
+from rerankllm.spec.stage import Stage
 
 
 def run(play, query, names, answer, spec):

@@ -7,7 +7,7 @@ import pytest
 from rerankllm.data import Candidate, Document
 from rerankllm.errors import QueryFailed, SpecError
 from rerankllm.judgements import Failure, Unanswered, WeakOrder
-from rerankllm.spec import Stage
+from rerankllm.spec.stage import Stage
 
 
 def run(play, query, candidates, answer, spec):

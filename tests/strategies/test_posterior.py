@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rerankllm.judgements import WeakOrder
-from rerankllm.strategies.acquisition import PENDING, chances, discounts, pair_losses, pending, regret, window
-from rerankllm.strategies.plackett_luce import choices, log_likelihood
-from rerankllm.strategies.posterior import Prior, log_posterior, posterior
+from rerankllm.strategies.belief.acquisition import PENDING, chances, discounts, pair_losses, pending, regret, window
+from rerankllm.strategies.belief.plackett_luce import choices, log_likelihood
+from rerankllm.strategies.belief.posterior import Prior, log_posterior, posterior
 
 IDS = "abcdefgh"
 

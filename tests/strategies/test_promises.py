@@ -23,7 +23,7 @@ from rerankllm.judgements import (
     WeakOrder,
     Write,
 )
-from rerankllm.spec import Stage
+from rerankllm.spec.stage import Stage
 
 MOST = 130
 SEEDS = st.integers(0, 5)

@@ -26,8 +26,8 @@ from rerankllm.judgements import (
     in_parallel,
     within,
 )
-from rerankllm.spec import Stage, parts
-from rerankllm.strategies.sharing import Pool, asked_once
+from rerankllm.spec.stage import Stage, parts
+from rerankllm.strategies.questions.answer_pool import Pool, asked_once
 
 MOST = 130
 FORMS = st.sampled_from(["none", "logodds", "average", "softmax", "agree"])

@@ -3,7 +3,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rerankllm.strategies.schedule import earliest_rounds
+from rerankllm.strategies.sorting.schedule import earliest_rounds
 
 SPANS = st.lists(st.tuples(st.integers(0, 20), st.integers(1, 6)).map(lambda s: (s[0], s[0] + s[1])), max_size=30)
 

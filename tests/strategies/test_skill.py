@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rerankllm.strategies.skill import NOISE, Belief, chances_above, updated
+from rerankllm.strategies.belief.skill import NOISE, Belief, chances_above, updated
 
 BELIEFS = st.builds(Belief, st.floats(-50, 100), st.floats(0.5, 20))
 

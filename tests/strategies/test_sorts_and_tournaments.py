@@ -12,8 +12,8 @@ from rerankllm.aggregation.pagerank import pagerank
 from rerankllm.data import Candidate, Document
 from rerankllm.errors import QueryFailed, SpecError
 from rerankllm.judgements import Compare, Failure, Select, Unanswered
-from rerankllm.spec import Stage
-from rerankllm.strategies.swiss_pairing import swiss_pairs
+from rerankllm.spec.stage import Stage
+from rerankllm.strategies.blocks.swiss_pairing import swiss_pairs
 
 FORMS = ["logodds", "average", "softmax", "agree"]
 SPECS = st.one_of(

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rerankllm.backends.base import Reply
 from rerankllm.backends.oracle import Oracle
+from rerankllm.calls import Reply
 from rerankllm.data import Candidate, Document, Query
 from rerankllm.errors import QueryFailed
 from rerankllm.judgements import Compare, Failure, Permute, Unanswered, WeakOrder
-from rerankllm.spec import Stage
+from rerankllm.spec.stage import Stage
 
 SPECS = st.one_of(
     st.just("pointwise"),

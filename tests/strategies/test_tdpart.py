@@ -6,7 +6,7 @@ import pytest
 
 from rerankllm.errors import QueryFailed, SpecError
 from rerankllm.judgements import Failure, Unanswered, WeakOrder
-from rerankllm.spec import Stage
+from rerankllm.spec.stage import Stage
 
 
 def run(play, query, candidates, answer, spec="tdpart(window=5, top_k=3)"):

@@ -6,7 +6,7 @@ from rerankllm import Reranker
 from rerankllm.data import Candidate, Document
 from rerankllm.errors import SpecError
 from rerankllm.judgements import Permute, Score, WeakOrder
-from rerankllm.spec import Stage
+from rerankllm.spec.stage import Stage
 
 
 def by(worth):

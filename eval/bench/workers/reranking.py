@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rerankllm import Reranker
-from rerankllm.backends.base import ReadLabels, Request, Response, TokenPrompt
+from rerankllm.calls import ReadLabels, Request, Response, TokenPrompt
 from rerankllm.data import Candidate, Document, Query
 from rerankllm.evaluation.measures import mean, parse_measures, per_query
 from rerankllm.formats.beir import read_corpus, read_queries

@@ -9,11 +9,11 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rerankllm.backends.base import CallFailed
 from rerankllm.backends.embed.memory import Embedded, Role, Text, unit
-from rerankllm.backends.estimate import EstimatedTokenizer
 from rerankllm.backends.openai.endpoint import Endpoint
 from rerankllm.backends.remote import Host, NoConnectionError, RemoteFailure
+from rerankllm.backends.token_estimate import EstimatedTokenizer
+from rerankllm.calls import CallFailed
 from rerankllm.data import Usage
 from rerankllm.errors import AuthError, InputError, MissingExtra
 

@@ -7,7 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rerankllm.backends.base import (
+from rerankllm.backends.batching import BatchBackend
+from rerankllm.backends.embed.api import Api
+from rerankllm.backends.embed.feedback import Feedback
+from rerankllm.backends.embed.local import Local
+from rerankllm.backends.embed.memory import Embedded, Memory, Text, Vector
+from rerankllm.calls import (
     CallFailed,
     Capabilities,
     Generate,
@@ -16,11 +21,6 @@ from rerankllm.backends.base import (
     Reply,
     Tokenizer,
 )
-from rerankllm.backends.batching import BatchBackend
-from rerankllm.backends.embed.api import Api
-from rerankllm.backends.embed.feedback import Feedback
-from rerankllm.backends.embed.local import Local
-from rerankllm.backends.embed.memory import Embedded, Memory, Text, Vector
 from rerankllm.data import Usage
 from rerankllm.errors import CapabilityError, SpecError, TemplateError
 from rerankllm.judgements import Embed, Judgement, ParseReport, Score

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from rerankllm.backends.base import CallFailed
 from rerankllm.backends.embed.memory import Embedded, Role, Text, unit
 from rerankllm.backends.hf import loading
+from rerankllm.calls import CallFailed
 from rerankllm.errors import MissingExtra
 
 NEEDED = "pip install 'rerankllm[embed]'"

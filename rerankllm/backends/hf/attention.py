@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from rerankllm.backends.hf.kv_cache import Places
 from rerankllm.backends.hf.packing import Chunk, Piece
-from rerankllm.backends.hf.slots import Places
 from rerankllm.errors import CapabilityError
 
 NAME = "rerankllm-packed"

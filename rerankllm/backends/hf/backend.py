@@ -6,7 +6,14 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rerankllm.backends.base import (
+from rerankllm.backends.batching import BatchBackend
+from rerankllm.backends.hf import labels, loading
+from rerankllm.backends.hf.batches import Limits
+from rerankllm.backends.hf.causal import Causal
+from rerankllm.backends.hf.generation import Writer
+from rerankllm.backends.hf.seq2seq import Seq2Seq
+from rerankllm.backends.hub_tokenizer import HubTokenizer
+from rerankllm.calls import (
     CallFailed,
     Capabilities,
     Generate,
@@ -16,13 +23,6 @@ from rerankllm.backends.base import (
     Response,
     TokenPrompt,
 )
-from rerankllm.backends.batching import BatchBackend
-from rerankllm.backends.hf import labels, loading
-from rerankllm.backends.hf.batches import Limits
-from rerankllm.backends.hf.causal import Causal
-from rerankllm.backends.hf.seq2seq import Seq2Seq
-from rerankllm.backends.hf.writing import Writer
-from rerankllm.backends.hub_tokenizer import HubTokenizer
 from rerankllm.data import Usage
 from rerankllm.elicitation.defaults import stage_for
 from rerankllm.errors import BackendError, CapabilityError, SpecError

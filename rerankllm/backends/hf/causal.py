@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from rerankllm.backends.hf import attention
-from rerankllm.backends.hf.atonce import AtOnce, K, V
 from rerankllm.backends.hf.batches import Limits, Row, batches
-from rerankllm.backends.hf.halves import halves
-from rerankllm.backends.hf.lane import Lane
+from rerankllm.backends.hf.packed_runner import PackedRunner
+from rerankllm.backends.hf.split import halves
+from rerankllm.backends.hf.threads import AtOnce, K, V
 
 log = logging.getLogger(__name__)
 CHUNK = 1024
@@ -36,7 +36,7 @@ class Causal:
         self._limits = limits
         cores = _cores(model.device)
         enough = CHUNK * max(cores // 2, 1) if cores else 2**62
-        self._lanes = [Lane(model, enough) for _ in range(2 if cores > 1 else 1)]
+        self._lanes = [PackedRunner(model, enough) for _ in range(2 if cores > 1 else 1)]
         self._at_once = AtOnce((cores - cores // 2, cores // 2)) if cores > 1 else None
         self._takes = frozenset(inspect.signature(model.forward).parameters)
         self._padded = 0

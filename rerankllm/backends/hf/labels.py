@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from rerankllm.backends.base import ReadLabels, log_sum_exp
+from rerankllm.calls import ReadLabels, log_sum_exp
 
 
 def read(logits: Any, want: ReadLabels) -> tuple[float, ...]:

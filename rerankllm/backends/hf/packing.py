@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rerankllm.backends.hf.batches import Limits, Row
-from rerankllm.backends.hf.slots import Places, Slots
+from rerankllm.backends.hf.kv_cache import Places, Slots
 
 BLOCK = 512
 """Keys that attention takes at a time; up to so many it gains nothing from knowing that later ones are not seen."""

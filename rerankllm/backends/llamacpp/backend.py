@@ -4,7 +4,13 @@ import functools
 import os
 from collections.abc import Sequence
 
-from rerankllm.backends.base import (
+from rerankllm.backends.batching import BatchBackend
+from rerankllm.backends.llamacpp import gguf
+from rerankllm.backends.llamacpp.engine import Engine
+from rerankllm.backends.llamacpp.readout import reader_for
+from rerankllm.backends.llamacpp.schedule import Job, Scheduler
+from rerankllm.backends.llamacpp.tokenizer import LlamaTokenizer
+from rerankllm.calls import (
     CallFailed,
     Capabilities,
     Generate,
@@ -14,12 +20,6 @@ from rerankllm.backends.base import (
     Response,
     TokenPrompt,
 )
-from rerankllm.backends.batching import BatchBackend
-from rerankllm.backends.llamacpp import gguf
-from rerankllm.backends.llamacpp.engine import Engine
-from rerankllm.backends.llamacpp.reading import reader_for
-from rerankllm.backends.llamacpp.schedule import Job, Scheduler
-from rerankllm.backends.llamacpp.tokenizer import LlamaTokenizer
 from rerankllm.data import Usage
 from rerankllm.errors import CapabilityError, SpecError
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rerankllm.backends.llamacpp.library import complaint, library, load_model
-from rerankllm.backends.llamacpp.reading import Logits
+from rerankllm.backends.llamacpp.readout import Logits
 from rerankllm.errors import BackendError, InputError
 
 FLOATS = frozenset({0, 1, 32})

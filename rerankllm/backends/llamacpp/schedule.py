@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rerankllm.backends.llamacpp.engine import Engine, Token
-from rerankllm.backends.llamacpp.reading import Reader
-from rerankllm.backends.llamacpp.sharing import Cells, Path, common, plan
+from rerankllm.backends.llamacpp.prefixes import Cells, Path, common, plan
+from rerankllm.backends.llamacpp.readout import Reader
 from rerankllm.errors import BackendError
 
 RESIDENT = 0

@@ -10,8 +10,8 @@ from jinja2 import Template
 from jinja2.exceptions import TemplateError as JinjaError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from rerankllm.backends.base import Message
 from rerankllm.backends.llamacpp.engine import Engine
+from rerankllm.calls import Message
 from rerankllm.elicitation.passages import composes
 from rerankllm.errors import CapabilityError, TemplateError
 

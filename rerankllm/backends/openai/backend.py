@@ -4,7 +4,16 @@ import importlib.util
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rerankllm.backends.base import (
+from rerankllm.backends.openai.batch import UPLOAD_SECONDS, Jobs
+from rerankllm.backends.openai.endpoint import OPENAI_URL, Endpoint, attempts_of
+from rerankllm.backends.openai.known_models import Known, known
+from rerankllm.backends.openai.request import Api, Poster
+from rerankllm.backends.openai.response import Reader
+from rerankllm.backends.openai.server import Server, look
+from rerankllm.backends.openai.turns import Rank, Turns
+from rerankllm.backends.remote import RemoteBackend, plain
+from rerankllm.backends.token_estimate import tokenizer_for
+from rerankllm.calls import (
     CallFailed,
     Capabilities,
     Generate,
@@ -16,15 +25,6 @@ from rerankllm.backends.base import (
     Tokenizer,
     Work,
 )
-from rerankllm.backends.estimate import tokenizer_for
-from rerankllm.backends.openai.batch import UPLOAD_SECONDS, Jobs
-from rerankllm.backends.openai.catalogue import Known, known
-from rerankllm.backends.openai.endpoint import OPENAI_URL, Endpoint, attempts_of
-from rerankllm.backends.openai.posting import Api, Poster
-from rerankllm.backends.openai.reading import Reader
-from rerankllm.backends.openai.server import Server, look
-from rerankllm.backends.openai.turns import Rank, Turns
-from rerankllm.backends.remote import RemoteBackend, plain
 from rerankllm.data import Usage
 from rerankllm.errors import AuthError, CapabilityError, InputError, MissingExtra
 

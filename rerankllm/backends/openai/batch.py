@@ -14,8 +14,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from rerankllm.backends.base import CallFailed
 from rerankllm.backends.openai.endpoint import Endpoint
+from rerankllm.calls import CallFailed
 from rerankllm.errors import CapabilityError, UnreachableError
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
-from rerankllm.backends.base import CallFailed
-from rerankllm.backends.openai.chatbody import UnusableError, check, excerpt, overflows, server_message
+from rerankllm.backends.openai.completion import UnusableError, check, excerpt, overflows, server_message
 from rerankllm.backends.openai.turns import traced
 from rerankllm.backends.remote import Host, NoConnectionError, RemoteFailure
+from rerankllm.calls import CallFailed
 from rerankllm.errors import AuthError, InputError
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from rerankllm.backends.base import Reading, log_sum_exp
-from rerankllm.backends.openai.chatbody import UnusableError
+from rerankllm.backends.openai.completion import UnusableError
 from rerankllm.backends.remote import Host
+from rerankllm.calls import Reading, log_sum_exp
 
 BRACKETS = "[](){}<>"
 

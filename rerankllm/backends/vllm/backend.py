@@ -5,7 +5,12 @@ import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rerankllm.backends.base import (
+from rerankllm.backends.hub_tokenizer import HubTokenizer
+from rerankllm.backends.vllm import weights
+from rerankllm.backends.vllm.continuous import ContinuousBackend
+from rerankllm.backends.vllm.engine import Engine, complaint, library
+from rerankllm.backends.vllm.readout import GREEDY, MAX_LABEL_TOKENS, Reader, reader_for
+from rerankllm.calls import (
     CallFailed,
     Capabilities,
     Generate,
@@ -16,11 +21,6 @@ from rerankllm.backends.base import (
     Response,
     TokenPrompt,
 )
-from rerankllm.backends.hub_tokenizer import HubTokenizer
-from rerankllm.backends.vllm import weights
-from rerankllm.backends.vllm.continuous import ContinuousBackend
-from rerankllm.backends.vllm.engine import Engine, complaint, library
-from rerankllm.backends.vllm.reading import GREEDY, MAX_LABEL_TOKENS, Reader, reader_for
 from rerankllm.data import Usage
 from rerankllm.errors import BackendError, CapabilityError, SpecError
 

@@ -4,8 +4,8 @@ import itertools
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 
-from rerankllm.backends.base import Outcome, Request
 from rerankllm.backends.batching import BatchBackend, _Waiter
+from rerankllm.calls import Outcome, Request
 from rerankllm.errors import BackendError
 
 

@@ -8,11 +8,11 @@ from typing import Any
 from fastapi import Response
 from pydantic import BaseModel, Field
 
-from rerankllm.scores import Scale
+from rerankllm.calibration.scale import Scale
+from rerankllm.server.context import RequestContext
 from rerankllm.server.dialects import common
 from rerankllm.server.problems import STATUS, Problem
 from rerankllm.server.service import Asked, Service
-from rerankllm.server.visit import Visit
 
 DOCUMENTS_A_UNIT = 100
 """Cohere's search unit: one query with up to so many documents."""
@@ -103,7 +103,7 @@ def word(problem: Problem) -> tuple[int, Mapping[str, Any]]:
     return STATUS[problem.fault], {"id": str(uuid.uuid4()), "message": problem.message}
 
 
-async def rerank(service: Service, visit: Visit, request: RerankRequest) -> Response:
+async def rerank(service: Service, visit: RequestContext, request: RerankRequest) -> Response:
     """Answers. Documents are cut, not split, so that each counts once in search units."""
     asked = Asked(request.model, passage_tokens=request.max_tokens_per_doc)
     ranked = await service.rank(visit, asked, request.query, request.documents, request.top_n)

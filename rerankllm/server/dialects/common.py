@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from rerankllm.scores import Scale
+from rerankllm.calibration.scale import Scale
 from rerankllm.server.problems import STATUS, Fault
 
 SCORES = (

@@ -5,9 +5,9 @@ import uuid
 from fastapi import Response
 from pydantic import BaseModel, Field
 
+from rerankllm.server.context import RequestContext
 from rerankllm.server.dialects import common, openai_errors
 from rerankllm.server.service import Asked, Service
-from rerankllm.server.visit import Visit
 
 word = openai_errors.word
 RESPONSES = openai_errors.RESPONSES
@@ -81,7 +81,7 @@ ANSWER = {
 }  # fmt: skip
 
 
-async def rerank(service: Service, visit: Visit, request: RerankRequest) -> Response:
+async def rerank(service: Service, visit: RequestContext, request: RerankRequest) -> Response:
     """Answers."""
     visit.wording, texts, top_n = word, request.texts, request.top_n or None
     asked = Asked(request.model, request.instruction, request.max_tokens_per_doc)

@@ -7,10 +7,10 @@ from typing import Any
 from fastapi import Response
 from pydantic import BaseModel, Field, model_validator
 
+from rerankllm.server.context import RequestContext
 from rerankllm.server.dialects import common, openai_errors
 from rerankllm.server.problems import Fault, Problem
 from rerankllm.server.service import Asked, Service
-from rerankllm.server.visit import Visit
 
 word = openai_errors.word
 RESPONSES = openai_errors.RESPONSES
@@ -102,7 +102,7 @@ ANSWER = {
 }
 
 
-async def score(service: Service, visit: Visit, request: ScoreRequest) -> Response:
+async def score(service: Service, visit: RequestContext, request: ScoreRequest) -> Response:
     """Answers."""
     asked = Asked(request.model, request.instruction, request.max_tokens_per_doc)
     scored = await service.score(visit, asked, request.pairs())

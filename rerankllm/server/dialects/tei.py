@@ -7,11 +7,11 @@ from typing import Any, Literal
 from fastapi import Response
 from pydantic import BaseModel, Field, RootModel
 
-from rerankllm.scores import own_scores
+from rerankllm.calibration.scale import own_scores
+from rerankllm.server.context import RequestContext
 from rerankllm.server.dialects import common
 from rerankllm.server.problems import STATUS, Fault, Problem
 from rerankllm.server.service import Asked, Service
-from rerankllm.server.visit import Visit
 
 STATUSES: Mapping[Fault, int] = MappingProxyType({
     **STATUS,
@@ -82,7 +82,7 @@ def word(problem: Problem) -> tuple[int, Mapping[str, Any]]:
     }
 
 
-async def rerank(service: Service, visit: Visit, request: RerankRequest) -> Response:
+async def rerank(service: Service, visit: RequestContext, request: RerankRequest) -> Response:
     """Answers."""
     visit.wording = word
     ranked = await service.rank(visit, Asked(), request.query, request.texts)

@@ -9,12 +9,12 @@ import pytest
 from scripted_server import Answer, Delay, Garbage, ScriptedServer, Status
 
 from rerankllm import Reranker
-from rerankllm.backends.base import CallFailed
 from rerankllm.backends.embed.api import _split, read_embeddings
 from rerankllm.backends.embed.backend import Embeddings
 from rerankllm.backends.embed.local import _packaged
 from rerankllm.backends.embed.memory import Memory, Text, unit
 from rerankllm.backends.hf import loading
+from rerankllm.calls import CallFailed
 from rerankllm.data import Candidate, Document, Query, Usage
 from rerankllm.errors import AuthError, CapabilityError, InputError, MissingExtra, SpecError
 from rerankllm.judgements import Embed, Permute, Score

@@ -8,16 +8,16 @@ import pytest
 from scripted_server import Garbage, ScriptedServer
 
 from rerankllm import Reranker
-from rerankllm.backends.base import CallFailed
 from rerankllm.backends.embed.backend import Embeddings
 from rerankllm.backends.embed.feedback import Feedback
 from rerankllm.backends.embed.local import Local, _packaged
+from rerankllm.calls import CallFailed
 from rerankllm.data import Document, Query, Ranking
 from rerankllm.drivers.events import Failed
 from rerankllm.errors import SpecError, TemplateError
-from rerankllm.inputs import to_candidates
+from rerankllm.formats.objects import to_candidates
 from rerankllm.judgements import Embed
-from rerankllm.spec import Stage
+from rerankllm.spec.stage import Stage
 
 QUERY = Query("q", "how long do fleas live")
 DOCS = tuple(Document(str(i), text) for i, text in enumerate(("Dogs bark at night", "Fleas live for weeks, see [2].")))

@@ -10,7 +10,9 @@ import pytest
 import tiny_models
 
 from rerankllm import Reranker
-from rerankllm.backends.base import (
+from rerankllm.backends.hf import loading
+from rerankllm.backends.hf.backend import HuggingFace
+from rerankllm.calls import (
     CallFailed,
     ChatPrompt,
     Generate,
@@ -21,13 +23,11 @@ from rerankllm.backends.base import (
     TokenPrompt,
     log_sum_exp,
 )
-from rerankllm.backends.hf import loading
-from rerankllm.backends.hf.backend import HuggingFace
 from rerankllm.data import Candidate, Document, Query
 from rerankllm.elicitation.base import Settings
 from rerankllm.errors import BackendError, CapabilityError, InputError, MissingExtra, SpecError
 from rerankllm.judgements import Score
-from rerankllm.spec import Stage
+from rerankllm.spec.stage import Stage
 
 torch = pytest.importorskip("torch", reason="needs the extra `hf`")
 pytest.importorskip("transformers", reason="needs the extra `hf`")

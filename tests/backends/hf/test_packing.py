@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rerankllm.backends.hf.batches import Limits, Row
-from rerankllm.backends.hf.halves import halves
+from rerankllm.backends.hf.kv_cache import Slots
 from rerankllm.backends.hf.packing import chunks
-from rerankllm.backends.hf.slots import Slots
+from rerankllm.backends.hf.split import halves
 
 torch = pytest.importorskip("torch", reason="needs the extra `hf`")
 transformers = pytest.importorskip("transformers", reason="needs the extra `hf`")

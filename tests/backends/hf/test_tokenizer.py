@@ -6,8 +6,8 @@ import tiny_models
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rerankllm.backends.base import Capabilities, Message
 from rerankllm.backends.hub_tokenizer import HubTokenizer
+from rerankllm.calls import Capabilities, Message
 from rerankllm.data import Document, Query
 from rerankllm.elicitation.passages import first_tokens
 from rerankllm.elicitation.prompts import PromptBuilder

@@ -18,7 +18,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from rerankllm.backends.base import (
+from rerankllm.backends.llamacpp import gguf, library
+from rerankllm.backends.llamacpp.backend import LlamaCpp
+from rerankllm.backends.llamacpp.tokenizer import LlamaTokenizer
+from rerankllm.calls import (
     CallFailed,
     ChatPrompt,
     Generate,
@@ -28,9 +31,6 @@ from rerankllm.backends.base import (
     Request,
     TokenPrompt,
 )
-from rerankllm.backends.llamacpp import gguf, library
-from rerankllm.backends.llamacpp.backend import LlamaCpp
-from rerankllm.backends.llamacpp.tokenizer import LlamaTokenizer
 from rerankllm.errors import BackendError, CapabilityError, InputError, MissingExtra, SpecError, TemplateError
 
 TOLERANCE = 0.02

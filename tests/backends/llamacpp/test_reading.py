@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from rerankllm.backends.base import Generate, ReadContinuation, ReadLabels
-from rerankllm.backends.llamacpp.reading import Writer, log_probabilities, reader_for
+from rerankllm.backends.llamacpp.readout import Writer, log_probabilities, reader_for
+from rerankllm.calls import Generate, ReadContinuation, ReadLabels
 
 
 class Pieces:

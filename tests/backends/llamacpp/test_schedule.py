@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rerankllm.backends.base import Generate, ReadContinuation
-from rerankllm.backends.llamacpp.reading import log_probabilities, reader_for
+from rerankllm.backends.llamacpp.readout import log_probabilities, reader_for
 from rerankllm.backends.llamacpp.schedule import Job, Scheduler
+from rerankllm.calls import Generate, ReadContinuation
 from rerankllm.errors import BackendError
 
 VOCABULARY = 5

@@ -7,10 +7,10 @@ import pytest
 
 from rerankllm import Reranker
 from rerankllm.data import Document, Query, Ranking
+from rerankllm.drivers.panel import Panel
 from rerankllm.elicitation.base import Settings
 from rerankllm.judgements import Ask, Compare, Permute
-from rerankllm.panel import Panel
-from rerankllm.spec import Stage
+from rerankllm.spec.stage import Stage
 
 pytestmark = pytest.mark.embedded
 pytest.importorskip("llama_cpp", reason="needs the extra `embedded`")

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rerankllm.backends.llamacpp.sharing import Cells, Path, common, plan
+from rerankllm.backends.llamacpp.prefixes import Cells, Path, common, plan
 
 token_lists = st.lists(st.integers(0, 2), max_size=8).map(tuple)
 

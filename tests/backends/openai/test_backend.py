@@ -14,7 +14,11 @@ pytest.importorskip("openai")
 
 from scripted_server import Answer, Delay, Drop, Garbage, Hang, ScriptedServer, Status, Trickle
 
-from rerankllm.backends.base import (
+from rerankllm.backends.openai.backend import OpenAI
+from rerankllm.backends.openai.completion import UnusableError, read_completion, server_message
+from rerankllm.backends.openai.labels import label_logprobs
+from rerankllm.backends.remote import PATIENCE
+from rerankllm.calls import (
     CallFailed,
     ChatPrompt,
     Generate,
@@ -25,14 +29,10 @@ from rerankllm.backends.base import (
     Response,
     TokenPrompt,
 )
-from rerankllm.backends.openai.backend import OpenAI
-from rerankllm.backends.openai.chatbody import UnusableError, read_completion, server_message
-from rerankllm.backends.openai.labels import label_logprobs
-from rerankllm.backends.remote import PATIENCE
 from rerankllm.data import Query, Usage
 from rerankllm.errors import AuthError, BackendError, CapabilityError, InputError, MissingExtra
 from rerankllm.judgements import Write
-from rerankllm.spec import ModelSpec
+from rerankllm.spec.stage import ModelSpec
 
 KEY = "sk-proj-0123456789-very-secret"  # as conftest.py sets it
 SOON = {"retry-after-ms": "1"}  # what the SDK takes as leave to retry at once

@@ -9,9 +9,9 @@ pytest.importorskip("openai")
 from scripted_batches import Batches
 from scripted_server import Answer, ScriptedServer, Status
 
-from rerankllm.backends.base import CallFailed, ChatPrompt, Generate, Message, Request, Response
 from rerankllm.backends.openai import batch
 from rerankllm.backends.openai.backend import OpenAI
+from rerankllm.calls import CallFailed, ChatPrompt, Generate, Message, Request, Response
 from rerankllm.data import Candidate, Document, Query, Ranking, Usage
 from rerankllm.errors import AuthError, CapabilityError, InputError
 from rerankllm.judgements import Write

@@ -11,10 +11,10 @@ pytest.importorskip("openai")
 
 from scripted_server import Answer, ScriptedServer
 
-from rerankllm.backends.base import ChatPrompt, Generate, Message, Request, Response
 from rerankllm.backends.openai.backend import OpenAI
-from rerankllm.backends.openai.catalogue import Known, known
-from rerankllm.backends.openai.posting import THOUGHT_TOKENS
+from rerankllm.backends.openai.known_models import Known, known
+from rerankllm.backends.openai.request import THOUGHT_TOKENS
+from rerankllm.calls import ChatPrompt, Generate, Message, Request, Response
 from rerankllm.data import Candidate, Document, Query, Usage
 from rerankllm.drivers.events import Failed
 from rerankllm.errors import CapabilityError, InputError

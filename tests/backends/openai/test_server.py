@@ -10,7 +10,9 @@ pytest.importorskip("openai")
 
 from scripted_server import Answer, Delay, Garbage, Hang, ScriptedServer, Status, Trickle
 
-from rerankllm.backends.base import (
+from rerankllm.backends.openai import server as looking
+from rerankllm.backends.openai.backend import OpenAI
+from rerankllm.calls import (
     CallFailed,
     ChatPrompt,
     Generate,
@@ -20,8 +22,6 @@ from rerankllm.backends.base import (
     Response,
     TextPrompt,
 )
-from rerankllm.backends.openai import server as looking
-from rerankllm.backends.openai.backend import OpenAI
 from rerankllm.data import Ranking
 from rerankllm.errors import AuthError, TemplateError
 from rerankllm.reranker import Reranker

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from rerankllm import Reranker
-from rerankllm.backends.base import Generate, ReadContinuation, ReadLabels, Request, TokenPrompt
+from rerankllm.calls import Generate, ReadContinuation, ReadLabels, Request, TokenPrompt
 from rerankllm.data import Candidate, Document, Query
 from rerankllm.errors import BackendError
 

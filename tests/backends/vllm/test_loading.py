@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from rerankllm.backends.base import (
+from rerankllm.calls import (
     CallFailed,
     ChatPrompt,
     Generate,
@@ -21,14 +21,14 @@ from rerankllm.backends.base import (
     TokenPrompt,
 )
 from rerankllm.errors import CapabilityError, InputError, SpecError
-from rerankllm.spec import ModelSpec
+from rerankllm.spec.stage import ModelSpec
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 SCRIPT = """
 import asyncio, json, sys
-from rerankllm.backends.base import ReadLabels, Request, TokenPrompt
-from rerankllm.spec import ModelSpec
+from rerankllm.calls import ReadLabels, Request, TokenPrompt
+from rerankllm.spec.stage import ModelSpec
 
 def main():
     backend = ModelSpec.parse(sys.argv[1]).load()

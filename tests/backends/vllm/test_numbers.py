@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from rerankllm.backends.base import CallFailed, Generate, ReadContinuation, ReadLabels, Request, TokenPrompt
+from rerankllm.calls import CallFailed, Generate, ReadContinuation, ReadLabels, Request, TokenPrompt
 
 TOLERANCE = 2e-4
 """Nats. The engine's kernels, its blocks and who shares the batch change the order of sums; measured: below 5e-5."""

@@ -3,8 +3,8 @@
 import packaged_model
 import pytest
 
-from rerankllm.cli.parity import sample_questions
-from rerankllm.parity import parity
+from rerankllm.analysis.parity import parity
+from rerankllm.cli.commands.parity import sample_questions
 
 TOLERANCE = 5e-4  # nats
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from rerankllm.backends.base import Message
 from rerankllm.backends.hub_tokenizer import HubTokenizer
+from rerankllm.calls import Message
 from rerankllm.errors import CapabilityError, TemplateError
 
 TEXTS = ["how long do fleas live", " Ein Satz, äöü.", "日本語のテキスト", "a\n\n  b\t<c> [INST", "", "🐜 ants"]

@@ -1,0 +1,1 @@
+"""Questions about runs and judges. The questions do not import one another."""

@@ -1,0 +1,1 @@
+"""What a judge's recorded answers say about its errors."""

@@ -1,0 +1,1 @@
+"""Which strategy to use for a budget and a model."""

@@ -1,0 +1,212 @@
+"""What `rerankllm recommend` prints."""
+
+import shutil
+import sys
+import textwrap
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rerankllm.analysis.recommend.choice import JUDGES, NOUNS, Choice, difference
+from rerankllm.analysis.recommend.measurements import Measured
+from rerankllm.analysis.recommend.options import AXES, UNSCORED, Axis, Lists, Offer
+from rerankllm.analysis.recommend.speed import Speed
+from rerankllm.evaluation.tables import Table, as_text
+from rerankllm.judgements import Score
+from rerankllm.spec.stage import Stage
+
+SHOWN = 12
+"""Rows of the table besides the Pareto front, the best of those within the budget."""
+COLUMNS = {"fitted": "RankVicuna-like", "cost": "US $", "slots": "passages"}
+CAUTION = (
+    "Simulated judges stand in place of models there; differences within their interval are ties, intervals are not "
+    "corrected for how many strategies there are, and with your model, first stage and queries all may be otherwise. "
+    "`rerankllm judge-profile` and `rerankllm compare` on judged queries of your own say more."
+)
+FLATTERED = (
+    "Scores of single passages are flattered by these judges, whose noise is smallest in a list of one: models order "
+    "passages better than they grade them. Look at the next best in the table, too."
+)
+FIRST = "the first stage as it is"
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """All that there is to print.
+
+    Attributes:
+        measured: Where the quality is from.
+        weights: How much each judge counts.
+        assumed: The judge who is assumed, in words.
+        lists: What is to be ranked.
+        offers: What there is.
+        left_out: What the model cannot be asked, and why.
+        limits: The budget.
+        choice: What to use.
+        speed: How fast the model is, where that is known.
+        command: What to run.
+    """
+
+    measured: Measured
+    weights: Mapping[str, float]
+    assumed: str
+    lists: Lists
+    offers: Sequence[Offer]
+    left_out: Mapping[str, str]
+    limits: Mapping[Axis, float]
+    choice: Choice
+    speed: Speed | None
+    command: str
+
+
+def text(advice: Advice, *, every: bool) -> str:
+    """For a terminal: the table, what to use, and what to keep in mind."""
+    width = shutil.get_terminal_size((120, 24)).columns if sys.stdout.isatty() else None
+    paragraphs = [reason(advice), *_better(advice), *caveats(advice)]
+    wrapped = [textwrap.fill(each, min(width or 120, 120), break_long_words=False, break_on_hyphens=False)
+               for each in paragraphs]  # fmt: skip
+    run = [f"    {advice.command}"] if advice.command else []
+    return "\n".join([as_text([_table(advice, every=every)], [], width), "", wrapped[0], *run, "", *wrapped[1:]])
+
+
+def document(advice: Advice) -> dict[str, Any]:
+    """The same for programs: every offer, the best first."""
+    choice, measured = advice.choice, advice.measured
+    rows = sorted(range(len(advice.offers)), key=lambda i: -advice.offers[i].mean)
+    return {
+        "recommended": choice.chosen.stage or None,
+        "command": advice.command or None,
+        "reason": reason(advice),
+        "best_within_budget": choice.best.stage or None,
+        "next_better": None if choice.better is None else choice.better.stage,
+        "budget": advice.limits,
+        "cheap_by": choice.axis,
+        "queries": advice.lists.queries,
+        "mean_candidates": advice.lists.middle,
+        "assumed_judge": {own: advice.weights.get(name, 0.0) for own, name in JUDGES.items()},
+        "measured_on": {
+            "collection": measured.title, "candidates": measured.candidates, "queries": len(measured.queries),
+            "measure": measured.measure, "seeds": measured.seeds, "versions": measured.versions,
+        },
+        "speed": None if advice.speed is None else asdict(advice.speed),
+        "strategies": [_row(advice, i) for i in rows],
+        "left_out": advice.left_out,
+        "caveats": caveats(advice),
+    }  # fmt: skip
+
+
+def _row(advice: Advice, i: int) -> dict[str, Any]:
+    offer, choice = advice.offers[i], advice.choice
+    mean, half = advice.measured.interval(offer.values)
+    return {
+        "stage": offer.stage or None,
+        "quality": {own: offer.quality.get(name) for own, name in JUDGES.items()},
+        "expected": mean,
+        "interval": half,
+        **{axis: offer.takes[axis]._asdict() if axis in offer.takes else None for axis in AXES},
+        "within_budget": choice.fits[i],
+        "on_pareto_front": i in choice.front,
+    }
+
+
+def _table(advice: Advice, *, every: bool) -> Table:
+    choice = advice.choice
+    best = sorted(range(len(advice.offers)), key=lambda i: -advice.offers[i].mean)
+    within = [i for i in best if choice.fits[i] != "no"][:SHOWN]
+    around = [i for i in best if advice.offers[i] in (choice.chosen, choice.best, choice.better)]
+    rows = best if every else [i for i in best if i in {*within, *choice.front, *around}]
+    axes = [axis for axis in AXES if all(axis in offer.takes for offer in advice.offers)]
+    judges = {own: name for own, name in JUDGES.items() if name in advice.measured.judges}
+    named = (COLUMNS.get(name, name) for name in (*judges, "expected", *axes, "fits", "front"))
+    head = ("strategy", *named)
+    lines = []
+    for i in rows:
+        offer = advice.offers[i]
+        mean, half = advice.measured.interval(offer.values)
+        mark = "→ " if offer is choice.chosen else ""
+        lines.append((
+            f"{mark}{offer.stage or FIRST}", *(f"{offer.quality[name]:.3f}" for name in judges.values()),
+            f"{mean:.3f} ± {half:.3f}", *(str(offer.takes[axis]) for axis in axes), choice.fits[i],
+            "*" if i in choice.front else "",
+        ))  # fmt: skip
+    count = advice.lists.queries
+    whole = "one query" if count == 1 else f"{count} queries together (rounds: of one)"
+    return Table(f"{advice.measured.measure} by judge, expected with {advice.assumed}; what it takes: {whole}", head,
+                 tuple(lines))  # fmt: skip
+
+
+def reason(advice: Advice) -> str:
+    """What to use and why, in a sentence."""
+    choice = advice.choice
+    chosen, best = choice.chosen, choice.best
+    budget = ", ".join(f"{limit:,g} {NOUNS[axis]}" for axis, limit in advice.limits.items())
+    where = f"within {budget}" if budget else "without a limit"
+    name, mean = chosen.stage or FIRST, f"{chosen.mean:.3f}"
+    if chosen is best:
+        said = (
+            f"it is the best {where} ({mean} expected), and nothing that cannot be told from it {_cheaper(choice.axis)}"
+        )
+    else:
+        gap, half = difference(advice.measured, best, chosen)
+        said = (
+            f"{where}, {best.stage} is best ({best.mean:.3f} expected), {_others(choice.ties)} cannot be told "
+            f"from it, and of all these this {_cheapest(choice.axis)} ({mean}, {gap:.3f} ± {half:.3f} less)"
+        )
+    fit = choice.fits[advice.offers.index(chosen)]
+    likely = "; it is expected to stay within the budget, and may not" if fit == "likely" else ""
+    return f"Use {name}: {said}{likely}."
+
+
+def _others(count: int) -> str:
+    return "another one" if count == 1 else f"{count} others"
+
+
+def _cheapest(axis: Axis) -> str:
+    return {"cost": "costs least", "seconds": "is fastest"}.get(axis, f"takes the fewest {NOUNS[axis]}")
+
+
+def _cheaper(axis: Axis) -> str:
+    return {"cost": "costs less", "seconds": "is faster"}.get(axis, f"takes fewer {NOUNS[axis]}")
+
+
+def _better(advice: Advice) -> list[str]:
+    better, choice = advice.choice.better, advice.choice
+    if better is None:
+        return ["Next better: nothing that was measured is better by more than chance."]
+    gap, half = difference(advice.measured, better, choice.chosen)
+    fit = choice.fits[advice.offers.index(better)]
+    within = {"yes": "within the budget too", "likely": "likely within the budget", "no": "beyond the budget"}[fit]
+    takes = ", ".join(f"{better.takes[axis]} {NOUNS[axis]}" for axis in AXES if axis in better.takes)
+    return [f"Next better: {better.stage}, by {gap:.3f} ± {half:.3f}, takes {takes} ({within})."]
+
+
+def caveats(advice: Advice) -> list[str]:
+    """What to keep in mind."""
+    measured, middle = advice.measured, advice.lists.middle
+    found = [
+        f"Measured on {measured.title} ({len(measured.queries)} queries, {measured.seeds} seeds). {CAUTION}",
+    ]
+    if middle != measured.candidates:
+        found.append(
+            f"Your lists have {middle:.4g} candidates in the mean, those measured {measured.candidates}: what is taken "
+            "is planned for yours, what is given is extrapolated"
+            + (
+                "; nothing is known of lists so long: think of --depth 100."
+                if middle > 2 * measured.candidates
+                else "."
+            )
+        )
+    if any(axis in advice.limits for axis in ("cost", "tokens", "seconds")):
+        found.append("Tokens, money and seconds go by passages of middling length and answers as long as they may be.")
+    chosen = advice.choice.chosen.stage
+    if chosen and Score in Stage.parse(chosen).strategy.asks:
+        found.append(FLATTERED)
+    by_reason = defaultdict(list)
+    for stage, why in advice.left_out.items():
+        if not stage.startswith("interpolate("):
+            by_reason[why].append(stage)
+    found += [f"Left out: {', '.join(stages)}: {why}." for why, stages in by_reason.items()]
+    if any(why == UNSCORED for why in advice.left_out.values()):
+        found.append("Left out: interpolate(…), as the candidates have no scores to fuse.")
+    return found

@@ -1,0 +1,1 @@
+"""Whether a ranking depends on the order in which the candidates came."""

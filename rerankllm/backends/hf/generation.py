@@ -1,0 +1,165 @@
+"""Greedy text from a model of transformers, whatever its own generation settings say."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from rerankllm.backends.hf import labels
+from rerankllm.backends.hf.batches import Limits, Row, batches
+from rerankllm.calls import Generate, Reading, ReadLabels, Response
+from rerankllm.data import Usage
+
+
+class Writer:
+    """Writes answers: always the most likely token, until the model ends, a stop string shows or the length is reached.
+
+    Attributes:
+        computed: Tokens computed so far, padding included.
+
+    Args:
+        model: A model of transformers that generates. Its generation settings are replaced: no sampling, and no
+            penalty, ban or forced token left.
+        limits: Of a batch.
+        padded: Makes inputs of prompts.
+        text: The text of tokens.
+        ends: Ids of tokens that end an answer.
+        pad: The id of any token.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        limits: Limits,
+        *,
+        padded: Callable[[Sequence[Sequence[int]]], dict[str, Any]],
+        text: Callable[[Sequence[int]], str],
+        ends: frozenset[int],
+        pad: int,
+    ) -> None:
+        from transformers import GenerationConfig  # noqa: PLC0415
+
+        self._model = model
+        self._limits = limits
+        self._padded = padded
+        self._text = text
+        self._ends = ends
+        self.computed = 0
+        own = model.generation_config
+        model.generation_config = GenerationConfig(
+            do_sample=False,
+            num_beams=1,
+            repetition_penalty=1.0,
+            eos_token_id=sorted(ends) or None,
+            pad_token_id=pad,
+            bos_token_id=own.bos_token_id,
+            decoder_start_token_id=own.decoder_start_token_id,
+        )
+
+    def write(
+        self, prompts: Sequence[tuple[int, ...]], wants: Sequence[Generate], abandoned: Callable[[], bool]
+    ) -> Iterator[list[tuple[int, Response]]]:
+        """Answers the prompts, a batch after the other; stops in the middle of one once it is `abandoned`.
+
+        Yields:
+            For each prompt of a batch its index and the response; its usage counts the prompt as it was padded in.
+        """
+        import torch  # noqa: PLC0415
+
+        rows = [Row(ids, room=want.max_tokens) for ids, want in zip(prompts, wants, strict=True)]
+        for batch in batches(rows, self._limits):
+            inputs = self._padded([prompts[i] for i in batch])
+            encoder = self._model.config.is_encoder_decoder
+            start = 1 if encoder else inputs["input_ids"].shape[1]
+            answers = _Answers([wants[i] for i in batch], start, self._ends, self._text, abandoned)
+            with torch.inference_mode():
+                written = self._model.generate(
+                    **inputs,
+                    max_new_tokens=max(wants[i].max_tokens for i in batch),
+                    stopping_criteria=[answers],
+                    logits_processor=[_Onlooker(answers)],
+                )
+            self.computed += written.numel() + (inputs["input_ids"].numel() if encoder else 0)
+            if abandoned():
+                return
+            yield [(i, answers.response(place, len(prompts[i]))) for place, i in enumerate(batch)]
+
+
+class _Answers:
+    """The answers of one batch, as they grow; says of each when it is over."""
+
+    def __init__(
+        self,
+        wants: Sequence[Generate],
+        start: int,
+        ends: frozenset[int],
+        text: Callable[[Sequence[int]], str],
+        abandoned: Callable[[], bool],
+    ) -> None:
+        self._wants = wants
+        self._start = start
+        self._ends = ends
+        self._text = text
+        self._abandoned = abandoned
+        self._ids: list[list[int]] = [[] for _ in wants]
+        self._reasons = [""] * len(wants)
+        self._labels = [want.labels or ReadLabels(()) for want in wants]
+        self._latest: Any = None
+        self._readings: list[list[Reading]] = [[] for _ in wants]
+
+    def __call__(self, ids: Any, scores: Any, **options: Any) -> Any:
+        """Takes the latest tokens: a tensor of shape (rows, tokens). Returns which rows are over."""
+        import torch  # noqa: PLC0415
+
+        del scores, options
+        for row, token in enumerate(ids[:, -1].tolist()):
+            if not self._reasons[row]:
+                self._read(row, token)
+                self._ids[row].append(token)
+                self._reasons[row] = self._reason(row, token)
+        over = [bool(reason) or self._abandoned() for reason in self._reasons]
+        return torch.tensor(over, device=ids.device)
+
+    def look(self, logits: Any) -> None:
+        """Remembers the logits that the next tokens are taken from: a tensor of shape (rows, vocabulary)."""
+        self._latest = logits
+
+    def response(self, row: int, prompt: int) -> Response:
+        """One answer, cut before the stop string."""
+        text = self._text(self._ids[row])
+        found = [at for stop in self._wants[row].stop if stop and (at := text.find(stop)) >= 0]
+        usage = Usage(prompt, len(self._ids[row]))
+        return Response(
+            text=text[: min(found, default=None)],
+            usage=usage,
+            finish_reason=self._reasons[row],
+            readings=tuple(self._readings[row]),
+        )
+
+    def _read(self, row: int, token: int) -> None:
+        """Reads how likely each label was where the token is one."""
+        want = self._labels[row]
+        label = next((number for number, ids in enumerate(want.ids) if token in ids), None)
+        if label is not None:
+            at = len(self._text(self._ids[row]))
+            self._readings[row].append(Reading(at, label, labels.read(self._latest[row].float(), want)))
+
+    def _reason(self, row: int, token: int) -> str:
+        want = self._wants[row]
+        if token in self._ends:
+            return "stop"
+        stops = [stop for stop in want.stop if stop]
+        if stops and any(stop in self._text(self._ids[row]) for stop in stops):
+            return "stop"
+        return "length" if len(self._ids[row]) >= want.max_tokens else ""
+
+
+class _Onlooker:
+    """Shows the logits of every step to the answers, and changes nothing."""
+
+    def __init__(self, answers: _Answers) -> None:
+        self._answers = answers
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        """Takes and returns the scores."""
+        del input_ids
+        self._answers.look(scores)
+        return scores

@@ -1,0 +1,160 @@
+"""What is read off a model's logits: log-probabilities of given tokens, of labels, or a text, token by token."""
+
+import math
+from collections.abc import Sequence
+from typing import Protocol, TypeAlias
+
+import numpy as np
+
+from rerankllm.calls import Generate, ReadContinuation, Reading, ReadLabels, Response, log_sum_exp
+from rerankllm.data import Usage
+
+Logits: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.float32]]"
+
+
+class Vocabulary(Protocol):
+    """What writing needs to know of tokens."""
+
+    def piece(self, token: int) -> bytes:
+        """The text of one token, empty for control tokens."""
+        ...
+
+    def ends(self, token: int) -> bool:
+        """Whether the token says that the answer is over."""
+        ...
+
+
+def log_probabilities(logits: Logits, ids: Sequence[int]) -> list[float]:
+    """Natural logs of the probabilities of tokens.
+
+    Args:
+        logits: One float32 a token of the vocabulary.
+        ids: The tokens asked for.
+    """
+    top = logits.max()
+    total = math.log(float(np.exp(logits - top).sum(dtype=np.float64)))
+    return [float(logits[token]) - float(top) - total for token in ids]
+
+
+def label_log_probabilities(logits: Logits, want: ReadLabels) -> tuple[float, ...]:
+    """For each label, of any of the tokens that spell it. NaN for one that has no token."""
+    return tuple(log_sum_exp(log_probabilities(logits, ids)) if ids else math.nan for ids in want.ids)
+
+
+class Reader(Protocol):
+    """Takes logits as they come and makes a response of them.
+
+    Attributes:
+        named: The token ids it was given, to be looked up in the logits.
+        extra: Tokens to decode after the prompt; logits are read at the last of the prompt and at each of these.
+        room: How many further tokens `read` may ask to decode.
+    """
+
+    named: tuple[int, ...]
+    extra: tuple[int, ...]
+    room: int
+
+    def read(self, logits: Logits) -> int | None:
+        """Takes the next logits; returns a token to decode and read after, if it needs one."""
+        ...
+
+    def response(self, prompt: int) -> Response:
+        """What was read, after a prompt of so many tokens."""
+        ...
+
+
+class ContinuationReader:
+    """Log-probabilities of given tokens, one after the other."""
+
+    room = 0
+
+    def __init__(self, want: ReadContinuation) -> None:
+        self.named, self.extra = want.ids, want.ids[:-1]
+        self._logprobs: list[float] = []
+
+    def read(self, logits: Logits) -> None:
+        """The next token's log-probability."""
+        self._logprobs += log_probabilities(logits, (self.named[len(self._logprobs)],))
+
+    def response(self, prompt: int) -> Response:
+        """One log-probability a token."""
+        return Response(logprobs=tuple(self._logprobs), usage=Usage(prompt + len(self.named)))
+
+
+class LabelReader:
+    """Log-probabilities of labels."""
+
+    room = 0
+
+    def __init__(self, want: ReadLabels) -> None:
+        self.named: tuple[int, ...] = sum(want.ids, ())
+        self.extra: tuple[int, ...] = ()
+        self._want = want
+        self._logprobs: tuple[float, ...] = ()
+
+    def read(self, logits: Logits) -> None:
+        """All of them at once."""
+        self._logprobs = label_log_probabilities(logits, self._want)
+
+    def response(self, prompt: int) -> Response:
+        """One log-probability a label."""
+        return Response(logprobs=self._logprobs, usage=Usage(prompt))
+
+
+class Writer:
+    """The most likely token, again and again, until the model ends, a stop string shows or the length is reached.
+
+    Where that token is a label, the log-probabilities of all labels are read beside it.
+    """
+
+    def __init__(self, want: Generate, vocabulary: Vocabulary) -> None:
+        self._labels = ReadLabels(()) if want.labels is None else want.labels
+        self._spelled = {token: label for label, ids in enumerate(self._labels.ids) for token in ids}
+        self._readings: list[Reading] = []
+        self.named: tuple[int, ...] = tuple(self._spelled)
+        self.extra: tuple[int, ...] = ()
+        self.room = max(want.max_tokens - 1, 0)
+        self._want = want
+        self._stops = [stop.encode() for stop in want.stop if stop]
+        self._vocabulary = vocabulary
+        self._text = b""
+        self._tokens = 0
+        self._reason = "length"
+
+    def read(self, logits: Logits) -> int | None:
+        """Takes the most likely token, the lowest id of equals."""
+        token = int(np.argmax(logits))
+        self._tokens += 1
+        if self._vocabulary.ends(token):
+            self._reason = "stop"
+            return None
+        if token in self._spelled:
+            logprobs = label_log_probabilities(logits, self._labels)
+            self._readings.append(Reading(len(self._so_far()), self._spelled[token], logprobs))
+        seen = len(self._text)
+        self._text += self._vocabulary.piece(token)
+        found = [at for stop in self._stops if (at := self._text.find(stop, max(seen - len(stop), 0))) >= 0]
+        if found:
+            self._text = self._text[: min(found)]
+            self._reason = "stop"
+            return None
+        return token if self._tokens < self._want.max_tokens else None
+
+    def response(self, prompt: int) -> Response:
+        """The text, cut before the stop string."""
+        usage, readings = Usage(prompt, self._tokens), tuple(self._readings)
+        return Response(text=self._so_far(), usage=usage, finish_reason=self._reason, readings=readings)
+
+    def _so_far(self) -> str:
+        return self._text.decode("utf-8", "replace")
+
+
+def reader_for(want: Generate | ReadLabels | ReadContinuation, vocabulary: Vocabulary) -> Reader | None:
+    """The reader of what is wanted; None where that is nothing and no logits are needed."""
+    match want:
+        case ReadContinuation():
+            return ContinuationReader(want) if want.ids else None
+        case ReadLabels():
+            return LabelReader(want) if any(want.ids) else None
+        case Generate():
+            return Writer(want, vocabulary) if want.max_tokens > 0 else None

@@ -1,0 +1,128 @@
+"""What is posted to a host for a request. Pure: values in, JSON out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from rerankllm.calls import ChatPrompt, Generate, ReadContinuation, ReadLabels, Request, TextPrompt
+
+Api: TypeAlias = Literal["chat", "completions"]
+
+MAX_TOP_LOGPROBS = 20
+MAX_OF_OPENAIS_COMPLETIONS = 5
+VARIANTS = 4  # alternatives asked for per label: "A", " A", "[A", "a"
+LABEL_TOKENS = 5  # generated when labels are read: an opening bracket or a line break may come first
+THOUGHT_TOKENS = 8192
+"""Room to think on top of what an answer needs, for models that think first and hosts that count that in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Poster:
+    """How requests to one model are worded for its host.
+
+    Attributes:
+        model: The model, as the host calls it.
+        api: Which of the two APIs: messages, or plain text.
+        new_limit: Whether the limit is called `max_completion_tokens`, as OpenAI's own host does.
+        is_vllm: Whether the host is a vLLM server, which continues opened answers and holds answers to choices.
+        thinks: Whether the model thinks before it answers.
+        max_tokens: Replaces what a request allows its answer.
+        context: Tokens that prompt and answer may have together; None when unknown.
+        sampling: Sent along; what is None is not.
+    """
+
+    model: str
+    api: Api = "chat"
+    new_limit: bool = False
+    is_vllm: bool = False
+    thinks: bool = False
+    max_tokens: int | None = None
+    context: int | None = None
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def path(self) -> str:
+        """The route, below the base URL."""
+        return "/chat/completions" if self.api == "chat" else "/completions"
+
+    @property
+    def alternatives(self) -> int:
+        """How many alternatives to a token the host tells at most."""
+        return MAX_OF_OPENAIS_COMPLETIONS if self.new_limit and self.api == "completions" else MAX_TOP_LOGPROBS
+
+    def unfit(self, request: Request) -> str | None:
+        """Why this request cannot be put to this API, or None."""
+        if isinstance(request.want, ReadContinuation):
+            return "such servers do not tell log-probabilities of given tokens; use another elicitation: / text"
+        if self.api == "completions":
+            return None if isinstance(request.prompt, TextPrompt) else "the completions API takes plain text"
+        if not isinstance(request.prompt, ChatPrompt):
+            return "chat APIs take messages, not token ids or plain text"
+        if not request.prompt.messages or (self._is_opened(request) and not self.is_vllm):
+            return "chat APIs cannot continue an answer already opened; end the prompt with a user message"
+        return None
+
+    def most_tokens(self, want: Generate | ReadLabels | ReadContinuation) -> int:
+        """How many tokens the model may generate."""
+        if not isinstance(want, Generate):
+            return LABEL_TOKENS
+        return self.max_tokens or want.max_tokens + self._thoughts
+
+    @property
+    def room(self) -> int | None:
+        """Tokens of the context that a prompt and what a request allows its answer may have together."""
+        return None if self.context is None else self.context - (self.max_tokens or self._thoughts)
+
+    @property
+    def _thoughts(self) -> int:
+        """Room to think: half the context at most."""
+        most = THOUGHT_TOKENS if self.context is None else min(THOUGHT_TOKENS, self.context // 2)
+        return most if self.thinks else 0
+
+    def choices(self, request: Request) -> tuple[str, ...]:
+        """The texts one of which the host is asked to hold the answer to; none where it cannot, or while it thinks.
+
+        So the first token is a label, as where label logits are read in this process. vLLM masks all other tokens
+        before it reports log-probabilities: those of the labels then add up to one, and none is left unreported.
+        """
+        if not self.is_vllm or self.thinks or isinstance(request.want, ReadContinuation):
+            return ()
+        return request.want.labels if isinstance(request.want, ReadLabels) else request.want.choices
+
+    def body(self, request: Request) -> dict[str, Any]:
+        """The JSON to post."""
+        body: dict[str, Any] = {"model": self.model, **self._prompt(request)}
+        labels = request.want.labels if isinstance(request.want, Generate) else request.want
+        if isinstance(request.want, Generate) and request.want.stop:
+            body["stop"] = list(request.want.stop)
+        if isinstance(labels, ReadLabels):
+            wanted = min(self.alternatives, VARIANTS * len(labels.labels))
+            body |= {"logprobs": True, "top_logprobs": wanted} if self.api == "chat" else {"logprobs": wanted}
+        if self.choices(request):
+            body["structured_outputs"] = {"choice": list(self.choices(request))}
+        limit = "max_completion_tokens" if self.new_limit and self.api == "chat" else "max_tokens"
+        body[limit] = self.most_tokens(request.want)
+        return body | {key: value for key, value in self.sampling.items() if value is not None}
+
+    def texts(self, request: Request) -> list[str]:
+        """The texts of the prompt, to count their tokens."""
+        prompt = self._prompt(request)
+        return [prompt["prompt"]] if "prompt" in prompt else [turn["content"] for turn in prompt["messages"]]
+
+    def _prompt(self, request: Request) -> dict[str, Any]:
+        if isinstance(request.prompt, TextPrompt):
+            return {"prompt": _sendable(request.prompt.text)}
+        turns = request.prompt.messages if isinstance(request.prompt, ChatPrompt) else ()
+        messages = [{"role": turn.role, "content": _sendable(turn.content)} for turn in turns]
+        go_on = {"add_generation_prompt": False, "continue_final_message": True} if self._is_opened(request) else {}
+        return {"messages": messages, **go_on}
+
+    @staticmethod
+    def _is_opened(request: Request) -> bool:
+        prompt = request.prompt
+        return isinstance(prompt, ChatPrompt) and bool(prompt.messages) and prompt.messages[-1].role == "assistant"
+
+
+def _sendable(text: str) -> str:
+    """A text as it is posted: half surrogates, which no UTF-8 can carry, become question marks."""
+    return text.encode("utf-8", "replace").decode()

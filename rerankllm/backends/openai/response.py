@@ -1,0 +1,79 @@
+"""From what came back over the wire to what was wanted of it."""
+
+import asyncio
+import logging
+import math
+
+from rerankllm.backends.openai.completion import UnusableError, read_completion
+from rerankllm.backends.openai.endpoint import Endpoint
+from rerankllm.backends.openai.labels import NoLogprobsError, label_logprobs, readings
+from rerankllm.backends.openai.request import Poster
+from rerankllm.backends.token_estimate import tokenizer_for
+from rerankllm.calls import CallFailed, Generate, ReadLabels, Request, Response
+from rerankllm.data import Usage
+from rerankllm.errors import CapabilityError
+
+log = logging.getLogger(__name__)
+
+
+class Reader:
+    """Reads the completions of one model, and remembers what they tell about its host.
+
+    Args:
+        model: Its printed spec, to name in warnings.
+        endpoint: Where they come from.
+        poster: How they were asked for.
+    """
+
+    def __init__(self, model: str, endpoint: Endpoint, poster: Poster) -> None:
+        self._model = model
+        self._endpoint = endpoint
+        self._poster = poster
+        self._tells_logprobs = False
+        self._said: set[str] = set()
+
+    async def outcome(self, request: Request, body: str, attempts: int) -> Response | CallFailed:
+        """What is wanted of a completion, or why it is not there.
+
+        Raises:
+            CapabilityError: The first completion asked for log-probabilities has none.
+        """
+        labels = request.want.labels if isinstance(request.want, ReadLabels) else None
+        beside = request.want.labels if isinstance(request.want, Generate) else None
+        try:
+            completion = read_completion(body, self._poster.api)
+            logprobs, floor = ((), math.nan) if labels is None else label_logprobs(completion.positions, labels)
+            read = () if beside is None else readings(completion.positions, beside.labels, completion.text)
+        except NoLogprobsError as error:
+            if not self._tells_logprobs:
+                raise CapabilityError(f"{self._endpoint.host}: {error.reason}") from None
+            return self._endpoint.unusable(error, attempts)
+        except UnusableError as error:
+            return self._endpoint.unusable(error, attempts)
+        self._tells_logprobs = self._tells_logprobs or labels is not None or bool(read)
+        choices = self._poster.choices(request)
+        if choices and completion.text.strip() not in choices:
+            self._say(f"{self._model} does not hold answers to the labels, though it is asked to")
+        return Response(
+            text=completion.text if labels is None else "",
+            logprobs=logprobs,
+            floor=floor,
+            usage=completion.usage or await self._estimated(request, completion.text),
+            attempts=attempts,
+            finish_reason=completion.finish_reason,
+            readings=read,
+            reasoning="" if completion.reasoning is None and self._poster.thinks else completion.reasoning,
+        )
+
+    async def _estimated(self, request: Request, text: str) -> Usage:
+        """Tokens counted here, for a host that does not say."""
+        self._say(f"{self._model} reports no usage: tokens are counted here, without its chat template")
+        tokenizer = await asyncio.to_thread(tokenizer_for, self._poster.model)  # may have to fetch a vocabulary
+        prompt = sum(len(tokenizer.encode(shown)) for shown in self._poster.texts(request))
+        return Usage(prompt, len(tokenizer.encode(text)))
+
+    def _say(self, warning: str) -> None:
+        """Logs a warning, once."""
+        if warning not in self._said:
+            self._said.add(warning)
+            log.warning(warning)

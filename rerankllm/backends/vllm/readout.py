@@ -1,0 +1,199 @@
+"""What is asked of vLLM's engine for what is wanted of a model, and how its output is read."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from rerankllm.calls import CallFailed, Generate, ReadContinuation, Reading, ReadLabels, Response, log_sum_exp
+from rerankllm.data import Usage
+
+MAX_LABEL_TOKENS = 128
+"""How many tokens the engine tells the log-probabilities of by their ids, however unlikely they are."""
+
+GREEDY: dict[str, Any] = {
+    "temperature": 0.0,
+    "top_p": 1.0,
+    "top_k": 0,
+    "min_p": 0.0,
+    "repetition_penalty": 1.0,
+    "presence_penalty": 0.0,
+    "frequency_penalty": 0.0,
+}
+"""Always the likeliest token, said in full, whatever the model's generation config says."""
+
+
+def label_logprobs(found: Mapping[int, Any], want: ReadLabels) -> tuple[float, ...]:
+    """For each label, of any of the tokens that spell it. NaN for one that has no token."""
+    return tuple(log_sum_exp([found[token].logprob for token in ids]) if ids else math.nan for ids in want.ids)
+
+
+def _once(want: ReadLabels) -> tuple[int, ...]:
+    """Every token that spells a label, once."""
+    return tuple(dict.fromkeys(token for ids in want.ids for token in ids))
+
+
+class Reader(Protocol):
+    """What to ask the engine, and how to read its answer.
+
+    Attributes:
+        ids: Tokens of the prompt as the engine is to see it.
+        named: Further tokens it is asked about.
+        room: Tokens it is to generate, at most. At least one: the engine knows no other end.
+    """
+
+    @property
+    def ids(self) -> tuple[int, ...]: ...
+
+    @property
+    def named(self) -> tuple[int, ...]: ...
+
+    @property
+    def room(self) -> int: ...
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """Fields of `SamplingParams` besides `GREEDY` and `max_tokens`; and `choices`, if the text is one of them."""
+        ...
+
+    def response(self, output: Any) -> Response | CallFailed:
+        """Reads the engine's finished `RequestOutput`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LabelReader:
+    """Log-probabilities of labels."""
+
+    prompt: tuple[int, ...]
+    want: ReadLabels
+
+    room = 1
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """The prompt."""
+        return self.prompt
+
+    @property
+    def named(self) -> tuple[int, ...]:
+        """The tokens that spell labels."""
+        return _once(self.want)
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """Exactly these tokens, not the likeliest ones."""
+        return {"logprob_token_ids": list(self.named), "detokenize": False}
+
+    def response(self, output: Any) -> Response:
+        """One log-probability a label."""
+        (found,) = output.outputs[0].logprobs
+        return Response(logprobs=label_logprobs(found, self.want), usage=Usage(len(self.prompt)))
+
+
+@dataclass(frozen=True, slots=True)
+class ContinuationReader:
+    """Log-probabilities of given tokens, one after the other.
+
+    The last of them is asked about as a label is, so it need not be part of the prompt, and a prompt with its
+    continuation may be as long as the context.
+    """
+
+    prompt: tuple[int, ...]
+    want: ReadContinuation
+
+    room = 1
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """Prompt and continuation without its last token."""
+        return self.prompt + self.want.ids[:-1]
+
+    @property
+    def named(self) -> tuple[int, ...]:
+        """The continuation's last token."""
+        return self.want.ids[-1:]
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """Of the tokens inside the prompt themselves, none of the likelier ones; then of the last."""
+        inside = {} if len(self.want.ids) == 1 else {"prompt_logprobs": 0}
+        return inside | {"logprob_token_ids": list(self.named), "detokenize": False}
+
+    def response(self, output: Any) -> Response:
+        """One log-probability a token."""
+        *inside, last = self.want.ids
+        known = output.prompt_logprobs[len(self.prompt) :] if inside else ()
+        logprobs = [found[token].logprob for found, token in zip(known, inside, strict=True)]
+        (found,) = output.outputs[0].logprobs
+        return Response(logprobs=(*logprobs, found[last].logprob), usage=Usage(len(self.prompt) + len(self.want.ids)))
+
+
+@dataclass(frozen=True, slots=True)
+class TextReader:
+    """The text the model writes, cut before the stop string, and one of the choices where there are any.
+
+    Wherever the model writes one of the labels wanted, the log-probabilities of all of them are read.
+    """
+
+    prompt: tuple[int, ...]
+    want: Generate
+    text: Callable[[Sequence[int]], str]
+
+    @property
+    def named(self) -> tuple[int, ...]:
+        """The tokens that spell labels."""
+        return () if self.want.labels is None else _once(self.want.labels)
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """The prompt."""
+        return self.prompt
+
+    @property
+    def room(self) -> int:
+        """As long as the answer may be."""
+        return self.want.max_tokens
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """Where to stop, what to choose from, and which log-probabilities to tell beside every token."""
+        held = {"choices": self.want.choices} if self.want.choices else {}
+        told = {"logprob_token_ids": list(self.named)} if self.named else {}
+        return held | told | {"stop": [stop for stop in self.want.stop if stop]}
+
+    def response(self, output: Any) -> Response | CallFailed:
+        """The text, and why it ended; a failure where vLLM did not hold it to the choices."""
+        written = output.outputs[0]
+        if self.want.choices and written.text not in self.want.choices:
+            return CallFailed(f"vLLM did not hold the answer to {', '.join(self.want.choices)}: '{written.text[:60]}'")
+        usage = Usage(len(self.prompt), len(written.token_ids))
+        readings = tuple(self._readings(written, self.want.labels)) if self.want.labels is not None else ()
+        return Response(text=written.text, usage=usage, finish_reason=written.finish_reason, readings=readings)
+
+    def _readings(self, written: Any, want: ReadLabels) -> Iterator[Reading]:
+        for place, (token, found) in enumerate(zip(written.token_ids, written.logprobs, strict=True)):
+            label = next((number for number, ids in enumerate(want.ids) if token in ids), None)
+            if label is not None:
+                yield Reading(len(self.text(written.token_ids[:place])), label, label_logprobs(found, want))
+
+
+def reader_for(
+    prompt: tuple[int, ...],
+    want: Generate | ReadLabels | ReadContinuation,
+    text: Callable[[Sequence[int]], str],
+) -> Reader | None:
+    """The reader of what is wanted; None where that is nothing, and the engine need not be asked.
+
+    Args:
+        prompt: The prompt's tokens.
+        want: What is wanted.
+        text: The text of tokens.
+    """
+    match want:
+        case ReadContinuation():
+            return ContinuationReader(prompt, want) if want.ids else None
+        case ReadLabels():
+            return LabelReader(prompt, want) if any(want.ids) else None
+        case Generate():
+            return TextReader(prompt, want, text) if want.max_tokens > 0 else None

@@ -1,0 +1,284 @@
+"""What a backend is: the one place where a judgement turns into computation.
+
+A backend answers *work*: a `Request` (a finished prompt and what is wanted of it) or, where it declares so, a
+judgement itself (a recording, qrels, a cross-encoder). Outcomes are values in the order of the work; only a backend
+that is unusable as a whole raises.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, Protocol, TypeAlias
+
+from rerankllm.data import Usage
+from rerankllm.judgements import Answer, Judgement, ParseReport
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One chat turn; a last one from the assistant is the opening of the answer."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatPrompt:
+    """A prompt for a backend that applies the chat template itself."""
+
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPrompt:
+    """A prompt as token ids, template and special tokens included."""
+
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TextPrompt:
+    """A prompt as plain text, for a backend that applies no chat template and takes no token ids."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Generate:
+    """Wanted: text, greedily decoded unless the model's own spec says otherwise.
+
+    Attributes:
+        max_tokens: Bound on it.
+        stop: It ends before any of these.
+        choices: It should be one of these; a backend that can hold the model to them may.
+        labels: Wanted besides: the log-probabilities of these labels wherever the model writes one of them. Backends
+            that tell label log-probabilities tell these too.
+    """
+
+    max_tokens: int
+    stop: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+    labels: "ReadLabels | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLabels:
+    """Wanted: the log-probability of each label as the answer.
+
+    Attributes:
+        labels: Label texts.
+        ids: For each label the ids of the single tokens that spell it (surface variants count together); empty
+            for a chat prompt, where the backend matches the returned tokens against the texts.
+        raw: Wanted are the logits as the model gives them, not normalized over the vocabulary.
+    """
+
+    labels: tuple[str, ...]
+    ids: tuple[tuple[int, ...], ...] = ()
+    raw: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReadContinuation:
+    """Wanted: the log-probability of each of these tokens, following the prompt."""
+
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One model call.
+
+    Attributes:
+        prompt: Token ids where the backend takes them, else plain text where it takes that, else messages.
+        want: What to read off.
+    """
+
+    prompt: ChatPrompt | TokenPrompt | TextPrompt
+    want: Generate | ReadLabels | ReadContinuation
+
+
+class Reading(NamedTuple):
+    """A label that the model wrote into its text, and how likely each of the labels was there.
+
+    Attributes:
+        at: Characters of the text before it.
+        label: The index of the one written.
+        logprobs: Natural logs, one per label. A label the backend did not report is NaN.
+        floor: No label that was not reported is likelier than this; NaN where nothing is known of them.
+    """
+
+    at: int
+    label: int
+    logprobs: tuple[float, ...]
+    floor: float = math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What a model call gave.
+
+    Attributes:
+        text: Generated text (`Generate`).
+        logprobs: Natural logs, one per label or continuation token. A label the backend did not report is NaN.
+        floor: No label that was not reported is likelier than this; NaN where nothing is known of them.
+        usage: Tokens, as the backend counted them.
+        attempts: Requests it took, retries included.
+        finish_reason: Why generation ended ("stop", "length", "content_filter", …), where it is known.
+        reasoning: What the model thought before it answered, where the backend keeps the two apart ("" where it hides
+            the thoughts); None where whatever was thought is part of `text`.
+        readings: Of the labels that `Generate` names, in the order written.
+    """
+
+    text: str = ""
+    logprobs: tuple[float, ...] = ()
+    floor: float = math.nan
+    usage: Usage = Usage()
+    attempts: int = 1
+    finish_reason: str = "stop"
+    reasoning: str | None = None
+    readings: tuple[Reading, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A judgement answered directly."""
+
+    answer: Answer
+    report: ParseReport = ParseReport()
+    usage: Usage = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class CallFailed:
+    """No answer, after all the attempts the backend makes.
+
+    Attributes:
+        reason: One line.
+        attempts: What was sent.
+        refused: Whether it was not sent because its query's own budget is used up or its deadline over.
+    """
+
+    reason: str
+    attempts: int = 1
+    refused: bool = field(default=False, kw_only=True)
+
+
+Work: TypeAlias = Request | Judgement
+Outcome: TypeAlias = Response | Reply | CallFailed
+
+
+class Tokenizer(Protocol):
+    """A model's tokenizer, or a stated estimate of it where it is not known.
+
+    Attributes:
+        bos: What a raw completion starts with; chat templates bring their own.
+        words_apart: Whether the tokens of a text, its white space single spaces, are those of its words, each with the
+            space before it, one after the other.
+    """
+
+    @property
+    def bos(self) -> tuple[int, ...]: ...
+
+    @property
+    def words_apart(self) -> bool: ...
+
+    def encode(self, text: str, *, special: bool = False) -> tuple[int, ...]:
+        """Token ids. `special` reads control tokens such as `<|im_start|>`; without it they are plain text."""
+        ...
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of these ids."""
+        ...
+
+    def chat(self, messages: Sequence[Message]) -> str:
+        """The model's chat template, applied; a last assistant message is left open to be continued."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a backend can do.
+
+    Attributes:
+        answers: Judgements it answers without a prompt; everything else here is then beside the point.
+        generate: Whether it writes text.
+        label_logprobs: How many labels it can tell the log-probabilities of; 0 for none.
+        continuation_logprobs: Whether it tells the log-probabilities of given tokens.
+        logits: Whether it tells the logits of labels too, before they are normalized.
+        token_prompts: Whether it takes token ids, and so an answer already opened.
+        text_prompts: Whether it takes plain text instead of chats, and so an answer already opened.
+        opened_chats: Whether it takes chats whose last message, the assistant's, it goes on with.
+        separate_decoder: Whether answers start in a decoder of their own, with nothing of the prompt before them.
+        context: Tokens that prompt and answer may have together; None where unknown.
+        remote: Whether it answers over a network, so that queries should not wait for one another.
+        batch: How many requests it is given at a time, so that progress shows; None for all there are.
+        slots: How many requests it has under way at any time; None for any number.
+    """
+
+    answers: frozenset[type] = frozenset()
+    generate: bool = False
+    label_logprobs: int = 0
+    continuation_logprobs: bool = False
+    logits: bool = False
+    token_prompts: bool = False
+    text_prompts: bool = False
+    opened_chats: bool = False
+    separate_decoder: bool = False
+    context: int | None = None
+    remote: bool = False
+    batch: int | None = None
+    slots: int | None = None
+
+
+class Backend(Protocol):
+    """A model, or what stands for one.
+
+    Attributes:
+        model: Its printed spec.
+        capabilities: What it can do.
+        default_strategy: Stage spec used when the user names none.
+    """
+
+    model: str
+    capabilities: Capabilities
+    default_strategy: str
+
+    @property
+    def revision(self) -> str | None:
+        """What its answers depend on besides its printed spec, such as a hash of the weights; None where unknown."""
+        ...
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """How it counts; raises CapabilityError where it has no use for one."""
+        ...
+
+    async def complete(self, work: Work) -> Outcome:
+        """Answers one piece of work.
+
+        Raises:
+            BackendError: The backend as a whole is unusable.
+        """
+        ...
+
+    async def complete_all(self, works: Sequence[Work]) -> list[Outcome]:
+        """Answers many at once, in order. Raises as `complete` does."""
+        ...
+
+    def cost(self, usage: Usage) -> float | None:
+        """US dollars for this usage; 0 for local models, None when the price is unknown."""
+        ...
+
+    def most_tokens(self, want: Generate | ReadLabels | ReadContinuation) -> int:
+        """How many tokens it may generate, at most, to give what is wanted."""
+        ...
+
+    async def aclose(self) -> None:
+        """Frees what it holds; it is not used afterwards."""
+        ...
+
+
+def log_sum_exp(values: Sequence[float]) -> float:
+    """Log Σ exp(v); -inf for none."""
+    top = max(values, default=-math.inf)
+    return top if math.isinf(top) else top + math.log(sum(math.exp(v - top) for v in values))

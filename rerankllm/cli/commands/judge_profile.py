@@ -1,0 +1,90 @@
+"""`rerankllm judge-profile`: what a judge is like, fitted on answers that are there already."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rerankllm.calibration.judge_profile import Fitted, JudgeProfile
+from rerankllm.cli.console import check_paths, tell
+from rerankllm.formats.trec import read_run
+from rerankllm.runs.source import read_judgements
+from rerankllm.version import __version__
+
+EXAMPLES = """
+[bold]Examples[/bold]\n
+rerankllm rerank --run bm25.txt … --model openai:NAME --strategy active --output a.txt --journal a.journal\n
+rerankllm judge-profile a.journal --run bm25.txt --output judge.json\n
+rerankllm judge-profile recording.jsonl --run bm25.txt --qrels qrels.txt --output judge.json  # trust is measured\n
+rerankllm rerank --run other.txt … --model openai:NAME --strategy active --profile judge.json --output b.txt\n
+rerankllm plan --strategy active --profile judge.json  # the spec with the numbers in it\n
+--run is the first stage that was reranked, for a journal and a recording know which documents were shown and not from
+which list. Fit on other queries than those you go on to measure.
+"""
+MEANINGS = {
+    "trust": "share of relevance in what it sees; the rest is error that it repeats",
+    "scale": "differences of worth in its noise, beside a middling judge's",
+    "sharpness": "the same in the noise of its scores, beside its orders",
+    "position": "by how much the first place looks better than the last, in its noise; learnt anew for each query",
+}
+FEW = 10
+
+
+def command(
+    *,
+    file: Annotated[Path, typer.Argument(help="A journal, or a recording that `rerankllm journal --export` wrote.")],
+    run: Annotated[Path, typer.Option(help="TREC run of the first stage that was reranked (may be .gz).")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The profile to write, as JSON.")],
+    qrels: Annotated[
+        Path | None, typer.Option(help="Judgements of these queries, by which trust is measured, not inferred.")
+    ] = None,
+    depth: Annotated[int, typer.Option(min=2, help="Candidates a query that were read.")] = 100,
+    stage: Annotated[
+        str | None,
+        typer.Option(metavar="SPEC", help="Of a journal only what this stage asked, as its totals print it."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Of a journal only what this model answered, as it prints it.")
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of the intervals, which draw queries.")] = 0,
+) -> None:
+    """Fits how a judge errs, for `active` to go by: its noise, its preference for places, the error it repeats.
+
+    Orders, selections, comparisons and scores are read; anything else is left out and counted.
+    """
+    from rerankllm.analysis.judge_profile.answers import read_answers  # noqa: PLC0415  # loads NumPy
+    from rerankllm.analysis.judge_profile.fitting import fit_profile  # noqa: PLC0415
+
+    check_paths({"FILE": file, "--run": run, "--qrels": qrels}, {"--output": output})
+    first, grades = read_run(run), None if qrels is None else read_judgements(qrels)
+    if grades is not None:
+        first = {query_id: ranked for query_id, ranked in first.items() if query_id in grades}
+    answers = read_answers(file, first, depth, stage=stage, model=model)
+    source = {"answers": file.name, "run": run.name} | ({} if qrels is None else {"qrels": qrels.name})
+    found = fit_profile(answers, grades, source=source, seed=seed)
+    found.save(output, __version__)
+    if not any(each.repeats for each in answers.heard):
+        tell("no two documents were judged together twice: scale is known from the first stage's trend only, hardly")
+    _show(found, output)
+
+
+def _show(found: JudgeProfile, output: Path) -> None:
+    from rerankllm.analysis.judge_profile.fitting import SCALE_GRID  # noqa: PLC0415  # loads NumPy
+
+    for name, meaning in MEANINGS.items():
+        value: Fitted | None = getattr(found, name)
+        if value is not None:
+            typer.echo(f"{name}\t{value}\t{meaning}")
+    counted = ", ".join(f"{count} {kind}" for kind, count in found.answers.items())
+    typer.echo(f"fitted on\t{found.queries} queries: {counted}")
+    typer.echo(f"use\t--profile {output}\nor\t--strategy '{found.spec}'")
+    if found.ignored:
+        tell(f"left out: {', '.join(f'{count} {reason}' for reason, count in found.ignored.items())}")
+    if found.trust_from == "evidence":
+        tell("trust is inferred from how steeply worth falls with the first stage's rank, as if that were as good as "
+             "BM25 on TREC-DL; with --qrels it is measured")  # fmt: skip
+    if found.scale.value in (least := SCALE_GRID[0], most := SCALE_GRID[-1]):
+        tell(f"scale is at the end of what `active` goes by, {least:g} to {most:g}")
+    if found.queries < FEW:
+        tell(f"{found.queries} queries are few: see the intervals" if found.trust.low is not None else
+             f"{found.queries} queries are too few for intervals")  # fmt: skip

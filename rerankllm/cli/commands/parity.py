@@ -1,0 +1,70 @@
+"""`rerankllm parity`: whether two backends say the same."""
+
+import math
+from typing import Annotated
+
+import typer
+
+from rerankllm.analysis.parity import Row, parity
+from rerankllm.cli import completion as completing
+from rerankllm.cli.console import as_json, tell
+from rerankllm.data import Document, Query
+from rerankllm.formats.beir import read_corpus, read_queries
+from rerankllm.formats.trec import read_run
+from rerankllm.sample import path as sample_path
+
+EXAMPLES = """
+[bold]Examples[/bold]\n
+rerankllm parity llamacpp:smollm2?type=f32 hf:smollm2\n
+rerankllm parity hf:MODEL 'openai:MODEL?base_url=http://localhost:8000/v1' --tolerance 0.01\n
+[bold]Exit status[/bold]: 0 within the tolerance or none given, 3 beyond it or nothing to compare.
+"""
+APART = 3
+"""Exit status of models that are not within the tolerance."""
+
+
+def command(
+    *,
+    model_a: Annotated[str, typer.Argument(autocompletion=completing.models, help="A MODEL; see `rerankllm models`.")],
+    model_b: Annotated[str, typer.Argument(autocompletion=completing.models, help="The MODEL to compare it with.")],
+    queries: Annotated[int, typer.Option(min=1, help="Queries of the shipped sample to ask about.")] = 4,
+    depth: Annotated[int, typer.Option(min=2, max=20, help="Passages of each.")] = 5,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="NATS", help="Largest difference that passes, among the labels of a judgement."),
+    ] = None,
+    json_document: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Puts the same prompts to two models and reports how far their log-probabilities lie apart."""
+    rows = parity(model_a, model_b, sample_questions(queries, depth))
+    if json_document:
+        typer.echo(as_json([{name: getattr(row, name) for name in Row.__slots__} for row in rows], indent=2))
+    else:
+        typer.echo("elicitation\tjudgement\tcalls\tsame prompt\tsame first\tcompared\tlargest\tmean\tamong labels")
+        for row in rows:
+            typer.echo(_line(row))
+    if tolerance is None:
+        return
+    compared = [row for row in rows if row.compared]
+    beyond = [row for row in compared if not (row.largest if math.isnan(row.among) else row.among) <= tolerance]
+    if beyond or not compared:
+        tell(f"beyond {tolerance:g} nats: {', '.join(f'{r.judgement} / {r.elicitation}' for r in beyond) or 'nothing'}")
+        raise typer.Exit(APART)
+
+
+def sample_questions(queries: int, depth: int) -> list[tuple[Query, list[Document]]]:
+    """The first queries of the shipped sample, with the first passages of each."""
+    run = read_run(sample_path("run.txt"))
+    texts, corpus = read_queries(sample_path("queries.tsv")), read_corpus(sample_path("corpus.jsonl"))
+    chosen = list(run.items())[:queries]
+    return [(Query(query_id, texts[query_id]), [corpus[doc] for doc, _ in docs[:depth]]) for query_id, docs in chosen]
+
+
+def _line(row: Row) -> str:
+    head = f"{row.elicitation}\t{row.judgement}\t"
+    if row.refused:
+        return f"{head}not asked: {row.refused}"
+    failed = f" ({row.failed} failed)" if row.failed else ""
+    shown = ("–" if math.isnan(value) else f"{value:.2g}" for value in (row.largest, row.mean, row.among))
+    same = f"{row.same_prompt} of {row.calls}\t{row.same_first} of {row.calls - row.failed}"
+    return f"{head}{row.calls}{failed}\t{same}\t{row.compared}\t" + "\t".join(shown)

@@ -1,0 +1,203 @@
+"""`rerankllm robustness`: what the order of the candidates does to a system's rankings and to their quality."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+
+import typer
+
+from rerankllm.cli import options
+from rerankllm.cli.commands.datasets import Dataset
+from rerankllm.cli.commands.rerank import INTERRUPTED, PARTIAL
+from rerankllm.cli.config.command import origins
+from rerankllm.cli.console import estimate_line, tell, tell_notes
+from rerankllm.drivers.budget import Limits
+from rerankllm.errors import InputError
+from rerankllm.reranker import Reranker
+from rerankllm.runs.cost import cost_beside
+from rerankllm.runs.progress import ProgressBar
+from rerankllm.runs.source import Source, read_source
+from rerankllm.sample import path as sample_path
+
+if TYPE_CHECKING:
+    from rerankllm.analysis.robustness.load import MeasuredOrders
+    from rerankllm.analysis.robustness.orders import Ordered, Runs
+
+EXAMPLES = """
+[bold]Examples[/bold]\n
+rerankllm robustness --sample --depth 8 --output orders\n
+rerankllm robustness --run bm25.txt --queries queries.tsv --corpus corpus.jsonl --qrels qrels.txt
+ --strategy sliding --model openai:NAME --output orders --dry-run\n
+rerankllm robustness … --orders given,shuffled --shuffles 5 --first-stage splade=splade.txt --output orders\n
+rerankllm robustness --qrels qrels.txt --ranked given=a.txt --ranked reversed=b.txt  # runs that are there\n
+rerankllm robustness EXPERIMENT  # a folder of `rerankllm experiment` whose first stages are orders of one\n
+What it prints is explained in docs/evaluation.md. A run that was cut goes on with the same command.\n
+[bold]Exit status[/bold]: 0 all ranked, 1 nothing could be done, 3 some queries failed (named on stderr), 130 Ctrl-C.
+"""
+Format: TypeAlias = Literal["table", "json", "markdown"]
+
+
+def command(
+    *,
+    experiment: Annotated[
+        Path | None, typer.Argument(help="The folder of an experiment: every system of it that ran on several orders.")
+    ] = None,
+    sample: Annotated[bool, typer.Option("--sample", help="Use the sample collection that ships.")] = False,
+    dataset: Dataset = None,
+    run: options.Run = None,
+    queries: options.Queries = None,
+    corpus: options.Corpus = None,
+    qrels: Annotated[
+        Path | None, typer.Option(help="Judgements; without any, how rankings agree is measured, and no quality.")
+    ] = None,
+    orders: Annotated[
+        str, typer.Option(metavar="ORDERS", help="Of the first --depth candidates: given, reversed, shuffled.")
+    ] = "given,reversed,shuffled",
+    shuffles: Annotated[int, typer.Option(min=1, metavar="N", help="How many shuffles.")] = 3,
+    seed: Annotated[int, typer.Option(min=0, help="Of the first shuffle; the next ones count on.")] = 0,
+    first_stage: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=FILE", help="Another first stage's run of the same queries; repeatable."),
+    ] = None,
+    strategy: options.Strategy = None,
+    profile: options.JudgeProfile = None,
+    model: options.Model = None,
+    base_url: options.BaseUrl = None,
+    instruction: options.Instruction = None,
+    demonstrations: options.Demonstrations = None,
+    depth: Annotated[int, typer.Option(min=1, help="Candidates a query; those beyond are in no order.")] = 100,
+    top_k: options.TopK = None,
+    max_passage_tokens: options.PassageTokens = None,
+    concurrency: options.Concurrency = None,
+    max_calls: options.MaxCalls = None,
+    max_tokens: options.MaxTokens = None,
+    max_cost: options.MaxCost = None,
+    max_seconds: options.MaxSeconds = None,
+    skip_missing: options.SkipMissing = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print calls, tokens and money that all orders will take; send nothing.")
+    ] = False,
+    ranked: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=RUN[,CANDIDATES]",
+            help="Instead of ranking: the run that a system made of an order, and the run that went in, which tells "
+            "how much of it was kept. NAME-1, NAME-2, … are averaged. Repeatable, the given order first.",
+        ),
+    ] = None,
+    other: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="The --ranked of this name is of another first stage; repeatable."),
+    ] = None,
+    notable: Annotated[
+        float, typer.Option(min=0, metavar="X", help="Count the queries whose nDCG@10 ranges over more than this.")
+    ] = 0.1,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Write runs, journal and result there.")
+    ] = None,
+    form: Annotated[Format, typer.Option("--format", help="What to print.")] = "table",
+    quiet: options.Quiet = False,
+) -> None:
+    """Reranks the same candidates in several orders, and measures how far the results agree and their quality varies.
+
+    One model and one journal serve all orders: what was asked in the same words before is not asked again.
+    """
+    from rerankllm.analysis.robustness.load import of_experiment, of_runs, show  # noqa: PLC0415
+    from rerankllm.analysis.robustness.orders import Runs, ordered  # noqa: PLC0415
+    from rerankllm.analysis.robustness.results import Settings  # noqa: PLC0415
+    from rerankllm.evaluation.extras import scipy_module  # noqa: PLC0415
+
+    scipy_module("stats")  # before anything is paid for
+    asking = {"--sample": sample, "--dataset": dataset, "--run": run, "--queries": queries, "--corpus": corpus,
+              "--first-stage": first_stage, "--strategy": strategy, "--model": model, "--dry-run": dry_run}  # fmt: skip
+    reading = {"EXPERIMENT": experiment, "--ranked": ranked}
+    _check(asking, reading, qrels if experiment is not None else None, other if ranked is None else None)
+    if experiment is not None:
+        found = of_experiment(experiment)
+    elif ranked is not None:
+        found = [of_runs(ranked, other or [], qrels)]
+    else:
+        if output is None and not dry_run:
+            raise InputError("--output missing: name the folder for runs, journal and result")
+        source, others = _sources(
+            first_stage or [], sample=sample, dataset=dataset, run=run, queries=queries, corpus=corpus, qrels=qrels,
+            skip_missing=skip_missing, depth=depth,
+        )  # fmt: skip
+        names = [name.strip() for name in orders.split(",")]
+        wanted = ordered(source, names, shuffles=shuffles, seed=seed, others=others, depth=depth)
+        bar = ProgressBar(quiet=quiet)
+        with Reranker(
+            strategy, model, instruction=instruction, passage_tokens=max_passage_tokens,
+            demonstrations=demonstrations, depth=depth, observer=bar, profile=profile,
+            options=options.model_options(model, base_url=base_url, concurrency=concurrency),
+            limits=Limits(max_calls, max_tokens, max_cost, max_seconds),
+        ) as reranker:  # fmt: skip
+            tell_notes(reranker, top_k, max(len(found) for each in wanted for _, found in each.source.queries))
+            if output is None or dry_run:
+                typer.echo(_estimate(reranker, wanted, top_k))
+                return
+            if reranker.paid:
+                bar.announce(_estimate(reranker, wanted, top_k))
+            found = [_ask(reranker, wanted, Runs(reranker, output, depth, top_k, bar))]
+    show(found, Settings(notable=notable), form, output)
+    if any(each.failures for each in found):
+        raise typer.Exit(PARTIAL)
+
+
+def _sources(first_stages: Sequence[str], *, sample: bool, **given: Any) -> tuple[Source, dict[str, Source]]:
+    """The given candidates, and those of every other first stage by its name."""
+    source = read_source(sample=sample, requests=None, **given)
+    others: dict[str, Source] = {}
+    if sample:
+        given |= {"queries": sample_path("queries.tsv"), "corpus": sample_path("corpus.jsonl")}
+    for option in first_stages:
+        name, equals, file = option.partition("=")
+        if not (name and equals and file) or name in others:
+            raise InputError(f"--first-stage {option} should read NAME=FILE, each name once")
+        others[name] = read_source(sample=False, requests=None, **given | {"run": Path(file), "qrels": None})
+    for each in (source, *others.values()):
+        each.tell_skipped()
+    return source, others
+
+
+def _estimate(reranker: Reranker, wanted: "Sequence[Ordered]", top_k: int | None) -> str:
+    """What all orders will take, in a line."""
+    line = estimate_line(reranker, [each for order in wanted for each in order.source.queries], top_k)
+    names = ", ".join(order.name for order in wanted)
+    return f"{len(wanted)} orders ({names}), {line}; what was asked in the same words before is not asked again"
+
+
+def _ask(reranker: Reranker, wanted: "Sequence[Ordered]", runs: "Runs") -> "MeasuredOrders":
+    """Ranks every order.
+
+    Raises:
+        Exit: Ctrl-C.
+    """
+    from rerankllm.analysis.robustness.load import MeasuredOrders  # noqa: PLC0415
+
+    qrels = wanted[0].source.judgements()
+    ranked = runs.all(wanted, qrels)
+    if ranked is None or runs.failures:
+        tell("what is done is kept in the journal: the same command goes on")
+    if ranked is None:
+        raise typer.Exit(INTERRUPTED)
+    return MeasuredOrders(
+        {"strategy": str(reranker.stage), "model": ", ".join(reranker.models)},
+        ranked,
+        qrels,
+        {each.name: cost_beside([runs.path(each.name)]) for each in wanted},
+        {each.name: each.seed for each in wanted if each.seed is not None},
+        runs.failures,
+    )
+
+
+def _check(asking: Mapping[str, Any], reading: Mapping[str, Any], qrels: Path | None, other: Any) -> None:
+    """Refuses options that would have no effect."""
+    chosen = [name for name, value in reading.items() if value]
+    idle = [name for name, value in asking.items() if value and name[2:].replace("-", "_") not in origins()]
+    if len(chosen) > 1 or (chosen and idle):
+        raise InputError(f"{chosen[0]} reads runs that are there: leave {' and '.join([*chosen[1:], *idle])} out")
+    if qrels is not None:
+        raise InputError("an experiment has its own judgements: leave --qrels out")
+    if other:
+        raise InputError("--other names a --ranked: give that, or --first-stage NAME=FILE to rank another first stage")

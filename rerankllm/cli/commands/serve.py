@@ -1,0 +1,124 @@
+"""`rerankllm serve`: strategies and models behind the rerank APIs that others speak."""
+
+import importlib.util
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+from rerankllm.cli import aliases as offering
+from rerankllm.cli import options
+from rerankllm.cli.console import tell
+from rerankllm.drivers.budget import Budget
+from rerankllm.drivers.budget import Limits as Spent
+from rerankllm.errors import MissingExtra
+
+NEEDED = ("fastapi", "uvicorn", "prometheus_client")
+SpentCalls: TypeAlias = Annotated[
+    int | None, typer.Option(min=0, metavar="N", help="Budget: calls of all requests together, from now on.")
+]
+SpentTokens: TypeAlias = Annotated[
+    int | None, typer.Option(min=0, metavar="N", help="Budget: tokens of all requests together, from now on.")
+]
+SpentCost: TypeAlias = Annotated[
+    float | None, typer.Option(min=0, metavar="USD", help="Budget: US dollars of all requests together, from now on.")
+]
+EXAMPLES = """
+[bold]Examples[/bold]\n
+rerankllm serve [dim]# and a page to try it on, at http://127.0.0.1:8000[/dim]\n
+rerankllm serve --model openai:NAME --base-url http://localhost:9000/v1 --strategy 'sliding(window=20, stride=10)'\n
+rerankllm serve --alias fast='pointwise / labels @ llamacpp:smollm2' --alias best='sliding @ openai:NAME'\n
+rerankllm serve --model openai:NAME --journal asked.journal --max-cost 20 --per-query calls=50,cost=0.05\n
+rerankllm serve --strategy pointwise --calibration fit.json  # scores are how likely a document is relevant\n
+rerankllm serve --alias rerank-v3.5='@ embed:minilm' --host 0.0.0.0 --keys keys.txt\n
+curl localhost:8000/v1/models; curl localhost:8000/v2/rerank --json @request.json
+
+python -c 'import cohere; print(cohere.ClientV2("key", base_url="http://localhost:8000").rerank(model="default",
+query="how long do fleas live", documents=("Fleas jump far.", "A flea lives for two or three months.")))'
+"""
+
+
+def command(
+    *,
+    alias: offering.Aliases = None,
+    strategy: options.Strategy = None,
+    model: options.Model = None,
+    base_url: options.BaseUrl = None,
+    concurrency: options.Concurrency = None,
+    instruction: options.Instruction = None,
+    max_passage_tokens: options.PassageTokens = None,
+    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 is all of this machine's.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 is any that is free.")] = 8000,
+    keys: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Bearer keys, one a line; more in $RERANKLLM_API_KEYS. None: all may ask."),
+    ] = None,
+    journal: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Keep every completed call, with its texts, in this file; what it holds is not asked again.",
+        ),
+    ] = None,
+    calibration: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[ALIAS=]FILE",
+            help="What `rerankllm calibrate` wrote: that alias's scores are then how likely a document is relevant. "
+            "Without a name the default's. May be repeated.",
+        ),
+    ] = None,
+    max_calls: SpentCalls = None,
+    max_tokens: SpentTokens = None,
+    max_cost: SpentCost = None,
+    per_query: options.PerQuery = None,
+    max_documents: Annotated[int, typer.Option(min=1, metavar="N", help="Documents a request may have.")] = 1000,
+    max_bytes: Annotated[int, typer.Option(min=1, metavar="N", help="Bytes a request may have.")] = 16_000_000,
+    max_seconds: Annotated[
+        float, typer.Option(min=0.001, metavar="S", help="Seconds from a request's first byte to its answer.")
+    ] = 60.0,
+    max_in_flight: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Requests under way at a time; more are told to ask again later.")
+    ] = 256,
+    max_page_calls: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Calls that a strategy may plan which is made up on the page at /; 0: aliases only.",
+        ),
+    ] = 20_000,
+    grace: Annotated[
+        float, typer.Option(min=0, metavar="S", help="Seconds that requests under way have to finish at the end.")
+    ] = 30.0,
+) -> None:
+    """Serves strategies and models behind the rerank APIs of Cohere, Jina, vLLM and text-embeddings-inference."""
+    if any(importlib.util.find_spec(package) is None for package in NEEDED):
+        raise MissingExtra("pip install 'rerankllm[server]'")
+    from rerankllm.server.app import make_server  # noqa: PLC0415
+    from rerankllm.server.keys import Keys  # noqa: PLC0415
+    from rerankllm.server.middleware import Limits  # noqa: PLC0415
+    from rerankllm.server.run import Running, is_loopback  # noqa: PLC0415
+
+    known, limits = Keys.read(keys), Limits(max_documents, max_bytes, max_seconds, max_in_flight, max_page_calls)
+    offered = offering.offered(
+        alias,
+        strategy,
+        model,
+        base_url=base_url,
+        concurrency=concurrency,
+        instruction=instruction,
+        passage_tokens=max_passage_tokens,
+        journal=journal,
+        budget=Budget(Spent(max_calls, max_tokens, max_cost), "the server's budget"),
+        per_query=options.limits_of(per_query),
+    )
+    with next(iter(offered.values())):
+        offered = offering.calibrated(offered, calibration or [])
+        if not is_loopback(host) and not known:
+            tell(f"anyone who reaches {host} may ask, as there are no keys: see --keys")
+        Running(make_server(offered, limits, known), host, port, grace, _tell_ready).run()
+
+
+def _tell_ready(address: str) -> None:
+    tell(f"listening at {address}; Ctrl-C ends it")

@@ -1,0 +1,61 @@
+"""What the shell offers where an option takes a name: read off the registries, without loading what is named."""
+
+from collections.abc import Iterable, Iterator
+
+import typer
+
+from rerankllm.registry import AGGREGATIONS, BACKENDS, ELICITATIONS, STRATEGIES
+
+
+def strategies(incomplete: str) -> list[str]:
+    """Names of strategies."""
+    return _beginning(incomplete, STRATEGIES)
+
+
+def elicitations(incomplete: str) -> list[str]:
+    """Names of elicitations."""
+    return _beginning(incomplete, ELICITATIONS)
+
+
+def aggregations(incomplete: str) -> list[str]:
+    """Names of aggregations."""
+    return _beginning(incomplete, AGGREGATIONS)
+
+
+def models(incomplete: str) -> list[str]:
+    """Kinds of models, up to the colon."""
+    return _beginning(incomplete, (f"{kind}:" for kind in BACKENDS))
+
+
+def datasets(incomplete: str) -> list[str]:
+    """Names of collections."""
+    from rerankllm.collections import catalogue  # noqa: PLC0415
+
+    return _beginning(incomplete, catalogue.names())
+
+
+def prompts(incomplete: str) -> list[str]:
+    """Names of prompt templates."""
+    from rerankllm.elicitation import templates  # noqa: PLC0415
+
+    return _beginning(incomplete, templates.names())
+
+
+def extras(incomplete: str) -> list[str]:
+    """Names of extras."""
+    from rerankllm.cli.commands.doctor import GIVES  # noqa: PLC0415
+
+    return _beginning(incomplete, GIVES)
+
+
+def commands(context: typer.Context, incomplete: str) -> list[str]:
+    """Names of commands."""
+    from rerankllm.cli.config.options import settables  # noqa: PLC0415
+
+    root = context.find_root().command
+    found: Iterator[str] = (str(each.command.name) for each in settables(root.commands))  # type: ignore[attr-defined]
+    return _beginning(incomplete, dict.fromkeys(found))
+
+
+def _beginning(text: str, names: Iterable[str]) -> list[str]:
+    return [name for name in names if name.startswith(text)]

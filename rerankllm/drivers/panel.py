@@ -1,0 +1,273 @@
+"""Which backend and which elicitation answer a judgement: the place where the axes meet."""
+
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass, replace
+from typing import Any
+
+from rerankllm.backends.dedup import Deduplicated
+from rerankllm.backends.loaded import LoadedModels
+from rerankllm.calls import Backend, Reply, Response, Work
+from rerankllm.drivers.judges import Judge
+from rerankllm.elicitation.base import Elicitation, Elicitor, Settings, default_elicitation
+from rerankllm.elicitation.prior import Contextual
+from rerankllm.errors import CapabilityError
+from rerankllm.judgements import Answer, Ask, Judgement, ParseReport, Prior, Score, Unanswered
+from rerankllm.registry import ELICITATIONS
+from rerankllm.spec.stage import ModelSpec, Stage, inner_stages, map_stages, show
+
+
+@dataclass(frozen=True, slots=True)
+class Prompted:
+    """A backend that is shown prompts, behind an elicitor."""
+
+    backend: Backend
+    elicitor: Elicitor
+    elicitation: str
+
+    @property
+    def described(self) -> Mapping[str, Any]:
+        """Model, elicitation and settings."""
+        builder = self.elicitor.builder
+        return {
+            "model": self.backend.model,
+            "revision": self.backend.revision,
+            "elicitation": self.elicitation,
+            "template": builder.template.sha256,
+            "instruction": builder.instruction,
+            "passage_tokens": builder.passage_tokens,
+        }
+
+    def prepare(self, judgement: Judgement) -> Work:
+        """The prompt."""
+        return self.elicitor.prepare(judgement)
+
+    def read(self, judgement: Judgement, outcome: Response | Reply) -> tuple[Answer | Unanswered, ParseReport]:
+        """The answer in the response."""
+        assert isinstance(outcome, Response)  # noqa: S101
+        return self.elicitor.read(judgement, outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """A backend that is shown prompts, and first one without content, whose answer is taken off the others'.
+
+    Attributes:
+        backend: The backend.
+        elicitor: The elicitor.
+        asked_first: Who is shown the prompts without content: the same, for all queries together.
+    """
+
+    backend: Backend
+    elicitor: Contextual
+    asked_first: Prompted
+
+    @property
+    def described(self) -> Mapping[str, Any]:
+        """Model, elicitation and settings."""
+        return self.asked_first.described
+
+    def prior(self, judgement: Judgement) -> Prior:
+        """The judgement without content."""
+        return self.elicitor.prior(judgement)
+
+    def given(self, prior: Answer) -> Prompted:
+        """The judge, once that is answered."""
+        return replace(self.asked_first, backend=self.backend, elicitor=self.elicitor.given(prior))
+
+    def prepare(self, judgement: Judgement) -> Work:
+        """The prompt."""
+        return self.elicitor.prepare(judgement)
+
+    def read(self, judgement: Judgement, outcome: Response | Reply) -> tuple[Answer | Unanswered, ParseReport]:
+        """The answer in the response, nothing taken off."""
+        assert isinstance(outcome, Response)  # noqa: S101
+        return self.elicitor.read(judgement, outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """A backend that answers the judgement itself."""
+
+    backend: Backend
+
+    @property
+    def described(self) -> Mapping[str, Any]:
+        """The model."""
+        return {"model": self.backend.model, "revision": self.backend.revision}
+
+    def prepare(self, judgement: Judgement) -> Work:
+        """The judgement as it is."""
+        return judgement
+
+    def read(self, judgement: Judgement, outcome: Response | Reply) -> tuple[Answer | Unanswered, ParseReport]:
+        """The reply as it is."""
+        del judgement
+        assert isinstance(outcome, Reply)  # noqa: S101
+        return outcome.answer, outcome.report
+
+
+class Panel:
+    """Loads backends, binds elicitations to them, and finds the judge for every judgement.
+
+    Args:
+        model: The model that judges where a stage names none.
+        settings: Of prompts.
+        options: Options of that model; they win over those in its spec.
+        shelf: Where engines are kept that are to stay loaded; None where none is.
+        loaded: Backends by model, that one among them, to share with another panel; None to load it.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        settings: Settings,
+        options: Mapping[str, str],
+        shelf: LoadedModels | None = None,
+        *,
+        loaded: dict[str, Backend] | None = None,
+    ) -> None:
+        self._model = model
+        self._settings = settings
+        self._shelf = shelf
+        self._backends = {model: self._load(model, options)} if loaded is None else loaded
+        self._judges: dict[tuple[str, str, type], Judge] = {}
+        self._sharing: dict[str, Backend] = {}
+
+    def beside(self, *, instruction: str | None = None, passage_tokens: int | None = None) -> "Panel":
+        """The same backends, those loaded later too, asked with other settings where any are given."""
+        own = self._settings
+        settings = replace(
+            own,
+            instruction=own.instruction if instruction is None else instruction,
+            passage_tokens=own.passage_tokens if passage_tokens is None else passage_tokens,
+        )
+        return Panel(self._model, settings, {}, self._shelf, loaded=self._backends)
+
+    @property
+    def settings(self) -> Settings:
+        """Settings of prompts."""
+        return self._settings
+
+    @property
+    def backend(self) -> Backend:
+        """The model that judges where a stage names none."""
+        return self._backends[self._model]
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models that judge, printed."""
+        return tuple(dict.fromkeys(judge.backend.model for judge in self._judges.values()))
+
+    @property
+    def backends(self) -> tuple[Backend, ...]:
+        """Every backend loaded."""
+        return tuple(self._backends.values())
+
+    @property
+    def own(self) -> tuple[Backend, ...]:
+        """Those that nobody keeps: to be freed with this."""
+        return tuple(each for each in self.backends if self._shelf is None or not self._shelf.keeps(each))
+
+    def complete(self, stage: Stage) -> Stage:
+        """The stage with every elicitation named that it left to the backend, checked to work.
+
+        Loads every model and binds every elicitation, so that what cannot work says so before the first call.
+
+        Raises:
+            CapabilityError: A backend lacks what is asked of it.
+            InputError: A model or template that does not load.
+        """
+        if inner_stages(stage.strategy):
+            strategy = map_stages(
+                stage.strategy,
+                lambda s: self.complete(Stage(s.strategy, s.elicitation or stage.elicitation, s.model or stage.model)),
+            )
+            return replace(stage, strategy=strategy)
+        if stage.elicitation is None and not self.load(stage.model).capabilities.answers:
+            capabilities = self.load(stage.model).capabilities
+            names = {default_elicitation(judgement, capabilities) for judgement in stage.strategy.asks}
+            if len(names) == 1:
+                stage = replace(stage, elicitation=ELICITATIONS[names.pop()]())
+        for judgement in stage.strategy.asks:
+            self.resolve(Ask((), stage.elicitation, stage.model), judgement)
+        return stage
+
+    def resolve(self, ask: Ask, judgement: type) -> Judge:
+        """The judge for one kind of judgement of one batch."""
+        key = (ask.model or self._model, repr(ask.elicitation), judgement)
+        if key not in self._judges:
+            self._judges[key] = self._bind(key[0], ask.elicitation, judgement)
+        return self._judges[key]
+
+    def gives_probabilities(self, stage: Stage) -> bool:
+        """Whether a stage scores by the expected value of labels that are worth 0 to 1, such as P(yes)."""
+        if stage.strategy.asks != (Score,) or inner_stages(stage.strategy):
+            return False
+        judge = self.resolve(Ask((), stage.elicitation, stage.model), Score)
+        template = judge.elicitor.builder.template if isinstance(judge, Prompted | Calibrated) else None
+        if template is None or isinstance(template.labels, str) or template.read == "logits":
+            return False
+        return all(0 <= label.value <= 1 for label in template.labels)
+
+    def context(self) -> list[Any]:
+        """All that answers depend on besides the stage, the query and its documents: for the key of a journal."""
+        judges = [
+            (
+                kind.__name__,
+                elicitation,
+                judge.elicitor.builder.template.sha256 if isinstance(judge, Prompted | Calibrated) else "",
+                judge.backend.model,
+                judge.backend.revision or "",
+            )
+            for (_, elicitation, kind), judge in self._judges.items()
+        ]
+        examples = (
+            [[astuple(example) for example in self._settings.demonstrations]] if self._settings.demonstrations else []
+        )
+        return [self._settings.instruction, self._settings.passage_tokens, *examples, *sorted(judges)]
+
+    def load(self, model: str | None) -> Backend:
+        """The backend of a model, loaded now if it is not yet; None for the one that judges where none is named."""
+        name = model or self._model
+        if name not in self._backends:
+            self._backends[name] = self._load(name, {})
+        return self._backends[name]
+
+    def _load(self, model: str, options: Mapping[str, str]) -> Backend:
+        spec = ModelSpec.parse(model)
+        loaded: Backend = (
+            spec.load(options) if self._shelf is None else self._shelf.take(model, options, lambda: spec.load(options))
+        )
+        return loaded
+
+    def _shared(self, backend: Backend) -> Backend:
+        return self._sharing.setdefault(backend.model, Deduplicated(backend))
+
+    def _bind(self, model: str, elicitation: Elicitation | None, judgement: type) -> Judge:
+        backend = self.load(model)
+        capabilities = backend.capabilities
+        if capabilities.answers:
+            if judgement not in capabilities.answers:
+                can = ", ".join(sorted(kind.__name__ for kind in capabilities.answers))
+                raise CapabilityError(f"{backend.model} answers {can}, and this strategy asks {judgement.__name__}")
+            if elicitation is not None:
+                raise CapabilityError(f"{backend.model} answers without a prompt: leave the '/ elicitation' out")
+            if self._settings != Settings():
+                raise CapabilityError(
+                    f"{backend.model} answers without a prompt: leave instruction, passage cut and demonstrations out"
+                )
+            return Direct(backend)
+        if elicitation is None:
+            elicitation = ELICITATIONS[default_elicitation(judgement, capabilities)]()
+        spec = show(elicitation, ELICITATIONS)
+        elicitor = elicitation.bind(judgement, backend.tokenizer, capabilities, self._settings)
+        if isinstance(elicitor, Contextual):
+            first = self._shared(backend) if elicitor.kind == "empty" else backend
+            return Calibrated(backend, elicitor, Prompted(first, elicitor, spec))
+        return Prompted(backend, elicitor, spec)
+
+
+def model_named_by(stage: Stage) -> str | None:
+    """The first model that the stage, or a stage inside it, names."""
+    inside = (model_named_by(inner) for inner in inner_stages(stage.strategy))
+    return stage.model or next(filter(None, inside), None)

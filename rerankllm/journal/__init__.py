@@ -1,0 +1,1 @@
+"""Every completed call, kept once: written, read again, merged, exported."""

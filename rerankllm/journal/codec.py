@@ -1,0 +1,105 @@
+"""Work and outcomes as JSON: what a journal keeps of a call, and how it tells two calls apart."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from rerankllm.calls import Backend, Outcome, Reading, Reply, Request, Response, TextPrompt, TokenPrompt, Work
+from rerankllm.data import Document, Query, Usage
+from rerankllm.judgements import (
+    Answer,
+    Assess,
+    Assessment,
+    Criterion,
+    Embed,
+    Failure,
+    ParseReport,
+    Status,
+    Unanswered,
+    WeakOrder,
+    Write,
+)
+
+
+def digest(*values: Any) -> str:
+    """SHA-256, in hexadecimal, of the canonical JSON of these values; frozen dataclasses among them count as theirs."""
+    text = json.dumps(values, default=_fields, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def shown(work: Work, backend: Backend) -> str:
+    """What a backend is shown, to be read by people."""
+    if not isinstance(work, Request):
+        texts = (f"[{doc.doc_id}] {doc.content}" for doc in work.docs)
+        return "\n".join((f"{type(work).__name__}: {work.query.text}", *texts))
+    if isinstance(work.prompt, TokenPrompt):
+        return backend.tokenizer.decode(work.prompt.ids)
+    if isinstance(work.prompt, TextPrompt):
+        return work.prompt.text
+    return "\n".join(f"<{message.role}>\n{message.content}" for message in work.prompt.messages)
+
+
+def dump(outcome: Response | Reply) -> str:
+    """An outcome as JSON."""
+    values = {f.name: getattr(outcome, f.name) for f in dataclasses.fields(outcome)}
+    values["usage"] = [outcome.usage.prompt_tokens, outcome.usage.completion_tokens]
+    if isinstance(outcome, Reply):
+        report = outcome.report
+        values["answer"] = _dump_answer(outcome.answer)
+        values["report"] = [report.status.value, dict(report.repairs)]
+    return json.dumps(values)
+
+
+def load(text: str, work: Work) -> Outcome:
+    """The outcome that `dump` wrote for `work`."""
+    values = json.loads(text)
+    values["usage"] = Usage(*values["usage"])
+    if isinstance(work, Request):
+        values["logprobs"] = tuple(values["logprobs"])
+        readings = values.get("readings", ())
+        values["readings"] = tuple(Reading(at, label, tuple(found), floor) for at, label, found, floor in readings)
+        return Response(**values)
+    status, repairs = values["report"]
+    values["answer"] = _load_answer(values["answer"], work)
+    return Reply(values["answer"], ParseReport(Status(status), repairs), values["usage"])
+
+
+def _fields(value: Any) -> Any:
+    if isinstance(value, Document):
+        return [value.doc_id, value.content]
+    if isinstance(value, Query):
+        return [value.query_id, value.text]
+    if dataclasses.is_dataclass(value):
+        fields: Mapping[str, Any] = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        return {type(value).__name__: fields}
+    raise TypeError(f"{type(value).__name__} has no canonical JSON")
+
+
+def _dump_answer(answer: Answer) -> Any:
+    if isinstance(answer, WeakOrder):
+        return [answer.groups, answer.omitted]
+    if isinstance(answer, Assessment):
+        return [answer.grades, answer.rationales]
+    if isinstance(answer, tuple) and answer and isinstance(answer[0], Criterion):
+        return [[criterion.text, criterion.weight] for criterion in answer]
+    if isinstance(answer, Unanswered):
+        return {"reason": answer.reason, "failure": answer.failure.value}
+    return answer.tolist() if hasattr(answer, "tolist") else answer
+
+
+def _load_answer(value: Any, work: Work) -> Answer:
+    if isinstance(value, dict):
+        return Unanswered(value["reason"], Failure(value["failure"]))
+    if isinstance(work, Embed):
+        import numpy as np  # noqa: PLC0415
+
+        return np.asarray(value, dtype=np.float32)
+    if isinstance(work, Write):
+        return tuple(Criterion(*criterion) for criterion in value)
+    if isinstance(work, Assess):
+        return Assessment(*map(tuple, value))
+    if isinstance(value, list) and value and isinstance(value[0], list):
+        return WeakOrder(tuple(map(tuple, value[0])), tuple(value[1]))
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,176 @@
+"""What a journal tells of a run, to be read: every call with its prompt, its answer and its cost, and every failure."""
+
+import json
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rerankllm.journal.store import Journal, Place
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A call that the journal holds.
+
+    Attributes:
+        number: Its own number, in the order calls were completed.
+        query_id: The query's.
+        stage: The stage that asked.
+        place: Where it belongs.
+        judgement: What kind of judgement it was.
+        model: Who answered.
+        prompt: What was shown.
+        outcome: What came back, as JSON.
+        status: How the answer read.
+        repairs: What had to be repaired, with how often.
+        prompt_tokens: Tokens sent.
+        completion_tokens: Tokens generated.
+        attempts: Requests it took.
+        cost_usd: What it cost; None when unknown.
+        at: When, in UTC.
+    """
+
+    number: int
+    query_id: str
+    stage: str
+    place: Place
+    judgement: str
+    model: str
+    prompt: str
+    outcome: Mapping[str, Any]
+    status: str
+    repairs: Mapping[str, int]
+    prompt_tokens: int
+    completion_tokens: int
+    attempts: int
+    cost_usd: float | None
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A call that failed, after all its attempts.
+
+    Attributes:
+        query_id: The query's.
+        model: Who was asked.
+        reason: Why there is no answer.
+        attempts: Requests sent.
+        at: When, in UTC.
+    """
+
+    query_id: str
+    model: str
+    reason: str
+    attempts: int
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A judgement with its answer, whoever paid for the call.
+
+    Attributes:
+        query_id: The query's.
+        stage: The stage that asked.
+        place: Where it belongs.
+        judge: Who answered, as JSON.
+        record: What was asked and answered, as JSON: see `rerankllm.formats.recordings`.
+        call: The number of the call; None for an answer that was bought elsewhere.
+    """
+
+    query_id: str
+    stage: str
+    place: Place
+    judge: str
+    record: str
+    call: int | None
+
+
+def entries(
+    journal: Journal, *, query_id: str | None = None, number: int | None = None, texts: bool = True
+) -> Iterator[Entry]:
+    """The calls a journal holds, in the order they were completed.
+
+    Args:
+        journal: The journal.
+        query_id: Only those of this query.
+        number: Only this one.
+        texts: Whether to read prompts and outcomes too.
+
+    Raises:
+        InputError: The file is damaged.
+    """
+    large = "prompt, outcome" if texts else "x'', '{}'"
+    rows = journal.rows(
+        f"SELECT calls.id, query_id, stage, calls.key, step, item, judgement, model, {large}, status, "  # noqa: S608
+        "repairs, prompt_tokens, completion_tokens, attempts, cost_usd, at FROM calls JOIN queries USING (key) "
+        "WHERE (? IS NULL OR query_id = ?) AND (? IS NULL OR calls.id = ?) ORDER BY calls.id",
+        (query_id, query_id, number, number),
+    )
+    for at, query, stage, key, step, item, judgement, model, prompt, outcome, status, repairs, *rest in rows:
+        shown = zlib.decompress(prompt).decode() if prompt else ""
+        place = Place(key, step, item)
+        read = (json.loads(outcome), status, json.loads(repairs))
+        yield Entry(at, query, stage, place, judgement, model, shown, *read, *rest)
+
+
+def judged(
+    journal: Journal, *, query_id: str | None = None, stage: str | None = None, key: str | None = None
+) -> Iterator[Judged]:
+    """The judgements a journal holds, in the order of queries, steps and items.
+
+    Args:
+        journal: The journal.
+        query_id: Only those about this query.
+        stage: Only what this stage asked, as it prints.
+        key: Only those of this ranking, as `rankings` names it.
+    """
+    rows = journal.rows(
+        "SELECT query_id, stage, answers.key, answers.step, answers.item, judges.judge, record, calls.id FROM answers "
+        "JOIN queries USING (key) JOIN judges ON judges.id = answers.judge LEFT JOIN calls USING (key, step, item) "
+        "WHERE (? IS NULL OR query_id = ?) AND (? IS NULL OR stage = ?) AND (? IS NULL OR answers.key = ?) "
+        "ORDER BY queries.rowid, answers.step, answers.item",
+        (query_id, query_id, stage, stage, key, key),
+    )
+    for asked, by, *place, judge, record, call in rows:
+        yield Judged(asked, by, Place(*place), judge, record, call)
+
+
+def rankings(journal: Journal, query_id: str) -> list[tuple[str, str]]:
+    """Key and stage of everything that has ranked a query's documents, in the order it began."""
+    return list(journal.rows("SELECT key, stage FROM queries WHERE query_id = ? ORDER BY rowid", (query_id,)))
+
+
+def judges(journal: Journal, key: str) -> set[str]:
+    """The models whose answers one ranking went by."""
+    rows = journal.rows(
+        "SELECT DISTINCT judges.judge FROM answers JOIN judges ON judges.id = answers.judge WHERE key = ?", (key,)
+    )
+    found = {str(json.loads(described)["model"]) for (described,) in rows}
+    return found | {model for (model,) in journal.rows("SELECT DISTINCT model FROM calls WHERE key = ?", (key,))}
+
+
+def unheard(journal: Journal, key: str) -> tuple[int, list[str]]:
+    """Of one ranking, how many calls lack a note of their judgement, and why calls failed that never came back."""
+    ((missing,),) = journal.rows(
+        "SELECT count(*) FROM calls LEFT JOIN answers USING (key, step, item) "
+        "WHERE calls.key = ? AND record IS NULL AND judgement != 'Prior'",
+        (key,),
+    )
+    lost = journal.rows(
+        "SELECT reason FROM failures LEFT JOIN calls USING (key, step, item) WHERE failures.key = ? "
+        "AND calls.id IS NULL ORDER BY failures.id",
+        (key,),
+    )
+    return missing, [reason for (reason,) in lost]
+
+
+def failures(journal: Journal) -> list[Lost]:
+    """The calls that failed, in order."""
+    rows = journal.rows(
+        "SELECT coalesce(query_id, ''), model, reason, attempts, at FROM failures "
+        "LEFT JOIN queries USING (key) ORDER BY failures.id"
+    )
+    return [Lost(*row) for row in rows]

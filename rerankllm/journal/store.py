@@ -1,0 +1,346 @@
+"""Every completed call, once, on disk: what a run has bought is never bought again.
+
+One SQLite file in WAL mode. A call is kept under its place: the key of its query, then the step of the strategy and
+the number of the judgement in that step. To resume is to run the same strategy again; where the journal holds a
+call's place it is answered from there, so the run goes on where it was killed. The same rows are the trace, the record
+of costs and a cache: what another strategy asked in exactly the same words is found by content.
+
+It holds prompts and answers, and no keys or headers.
+"""
+
+import datetime as dt
+import json
+import sqlite3
+import threading
+import time
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rerankllm.calls import Backend, CallFailed, Outcome, Response, Work
+from rerankllm.data import Document, Query
+from rerankllm.errors import InputError
+from rerankllm.journal.codec import digest, dump, load, shown
+from rerankllm.judgements import Judgement, ParseReport
+
+VERSION = 1
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS runs (id INTEGER PRIMARY KEY, started TEXT, version TEXT, folder TEXT, options TEXT);
+CREATE TABLE IF NOT EXISTS queries (key TEXT PRIMARY KEY, query_id TEXT, text TEXT, stage TEXT);
+CREATE TABLE IF NOT EXISTS calls (
+    id INTEGER PRIMARY KEY, key TEXT, step INTEGER, item INTEGER, content TEXT, judgement TEXT, model TEXT,
+    prompt BLOB, outcome TEXT, status TEXT, repairs TEXT, prompt_tokens INTEGER, completion_tokens INTEGER,
+    attempts INTEGER, cost_usd REAL, at TEXT, UNIQUE (key, step, item)
+);
+CREATE INDEX IF NOT EXISTS calls_by_content ON calls (content);
+CREATE TABLE IF NOT EXISTS failures (
+    id INTEGER PRIMARY KEY, key TEXT, step INTEGER, item INTEGER, judgement TEXT, model TEXT, reason TEXT,
+    attempts INTEGER, at TEXT
+);
+CREATE TABLE IF NOT EXISTS judges (id INTEGER PRIMARY KEY, judge TEXT UNIQUE);
+CREATE TABLE IF NOT EXISTS answers (
+    key TEXT, step INTEGER, item INTEGER, judge INTEGER, record TEXT, PRIMARY KEY (key, step, item)
+);
+"""
+PATIENCE = 30.0
+"""Seconds to wait for another process that is writing."""
+HEAD = "key, step, item, judgement, model"
+SPENT = "SELECT count(*), coalesce(sum(prompt_tokens + completion_tokens), 0), coalesce(sum(cost_usd), 0.0) FROM calls"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a run a call belongs.
+
+    Attributes:
+        key: Its query's, from `Journal.enter`.
+        step: How many batches the strategy asked for before.
+        item: The number of the judgement in its batch.
+    """
+
+    key: str
+    step: int
+    item: int
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A call that came back, to be kept.
+
+    Attributes:
+        judgement: What was asked.
+        work: What was sent.
+        backend: Where to.
+        outcome: What came back.
+        report: How the answer read.
+    """
+
+    judgement: Judgement
+    work: Work
+    backend: Backend
+    outcome: Outcome
+    report: ParseReport
+
+
+class Journal:
+    """The file. May be used from any thread; several processes may share it.
+
+    A row is written before anything else is done with an answer and outlives the process however that ends. Against
+    the machine's own crash the last few rows are as safe as SQLite's `synchronous=NORMAL` makes them.
+
+    Args:
+        path: The file.
+        create: Whether to make it where there is none.
+
+    Raises:
+        InputError: It is no journal, or cannot be written.
+    """
+
+    def __init__(self, path: str | Path, *, create: bool = True) -> None:
+        self.path = Path(path)
+        if not create and not self.path.is_file():
+            raise InputError(f"no journal {path}")
+        try:
+            self._db = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+            self._use_wal()
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._prepare()
+        except sqlite3.Error as error:
+            raise InputError(f"{path} cannot be used as a journal: {error}") from None
+        self._lock = threading.Lock()
+
+    def begin(self, folder: str, options: Mapping[str, Any], version: str) -> None:
+        """Notes that a run begins.
+
+        Args:
+            folder: The folder that relative paths among the options start from.
+            options: The options of the command line, for `resume`.
+            version: This package's.
+        """
+        with self._writing():
+            self._db.execute(
+                "INSERT INTO runs (started, version, folder, options) VALUES (?, ?, ?, ?)",
+                (_now(), version, json.dumps(folder), json.dumps(options)),
+            )
+
+    def command(self) -> tuple[str, dict[str, Any]]:
+        """Folder and options of the last run that `begin` noted.
+
+        Raises:
+            InputError: There was none.
+        """
+        with self._reading():
+            row = self._db.execute("SELECT folder, options FROM runs ORDER BY id DESC LIMIT 1").fetchone()
+        if row is None:
+            raise InputError(f"{self.path} holds no command to repeat: give the same Reranker this journal again")
+        return json.loads(row[0]), json.loads(row[1])
+
+    def enter(self, query: Query, documents: Sequence[Document], stage: str, context: Sequence[Any]) -> str:
+        """Notes a query, and returns its key.
+
+        Args:
+            query: The query.
+            documents: What is ranked, in the first stage's order.
+            stage: The stage's spec, complete.
+            context: What else the calls depend on: templates, models, settings.
+        """
+        key = digest(stage, list(context), query, list(documents))
+        with self._writing():
+            self._db.execute(
+                "INSERT OR IGNORE INTO queries VALUES (?, ?, ?, ?)",
+                tuple(map(_plain, (key, query.query_id, query.text, stage))),
+            )
+        return key
+
+    def recall(self, place: Place, content: str, work: Work, reused: set[int]) -> Outcome | None:
+        """The outcome of this call if it was completed before: in this place, or for another query or stage.
+
+        An answer given elsewhere serves a ranking once, so that one who asks the same twice hears two answers.
+
+        Args:
+            place: Where the call belongs.
+            content: `content_of` the work.
+            work: What would be sent.
+            reused: The numbers of the answers from elsewhere that this ranking has; one found is added.
+        """
+        with self._reading():
+            rows = self._db.execute(
+                "SELECT id, outcome, key = ? AS own FROM calls WHERE content = ? "
+                "AND (key != ? OR (step = ? AND item = ?)) ORDER BY own DESC, id",
+                (place.key, content, place.key, place.step, place.item),
+            ).fetchall()
+        for number, outcome, own in rows:
+            if own or number not in reused:
+                reused.add(number)
+                return load(outcome, work)
+        return None
+
+    def spent(self, key: str | None = None) -> tuple[int, int, float]:
+        """Calls, tokens and dollars that a query has taken so far, or all queries."""
+        statement, values = (SPENT, ()) if key is None else (f"{SPENT} WHERE key = ?", (key,))
+        with self._reading():
+            calls, tokens, cost = self._db.execute(statement, values).fetchone()
+        return calls, tokens, cost
+
+    def record(self, place: Place, content: str, call: Completed) -> None:
+        """Keeps what became of a call.
+
+        Raises:
+            InputError: The file cannot be written any more.
+        """
+        with self._writing():
+            self._insert(place, content, call)
+
+    def hear(self, place: Place, judge: Mapping[str, Any], record: Mapping[str, Any]) -> None:
+        """Keeps what was asked and answered, whoever paid for the call: what a recording is made of.
+
+        Args:
+            place: Where the judgement belongs; what was kept there before stays.
+            judge: Who answered: model, elicitation and the like.
+            record: The judgement with its answer, from `formats.recordings.to_record`.
+
+        Raises:
+            InputError: The file cannot be written any more.
+        """
+        name = json.dumps(judge, sort_keys=True)
+        with self._writing():
+            self._db.execute("INSERT OR IGNORE INTO judges (judge) VALUES (?)", (name,))
+            self._db.execute(
+                "INSERT OR IGNORE INTO answers SELECT ?, ?, ?, id, ? FROM judges WHERE judge = ?",
+                (place.key, place.step, place.item, _plain(json.dumps(record, ensure_ascii=False)), name),
+            )
+
+    def purge(self, query_id: str | None = None) -> int:
+        """Forgets the calls of one query, or all; returns how many. What it forgets is gone from the file."""
+        with self._writing():
+            keys = "SELECT key FROM queries WHERE ? IS NULL OR query_id = ?"
+            gone = self._db.execute(f"DELETE FROM calls WHERE key IN ({keys})", (query_id, query_id)).rowcount  # noqa: S608
+            for table in ("failures", "answers"):
+                self._db.execute(f"DELETE FROM {table} WHERE key IN ({keys})", (query_id, query_id))  # noqa: S608
+            self._db.execute("DELETE FROM queries WHERE ? IS NULL OR query_id = ?", (query_id, query_id))
+            if query_id is None:
+                self._db.execute("DELETE FROM runs")
+            self._db.execute("VACUUM")
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return gone
+
+    def close(self) -> None:
+        """Writes the WAL back into the file and closes it."""
+        with self._lock:
+            self._db.close()
+
+    def _use_wal(self) -> None:
+        """Switches to WAL, for which SQLite itself does not wait when another process does the same."""
+        until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode=WAL")
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > until:
+                    raise
+                time.sleep(0.02)
+            else:
+                return
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            with self._lock:
+                yield
+        except sqlite3.Error as error:
+            raise InputError(f"the journal {self.path} cannot be written: {error}") from None
+
+    def take_over(self, rows: Sequence[tuple[str, Sequence[Any]]]) -> None:
+        """Carries out statements, each with its values, all or none.
+
+        Raises:
+            InputError: The file cannot be written any more.
+        """
+        with self._writing():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                for statement, values in rows:
+                    self._db.execute(statement, values)
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    def rows(self, statement: str, values: Sequence[Any] = ()) -> Iterator[Any]:
+        """Reads the tables.
+
+        Raises:
+            InputError: The file is damaged.
+        """
+        try:
+            yield from self._db.execute(statement, values)
+        except sqlite3.Error as error:
+            raise InputError(f"the journal {self.path} cannot be read: {error}") from None
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            with self._lock:
+                yield
+        except sqlite3.Error as error:
+            raise InputError(f"the journal {self.path} cannot be read: {error}") from None
+
+    def _prepare(self) -> None:
+        """Makes the tables, or checks that they are there; one process at a time."""
+        self._db.execute("BEGIN IMMEDIATE")
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        known = not tables or (version == VERSION and tables >= {"runs", "queries", "calls", "failures"})
+        if known and not tables >= {"judges", "answers"}:
+            for statement in filter(str.strip, SCHEMA.split(";")):
+                self._db.execute(statement)
+            self._db.execute(f"PRAGMA user_version={VERSION}")
+        self._db.execute("COMMIT")
+        if not known:
+            self._db.close()
+            raise InputError(f"{self.path} is no journal of this version of rerankllm: name another file")
+
+    def _insert(self, place: Place, content: str, call: Completed) -> None:
+        outcome, backend = call.outcome, call.backend
+        head = (place.key, place.step, place.item, type(call.judgement).__name__, backend.model)
+        if isinstance(outcome, CallFailed):
+            self._db.execute(
+                f"INSERT INTO failures ({HEAD}, reason, attempts, at) VALUES (?,?,?,?,?,?,?,?)",  # noqa: S608
+                (*head, outcome.reason, outcome.attempts, _now()),
+            )
+            return
+        text = shown(call.work, backend)
+        self._db.execute(
+            f"INSERT OR REPLACE INTO calls ({HEAD}, content, prompt, outcome, status, repairs, "  # noqa: S608
+            "prompt_tokens, completion_tokens, attempts, cost_usd, at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            (
+                *head,
+                content,
+                zlib.compress(text.encode("utf-8", "replace"), 1),
+                dump(outcome),
+                call.report.status.value,
+                json.dumps(dict(call.report.repairs)),
+                outcome.usage.prompt_tokens,
+                outcome.usage.completion_tokens,
+                outcome.attempts if isinstance(outcome, Response) else 1,
+                backend.cost(outcome.usage),
+                _now(),
+            ),
+        )
+
+
+def content_of(work: Work, backend: Backend) -> str:
+    """What a call is, wherever it is made: a hash of the model and of all that it is sent."""
+    return digest(backend.model, backend.revision, work)
+
+
+def _plain(text: str) -> str:
+    """What UTF-8 can carry of a text."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")

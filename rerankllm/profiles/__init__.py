@@ -1,1 +1,0 @@
-"""What a judge is like: fitted on its answers, kept in a file, and read by `active`."""

@@ -1,0 +1,1 @@
+"""One run of a reranker over many queries: its source, its output, its cost and provenance."""

@@ -1,0 +1,120 @@
+"""What a run cost, kept beside it: `rerank` leaves OUTPUT.summary.json, and `compare` finds it."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from rerankllm.cli.console import tell
+from rerankllm.errors import InputError
+from rerankllm.evaluation.cost import Cost, tokens_of
+from rerankllm.journal.read import entries
+from rerankllm.journal.store import Journal
+
+DIGEST = "output_sha256"
+Totals = dict[str, float | None]
+
+
+def summary_beside(run: Path) -> Path:
+    """Where the summary of a run file is."""
+    return run.with_name(f"{run.name}.summary.json")
+
+
+def signed(report: Mapping[str, Any], run: Path) -> dict[str, Any]:
+    """The summary with the digest of its run file: it is of this file and no later one."""
+    return {**report, DIGEST: _digest(run)}
+
+
+def summary_of(run: Path) -> Mapping[str, Any] | None:
+    """The summary beside a run file; None where there is none, or one of another run.
+
+    Raises:
+        InputError: It is damaged.
+    """
+    path = summary_beside(run)
+    if not path.is_file():
+        return None
+    try:
+        report: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return report if report[DIGEST] == _digest(run) else None
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is no summary that `rerankllm rerank` wrote: {error!r}") from None
+
+
+def cost_beside(runs: Sequence[Path]) -> Cost | None:
+    """What a query of these run files cost together: by their summaries, or their journals.
+
+    None where one of them has neither, or a summary that is of another file than the one that is there.
+    """
+    found = [_from_summary(run) if summary_beside(run).is_file() else _from_journal(run) for run in runs]
+    known = [each for each in found if each is not None]
+    if not known or len(known) < len(found):
+        return None
+    total = known[0]
+    for each in known[1:]:
+        total = total.plus(each)
+    return Cost.shared(total.totals, total.rounds, total.queries)
+
+
+@dataclass(frozen=True, slots=True)
+class _Spent:
+    """Totals of runs, their longest chain, and their queries."""
+
+    totals: Totals
+    rounds: float
+    queries: int
+
+    def plus(self, other: Self) -> "_Spent":
+        sums = {name: _sum(value, other.totals[name]) for name, value in self.totals.items()}
+        return _Spent(sums, max(self.rounds, other.rounds), self.queries + other.queries)
+
+
+def _from_summary(run: Path) -> _Spent | None:
+    path, report = summary_beside(run), summary_of(run)
+    if report is None:
+        tell(f"{path} is of another run than what {run} holds now: its cost is left out")
+        return None
+    try:
+        totals: Totals = {
+            "calls": report["calls"],
+            "slots": report["slots"],
+            "tokens": tokens_of(report["calls"], report["prompt_tokens"] + report["completion_tokens"]),
+            "seconds": None if report["replayed"] else report["wall_seconds"],  # the rest was spent in another run
+            "usd": report["cost_usd"],
+        }
+        return _Spent(totals, report["rounds"], report["queries"])
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path} is no summary that `rerankllm rerank` wrote: {error!r}") from None
+
+
+def _from_journal(run: Path) -> _Spent | None:
+    path = run.with_name(f"{run.name}.journal")
+    if not path.is_file():
+        return None
+    journal = Journal(path, create=False)
+    try:
+        calls = list(entries(journal, texts=False))
+    finally:
+        journal.close()
+    if len({entry.stage for entry in calls}) != 1:
+        return None  # of several runs, or of none
+    money = [entry.cost_usd for entry in calls]
+    totals: Totals = {
+        "calls": len(calls),
+        "slots": None,
+        "tokens": tokens_of(len(calls), sum(entry.prompt_tokens + entry.completion_tokens for entry in calls)),
+        "seconds": None,
+        "usd": None if None in money else sum(filter(None, money)),
+    }
+    return _Spent(totals, 1 + max(e.place.step for e in calls), len({e.query_id for e in calls}))
+
+
+def _sum(first: float | None, second: float | None) -> float | None:
+    return None if first is None or second is None else first + second
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,49 @@
+"""What runs will take, said before anything is sent."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from rerankllm.data import Candidate, Query
+from rerankllm.drivers.estimate import Estimate
+from rerankllm.plan import Bound
+from rerankllm.reranker import Reranker
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Of some queries; those of several runs add up."""
+
+    queries: int
+    calls: Bound
+    estimate: Estimate
+
+    @classmethod
+    def of(cls, reranker: Reranker, queries: Sequence[tuple[Query, Sequence[Candidate]]], top_k: int | None) -> Self:
+        """Of what a run will take, from the queries' own texts.
+
+        Raises:
+            CapabilityError: Tokens of what the strategy asks cannot be told.
+        """
+        plans = [reranker.plan(len(candidates), top_k=top_k) for _, candidates in queries]
+        calls = Bound(sum(plan.calls.low for plan in plans), sum(plan.calls.high for plan in plans))
+        return cls(len(queries), calls, reranker.estimate(queries, top_k=top_k))
+
+    def __add__(self, other: "Forecast") -> "Forecast":
+        return Forecast(self.queries + other.queries, self.calls.plus(other.calls), self.estimate + other.estimate)
+
+    def __str__(self) -> str:
+        found = self.estimate
+        cost = "unknown: give ?price_prompt=…&price_completion=…"
+        if found.cost_usd is not None:
+            low, high = found.cost_usd
+            cost = f"${low:.4g}" if low == high else f"${low:.4g} to ${high:.4g}"
+        return (
+            f"estimate for {self.queries} queries: {_range(self.calls)} calls, {_range(found.prompt_tokens)} prompt "
+            f"tokens ({found.typical.prompt_tokens:,} with passages of middling length), at most "
+            f"{found.completion_tokens.high:,} generated; cost {cost}"
+        )
+
+
+def _range(bound: Bound) -> str:
+    return f"{bound.low:,}" if bound.low == bound.high else f"{bound.low:,} to {bound.high:,}"

@@ -1,0 +1,58 @@
+"""Ctrl-C: the first ends a run in order, the second at once."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from rerankllm.cli.console import tell
+from rerankllm.drivers.ranker import Ranker
+
+REASON = "interrupted"
+GRACE = 10.0
+"""Seconds that calls under way are given to come back; then they are left as if Ctrl-C had come again."""
+
+
+class Interrupted:
+    """Whether it happened."""
+
+    def __init__(self) -> None:
+        self.happened = False
+
+
+@contextmanager
+def stopping_in_order(reranker: Ranker) -> Iterator[Interrupted]:
+    """Meanwhile Ctrl-C, or a polite kill, sends nothing more and waits for the calls under way."""
+    seen = Interrupted()
+    patience = threading.Timer(GRACE, _interrupt)
+    patience.daemon = True
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        if seen.happened:
+            signal.default_int_handler(signum, frame)
+        seen.happened = True
+        reranker.stop(REASON)
+        tell(f"interrupted: waiting up to {GRACE:g} s for the calls under way; Ctrl-C again to leave them")
+        patience.start()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield seen  # signals are the main thread's
+        return
+    kept = [(number, signal.signal(number, stop)) for number in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        yield seen
+    finally:
+        patience.cancel()
+        for number, handler in kept:
+            signal.signal(number, handler)
+
+
+def _interrupt() -> None:
+    """Ctrl-C, from another thread."""
+    if sys.platform == "win32":  # where os.kill would end the process on the spot
+        signal.raise_signal(signal.SIGINT)
+    else:
+        os.kill(os.getpid(), signal.SIGINT)

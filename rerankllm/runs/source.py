@@ -1,0 +1,157 @@
+"""Where the queries of `rerankllm rerank` come from."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rerankllm.cli.commands.datasets import allowed, first_stage, open_dataset
+from rerankllm.cli.console import tell
+from rerankllm.collections.base import Collection
+from rerankllm.collections.bm25 import Settings
+from rerankllm.data import Candidate, Query
+from rerankllm.errors import InputError
+from rerankllm.formats import beir, castorini, parquet, trec
+from rerankllm.formats.join import join
+from rerankllm.runs.provenance import Retrieval, retrieval_of
+from rerankllm.sample import path as sample_path
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What is to be reranked.
+
+    Attributes:
+        queries: Queries with their candidates.
+        qrels: Where the judgements are, if there are any.
+        skipped_queries: Ids of those left out for want of a text or candidates.
+        skipped_documents: How many were left out for want of a text.
+        retrieval: Where the candidates come from.
+        collection: The named collection they are of, if they are of one.
+    """
+
+    queries: Sequence[tuple[Query, Sequence[Candidate]]]
+    qrels: Path | None
+    skipped_queries: tuple[str, ...] = ()
+    skipped_documents: int = 0
+    retrieval: Retrieval = field(default_factory=Retrieval)
+    collection: Collection | None = None
+
+    def judgements(self) -> Mapping[str, Mapping[str, int]] | None:
+        """Grades by query and document; None without any."""
+        if self.collection is not None:
+            return self.collection.qrels
+        return None if self.qrels is None else read_judgements(self.qrels)
+
+    @property
+    def skipped(self) -> bool:
+        """Whether anything was left out."""
+        return bool(self.skipped_queries or self.skipped_documents)
+
+    def tell_skipped(self) -> None:
+        """Says on stderr what was left out."""
+        if self.skipped_queries:
+            shown = ", ".join(self.skipped_queries[:3])
+            tell(f"skipped {len(self.skipped_queries)} queries without text or candidates ({shown})")
+        if self.skipped_documents:
+            tell(f"skipped {self.skipped_documents} documents that the corpus lacks")
+
+
+def read_source(
+    *,
+    sample: bool,
+    run: Path | None,
+    queries: Path | None,
+    corpus: Path | None,
+    requests: Path | None,
+    qrels: Path | None,
+    skip_missing: bool,
+    dataset: str | None = None,
+    depth: int = 100,
+) -> Source:
+    """Reads the one source that was named; BM25 finds `depth` candidates a query for a dataset without a run.
+
+    Raises:
+        InputError: None or several were, or it cannot be read.
+    """
+    from_files = (run is not None and dataset is None) or queries is not None or corpus is not None
+    if sum((sample, from_files, requests is not None, dataset is not None)) != 1:
+        raise InputError(
+            "give one source: --sample, or --dataset with or without --run, or --run with --queries and --corpus, "
+            "or --requests"
+        )
+    if dataset is not None:
+        return _read_dataset(dataset, run, qrels, depth, skip_missing=skip_missing)
+    if sample and qrels is not None:
+        raise InputError("--sample brings its own judgements: leave --qrels out")
+    if sample:
+        run, queries, corpus, qrels = (
+            sample_path(name) for name in ("run.txt", "queries.tsv", "corpus.jsonl", "qrels.txt")
+        )
+    if requests is not None:
+        from rerankllm.formats.spilled import Spilled  # noqa: PLC0415
+
+        return Source(Spilled(read_requests(requests)), qrels, retrieval=retrieval_of(requests))
+    if run is None or queries is None or corpus is None:
+        missing = [name for name, value in (("run", run), ("queries", queries), ("corpus", corpus)) if value is None]
+        raise InputError(f"--{' and --'.join(missing)} missing: a run needs --run, --queries and --corpus")
+    from rerankllm.formats.corpusfile import CorpusFile  # noqa: PLC0415
+    from rerankllm.formats.runfile import Lists  # noqa: PLC0415
+
+    entries = Lists(run)
+    if corpus.is_dir():
+        corpus = beir.read_folder(corpus).corpus
+    if queries.is_dir():
+        queries = beir.read_folder(queries).queries
+    wanted = (doc_id for ranked in entries.values() for doc_id, _ in ranked)
+    joined = join(entries, beir.read_queries(queries), CorpusFile(corpus, wanted), skip_missing=skip_missing)
+    source = Source(joined.queries, qrels, joined.skipped_queries, joined.skipped_documents, retrieval_of(run))
+    return _checked(source, run)
+
+
+def _read_dataset(name: str, run: Path | None, qrels: Path | None, depth: int, *, skip_missing: bool) -> Source:
+    """A named collection with the candidates of a run, or of its own first stage."""
+    if qrels is not None:
+        raise InputError(f"--dataset {name} brings its own judgements: leave --qrels out")
+    collection = open_dataset(name)
+    if run is None:
+        found, retrieval = first_stage(collection, Settings(depth=depth))
+        entries = {query_id: ranked for query_id, ranked in found.items() if ranked}
+    else:
+        entries, retrieval = allowed(collection, trec.read_run(run), str(run)), retrieval_of(run)
+    documents = collection.documents.many({doc_id for ranked in entries.values() for doc_id, _ in ranked})
+    joined = join(entries, collection.queries, documents, skip_missing=skip_missing)
+    source = Source(joined.queries, None, joined.skipped_queries, joined.skipped_documents, retrieval, collection)
+    return _writable(_checked(source, run or name))
+
+
+def read_requests(path: Path) -> Iterator[tuple[Query, list[Candidate]]]:
+    """Queries with their candidates from castorini's JSONL, or Parquet, as they are read.
+
+    Raises:
+        InputError: At the row that is no good, or has an id that no run can hold; or there is no query.
+    """
+    found = False
+    for query, candidates in parquet.read_requests(path) if parquet.is_parquet(path) else castorini.read_requests(path):
+        found = True
+        trec.check_ids(query.query_id, [candidate.doc_id for candidate in candidates])
+        yield query, candidates
+    if not found:
+        raise InputError(f"{path} holds no query that could be reranked")
+
+
+def read_judgements(path: Path) -> dict[str, dict[str, int]]:
+    """Qrels from a file, or the test split of a BEIR folder."""
+    return trec.read_qrels(beir.read_folder(path).split("test") if path.is_dir() else path)
+
+
+def _checked(source: Source, path: Path | str) -> Source:
+    if not source.queries:
+        raise InputError(f"{path} holds no query that could be reranked")
+    return source
+
+
+def _writable(source: Source) -> Source:
+    """Checks that ids can be written to a run; those that were read from one can."""
+    for query, candidates in source.queries:
+        trec.check_ids(query.query_id, [candidate.doc_id for candidate in candidates])
+    return source

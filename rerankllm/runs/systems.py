@@ -1,0 +1,155 @@
+"""What `rerankllm compare` compares: collections, runs by name, and the rows that every table should have."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rerankllm.cli.console import tell
+from rerankllm.errors import InputError, MissingExtra
+from rerankllm.evaluation.cost import Cost
+from rerankllm.evaluation.measures import Qrels, trec_order
+from rerankllm.evaluation.systems import Pool, System, ideal
+from rerankllm.formats import beir, trec
+from rerankllm.reranker import Reranker
+from rerankllm.runs.cost import cost_beside
+from rerankllm.runs.source import read_judgements
+
+FIRST, MINILM, ORACLE = "first stage", "MiniLM", "oracle"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One `--run`: the files of a system, one a seed, on a collection or wherever their queries are judged."""
+
+    name: str
+    collection: str | None
+    files: tuple[Path, ...]
+
+
+def read_collections(options: Sequence[str]) -> dict[str, Qrels]:
+    """The qrels of every `[NAME=]PATH`, by name; the file's own where none is given.
+
+    Raises:
+        InputError: They cannot be read, or two have one name.
+    """
+    found: dict[str, Qrels] = {}
+    for option in options:
+        name, path = _named(option)
+        name = name or Path(path).stem
+        if name in found:
+            raise InputError(f"two --qrels are called {name}: name them, as in --qrels dl19={path}")
+        found[name] = read_judgements(Path(path))
+    return found
+
+
+def parse_run(option: str) -> Given:
+    """`[NAME[@COLLECTION]=]FILE[,FILE…]`, the file's own name where none is given."""
+    name, text = _named(option)
+    files = (Path(text),) if Path(text).is_file() else tuple(Path(part) for part in text.split(",") if part)
+    if not files:
+        raise InputError(f"--run {option} names no file; it should read NAME=FILE or NAME=FILE,FILE,…")
+    shown, _, collection = (name or files[0].stem).partition("@") if name else (files[0].stem, "", "")
+    return Given(shown, collection or None, files)
+
+
+def parse_reference(name: str, option: str) -> Given:
+    """`[COLLECTION=]FILE` of a row that has its name already."""
+    collection, path = _named(option)
+    return Given(name, collection, (Path(path),))
+
+
+def read_system(pool: Pool, given: Sequence[Given], *, cost: Cost | None = None, reference: bool = False) -> System:
+    """One system from all that was given under its name.
+
+    Raises:
+        InputError: A file cannot be read, a collection is unknown, or a query could be of several collections.
+    """
+    files = [path for each in given for path in each.files]
+    return pool.system(given[0].name, read_runs(pool, given), cost=cost or cost_beside(files), reference=reference)
+
+
+def read_runs(pool: Pool, given: Sequence[Given]) -> list[dict[str, dict[str, list[str]]]]:
+    """The rankings of one system by seed, collection and query.
+
+    Raises:
+        InputError: As `read_system`.
+    """
+    name = given[0].name
+    counts = {len(each.files) for each in given}
+    if len(counts) > 1:
+        raise InputError(f"{name} has as many files as seeds, the same number for each collection; found {counts}")
+    runs: list[dict[str, dict[str, list[str]]]] = [{} for _ in range(counts.pop())]
+    for each in given:
+        for run, path in zip(runs, each.files, strict=True):
+            for collection, orders in _read_orders(pool, each, path).items():
+                if run.setdefault(collection, {}).keys() & orders.keys():
+                    raise InputError(f"{name} has several rankings of the same queries of {collection}; {path} is one")
+                run[collection].update(orders)
+    return runs
+
+
+def by_name(given: Sequence[Given]) -> dict[str, list[Given]]:
+    """What was given, together where it has one name, in the order given."""
+    found: dict[str, list[Given]] = {}
+    for each in given:
+        found.setdefault(each.name, []).append(each)
+    return found
+
+
+def oracle(pool: Pool, first: Sequence[Given], depth: int) -> System:
+    """The ideal order of the first stage's candidates: what no reranker of them can pass."""
+    orders: dict[str, dict[str, list[str]]] = {}
+    for each in first:
+        for collection, found in _read_orders(pool, each, each.files[0]).items():
+            orders.setdefault(collection, {}).update(found)
+    return pool.system(ORACLE, [ideal(orders, pool.qrels, depth)], reference=True)
+
+
+def minilm(pool: Pool, first: Given, queries: Path, corpus: Path, depth: int) -> System | None:
+    """all-MiniLM-L6-v2's cosine over the first stage's candidates; None, said on stderr, without the extra `embed`.
+
+    Raises:
+        InputError: There are several collections, whose texts this takes no names for.
+    """
+    if len(pool.qrels) > 1:
+        raise InputError("the MiniLM row is computed for one collection; for several give --minilm COLLECTION=RUN each")
+    ((collection, qrels),) = pool.qrels.items()
+    run = {query_id: ranked for query_id, ranked in trec.read_run(first.files[0]).items() if query_id in qrels}
+    wanted = {doc_id for ranked in run.values() for doc_id, _ in ranked}
+    texts, documents = beir.read_queries(queries), beir.read_corpus(corpus, wanted)
+    started = time.monotonic()
+    try:
+        with Reranker("embed", "embed:minilm", depth=depth) as reranker:
+            done = reranker.rerank_run(run, texts, documents)
+    except MissingExtra as error:
+        tell(f"no {MINILM} row: {error}")
+        return None
+    if done.failures:
+        raise InputError(f"no {MINILM} row: query {done.failures[0].query.query_id}: {done.failures[0].reason}")
+    cost = Cost.of(done.ledger, len(done.rankings), time.monotonic() - started)
+    orders = {ranking.query.query_id: ranking.doc_ids for ranking in done.rankings}
+    return pool.system(MINILM, [{collection: orders}], cost=cost, reference=True)
+
+
+def _read_orders(pool: Pool, given: Given, path: Path) -> dict[str, dict[str, list[str]]]:
+    """The rankings of a run file, by the collection that its queries are of."""
+    run = {query_id: trec_order(scored) for query_id, scored in trec.read_run(path).items()}
+    if given.collection is not None:
+        if given.collection not in pool.qrels:
+            raise InputError(f"--qrels names no collection {given.collection}; there are {', '.join(pool.qrels)}")
+        return {given.collection: run}
+    found = {name: {q: order for q, order in run.items() if q in judged} for name, judged in pool.qrels.items()}
+    shared = [query_id for query_id in run if sum(query_id in orders for orders in found.values()) > 1]
+    if shared:
+        raise InputError(
+            f"{path}: query {shared[0]} is judged in several collections; say which, as in "
+            f"{given.name}@{next(iter(found))}={path}"
+        )
+    return found
+
+
+def _named(option: str) -> tuple[str | None, str]:
+    """`NAME=REST` apart; a file that is there is no name."""
+    name, equals, rest = option.partition("=")
+    return (None, option) if not equals or Path(option).exists() else (name, rest)

@@ -1,0 +1,126 @@
+"""Writes the outcomes of a run as they come."""
+
+from collections.abc import Container, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Self, TextIO
+
+from rerankllm.cli.console import as_json, open_for_writing, rows, tell
+from rerankllm.cli.options import OnError
+from rerankllm.data import Cut, Ledger, Ranking
+from rerankllm.drivers.events import Failed, QueryOutcome
+from rerankllm.errors import QueryFailed
+from rerankllm.formats import castorini, trec
+
+TAG = "rerankllm"
+MEASURED = 10
+"""Places of each ranking that the summary measures."""
+
+
+class Writer:
+    """Writes every ranking when it is there, so that nothing done is lost, and keeps what the summary needs.
+
+    Files are opened with the first outcome: a run that cannot start leaves the last one's alone.
+
+    Args:
+        output: TREC run, or castorini JSONL where the name ends in `.jsonl`.
+        jsonl: A row for every result, with its own score and provenance.
+        on_error: What becomes of queries that failed.
+        truncate: How many documents of each query are written.
+        judged: Queries whose orders are kept to be measured, however many others there are.
+
+    Attributes:
+        ledger: What it all cost.
+        ranked: How many queries were ranked.
+        rankings: The written order of judged queries: the first places, or all that a cut-off kept.
+        first: The first places they came in, of those that failed too.
+        failures: Reasons by query.
+        cuts: How rankings were cut off, where a cut-off was asked for, and how many results each kept.
+    """
+
+    def __init__(
+        self,
+        output: Path | None,
+        jsonl: Path | None,
+        on_error: OnError,
+        truncate: int | None,
+        judged: Container[str] = (),
+    ) -> None:
+        self.ledger = Ledger()
+        self.ranked = 0
+        self.rankings: dict[str, tuple[str, ...]] = {}
+        self.first: dict[str, tuple[str, ...]] = {}
+        self.failures: dict[str, str] = {}
+        self.cuts: dict[str, tuple[Cut, int]] = {}
+        self._judged = judged
+        self._output, self._jsonl, self._on_error, self._truncate = output, jsonl, on_error, truncate
+        self._files = ExitStack()
+        self._opened: dict[Path, TextIO] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._files.close()
+
+    def write(self, outcome: QueryOutcome, candidates: Sequence[str]) -> None:
+        """Writes one query's ranking, or notes its failure.
+
+        Args:
+            outcome: What became of the query.
+            candidates: Its documents' ids, in the order they came in.
+
+        Raises:
+            QueryFailed: It failed, and the run is to stop then.
+        """
+        run, results = self._file(self._output), self._file(self._jsonl)
+        query_id = outcome.query.query_id
+        self.ledger += outcome.ledger
+        if query_id in self._judged:
+            self.first[query_id] = tuple(candidates[:MEASURED])
+        if isinstance(outcome, Failed):
+            self._fail(outcome, candidates)
+            return
+        self.ranked += 1
+        ranking = outcome if self._truncate is None else outcome.top(self._truncate)
+        if query_id in self._judged:
+            self.rankings[query_id] = ranking.doc_ids if outcome.cut else ranking.doc_ids[:MEASURED]
+        if outcome.cut is not None:
+            self._note_cut(ranking, outcome.cut)
+        if run is not None and self._output is not None:
+            if self._output.suffix == ".jsonl":
+                castorini.write_ranking(run, ranking)
+            else:
+                trec.write_run(run, query_id, ranking.doc_ids, TAG)
+            run.flush()
+        if results is not None:
+            results.writelines(f"{as_json(row)}\n" for row in rows(ranking))
+            results.flush()
+
+    def _note_cut(self, ranking: Ranking, cut: Cut) -> None:
+        """Notes a query that was cut off; one with nothing left is listed, as a TREC run cannot say that."""
+        query_id = ranking.query.query_id
+        self.cuts[query_id] = (cut, len(ranking))
+        empty = None if self._output is None else self._file(self._output.with_name(f"{self._output.name}.empty"))
+        if empty is not None and not ranking.results:
+            empty.write(f"{query_id}\n")
+            empty.flush()
+
+    def _fail(self, outcome: Failed, candidates: Sequence[str]) -> None:
+        query_id = outcome.query.query_id
+        self.failures[query_id] = outcome.reason
+        tell(f"query {query_id} failed: {outcome.reason}")
+        if self._on_error == "raise":
+            raise QueryFailed("stopped here; what was ranked before is in the output", query_id)
+        if self._on_error == "fallback" and self._output is not None:
+            failed = self._file(self._output.with_name(f"{self._output.name}.failed"))
+            if failed is not None:
+                trec.write_run(failed, query_id, candidates, "first-stage")
+
+    def _file(self, path: Path | None) -> TextIO | None:
+        if path is not None and path not in self._opened:
+            if path == self._output:
+                for name in ("empty", "failed"):  # of a run before, of which they told
+                    path.with_name(f"{path.name}.{name}").unlink(missing_ok=True)
+            self._opened[path] = self._files.enter_context(open_for_writing(path))
+        return None if path is None else self._opened[path]

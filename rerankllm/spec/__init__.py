@@ -1,0 +1,1 @@
+"""What a user writes to name a strategy, an elicitation and a model."""

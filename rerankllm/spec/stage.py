@@ -1,0 +1,301 @@
+"""Spec strings and the objects they name.
+
+```
+STAGE = strategy(k=v, …) [/ elicitation(k=v, …)] [@ MODEL]
+VALUE = 3 | 0.5 | true | none | word | 'quoted' | [VALUE, …] | STAGE
+MODEL = kind:name[@revision][?key=value&…]
+```
+
+Strategies, elicitations and aggregations are frozen dataclasses: their fields are the parameters, the annotations
+say what is accepted, and `str(Stage)` prints every parameter in declaration order, in this same grammar. Backends
+are classes whose keyword-only constructor parameters are the options of a MODEL.
+"""
+
+import dataclasses
+import inspect
+import re
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, Self, runtime_checkable
+
+from rerankllm.aggregation.base import Aggregation
+from rerankllm.data import Candidate, Query, Ranking
+from rerankllm.errors import SpecError
+from rerankllm.judgements import Steps
+from rerankllm.plan import Plan
+from rerankllm.registry import AGGREGATIONS, BACKENDS, ELICITATIONS, STRATEGIES, Registry, instead
+from rerankllm.spec.grammar import MODEL, WORDS, Call, Node, Parser, literal, quote
+
+
+class Strategy(Protocol):
+    """A ranking algorithm: which judgements, in what order.
+
+    Attributes:
+        asks: The kinds of judgement it asks for.
+    """
+
+    @property
+    def asks(self) -> tuple[type, ...]: ...
+
+    def rank(self, query: Query, candidates: Sequence[Candidate]) -> Steps[Ranking]:
+        """The generator that ranks one query; its ranking holds every candidate exactly once."""
+        ...
+
+    def plan(self, n: int) -> Plan:
+        """What ranking `n` candidates takes: exact where the algorithm is fixed, bounds where it adapts."""
+        ...
+
+    def settles(self, n: int) -> int | None:
+        """How many first places are ideal whenever every answer is right; None where that cannot be said."""
+        ...
+
+
+@runtime_checkable
+class Composite(Protocol):
+    """What a strategy of several stages says besides."""
+
+    def parts(self, n: int) -> "Sequence[tuple[Stage, Plan]]":
+        """How much of the plan for `n` candidates each stage takes."""
+        ...
+
+    def aiming(self, top_k: int) -> Strategy:
+        """The same strategy for `top_k` first places, each stage aiming at what the next one needs."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A strategy, with the elicitation and the model its judgements go to.
+
+    Attributes:
+        strategy: The algorithm.
+        elicitation: How answers are elicited; None for the default for strategy and backend.
+        model: A MODEL spec; None for the one the caller gives.
+    """
+
+    strategy: Strategy
+    elicitation: Any = None
+    model: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Reads a STAGE.
+
+        Raises:
+            SpecError: It does not parse, or names something unknown; the message says what exists.
+        """
+        node = Parser(text).whole()
+        return typing.cast("Self", _stage(node))
+
+    def __str__(self) -> str:
+        parts = [show(self.strategy, STRATEGIES)]
+        if self.elicitation is not None:
+            parts.append(f"/ {show(self.elicitation, ELICITATIONS)}")
+        if self.model is not None:
+            parts.append(f"@ {self.model if MODEL.fullmatch(self.model) else quote(self.model)}")
+        return " ".join(parts)
+
+    def aiming(self, top_k: int) -> "Stage":
+        """The same stage with `top_k` set wherever it, or a stage inside it, has one."""
+        if isinstance(self.strategy, Composite):
+            return dataclasses.replace(self, strategy=self.strategy.aiming(top_k))
+        strategy = map_stages(self.strategy, lambda stage: stage.aiming(top_k))
+        if "top_k" in (f.name for f in dataclasses.fields(typing.cast("Any", strategy))):
+            strategy = dataclasses.replace(typing.cast("Any", strategy), top_k=top_k)
+        return dataclasses.replace(self, strategy=strategy)
+
+
+def map_stages(strategy: Strategy, change: Callable[[Stage], Stage]) -> Strategy:
+    """The strategy with `change` applied to every stage among its parameters, in lists too."""
+    changed: dict[str, Any] = {}
+    for f in dataclasses.fields(typing.cast("Any", strategy)):
+        value = getattr(strategy, f.name)
+        if isinstance(value, Stage):
+            changed[f.name] = change(value)
+        elif isinstance(value, tuple) and any(isinstance(item, Stage) for item in value):
+            changed[f.name] = tuple(map(change, value))
+    return typing.cast("Strategy", dataclasses.replace(typing.cast("Any", strategy), **changed))
+
+
+def parts(strategy: Strategy, n: int, plan: Plan) -> Sequence[tuple[Stage, Plan]]:
+    """How much of a strategy's `plan` each stage inside it takes; nothing where there is none.
+
+    Inside a cascade a strategy may rank fewer than `n`: where one stage takes all there is, the plan is believed.
+    """
+    if isinstance(strategy, Composite):
+        return strategy.parts(n)
+    return [(stage, plan) for stage in inner_stages(strategy)]
+
+
+def inner_stages(strategy: Strategy) -> list[Stage]:
+    """Every stage among the parameters of a strategy, in lists too."""
+    values = (getattr(strategy, f.name) for f in dataclasses.fields(typing.cast("Any", strategy)))
+    flat = (item for value in values for item in (value if isinstance(value, tuple) else (value,)))
+    return [item for item in flat if isinstance(item, Stage)]
+
+
+def show(value: Any, registry: Registry) -> str:
+    """The spec of a registered dataclass, every parameter in declaration order."""
+    parameters = ", ".join(f"{f.name}={show_value(getattr(value, f.name))}" for f in dataclasses.fields(value))
+    name = registry.name_of(type(value))
+    return f"{name}({parameters})" if parameters else name
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """A MODEL, taken apart.
+
+    Attributes:
+        kind: Which backend.
+        name: What that backend calls the model: a name or a path.
+        options: The keys and values after `?`.
+    """
+
+    kind: str
+    name: str
+    options: Mapping[str, str]
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Reads a MODEL.
+
+        Raises:
+            SpecError: No `kind:`, or an unknown one.
+        """
+        kind, colon, rest = text.partition(":")
+        if not colon or kind not in BACKENDS:
+            known = ", ".join(f"{kind}:…" for kind in BACKENDS)
+            raise SpecError(f"model '{text}' should read kind:name, with a kind of {known}")
+        name, _, query = rest.partition("?")
+        options: dict[str, str] = {}
+        for item in filter(None, query.split("&")):
+            key, equals, value = item.partition("=")
+            if not equals:
+                raise SpecError(f"model '{text}': '{item}' should read key=value")
+            options[key] = value
+        return cls(kind, name, options)
+
+    def known_options(self) -> list[str]:
+        """The options that this kind of model has."""
+        parameters = inspect.signature(BACKENDS[self.kind]).parameters.values()
+        return [p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY and p.name != "name"]
+
+    def load(self, options: Mapping[str, str] | None = None) -> Any:
+        """Makes the backend.
+
+        Args:
+            options: Options from elsewhere (a command line); they win over those in the spec.
+
+        Raises:
+            SpecError: A key the backend does not have, or a value of the wrong type.
+        """
+        factory, parameters = BACKENDS[self.kind], self.known_options()
+        hints = typing.get_type_hints(factory.__init__)
+        values: dict[str, Any] = {}
+        for key, text in {**self.options, **(options or {})}.items():
+            if key not in parameters:
+                raise SpecError(f"{self.kind}: has no option '{key}'{instead(key, parameters)}")
+            written = text if str in (hints[key], *typing.get_args(hints[key])) else literal(text)
+            values[key] = _coerce(written, hints[key], f"{self.kind}: option '{key}'")
+        return factory(name=self.name, **values)
+
+
+def parse_aggregation(text: str) -> Aggregation:
+    """Reads the spec of an aggregation, such as `rrf(k=60)`.
+
+    Raises:
+        SpecError: It does not parse, or names something unknown; the message says what exists.
+    """
+    node = Parser(text).whole()
+    if node.elicitation is not None or node.model is not None:
+        raise SpecError(f"'{text}' should be an aggregation alone, such as rrf(k=60)")
+    return typing.cast("Aggregation", _build(node.call, AGGREGATIONS))
+
+
+def _stage(node: Node) -> Stage:
+    elicitation = _build(node.elicitation, ELICITATIONS) if node.elicitation else None
+    return Stage(_build(node.call, STRATEGIES), elicitation, node.model)
+
+
+def _build(call: Call, registry: Registry) -> Any:
+    cls = registry[call.name]
+    fields = [f.name for f in dataclasses.fields(cls)]
+    if len(call.positional) > len(fields):
+        raise SpecError(f"{call.name} takes {len(fields)} values, found {len(call.positional)}")
+    written = dict(zip(fields, call.positional, strict=False))
+    for name, value in call.named.items():
+        if name not in fields:
+            raise SpecError(f"{call.name} has no parameter '{name}'{instead(name, fields)}")
+        if name in written:
+            raise SpecError(f"{call.name}: '{name}' is given twice")
+        written[name] = value
+    for f in dataclasses.fields(cls):
+        if f.name not in written and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
+            raise SpecError(f"{call.name} needs {f.name}=…")
+    hints = typing.get_type_hints(cls)
+    return cls(**{k: _coerce(v, hints[k], f"{call.name}: {k}") for k, v in written.items()})
+
+
+def _coerce(value: Any, hint: Any, where: str) -> Any:
+    """The value an annotation asks for, from one that was written."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        if _bare(value) is None:
+            return None
+        return _coerce(value, next(a for a in arguments if a is not type(None)), where)
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise SpecError(f"{where} should be a [list], found {_written(value)}")
+        return tuple(_coerce(item, arguments[0], where) for item in value)
+    if origin is Literal:
+        return _one_of(value, arguments, where)
+    if hint in (Aggregation, Stage):
+        if not isinstance(value, Node):
+            noun = "a stage" if hint is Stage else "an aggregation"
+            raise SpecError(f"{where} should be {noun}, found {_written(value)}")
+        return _stage(value) if hint is Stage else _build(value.call, AGGREGATIONS)
+    return _plain(value, hint, where)
+
+
+def _one_of(value: Any, choices: tuple[Any, ...], where: str) -> Any:
+    plain = _bare(value)
+    if plain not in choices:
+        raise SpecError(f"{where} should be one of {', '.join(map(str, choices))}; found {_written(value)}")
+    return plain
+
+
+def _plain(value: Any, hint: Any, where: str) -> Any:
+    plain = _bare(value)
+    if hint is float and type(plain) is int:
+        return float(plain)
+    if type(plain) is not hint:
+        noun = {int: "a whole number", float: "a number", bool: "true or false", str: "a word or 'text'"}[hint]
+        raise SpecError(f"{where} should be {noun}, found {_written(value)}")
+    return plain
+
+
+def _bare(value: Any) -> Any:
+    if isinstance(value, Node):
+        word = value.word
+        return WORDS.get(word, word) if word is not None else value
+    return value
+
+
+def _written(value: Any) -> str:
+    return f"'{value.call.name}…'" if isinstance(value, Node) and value.word is None else f"'{_bare(value)}'"
+
+
+def show_value(value: Any) -> str:
+    """A parameter's value as a spec says it."""
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (tuple, list)):
+        return f"[{', '.join(map(show_value, value))}]"
+    if isinstance(value, str):
+        plain = re.fullmatch(r"[A-Za-z_][\w.-]*", value) and value not in WORDS
+        return value if plain else quote(value)
+    if isinstance(value, Stage):
+        return str(value)
+    return show(value, AGGREGATIONS) if dataclasses.is_dataclass(value) else str(value)

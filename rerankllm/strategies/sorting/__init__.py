@@ -1,0 +1,1 @@
+"""Sorts that compare documents by asking."""
