@@ -15,7 +15,8 @@ from rerankllm.cli.app import app
 from rerankllm.judgements import Select, WeakOrder
 from rerankllm.registry import AGGREGATIONS, BACKENDS, ELICITATIONS, STRATEGIES
 from rerankllm.sample import path
-from rerankllm.spec.stage import ModelSpec, Stage
+from rerankllm.spec.model import ModelSpec
+from rerankllm.spec.stage import Stage
 
 ROOT = Path(__file__).parents[1]
 PAGES = [

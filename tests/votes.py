@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from rerankllm.aggregation.ballots import Ballots
-from rerankllm.aggregation.base import Vote
+from rerankllm.aggregation.votes import Vote
 
 ITEMS = "abcdef"
 

@@ -10,7 +10,8 @@ from text import Described, code, kind, parameters, table
 from rerankllm.cli.commands.listing import show
 from rerankllm.elicitation.templates import load, names
 from rerankllm.registry import AGGREGATIONS, BACKENDS, ELICITATIONS, Registry
-from rerankllm.spec.stage import ModelSpec, show_value
+from rerankllm.spec.model import ModelSpec
+from rerankllm.spec.stage import show_value
 
 ELICITING = """# Elicitations
 

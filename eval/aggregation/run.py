@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rerankllm.aggregation.ballots import Ballots, by_place
-from rerankllm.aggregation.base import Vote
 from rerankllm.aggregation.best_path import held_karp, insertion_path
 from rerankllm.aggregation.bradley_terry import newman
 from rerankllm.aggregation.kemeny import Kemeny, disagreements, insertion_search
+from rerankllm.aggregation.votes import Vote
 from rerankllm.aggregation.zermelo import zermelo
 from rerankllm.registry import AGGREGATIONS
 

@@ -23,7 +23,8 @@ from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.trec import read_run
 from rerankllm.judgements import Compare, Judgement, Permute, Score
 from rerankllm.sample import path
-from rerankllm.spec.stage import ModelSpec, Stage
+from rerankllm.spec.model import ModelSpec
+from rerankllm.spec.stage import Stage
 
 RUNS = 3
 QUERIES, EACH, PAIRED, WINDOW = 4, 16, 6, 10

@@ -22,7 +22,7 @@ from rerankllm.calibration.conformal import lowest_score
 from rerankllm.calibration.crossfit import cross_fitted, folds_of
 from rerankllm.calibration.fitting import Method
 from rerankllm.data import Document
-from rerankllm.evaluation.reliability import brier, calibration_error
+from rerankllm.evaluation.calibration import brier, calibration_error
 from rerankllm.formats.results import read_scores
 from rerankllm.formats.trec import read_qrels, read_run
 from rerankllm.judgements import Score

@@ -13,8 +13,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rerankllm.aggregation.base import Vote
 from rerankllm.aggregation.rrf import ReciprocalRankFusion
+from rerankllm.aggregation.votes import Vote
 from rerankllm.data import Document, Ranking
 from rerankllm.evaluation.measures import mean, parse_measures, per_query
 from rerankllm.formats.beir import read_corpus, read_queries

@@ -32,7 +32,7 @@ from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.join import join
 from rerankllm.formats.trec import read_qrels, read_run
 from rerankllm.judgements import Permute
-from rerankllm.spec.stage import ModelSpec
+from rerankllm.spec.model import ModelSpec
 from rerankllm.strategies.sliding import Sliding
 
 DATA = Path(__file__).parents[3] / "shared" / "data"

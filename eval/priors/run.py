@@ -30,7 +30,7 @@ from rerankllm.elicitation.logprobs import Labels
 from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.trec import read_qrels, read_run
 from rerankllm.judgements import Judgement, Permute, Select
-from rerankllm.spec.stage import ModelSpec
+from rerankllm.spec.model import ModelSpec
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from made import made_by

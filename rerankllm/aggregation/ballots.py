@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rerankllm.aggregation.base import Vote
+from rerankllm.aggregation.votes import Vote
 
 Floats = NDArray[np.float64]
 

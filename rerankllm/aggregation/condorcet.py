@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rerankllm.aggregation.ballots import Ballots, Floats
-from rerankllm.aggregation.base import Aggregation, Vote
+from rerankllm.aggregation.base import Aggregation
 from rerankllm.aggregation.borda import Borda
+from rerankllm.aggregation.votes import Vote
 
 
 @dataclass(frozen=True, slots=True)

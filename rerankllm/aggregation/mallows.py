@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from rerankllm.aggregation.ballots import Ballots, Floats
-from rerankllm.aggregation.base import Aggregation, Vote
+from rerankllm.aggregation.base import Aggregation
 from rerankllm.aggregation.kemeny import Kemeny, disagreements
+from rerankllm.aggregation.votes import Vote
 
 LIMIT = 20.0
 """The largest spread parameter: no two votes can be expected to differ any more."""

@@ -1,7 +1,6 @@
 """`oracle:QRELS`: answers from relevance judgements, for tests and for the ideal no ranker can beat."""
 
 import functools
-import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from rerankllm.backends.direct import DirectBackend
 from rerankllm.calls import CallFailed, Capabilities, Reply
 from rerankllm.data import Document
+from rerankllm.files import digest
 from rerankllm.formats.trec import read_qrels
 from rerankllm.judgements import Answer, Compare, Grade, Judgement, Permute, Score, Select, WeakOrder
 
@@ -31,7 +31,7 @@ class Oracle(DirectBackend):
     @functools.cached_property
     def revision(self) -> str:
         """SHA-256 of the file."""
-        return hashlib.sha256(Path(self._name).read_bytes()).hexdigest()
+        return digest(Path(self._name))
 
     def answer(self, judgement: Judgement) -> Reply | CallFailed:
         """The answer by grades; a query without any is not answered."""

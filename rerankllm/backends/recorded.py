@@ -1,7 +1,6 @@
 """`recorded:FILE`: answers that some model once gave, read again."""
 
 import functools
-import hashlib
 import json
 from collections import Counter
 from pathlib import Path
@@ -11,6 +10,7 @@ from rerankllm.calls import CallFailed, Capabilities, Reply
 from rerankllm.elicitation.labels import numbers
 from rerankllm.elicitation.text import read_order
 from rerankllm.errors import InputError
+from rerankllm.files import digest
 from rerankllm.formats import recordings
 from rerankllm.formats.lines import expected, read_lines, some
 from rerankllm.formats.recordings import Header, Key, Record
@@ -43,7 +43,7 @@ class Recorded(DirectBackend):
     @functools.cached_property
     def revision(self) -> str:
         """SHA-256 of the file."""
-        return hashlib.sha256(Path(self._name).read_bytes()).hexdigest()
+        return digest(Path(self._name))
 
     def answer(self, judgement: Judgement) -> Reply | CallFailed:
         """The recorded answer to exactly this judgement."""

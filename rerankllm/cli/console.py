@@ -1,12 +1,8 @@
 """What commands write: lines on stderr, rows of JSON, and files that are not lost."""
 
-import gzip
-import json
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import Any
 
 import typer
 
@@ -92,46 +88,6 @@ def _row(query_id: str, result: Result) -> dict[str, Any]:
     }
 
 
-def as_json(value: Any, *, indent: int | None = None) -> str:
-    """JSON that every reader takes: NaN, which is none, becomes null, and half surrogates question marks."""
-    text = json.dumps(_plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
-    return text.encode("utf-8", "replace").decode()
-
-
-def open_for_writing(path: Path) -> TextIO:
-    """Opens a text file, compressed where its name ends in `.gz`.
-
-    Raises:
-        InputError: It cannot be written.
-    """
-    try:
-        if path.suffix == ".gz":
-            return cast("TextIO", gzip.open(path, "wt", encoding="utf-8", newline="\n"))
-        return path.open("w", encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[TextIO]:
-    """Opens a text file that takes the place of `path` once all is written, and is gone where that fails.
-
-    Raises:
-        InputError: It cannot be written.
-    """
-    if path.exists() and not path.is_file():  # a pipe or a device
-        with open_for_writing(path) as file:
-            yield file
-        return
-    unfinished = path.with_name(f".unfinished-{path.name}")
-    try:
-        with open_for_writing(unfinished) as file:
-            yield file
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
 def check_paths(read: Mapping[str, Path | None], written: Mapping[str, Path | None]) -> None:
     """Checks that nothing that is written overwrites something else of this command, and that it can be written.
 
@@ -151,13 +107,3 @@ def check_paths(read: Mapping[str, Path | None], written: Mapping[str, Path | No
             raise InputError(f"{option} and {other} name the same file, {path}")
         if path.is_dir() or not path.parent.is_dir():
             raise InputError(f"cannot write {path}: {'it is a folder' if path.is_dir() else 'its folder is not there'}")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value

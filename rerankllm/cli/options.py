@@ -11,7 +11,7 @@ from rerankllm.cli.console import tell
 from rerankllm.drivers.budget import Limits
 from rerankllm.errors import InputError
 from rerankllm.reranker import DEFAULT_MODEL
-from rerankllm.spec.stage import ModelSpec
+from rerankllm.spec.model import ModelSpec
 
 EngineName: TypeAlias = Literal["here", "ray"]
 Run: TypeAlias = Annotated[Path | None, typer.Option(help="TREC run of the first stage (may be .gz).")]

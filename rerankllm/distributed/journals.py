@@ -8,9 +8,9 @@ from typing import Any, TextIO
 
 from rerankllm.distributed.cluster import said_plainly
 from rerankllm.errors import InputError
+from rerankllm.files import lock
 from rerankllm.journal.merge import Parcel, absorb, parcels
 from rerankllm.journal.store import Journal
-from rerankllm.locking import lock
 
 PATIENCE = 60.0
 """Seconds to wait for workers that are ending to let go of their journals."""

@@ -13,7 +13,8 @@ from rerankllm.elicitation.prior import Contextual
 from rerankllm.errors import CapabilityError
 from rerankllm.judgements import Answer, Ask, Judgement, ParseReport, Prior, Score, Unanswered
 from rerankllm.registry import ELICITATIONS
-from rerankllm.spec.stage import ModelSpec, Stage, inner_stages, map_stages, show
+from rerankllm.spec.model import ModelSpec
+from rerankllm.spec.stage import Stage, inner_stages, map_stages, show
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,6 @@ to the folder, so that it can be moved and read anywhere.
 """
 
 import json
-import os
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -14,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from rerankllm.errors import InputError
-from rerankllm.locking import lock
+from rerankllm.files import lock, replace_text
 
 VERSION = 1
 DEPTH = 100
@@ -185,23 +183,6 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     replace_text(folder / MANIFEST, f"{text}\n")
 
 
-def replace_text(path: Path, text: str) -> None:
-    """Puts a text file in the place of another in one step, on disk before its name is.
-
-    Raises:
-        InputError: It cannot be written.
-    """
-    unfinished = path.with_name(f".unfinished-{path.name}")
-    try:
-        with unfinished.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
-
-
 @contextmanager
 def at_work(folder: Path) -> Iterator[None]:
     """Keeps other processes from running the same experiment meanwhile; whoever is killed leaves no lock.
@@ -219,11 +200,6 @@ def at_work(folder: Path) -> Iterator[None]:
             yield
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error.strerror}") from error
-
-
-def safe(name: str) -> str:
-    """A name as it stands in paths: letters, digits and ``.-_@``; the rest become dashes."""
-    return re.sub(r"[^\w.@-]+", "-", name).strip("-.") or "-"
 
 
 def _dataset(record: Mapping[str, Any]) -> Dataset:

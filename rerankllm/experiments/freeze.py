@@ -9,7 +9,8 @@ from pathlib import Path
 from rerankllm.data import Candidate, Document, Query
 from rerankllm.errors import InputError
 from rerankllm.experiments.config import Data
-from rerankllm.experiments.folder import Dataset, Reordered, replace_text, safe
+from rerankllm.experiments.folder import Dataset, Reordered
+from rerankllm.files import replace_text, safe
 from rerankllm.formats import beir, trec
 from rerankllm.runs import provenance
 from rerankllm.runs.source import Source, read_source

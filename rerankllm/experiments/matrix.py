@@ -13,9 +13,11 @@ from typing import Any
 from rerankllm.data import Candidate, Query
 from rerankllm.errors import InputError
 from rerankllm.experiments.config import Config, Model, Settings
-from rerankllm.experiments.folder import Cell, System, safe
+from rerankllm.experiments.folder import Cell, System
 from rerankllm.experiments.rules import AXES, Rule
-from rerankllm.spec.stage import ModelSpec, Stage, inner_stages, map_stages
+from rerankllm.files import digest, safe
+from rerankllm.spec.model import ModelSpec
+from rerankllm.spec.stage import Stage, inner_stages, map_stages
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +197,4 @@ def _files(stage: Stage) -> list[Path]:
 @cache
 def digest_of_file(path: Path) -> str:
     """SHA-256 of a file; empty for what is none."""
-    if not path.is_file():
-        return ""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return digest(path) if path.is_file() else ""

@@ -7,8 +7,9 @@ import typer
 from rerankllm.cli.commands.rerank import INTERRUPTED
 from rerankllm.cli.console import tell
 from rerankllm.errors import RerankError
-from rerankllm.experiments.folder import Manifest, safe
+from rerankllm.experiments.folder import Manifest
 from rerankllm.experiments.freeze import load
+from rerankllm.files import digest, safe
 from rerankllm.formats import trec
 from rerankllm.reranker import Reranker
 from rerankllm.runs import provenance
@@ -31,7 +32,7 @@ def whole(run: Path, candidates: Path) -> bool:
         InputError: A file cannot be read.
     """
     record = provenance.read(run) if run.is_file() else None
-    if record is None or record.sha256 != provenance.digest(run):
+    if record is None or record.sha256 != digest(run):
         return False
     same = provenance.retrieval_of(candidates) == record.retrieval
     return same and trec.read_run(run).keys() >= trec.read_run(candidates).keys()

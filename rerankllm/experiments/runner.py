@@ -15,6 +15,7 @@ from rerankllm.experiments.config import Config
 from rerankllm.experiments.folder import Cell, Manifest
 from rerankllm.experiments.freeze import load
 from rerankllm.experiments.matrix import Planned
+from rerankllm.files import digest
 from rerankllm.formats.lines import some
 from rerankllm.journal.store import Journal
 from rerankllm.reranker import Reranker
@@ -26,7 +27,7 @@ from rerankllm.runs.notices import tell_fit
 from rerankllm.runs.progress import ProgressBar
 from rerankllm.runs.source import Source
 from rerankllm.runs.summary import tell_summary
-from rerankllm.spec.stage import ModelSpec
+from rerankllm.spec.model import ModelSpec
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ class CellState:
         run = folder / self.planned.cell.run
         try:
             record = provenance.read(run) if run.is_file() else None
-            return record is not None and record.sha256 == provenance.digest(run) and summary_of(run) is not None
+            return record is not None and record.sha256 == digest(run) and summary_of(run) is not None
         except InputError:  # what lies beside it is damaged
             return False
 

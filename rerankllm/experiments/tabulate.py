@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rerankllm.cli.console import as_json
 from rerankllm.errors import InputError
 from rerankllm.evaluation.comparison import Design, compare
 from rerankllm.evaluation.cost import NOTHING
@@ -14,8 +13,9 @@ from rerankllm.evaluation.measures import parse_measures
 from rerankllm.evaluation.systems import Pool
 from rerankllm.experiments import table
 from rerankllm.experiments.config import Config
-from rerankllm.experiments.folder import RESULTS, Cell, Manifest, replace_text
+from rerankllm.experiments.folder import RESULTS, Cell, Manifest
 from rerankllm.experiments.references import minilm_run
+from rerankllm.files import as_json, replace_text
 from rerankllm.formats import trec
 from rerankllm.runs.cost import cost_beside
 from rerankllm.runs.systems import FIRST, MINILM, Given, oracle, read_system

@@ -11,7 +11,8 @@ from rerankllm.data import Candidate, Query, Ranking
 from rerankllm.drivers.events import Failed
 from rerankllm.errors import InputError, QueryFailed
 from rerankllm.reranker import Reranker
-from rerankllm.spec.stage import ModelSpec, Stage
+from rerankllm.spec.model import ModelSpec
+from rerankllm.spec.stage import Stage
 
 Places: TypeAlias = list[tuple[int, float]]
 """Position among the documents as given, and a score, best first. Scores are from 0 to 1 and strictly decreasing, in

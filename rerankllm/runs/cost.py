@@ -1,6 +1,5 @@
 """What a run cost, kept beside it: `rerank` leaves OUTPUT.summary.json, and `compare` finds it."""
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any, Self
 from rerankllm.cli.console import tell
 from rerankllm.errors import InputError
 from rerankllm.evaluation.cost import Cost, tokens_of
+from rerankllm.files import digest
 from rerankllm.journal.read import entries
 from rerankllm.journal.store import Journal
 
@@ -24,7 +24,7 @@ def summary_beside(run: Path) -> Path:
 
 def signed(report: Mapping[str, Any], run: Path) -> dict[str, Any]:
     """The summary with the digest of its run file: it is of this file and no later one."""
-    return {**report, DIGEST: _digest(run)}
+    return {**report, DIGEST: digest(run)}
 
 
 def summary_of(run: Path) -> Mapping[str, Any] | None:
@@ -38,7 +38,7 @@ def summary_of(run: Path) -> Mapping[str, Any] | None:
         return None
     try:
         report: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return report if report[DIGEST] == _digest(run) else None
+        return report if report[DIGEST] == digest(run) else None
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is no summary that `rerankllm rerank` wrote: {error!r}") from None
 
@@ -113,8 +113,3 @@ def _from_journal(run: Path) -> _Spent | None:
 
 def _sum(first: float | None, second: float | None) -> float | None:
     return None if first is None or second is None else first + second
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

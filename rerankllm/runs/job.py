@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from rerankllm.cli.config.command import origins
-from rerankllm.cli.console import as_json
 from rerankllm.cli.options import OnError
 from rerankllm.drivers.events import QueryOutcome
 from rerankllm.drivers.ranker import Ranker
 from rerankllm.errors import QueryFailed
+from rerankllm.files import as_json
 from rerankllm.formats.join import ids_of
 from rerankllm.reranker import Reranker
 from rerankllm.runs import provenance

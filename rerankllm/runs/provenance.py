@@ -4,7 +4,6 @@ Two runs are comparable as rerankings when they start from the same candidates. 
 first stage's on, and `differences` says what sets the first stages of several runs apart.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rerankllm.errors import InputError
+from rerankllm.files import digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +53,6 @@ class RunProvenance:
 def sidecar(run: Path) -> Path:
     """The file that holds the record of a run."""
     return run.with_name(f"{run.name}.provenance.json")
-
-
-def digest(run: Path) -> str:
-    """SHA-256 of a file.
-
-    Raises:
-        InputError: It cannot be read.
-    """
-    try:
-        with run.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"{run}: cannot be read ({error.strerror})") from error
 
 
 def write(run: Path, retrieval: Retrieval, reranked: Mapping[str, Any] | None = None) -> None:

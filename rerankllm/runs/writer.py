@@ -5,11 +5,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self, TextIO
 
-from rerankllm.cli.console import as_json, open_for_writing, rows, tell
+from rerankllm.cli.console import rows, tell
 from rerankllm.cli.options import OnError
 from rerankllm.data import Cut, Ledger, Ranking
 from rerankllm.drivers.events import Failed, QueryOutcome
 from rerankllm.errors import QueryFailed
+from rerankllm.files import as_json, open_for_writing
 from rerankllm.formats import castorini, trec
 
 TAG = "rerankllm"

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rerankllm.aggregation.base import Vote
 from rerankllm.aggregation.borda import Borda
+from rerankllm.aggregation.votes import Vote
 from rerankllm.data import Candidate, Document, Query, Ranking, float32
 from rerankllm.errors import SpecError
 from rerankllm.judgements import Grade, Steps, ask

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rerankllm.aggregation.base import Vote
 from rerankllm.aggregation.rrf import ReciprocalRankFusion
+from rerankllm.aggregation.votes import Vote
 from rerankllm.data import Candidate, Query, Ranking, float32
 from rerankllm.errors import SpecError
 from rerankllm.judgements import Steps, within

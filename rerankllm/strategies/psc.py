@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rerankllm.aggregation.base import Aggregation, Vote
+from rerankllm.aggregation.base import Aggregation
 from rerankllm.aggregation.borda import Borda
+from rerankllm.aggregation.votes import Vote
 from rerankllm.data import Candidate, Query, Ranking, float32
 from rerankllm.errors import SpecError
 from rerankllm.judgements import Permute, Steps, in_parallel, within

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
-from rerankllm.aggregation.base import Aggregation, Vote
+from rerankllm.aggregation.base import Aggregation
 from rerankllm.aggregation.borda import Borda
+from rerankllm.aggregation.votes import Vote
 from rerankllm.calibration.order import FORMS, Form
 from rerankllm.data import Candidate, Query, Ranking, float32
 from rerankllm.errors import SpecError

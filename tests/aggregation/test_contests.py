@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from votes import ITEMS, random_wins, scores, votes, wins
 
 from rerankllm.aggregation.baldwin import Baldwin
-from rerankllm.aggregation.base import Vote
 from rerankllm.aggregation.borda import Borda
 from rerankllm.aggregation.bradley_terry import BradleyTerry, newman
 from rerankllm.aggregation.condorcet import Condorcet, condorcet_winner
@@ -22,6 +21,7 @@ from rerankllm.aggregation.minimax import Minimax
 from rerankllm.aggregation.pagerank import PageRank
 from rerankllm.aggregation.rank_centrality import RankCentrality
 from rerankllm.aggregation.robust import Robust
+from rerankllm.aggregation.votes import Vote
 from rerankllm.aggregation.win_rate import WinRate
 from rerankllm.aggregation.zermelo import zermelo
 from rerankllm.errors import SpecError

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from votes import ITEMS, scores, votes, weak_orders
 
 from rerankllm.aggregation.ballots import Ballots
-from rerankllm.aggregation.base import Vote
 from rerankllm.aggregation.best_path import BestPath
 from rerankllm.aggregation.kemeny import disagreements
+from rerankllm.aggregation.votes import Vote
 from rerankllm.data import float32
 from rerankllm.registry import AGGREGATIONS
 from rerankllm.spec.stage import Stage, show

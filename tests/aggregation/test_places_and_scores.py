@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from votes import ITEMS, scores, votes, weak_orders, wins
 
 from rerankllm.aggregation.ballots import Ballot, Ballots, by_place
-from rerankllm.aggregation.base import Vote, mean_ranks
 from rerankllm.aggregation.borda import Borda
 from rerankllm.aggregation.combmnz import CombMnz
 from rerankllm.aggregation.combsum import CombSum
@@ -19,6 +18,7 @@ from rerankllm.aggregation.median import MedianRank
 from rerankllm.aggregation.plurality import Plurality
 from rerankllm.aggregation.rrf import ReciprocalRankFusion
 from rerankllm.aggregation.threshold import Threshold
+from rerankllm.aggregation.votes import Vote, mean_ranks
 from rerankllm.errors import SpecError
 
 VOTES = votes()

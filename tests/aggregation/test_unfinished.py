@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from rerankllm.aggregation.base import Vote
+from rerankllm.aggregation.votes import Vote
 from rerankllm.spec.stage import parse_aggregation
 
 

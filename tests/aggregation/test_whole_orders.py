@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from votes import ITEMS, random_wins, scores, weak_orders
 
 from rerankllm.aggregation.ballots import Ballots, by_place
-from rerankllm.aggregation.base import Vote, mean_ranks
 from rerankllm.aggregation.best_path import BestPath, held_karp, insertion_path
 from rerankllm.aggregation.borda import Borda
 from rerankllm.aggregation.copeland import Copeland
@@ -19,6 +18,7 @@ from rerankllm.aggregation.kemeny import Kemeny, disagreements, insertion_search
 from rerankllm.aggregation.linear_order import best_order
 from rerankllm.aggregation.mallows import Mallows, expected_distance, fit_mallows
 from rerankllm.aggregation.robust import Robust, agreement, kendall_tau
+from rerankllm.aggregation.votes import Vote, mean_ranks
 from rerankllm.errors import MissingExtra, SpecError
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rerankllm.backends.remote import RemoteBackend
 from rerankllm.calls import Capabilities, ChatPrompt, Generate, Message, Request, Response
 from rerankllm.errors import InputError
-from rerankllm.spec.stage import ModelSpec
+from rerankllm.spec.model import ModelSpec
 
 REQUEST = Request(ChatPrompt((Message("user", "hello"),)), Generate(5))
 

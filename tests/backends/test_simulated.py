@@ -12,7 +12,7 @@ from rerankllm.backends.simulated import WORLDS
 from rerankllm.data import Candidate, Document, Query, Ranking
 from rerankllm.errors import SpecError
 from rerankllm.judgements import Compare, Failure, Grade, ParseReport, Permute, Score, Select, Status, Unanswered
-from rerankllm.spec.stage import ModelSpec
+from rerankllm.spec.model import ModelSpec
 
 QUERY = Query("q", "how long do fleas live")
 DOCS = tuple(Document(f"d{i}", f"passage {i}") for i in range(20))

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from rerankllm.errors import MissingExtra
-from rerankllm.spec.stage import ModelSpec
+from rerankllm.spec.model import ModelSpec
 
 
 def test_absent(monkeypatch):

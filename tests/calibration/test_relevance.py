@@ -18,8 +18,8 @@ from rerankllm.calibration.expected import expected_f1, longest_precise
 from rerankllm.calibration.fitting import Logistic, fit, fit_isotonic, fit_logistic
 from rerankllm.data import Document, Provenance, Query, Ranking, Result
 from rerankllm.errors import InputError
+from rerankllm.evaluation.calibration import brier, calibration_error
 from rerankllm.evaluation.measures import parse_measures, per_query
-from rerankllm.evaluation.reliability import brier, calibration_error
 
 scores = st.floats(-1e3, 1e3)
 chances = st.lists(st.floats(0, 1), max_size=6)

@@ -7,7 +7,8 @@ import pytest
 import typer
 
 from rerankllm.cli.app import app
-from rerankllm.spec.stage import ModelSpec, Stage
+from rerankllm.spec.model import ModelSpec
+from rerankllm.spec.stage import Stage
 
 ROOT = typer.main.get_command(app)
 COMMANDS = {**ROOT.commands, "prompts show": ROOT.commands["prompts"].commands["show"]}

@@ -2,6 +2,7 @@
 
 import json
 
+from rerankllm.files import digest
 from rerankllm.formats.trec import read_run
 from rerankllm.runs import provenance
 
@@ -63,7 +64,7 @@ def test_a_run_of_yours_loses_what_the_collection_excludes(cli, tmp_path):
     assert status == 0
     assert "1 documents removed (a query's own text under its own id)" in err
     assert [d for d, _ in read_run(output)["a"]] == ["b", "c"]
-    assert provenance.read(output).retrieval.file == provenance.digest(run)
+    assert provenance.read(output).retrieval.file == digest(run)
     status, out, err = cli("eval", "--dataset", "beir/arguana", "--run", run, "--measure", "RR@10")
     assert out.endswith("RR@10\tall\t0.5000\n")
     assert "1 documents removed" in err

@@ -25,7 +25,8 @@ from rerankllm.elicitation.base import Settings
 from rerankllm.errors import CapabilityError
 from rerankllm.judgements import Ask, Assess, Compare, Criterion, Embed, Grade, Permute, Score, Select, Write
 from rerankllm.registry import BACKENDS
-from rerankllm.spec.stage import ModelSpec, Stage
+from rerankllm.spec.model import ModelSpec
+from rerankllm.spec.stage import Stage
 
 KINDS = ["oracle", "simulated", "recorded", "openai", "vllm", "llamacpp", "hf", "cross-encoder", "embed", "embed-api"]
 SERVED = ["openai_vllm", "openai_llamacpp"]  # `openai:` asking the servers that come with these engines

@@ -20,7 +20,7 @@ from rerankllm.elicitation.prior import less
 from rerankllm.errors import TemplateError
 from rerankllm.judgements import Compare, Failure, Permute, Score, Select, Unanswered, WeakOrder
 from rerankllm.registry import BACKENDS
-from rerankllm.spec.stage import ModelSpec
+from rerankllm.spec.model import ModelSpec
 
 QUERY = Query("q", "which number is large")
 LOCAL = Capabilities(label_logprobs=100, token_prompts=True, logits=True)

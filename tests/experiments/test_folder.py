@@ -14,9 +14,9 @@ from rerankllm.experiments.folder import (
     Reordered,
     System,
     read_manifest,
-    safe,
     write_manifest,
 )
+from rerankllm.files import safe
 
 DATASET = Dataset(
     "data/a/queries.tsv", "data/a/corpus.jsonl", "data/a/qrels.txt",

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rerankllm import InputError, fuse
-from rerankllm.aggregation.base import Vote
+from rerankllm.aggregation.votes import Vote
 from rerankllm.data import Document, Query, Ranking, float32
 from rerankllm.formats import trec
 from rerankllm.formats.castorini import write_ranking

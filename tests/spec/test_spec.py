@@ -10,7 +10,8 @@ from rerankllm.elicitation.logprobs import Labels
 from rerankllm.elicitation.text import Text
 from rerankllm.errors import SpecError
 from rerankllm.registry import AGGREGATIONS, ELICITATIONS, STRATEGIES
-from rerankllm.spec.stage import ModelSpec, Stage
+from rerankllm.spec.model import ModelSpec
+from rerankllm.spec.stage import Stage
 from rerankllm.strategies.interpolate import Interpolate
 from rerankllm.strategies.pointwise import Pointwise
 from rerankllm.strategies.prp import Prp

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rerankllm import Reranker
-from rerankllm.aggregation.base import Vote
 from rerankllm.aggregation.borda import Borda
 from rerankllm.aggregation.bradley_terry import BradleyTerry
+from rerankllm.aggregation.votes import Vote
 from rerankllm.calibration.order import logodds
 from rerankllm.data import float32
 from rerankllm.errors import QueryFailed, SpecError

@@ -13,6 +13,7 @@ from rerankllm.analysis.explain.maxp import of_documents
 from rerankllm.analysis.explain.moves import walk
 from rerankllm.errors import InputError
 from rerankllm.experiments.folder import first_stage_of
+from rerankllm.files import digest
 from rerankllm.formats import castorini, trec
 from rerankllm.formats.lines import read_lines
 from rerankllm.journal.read import judges, rankings, unheard
@@ -88,7 +89,7 @@ def find_ranked(
     record = provenance.read(run)
     made = record.reranked if record is not None and record.reranked is not None else {}
     notes = []
-    if record is not None and record.sha256 != provenance.digest(run):
+    if record is not None and record.sha256 != digest(run):
         notes.append(f"{run} was changed after it was written: its places may not be those the judgements led to")
     opened = Journal(path, create=False)
     try:

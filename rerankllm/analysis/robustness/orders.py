@@ -8,9 +8,10 @@ from typing import get_args
 
 from rerankllm.analysis.robustness.from_experiment import reordered
 from rerankllm.analysis.robustness.results import OrderedRun
-from rerankllm.cli.console import replacing, tell
+from rerankllm.cli.console import tell
 from rerankllm.errors import InputError
 from rerankllm.experiments.folder import Order
+from rerankllm.files import replacing
 from rerankllm.formats import trec
 from rerankllm.reranker import Reranker
 from rerankllm.runs.job import Job, perform

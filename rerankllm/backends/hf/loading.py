@@ -10,6 +10,7 @@ from typing import Any
 
 from rerankllm.backends.llamacpp import gguf
 from rerankllm.errors import InputError, MissingExtra, RerankError, SpecError
+from rerankllm.files import digest
 
 NEEDED = "pip install 'rerankllm[hf]'"
 DTYPES = ("float32", "float16", "bfloat16")
@@ -54,11 +55,10 @@ class Source:
         if not folder.is_dir():
             return None
         found = [folder / self.file] if self.file else [path for form in WEIGHTS for path in folder.glob(form)]
-        digest = hashlib.sha256()
+        whole = hashlib.sha256()
         for path in sorted(found):
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-        return digest.hexdigest()
+            whole.update(bytes.fromhex(digest(path)))
+        return whole.hexdigest()
 
 
 def need(*packages: str, extra: str = NEEDED) -> None:

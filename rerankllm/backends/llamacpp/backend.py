@@ -22,6 +22,7 @@ from rerankllm.calls import (
 )
 from rerankllm.data import Usage
 from rerankllm.errors import CapabilityError, SpecError
+from rerankllm.files import digest
 
 PACKAGED_TYPE = "bf16"
 """Weights the packaged models are converted to: they compute at more than twice the speed of those shipped."""
@@ -111,7 +112,7 @@ class LlamaCpp(BatchBackend[Request]):
     @functools.cached_property
     def revision(self) -> str:
         """SHA-256 of the weights as shipped, in hexadecimal: with `model`, what its answers depend on."""
-        return gguf.fingerprint(self._source)
+        return digest(self._source)
 
     def check(self, work: Request) -> None:
         """Raises `CapabilityError` for messages: the prompt has to be tokens."""

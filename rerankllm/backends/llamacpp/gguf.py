@@ -1,7 +1,6 @@
 """Weights for llama.cpp: where they are, and their conversion, once, to a type that computes faster."""
 
 import ctypes
-import hashlib
 import importlib.util
 import logging
 import os
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from rerankllm.backends.llamacpp.library import NEEDED, complaint, library, load_model
 from rerankllm.errors import InputError, MissingExtra, SpecError
+from rerankllm.files import digest
 
 log = logging.getLogger(__name__)
 
@@ -66,12 +66,6 @@ def file_type(path: Path) -> int:
         lib.llama_model_free(model)
 
 
-def fingerprint(path: Path) -> str:
-    """SHA-256 of the file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def cache_folder() -> Path:
     """Where converted weights are kept."""
     from platformdirs import user_cache_path  # noqa: PLC0415 - only needed once there is something to convert
@@ -98,7 +92,7 @@ def weights(source: Path, wanted: str) -> tuple[Path, int]:
     shipped = file_type(source)
     if wanted == AS_SHIPPED or shipped == FILE_TYPES[wanted]:
         return source, shipped
-    target = cache_folder() / f"{fingerprint(source)[:_HASH_DIGITS]}-{source.stem}-{wanted}.gguf"
+    target = cache_folder() / f"{digest(source)[:_HASH_DIGITS]}-{source.stem}-{wanted}.gguf"
     if not target.is_file():
         log.info("converting %s to %s, once, as %s", source, wanted, target)
         try:

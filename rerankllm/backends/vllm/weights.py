@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from rerankllm.errors import InputError
+from rerankllm.files import digest
 
 FINGERPRINTED = (".safetensors", ".bin", ".pt", ".json", ".jinja", ".model")
 """Files that answers depend on: weights, and the configuration of model, tokenizer and chat format."""
@@ -56,6 +57,5 @@ def fingerprint(folder: Path) -> str:
     total = hashlib.sha256()
     for path in sorted(folder.iterdir()):
         if path.suffix in FINGERPRINTED:
-            with path.open("rb") as file:
-                total.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+            total.update(f"{path.name} {digest(path)}\n".encode())
     return total.hexdigest()

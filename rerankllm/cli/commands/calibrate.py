@@ -11,7 +11,7 @@ from rerankllm.calibration.fitting import Method
 from rerankllm.calibration.relevance import Calibration
 from rerankllm.cli.console import check_paths, tell
 from rerankllm.errors import InputError
-from rerankllm.evaluation.reliability import calibration_error
+from rerankllm.evaluation.calibration import calibration_error
 from rerankllm.formats.results import read_scores
 from rerankllm.runs.source import read_judgements
 from rerankllm.version import __version__

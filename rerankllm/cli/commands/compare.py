@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 
-from rerankllm.cli.console import as_json, check_paths, open_for_writing, tell
+from rerankllm.cli.console import check_paths, tell
 from rerankllm.errors import InputError
+from rerankllm.files import as_json, open_for_writing
 
 if TYPE_CHECKING:
     from rerankllm.evaluation.comparison import Comparison

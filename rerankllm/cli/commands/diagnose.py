@@ -14,10 +14,11 @@ from rerankllm.calibration.diagnostics import Share
 from rerankllm.cli import completion as completing
 from rerankllm.cli import options
 from rerankllm.cli.commands.datasets import Dataset
-from rerankllm.cli.console import as_json, check_paths, estimate_line, tell
+from rerankllm.cli.console import check_paths, estimate_line, tell
 from rerankllm.drivers.budget import Limits
 from rerankllm.drivers.events import Event
 from rerankllm.errors import CapabilityError, TemplateError
+from rerankllm.files import as_json
 from rerankllm.reranker import Reranker
 from rerankllm.runs.progress import ProgressBar
 from rerankllm.runs.source import read_source

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rerankllm.cli import completion as completing
-from rerankllm.cli.console import as_json
 from rerankllm.errors import InputError
+from rerankllm.files import as_json
 from rerankllm.version import __version__
 
 if TYPE_CHECKING:

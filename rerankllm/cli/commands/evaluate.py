@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from rerankllm.cli.commands.datasets import Dataset, allowed, open_dataset
-from rerankllm.cli.console import as_json, tell
+from rerankllm.cli.console import tell
 from rerankllm.collections.base import Collection
 from rerankllm.errors import InputError
 from rerankllm.evaluation.measures import (
@@ -21,6 +21,7 @@ from rerankllm.evaluation.measures import (
     trec_order,
 )
 from rerankllm.evaluation.subtopics import Subtopics, needs_subtopics, parse, per_query_with
+from rerankllm.files import as_json
 from rerankllm.runs.provenance import differences
 from rerankllm.runs.source import read_judgements
 

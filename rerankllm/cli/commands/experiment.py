@@ -13,20 +13,12 @@ from rerankllm.cli import options
 from rerankllm.cli.console import tell
 from rerankllm.errors import InputError
 from rerankllm.experiments.config import Config
-from rerankllm.experiments.folder import (
-    CONFIG,
-    MANIFEST,
-    Cell,
-    Manifest,
-    at_work,
-    read_manifest,
-    replace_text,
-    write_manifest,
-)
+from rerankllm.experiments.folder import CONFIG, MANIFEST, Cell, Manifest, at_work, read_manifest, write_manifest
 from rerankllm.experiments.freeze import freeze
 from rerankllm.experiments.matrix import cells, chosen, systems
 from rerankllm.experiments.rules import Rule
 from rerankllm.experiments.runner import CellState, Runner, turns
+from rerankllm.files import replace_text
 from rerankllm.runs.forecast import Forecast
 
 EXAMPLES = """

@@ -13,7 +13,8 @@ from rerankllm.analysis.explain.evidence import Evidence, Pair
 from rerankllm.analysis.explain.explanation import Explanation, explain
 from rerankllm.analysis.explain.find import RankedQuery, find_ranked
 from rerankllm.analysis.explain.text import facts, line, said_of, told
-from rerankllm.cli.console import as_json, tell
+from rerankllm.cli.console import tell
+from rerankllm.files import as_json
 
 EXAMPLES = """
 [bold]Examples[/bold]\n

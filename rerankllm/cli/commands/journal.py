@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from rerankllm.cli.console import as_json, check_paths, open_for_writing, tell
+from rerankllm.cli.console import check_paths, tell
 from rerankllm.errors import InputError
+from rerankllm.files import as_json, open_for_writing
 from rerankllm.formats import recordings
 from rerankllm.journal.export import Export, export
 from rerankllm.journal.read import Entry, entries, failures

@@ -13,7 +13,8 @@ from rerankllm.elicitation.labels import letters, numbers
 from rerankllm.elicitation.template import THE_BEST, Piece, Wanted, pieces
 from rerankllm.errors import InputError
 from rerankllm.registry import AGGREGATIONS, BACKENDS, ELICITATIONS, STRATEGIES, Registry
-from rerankllm.spec.stage import ModelSpec, show_value
+from rerankllm.spec.model import ModelSpec
+from rerankllm.spec.stage import show_value
 
 EXAMPLES = {
     "strategies": """

@@ -7,8 +7,9 @@ import typer
 
 from rerankllm.analysis.parity import Row, parity
 from rerankllm.cli import completion as completing
-from rerankllm.cli.console import as_json, tell
+from rerankllm.cli.console import tell
 from rerankllm.data import Document, Query
+from rerankllm.files import as_json
 from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.trec import read_run
 from rerankllm.sample import path as sample_path

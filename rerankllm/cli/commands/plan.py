@@ -6,9 +6,10 @@ import typer
 
 from rerankllm.calibration.judge_profile import JudgeProfile
 from rerankllm.cli import options
-from rerankllm.cli.console import as_json, tell_other_judge
+from rerankllm.cli.console import tell_other_judge
 from rerankllm.drivers.estimate import planned
 from rerankllm.errors import InputError
+from rerankllm.files import as_json
 from rerankllm.plan import Plan
 from rerankllm.reranker import Reranker
 from rerankllm.spec.stage import Stage

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from rerankllm.cli import options
-from rerankllm.cli.console import as_json, result_rows, tell_notes
+from rerankllm.cli.console import result_rows, tell_notes
 from rerankllm.errors import InputError
+from rerankllm.files import as_json
 from rerankllm.formats.lines import read_lines, storable
 from rerankllm.formats.objects import AnyDocument
 from rerankllm.reranker import Reranker

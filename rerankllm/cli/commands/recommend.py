@@ -17,10 +17,11 @@ from rerankllm.analysis.recommend.speed import Speed, measure
 from rerankllm.calibration.judge_profile import JudgeProfile
 from rerankllm.cli import options
 from rerankllm.cli.commands.datasets import Dataset
-from rerankllm.cli.console import as_json, tell
+from rerankllm.cli.console import tell
 from rerankllm.data import Query
 from rerankllm.drivers.estimate import Sizes, Texts
 from rerankllm.errors import InputError
+from rerankllm.files import as_json
 from rerankllm.reranker import Reranker
 from rerankllm.runs.source import Source, read_source
 

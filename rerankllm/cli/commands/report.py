@@ -5,8 +5,9 @@ from typing import Annotated, Literal, TypeAlias
 
 import typer
 
-from rerankllm.cli.console import check_paths, replacing, tell
+from rerankllm.cli.console import check_paths, tell
 from rerankllm.errors import InputError
+from rerankllm.files import replacing
 
 EXAMPLES = """
 [bold]Examples[/bold]\n

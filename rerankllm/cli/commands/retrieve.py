@@ -7,10 +7,11 @@ import typer
 
 from rerankllm.cli import completion as completing
 from rerankllm.cli.commands.datasets import first_stage, open_dataset
-from rerankllm.cli.console import check_paths, open_for_writing, tell
+from rerankllm.cli.console import check_paths, tell
 from rerankllm.collections import bm25
 from rerankllm.collections.base import Collection
 from rerankllm.errors import InputError
+from rerankllm.files import open_for_writing
 from rerankllm.formats import trec
 from rerankllm.runs import provenance
 

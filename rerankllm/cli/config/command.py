@@ -14,7 +14,8 @@ from rerankllm.cli.config.options import Settable, settables
 from rerankllm.cli.config.sources import InForce, Setting, files, in_force
 from rerankllm.cli.console import tell
 from rerankllm.reranker import DEFAULT_MODEL
-from rerankllm.spec.stage import ModelSpec, Stage
+from rerankllm.spec.model import ModelSpec
+from rerankllm.spec.stage import Stage
 
 _origins: ContextVar[Mapping[str, str]] = ContextVar("origins", default={})  # noqa: B039 - never changed in place
 _OF_HOSTS = ("base_url", "concurrency")

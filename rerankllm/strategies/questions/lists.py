@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TypeVar
 
-from rerankllm.aggregation.base import Vote
+from rerankllm.aggregation.votes import Vote
 from rerankllm.data import Document, Query
 from rerankllm.judgements import WeakOrder
 

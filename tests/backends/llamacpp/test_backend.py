@@ -32,6 +32,7 @@ from rerankllm.calls import (
     TokenPrompt,
 )
 from rerankllm.errors import BackendError, CapabilityError, InputError, MissingExtra, SpecError, TemplateError
+from rerankllm.files import digest
 
 TOLERANCE = 0.02
 TYPE = "f16"  # of the types, the one whose numbers depend least on how tokens are batched
@@ -414,7 +415,7 @@ def test_weights_are_converted_once(monkeypatch, tmp_path):
     assert gguf.weights(source, "q4_0") == (path, 2)
     assert path.stat().st_mtime_ns == written
     assert [file.name for file in path.parent.iterdir()] == [path.name]
-    assert path.name.startswith(gguf.fingerprint(source)[:16])
+    assert path.name.startswith(digest(source)[:16])
 
 
 @embedded

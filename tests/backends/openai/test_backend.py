@@ -32,7 +32,7 @@ from rerankllm.calls import (
 from rerankllm.data import Query, Usage
 from rerankllm.errors import AuthError, BackendError, CapabilityError, InputError, MissingExtra
 from rerankllm.judgements import Write
-from rerankllm.spec.stage import ModelSpec
+from rerankllm.spec.model import ModelSpec
 
 KEY = "sk-proj-0123456789-very-secret"  # as conftest.py sets it
 SOON = {"retry-after-ms": "1"}  # what the SDK takes as leave to retry at once

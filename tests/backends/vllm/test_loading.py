@@ -21,14 +21,14 @@ from rerankllm.calls import (
     TokenPrompt,
 )
 from rerankllm.errors import CapabilityError, InputError, SpecError
-from rerankllm.spec.stage import ModelSpec
+from rerankllm.spec.model import ModelSpec
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 SCRIPT = """
 import asyncio, json, sys
 from rerankllm.calls import ReadLabels, Request, TokenPrompt
-from rerankllm.spec.stage import ModelSpec
+from rerankllm.spec.model import ModelSpec
 
 def main():
     backend = ModelSpec.parse(sys.argv[1]).load()

@@ -1,0 +1,71 @@
+"""model."""
+
+import inspect
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from rerankllm.errors import SpecError
+from rerankllm.registry import BACKENDS, instead
+from rerankllm.spec.grammar import literal
+from rerankllm.spec.stage import _coerce
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """A MODEL, taken apart.
+
+    Attributes:
+        kind: Which backend.
+        name: What that backend calls the model: a name or a path.
+        options: The keys and values after `?`.
+    """
+
+    kind: str
+    name: str
+    options: Mapping[str, str]
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Reads a MODEL.
+
+        Raises:
+            SpecError: No `kind:`, or an unknown one.
+        """
+        kind, colon, rest = text.partition(":")
+        if not colon or kind not in BACKENDS:
+            known = ", ".join(f"{kind}:…" for kind in BACKENDS)
+            raise SpecError(f"model '{text}' should read kind:name, with a kind of {known}")
+        name, _, query = rest.partition("?")
+        options: dict[str, str] = {}
+        for item in filter(None, query.split("&")):
+            key, equals, value = item.partition("=")
+            if not equals:
+                raise SpecError(f"model '{text}': '{item}' should read key=value")
+            options[key] = value
+        return cls(kind, name, options)
+
+    def known_options(self) -> list[str]:
+        """The options that this kind of model has."""
+        parameters = inspect.signature(BACKENDS[self.kind]).parameters.values()
+        return [p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY and p.name != "name"]
+
+    def load(self, options: Mapping[str, str] | None = None) -> Any:
+        """Makes the backend.
+
+        Args:
+            options: Options from elsewhere (a command line); they win over those in the spec.
+
+        Raises:
+            SpecError: A key the backend does not have, or a value of the wrong type.
+        """
+        factory, parameters = BACKENDS[self.kind], self.known_options()
+        hints = typing.get_type_hints(factory.__init__)
+        values: dict[str, Any] = {}
+        for key, text in {**self.options, **(options or {})}.items():
+            if key not in parameters:
+                raise SpecError(f"{self.kind}: has no option '{key}'{instead(key, parameters)}")
+            written = text if str in (hints[key], *typing.get_args(hints[key])) else literal(text)
+            values[key] = _coerce(written, hints[key], f"{self.kind}: option '{key}'")
+        return factory(name=self.name, **values)
