@@ -7,10 +7,8 @@ import numpy as np
 from rerankllm.data import Ranking
 from rerankllm.errors import InputError
 
-BINS = 10
 
-
-def calibration_error(chances: Sequence[float], outcomes: Sequence[bool], bins: int = 10) -> float:
+def calibration_error(chances: Sequence[float], outcomes: Sequence[float], bins: int = 10) -> float:
     """Expected calibration error: by how much predictions miss the share that came true, over bins of equal width.
 
     Naeini et al. 2015 ("Obtaining well calibrated probabilities using Bayesian binning"), section 2; each bin counts by
@@ -18,7 +16,7 @@ def calibration_error(chances: Sequence[float], outcomes: Sequence[bool], bins: 
 
     Args:
         chances: Predicted probabilities, from 0 to 1.
-        outcomes: Whether it came true.
+        outcomes: Whether each came true: 1 or 0, or a share where only a share of it did.
         bins: How many.
 
     Returns:
@@ -43,8 +41,8 @@ def expected_calibration_error(
 ) -> float:
     """How far P(among the k most relevant) is from what was so: the mean gap in ten bins of equal width.
 
-    Naeini, Cooper and Hauskrecht 2015, "Obtaining well calibrated probabilities using Bayesian binning". Of equal
-    grades at the k-th place each document counts for its share; the unjudged have grade 0.
+    See `calibration_error`. Of equal grades at the k-th place each document counts for its share; documents without a
+    judgement have grade 0.
 
     Args:
         rankings: With a probability for every document.
@@ -66,9 +64,7 @@ def expected_calibration_error(
         pairs += [(_stated(result.probability), so) for result, so in zip(ranking, true, strict=True)]
     if not pairs:
         raise InputError("no ranking to compare stated probabilities with")
-    stated, so = np.array(pairs, dtype=float).T
-    cells = np.minimum((stated * BINS).astype(int), BINS - 1)
-    return float(sum(abs((stated - so)[cells == cell].sum()) for cell in np.unique(cells)) / len(stated))
+    return calibration_error([stated for stated, _ in pairs], [float(so) for _, so in pairs])
 
 
 def _stated(probability: float | None) -> float:

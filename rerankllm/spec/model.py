@@ -1,4 +1,4 @@
-"""model."""
+"""MODEL specs: `kind:name[?key=value&…]`."""
 
 import inspect
 import typing
@@ -9,7 +9,7 @@ from typing import Any, Self
 from rerankllm.errors import SpecError
 from rerankllm.registry import BACKENDS, instead
 from rerankllm.spec.grammar import literal
-from rerankllm.spec.stage import _coerce
+from rerankllm.spec.values import coerce
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,5 +67,5 @@ class ModelSpec:
             if key not in parameters:
                 raise SpecError(f"{self.kind}: has no option '{key}'{instead(key, parameters)}")
             written = text if str in (hints[key], *typing.get_args(hints[key])) else literal(text)
-            values[key] = _coerce(written, hints[key], f"{self.kind}: option '{key}'")
+            values[key] = coerce(written, hints[key], f"{self.kind}: option '{key}'")
         return factory(name=self.name, **values)

@@ -13,11 +13,10 @@ are classes whose keyword-only constructor parameters are the options of a MODEL
 
 import dataclasses
 import re
-import types
 import typing
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, Self, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 from rerankllm.aggregation.base import Aggregation
 from rerankllm.data import Candidate, Query, Ranking
@@ -26,6 +25,7 @@ from rerankllm.judgements import Steps
 from rerankllm.plan import Plan
 from rerankllm.registry import AGGREGATIONS, ELICITATIONS, STRATEGIES, Registry, instead
 from rerankllm.spec.grammar import MODEL, WORDS, Call, Node, Parser, quote
+from rerankllm.spec.values import Builders, coerce
 
 
 class Strategy(Protocol):
@@ -175,56 +175,13 @@ def _build(call: Call, registry: Registry) -> Any:
         if f.name not in written and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
             raise SpecError(f"{call.name} needs {f.name}=…")
     hints = typing.get_type_hints(cls)
-    return cls(**{k: _coerce(v, hints[k], f"{call.name}: {k}") for k, v in written.items()})
+    return cls(**{k: coerce(v, hints[k], f"{call.name}: {k}", BUILDERS) for k, v in written.items()})
 
 
-def _coerce(value: Any, hint: Any, where: str) -> Any:
-    """The value an annotation asks for, from one that was written."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (typing.Union, types.UnionType):
-        if _bare(value) is None:
-            return None
-        return _coerce(value, next(a for a in arguments if a is not type(None)), where)
-    if origin is tuple:
-        if not isinstance(value, list):
-            raise SpecError(f"{where} should be a [list], found {_written(value)}")
-        return tuple(_coerce(item, arguments[0], where) for item in value)
-    if origin is Literal:
-        return _one_of(value, arguments, where)
-    if hint in (Aggregation, Stage):
-        if not isinstance(value, Node):
-            noun = "a stage" if hint is Stage else "an aggregation"
-            raise SpecError(f"{where} should be {noun}, found {_written(value)}")
-        return _stage(value) if hint is Stage else _build(value.call, AGGREGATIONS)
-    return _plain(value, hint, where)
-
-
-def _one_of(value: Any, choices: tuple[Any, ...], where: str) -> Any:
-    plain = _bare(value)
-    if plain not in choices:
-        raise SpecError(f"{where} should be one of {', '.join(map(str, choices))}; found {_written(value)}")
-    return plain
-
-
-def _plain(value: Any, hint: Any, where: str) -> Any:
-    plain = _bare(value)
-    if hint is float and type(plain) is int:
-        return float(plain)
-    if type(plain) is not hint:
-        noun = {int: "a whole number", float: "a number", bool: "true or false", str: "a word or 'text'"}[hint]
-        raise SpecError(f"{where} should be {noun}, found {_written(value)}")
-    return plain
-
-
-def _bare(value: Any) -> Any:
-    if isinstance(value, Node):
-        word = value.word
-        return WORDS.get(word, word) if word is not None else value
-    return value
-
-
-def _written(value: Any) -> str:
-    return f"'{value.call.name}…'" if isinstance(value, Node) and value.word is None else f"'{_bare(value)}'"
+BUILDERS: Builders = {
+    Stage: ("a stage", _stage),
+    Aggregation: ("an aggregation", lambda node: _build(node.call, AGGREGATIONS)),
+}
 
 
 def show_value(value: Any) -> str:
