@@ -21,8 +21,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from rerankllm.analysis.parity import Row, parity
-from rerankllm.cli.commands.parity import sample_questions
+from rerankllm.analysis.parity import Row, parity, sample_questions
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 import model_servers

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import yaml
 
-from rerankllm.analysis.robustness.from_experiment import reordered
 from rerankllm.analysis.robustness.measure import robustness
 from rerankllm.analysis.robustness.results import OrderedRun, Robustness
 from rerankllm.drivers.results import Run
@@ -25,6 +24,7 @@ from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.join import join
 from rerankllm.formats.trec import read_qrels, read_run
 from rerankllm.reranker import Reranker
+from rerankllm.runs.reorder import reordered
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from made import made_by

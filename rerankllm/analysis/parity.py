@@ -12,8 +12,11 @@ from rerankllm.data import Document, Query
 from rerankllm.drivers.panel import Panel
 from rerankllm.elicitation.base import Settings
 from rerankllm.errors import CapabilityError
+from rerankllm.formats.beir import read_corpus, read_queries
+from rerankllm.formats.trec import read_run
 from rerankllm.judgements import Ask, Compare, Judgement, Permute, Score
 from rerankllm.registry import ELICITATIONS
+from rerankllm.sample import path as sample_path
 
 CASES: tuple[tuple[str, type], ...] = (
     ("labels", Score),
@@ -146,3 +149,11 @@ def _same_prompt(a: Request, b: Request, one: Outcome, two: Outcome) -> bool:
     return (
         isinstance(one, Response) and isinstance(two, Response) and one.usage.prompt_tokens == two.usage.prompt_tokens
     )
+
+
+def sample_questions(queries: int, depth: int) -> list[tuple[Query, list[Document]]]:
+    """The first queries of the shipped sample, with the first passages of each."""
+    run = read_run(sample_path("run.txt"))
+    texts, corpus = read_queries(sample_path("queries.tsv")), read_corpus(sample_path("corpus.jsonl"))
+    chosen = list(run.items())[:queries]
+    return [(Query(query_id, texts[query_id]), [corpus[doc] for doc, _ in docs[:depth]]) for query_id, docs in chosen]

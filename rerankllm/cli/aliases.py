@@ -8,9 +8,9 @@ import typer
 
 from rerankllm.calibration.relevance import Calibration
 from rerankllm.cli import options
-from rerankllm.cli.console import tell
 from rerankllm.drivers.budget import Budget, Limits
 from rerankllm.errors import InputError
+from rerankllm.notes import tell
 from rerankllm.reranker import DEFAULT_MODEL, Reranker
 from rerankllm.runs.notices import tell_other_scores
 from rerankllm.server.aliases import DEFAULT, Alias, offer

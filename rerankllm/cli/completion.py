@@ -1,8 +1,6 @@
 """What the shell offers where an option takes a name: read off the registries, without loading what is named."""
 
-from collections.abc import Iterable, Iterator
-
-import typer
+from collections.abc import Iterable
 
 from rerankllm.registry import AGGREGATIONS, BACKENDS, ELICITATIONS, STRATEGIES
 
@@ -43,18 +41,9 @@ def prompts(incomplete: str) -> list[str]:
 
 def extras(incomplete: str) -> list[str]:
     """Names of extras."""
-    from rerankllm.cli.commands.doctor import GIVES  # noqa: PLC0415
+    from rerankllm.cli.extras import GIVES  # noqa: PLC0415
 
     return _beginning(incomplete, GIVES)
-
-
-def commands(context: typer.Context, incomplete: str) -> list[str]:
-    """Names of commands."""
-    from rerankllm.cli.config.options import settables  # noqa: PLC0415
-
-    root = context.find_root().command
-    found: Iterator[str] = (str(each.command.name) for each in settables(root.commands))  # type: ignore[attr-defined]
-    return _beginning(incomplete, dict.fromkeys(found))
 
 
 def _beginning(text: str, names: Iterable[str]) -> list[str]:

@@ -7,9 +7,9 @@ import typer
 
 from rerankllm.calibration.cutoff import Cutoff
 from rerankllm.cli import completion as completing
-from rerankllm.cli.console import tell
 from rerankllm.drivers.budget import Limits
 from rerankllm.errors import InputError
+from rerankllm.notes import tell
 from rerankllm.reranker import DEFAULT_MODEL
 from rerankllm.spec.model import ModelSpec
 
@@ -140,7 +140,6 @@ WorkerJournals: TypeAlias = Annotated[
     ),
 ]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
-OnError: TypeAlias = Literal["partial", "fallback", "raise"]
 
 
 def cutoff_of(rule: str | None, threshold: float | None) -> Cutoff | None:

@@ -13,12 +13,12 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from rerankllm.errors import InputError
 from rerankllm.files import lock, replace_text
+from rerankllm.runs.reorder import Order
 
 VERSION = 1
 DEPTH = 100
 """Candidates that a system reads where nothing is said."""
 MANIFEST, CONFIG, RESULTS, LOCK = "experiment.json", "experiment.yaml", "results.json", ".lock"
-Order: TypeAlias = Literal["reversed", "shuffled"]
 Status: TypeAlias = Literal["done", "partial", "failed", "missing"]
 
 

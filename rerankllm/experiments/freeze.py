@@ -149,7 +149,7 @@ def _write_texts(folder: Path, place: Path, data: Data, read: Mapping[str, Sourc
 
 def _turned(folder: Path, dataset: Dataset, order: Reordered) -> Source:
     """The candidates of another first stage in this order."""
-    from rerankllm.analysis.robustness.from_experiment import reordered  # noqa: PLC0415  # loads NumPy
+    from rerankllm.runs.reorder import reordered  # noqa: PLC0415  # loads NumPy
 
     base = load(folder, dataset, order.of)
     drawn = f" by seed {order.seed}" if order.order == "shuffled" else ""

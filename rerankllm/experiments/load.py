@@ -11,11 +11,12 @@ from rerankllm.drivers.budget import Limits
 from rerankllm.errors import InputError, RerankError, SpecError
 from rerankllm.evaluation.measures import DEFAULT_MEASURES, parse_measures
 from rerankllm.experiments.config import OWN, PLACEHOLDERS, Config, Data, Model, Reference, Settings, Strategy
-from rerankllm.experiments.folder import Order, Reordered
+from rerankllm.experiments.folder import Reordered
 from rerankllm.experiments.rules import Rule, read_rules
 from rerankllm.experiments.yaml_section import Section
 from rerankllm.files import safe
 from rerankllm.registry import instead
+from rerankllm.runs.reorder import Order
 from rerankllm.spec.model import ModelSpec
 from rerankllm.spec.stage import Stage
 

@@ -5,17 +5,17 @@ from pathlib import Path
 import typer
 
 from rerankllm.cli.commands.rerank import INTERRUPTED
-from rerankllm.cli.console import tell
 from rerankllm.errors import RerankError
 from rerankllm.experiments.folder import Manifest
 from rerankllm.experiments.freeze import load
 from rerankllm.files import digest, safe
 from rerankllm.formats import trec
+from rerankllm.notes import tell
 from rerankllm.reranker import Reranker
 from rerankllm.runs import provenance
-from rerankllm.runs.cost import summary_beside
 from rerankllm.runs.job import Job, perform
 from rerankllm.runs.progress import ProgressBar
+from rerankllm.runs.summary import summary_beside
 from rerankllm.runs.systems import MINILM
 
 

@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 
 from rerankllm.backends.loaded import LoadedModels
-from rerankllm.cli.console import tell, tell_notes
 from rerankllm.drivers.budget import Amount, Budget
 from rerankllm.errors import InputError, RerankError
 from rerankllm.experiments.config import Config
@@ -18,15 +17,15 @@ from rerankllm.experiments.matrix import Planned
 from rerankllm.files import digest
 from rerankllm.formats.lines import some
 from rerankllm.journal.store import Journal
+from rerankllm.notes import tell
 from rerankllm.reranker import Reranker
 from rerankllm.runs import provenance
-from rerankllm.runs.cost import summary_beside, summary_of
 from rerankllm.runs.forecast import Forecast
 from rerankllm.runs.job import Done, Job, perform
-from rerankllm.runs.notices import tell_fit
+from rerankllm.runs.notices import tell_fit, tell_notes, tell_summary
 from rerankllm.runs.progress import ProgressBar
 from rerankllm.runs.source import Source
-from rerankllm.runs.summary import tell_summary
+from rerankllm.runs.summary import summary_beside, summary_of
 from rerankllm.spec.model import ModelSpec
 
 log = logging.getLogger(__name__)

@@ -8,16 +8,16 @@ from pathlib import Path
 from rerankllm.analysis.robustness.load import MeasuredOrders, found_in
 from rerankllm.analysis.robustness.measure import robustness
 from rerankllm.analysis.robustness.results import Settings
-from rerankllm.cli.commands.compare import tell_levels
-from rerankllm.cli.console import tell
 from rerankllm.errors import InputError
 from rerankllm.evaluation.measures import DEFAULT_MEASURES, parse_measures
 from rerankllm.evaluation.systems import Pool
 from rerankllm.experiments.folder import MANIFEST, RESULTS, Cell, Manifest, read_manifest
 from rerankllm.experiments.references import minilm_path, whole
+from rerankllm.notes import tell
 from rerankllm.reports.from_runs import ComparisonOptions, subject_of
 from rerankllm.reports.robustness import Measured
 from rerankllm.reports.subject import Robust, Subject
+from rerankllm.runs.notices import tell_levels
 from rerankllm.runs.source import read_judgements
 from rerankllm.runs.systems import FIRST, MINILM, Given
 

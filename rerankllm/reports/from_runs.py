@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rerankllm.cli.commands.compare import tell_levels
-from rerankllm.cli.console import tell
 from rerankllm.data import Document
 from rerankllm.evaluation.as_tables import usual_axis
 from rerankllm.evaluation.bootstrap import RESAMPLES
@@ -15,7 +13,9 @@ from rerankllm.evaluation.measures import DEFAULT_MEASURES, parse_measures
 from rerankllm.evaluation.systems import Pool
 from rerankllm.experiments.folder import DEPTH
 from rerankllm.formats import beir
+from rerankllm.notes import tell
 from rerankllm.reports.subject import Attempt, Entrant, Key, Subject
+from rerankllm.runs.notices import tell_levels
 from rerankllm.runs.provenance import read
 from rerankllm.runs.systems import (
     FIRST,

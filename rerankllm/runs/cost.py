@@ -1,46 +1,18 @@
 """What a run cost, kept beside it: `rerank` leaves OUTPUT.summary.json, and `compare` finds it."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-from rerankllm.cli.console import tell
 from rerankllm.errors import InputError
 from rerankllm.evaluation.cost import Cost, tokens_of
-from rerankllm.files import digest
 from rerankllm.journal.read import entries
 from rerankllm.journal.store import Journal
+from rerankllm.notes import tell
+from rerankllm.runs.summary import summary_beside, summary_of
 
-DIGEST = "output_sha256"
 Totals = dict[str, float | None]
-
-
-def summary_beside(run: Path) -> Path:
-    """Where the summary of a run file is."""
-    return run.with_name(f"{run.name}.summary.json")
-
-
-def signed(report: Mapping[str, Any], run: Path) -> dict[str, Any]:
-    """The summary with the digest of its run file: it is of this file and no later one."""
-    return {**report, DIGEST: digest(run)}
-
-
-def summary_of(run: Path) -> Mapping[str, Any] | None:
-    """The summary beside a run file; None where there is none, or one of another run.
-
-    Raises:
-        InputError: It is damaged.
-    """
-    path = summary_beside(run)
-    if not path.is_file():
-        return None
-    try:
-        report: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return report if report[DIGEST] == digest(run) else None
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is no summary that `rerankllm rerank` wrote: {error!r}") from None
 
 
 def cost_beside(runs: Sequence[Path]) -> Cost | None:

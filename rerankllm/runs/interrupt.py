@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from rerankllm.cli.console import tell
 from rerankllm.drivers.ranker import Ranker
+from rerankllm.notes import tell
 
 REASON = "interrupted"
 GRACE = 10.0

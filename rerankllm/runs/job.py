@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from rerankllm.cli.config.command import origins
-from rerankllm.cli.options import OnError
 from rerankllm.drivers.events import QueryOutcome
 from rerankllm.drivers.ranker import Ranker
 from rerankllm.errors import QueryFailed
@@ -15,13 +14,11 @@ from rerankllm.files import as_json
 from rerankllm.formats.join import ids_of
 from rerankllm.reranker import Reranker
 from rerankllm.runs import provenance
-from rerankllm.runs.cost import signed, summary_beside
 from rerankllm.runs.interrupt import stopping_in_order
-from rerankllm.runs.notices import real_precision
 from rerankllm.runs.progress import ProgressBar
 from rerankllm.runs.source import Source
-from rerankllm.runs.summary import before_and_after, summarize
-from rerankllm.runs.writer import Writer
+from rerankllm.runs.summary import before_and_after, real_precision, signed, summarize, summary_beside
+from rerankllm.runs.writer import OnError, Writer
 from rerankllm.version import __version__
 
 

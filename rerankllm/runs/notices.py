@@ -1,14 +1,16 @@
 """What a calibration and a cut-off made of a run, for the summary and for people."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rerankllm.calibration.cutoff import Cutoff
 from rerankllm.calibration.relevance import Calibration
-from rerankllm.cli.console import tell
+from rerankllm.data import Candidate, Query
 from rerankllm.drivers.ranker import Ranker
+from rerankllm.evaluation.systems import Pool
 from rerankllm.formats.lines import some
-from rerankllm.runs.writer import Writer
+from rerankllm.notes import tell
+from rerankllm.reranker import Reranker
+from rerankllm.runs.forecast import Forecast
 
 
 def tell_fit(ranker: Ranker, query_ids: Iterable[str] = ()) -> None:
@@ -34,33 +36,6 @@ def tell_other_scores(ranker: Ranker, fitted: Calibration) -> None:
             tell(f"the calibration was fitted on scores of the {what} {then}; those of {now} may mean other things")
 
 
-def cut_off(reranker: Ranker, cutoff: Cutoff, writer: Writer) -> dict[str, Any]:
-    """What was kept and dropped, and what is expected of it."""
-    expected = [cut.expected_precision for cut, _ in writer.cuts.values() if cut.expected_precision is not None]
-    return {
-        "rule": str(cutoff),
-        "kept": sum(kept for _, kept in writer.cuts.values()),
-        "dropped": sum(cut.dropped for cut, _ in writer.cuts.values()),
-        "empty_queries": [query_id for query_id, (_, kept) in writer.cuts.items() if not kept],
-        "expected_precision": sum(expected) / len(expected) if expected else None,
-        "promise": "" if reranker.calibration is None else cutoff.guarantee(reranker.calibration),
-    }
-
-
-def real_precision(qrels: Mapping[str, Mapping[str, int]], writer: Writer, reranker: Ranker) -> dict[str, Any]:
-    """The mean precision of what a cut-off kept, over the judged queries that kept anything."""
-    if reranker.cutoff is None or reranker.calibration is None:
-        return {}
-    level = reranker.calibration.level
-    found = [
-        sum(qrels[query_id].get(doc_id, 0) >= level for doc_id in kept) / len(kept)
-        for query_id, kept in writer.rankings.items()
-        if kept and query_id in qrels
-    ]
-    mean = sum(found) / len(found) if found else None
-    return {"precision": {"mean": mean, "queries": len(found), "relevance_level": level}}
-
-
 def tell_cut_off(report: Mapping[str, Any]) -> None:
     """That in two lines on stderr."""
     if "cutoff" in report:
@@ -77,3 +52,62 @@ def tell_cut_off(report: Mapping[str, Any]) -> None:
             f"precision {real['mean']:.3f} over {real['queries']} judged queries that kept something (relevant: grade "
             f"{real['relevance_level']} or more)"
         )
+
+
+def tell_notes(reranker: Reranker, top_k: int | None, depth: int) -> None:
+    """What the user should know before it starts.
+
+    Args:
+        reranker: What is about to run.
+        top_k: How many first places matter.
+        depth: Candidates of the longest list.
+    """
+    if reranker.defaulted:
+        tell(f"strategy {reranker.stage} (the default of {reranker.backend.model})")
+    tell_other_judge(reranker)
+    tell_settled(reranker, top_k, depth)
+
+
+def tell_settled(ranker: Ranker, top_k: int | None, depth: int) -> None:
+    """Says so where the strategy cannot place as many as are wanted of `depth` candidates."""
+    if top_k is not None:
+        settled = ranker.stage.aiming(top_k).strategy.settles(depth)
+        if settled is not None and settled < min(top_k, depth):
+            tell(f"{ranker.stage} can place correctly only the best {settled} of {depth}, not {top_k}")
+
+
+def tell_other_judge(ranker: Ranker) -> None:
+    """Says so where the profile is of another model than those that judge."""
+    differs = ranker.profile and ranker.profile.differs(ranker.models)
+    if differs:
+        tell(differs)
+
+
+def estimate_line(reranker: Reranker, queries: Sequence[tuple[Query, Sequence[Candidate]]], top_k: int | None) -> str:
+    """What the run will take, in a line."""
+    return str(Forecast.of(reranker, queries, top_k))
+
+
+def tell_summary(report: Mapping[str, Any]) -> None:
+    """The summary in two lines on stderr."""
+    answers = report["answers"]
+    tokens = report["prompt_tokens"] + report["completion_tokens"]
+    replayed = f", {report['replayed']} of them from the journal" if report["replayed"] else ""
+    cost = "cost unknown" if report["cost_usd"] is None else f"${report['cost_usd']:.4g}"
+    tell(
+        f"{report['queries'] - report['failed_queries']} of {report['queries']} queries ranked: {report['calls']} "
+        f"calls ({answers['parsed']} parsed, {answers['repaired']} repaired, {answers['failed']} failed)"
+        f"{replayed}, {tokens} tokens, {report['wall_seconds']:.1f} s, {cost}"
+    )
+    tell_cut_off(report)
+    if "nDCG@10" in report:
+        value = report["nDCG@10"]
+        tell(f"nDCG@10 {value['before']:.4f} before, {value['after']:.4f} after ({value['queries']} judged queries)")
+
+
+def tell_levels(pool: "Pool", *, asked: bool) -> None:
+    """Says on stderr what binary measures count as relevant, where that is not every grade above 0."""
+    for name, level in pool.levels.items():
+        if level > 1:
+            why = "as asked" if asked else "the scale of TREC-DL; --relevant-from 1 for any"
+            tell(f"{name}: binary measures that do not say rel= count grades from {level} as relevant ({why})")

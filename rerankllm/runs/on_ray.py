@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rerankllm.cli.console import tell, tell_other_judge, tell_settled
 from rerankllm.data import Candidate, Query
 from rerankllm.distributed.pool import Crew, Size
 from rerankllm.drivers.events import QueryOutcome
@@ -17,8 +16,9 @@ from rerankllm.drivers.recipe import Recipe
 from rerankllm.errors import InputError
 from rerankllm.formats.lines import opened
 from rerankllm.journal.store import Journal
+from rerankllm.notes import tell
 from rerankllm.runs.job import Done, Job, write_all
-from rerankllm.runs.notices import tell_fit
+from rerankllm.runs.notices import tell_fit, tell_other_judge, tell_settled
 from rerankllm.runs.provenance import retrieval_of
 from rerankllm.runs.source import Source, read_judgements, read_requests, read_source
 from rerankllm.spec.stage import Stage

@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rerankllm.cli.commands.datasets import allowed, first_stage, open_dataset
-from rerankllm.cli.console import tell
-from rerankllm.collections.base import Collection
+from rerankllm.collections import bm25, catalogue
+from rerankllm.collections.base import Collection, Run, without_excluded
 from rerankllm.collections.bm25 import Settings
 from rerankllm.data import Candidate, Query
 from rerankllm.errors import InputError
 from rerankllm.formats import beir, castorini, parquet, trec
 from rerankllm.formats.join import join
+from rerankllm.notes import tell
 from rerankllm.runs.provenance import Retrieval, retrieval_of
 from rerankllm.sample import path as sample_path
 
@@ -155,3 +155,44 @@ def _writable(source: Source) -> Source:
     for query, candidates in source.queries:
         trec.check_ids(query.query_id, [candidate.doc_id for candidate in candidates])
     return source
+
+
+def open_dataset(name: str) -> Collection:
+    """The collection, with a line on stderr where it has to be fetched first and one for each of its notes."""
+    place = catalogue.place(name)
+    if not place.cached:
+        tell(f"{name} is not all cached in {place.path}: what is needed of it is fetched")
+    collection = catalogue.load(name)
+    for note in collection.notes:
+        tell(f"{name}: {note}")
+    return collection
+
+
+def allowed(collection: Collection, run: Run, where: str) -> dict[str, list[tuple[str, float]]]:
+    """The run without the documents the collection excludes, with a line on stderr where there were any."""
+    kept, removed = without_excluded(run, collection.excluded)
+    if removed:
+        tell(f"{where}: {removed} documents removed ({collection.excluded_because})")
+    return kept
+
+
+def first_stage(
+    collection: Collection, settings: bm25.Settings
+) -> tuple[Mapping[str, list[tuple[str, float]]], Retrieval]:
+    """Candidates for every query and where they come from: those the collection brings, or BM25's.
+
+    Raises:
+        InputError: BM25 cannot index the collection.
+        MissingExtra: BM25 needs a package that is not installed.
+    """
+    source = f"{collection.name} ({collection.origin})"
+    if collection.first_stage is not None:
+        brought = collection.first_stage
+        run = {query_id: list(entries) for query_id, entries in brought.run.items()}
+        return allowed(collection, run, collection.name), Retrieval(source, brought.retriever)
+    found = bm25.retrieve(collection, settings, tell)
+    none = [query_id for query_id, entries in found.items() if not entries]
+    if none:
+        tell(f"BM25 found nothing for {len(none)} queries ({', '.join(none[:3])})")
+    facts = settings.facts(collection.language)
+    return found, Retrieval(source, "BM25", f"bm25s {bm25.bm25s_version()}", facts, bm25.TIES)

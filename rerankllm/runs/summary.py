@@ -1,12 +1,15 @@
 """What a run gave and what it cost: a summary for people and for programs."""
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from rerankllm.cli.console import tell
+from rerankllm.calibration.cutoff import Cutoff
 from rerankllm.drivers.ranker import Ranker
+from rerankllm.errors import InputError
 from rerankllm.evaluation.measures import mean, parse_measures, per_query
-from rerankllm.runs.notices import cut_off, tell_cut_off
+from rerankllm.files import digest
 from rerankllm.runs.source import Source
 from rerankllm.runs.writer import MEASURED, Writer
 
@@ -48,18 +51,57 @@ def before_and_after(
                            "queries": len(before)}}  # fmt: skip
 
 
-def tell_summary(report: Mapping[str, Any]) -> None:
-    """The summary in two lines on stderr."""
-    answers = report["answers"]
-    tokens = report["prompt_tokens"] + report["completion_tokens"]
-    replayed = f", {report['replayed']} of them from the journal" if report["replayed"] else ""
-    cost = "cost unknown" if report["cost_usd"] is None else f"${report['cost_usd']:.4g}"
-    tell(
-        f"{report['queries'] - report['failed_queries']} of {report['queries']} queries ranked: {report['calls']} "
-        f"calls ({answers['parsed']} parsed, {answers['repaired']} repaired, {answers['failed']} failed)"
-        f"{replayed}, {tokens} tokens, {report['wall_seconds']:.1f} s, {cost}"
-    )
-    tell_cut_off(report)
-    if "nDCG@10" in report:
-        value = report["nDCG@10"]
-        tell(f"nDCG@10 {value['before']:.4f} before, {value['after']:.4f} after ({value['queries']} judged queries)")
+DIGEST = "output_sha256"
+
+
+def summary_beside(run: Path) -> Path:
+    """Where the summary of a run file is."""
+    return run.with_name(f"{run.name}.summary.json")
+
+
+def signed(report: Mapping[str, Any], run: Path) -> dict[str, Any]:
+    """The summary with the digest of its run file: it is of this file and no later one."""
+    return {**report, DIGEST: digest(run)}
+
+
+def summary_of(run: Path) -> Mapping[str, Any] | None:
+    """The summary beside a run file; None where there is none, or one of another run.
+
+    Raises:
+        InputError: It is damaged.
+    """
+    path = summary_beside(run)
+    if not path.is_file():
+        return None
+    try:
+        report: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return report if report[DIGEST] == digest(run) else None
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is no summary that `rerankllm rerank` wrote: {error!r}") from None
+
+
+def cut_off(reranker: Ranker, cutoff: Cutoff, writer: Writer) -> dict[str, Any]:
+    """What was kept and dropped, and what is expected of it."""
+    expected = [cut.expected_precision for cut, _ in writer.cuts.values() if cut.expected_precision is not None]
+    return {
+        "rule": str(cutoff),
+        "kept": sum(kept for _, kept in writer.cuts.values()),
+        "dropped": sum(cut.dropped for cut, _ in writer.cuts.values()),
+        "empty_queries": [query_id for query_id, (_, kept) in writer.cuts.items() if not kept],
+        "expected_precision": sum(expected) / len(expected) if expected else None,
+        "promise": "" if reranker.calibration is None else cutoff.guarantee(reranker.calibration),
+    }
+
+
+def real_precision(qrels: Mapping[str, Mapping[str, int]], writer: Writer, reranker: Ranker) -> dict[str, Any]:
+    """The mean precision of what a cut-off kept, over the judged queries that kept anything."""
+    if reranker.cutoff is None or reranker.calibration is None:
+        return {}
+    level = reranker.calibration.level
+    found = [
+        sum(qrels[query_id].get(doc_id, 0) >= level for doc_id in kept) / len(kept)
+        for query_id, kept in writer.rankings.items()
+        if kept and query_id in qrels
+    ]
+    mean = sum(found) / len(found) if found else None
+    return {"precision": {"mean": mean, "queries": len(found), "relevance_level": level}}

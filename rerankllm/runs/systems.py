@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rerankllm.cli.console import tell
 from rerankllm.errors import InputError, MissingExtra
 from rerankllm.evaluation.cost import Cost
 from rerankllm.evaluation.measures import Qrels, trec_order
 from rerankllm.evaluation.systems import Pool, System, ideal
 from rerankllm.formats import beir, trec
+from rerankllm.notes import tell
 from rerankllm.reranker import Reranker
 from rerankllm.runs.cost import cost_beside
 from rerankllm.runs.source import read_judgements

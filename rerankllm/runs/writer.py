@@ -3,16 +3,17 @@
 from collections.abc import Container, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Self, TextIO
+from typing import Any, Literal, Self, TextIO, TypeAlias
 
-from rerankllm.cli.console import rows, tell
-from rerankllm.cli.options import OnError
-from rerankllm.data import Cut, Ledger, Ranking
+from rerankllm.data import Cut, Ledger, Ranking, Result
 from rerankllm.drivers.events import Failed, QueryOutcome
 from rerankllm.errors import QueryFailed
 from rerankllm.files import as_json, open_for_writing
 from rerankllm.formats import castorini, trec
+from rerankllm.notes import tell
 
+OnError: TypeAlias = Literal["partial", "fallback", "raise"]
+"""What becomes of queries that failed: left out, written unchanged to another file, or the end of the run."""
 TAG = "rerankllm"
 MEASURED = 10
 """Places of each ranking that the summary measures."""
@@ -125,3 +126,39 @@ class Writer:
                     path.with_name(f"{path.name}.{name}").unlink(missing_ok=True)
             self._opened[path] = self._files.enter_context(open_for_writing(path))
         return None if path is None else self._opened[path]
+
+
+def rows(ranking: Ranking) -> list[dict[str, Any]]:
+    """A row a result; before them, where a cut-off was asked for, one on what it kept, which may be nothing."""
+    return [
+        *([] if ranking.cut is None else [_cut_row(ranking, ranking.cut)]),
+        *result_rows(ranking),
+    ]
+
+
+def _cut_row(ranking: Ranking, cut: Cut) -> dict[str, Any]:
+    return {
+        "query_id": ranking.query.query_id,
+        "cutoff": cut.rule,
+        "kept": len(ranking),
+        "dropped": cut.dropped,
+        "expected_precision": cut.expected_precision,
+        "expected_recall": cut.expected_recall,
+    }
+
+
+def result_rows(ranking: Ranking) -> list[dict[str, Any]]:
+    """One JSON-ready row a result, with probability, relevance and rationale where they are known."""
+    return [_row(ranking.query.query_id, result) for result in ranking]
+
+
+def _row(query_id: str, result: Result) -> dict[str, Any]:
+    known = {name: getattr(result, name) for name in ("probability", "relevance", "rationale")}
+    return {
+        "query_id": query_id,
+        "doc_id": result.doc_id,
+        "rank": result.rank,
+        "score": result.score,
+        "provenance": result.provenance.value,
+        **{name: value for name, value in known.items() if value is not None},
+    }

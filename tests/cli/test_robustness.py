@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from rerankllm.analysis.robustness.from_experiment import reordered
 from rerankllm.data import Candidate, Document
 from rerankllm.experiments.folder import Cell, Dataset, Manifest, Reordered, System, write_manifest
 from rerankllm.formats.trec import read_qrels, read_run
 from rerankllm.journal.read import entries
 from rerankllm.journal.store import Journal
+from rerankllm.runs.reorder import reordered
 from rerankllm.sample import path as sample
 
 SOURCE = ["--run", sample("run.txt"), "--queries", sample("queries.tsv"), "--corpus", sample("corpus.jsonl")]

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rerankllm.cli.console import rows
 from rerankllm.data import Candidate, Document, Query
 from rerankllm.errors import QueryFailed, SpecError
 from rerankllm.judgements import Compare, Failure, Permute, Score, Select, Unanswered, WeakOrder
 from rerankllm.reranker import Reranker
+from rerankllm.runs.writer import rows
 from rerankllm.spec.stage import Stage
 
 

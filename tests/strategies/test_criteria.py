@@ -9,13 +9,13 @@ from scripted_server import Answer, ScriptedServer
 
 from rerankllm import Reranker
 from rerankllm.calls import Reply
-from rerankllm.cli.console import rows
 from rerankllm.data import Document, Query, Ranking
 from rerankllm.drivers.events import Failed
 from rerankllm.errors import CapabilityError, QueryFailed, SpecError
 from rerankllm.formats.objects import to_candidates
 from rerankllm.journal.codec import dump, load
 from rerankllm.judgements import Assess, Assessment, Criterion, Failure, Unanswered, Write
+from rerankllm.runs.writer import rows
 from rerankllm.spec.stage import Stage
 
 QUERY = Query("q", "how long do fleas live")

@@ -19,8 +19,8 @@ from rerankllm.formats.lines import read_lines
 from rerankllm.journal.read import judges, rankings, unheard
 from rerankllm.journal.store import Journal
 from rerankllm.runs import provenance
-from rerankllm.runs.cost import summary_beside
 from rerankllm.runs.provenance import RunProvenance
+from rerankllm.runs.summary import summary_beside
 from rerankllm.sample import path as sample_path
 from rerankllm.spec.stage import Stage
 

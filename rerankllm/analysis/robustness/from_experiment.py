@@ -1,27 +1,13 @@
 """The same candidates in other orders: making them, and finding what an experiment made of them."""
 
-import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from rerankllm.analysis.robustness.results import OrderedRun, Rankings
-from rerankllm.data import Candidate
 from rerankllm.evaluation.measures import Qrels, trec_order
-from rerankllm.experiments.folder import Cell, Dataset, Manifest, Order
+from rerankllm.experiments.folder import Cell, Dataset, Manifest
 from rerankllm.formats import trec
-
-
-def reordered(candidates: Sequence[Candidate], order: Order, query_id: str, seed: int = 0) -> list[Candidate]:
-    """One query's candidates, as a first stage would hand them out that had found them in another order.
-
-    Scores fall with the new order: strategies that take the first stage's word for something take it for this one. A
-    shuffle is by the seed and the query's id, whatever other queries there are.
-    """
-    found = list(reversed(candidates))
-    if order == "shuffled":
-        random.Random(f"{seed} {query_id}").shuffle(found)  # noqa: S311
-    return [Candidate(each.document, float(len(found) - place)) for place, each in enumerate(found)]
 
 
 @dataclass(frozen=True, slots=True)

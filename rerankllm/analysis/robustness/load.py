@@ -39,7 +39,6 @@ from rerankllm.analysis.robustness.measure import robustness
 from rerankllm.analysis.robustness.orders import RESULT
 from rerankllm.analysis.robustness.results import OrderedRun, Robustness, Settings
 from rerankllm.analysis.robustness.tables import notes, tables
-from rerankllm.cli.console import tell
 from rerankllm.errors import InputError
 from rerankllm.evaluation.cost import Cost
 from rerankllm.evaluation.measures import Qrels, trec_order
@@ -47,6 +46,7 @@ from rerankllm.evaluation.tables import as_markdown, as_text
 from rerankllm.experiments.folder import Manifest, read_manifest
 from rerankllm.files import as_json, replacing
 from rerankllm.formats import trec
+from rerankllm.notes import tell
 from rerankllm.runs.cost import cost_beside
 from rerankllm.runs.source import read_judgements
 

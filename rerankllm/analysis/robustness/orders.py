@@ -6,18 +6,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
-from rerankllm.analysis.robustness.from_experiment import reordered
 from rerankllm.analysis.robustness.results import OrderedRun
-from rerankllm.cli.console import tell
 from rerankllm.errors import InputError
-from rerankllm.experiments.folder import Order
 from rerankllm.files import replacing
 from rerankllm.formats import trec
+from rerankllm.notes import tell
 from rerankllm.reranker import Reranker
 from rerankllm.runs.job import Job, perform
+from rerankllm.runs.notices import tell_summary
 from rerankllm.runs.progress import ProgressBar
+from rerankllm.runs.reorder import Order, reordered
 from rerankllm.runs.source import Source
-from rerankllm.runs.summary import tell_summary
 
 GIVEN, SHUFFLED = "given", "shuffled"
 ORDERS = (GIVEN, *get_args(Order))

@@ -9,10 +9,11 @@ import typer
 from rerankllm.calibration.crossfit import cross_fitted
 from rerankllm.calibration.fitting import Method
 from rerankllm.calibration.relevance import Calibration
-from rerankllm.cli.console import check_paths, tell
+from rerankllm.cli.console import check_paths
 from rerankllm.errors import InputError
 from rerankllm.evaluation.calibration import calibration_error
 from rerankllm.formats.results import read_scores
+from rerankllm.notes import tell
 from rerankllm.runs.source import read_judgements
 from rerankllm.version import __version__
 

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 
-from rerankllm.cli.console import check_paths, tell
+from rerankllm.cli.console import check_paths
 from rerankllm.errors import InputError
 from rerankllm.files import as_json, open_for_writing
+from rerankllm.notes import tell
+from rerankllm.runs.compare import _systems
+from rerankllm.runs.notices import tell_levels
 
 if TYPE_CHECKING:
     from rerankllm.evaluation.comparison import Comparison
-    from rerankllm.evaluation.systems import Pool, System
-    from rerankllm.runs.systems import Given
 
 EXAMPLES = """
 [bold]Examples[/bold]\n
@@ -127,53 +128,6 @@ def command(
         with open_for_writing(per_query) as file:
             _write_csv(file, by_query(comparison))
     _print(comparison, form, cost or usual_axis(systems))
-
-
-def _systems(
-    pool: "Pool",
-    given: "list[Given]",
-    first_stage: list[str],
-    minilm_runs: list[str],
-    *,
-    queries: Path | None,
-    corpus: Path | None,
-    depth: int,
-) -> "list[System]":
-    """First stage, runs, MiniLM and oracle: those that can be had; says which cannot, and why."""
-    from rerankllm.evaluation.cost import NOTHING  # noqa: PLC0415
-    from rerankllm.runs.systems import (  # noqa: PLC0415
-        FIRST,
-        MINILM,
-        by_name,
-        minilm,
-        oracle,
-        parse_reference,
-        read_system,
-    )
-
-    first = [parse_reference(FIRST, option) for option in first_stage]
-    found = [read_system(pool, first, cost=NOTHING, reference=True)] if first else []
-    found += [read_system(pool, parts) for parts in by_name(given).values()]
-    if minilm_runs:
-        found.append(read_system(pool, [parse_reference(MINILM, o) for o in minilm_runs], reference=True))
-    elif first and queries is not None and corpus is not None:
-        computed = minilm(pool, first[0], queries, corpus, depth)
-        found += [computed] if computed is not None else []
-    else:
-        tell(f"no {MINILM} row: give --minilm RUN, or --first-stage, --queries and --corpus")
-    if first:
-        found.append(oracle(pool, first, depth))
-    else:
-        tell("no first stage and no oracle row: give --first-stage RUN")
-    return found
-
-
-def tell_levels(pool: "Pool", *, asked: bool) -> None:
-    """Says on stderr what binary measures count as relevant, where that is not every grade above 0."""
-    for name, level in pool.levels.items():
-        if level > 1:
-            why = "as asked" if asked else "the scale of TREC-DL; --relevant-from 1 for any"
-            tell(f"{name}: binary measures that do not say rel= count grades from {level} as relevant ({why})")
 
 
 def _draw(comparison: "Comparison", folder: Path) -> None:

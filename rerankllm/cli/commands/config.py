@@ -10,8 +10,8 @@ from rerankllm.cli import completion as completing
 from rerankllm.cli.config.command import Known
 from rerankllm.cli.config.options import Settable
 from rerankllm.cli.config.sources import NAME, unknown_variables
-from rerankllm.cli.console import tell
 from rerankllm.errors import InputError
+from rerankllm.notes import tell
 from rerankllm.registry import instead
 
 EXAMPLES = """

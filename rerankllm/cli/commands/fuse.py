@@ -8,10 +8,11 @@ import typer
 
 from rerankllm.cli import completion as completing
 from rerankllm.cli import options
-from rerankllm.cli.console import check_paths, tell
+from rerankllm.cli.console import check_paths
 from rerankllm.errors import InputError
 from rerankllm.files import replacing
 from rerankllm.formats import trec
+from rerankllm.notes import tell
 from rerankllm.runs.fuse import Source, check_runs, fuse_queries, open_run
 from rerankllm.runs.writer import TAG
 from rerankllm.spec.stage import parse_aggregation

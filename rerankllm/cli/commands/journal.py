@@ -7,13 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from rerankllm.cli.console import check_paths, tell
+from rerankllm.cli.console import check_paths
 from rerankllm.errors import InputError
 from rerankllm.files import as_json, open_for_writing
 from rerankllm.formats import recordings
 from rerankllm.journal.export import Export, export
 from rerankllm.journal.read import Entry, entries, failures
 from rerankllm.journal.store import Journal
+from rerankllm.notes import tell
 from rerankllm.version import __version__
 
 EXAMPLES = """

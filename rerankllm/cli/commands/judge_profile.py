@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from rerankllm.calibration.judge_profile import Fitted, JudgeProfile
-from rerankllm.cli.console import check_paths, tell
+from rerankllm.cli.console import check_paths
 from rerankllm.formats.trec import read_run
+from rerankllm.notes import tell
 from rerankllm.runs.source import read_judgements
 from rerankllm.version import __version__
 

@@ -7,8 +7,8 @@ import typer
 
 from rerankllm.cli import aliases as offering
 from rerankllm.cli import options
-from rerankllm.cli.console import tell
 from rerankllm.errors import MissingExtra
+from rerankllm.notes import tell
 
 LOOPBACK = "127.0.0.1"
 EXAMPLES = """

@@ -5,14 +5,10 @@ from typing import Annotated
 
 import typer
 
-from rerankllm.analysis.parity import Row, parity
+from rerankllm.analysis.parity import Row, parity, sample_questions
 from rerankllm.cli import completion as completing
-from rerankllm.cli.console import tell
-from rerankllm.data import Document, Query
 from rerankllm.files import as_json
-from rerankllm.formats.beir import read_corpus, read_queries
-from rerankllm.formats.trec import read_run
-from rerankllm.sample import path as sample_path
+from rerankllm.notes import tell
 
 EXAMPLES = """
 [bold]Examples[/bold]\n
@@ -51,14 +47,6 @@ def command(
     if beyond or not compared:
         tell(f"beyond {tolerance:g} nats: {', '.join(f'{r.judgement} / {r.elicitation}' for r in beyond) or 'nothing'}")
         raise typer.Exit(APART)
-
-
-def sample_questions(queries: int, depth: int) -> list[tuple[Query, list[Document]]]:
-    """The first queries of the shipped sample, with the first passages of each."""
-    run = read_run(sample_path("run.txt"))
-    texts, corpus = read_queries(sample_path("queries.tsv")), read_corpus(sample_path("corpus.jsonl"))
-    chosen = list(run.items())[:queries]
-    return [(Query(query_id, texts[query_id]), [corpus[doc] for doc, _ in docs[:depth]]) for query_id, docs in chosen]
 
 
 def _line(row: Row) -> str:

@@ -6,12 +6,12 @@ import typer
 
 from rerankllm.calibration.judge_profile import JudgeProfile
 from rerankllm.cli import options
-from rerankllm.cli.console import tell_other_judge
 from rerankllm.drivers.estimate import planned
 from rerankllm.errors import InputError
 from rerankllm.files import as_json
 from rerankllm.plan import Plan
 from rerankllm.reranker import Reranker
+from rerankllm.runs.notices import tell_other_judge
 from rerankllm.spec.stage import Stage
 
 EXAMPLES = """

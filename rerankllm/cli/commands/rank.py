@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 
 from rerankllm.cli import options
-from rerankllm.cli.console import result_rows, tell_notes
 from rerankllm.errors import InputError
 from rerankllm.files import as_json
 from rerankllm.formats.lines import read_lines, storable
 from rerankllm.formats.objects import AnyDocument
 from rerankllm.reranker import Reranker
+from rerankllm.runs.notices import tell_notes
 from rerankllm.runs.progress import ProgressBar
+from rerankllm.runs.writer import result_rows
 
 EXAMPLES = """
 [bold]Examples[/bold]\n

@@ -5,9 +5,10 @@ from typing import Annotated, Literal, TypeAlias
 
 import typer
 
-from rerankllm.cli.console import check_paths, tell
+from rerankllm.cli.console import check_paths
 from rerankllm.errors import InputError
 from rerankllm.files import replacing
+from rerankllm.notes import tell
 
 EXAMPLES = """
 [bold]Examples[/bold]\n

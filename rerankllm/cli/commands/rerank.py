@@ -12,18 +12,19 @@ from rerankllm.calibration.relevance import Calibration
 from rerankllm.cli import options
 from rerankllm.cli.commands.datasets import Dataset
 from rerankllm.cli.config.command import origins, recall_origins
-from rerankllm.cli.console import check_paths, estimate_line, tell, tell_notes
+from rerankllm.cli.console import check_paths
 from rerankllm.distributed.pool import Size
 from rerankllm.drivers.budget import Limits
 from rerankllm.drivers.recipe import Recipe
 from rerankllm.errors import InputError
+from rerankllm.notes import tell
 from rerankllm.reranker import Reranker
 from rerankllm.runs.job import Done, Job, perform
-from rerankllm.runs.notices import tell_fit
+from rerankllm.runs.notices import estimate_line, tell_fit, tell_notes, tell_summary
 from rerankllm.runs.on_ray import Input, Kept, perform_on_workers
 from rerankllm.runs.progress import ProgressBar
 from rerankllm.runs.source import read_source
-from rerankllm.runs.summary import tell_summary
+from rerankllm.runs.writer import OnError
 from rerankllm.version import __version__
 
 EXAMPLES = """
@@ -68,7 +69,7 @@ def command(
     max_passage_tokens: options.PassageTokens = None,
     concurrency: options.Concurrency = None,
     on_error: Annotated[
-        options.OnError,
+        OnError,
         typer.Option(
             help="A query that fails: left out and named (partial), also written unchanged to OUTPUT.failed "
             "(fallback), or the end of the run (raise)."
@@ -198,7 +199,7 @@ def _finish(done: Done, journal: Path | None) -> None:
         raise typer.Exit(INTERRUPTED if done.interrupted else PARTIAL)
 
 
-def _check(output: Path | None, on_error: options.OnError, unwanted: Path | None) -> None:
+def _check(output: Path | None, on_error: OnError, unwanted: Path | None) -> None:
     if output is None and on_error == "fallback":
         raise InputError("--on-error fallback writes OUTPUT.failed: it needs --output")
     if unwanted is not None:

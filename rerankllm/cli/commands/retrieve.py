@@ -6,14 +6,15 @@ from typing import Annotated, Any
 import typer
 
 from rerankllm.cli import completion as completing
-from rerankllm.cli.commands.datasets import first_stage, open_dataset
-from rerankllm.cli.console import check_paths, tell
+from rerankllm.cli.console import check_paths
 from rerankllm.collections import bm25
 from rerankllm.collections.base import Collection
 from rerankllm.errors import InputError
 from rerankllm.files import open_for_writing
 from rerankllm.formats import trec
+from rerankllm.notes import tell
 from rerankllm.runs import provenance
+from rerankllm.runs.source import first_stage, open_dataset
 
 EXAMPLES = """
 [bold]Examples[/bold]\n

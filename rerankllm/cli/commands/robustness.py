@@ -6,22 +6,21 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 
+from rerankllm.analysis.robustness.robustness import _ask, _estimate
 from rerankllm.cli import options
 from rerankllm.cli.commands.datasets import Dataset
-from rerankllm.cli.commands.rerank import INTERRUPTED, PARTIAL
+from rerankllm.cli.commands.rerank import PARTIAL
 from rerankllm.cli.config.command import origins
-from rerankllm.cli.console import estimate_line, tell, tell_notes
 from rerankllm.drivers.budget import Limits
 from rerankllm.errors import InputError
 from rerankllm.reranker import Reranker
-from rerankllm.runs.cost import cost_beside
+from rerankllm.runs.notices import tell_notes
 from rerankllm.runs.progress import ProgressBar
 from rerankllm.runs.source import Source, read_source
 from rerankllm.sample import path as sample_path
 
 if TYPE_CHECKING:
-    from rerankllm.analysis.robustness.load import MeasuredOrders
-    from rerankllm.analysis.robustness.orders import Ordered, Runs
+    pass
 
 EXAMPLES = """
 [bold]Examples[/bold]\n
@@ -158,37 +157,6 @@ def _sources(first_stages: Sequence[str], *, sample: bool, **given: Any) -> tupl
     for each in (source, *others.values()):
         each.tell_skipped()
     return source, others
-
-
-def _estimate(reranker: Reranker, wanted: "Sequence[Ordered]", top_k: int | None) -> str:
-    """What all orders will take, in a line."""
-    line = estimate_line(reranker, [each for order in wanted for each in order.source.queries], top_k)
-    names = ", ".join(order.name for order in wanted)
-    return f"{len(wanted)} orders ({names}), {line}; what was asked in the same words before is not asked again"
-
-
-def _ask(reranker: Reranker, wanted: "Sequence[Ordered]", runs: "Runs") -> "MeasuredOrders":
-    """Ranks every order.
-
-    Raises:
-        Exit: Ctrl-C.
-    """
-    from rerankllm.analysis.robustness.load import MeasuredOrders  # noqa: PLC0415
-
-    qrels = wanted[0].source.judgements()
-    ranked = runs.all(wanted, qrels)
-    if ranked is None or runs.failures:
-        tell("what is done is kept in the journal: the same command goes on")
-    if ranked is None:
-        raise typer.Exit(INTERRUPTED)
-    return MeasuredOrders(
-        {"strategy": str(reranker.stage), "model": ", ".join(reranker.models)},
-        ranked,
-        qrels,
-        {each.name: cost_beside([runs.path(each.name)]) for each in wanted},
-        {each.name: each.seed for each in wanted if each.seed is not None},
-        runs.failures,
-    )
 
 
 def _check(asking: Mapping[str, Any], reading: Mapping[str, Any], qrels: Path | None, other: Any) -> None:

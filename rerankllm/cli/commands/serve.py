@@ -8,10 +8,10 @@ import typer
 
 from rerankllm.cli import aliases as offering
 from rerankllm.cli import options
-from rerankllm.cli.console import tell
 from rerankllm.drivers.budget import Budget
 from rerankllm.drivers.budget import Limits as Spent
 from rerankllm.errors import MissingExtra
+from rerankllm.notes import tell
 
 NEEDED = ("fastapi", "uvicorn", "prometheus_client")
 SpentCalls: TypeAlias = Annotated[

@@ -1,7 +1,7 @@
 """Commands that take options from the environment and from files, say so, and let it be noted in what they write."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +10,10 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
+from rerankllm.cli.completion import _beginning
 from rerankllm.cli.config.options import Settable, settables
 from rerankllm.cli.config.sources import InForce, Setting, files, in_force
-from rerankllm.cli.console import tell
+from rerankllm.notes import tell
 from rerankllm.reranker import DEFAULT_MODEL
 from rerankllm.spec.model import ModelSpec
 from rerankllm.spec.stage import Stage
@@ -104,3 +105,12 @@ def _told(used: Mapping[str, Setting]) -> str:
     for setting in used.values():
         by_origin.setdefault(setting.origin, []).append(setting.key)
     return "; ".join(f"{', '.join(keys)} in {origin}" for origin, keys in by_origin.items())
+
+
+def commands(context: typer.Context, incomplete: str) -> list[str]:
+    """Names of commands."""
+    from rerankllm.cli.config.options import settables  # noqa: PLC0415
+
+    root = context.find_root().command
+    found: Iterator[str] = (str(each.command.name) for each in settables(root.commands))  # type: ignore[attr-defined]
+    return _beginning(incomplete, dict.fromkeys(found))

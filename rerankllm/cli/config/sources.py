@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from rerankllm.cli.config.options import Settable
-from rerankllm.cli.console import tell
 from rerankllm.errors import InputError
+from rerankllm.notes import tell
 from rerankllm.registry import instead
 
 NAME = "rerankllm.toml"

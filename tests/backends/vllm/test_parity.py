@@ -3,8 +3,7 @@
 import packaged_model
 import pytest
 
-from rerankllm.analysis.parity import parity
-from rerankllm.cli.commands.parity import sample_questions
+from rerankllm.analysis.parity import parity, sample_questions
 
 TOLERANCE = 5e-4  # nats
 
