@@ -4,6 +4,9 @@
 >>> rerank("how long do fleas live", ["a passage", "another"])
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from rerankllm.api import arerank, rerank
 from rerankllm.calibration.cutoff import Cutoff
 from rerankllm.calibration.relevance import Calibration
@@ -32,6 +35,48 @@ from rerankllm.runs.fuse import fuse
 from rerankllm.spec.stage import Stage
 from rerankllm.version import __version__
 
+if TYPE_CHECKING:
+    from rerankllm.analysis.calibrate import calibrate
+    from rerankllm.analysis.diagnose.diagnose import diagnose
+    from rerankllm.analysis.explain.explain import explain
+    from rerankllm.analysis.judge_profile.judge_profile import judge_profile
+    from rerankllm.analysis.parity import parity
+    from rerankllm.analysis.recommend.recommend import recommend
+    from rerankllm.analysis.robustness.robustness import robustness
+    from rerankllm.elicitation.preview import preview
+    from rerankllm.experiments.experiment import Experiment
+    from rerankllm.reports.report import report
+    from rerankllm.runs.compare import compare
+    from rerankllm.runs.evaluate import evaluate_runs
+
+_ON_FIRST_USE = {
+    "Experiment": "rerankllm.experiments.experiment",
+    "calibrate": "rerankllm.analysis.calibrate",
+    "compare": "rerankllm.runs.compare",
+    "diagnose": "rerankllm.analysis.diagnose.diagnose",
+    "evaluate_runs": "rerankllm.runs.evaluate",
+    "explain": "rerankllm.analysis.explain.explain",
+    "judge_profile": "rerankllm.analysis.judge_profile.judge_profile",
+    "parity": "rerankllm.analysis.parity",
+    "preview": "rerankllm.elicitation.preview",
+    "recommend": "rerankllm.analysis.recommend.recommend",
+    "report": "rerankllm.reports.report",
+    "robustness": "rerankllm.analysis.robustness.robustness",
+}
+"""Where the verbs are that are loaded when they are first used, so that `import rerankllm` stays quick."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ON_FIRST_USE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found = getattr(importlib.import_module(_ON_FIRST_USE[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ON_FIRST_USE})
+
+
 __all__ = [
     "AuthError",
     "BackendError",
@@ -44,6 +89,7 @@ __all__ = [
     "Cutoff",
     "Document",
     "Event",
+    "Experiment",
     "Failed",
     "Finished",
     "InputError",
@@ -68,8 +114,19 @@ __all__ = [
     "Usage",
     "__version__",
     "arerank",
+    "calibrate",
+    "compare",
+    "diagnose",
     "evaluate",
+    "evaluate_runs",
+    "explain",
     "fuse",
+    "judge_profile",
     "load_collection",
+    "parity",
+    "preview",
+    "recommend",
+    "report",
     "rerank",
+    "robustness",
 ]

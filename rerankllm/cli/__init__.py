@@ -13,6 +13,7 @@ def main() -> None:
         os.environ["TERM"] = "dumb"
         os.environ.pop("FORCE_COLOR", None)
     from rerankllm.cli.app import app  # noqa: PLC0415
+    from rerankllm.cli.console import notes_on_stderr  # noqa: PLC0415
     from rerankllm.errors import RerankError  # noqa: PLC0415
 
     if sys.platform == "win32":  # where pipes and files would get the code page of the machine
@@ -20,7 +21,8 @@ def main() -> None:
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(encoding="utf-8")
     try:
-        app()
+        with notes_on_stderr():
+            app()
     except RerankError as error:
         sys.exit(f"rerankllm: {error}")
     except SystemExit as stop:

@@ -1,9 +1,34 @@
-"""What commands write: lines on stderr, rows of JSON, and files that are not lost."""
+"""What every command shares: notes on stderr, and a look at the paths it is given."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
+import typer
+
 from rerankllm.errors import InputError
+from rerankllm.notes import log
+
+
+class _Stderr(logging.Handler):
+    """Prints each note as a line on stderr, whatever stderr is at that moment."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        typer.echo(f"rerankllm: {record.getMessage()}", err=True)
+
+
+@contextmanager
+def notes_on_stderr() -> Iterator[None]:
+    """Meanwhile the library's notes are printed on stderr, and nowhere else."""
+    handler, before = _Stderr(), log.propagate
+    log.addHandler(handler)
+    log.propagate = False
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.propagate = before
 
 
 def check_paths(read: Mapping[str, Path | None], written: Mapping[str, Path | None]) -> None:
