@@ -52,6 +52,13 @@ def test_what_does_not_load_is_told_in_a_line(tmp_path, monkeypatch):
     assert doctor._broken("json") is None
 
 
+def test_whether_prompts_are_packed_is_tried(cli):
+    pytest.importorskip("transformers", reason="needs the extra `hf`")
+    status, out, _ = cli("doctor", "hf", "--try")
+    assert status == 0, out
+    assert "       prompts of a tiny Llama are computed packed\n" in out
+
+
 def test_an_extra_that_is_none_is_refused(cli):
     status, _, err = cli("doctor", "embeded")
     assert status == 1
