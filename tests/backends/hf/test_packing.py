@@ -243,7 +243,9 @@ class TestItSaysWhatItChoseAndWhy:
 
     def tell(self, model, **options):
         for layer in model.model.layers:
-            layer.self_attn.register_forward_pre_hook(lambda _, given, named: (given, named | options), with_kwargs=True)
+            layer.self_attn.register_forward_pre_hook(
+                lambda _, given, named: (given, named | options), with_kwargs=True
+            )
 
     def test_what_is_plain(self, model, caplog):
         packing = self.chosen(model, caplog)
