@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from waiting import GUARD
 
 from rerankllm.cli import main
 from rerankllm.data import Candidate, Document, Query, Ranking
@@ -111,7 +112,7 @@ def browser():
         pytest.skip(f"needs a browser: none of {', '.join(BROWSERS)} is there")
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
     with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"], timeout=1000 * GUARD)
         yield started
         started.close()
 

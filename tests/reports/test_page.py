@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 
 import pytest
+from waiting import GUARD
 
 from rerankllm.cli.app import app
 from rerankllm.evaluation.comparison import Estimate
@@ -67,6 +68,7 @@ class Opened:
 
     def __init__(self, browser, path, **settings):
         self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **settings})
+        self.context.set_default_timeout(1000 * GUARD)
         self.page = self.context.new_page()
         self.requests, self.complaints = [], []
         self.page.on("request", lambda request: self.requests.append(request.url))
@@ -115,7 +117,7 @@ def test_nothing_is_wider_than_the_page(opened, report, scheme, width):
         details.click()
     page.locator(".after .doc").nth(1).click()
     page.locator("#calls tbody button").first.click()
-    page.wait_for_timeout(50)
+    page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
     assert found.widest() == width
     outside = page.evaluate(
         """() => [...document.querySelectorAll("main *")]
