@@ -4,6 +4,7 @@ import io
 import os
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -115,3 +116,12 @@ def browser():
         started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"], timeout=1000 * GUARD)
         yield started
         started.close()
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Says in words what was not tested here, and how many tests that were."""
+    reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in terminalreporter.getreports("skipped"))
+    if reasons:
+        terminalreporter.section(f"{sum(reasons.values())} tests were skipped")
+        for reason, count in reasons.most_common():
+            terminalreporter.write_line(f"{count:5} {reason}")

@@ -81,6 +81,8 @@ def _print(extras: list[Extra]) -> None:
                 typer.echo(f"       {package.wanted}: found {package.found}")
             elif package.broken is not None:
                 typer.echo(f"       {package.wanted}: {package.found} does not load: {package.broken}")
+        if extra.tried:
+            typer.echo(f"       {extra.tried}")
     missing = [extra.name for extra in extras if not extra.complete]
     if missing:
         typer.echo(f"\nInstall what you need of these, or all: pip install 'rerankllm[{','.join(missing)}]'")
