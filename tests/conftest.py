@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from waiting import GUARD
 
 from rerankllm.cli import main
@@ -18,8 +18,9 @@ from rerankllm.data import Candidate, Document, Query, Ranking
 from rerankllm.judgements import Judgement, Steps, slots_of
 
 # The same examples every time, however busy the machine; HYPOTHESIS_PROFILE=explore looks for new ones.
-settings.register_profile("same", deadline=None, derandomize=True)
-settings.register_profile("explore", deadline=None)
+UNHURRIED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("same", **UNHURRIED, derandomize=True)
+settings.register_profile("explore", **UNHURRIED)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 for variable in [name for name in os.environ if name.startswith("RERANKLLM_")]:

@@ -53,7 +53,10 @@ def inside(limits=GENEROUS, keys=None) -> Iterator[TestClient]:
         server = make_server(aliases, limits, keys)
         with TestClient(server.app, raise_server_exceptions=False) as client:
             client.engine, client.door, client.aliases = aliases["points"].backend, server.door, aliases
-            yield client
+            try:
+                yield client
+            finally:
+                client.engine.gate.set()
 
 
 @contextmanager

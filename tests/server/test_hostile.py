@@ -43,7 +43,7 @@ def check(path, response):
 
 
 @pytest.mark.parametrize("path", PATHS)
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(body=BODY)
 def test_any_json(server, path, body):
     content = json.dumps(body).encode()
@@ -51,7 +51,7 @@ def test_any_json(server, path, body):
 
 
 @pytest.mark.parametrize("path", PATHS)
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(content=st.binary(max_size=40))
 def test_any_bytes(server, path, content):
     check(path, server.post(path, content=content, headers={"Content-Type": "application/json"}))

@@ -166,10 +166,11 @@ def test_a_second_signal_ends_it_at_once():
         thread = threading.Thread(target=patient)
         thread.start()
         until(lambda: live.engine.batches)
+        live.end()
+        assert not live.running.should_exit
         live.running.handle_exit(15, None)
-        live.running.handle_exit(15, None)
-        live.thread.join(GUARD)
-        assert not live.thread.is_alive()
+        assert live.running.should_exit
+        until(lambda: live.leap(GUARD) or not live.thread.is_alive())
         thread.join()
         assert answer
         live.engine.gate.set()
