@@ -46,7 +46,8 @@ class Diagnosis:
     def to_dict(self) -> dict[str, Any]:
         """All of it, as `rerankllm diagnose --json` writes it."""
         found: dict[str, Any] = plain(self)
-        return found | found.pop("findings")
+        findings: dict[str, Any] = found.pop("findings")
+        return found | findings
 
 
 @dataclass(frozen=True, slots=True)
