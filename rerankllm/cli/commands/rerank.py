@@ -7,8 +7,6 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
-from rerankllm.calibration.judge_profile import JudgeProfile
-from rerankllm.calibration.relevance import Calibration
 from rerankllm.cli import options
 from rerankllm.cli.commands.datasets import Dataset
 from rerankllm.cli.config.command import origins, recall_origins
@@ -145,6 +143,12 @@ def command(
         on_error=on_error,
         origins=origins(),
     )
+    recipe = Recipe(
+        strategy=strategy, model=model, instruction=instruction, passage_tokens=max_passage_tokens,
+        demonstrations=demonstrations, depth=depth, driver="rounds" if batch else None, options=given,
+        limits=Limits(max_calls, max_tokens, max_cost, max_seconds), per_query=options.limits_of(per_query),
+        calibration=calibration, cutoff=rule, profile=profile,
+    )  # fmt: skip
     for_ray = {"ray-address": ray_address, "workers": workers, "gpus-per-worker": gpus_per_worker,
                "worker-journals": worker_journals}  # fmt: skip
     if engine == "ray":
@@ -152,12 +156,7 @@ def command(
             raise InputError(f"--{'batch' if batch else 'dry-run'} is done in this process: leave --engine ray out")
         kept = None if no_journal else journal or beside
         done = perform_on_workers(
-            Recipe(
-                strategy, model, instruction, max_passage_tokens, demonstrations, depth, None, given,
-                Limits(max_calls, max_tokens, max_cost, max_seconds), options.limits_of(per_query),
-                None if calibration is None else Calibration.load(calibration), rule,
-                None if profile is None else JudgeProfile.load(profile),
-            ),
+            recipe,
             Size(workers or 1, gpus_per_worker or 0, ray_address),
             Input(reading),
             job,
@@ -172,13 +171,7 @@ def command(
     source = read_source(**reading)
     job = replace(job, source=source, judgements=source.judgements(), started=time.monotonic())
     bar = ProgressBar(quiet=quiet)
-    with Reranker(
-        strategy, model, instruction=instruction, passage_tokens=max_passage_tokens,
-        demonstrations=demonstrations, depth=depth, observer=bar,
-        options=given, driver="rounds" if batch else None,
-        limits=Limits(max_calls, max_tokens, max_cost, max_seconds), per_query=options.limits_of(per_query),
-        calibration=calibration, cutoff=rule, profile=profile,
-    ) as reranker:  # fmt: skip
+    with Reranker.from_recipe(recipe, observer=bar) as reranker:
         source.tell_skipped()
         tell_fit(reranker, (query.query_id for query, _ in source.queries))
         tell_notes(reranker, top_k, min(depth, max(len(candidates) for _, candidates in source.queries)))
