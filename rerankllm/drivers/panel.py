@@ -132,6 +132,7 @@ class Panel:
         self._shelf = shelf
         self._backends = {model: self._load(model, options)} if loaded is None else loaded
         self._judges: dict[tuple[str, str, type], Judge] = {}
+        self._context: list[Any] | None = None
         self._sharing: dict[str, Backend] = {}
 
     def beside(self, *, instruction: str | None = None, passage_tokens: int | None = None) -> "Panel":
@@ -211,7 +212,11 @@ class Panel:
         return all(0 <= label.value <= 1 for label in template.labels)
 
     def context(self) -> list[Any]:
-        """All that answers depend on besides the stage, the query and its documents: for the key of a journal."""
+        """What a journal's keys say of models, templates and settings; fixed when it is first asked for."""
+        return self.fix_context() if self._context is None else self._context
+
+    def fix_context(self) -> list[Any]:
+        """Fixes what `context` says at the judges that are bound by now: keys stay the same when others are bound."""
         judges = [
             (
                 kind.__name__,
@@ -225,7 +230,8 @@ class Panel:
         examples = (
             [[astuple(example) for example in self._settings.demonstrations]] if self._settings.demonstrations else []
         )
-        return [self._settings.instruction, self._settings.passage_tokens, *examples, *sorted(judges)]
+        self._context = [self._settings.instruction, self._settings.passage_tokens, *examples, *sorted(judges)]
+        return self._context
 
     def load(self, model: str | None) -> Backend:
         """The backend of a model, loaded now if it is not yet; None for the one that judges where none is named."""

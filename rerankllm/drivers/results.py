@@ -1,7 +1,9 @@
 """What becomes of queries once their strategies are done: whole rankings, and runs of many."""
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
@@ -73,3 +75,24 @@ def with_unread(outcome: QueryOutcome, tail: Sequence[Candidate]) -> QueryOutcom
         for rank, candidate in enumerate(tail, len(outcome) + 1)
     )
     return dataclasses.replace(outcome, results=(*outcome.results, *unread))
+
+
+def afterwards(
+    ranked: "Future[QueryOutcome]", change: Callable[[QueryOutcome], QueryOutcome]
+) -> "Future[QueryOutcome]":
+    """A future of the changed outcome; cancelling it cancels the one that it waits for."""
+    changed: Future[QueryOutcome] = Future()
+
+    def pass_on(_: object) -> None:
+        if ranked.cancelled():
+            return
+        with suppress(InvalidStateError):  # cancelled meanwhile
+            error = ranked.exception()
+            if error is not None:
+                changed.set_exception(error)
+            else:
+                changed.set_result(change(ranked.result()))
+
+    ranked.add_done_callback(pass_on)
+    changed.add_done_callback(lambda _: ranked.cancel() if changed.cancelled() else None)
+    return changed

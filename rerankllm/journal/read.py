@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rerankllm.journal.store import Journal, Place
+from rerankllm.journal.store import CallPlace, Journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Entry:
     number: int
     query_id: str
     stage: str
-    place: Place
+    place: CallPlace
     judgement: str
     model: str
     prompt: str
@@ -82,7 +82,7 @@ class Judged:
 
     query_id: str
     stage: str
-    place: Place
+    place: CallPlace
     judge: str
     record: str
     call: int | None
@@ -111,7 +111,7 @@ def entries(
     )
     for at, query, stage, key, step, item, judgement, model, prompt, outcome, status, repairs, *rest in rows:
         shown = zlib.decompress(prompt).decode() if prompt else ""
-        place = Place(key, step, item)
+        place = CallPlace(key, step, item)
         read = (json.loads(outcome), status, json.loads(repairs))
         yield Entry(at, query, stage, place, judgement, model, shown, *read, *rest)
 
@@ -135,7 +135,7 @@ def judged(
         (query_id, query_id, stage, stage, key, key),
     )
     for asked, by, *place, judge, record, call in rows:
-        yield Judged(asked, by, Place(*place), judge, record, call)
+        yield Judged(asked, by, CallPlace(*place), judge, record, call)
 
 
 def rankings(journal: Journal, query_id: str) -> list[tuple[str, str]]:

@@ -52,7 +52,7 @@ SPENT = "SELECT count(*), coalesce(sum(prompt_tokens + completion_tokens), 0), c
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CallPlace:
     """Where in a run a call belongs.
 
     Attributes:
@@ -155,7 +155,7 @@ class Journal:
             )
         return key
 
-    def recall(self, place: Place, content: str, work: Work, reused: set[int]) -> Outcome | None:
+    def recall(self, place: CallPlace, content: str, work: Work, reused: set[int]) -> Outcome | None:
         """The outcome of this call if it was completed before: in this place, or for another query or stage.
 
         An answer given elsewhere serves a ranking once, so that one who asks the same twice hears two answers.
@@ -185,7 +185,7 @@ class Journal:
             calls, tokens, cost = self._db.execute(statement, values).fetchone()
         return calls, tokens, cost
 
-    def record(self, place: Place, content: str, call: Completed) -> None:
+    def record(self, place: CallPlace, content: str, call: Completed) -> None:
         """Keeps what became of a call.
 
         Raises:
@@ -194,7 +194,7 @@ class Journal:
         with self._writing():
             self._insert(place, content, call)
 
-    def hear(self, place: Place, judge: Mapping[str, Any], record: Mapping[str, Any]) -> None:
+    def hear(self, place: CallPlace, judge: Mapping[str, Any], record: Mapping[str, Any]) -> None:
         """Keeps what was asked and answered, whoever paid for the call: what a recording is made of.
 
         Args:
@@ -303,7 +303,7 @@ class Journal:
             self._db.close()
             raise InputError(f"{self.path} is no journal of this version of rerankllm: name another file")
 
-    def _insert(self, place: Place, content: str, call: Completed) -> None:
+    def _insert(self, place: CallPlace, content: str, call: Completed) -> None:
         outcome, backend = call.outcome, call.backend
         head = (place.key, place.step, place.item, type(call.judgement).__name__, backend.model)
         if isinstance(outcome, CallFailed):

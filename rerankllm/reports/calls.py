@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rerankllm.journal.read import Entry, entries
-from rerankllm.journal.store import Journal, Place
+from rerankllm.journal.store import CallPlace, Journal
 
 LOST = "lost"
 """The status of a call that never came back."""
@@ -79,13 +79,13 @@ def read_calls(path: Path, strategy: str | None = None) -> dict[str, list[Call]]
     return by_query
 
 
-def _lost(journal: Journal) -> dict[Place, tuple[str, Call]]:
+def _lost(journal: Journal) -> dict[CallPlace, tuple[str, Call]]:
     rows = journal.rows(
         "SELECT query_id, stage, key, step, item, judgement, model, reason FROM failures JOIN queries USING (key) "
         "ORDER BY failures.id"
     )
     return {
-        Place(key, step, item): (query_id, Call(step, item, kind, model, stage, LOST, {}, reason=reason))
+        CallPlace(key, step, item): (query_id, Call(step, item, kind, model, stage, LOST, {}, reason=reason))
         for query_id, stage, key, step, item, kind, model, reason in rows
     }
 
@@ -98,13 +98,13 @@ def _paid(entry: Entry) -> Call:
     )  # fmt: skip
 
 
-def _heard(journal: Journal) -> Sequence[tuple[Place, str, Call]]:
+def _heard(journal: Journal) -> Sequence[tuple[CallPlace, str, Call]]:
     rows = journal.rows(
         "SELECT query_id, stage, key, step, item, judges.judge, record FROM answers JOIN queries USING (key) "
         "JOIN judges ON judges.id = answers.judge"
     )
     return [
-        (Place(key, step, item), query_id, _read(step, item, stage, json.loads(judge), json.loads(record)))
+        (CallPlace(key, step, item), query_id, _read(step, item, stage, json.loads(judge), json.loads(record)))
         for query_id, stage, key, step, item, judge, record in rows
     ]
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rerankllm.analysis.robustness.load import MeasuredOrders, found_in
-from rerankllm.analysis.robustness.measure import robustness
+from rerankllm.analysis.robustness.report import RobustnessReport
 from rerankllm.analysis.robustness.results import Settings
+from rerankllm.analysis.robustness.systems import SystemRuns, systems_in
 from rerankllm.errors import InputError
 from rerankllm.evaluation.measures import DEFAULT_MEASURES, parse_measures
 from rerankllm.evaluation.systems import Pool
@@ -34,7 +34,7 @@ def from_folder(folder: Path, wishes: ComparisonOptions, *, orders: bool = True)
         InputError: It is no experiment's folder, or no cell has a run.
     """
     manifest, wishes = read_manifest(folder), _as_tabled(folder, wishes)
-    measured = found_in(folder, manifest) if orders else []
+    measured = systems_in(folder, manifest) if orders else []
     found = [
         _of_stage(folder, manifest, dataset, stage, wishes, measured)
         for dataset, has in manifest.datasets.items()
@@ -83,7 +83,7 @@ def _of_stage(  # noqa: PLR0917
     dataset: str,
     stage: str,
     wishes: ComparisonOptions,
-    measured: Sequence[MeasuredOrders],
+    measured: Sequence[SystemRuns],
 ) -> Subject:
     has, cells = manifest.datasets[dataset], _ranked(folder, manifest, dataset, stage)
     named = {name: [cell for cell in cells if cell.system == name] for name in manifest.systems}
@@ -136,7 +136,7 @@ def _minilm(folder: Path, manifest: Manifest, dataset: str, stage: str) -> tuple
 
 
 def _robust(
-    measured: Sequence[MeasuredOrders], dataset: str, stage: str, settings: Settings
+    measured: Sequence[SystemRuns], dataset: str, stage: str, settings: Settings
 ) -> tuple[list[Robust], list[str]]:
     """What the order of these candidates does to each system, and what of it cannot be measured."""
     found, notes = list[Robust](), list[str]()
@@ -144,8 +144,8 @@ def _robust(
         labels = each.labels
         if (labels["dataset"], labels["first_stage"]) == (dataset, stage):
             try:
-                result = each.document(robustness(each.orders, each.qrels, settings))
-                found.append(Measured.of(result).robust)
+                (system,) = RobustnessReport.of([each], settings).systems
+                found.append(Measured.of(system.to_dict()).robust)
             except InputError as error:
                 notes.append(f"No robustness of {labels['system']}, seed {labels['seed']}: {error}.")
     return found, notes

@@ -1,18 +1,20 @@
 """`rerankllm robustness`: what the order of the candidates does to a system's rankings and to their quality."""
 
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 
-from rerankllm.analysis.robustness.robustness import _ask, _estimate
 from rerankllm.cli import options
 from rerankllm.cli.commands.datasets import Dataset
-from rerankllm.cli.commands.rerank import PARTIAL
 from rerankllm.cli.config.command import origins
+from rerankllm.cli.console import PARTIAL
 from rerankllm.drivers.budget import Limits
 from rerankllm.errors import InputError
+from rerankllm.files import as_json
 from rerankllm.reranker import Reranker
 from rerankllm.runs.notices import tell_notes
 from rerankllm.runs.progress import ProgressBar
@@ -20,7 +22,7 @@ from rerankllm.runs.source import Source, read_source
 from rerankllm.sample import path as sample_path
 
 if TYPE_CHECKING:
-    pass
+    from rerankllm.analysis.robustness.report import RobustnessReport
 
 EXAMPLES = """
 [bold]Examples[/bold]\n
@@ -101,46 +103,58 @@ def command(
 
     One model and one journal serve all orders: what was asked in the same words before is not asked again.
     """
-    from rerankllm.analysis.robustness.load import of_experiment, of_runs, show  # noqa: PLC0415
-    from rerankllm.analysis.robustness.orders import Runs, ordered  # noqa: PLC0415
+    from rerankllm.analysis.robustness.report import RobustnessReport  # noqa: PLC0415 - loads NumPy
     from rerankllm.analysis.robustness.results import Settings  # noqa: PLC0415
-    from rerankllm.evaluation.extras import scipy_module  # noqa: PLC0415
+    from rerankllm.analysis.robustness.robustness import RobustnessPlan  # noqa: PLC0415
+    from rerankllm.analysis.robustness.systems import of_experiment, of_runs  # noqa: PLC0415
 
-    scipy_module("stats")  # before anything is paid for
     asking = {"--sample": sample, "--dataset": dataset, "--run": run, "--queries": queries, "--corpus": corpus,
               "--first-stage": first_stage, "--strategy": strategy, "--model": model, "--dry-run": dry_run}  # fmt: skip
     reading = {"EXPERIMENT": experiment, "--ranked": ranked}
     _check(asking, reading, qrels if experiment is not None else None, other if ranked is None else None)
-    if experiment is not None:
-        found = of_experiment(experiment)
-    elif ranked is not None:
-        found = [of_runs(ranked, other or [], qrels)]
-    else:
-        if output is None and not dry_run:
-            raise InputError("--output missing: name the folder for runs, journal and result")
-        source, others = _sources(
-            first_stage or [], sample=sample, dataset=dataset, run=run, queries=queries, corpus=corpus, qrels=qrels,
-            skip_missing=skip_missing, depth=depth,
-        )  # fmt: skip
-        names = [name.strip() for name in orders.split(",")]
-        wanted = ordered(source, names, shuffles=shuffles, seed=seed, others=others, depth=depth)
-        bar = ProgressBar(quiet=quiet)
-        with Reranker(
-            strategy, model, instruction=instruction, passage_tokens=max_passage_tokens,
-            demonstrations=demonstrations, depth=depth, observer=bar, profile=profile,
-            options=options.model_options(model, base_url=base_url, concurrency=concurrency),
-            limits=Limits(max_calls, max_tokens, max_cost, max_seconds),
-        ) as reranker:  # fmt: skip
-            tell_notes(reranker, top_k, max(len(found) for each in wanted for _, found in each.source.queries))
-            if output is None or dry_run:
-                typer.echo(_estimate(reranker, wanted, top_k))
-                return
-            if reranker.paid:
-                bar.announce(_estimate(reranker, wanted, top_k))
-            found = [_ask(reranker, wanted, Runs(reranker, output, depth, top_k, bar))]
-    show(found, Settings(notable=notable), form, output)
-    if any(each.failures for each in found):
+    settings = Settings(notable=notable)
+    if experiment is not None or ranked is not None:
+        there = of_experiment(experiment) if experiment else [of_runs(ranked or [], other or [], qrels)]
+        report = RobustnessReport.of(there, settings)
+        if output is not None:
+            report.save(output)
+        _show(report, form)
+        return
+    if output is None and not dry_run:
+        raise InputError("--output missing: name the folder for runs, journal and result")
+    source, others = _sources(
+        first_stage or [], sample=sample, dataset=dataset, run=run, queries=queries, corpus=corpus, qrels=qrels,
+        skip_missing=skip_missing, depth=depth,
+    )  # fmt: skip
+    plan = RobustnessPlan.of(
+        source, orders=[name.strip() for name in orders.split(",")], shuffles=shuffles, seed=seed,
+        first_stages=others, depth=depth, top_k=top_k, origins=origins(),
+    )  # fmt: skip
+    bar = ProgressBar(quiet=quiet)
+    with Reranker(
+        strategy, model, instruction=instruction, passage_tokens=max_passage_tokens,
+        demonstrations=demonstrations, depth=depth, observer=bar, profile=profile,
+        options=options.model_options(model, base_url=base_url, concurrency=concurrency),
+        limits=Limits(max_calls, max_tokens, max_cost, max_seconds),
+    ) as reranker:  # fmt: skip
+        tell_notes(reranker, top_k, plan.longest)
+        if output is None or dry_run:
+            typer.echo(plan.forecast(reranker))
+            return
+        if reranker.paid:
+            bar.announce(plan.forecast(reranker))
+        report = plan.run(reranker, output, settings=settings, progress=bar)
+    _show(report, form)
+    if report.failed:
         raise typer.Exit(PARTIAL)
+
+
+def _show(report: "RobustnessReport", form: Format) -> None:
+    if form == "json":
+        typer.echo(as_json(report.to_dict(), indent=2))
+        return
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    typer.echo(report.text(markdown=form == "markdown", width=width))
 
 
 def _sources(first_stages: Sequence[str], *, sample: bool, **given: Any) -> tuple[Source, dict[str, Source]]:

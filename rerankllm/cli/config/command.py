@@ -13,8 +13,8 @@ from typer.core import TyperCommand
 from rerankllm.cli.completion import _beginning
 from rerankllm.cli.config.options import Settable, settables
 from rerankllm.cli.config.sources import InForce, Setting, files, in_force
+from rerankllm.drivers.recipe import DEFAULT_MODEL
 from rerankllm.notes import tell
-from rerankllm.reranker import DEFAULT_MODEL
 from rerankllm.spec.model import ModelSpec
 from rerankllm.spec.stage import Stage
 
