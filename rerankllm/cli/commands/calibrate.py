@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from rerankllm.analysis.calibrate import calibrate
 from rerankllm.calibration.fitting import Method
 from rerankllm.cli.console import check_paths
 
@@ -41,6 +40,8 @@ def command(
     Ungraded results count as not relevant. Fit on other queries than those you go on to rank: the calibration names
     the ones it has seen, and rerank says when they come again.
     """
+    from rerankllm.analysis.calibrate import calibrate  # noqa: PLC0415 - loads NumPy
+
     check_paths({"--jsonl": jsonl, "--qrels": qrels, "--summary": summary}, {"--output": output})
     found = calibrate(jsonl, qrels, relevance_level=relevance_level, method=method, summary=summary)
     found.save(output)

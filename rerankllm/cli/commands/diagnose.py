@@ -1,12 +1,12 @@
 """`rerankllm diagnose`: how far a judge can be trusted, on one's own queries."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
 
 from rerankllm.analysis.diagnose import plots
-from rerankllm.analysis.diagnose.diagnose import DiagnosisPlan
+from rerankllm.analysis.diagnose.diagnose import Diagnosis, DiagnosisPlan
 from rerankllm.analysis.diagnose.table import rows
 from rerankllm.cli import completion as completing
 from rerankllm.cli import options
@@ -26,6 +26,26 @@ rerankllm diagnose --sample --elicitation 'labels(prompt=prp-demos)' --json judg
 """
 
 
+Elicitation: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SPEC",
+        autocompletion=completing.elicitations,
+        help="Such as text, or labels(prompt=prp-demos); the model's own when left out.",
+    ),
+]
+Depth: TypeAlias = Annotated[
+    int, typer.Option(min=2, help="Documents of each query; every pair of them is asked about in both orders.")
+]
+Shuffles: TypeAlias = Annotated[int, typer.Option(min=1, help="Orders in which all of them are listed in one prompt.")]
+MaxCalls: TypeAlias = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Calls in all; as many of the first queries are taken as fit.")
+]
+Journal: TypeAlias = Annotated[
+    Path | None, typer.Option(help="Keep every completed call in this file; what it holds is not asked again.")
+]
+
+
 def command(
     *,
     sample: Annotated[bool, typer.Option("--sample", help="Use the sample collection that ships.")] = False,
@@ -36,29 +56,16 @@ def command(
     requests: options.Requests = None,
     model: options.Model = None,
     base_url: options.BaseUrl = None,
-    elicitation: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SPEC",
-            autocompletion=completing.elicitations,
-            help="Such as text, or labels(prompt=prp-demos); the model's own when left out.",
-        ),
-    ] = None,
+    elicitation: Elicitation = None,
     instruction: options.Instruction = None,
     demonstrations: options.Demonstrations = None,
-    depth: Annotated[
-        int, typer.Option(min=2, help="Documents of each query; every pair of them is asked about in both orders.")
-    ] = 8,
-    shuffles: Annotated[int, typer.Option(min=1, help="Orders in which all of them are listed in one prompt.")] = 4,
-    max_calls: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Calls in all; as many of the first queries are taken as fit.")
-    ] = 500,
+    depth: Depth = 8,
+    shuffles: Shuffles = 4,
+    max_calls: MaxCalls = 500,
     max_passage_tokens: options.PassageTokens = None,
     concurrency: options.Concurrency = None,
     seed: Annotated[int, typer.Option(help="Of the shuffles.")] = 0,
-    journal: Annotated[
-        Path | None, typer.Option(help="Keep every completed call in this file; what it holds is not asked again.")
-    ] = None,
+    journal: Journal = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it will take; send nothing.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all of it as JSON.")] = None,
     plot: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Draw it (needs the extra `plots`).")] = None,
@@ -87,6 +94,13 @@ def command(
         typer.echo(str(plan.forecast(source)))
         return
     found = plan.ask(source, journal=journal, progress=ProgressBar(quiet=quiet))
+    _write(found, json_file, plot)
+    if found.failures:
+        raise typer.Exit(PARTIAL)
+
+
+def _write(found: Diagnosis, json_file: Path | None, plot: Path | None) -> None:
+    """Prints the table, and writes what was asked for beside it."""
     for name, value, of in rows(found.findings):
         typer.echo(f"{name}\t{value}\t{of}")
     if json_file is not None:
@@ -95,5 +109,3 @@ def command(
         plots.draw(found.findings, plot, found.model)
     for query_id, reason in found.failures.items():
         tell(f"query {query_id} failed: {reason}")
-    if found.failures:
-        raise typer.Exit(PARTIAL)

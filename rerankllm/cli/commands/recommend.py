@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import typer
 
+from rerankllm.analysis.recommend.advice import Advice
 from rerankllm.analysis.recommend.options import PASSAGE_TOKENS, Axis
 from rerankllm.analysis.recommend.recommend import PLACEHOLDERS, Recommender
 from rerankllm.cli import options
@@ -27,54 +28,63 @@ What the numbers are and are not: docs/choosing.md.
 Format: TypeAlias = Literal["table", "json"]
 
 
+Amount: TypeAlias = Annotated[float | None, typer.Option(min=0, metavar="N", help="Of the whole run.")]
+Dollars: TypeAlias = Annotated[float | None, typer.Option(min=0, metavar="USD", help="Of the whole run.")]
+Seconds: TypeAlias = Annotated[float | None, typer.Option(min=0, metavar="S", help="Of the whole run.")]
+Slots: TypeAlias = Annotated[float | None, typer.Option(min=0, metavar="N", help="Passages sent, of the whole run.")]
+Rounds: TypeAlias = Annotated[
+    float | None,
+    typer.Option("--max-rounds", "--rounds", min=0, metavar="N", help="Calls of a query that wait for one another."),
+]
+Judge: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="good|poor|fitted|FILE",
+        help="What the model is assumed to be like: a judge that was simulated (fitted: to RankVicuna's answers), "
+        "or a profile that `rerankllm judge-profile` wrote. All three alike when left out.",
+    ),
+]
+Depth: TypeAlias = Annotated[
+    int, typer.Option("--depth", "-n", min=1, help="Candidates a query; of longer lists, the first so many.")
+]
+Number: TypeAlias = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Queries, where none are given; 1 when left out.")
+]
+TextTokens: TypeAlias = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Of a passage, where no texts are given; 136 when left out.")
+]
+SecondsPerCall: TypeAlias = Annotated[
+    float | None, typer.Option(min=0, metavar="S", help="What a call takes whatever is in it.")
+]
+TokensPerSecond: TypeAlias = Annotated[
+    float | None, typer.Option(min=1e-9, metavar="N", help="Tokens that one call reads or writes in a second.")
+]
+
+
 def command(
     *,
-    max_cost: Annotated[float | None, typer.Option(min=0, metavar="USD", help="Of the whole run.")] = None,
-    max_seconds: Annotated[float | None, typer.Option(min=0, metavar="S", help="Of the whole run.")] = None,
-    max_tokens: Annotated[float | None, typer.Option(min=0, metavar="N", help="Of the whole run.")] = None,
-    max_slots: Annotated[
-        float | None, typer.Option(min=0, metavar="N", help="Passages sent, of the whole run.")
-    ] = None,
-    max_calls: Annotated[float | None, typer.Option(min=0, metavar="N", help="Of the whole run.")] = None,
-    max_rounds: Annotated[
-        float | None,
-        typer.Option(
-            "--max-rounds", "--rounds", min=0, metavar="N", help="Calls of a query that wait for one another."
-        ),
-    ] = None,
+    max_cost: Dollars = None,
+    max_seconds: Seconds = None,
+    max_tokens: Amount = None,
+    max_slots: Slots = None,
+    max_calls: Amount = None,
+    max_rounds: Rounds = None,
     model: options.Model = None,
     base_url: options.BaseUrl = None,
     concurrency: options.Concurrency = None,
-    judge: Annotated[
-        str | None,
-        typer.Option(
-            metavar="good|poor|fitted|FILE",
-            help="What the model is assumed to be like: a judge that was simulated (fitted: to RankVicuna's answers), "
-            "or a profile that `rerankllm judge-profile` wrote. All three alike when left out.",
-        ),
-    ] = None,
+    judge: Judge = None,
     sample: Annotated[bool, typer.Option("--sample", help="For the sample collection that ships.")] = False,
     dataset: Dataset = None,
     run: options.Run = None,
     queries: options.Queries = None,
     corpus: options.Corpus = None,
     requests: options.Requests = None,
-    depth: Annotated[
-        int, typer.Option("--depth", "-n", min=1, help="Candidates a query; of longer lists, the first so many.")
-    ] = 100,
-    number: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Queries, where none are given; 1 when left out.")
-    ] = None,
-    passage_tokens: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Of a passage, where no texts are given; 136 when left out.")
-    ] = None,
+    depth: Depth = 100,
+    number: Number = None,
+    passage_tokens: TextTokens = None,
     max_passage_tokens: options.PassageTokens = None,
-    seconds_per_call: Annotated[
-        float | None, typer.Option(min=0, metavar="S", help="What a call takes whatever is in it.")
-    ] = None,
-    tokens_per_second: Annotated[
-        float | None, typer.Option(min=1e-9, metavar="N", help="Tokens that one call reads or writes in a second.")
-    ] = None,
+    seconds_per_call: SecondsPerCall = None,
+    tokens_per_second: TokensPerSecond = None,
     timed: Annotated[bool, typer.Option("--measure", help="Find both out with five small calls.")] = False,
     every: Annotated[
         bool, typer.Option("--all", help="Print every strategy, not the best and the Pareto front.")
@@ -107,6 +117,10 @@ def command(
         limits, source, depth=depth, number=number or 1, text_tokens=passage_tokens or PASSAGE_TOKENS,
         source_options=["--sample"] if sample else _options(given) or PLACEHOLDERS,
     )  # fmt: skip
+    _print(found, form, every=every)
+
+
+def _print(found: Advice, form: Format, *, every: bool) -> None:
     if form == "json":
         typer.echo(as_json(found.to_dict(), indent=2))
         return

@@ -13,6 +13,7 @@ from rerankllm.cli.commands.datasets import Dataset
 from rerankllm.cli.config.command import origins
 from rerankllm.cli.console import PARTIAL
 from rerankllm.drivers.budget import Limits
+from rerankllm.drivers.recipe import Recipe
 from rerankllm.errors import InputError
 from rerankllm.files import as_json
 from rerankllm.reranker import Reranker
@@ -23,6 +24,8 @@ from rerankllm.sample import path as sample_path
 
 if TYPE_CHECKING:
     from rerankllm.analysis.robustness.report import RobustnessReport
+    from rerankllm.analysis.robustness.results import Settings
+    from rerankllm.analysis.robustness.robustness import RobustnessPlan
 
 EXAMPLES = """
 [bold]Examples[/bold]\n
@@ -38,6 +41,42 @@ What it prints is explained in docs/evaluation.md. A run that was cut goes on wi
 Format: TypeAlias = Literal["table", "json", "markdown"]
 
 
+Qrels: TypeAlias = Annotated[
+    Path | None, typer.Option(help="Judgements; without any, how rankings agree is measured, and no quality.")
+]
+Orders: TypeAlias = Annotated[
+    str, typer.Option(metavar="ORDERS", help="Of the first --depth candidates: given, reversed, shuffled.")
+]
+Shuffles: TypeAlias = Annotated[int, typer.Option(min=1, metavar="N", help="How many shuffles.")]
+Seed: TypeAlias = Annotated[int, typer.Option(min=0, help="Of the first shuffle; the next ones count on.")]
+FirstStages: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=FILE", help="Another first stage's run of the same queries; repeatable."),
+]
+Depth: TypeAlias = Annotated[int, typer.Option(min=1, help="Candidates a query; those beyond are in no order.")]
+DryRun: TypeAlias = Annotated[
+    bool, typer.Option("--dry-run", help="Print calls, tokens and money that all orders will take; send nothing.")
+]
+Ranked: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=RUN[,CANDIDATES]",
+        help="Instead of ranking: the run that a system made of an order, and the run that went in, which tells "
+        "how much of it was kept. NAME-1, NAME-2, … are averaged. Repeatable, the given order first.",
+    ),
+]
+Other: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="The --ranked of this name is of another first stage; repeatable."),
+]
+Notable: TypeAlias = Annotated[
+    float, typer.Option(min=0, metavar="X", help="Count the queries whose nDCG@10 ranges over more than this.")
+]
+Output: TypeAlias = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Write runs, journal and result there.")
+]
+
+
 def command(
     *,
     experiment: Annotated[
@@ -48,25 +87,18 @@ def command(
     run: options.Run = None,
     queries: options.Queries = None,
     corpus: options.Corpus = None,
-    qrels: Annotated[
-        Path | None, typer.Option(help="Judgements; without any, how rankings agree is measured, and no quality.")
-    ] = None,
-    orders: Annotated[
-        str, typer.Option(metavar="ORDERS", help="Of the first --depth candidates: given, reversed, shuffled.")
-    ] = "given,reversed,shuffled",
-    shuffles: Annotated[int, typer.Option(min=1, metavar="N", help="How many shuffles.")] = 3,
-    seed: Annotated[int, typer.Option(min=0, help="Of the first shuffle; the next ones count on.")] = 0,
-    first_stage: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=FILE", help="Another first stage's run of the same queries; repeatable."),
-    ] = None,
+    qrels: Qrels = None,
+    orders: Orders = "given,reversed,shuffled",
+    shuffles: Shuffles = 3,
+    seed: Seed = 0,
+    first_stage: FirstStages = None,
     strategy: options.Strategy = None,
     profile: options.JudgeProfile = None,
     model: options.Model = None,
     base_url: options.BaseUrl = None,
     instruction: options.Instruction = None,
     demonstrations: options.Demonstrations = None,
-    depth: Annotated[int, typer.Option(min=1, help="Candidates a query; those beyond are in no order.")] = 100,
+    depth: Depth = 100,
     top_k: options.TopK = None,
     max_passage_tokens: options.PassageTokens = None,
     concurrency: options.Concurrency = None,
@@ -75,27 +107,11 @@ def command(
     max_cost: options.MaxCost = None,
     max_seconds: options.MaxSeconds = None,
     skip_missing: options.SkipMissing = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print calls, tokens and money that all orders will take; send nothing.")
-    ] = False,
-    ranked: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=RUN[,CANDIDATES]",
-            help="Instead of ranking: the run that a system made of an order, and the run that went in, which tells "
-            "how much of it was kept. NAME-1, NAME-2, … are averaged. Repeatable, the given order first.",
-        ),
-    ] = None,
-    other: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="The --ranked of this name is of another first stage; repeatable."),
-    ] = None,
-    notable: Annotated[
-        float, typer.Option(min=0, metavar="X", help="Count the queries whose nDCG@10 ranges over more than this.")
-    ] = 0.1,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Write runs, journal and result there.")
-    ] = None,
+    dry_run: DryRun = False,
+    ranked: Ranked = None,
+    other: Other = None,
+    notable: Notable = 0.1,
+    output: Output = None,
     form: Annotated[Format, typer.Option("--format", help="What to print.")] = "table",
     quiet: options.Quiet = False,
 ) -> None:
@@ -130,15 +146,23 @@ def command(
         source, orders=[name.strip() for name in orders.split(",")], shuffles=shuffles, seed=seed,
         first_stages=others, depth=depth, top_k=top_k, origins=origins(),
     )  # fmt: skip
-    bar = ProgressBar(quiet=quiet)
-    with Reranker(
-        strategy, model, instruction=instruction, passage_tokens=max_passage_tokens,
-        demonstrations=demonstrations, depth=depth, observer=bar, profile=profile,
-        options=options.model_options(model, base_url=base_url, concurrency=concurrency),
+    recipe = Recipe(
+        strategy=strategy, model=model, instruction=instruction, passage_tokens=max_passage_tokens,
+        demonstrations=demonstrations, depth=depth, profile=profile,
         limits=Limits(max_calls, max_tokens, max_cost, max_seconds),
-    ) as reranker:  # fmt: skip
-        tell_notes(reranker, top_k, plan.longest)
-        if output is None or dry_run:
+        options=options.model_options(model, base_url=base_url, concurrency=concurrency),
+    )  # fmt: skip
+    _ask(plan, recipe, None if dry_run else output, settings, form, quiet=quiet)
+
+
+def _ask(
+    plan: "RobustnessPlan", recipe: Recipe, output: Path | None, settings: "Settings", form: Format, *, quiet: bool
+) -> None:
+    """Ranks every order, measures and prints; without an output, says what that will take."""
+    bar = ProgressBar(quiet=quiet)
+    with Reranker.from_recipe(recipe, observer=bar) as reranker:
+        tell_notes(reranker, plan.top_k, plan.longest)
+        if output is None:
             typer.echo(plan.forecast(reranker))
             return
         if reranker.paid:
