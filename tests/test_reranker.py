@@ -240,7 +240,7 @@ def test_a_run(driver):
 
 
 def test_many_queries_stream_with_few_in_memory(oracle, monkeypatch):
-    monkeypatch.setattr("rerankllm.reranker.LIVE_QUERIES", 4)
+    monkeypatch.setattr("rerankllm.drivers.session.LIVE_QUERIES", 4)
     taken = []
 
     def queries():

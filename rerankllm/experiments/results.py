@@ -37,14 +37,15 @@ class Results:
         Raises:
             InputError: There are none yet, or the file is damaged.
         """
-        path = folder / RESULTS
+        path, again = folder / RESULTS, "run the experiment again; no call is repeated"
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
-            found["rows"][0], found["measures"], found["notes"]
         except FileNotFoundError:
             raise InputError(f"{folder} holds no results yet: run the experiment to its end") from None
-        except (OSError, ValueError, LookupError, TypeError) as error:
-            raise InputError(f"{path} is damaged ({error}): run the experiment again; no call is repeated") from None
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path} cannot be read ({error}): {again}") from None
+        if not isinstance(found, dict) or not found.get("rows"):
+            raise InputError(f"{path} is damaged (it has no rows): {again}")
         return cls(found, unfinished=unfinished)
 
     @property

@@ -10,6 +10,7 @@ from pathlib import Path
 from rerankllm.backends.loaded import LoadedModels
 from rerankllm.drivers.budget import Amount, Budget
 from rerankllm.drivers.events import Event
+from rerankllm.drivers.recipe import Recipe
 from rerankllm.drivers.task import Observer
 from rerankllm.errors import InputError, RerankError
 from rerankllm.experiments.config import Config
@@ -210,12 +211,13 @@ class Runner:
         planned = state.planned
         asked = planned.settings
         batch = ModelSpec.parse(planned.model).options.get("batch") == "true"
-        return Reranker(
-            planned.stage, planned.model, instruction=asked.instruction, passage_tokens=asked.max_passage_tokens,
-            demonstrations=asked.demonstrations, depth=asked.depth, observer=observer,
-            driver="rounds" if batch else None, limits=self._budget, per_query=self._per_query,
-            calibration=asked.calibration, cutoff=asked.cutoff, profile=asked.profile, shelf=shelf,
+        recipe = Recipe(
+            strategy=planned.stage, model=planned.model, instruction=asked.instruction,
+            passage_tokens=asked.max_passage_tokens, demonstrations=asked.demonstrations, depth=asked.depth,
+            driver="rounds" if batch else None, per_query=self._per_query, calibration=asked.calibration,
+            cutoff=asked.cutoff, profile=asked.profile,
         )  # fmt: skip
+        return Reranker.from_recipe(recipe, self._budget, observer=observer, shelf=shelf)
 
 
 def _ended(cell: Cell, done: Done) -> Cell:

@@ -50,8 +50,13 @@ def parse_run(option: str) -> Given:
     files = (Path(text),) if Path(text).is_file() else tuple(Path(part) for part in text.split(",") if part)
     if not files:
         raise InputError(f"--run {option} names no file; it should read NAME=FILE or NAME=FILE,FILE,…")
-    shown, _, collection = (name or files[0].stem).partition("@") if name else (files[0].stem, "", "")
-    return Given(shown, collection or None, files)
+    return Given(*parse_run_name(name), files) if name else Given(files[0].stem, None, files)
+
+
+def parse_run_name(name: str) -> tuple[str, str | None]:
+    """`NAME[@COLLECTION]`, the collection None where it is not said."""
+    shown, _, collection = name.partition("@")
+    return shown, collection or None
 
 
 def parse_reference(name: str, option: str) -> Given:
@@ -107,7 +112,7 @@ def oracle(pool: Pool, first: Sequence[Given], depth: int) -> System:
     return pool.system(ORACLE, [ideal(orders, pool.qrels, depth)], reference=True)
 
 
-def minilm(pool: Pool, first: Given, queries: Path, corpus: Path, depth: int) -> System | None:
+def minilm_system(pool: Pool, first: Given, queries: Path, corpus: Path, depth: int) -> System | None:
     """all-MiniLM-L6-v2 on the first stage's candidates; None, with a note, where the extra `embed` is not installed.
 
     Raises:

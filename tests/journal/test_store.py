@@ -21,7 +21,7 @@ from rerankllm.data import Candidate, Document, Query, Usage
 from rerankllm.errors import AuthError, InputError, QueryFailed
 from rerankllm.journal.codec import digest, dump, load
 from rerankllm.journal.read import entries, failures
-from rerankllm.journal.store import Completed, Journal, Place, content_of
+from rerankllm.journal.store import CallPlace, Completed, Journal, content_of
 from rerankllm.judgements import Compare, ParseReport, Permute, Score, WeakOrder
 from rerankllm.judgements import Status as Read
 from rerankllm.sample import path as sample
@@ -173,11 +173,11 @@ def test_the_same_call_twice_in_a_query_is_two_answers(tmp_path, oracle):
     content = content_of(ASKED, backend)
     key, other = (journal.enter(Query(name, "x"), [], "pointwise", []) for name in ("one", "two"))
     keys, others = set(), set()
-    journal.record(Place(key, 0, 0), content, Completed(ASKED, ASKED, backend, Reply(0.5), ParseReport()))
-    assert journal.recall(Place(key, 0, 0), content, ASKED, keys) == Reply(0.5)
-    assert journal.recall(Place(key, 0, 1), content, ASKED, keys) is None
-    assert journal.recall(Place(other, 0, 0), content, ASKED, others) == Reply(0.5)
-    assert journal.recall(Place(other, 0, 1), content, ASKED, others) is None
+    journal.record(CallPlace(key, 0, 0), content, Completed(ASKED, ASKED, backend, Reply(0.5), ParseReport()))
+    assert journal.recall(CallPlace(key, 0, 0), content, ASKED, keys) == Reply(0.5)
+    assert journal.recall(CallPlace(key, 0, 1), content, ASKED, keys) is None
+    assert journal.recall(CallPlace(other, 0, 0), content, ASKED, others) == Reply(0.5)
+    assert journal.recall(CallPlace(other, 0, 1), content, ASKED, others) is None
     journal.close()
 
 

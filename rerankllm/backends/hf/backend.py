@@ -100,10 +100,14 @@ class HuggingFace(BatchBackend[Request]):
         encoder = bool(self._model.config.is_encoder_decoder)
         self._eos = self._tokenizer.eos if encoder else ()
         self._engine: Any = self._seq2seq(pad, limits) if encoder else Causal(self._model, pad, limits, cache << 20)
-        written = limits if encoder else self._engine.padding(limits)
-        self.packing = "padded: it has an encoder" if encoder else str(self._engine.packing)
+        self.packing = str(self._engine.packing)
         self._writer: Any = Writer(
-            self._model, written, padded=self._engine.padded, text=self._tokenizer.text, ends=ends, pad=pad
+            self._model,
+            self._engine.padding(limits),
+            padded=self._engine.padded,
+            text=self._tokenizer.text,
+            ends=ends,
+            pad=pad,
         )
         prompt = "likelihood-chat" if self._tokenizer.chats else "likelihood"
         self.default_strategy = stage_for(name) or f"interpolate(pointwise / likelihood(prompt={prompt}))"

@@ -129,35 +129,43 @@ class Causal:
             lane.forget()
 
     def _probed(self) -> Packing:
-        """Finds out how rows can be computed together: packed where they come out as alone, else padded.
+        """Finds out how rows can be computed together: packed or padded where they come out as alone."""
+        rows = probe.short_rows(self._model.config.get_text_config().vocab_size)
+        alone = [self._batch([row])[0] for row in rows]
+        start = Row(rows[0].ids[:3], 2)
+        pair = [alone[0], self._batch([start])[0]]
+        unpadded = probe.trouble(lambda: self._right_aligned([rows[0], start]), pair, self._model.dtype)
+        reach, reason = self._packs(rows, alone)
+        return Packing(reach, reason, unpadded and f"padding changes its answers, {unpadded}")
 
-        What is tried is to share beginnings, within a run and with the run before, over several chunks.
+    def _packs(self, rows: Sequence[Row], alone: Sequence[Any]) -> tuple[int, str]:
+        """Tokens up to which packed rows come out as they do alone, and why not beyond.
+
+        The rows share beginnings, with each other and with the run before, and take several chunks. Where it is
+        affordable rows are tried that are as long as may be packed.
         """
-        config = self._model.config.get_text_config()
-        dtype, vocabulary = self._model.dtype, config.vocab_size
+        config, dtype = self._model.config.get_text_config(), self._model.dtype
         reach, reason = probe.stated_reach(config)
-        short, long = probe.short_rows(vocabulary), probe.long_rows(vocabulary, reach, self._model)
-        alone = [self._batch([row])[0] for row in short]
-        unpadded = probe.trouble(lambda: self._right_aligned(short[:2]), alone[:2], dtype)
-        unpadded = unpadded and f"padding changes its answers, {unpadded}"
-        longest = max(len(row.ids) for row in short)
+        longest = max(len(row.ids) for row in rows)
         if reach < longest:
-            return Packing(0, reason, unpadded)
+            return 0, reason
         absent = {"position_ids", "logits_to_keep"} - self._takes
-        if absent or not attention.takes(self._model):
-            told = f"its forward takes no {', '.join(sorted(absent))}" if absent else "its attention cannot be replaced"
-            return Packing(0, told, unpadded)
-        fault = probe.trouble(lambda: self._all_packed([short, short], Limits(9, 9)), [*alone, *alone], dtype)
-        if long and not fault:
-            alone = [self._batch([row])[0] for row in long]
-            size = max(len(row.ids) for row in long)
-            fault = probe.trouble(lambda: self._all_packed([long], Limits(size // 2 + 1, 9)), alone, dtype)
-        if fault:
-            return Packing(0, fault, unpadded)
+        if absent:
+            return 0, f"its forward takes no {', '.join(sorted(absent))}"
+        if not attention.takes(self._model):
+            return 0, "its attention cannot be replaced"
+        fault = probe.trouble(lambda: self._all_packed([rows, rows], Limits(9, 9)), [*alone, *alone], dtype)
         window = min(lane.window for lane in self._lanes)
         if window < reach:
             reach, reason = window, f"its attention sees {window} tokens"
-        return Packing(reach, reason, unpadded) if reach >= longest else Packing(0, reason, unpadded)
+        long = probe.long_rows(config.vocab_size, reach, self._model) if not fault else []
+        if long:
+            chunk = Limits(len(long[0].ids) // 2 + 1, 9)
+            expected = [self._batch([row])[0] for row in long]
+            fault = probe.trouble(lambda: self._all_packed([long], chunk), expected, dtype)
+        if reach < longest:
+            return 0, reason
+        return (0, fault) if fault else (reach, reason)
 
     def _all_packed(self, runs: Sequence[Sequence[Row]], limits: Limits) -> list[Any]:
         """Logits of runs, the rows of each in order; every run remembers the ones before."""

@@ -13,8 +13,8 @@ EFFORT = {"cpu": 5e10}
 """Floating point operations that the long prompts of a probe may take: about a second."""
 ELSEWHERE = 1e14
 """Likewise on a GPU."""
-LONG = 1200
-"""Tokens of the longest prompt of a probe: attention takes keys a block at a time, and these are several blocks."""
+LONG = range(64, 1200)
+"""Tokens of a long prompt. Attention takes keys a block at a time, and the longest ones are several blocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +71,9 @@ def long_rows(vocabulary: int, reach: int, model: Any) -> list[Row]:
     """
     operations = 2 * sum(weights.numel() for weights in model.parameters())
     affordable = EFFORT.get(model.device.type, ELSEWHERE) / operations / 4  # each alone, and both packed
-    places = getattr(model.config.get_text_config(), "max_position_embeddings", None) or LONG
-    length = min(LONG, reach, places, int(affordable))
-    if length <= max(len(row.ids) for row in short_rows(vocabulary)):
+    places = getattr(model.config.get_text_config(), "max_position_embeddings", None) or LONG.stop
+    length = min(LONG.stop, reach, places, int(affordable))
+    if length < LONG.start:
         return []
     first, other = (_ids(vocabulary, step, length) for step in (7, 11))
     return [Row(first, 4), Row(first[: length // 3] + other[: length - length // 3], 4)]
