@@ -48,7 +48,7 @@ def inside(limits=None, keys=None) -> Iterator[TestClient]:
     with rerankers() as aliases:
         server = make_server(aliases, limits, keys)
         with TestClient(server.app, raise_server_exceptions=False) as client:
-            client.engine, client.door, client.aliases = aliases["points"].backend, server.door, aliases
+            client.engine, client.door, client.aliases = aliases["points"].backend, server.in_flight, aliases
             yield client
 
 
