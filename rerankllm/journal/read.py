@@ -53,7 +53,10 @@ class Lost:
     """A call that failed, after all its attempts.
 
     Attributes:
-        query_id: The id of the query.
+        query_id: The id of the query; empty where the journal does not hold the query.
+        stage: The stage that asked; empty where the journal does not hold the query.
+        place: The step and the item of the call.
+        judgement: The kind of judgement.
         model: The model that was asked.
         reason: Why there is no answer.
         attempts: How many HTTP requests were sent.
@@ -61,6 +64,9 @@ class Lost:
     """
 
     query_id: str
+    stage: str
+    place: CallPlace
+    judgement: str
     model: str
     reason: str
     attempts: int
@@ -170,7 +176,7 @@ def unheard(journal: Journal, key: str) -> tuple[int, list[str]]:
 def failures(journal: Journal) -> list[Lost]:
     """The calls that failed, in order."""
     rows = journal.rows(
-        "SELECT coalesce(query_id, ''), model, reason, attempts, at FROM failures "
-        "LEFT JOIN queries USING (key) ORDER BY failures.id"
+        "SELECT coalesce(query_id, ''), coalesce(stage, ''), key, step, item, judgement, model, reason, attempts, at "
+        "FROM failures LEFT JOIN queries USING (key) ORDER BY failures.id"
     )
-    return [Lost(*row) for row in rows]
+    return [Lost(query_id, stage, CallPlace(*rest[:3]), *rest[3:]) for query_id, stage, *rest in rows]
