@@ -24,7 +24,7 @@ HEAVIEST = 1e6
 """The largest weight; its reciprocal is the smallest. Scores in single precision tell lists apart up to here."""
 
 
-class Source(Protocol):
+class OpenRun(Protocol):
     """A run whose lists are asked for query by query."""
 
     @property
@@ -85,7 +85,7 @@ def fuse(
         return {one.query_id: list(zip(one.doc_ids, one.scores, strict=True)) for one in fused}
 
 
-def open_run(run: AnyRun, files: ExitStack) -> Source:
+def open_run(run: AnyRun, files: ExitStack) -> OpenRun:
     """The run, read lazily where it is a TREC file; `files` closes it."""
     from rerankllm.formats.runfile import RunFile  # noqa: PLC0415
 
@@ -97,7 +97,7 @@ def open_run(run: AnyRun, files: ExitStack) -> Source:
     return _Held({query_id: _listed(query_id, found) for query_id, found in run.items()})
 
 
-def check_runs(sources: Sequence[Source], names: Sequence[str], weights: Sequence[float] | None) -> list[str]:
+def check_runs(sources: Sequence[OpenRun], names: Sequence[str], weights: Sequence[float] | None) -> list[str]:
     """The queries of all runs, in the order of the first, then those of the second that it lacks, and so on.
 
     Raises:
@@ -125,7 +125,7 @@ def check_runs(sources: Sequence[Source], names: Sequence[str], weights: Sequenc
 
 
 def fuse_queries(
-    sources: Sequence[Source],
+    sources: Sequence[OpenRun],
     query_ids: Iterable[str],
     method: str | Aggregation = "rrf",
     *,
