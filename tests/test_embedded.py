@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from near_ties import MARGIN, assert_in_order
 
 from rerankllm import Reranker, rerank
 from rerankllm.api import _loaded
@@ -23,9 +24,9 @@ def unload():
 
 def test_three_lines_of_python():
     ranking = rerank("how long do fleas live", FLEAS)
-    assert ranking[0].document.text == FLEAS[1]
+    assert_in_order(ranking, ["1", "2", "0"], MARGIN)
+    assert [result.document.text for result in ranking] == [FLEAS[1], FLEAS[2], FLEAS[0]]
     assert [result.rank for result in ranking] == [1, 2, 3]
-    assert ranking[0].score > ranking[1].score > ranking[2].score
     assert (ranking.ledger.calls, ranking.ledger.cost_usd) == (3, 0.0)
     assert ranking.ledger.usage.prompt_tokens > 100
 

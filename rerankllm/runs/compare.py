@@ -161,10 +161,10 @@ def compare(
     """
     if cost is not None and cost not in KINDS:
         raise InputError(f"cost should be one of {', '.join(KINDS)}, found '{cost}'")
-    pool = Pool(_collections(qrels), parse_measures(measures), relevant_from)
+    pool = Pool(read_qrels(qrels), parse_measures(measures), relevant_from)
     tell_levels(pool, asked=relevant_from is not None)
     texts = None if queries is None or corpus is None else (Path(queries), Path(corpus))
-    first, references = _references(FIRST, first_stage), _references(MINILM, minilm)
+    first, references = given_references(FIRST, first_stage), given_references(MINILM, minilm)
     systems = _systems(pool, given_runs(runs), first, references, texts=texts, depth=depth)
     design = Design(baseline or systems[0].name, tuple(family), correction, margin, resamples, seed, resample_runs)
     found = compare_systems(pool, systems, design)
@@ -190,8 +190,8 @@ def _paths(name: str, files: Sequence[File]) -> tuple[Path, ...]:
     return tuple(map(Path, files))
 
 
-def _references(name: str, given: References | None) -> list[Given]:
-    """The runs of a row whose name is fixed."""
+def given_references(name: str, given: References | None) -> list[Given]:
+    """The runs, or other files, of a row whose name is fixed; none for None."""
     if given is None:
         return []
     if isinstance(given, (str, PathLike)):
@@ -201,7 +201,7 @@ def _references(name: str, given: References | None) -> list[Given]:
     return list(given)
 
 
-def _collections(qrels: Judgements) -> dict[str, Qrels]:
+def read_qrels(qrels: Judgements) -> dict[str, Qrels]:
     """Grades by collection, query and document."""
     if isinstance(qrels, (str, PathLike)):
         return {Path(qrels).stem: read_judgements(Path(qrels))}

@@ -7,16 +7,16 @@ from importlib import metadata
 import pytest
 from conftest import ROOT
 
-from rerankllm.cli.commands import doctor
+from rerankllm.cli import extras
 
 
 def test_every_extra_is_looked_at():
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    assert set(doctor.GIVES) == set(extras) - {"dev", "docs"}
+    optional = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert set(extras.GIVES) == set(optional) - {"dev", "docs"}
 
 
 def test_requirements_are_those_of_the_package_extras_of_extras_included():
-    names = {wanted.name for wanted in doctor._requirements("collections")}
+    names = {wanted.name for wanted in extras._requirements("collections")}
     assert names == {"datasets", "ir-datasets", "pyndeval", "bm25s", "pystemmer"}
 
 
@@ -38,7 +38,7 @@ def test_what_is_missing_or_too_old_is_named_with_the_command(version, said, mon
             raise metadata.PackageNotFoundError(name)
         return version
 
-    monkeypatch.setattr(doctor.metadata, "version", look_up)
+    monkeypatch.setattr(extras.metadata, "version", look_up)
     status, out, _ = cli("doctor", "stats")
     assert status == 1
     assert said in out
@@ -48,8 +48,15 @@ def test_what_is_missing_or_too_old_is_named_with_the_command(version, said, mon
 def test_what_does_not_load_is_told_in_a_line(tmp_path, monkeypatch):
     (tmp_path / "brokenpart.py").write_text("raise OSError('libx.so is not there')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    assert doctor._broken("brokenpart") == "OSError: libx.so is not there"
-    assert doctor._broken("json") is None
+    assert extras._broken("brokenpart") == "OSError: libx.so is not there"
+    assert extras._broken("json") is None
+
+
+def test_whether_prompts_are_packed_is_tried(cli):
+    pytest.importorskip("transformers", reason="needs the extra `hf`")
+    status, out, _ = cli("doctor", "hf", "--try")
+    assert status == 0, out
+    assert "       prompts of a tiny Llama are computed packed\n" in out
 
 
 def test_an_extra_that_is_none_is_refused(cli):

@@ -161,7 +161,7 @@ def test_a_lock_is_no_leftover(tmp_path):
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="cannot keep journals in .*file/x"):
-        parts.place(str(tmp_path / "file" / "x"))
+        parts.local_folder(str(tmp_path / "file" / "x"))
 
 
 CALL = Amount(calls=1)

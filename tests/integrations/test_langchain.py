@@ -125,7 +125,7 @@ def test_bad_fields():
 
 @pytest.mark.embedded
 def test_the_embedded_model():
-    compressor = RerankllmCompressor(strategy="pointwise / labels", top_n=1)
+    compressor = RerankllmCompressor(strategy="pointwise / likelihood", top_n=1)
     documents = [Document("Dogs bark at strangers."), Document("A flea lives for two or three months.")]
     (found,) = compressor.compress_documents(documents, "how long do fleas live")
     assert found.page_content.startswith("A flea")

@@ -22,9 +22,14 @@ HARMLESS = frozenset({"dropout", "is_causal", "position_ids", "sliding_window", 
 
 @dataclass(slots=True)
 class Memory:
-    """Keys and values of every layer by slot: two tensors of shape (1, heads, slots, size)."""
+    """Keys and values of every layer by slot: two tensors of shape (1, heads, slots, size).
+
+    Attributes:
+        window: Tokens that the layer with the narrowest attention sees.
+    """
 
     layers: dict[int, tuple[Any, Any]] = field(default_factory=dict)
+    window: int = 2**62
 
     @property
     def bytes_a_slot(self) -> int:
@@ -124,11 +129,11 @@ def packed(model: Any) -> Iterator[None]:
 
 
 def takes(model: Any) -> bool:
-    """Whether a model's attention can be another."""
-    return bool(getattr(model, "_can_set_attn_implementation", bool)())
+    """Whether a model's attention may be replaced: False only where transformers says that it cannot."""
+    return bool(getattr(model, "_can_set_attn_implementation", lambda: True)())
 
 
-def attend(module: Any, query: Any, key: Any, value: Any, mask: Any, **options: Any) -> tuple[Any, None]:
+def attend(module: Any, query: Any, key: Any, value: Any, attention_mask: Any, **options: Any) -> tuple[Any, None]:
     """Attention of one layer.
 
     Args:
@@ -136,7 +141,7 @@ def attend(module: Any, query: Any, key: Any, value: Any, mask: Any, **options: 
         query: (1, heads, tokens, size), the tokens of the chunk.
         key: Likewise, with as many heads or fewer.
         value: Likewise.
-        mask: None.
+        attention_mask: None, unless the model has one of its own.
         options: `packed` is the `Layout`; `scaling` and `softcap` as transformers has them.
 
     Returns:
@@ -147,12 +152,16 @@ def attend(module: Any, query: Any, key: Any, value: Any, mask: Any, **options: 
     """
     import torch  # noqa: PLC0415
 
-    del mask
-    packed: Layout = options.pop("packed")
+    packed: Layout | None = options.pop("packed", None)
+    if packed is None:
+        raise CapabilityError("its attention is not told which tokens are packed")
+    if attention_mask is not None:
+        raise CapabilityError("its attention takes a mask of its own")
     scaling, cap = options.pop("scaling", None), options.pop("softcap", None)
     told = {name for name, what in options.items() if what is not None and what is not False}
     if told - HARMLESS:
-        raise CapabilityError(f"attention with {', '.join(sorted(told - HARMLESS))} cannot be packed")
+        raise CapabilityError(f"its attention takes {', '.join(sorted(told - HARMLESS))}")
+    packed.memory.window = min(packed.memory.window, options.get("sliding_window") or packed.memory.window)
     key, value = _remember(packed, module.layer_idx, key, value)
     found = []
     for group in packed.groups:

@@ -46,6 +46,10 @@ class HuggingFace(BatchBackend[Request]):
 
     A model that a prompt template names as its own is asked by that template unless the user says otherwise.
 
+    Attributes:
+        packing: How prompts that are read are computed together, and why: `packed`, or for instance `padded: its
+            attention takes s_aux`. It is found out when the model is loaded, from what the model computes.
+
     Args:
         name: An id on the hub, a local folder, the path of a .gguf file, or `smollm2`, which comes with the extra
             `embedded`.
@@ -96,8 +100,14 @@ class HuggingFace(BatchBackend[Request]):
         encoder = bool(self._model.config.is_encoder_decoder)
         self._eos = self._tokenizer.eos if encoder else ()
         self._engine: Any = self._seq2seq(pad, limits) if encoder else Causal(self._model, pad, limits, cache << 20)
+        self.packing = str(self._engine.packing)
         self._writer: Any = Writer(
-            self._model, limits, padded=self._engine.padded, text=self._tokenizer.text, ends=ends, pad=pad
+            self._model,
+            self._engine.padding(limits),
+            padded=self._engine.padded,
+            text=self._tokenizer.text,
+            ends=ends,
+            pad=pad,
         )
         prompt = "likelihood-chat" if self._tokenizer.chats else "likelihood"
         self.default_strategy = stage_for(name) or f"interpolate(pointwise / likelihood(prompt={prompt}))"

@@ -2,15 +2,16 @@
 
 import inspect
 import logging
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from rerankllm.backends.hf import attention
+from rerankllm.backends.hf import attention, probe
 from rerankllm.backends.hf.batches import Limits, Row, batches
 from rerankllm.backends.hf.packed_runner import PackedRunner
+from rerankllm.backends.hf.probe import Packing
 from rerankllm.backends.hf.split import halves
 from rerankllm.backends.hf.threads import AtOnce, K, V
+from rerankllm.errors import CapabilityError
 
 log = logging.getLogger(__name__)
 CHUNK = 1024
@@ -21,7 +22,8 @@ class Causal:
     """Logits of a decoder-only model; the head is computed only where it is read.
 
     Attributes:
-        reach: Tokens of the longest row that can be packed; 0 where none can.
+        packing: How rows are computed together, and why; found out by computing a few.
+        reach: Tokens of the longest row that is packed; 0 where none is.
 
     Args:
         model: A causal language model of transformers.
@@ -40,7 +42,9 @@ class Causal:
         self._at_once = AtOnce((cores - cores // 2, cores // 2)) if cores > 1 else None
         self._takes = frozenset(inspect.signature(model.forward).parameters)
         self._padded = 0
-        self.reach = _reach(model.config.get_text_config()) if self._packs() else 0
+        self.packing = self._probed()
+        log.debug("%s computes prompts %s", type(model).__name__, self.packing)
+        self.reach = self.packing.reach
         room = cache // (len(self._lanes) * max(lane.bytes_a_token for lane in self._lanes)) if self.reach else 0
         for lane in self._lanes:
             lane.forget(room)
@@ -68,9 +72,13 @@ class Causal:
         if packed:
             for found in self._packed([rows[i] for i in packed], self._limits):
                 yield [(packed[place], logits) for place, logits in found]
-        for batch in batches([rows[i] for i in padded], self._limits):
+        for batch in batches([rows[i] for i in padded], self.padding(self._limits)):
             found = self._batch([rows[padded[place]] for place in batch])
             yield [(padded[place], found[at, -rows[padded[place]].read :]) for at, place in enumerate(batch)]
+
+    def padding(self, limits: Limits) -> Limits:
+        """Limits of a padded batch: these, or one row where padding would change what the model answers."""
+        return Limits(1, limits.positions) if self.packing.alone else limits
 
     def padded(self, sequences: Sequence[Sequence[int]]) -> dict[str, Any]:
         """Token ids and attention mask of these sequences, padded on the left."""
@@ -120,25 +128,61 @@ class Causal:
         for lane in self._lanes:
             lane.forget()
 
-    def _packs(self) -> bool:
-        """Whether packed prompts come out as they do alone: two that begin alike, over more than one chunk."""
-        import torch  # noqa: PLC0415
+    def _probed(self) -> Packing:
+        """Finds out how rows can be computed together: packed or padded where they come out as alone."""
+        rows = probe.short_rows(self._model.config.get_text_config().vocab_size)
+        alone = [self._batch([row])[0] for row in rows]
+        start = Row(rows[0].ids[:3], 2)
+        pair = [alone[0], self._batch([start])[0]]
+        unpadded = probe.trouble(lambda: self._right_aligned([rows[0], start]), pair, self._model.dtype)
+        reach, reason = self._packs(rows, alone)
+        return Packing(reach, reason, unpadded and f"padding changes its answers, {unpadded}")
 
-        if not {"position_ids", "logits_to_keep"} <= self._takes or not attention.takes(self._model):
-            return False
-        vocabulary = self._model.config.get_text_config().vocab_size
-        both = [tuple(place * step % vocabulary for place in range(5, 21)) for step in (7, 11)]
-        rows = [Row(both[0][:12], 2), Row(both[0][:7] + both[1], 2), Row(both[0][:12] + both[1][:1])]
-        try:
-            found = dict(one for several in self._packed(rows, Limits(9, 9)) for one in several)
-            alone = [self._batch([row])[0] for row in rows]
-        except Exception as error:  # noqa: BLE001 - whatever it is, padding does without
-            log.debug("%s is not packed: %s", type(self._model).__name__, error)
-            return False
-        off = max(float((found[i].float() - logits.float()).abs().max()) for i, logits in enumerate(alone))
-        scale = max(float(logits.float().std()) for logits in alone)
-        log.debug("%s packed: off by %.1e of %.1e", type(self._model).__name__, off, scale)
-        return off <= 3 * math.sqrt(torch.finfo(self._model.dtype).eps) * scale
+    def _packs(self, rows: Sequence[Row], alone: Sequence[Any]) -> tuple[int, str]:
+        """Tokens up to which packed rows come out as they do alone, and why not beyond.
+
+        The rows share beginnings, with each other and with the run before, and take several chunks. Where it is
+        affordable rows are tried that are as long as may be packed.
+        """
+        config, dtype = self._model.config.get_text_config(), self._model.dtype
+        reach, reason = probe.stated_reach(config)
+        longest = max(len(row.ids) for row in rows)
+        if reach < longest:
+            return 0, reason
+        absent = {"position_ids", "logits_to_keep"} - self._takes
+        if absent:
+            return 0, f"its forward takes no {', '.join(sorted(absent))}"
+        if not attention.takes(self._model):
+            return 0, "its attention cannot be replaced"
+        fault = probe.trouble(lambda: self._all_packed([rows, rows], Limits(9, 9)), [*alone, *alone], dtype)
+        window = min(lane.window for lane in self._lanes)
+        if window < reach:
+            reach, reason = window, f"its attention sees {window} tokens"
+        long = probe.long_rows(config.vocab_size, reach, self._model) if not fault else []
+        if long:
+            chunk = Limits(len(long[0].ids) // 2 + 1, 9)
+            expected = [self._batch([row])[0] for row in long]
+            fault = probe.trouble(lambda: self._all_packed([long], chunk), expected, dtype)
+        if reach < longest:
+            return 0, reason
+        return (0, fault) if fault else (reach, reason)
+
+    def _all_packed(self, runs: Sequence[Sequence[Row]], limits: Limits) -> list[Any]:
+        """Logits of runs, the rows of each in order; every run remembers the ones before."""
+        logits = []
+        for lane in self._lanes:
+            lane.forget(sum(len(row.ids) for rows in runs for row in rows))
+        for rows in runs:
+            found = dict(one for several in self._packed(rows, limits) for one in several)
+            logits += [found[number] for number in range(len(rows))]
+        if not any(lane.asked for lane in self._lanes):
+            raise CapabilityError("its attention is not asked through transformers' interface")
+        return logits
+
+    def _right_aligned(self, rows: Sequence[Row]) -> list[Any]:
+        """Logits of rows padded to one length."""
+        found = self._batch(rows)
+        return [found[at, -row.read :] for at, row in enumerate(rows)]
 
 
 def _in_turn(works: Sequence[tuple[K, Iterable[V]]]) -> Iterator[tuple[K, V]]:
@@ -152,14 +196,3 @@ def _cores(device: Any) -> int:
     import torch  # noqa: PLC0415
 
     return torch.get_num_threads() if device.type == "cpu" else 0
-
-
-def _reach(config: Any) -> int:
-    """Tokens from which on a model's attention is not over all that came before, or its positions are others."""
-    ends = [getattr(config, key, None) for key in ("sliding_window", "attention_chunk_size")]
-    ropes = getattr(config, "rope_parameters", None) or {}
-    for rope in (ropes, *(one for one in ropes.values() if isinstance(one, dict))):
-        if rope.get("rope_type") in ("dynamic", "longrope"):
-            stated = rope.get("original_max_position_embeddings") or config.max_position_embeddings
-            ends += [stated, getattr(config, "original_max_position_embeddings", None)]
-    return min((end for end in ends if end), default=2**62)

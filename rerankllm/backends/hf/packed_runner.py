@@ -31,6 +31,16 @@ class PackedRunner:
         """Of keys and values, once something was computed."""
         return self._memory.bytes_a_slot
 
+    @property
+    def asked(self) -> bool:
+        """Whether the model has asked for attention, as one with an attention of its own does not."""
+        return bool(self._memory.layers)
+
+    @property
+    def window(self) -> int:
+        """Tokens that the model's attention sees at least, in whichever layer sees fewest."""
+        return self._memory.window
+
     def forget(self, room: int | None = None) -> None:
         """Remembers nothing of what was computed; from now on so many tokens, if that is said."""
         self._room = self._room if room is None else room

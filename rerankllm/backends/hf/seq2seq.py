@@ -11,6 +11,7 @@ class Seq2Seq:
 
     Attributes:
         computed: Tokens computed so far, padding included.
+        packing: How rows are computed together, and why.
 
     Args:
         model: A sequence-to-sequence model of transformers.
@@ -19,6 +20,8 @@ class Seq2Seq:
         eos: What a prompt ends with; appended here.
         start: The decoder's first token.
     """
+
+    packing = "padded: it has an encoder"
 
     def __init__(self, model: Any, pad: int, limits: Limits, *, eos: tuple[int, ...], start: int) -> None:
         self._model = model
@@ -50,6 +53,11 @@ class Seq2Seq:
                     **inputs, decoder_input_ids=torch.tensor(decoded, device=self._model.device), use_cache=False
                 ).logits
             yield [(i, found[place, : rows[i].read]) for place, i in enumerate(batch)]
+
+    @staticmethod
+    def padding(limits: Limits) -> Limits:
+        """Limits of a padded batch: these, as an encoder masks what is padded."""
+        return limits
 
     def padded(self, prompts: Sequence[Sequence[int]]) -> dict[str, Any]:
         """Token ids and attention mask of these prompts with their last token, padded on the right."""

@@ -8,6 +8,7 @@ import math
 import packaged_model
 import pytest
 import tiny_models
+from near_ties import greedy
 
 from rerankllm import Reranker
 from rerankllm.backends.hf import loading
@@ -149,12 +150,13 @@ class TestWriting:
 
     def test_it_is_the_likeliest_token_again_and_again(self, causal):
         work = ask(causal, "Name three fruits.", Generate(12))
-        ids = list(work.prompt.ids)
-        for _ in range(12):
-            with torch.inference_mode():
-                ids.append(int(causal._model(torch.tensor([ids])).logits[0, -1].argmax()))
+        with torch.inference_mode():
+            expected = greedy(
+                lambda ids: causal._model(torch.tensor([ids])).logits[0, -1], work.prompt.ids, 12, margin=0.01
+            )
         (response,) = complete(causal, [work])
-        assert response.text == causal.tokenizer.decode(ids[len(work.prompt.ids) :])
+        assert len(expected) > 3
+        assert response.text.startswith(causal.tokenizer.decode(expected))
         assert (response.finish_reason, response.usage.completion_tokens) == ("length", 12)
 
     def test_each_stops_for_its_own_reason(self, causal):
@@ -169,19 +171,19 @@ class TestWriting:
 
     def test_an_encoder_decoder_writes_from_its_decoder(self, t5):
         work = Request(TokenPrompt(t5.tokenizer.encode("how long do fleas live")), Generate(5))
-        ids = [0]
-        for _ in range(5):
-            with torch.inference_mode():
-                given = torch.tensor([[*work.prompt.ids, 1]])
-                ids.append(
-                    int(t5._model(input_ids=given, decoder_input_ids=torch.tensor([ids])).logits[0, -1].argmax())
-                )
-            if ids[-1] == 1:
-                break
+        given = torch.tensor([[*work.prompt.ids, 1]])
+
+        def logits(ids):
+            return t5._model(input_ids=given, decoder_input_ids=torch.tensor([ids])).logits[0, -1]
+
+        with torch.inference_mode():
+            ids = greedy(logits, [0], 5, margin=1e-3)
+        ids = ids[: ids.index(1) + 1] if 1 in ids else ids
         longer = Request(TokenPrompt(work.prompt.ids * 3), Generate(2))
         response, _ = complete(t5, [work, longer])
-        assert response.text == t5.tokenizer.text(ids[1:])
-        assert response.usage.completion_tokens == len(ids) - 1
+        assert len(ids) > 1
+        assert response.text.startswith(t5.tokenizer.text(ids))
+        assert response.usage.completion_tokens >= len(ids)
 
     def test_nobody_waits_nothing_is_written(self, causal, monkeypatch):
         monkeypatch.setattr(type(causal), "abandoned", True)

@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import pytest
+from near_ties import greedy
 
 from rerankllm.calls import CallFailed, Generate, ReadContinuation, ReadLabels, Request, TokenPrompt
 
@@ -34,13 +35,6 @@ def reference(smollm2):
             """For every position the log-probabilities of what comes next, in float64."""
             with torch.no_grad():
                 return torch.log_softmax(model(torch.tensor([ids])).logits[0].double(), -1)
-
-        def greedy(self, ids, tokens):
-            """The next so many likeliest tokens."""
-            ids = list(ids)
-            for _ in range(tokens):
-                ids.append(int(self.logprobs(ids)[-1].argmax()))
-            return ids[-tokens:]
 
     return Reference()
 
@@ -117,9 +111,12 @@ def test_what_prompts_of_one_query_begin_with_is_computed_once(backend):
 
 def test_text(backend, reference):
     ids = prompts(backend)[1]
-    expected = backend.tokenizer.decode(reference.greedy(ids, 12))
+    likeliest = greedy(lambda given: reference.logprobs(given)[-1], ids, 12, margin=10 * TOLERANCE)
+    assert len(likeliest) > 6  # before a near tie
     (whole,) = answers(backend, [Request(TokenPrompt(ids), Generate(12))])
-    assert (whole.text, whole.finish_reason) == (expected, "length")
+    expected = whole.text
+    assert expected.startswith(backend.tokenizer.decode(likeliest))
+    assert whole.finish_reason == "length"
     assert (whole.usage.prompt_tokens, whole.usage.completion_tokens) == (len(ids), 12)
     stop = expected[8:11]
     (cut,) = answers(backend, [Request(TokenPrompt(ids), Generate(12, stop=("", stop)))])
