@@ -1,16 +1,18 @@
 """What a calibration and a cut-off made of a run, for the summary and for people."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rerankllm.calibration.relevance import Calibration
 from rerankllm.data import Candidate, Query
 from rerankllm.drivers.ranker import Ranker
-from rerankllm.evaluation.systems import Pool
 from rerankllm.formats.lines import some
 from rerankllm.notes import tell
 from rerankllm.reranker import Reranker
 from rerankllm.runs.forecast import Forecast
+
+if TYPE_CHECKING:
+    from rerankllm.evaluation.systems import Pool
 
 
 def tell_fit(ranker: Ranker, query_ids: Iterable[str] = ()) -> None:
