@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rerankllm.analysis.robustness.report import RobustnessReport
-from rerankllm.analysis.robustness.results import Settings
+from rerankllm.analysis.robustness.results import RobustnessSettings
 from rerankllm.analysis.robustness.systems import SystemRuns, systems_in
 from rerankllm.errors import InputError
 from rerankllm.evaluation.measures import DEFAULT_MEASURES, parse_measures
@@ -99,7 +99,7 @@ def _of_stage(  # noqa: PLR0917
     )
     minilm, without = _minilm(folder, manifest, dataset, stage)
     resamples, seed = options.design
-    settings = Settings(pool.names[0], resamples=resamples, seed=seed, relevant_from=pool.levels[dataset])
+    settings = RobustnessSettings(pool.names[0], resamples=resamples, seed=seed, relevant_from=pool.levels[dataset])
     robust, unmeasured = _robust(measured, dataset, stage, settings)
     seeds = {name: [f"seed {cell.seed}" for cell in mine] for name, mine in named.items()}
     inputs = Inputs(runs, first, minilm, queries, corpus, seeds)
@@ -135,7 +135,7 @@ def _minilm(folder: Path, manifest: Manifest, dataset: str, stage: str) -> tuple
 
 
 def _robust(
-    measured: Sequence[SystemRuns], dataset: str, stage: str, settings: Settings
+    measured: Sequence[SystemRuns], dataset: str, stage: str, settings: RobustnessSettings
 ) -> tuple[list[Robust], list[str]]:
     """What the order of these candidates does to each system, and what of it cannot be measured."""
     found, notes = list[Robust](), list[str]()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rerankllm.collections import bm25, catalogue
 from rerankllm.collections.base import Collection, Run, without_excluded
-from rerankllm.collections.bm25 import Settings
+from rerankllm.collections.bm25 import Bm25Settings
 from rerankllm.data import Candidate, Query
 from rerankllm.errors import InputError
 from rerankllm.formats import beir, castorini, parquet, trec
@@ -116,7 +116,7 @@ def _read_dataset(name: str, run: Path | None, qrels: Path | None, depth: int, *
         raise InputError(f"--dataset {name} brings its own judgements: leave --qrels out")
     collection = open_dataset(name)
     if run is None:
-        found, retrieval = first_stage(collection, Settings(depth=depth))
+        found, retrieval = first_stage(collection, Bm25Settings(depth=depth))
         entries = {query_id: ranked for query_id, ranked in found.items() if ranked}
     else:
         entries, retrieval = allowed(collection, trec.read_run(run), str(run)), retrieval_of(run)
@@ -179,7 +179,7 @@ def allowed(collection: Collection, run: Run, where: str) -> dict[str, list[tupl
 
 
 def first_stage(
-    collection: Collection, settings: bm25.Settings
+    collection: Collection, settings: bm25.Bm25Settings
 ) -> tuple[Mapping[str, list[tuple[str, float]]], Retrieval]:
     """Candidates for every query and where they come from: those the collection brings, or BM25's.
 

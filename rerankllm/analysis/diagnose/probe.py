@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 from rerankllm.calibration.diagnostics import (
     Comparisons,
     Listed,
-    Place,
+    PlaceRank,
     Preference,
     Share,
     cyclic_triads,
@@ -70,7 +70,7 @@ class Lists:
         malformed: Answers that had to be repaired or could not be used.
     """
 
-    places: tuple[Place, ...]
+    places: tuple[PlaceRank, ...]
     agreement: float
     malformed: Share
 

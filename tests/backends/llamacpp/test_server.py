@@ -9,7 +9,7 @@ from near_ties import assert_same_text
 from rerankllm import Reranker
 from rerankllm.data import Document, Query, Ranking
 from rerankllm.drivers.panel import Panel
-from rerankllm.elicitation.base import Settings
+from rerankllm.elicitation.base import PromptSettings
 from rerankllm.judgements import Ask, Compare, Permute
 from rerankllm.spec.stage import Stage
 
@@ -49,7 +49,7 @@ def load():
     made = []
 
     def panel(model):
-        made.append(Panel(model, Settings(), {}))
+        made.append(Panel(model, PromptSettings(), {}))
         return made[-1]
 
     yield panel
