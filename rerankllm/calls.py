@@ -1,4 +1,4 @@
-"""What a backend is: the one place where a judgement turns into computation.
+"""What a backend is asked and what it answers.
 
 A backend answers *work*: a `Request` (a finished prompt and what is wanted of it) or, where it declares so, a
 judgement itself (a recording, qrels, a cross-encoder). Outcomes are values in the order of the work; only a backend
@@ -16,7 +16,7 @@ from rerankllm.judgements import Answer, Judgement, ParseReport
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One chat turn; a last one from the assistant is the opening of the answer."""
+    """One chat turn. If the last one is the assistant's, the model continues it."""
 
     role: Literal["system", "user", "assistant"]
     content: str
@@ -45,14 +45,14 @@ class TextPrompt:
 
 @dataclass(frozen=True, slots=True)
 class Generate:
-    """Wanted: text, greedily decoded unless the model's own spec says otherwise.
+    """Asks for text, greedily decoded unless the model's spec says otherwise.
 
     Attributes:
-        max_tokens: Bound on it.
-        stop: It ends before any of these.
-        choices: It should be one of these; a backend that can hold the model to them may.
-        labels: Wanted besides: the log-probabilities of these labels wherever the model writes one of them. Backends
-            that tell label log-probabilities tell these too.
+        max_tokens: The most tokens to generate.
+        stop: The text ends before any of these.
+        choices: The text should be one of these; a backend that can constrain the model may do so.
+        labels: Asks also for the log-probabilities of these labels wherever the model writes one of them. Backends that
+            give label log-probabilities give these too.
     """
 
     max_tokens: int
@@ -63,13 +63,13 @@ class Generate:
 
 @dataclass(frozen=True, slots=True)
 class ReadLabels:
-    """Wanted: the log-probability of each label as the answer.
+    """Asks for the log-probability of each label as the answer.
 
     Attributes:
         labels: Label texts.
         ids: For each label the ids of the single tokens that spell it (surface variants count together); empty
             for a chat prompt, where the backend matches the returned tokens against the texts.
-        raw: Wanted are the logits as the model gives them, not normalized over the vocabulary.
+        raw: Asks for the model's logits, not normalized over the vocabulary.
     """
 
     labels: tuple[str, ...]
@@ -79,7 +79,7 @@ class ReadLabels:
 
 @dataclass(frozen=True, slots=True)
 class ReadContinuation:
-    """Wanted: the log-probability of each of these tokens, following the prompt."""
+    """Asks for the log-probability of each of these tokens, following the prompt."""
 
     ids: tuple[int, ...]
 
@@ -89,8 +89,8 @@ class Request:
     """One model call.
 
     Attributes:
-        prompt: Token ids where the backend takes them, else plain text where it takes that, else messages.
-        want: What to read off.
+        prompt: Token ids if the backend takes them, else plain text if it takes that, else messages.
+        want: What is asked for.
     """
 
     prompt: ChatPrompt | TokenPrompt | TextPrompt
@@ -98,13 +98,13 @@ class Request:
 
 
 class Reading(NamedTuple):
-    """A label that the model wrote into its text, and how likely each of the labels was there.
+    """A label that the model wrote into its text, and how likely each label was at that position.
 
     Attributes:
-        at: Characters of the text before it.
-        label: The index of the one written.
+        at: How many characters of the text come before it.
+        label: The index of the label that was written.
         logprobs: Natural logs, one per label. A label the backend did not report is NaN.
-        floor: No label that was not reported is likelier than this; NaN where nothing is known of them.
+        floor: Upper bound on the labels that were not reported; NaN if there is none.
     """
 
     at: int
@@ -115,18 +115,18 @@ class Reading(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What a model call gave.
+    """The answer to a `Request`.
 
     Attributes:
         text: Generated text (`Generate`).
         logprobs: Natural logs, one per label or continuation token. A label the backend did not report is NaN.
-        floor: No label that was not reported is likelier than this; NaN where nothing is known of them.
+        floor: Upper bound on the labels that were not reported; NaN if there is none.
         usage: Tokens, as the backend counted them.
-        attempts: Requests it took, retries included.
-        finish_reason: Why generation ended ("stop", "length", "content_filter", …), where it is known.
-        reasoning: What the model thought before it answered, where the backend keeps the two apart ("" where it hides
-            the thoughts); None where whatever was thought is part of `text`.
-        readings: Of the labels that `Generate` names, in the order written.
+        attempts: How many HTTP requests it took, retries included.
+        finish_reason: Why generation ended ("stop", "length", "content_filter", …), if it is known.
+        reasoning: What the model thought before it answered, if the backend separates the two ("" if it hides the
+            thoughts); None if thoughts are part of `text`.
+        readings: The labels of `Generate` that the model wrote, in order.
     """
 
     text: str = ""
@@ -141,7 +141,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A judgement answered directly."""
+    """The answer to a judgement that a backend answers without a prompt."""
 
     answer: Answer
     report: ParseReport = ParseReport()
@@ -150,12 +150,12 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class CallFailed:
-    """No answer, after all the attempts the backend makes.
+    """A call without an answer, after all attempts that the backend makes.
 
     Attributes:
         reason: One line.
-        attempts: What was sent.
-        refused: Whether it was not sent because its query's own budget is used up or its deadline over.
+        attempts: How many HTTP requests were sent.
+        refused: Whether it was not sent because its query's own budget is used up or its deadline is over.
     """
 
     reason: str
@@ -168,12 +168,12 @@ Outcome: TypeAlias = Response | Reply | CallFailed
 
 
 class Tokenizer(Protocol):
-    """A model's tokenizer, or a stated estimate of it where it is not known.
+    """A model's tokenizer, or an estimate of it if it is not known.
 
     Attributes:
-        bos: What a raw completion starts with; chat templates bring their own.
-        words_apart: Whether the tokens of a text, its white space single spaces, are those of its words, each with the
-            space before it, one after the other.
+        bos: The ids that a raw completion starts with; chat templates have their own.
+        words_apart: Whether the tokens of a text with single spaces are the tokens of its words, each with the space
+            before it, one after the other.
     """
 
     @property
@@ -200,16 +200,16 @@ class Capabilities:
     """What a backend can do.
 
     Attributes:
-        answers: Judgements it answers without a prompt; everything else here is then beside the point.
+        answers: Judgements it answers without a prompt; the other attributes do not matter then.
         generate: Whether it writes text.
-        label_logprobs: How many labels it can tell the log-probabilities of; 0 for none.
-        continuation_logprobs: Whether it tells the log-probabilities of given tokens.
-        logits: Whether it tells the logits of labels too, before they are normalized.
-        token_prompts: Whether it takes token ids, and so an answer already opened.
-        text_prompts: Whether it takes plain text instead of chats, and so an answer already opened.
-        opened_chats: Whether it takes chats whose last message, the assistant's, it goes on with.
-        separate_decoder: Whether answers start in a decoder of their own, with nothing of the prompt before them.
-        context: Tokens that prompt and answer may have together; None where unknown.
+        label_logprobs: How many labels it can give the log-probabilities of; 0 for none.
+        continuation_logprobs: Whether it gives the log-probabilities of given tokens.
+        logits: Whether it also gives the logits of labels, before they are normalized.
+        token_prompts: Whether it takes token ids, and therefore a prompt with the beginning of the answer.
+        text_prompts: Whether it takes plain text instead of chats, and therefore the beginning of the answer.
+        opened_chats: Whether it continues the last message of a chat if that is the assistant's.
+        separate_decoder: Whether answers start in a decoder of their own, without the prompt before them.
+        context: Tokens that prompt and answer may have together; None if unknown.
         remote: Whether it answers over a network, so that queries should not wait for one another.
         batch: How many requests it is given at a time, so that progress shows; None for all there are.
         slots: How many requests it has under way at any time; None for any number.
@@ -231,12 +231,12 @@ class Capabilities:
 
 
 class Backend(Protocol):
-    """A model, or what stands for one.
+    """A model, or a substitute such as a recording.
 
     Attributes:
         model: Its printed spec.
         capabilities: What it can do.
-        default_strategy: Stage spec used when the user names none.
+        default_strategy: The stage spec that is used if the user names none.
     """
 
     model: str
@@ -245,12 +245,12 @@ class Backend(Protocol):
 
     @property
     def revision(self) -> str | None:
-        """What its answers depend on besides its printed spec, such as a hash of the weights; None where unknown."""
+        """What answers depend on besides the printed spec, such as a hash of the weights; None if unknown."""
         ...
 
     @property
     def tokenizer(self) -> Tokenizer:
-        """How it counts; raises CapabilityError where it has no use for one."""
+        """Counts its tokens. Raises CapabilityError if the backend has no tokenizer."""
         ...
 
     async def complete(self, work: Work) -> Outcome:
@@ -266,15 +266,15 @@ class Backend(Protocol):
         ...
 
     def cost(self, usage: Usage) -> float | None:
-        """US dollars for this usage; 0 for local models, None when the price is unknown."""
+        """US dollars for this usage; 0 for local models, None if the price is unknown."""
         ...
 
     def most_tokens(self, want: Generate | ReadLabels | ReadContinuation) -> int:
-        """How many tokens it may generate, at most, to give what is wanted."""
+        """The most tokens that it may generate for what is asked."""
         ...
 
     async def aclose(self) -> None:
-        """Frees what it holds; it is not used afterwards."""
+        """Frees its resources; it is not used afterwards."""
         ...
 
 

@@ -10,7 +10,8 @@ RerankError
 ├── BackendError        the backend as a whole is unusable: nothing more is sent to it
 │   ├── AuthError       401, 403, 404: the key, the permission or the model name is wrong
 │   └── UnreachableError  no answer ever came from there
-└── QueryFailed         one query could not be ranked; the others go on
+├── QueryFailed         one query could not be ranked; the others go on
+└── Interrupted         Ctrl-C ended the work in order; what was done is kept
 ```
 
 A *call* that fails is no exception but a value (`rerankllm.judgements.Unanswered`); it becomes `QueryFailed` when
@@ -66,3 +67,7 @@ class QueryFailed(RerankError):
         super().__init__(reason if query_id is None else f"query {query_id}: {reason}")
         self.reason = reason
         self.query_id = query_id
+
+
+class Interrupted(RerankError):
+    """Ctrl-C or SIGTERM ended the work in order: what was done is kept, and the same call goes on from there."""

@@ -1,5 +1,6 @@
 """Files, once each: opened for writing, replaced in one step, locked, digested; and JSON that every reader takes."""
 
+import dataclasses
 import gzip
 import hashlib
 import json
@@ -10,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from numbers import Real
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -17,9 +19,29 @@ from rerankllm.errors import InputError
 
 
 def as_json(value: Any, *, indent: int | None = None) -> str:
-    """JSON that every reader takes: NaN, which is none, becomes null, and half surrogates question marks."""
-    text = json.dumps(_plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
+    """JSON that every reader takes: `plain`, with question marks for half surrogates."""
+    text = json.dumps(plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
     return text.encode("utf-8", "replace").decode()
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON has it.
+
+    Dataclasses become objects and tuples lists. NaN and infinities, which JSON does not have, become null, and NumPy's
+    numbers Python's.
+    """
+    if value is None or isinstance(value, (str, int)):
+        return value
+    if isinstance(value, (float, Real)):
+        number = float(value)
+        return number if math.isfinite(number) else None
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    return value
 
 
 def open_for_writing(path: Path) -> TextIO:
@@ -54,16 +76,6 @@ def replacing(path: Path) -> Iterator[TextIO]:
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value
 
 
 def replace_text(path: Path, text: str) -> None:

@@ -1,15 +1,12 @@
-"""The facade: lists of texts or whole runs in, rankings out."""
+"""`Reranker`: lists of texts or whole runs in, rankings out."""
 
 import asyncio
-from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, InvalidStateError
-from contextlib import suppress
-from copy import copy
-from dataclasses import replace
+from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Self
 
 from rerankllm.backends.loaded import LoadedModels
 from rerankllm.backends.remote import RemoteBackend
@@ -18,36 +15,22 @@ from rerankllm.calibration.judge_profile import JudgeProfile
 from rerankllm.calibration.relevance import Calibration
 from rerankllm.calls import Backend
 from rerankllm.data import Candidate, Document, Query, Ranking, Usage
-from rerankllm.drivers.base import Driver
-from rerankllm.drivers.budget import Amount, Budget, Limits
-from rerankllm.drivers.concurrent import Concurrent
-from rerankllm.drivers.estimate import Estimate, Sizes, estimate, planned
+from rerankllm.drivers.budget import Budget, Limits
+from rerankllm.drivers.estimate import Estimate, Sizes
 from rerankllm.drivers.events import Failed, QueryOutcome
-from rerankllm.drivers.panel import Panel, model_named_by
-from rerankllm.drivers.results import Finish, Run, with_unread
-from rerankllm.drivers.rounds import Rounds
+from rerankllm.drivers.recipe import DriverName, Recipe
+from rerankllm.drivers.results import Run
+from rerankllm.drivers.session import Session
 from rerankllm.drivers.task import Observer
-from rerankllm.elicitation.base import Settings
-from rerankllm.errors import InputError, QueryFailed
-from rerankllm.formats.demonstrations import read_demonstrations
+from rerankllm.errors import QueryFailed
 from rerankllm.formats.join import join
 from rerankllm.formats.objects import AnyDocument, to_candidates, to_query
 from rerankllm.journal.store import Journal
-from rerankllm.judgements import Compare, within
 from rerankllm.plan import Plan
-from rerankllm.spec.stage import Stage, inner_stages
+from rerankllm.spec.stage import Stage
 
 if TYPE_CHECKING:
     from ray.data import Dataset
-
-    from rerankllm.drivers.recipe import Recipe
-
-DEFAULT_MODEL = "llamacpp:smollm2"
-LIVE_QUERIES, LIVE_CALLS = 256, 200_000
-"""Queries under way at a time, and calls they may take together: the next are submitted as the first are done, so that
-memory stays bounded."""
-
-DriverName: TypeAlias = Literal["rounds", "concurrent"]
 
 
 class Reranker:
@@ -77,11 +60,16 @@ class Reranker:
             scale and sharpness of every `active` in the strategy, whatever is written there.
         shelf: Keeps engines that compute here loaded for the next one that is given it.
 
+    Attributes:
+        session: The open models with their driver, which those made by `on`, `parts`, `beside` and `calibrated` share.
+
     Raises:
         InputError: A spec, a model or a template that does not load.
         CapabilityError: The model cannot do what the strategy or the elicitation needs.
         MissingExtra: A package is not installed; the message says how to.
     """
+
+    session: Session
 
     def __init__(
         self,
@@ -103,76 +91,123 @@ class Reranker:
         profile: str | Path | JudgeProfile | None = None,
         shelf: LoadedModels | None = None,
     ) -> None:
-        if depth is not None and depth < 1:
-            raise InputError(f"depth should be at least 1, found {depth}")
-        if passage_tokens is not None and passage_tokens < 1:
-            raise InputError(f"a passage should be cut to at least 1 token, found {passage_tokens}")
-        fitted = calibration if isinstance(calibration, Calibration | None) else Calibration.load(calibration)
-        self._finish = Finish(fitted, Cutoff.parse(cutoff) if isinstance(cutoff, str) else cutoff)
-        stage = Stage.parse(strategy) if isinstance(strategy, str) else strategy
-        if model and stage and stage.model and stage.model != model:
-            raise InputError(f"the strategy names the model {stage.model}, and {model} is given too: leave one out")
-        examples = () if demonstrations is None else read_demonstrations(demonstrations)
-        self.model = model or (stage and model_named_by(stage)) or DEFAULT_MODEL
-        self._panel = Panel(self.model, Settings(instruction, passage_tokens, examples), options or {}, shelf)
-        self.defaulted = stage is None
-        stage = stage or Stage.parse(self._panel.backend.default_strategy)
-        self.profile = profile if isinstance(profile, JudgeProfile | None) else JudgeProfile.load(profile)
-        self.stage = self._panel.complete(self.profile.apply(stage) if self.profile else stage)
-        if examples and Compare not in self.stage.strategy.asks:
-            asked = ", ".join(kind.__name__ for kind in self.stage.strategy.asks)
-            raise InputError(f"demonstrations are worked comparisons, and this strategy asks {asked}: leave them out")
-        self.depth = depth
-        self._budget = limits if isinstance(limits, Budget) else Budget(limits)
-        self._counts = self._budget.counts and limits is not self._budget
-        self._per_query = per_query
-        self._given: dict[str, Any] = {
-            "demonstrations": demonstrations,
-            "driver": driver,
-            "options": dict(options or {}),
-        }
-        for backend in self._panel.backends:
-            self._budget.check(backend)
-            self._own_budget().check(backend)
-        remote = any(backend.capabilities.remote for backend in self._panel.backends)
-        kind = driver or ("concurrent" if remote else "rounds")
-        make: type[Driver] = Concurrent if kind == "concurrent" else Rounds
-        self._driver = make(self._panel.resolve, observer, self._budget)
-        self.journal: Journal | None = None
-        self._context: list[Any] = []
-        self._entered: set[str] = set()
+        recipe = Recipe(
+            strategy=strategy,
+            model=model,
+            instruction=instruction,
+            passage_tokens=passage_tokens,
+            demonstrations=demonstrations,
+            depth=depth,
+            driver=driver,
+            options=dict(options or {}),
+            limits=limits if isinstance(limits, Limits) else Limits(),
+            per_query=per_query,
+            calibration=calibration,
+            cutoff=cutoff,
+            profile=profile,
+        )
+        budget = limits if isinstance(limits, Budget) else None
+        self.session = Session.open(recipe, budget, observer=observer, shelf=shelf)
         if journal is not None:
             self.keep(journal)
+
+    @classmethod
+    def from_recipe(
+        cls,
+        recipe: Recipe,
+        budget: Budget | None = None,
+        *,
+        observer: Observer | None = None,
+        journal: str | Path | Journal | None = None,
+        shelf: LoadedModels | None = None,
+    ) -> Self:
+        """Makes a `Reranker` from its arguments as data, and from what belongs to this process.
+
+        Args:
+            recipe: The arguments.
+            budget: An open budget that others share, instead of one of its own with the recipe's limits.
+            observer: As in making a `Reranker`, like the other two.
+            journal: Keeps every completed call.
+            shelf: Keeps models loaded for the next one that is given it.
+
+        Raises:
+            RerankError: As in making a `Reranker`.
+        """
+        made = cls._of(Session.open(recipe, budget, observer=observer, shelf=shelf))
+        if journal is not None:
+            made.keep(journal)
+        return made
+
+    @classmethod
+    def _of(cls, session: Session) -> Self:
+        made = cls.__new__(cls)
+        made.session = session
+        return made
+
+    @property
+    def stage(self) -> Stage:
+        """The strategy, complete."""
+        return self.session.stage
+
+    @property
+    def model(self) -> str:
+        """The model that judges where a stage names none, as it was named."""
+        return self.session.model
+
+    @property
+    def defaulted(self) -> bool:
+        """Whether the strategy is the model's default."""
+        return self.session.defaulted
+
+    @property
+    def default_of(self) -> str | None:
+        """The model whose default strategy it is; None if a strategy was named."""
+        return self.backend.model if self.defaulted else None
+
+    @property
+    def depth(self) -> int | None:
+        """Candidates a query that are read; None for all."""
+        return self.session.depth
+
+    @property
+    def profile(self) -> JudgeProfile | None:
+        """How the judge errs."""
+        return self.session.profile
+
+    @property
+    def journal(self) -> Journal | None:
+        """Keeps every completed call; None for none."""
+        return self.session.driver.journal
 
     @property
     def models(self) -> tuple[str, ...]:
         """The models that judge, as their specs print."""
-        return self._panel.models
+        return self.session.panel.models
 
     @property
     def calibration(self) -> Calibration | None:
-        """What says how likely results are relevant."""
-        return self._finish.calibration
+        """Says how likely each result is relevant."""
+        return self.session.finish.calibration
 
     @property
     def cutoff(self) -> Cutoff | None:
         """Where rankings stop."""
-        return self._finish.cutoff
+        return self.session.finish.cutoff
 
     @property
     def paid(self) -> bool:
         """Whether any of the models is one whose calls cost money, or may."""
-        return any(backend.cost(Usage(1, 1)) != 0 for backend in self._panel.backends)
+        return any(backend.cost(Usage(1, 1)) != 0 for backend in self.session.panel.backends)
 
     @property
     def backend(self) -> Backend:
         """The model that judges where a stage names none."""
-        return self._panel.backend
+        return self.session.panel.backend
 
     @property
     def gives_probabilities(self) -> bool:
         """Whether scores are expected values of labels worth 0 to 1, such as P(yes)."""
-        return self._panel.gives_probabilities(self.stage)
+        return self.session.panel.gives_probabilities(self.stage)
 
     def rerank(self, query: str | Query, documents: Sequence[AnyDocument], *, top_k: int | None = None) -> Ranking:
         """Ranks documents for one query; works in scripts, threads and notebooks alike.
@@ -219,7 +254,7 @@ class Reranker:
             A future of the ranking, or of `Failed`; cancelling it ends the query. It raises only what concerns more
             than this query, such as a wrong key.
         """
-        return self._submit(to_query(query), to_candidates(documents), top_k, observer)
+        return self.session.submit(to_query(query), to_candidates(documents), top_k, observer=observer)
 
     def rerank_run(
         self,
@@ -253,45 +288,23 @@ class Reranker:
         self, queries: Iterable[tuple[Query, Sequence[Candidate]]], *, top_k: int | None = None
     ) -> Iterator[QueryOutcome]:
         """Ranks queries as they come and yields their outcomes in the same order, keeping few in memory."""
-        waiting: deque[tuple[Future[QueryOutcome], int]] = deque()
-        live_calls, run = 0, object()
-        if self._counts and isinstance(queries, Sequence):  # what is spent already, before more is
-            for query, candidates in queries:
-                self._key(self._aimed(top_k), query, candidates[: self.depth])
-        try:
-            for query, candidates in queries:
-                calls = self.plan(len(candidates), top_k=top_k).calls.high
-                while waiting and (len(waiting) >= LIVE_QUERIES or live_calls + calls > LIVE_CALLS):
-                    yield waiting[0][0].result()
-                    live_calls -= waiting.popleft()[1]
-                waiting.append((self._submit(query, candidates, top_k, party=run), calls))
-                live_calls += calls
-            while waiting:
-                yield waiting[0][0].result()
-                waiting.popleft()
-        finally:
-            for future, _ in waiting:
-                future.cancel()
+        return self.session.stream(queries, top_k)
 
     def plan(self, n: int, *, top_k: int | None = None) -> Plan:
         """What ranking `n` documents takes."""
-        stage = self._aimed(top_k)
-        return planned(stage, n if self.depth is None else min(n, self.depth))
+        return self.session.plan(n, top_k)
 
     def estimate(self, queries: Sequence[tuple[Query, Sequence[Candidate]]], *, top_k: int | None = None) -> Estimate:
         """Tokens and money that ranking these queries will take, from their own texts; nothing is sent."""
-        stage = self._aimed(top_k)
-        lengths = Counter(min(len(candidates), self.depth or len(candidates)) for _, candidates in queries)
-        documents = (c.document for _, candidates in queries for c in candidates[: self.depth])
-        return estimate(self._panel, stage, lengths, Sizes.of([query for query, _ in queries], documents))
+        return self.session.estimate(queries, top_k)
 
     def estimate_any(self, n: int) -> Estimate:
         """Tokens and money for one query of `n` documents of any length: bounds."""
-        return self.estimate_sized({n if self.depth is None else min(n, self.depth): 1}, Sizes())
+        return self.session.estimate_any(n)
 
     def estimate_sized(self, lengths: Mapping[int, int], sizes: Sizes) -> Estimate:
         """Tokens and money for queries of which only this is known: how many have lists of which length, and sizes."""
-        return estimate(self._panel, self.stage, lengths, sizes)
+        return self.session.estimate_sized(lengths, sizes)
 
     def on(self, stage: Stage) -> "Reranker":
         """One with another strategy, on the same models, journal and budget; only this one is to be closed.
@@ -300,16 +313,11 @@ class Reranker:
             CapabilityError: The model cannot do what the strategy needs.
             InputError: A template does not load.
         """
-        other = copy(self)
-        other.stage, other.defaulted = self._panel.complete(stage), False
-        return other
+        return self._of(self.session.on(stage))
 
     def parts(self) -> "list[Reranker]":
         """One for each stage inside, on the same models, journal and budget; only this one is to be closed."""
-        found = [copy(self) for _ in inner_stages(self.stage.strategy)]
-        for part, stage in zip(found, inner_stages(self.stage.strategy), strict=True):
-            part.stage = stage
-        return found
+        return [self._of(part) for part in self.session.parts()]
 
     def beside(
         self,
@@ -333,17 +341,7 @@ class Reranker:
         Raises:
             InputError, CapabilityError, MissingExtra: As in making a `Reranker`.
         """
-        panel = self._panel.beside(instruction=instruction, passage_tokens=passage_tokens)
-        stage = Stage.parse(strategy) if isinstance(strategy, str) else strategy
-        if stage is None:
-            stage = self.stage if model is None else Stage.parse(panel.load(model).default_strategy)
-        other = self.calibrated(None)
-        other.stage = panel.complete(stage if stage.model or model is None else replace(stage, model=model))
-        other._panel = panel  # noqa: SLF001
-        other._context = panel.context() if self.journal is not None else []  # noqa: SLF001
-        for backend in panel.backends:
-            self._budget.check(backend)
-        return other
+        return self._of(self.session.beside(strategy, model, instruction, passage_tokens))
 
     def calibrated(self, calibration: Calibration | None) -> "Reranker":
         """One that says how likely each result is relevant, on the same engines; only this one is to be closed.
@@ -351,9 +349,7 @@ class Reranker:
         Args:
             calibration: Fitted on scores of the same strategy and model; None says nothing.
         """
-        other = copy(self)
-        other._finish = Finish(calibration)  # noqa: SLF001
-        return other
+        return self._of(self.session.calibrated(calibration))
 
     def keep(self, journal: str | Path | Journal) -> Journal:
         """Keeps every completed call of the queries that follow in `journal`, and asks nothing again that it holds.
@@ -361,34 +357,16 @@ class Reranker:
         Raises:
             InputError: The file is no journal, or cannot be written.
         """
-        self._own_journal = not isinstance(journal, Journal)
-        self.journal = journal if isinstance(journal, Journal) else Journal(journal)
-        self._context = self._panel.context()
-        self._driver.keep(self.journal)
-        return self.journal
+        return self.session.keep(journal)
 
     @property
-    def recipe(self) -> "Recipe":
-        """What makes another one like this, in another process."""
-        from rerankllm.drivers.recipe import Recipe  # noqa: PLC0415
-
-        settings, finish = self._panel.settings, self._finish
-        return Recipe(
-            strategy=str(self.stage),
-            model=self.model,
-            instruction=settings.instruction,
-            passage_tokens=settings.passage_tokens,
-            depth=self.depth,
-            limits=self._budget.limits,
-            per_query=self._per_query,
-            calibration=finish.calibration,
-            cutoff=finish.cutoff,
-            **self._given,
-        )
+    def recipe(self) -> Recipe:
+        """The recipe of another one like this, for another process."""
+        return self.session.recipe
 
     def key(self, query: Query, candidates: Sequence[Candidate], *, top_k: int | None = None) -> str:
-        """What the journal knows a query by; empty without a journal."""
-        return self._key(self._aimed(top_k), query, candidates[: self.depth])
+        """The key by which the journal knows a query; empty without a journal."""
+        return self.session.key(query, candidates, top_k)
 
     def share(self, part: int, parts: int) -> None:
         """Keeps one part of the requests that hosts may be sent at a time, of several processes that share them.
@@ -402,7 +380,7 @@ class Reranker:
         Raises:
             InputError: There is not one request at a time for each.
         """
-        for backend in self._panel.backends:
+        for backend in self.session.panel.backends:
             if isinstance(backend, RemoteBackend):
                 backend.share(part, parts)
 
@@ -427,18 +405,19 @@ class Reranker:
             MissingExtra: Ray is not installed.
         """
         from rerankllm.distributed.dataset import map_dataset  # noqa: PLC0415
+        from rerankllm.distributed.pool import Size  # noqa: PLC0415
 
-        return map_dataset(self, dataset, workers=workers, gpus_per_worker=gpus_per_worker)
+        recipe = self.recipe
+        make = partial(Reranker.from_recipe, recipe)
+        return map_dataset(dataset, make, recipe.limits, self.journal, Size(workers, gpus_per_worker))
 
     def stop(self, reason: str) -> None:
         """Sends nothing more: calls under way come back and are kept, queries that need more fail with `reason`."""
-        self._budget.stop(reason)
+        self.session.driver.budget.stop(reason)
 
     def close(self) -> None:
         """Stops, and frees the model."""
-        self._driver.close(self._panel.own)
-        if self.journal is not None and self._own_journal:
-            self.journal.close()
+        self.session.close()
 
     def __enter__(self) -> Self:
         return self
@@ -447,54 +426,6 @@ class Reranker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def _submit(
-        self,
-        query: Query,
-        candidates: Sequence[Candidate],
-        top_k: int | None,
-        observer: Observer | None = None,
-        party: object = None,
-    ) -> "Future[QueryOutcome]":
-        if top_k is not None and top_k < 1:
-            raise InputError(f"top_k should be at least 1, found {top_k}")
-        stage = self._aimed(top_k)
-        depth = len(candidates) if self.depth is None else self.depth
-        found = list(candidates)  # at once: they may be read as they are looked at
-        head, tail = found[:depth], found[depth:]
-        steps = within(stage, stage.strategy.rank(query, head))
-        key, budget = self._key(stage, query, head), self._own_budget()
-        inner = self._driver.submit(
-            query, head, steps, key, budget, resolve=self._panel.resolve, observer=observer, party=party
-        )
-        outer: Future[QueryOutcome] = Future()
-
-        def finish(_: object) -> None:
-            with suppress(InvalidStateError):  # cancelled meanwhile
-                error = inner.exception()
-                if error is not None:
-                    outer.set_exception(error)
-                else:
-                    outer.set_result(self._finish(with_unread(inner.result(), tail)))
-
-        inner.add_done_callback(lambda _: None if inner.cancelled() else finish(_))
-        outer.add_done_callback(lambda _: inner.cancel() if outer.cancelled() else None)
-        return outer
-
-    def _own_budget(self) -> Budget:
-        return Budget(self._per_query, "the query's budget")
-
-    def _key(self, stage: Stage, query: Query, candidates: Sequence[Candidate]) -> str:
-        if self.journal is None:
-            return ""
-        key = self.journal.enter(query, [c.document for c in candidates], str(stage), self._context)
-        if self._counts and key not in self._entered:
-            self._entered.add(key)
-            self._budget.spend(Amount.of(*self.journal.spent(key)))
-        return key
-
-    def _aimed(self, top_k: int | None) -> Stage:
-        return self.stage if top_k is None else self.stage.aiming(top_k)
 
 
 def _ranking(outcome: QueryOutcome) -> Ranking:

@@ -4,20 +4,23 @@ import io
 import os
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
+from waiting import GUARD
 
 from rerankllm.cli import main
 from rerankllm.data import Candidate, Document, Query, Ranking
 from rerankllm.judgements import Judgement, Steps, slots_of
 
 # The same examples every time, however busy the machine; HYPOTHESIS_PROFILE=explore looks for new ones.
-settings.register_profile("same", deadline=None, derandomize=True)
-settings.register_profile("explore", deadline=None)
+UNHURRIED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("same", **UNHURRIED, derandomize=True)
+settings.register_profile("explore", **UNHURRIED)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 for variable in [name for name in os.environ if name.startswith("RERANKLLM_")]:
@@ -110,6 +113,15 @@ def browser():
         pytest.skip(f"needs a browser: none of {', '.join(BROWSERS)} is there")
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
     with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"], timeout=1000 * GUARD)
         yield started
         started.close()
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Says in words what was not tested here, and how many tests that were."""
+    reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in terminalreporter.getreports("skipped"))
+    if reasons:
+        terminalreporter.section(f"{sum(reasons.values())} tests were skipped")
+        for reason, count in reasons.most_common():
+            terminalreporter.write_line(f"{count:5} {reason}")

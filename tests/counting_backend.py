@@ -9,6 +9,8 @@ import threading
 import time
 from collections.abc import Sequence
 
+from waiting import GUARD
+
 from rerankllm.backends.batching import BatchBackend
 from rerankllm.calls import CallFailed, Capabilities, Generate, ReadContinuation, ReadLabels, Reply, Tokenizer
 from rerankllm.data import Document, Usage
@@ -61,7 +63,7 @@ class Counting(BatchBackend[Judgement]):
         if any("broken" in work.query.text for work in works):
             raise RuntimeError("the engine is broken")
         time.sleep(self._delay)
-        self.gate.wait(30)
+        self.gate.wait(GUARD)
         return [self._answer(work) for work in works]
 
     def most_tokens(self, want: Generate | ReadLabels | ReadContinuation) -> int:

@@ -65,15 +65,24 @@ class Delay:
 
 
 @dataclass(frozen=True)
+class Meet:
+    """`then`, once so many requests are under way at the same time."""
+
+    count: int
+    then: "Action"
+
+
+@dataclass(frozen=True)
 class Hang:
     """No answer, ever."""
 
 
 @dataclass(frozen=True)
 class Trickle:
-    """Headers, and then white space for ever, one byte every so many seconds."""
+    """Headers, and then white space for ever, one byte every so many seconds; `told` of each."""
 
     seconds: float
+    told: Callable[[], object] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -81,7 +90,7 @@ class Drop:
     """The connection ends in the middle of the body."""
 
 
-Action: TypeAlias = Answer | Status | Garbage | Delay | Hang | Trickle | Drop
+Action: TypeAlias = Answer | Status | Garbage | Delay | Meet | Hang | Trickle | Drop
 Script: TypeAlias = Callable[[dict[str, Any], int], Action]
 
 
@@ -124,6 +133,7 @@ class ScriptedServer:
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="scripted-server")
         self._failed: BaseException | None = None
+        self._meeting: list[tuple[int, asyncio.Event]] = []
 
     @property
     def calls(self) -> int:
@@ -201,7 +211,11 @@ class ScriptedServer:
             self.bodies.append(parsed)
             self.headers.append(headers)
             with self._counted():
-                await _act(self.script(parsed, number), parsed, reader, writer)
+                action = self.script(parsed, number)
+                while isinstance(action, Meet):
+                    await self._meet(action.count)
+                    action = action.then
+                await _act(action, parsed, reader, writer)
         elif self.batches and (response := self.batches.respond(method, path, body, self._offline)):
             self.headers.append(headers)
             await _send(writer, *response)
@@ -218,10 +232,23 @@ class ScriptedServer:
         assert isinstance(action, Status)
         return action.code, action.body
 
+    async def _meet(self, count: int) -> None:
+        met = asyncio.Event()
+        self._meeting.append((count, met))
+        self._introduce()
+        await met.wait()
+
+    def _introduce(self) -> None:
+        """Lets those go on who wait for as many as there are."""
+        for count, met in self._meeting:
+            if count <= self.in_flight:
+                met.set()
+
     @contextmanager
     def _counted(self) -> Iterator[None]:
         self.in_flight += 1
         self.max_in_flight = max(self.max_in_flight, self.in_flight)
+        self._introduce()
         try:
             yield
         finally:
@@ -276,6 +303,7 @@ async def _act(
             while not writer.is_closing():
                 writer.write(b" ")
                 await writer.drain()
+                action.told()
                 await asyncio.sleep(action.seconds)
 
 

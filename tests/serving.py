@@ -1,27 +1,31 @@
 """Servers to test: in this process, and listening on the loopback interface."""
 
+import asyncio
 import os
 import re
 import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import counting_backend  # noqa: F401 - registers `counting:`
 import httpx
 import pytest
 from starlette.testclient import TestClient
+from waiting import GUARD, leap, until
 
 from rerankllm import Reranker
+from rerankllm.server import in_flight, run
 from rerankllm.server.app import make_server
+from rerankllm.server.middleware import Limits
 from rerankllm.server.run import Running
 
 ADDRESS = re.compile(r"listening at (http://\S+);")
 JSON = {"Content-Type": "application/json"}
 PATHS = ("/v2/rerank", "/v1/rerank", "/rerank", "/score", "/v1/score")
+GENEROUS = Limits(seconds=GUARD)
 
 
 def ask(path, documents, query="what is worth most", **more):
@@ -43,17 +47,20 @@ def rerankers(model="counting:test") -> Iterator[dict[str, Reranker]]:
 
 
 @contextmanager
-def inside(limits=None, keys=None) -> Iterator[TestClient]:
+def inside(limits=GENEROUS, keys=None) -> Iterator[TestClient]:
     """A client of a server without a network."""
     with rerankers() as aliases:
         server = make_server(aliases, limits, keys)
         with TestClient(server.app, raise_server_exceptions=False) as client:
             client.engine, client.door, client.aliases = aliases["points"].backend, server.door, aliases
-            yield client
+            try:
+                yield client
+            finally:
+                client.engine.gate.set()
 
 
 @contextmanager
-def listening(limits=None, keys=None, grace=10.0, model="counting:test") -> Iterator["Live"]:
+def listening(limits=GENEROUS, keys=None, grace=GUARD, model="counting:test") -> Iterator["Live"]:
     """A real server in a thread of its own, on an engine with a gate."""
     with rerankers(model) as aliases, offering(aliases, limits, keys, grace) as live:
         try:
@@ -63,22 +70,26 @@ def listening(limits=None, keys=None, grace=10.0, model="counting:test") -> Iter
 
 
 @contextmanager
-def offering(aliases, limits=None, keys=None, grace=10.0) -> Iterator["Live"]:
-    """A real server of any rerankers, in a thread of its own."""
+def offering(aliases, limits=GENEROUS, keys=None, grace=GUARD) -> Iterator["Live"]:
+    """A real server of any rerankers, in a thread of its own. Clients are given all the time they need."""
     ready = threading.Event()
     found: list[str] = []
-    running = Running(
-        make_server(aliases, limits, keys), "127.0.0.1", 0, grace, lambda url: (found.append(url), ready.set())
-    )
-    thread = threading.Thread(target=running.run, name="server")
-    thread.start()
-    try:
-        assert ready.wait(30)
-        yield Live(found[0], running, next(iter(aliases.values())).backend, thread)
-    finally:
-        running.handle_exit(15, None)
-        thread.join(30)
-        assert not thread.is_alive()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(run, "IDLE_SECONDS", GUARD)
+        patched.setattr(run, "LAST_SECONDS", GUARD)
+        patched.setattr(in_flight, "LEAVING", GUARD)
+        running = Running(
+            make_server(aliases, limits, keys), "127.0.0.1", 0, grace, lambda url: (found.append(url), ready.set())
+        )
+        thread = threading.Thread(target=lambda: asyncio.run(running.serve()), name="server")
+        thread.start()
+        try:
+            assert ready.wait(GUARD)
+            yield Live(found[0], running, next(iter(aliases.values())).backend, thread)
+        finally:
+            running.handle_exit(15, None)
+            thread.join(GUARD)
+            assert not thread.is_alive()
 
 
 @contextmanager
@@ -96,7 +107,7 @@ def commanded(*arguments, environment=None):
             pytest.fail("".join(lines))
         yield found[1], lines, process
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(GUARD) == 0
     finally:
         process.kill()
         process.stderr.close()
@@ -109,16 +120,18 @@ class Live:
     def __init__(self, url, running, engine, thread):
         self.url, self.running, self.engine, self.thread = url, running, engine, thread
 
+    def leap(self, seconds):
+        """Moves its clock ahead, unless it has ended."""
+        with suppress(RuntimeError):
+            leap(self.running._running, seconds)
 
-def until(condition, seconds=20.0):
-    """Waits until something is so."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.005)
+    def end(self):
+        """The first signal; returns when the grace of those inside has begun."""
+        self.running.handle_exit(15, None)
+        until(lambda: self.running._ending)
 
 
 def metric(live, name):
     """What the server counts, 0 before it does."""
-    lines = httpx.get(f"{live.url}/metrics").text.splitlines()
+    lines = httpx.get(f"{live.url}/metrics", timeout=GUARD).text.splitlines()
     return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(name)), 0.0)

@@ -39,128 +39,116 @@ HEAVY = [
     "mcp",
 ]
 
-# What the modules of a room may import, besides those of the same room.
-BASICS = {"data", "errors", "judgements", "plan"}
-LAYERS = {
-    "errors": set(),
-    "display": set(),
-    "data": {"display"},
-    "plan": set(),
-    "judgements": {"data", "errors"},
-    "grammar": {"errors"},
-    "registry": {"errors"},
-    "spec": BASICS | {"aggregation.base", "grammar", "registry"},
-    "aggregation": {"data", "errors", "judgements"},
-    "calibration": {"data", "errors", "judgements"},
-    "elicitation": {"backends.base", "calibration.demonstrations", "data", "errors", "judgements"},
-    "strategies": BASICS | {"aggregation", "calibration", "spec"},
-    "formats": {"calibration.demonstrations", "data", "errors", "judgements"},
-    "inputs": {"data", "errors"},
-    "backends": {"data", "elicitation", "errors", "formats", "judgements"},
-    "outcomes": {"backends.base", "data", "judgements"},
-    "journal": {"backends.base", "data", "errors", "judgements", "outcomes"},
-    "trace": {"journal"},
-    "export": {"errors", "formats.recordings", "journal", "spec", "trace"},
-    "explanations": {"journal", "trace"},
-    "frontier": BASICS | {"backends.estimate", "estimate", "evaluation.pareto", "profiles.profile", "reranker", "spec"},
-    "budget": {"backends.base", "data", "errors"},
-    "merging": {"journal"},
-    "locking": set(),
-    "distributed": {"", "budget", "calibration", "data", "drivers.events", "errors", "formats.parquet", "journal"}
-    | {"locking", "merging", "profiles.profile", "reranker", "spec"},
-    "drivers": {"backends.base", "budget", "data", "errors", "formats.recordings", "journal", "judgements"},
+FLOORS = (  # a room imports rooms of lower floors only
+    {"display", "errors", "notes", "plan", "sample", "version", "web"},
+    {"aggregation", "data", "files", "registry"},
+    {"evaluation", "judgements"},
+    {"calls", "spec"},
+    {"calibration"},
+    {"elicitation", "formats", "strategies"},
+    {"backends", "collections", "journal"},
+    {"drivers"},
+    {"distributed"},
+    {"reranker"},
+    {"api", "integrations", "runs", "server"},
+    {"experiments"},
+    {"analysis"},
+    {"reports"},
+    {"__init__"},
+    {"cli"},
+    {"__main__"},
+)
+FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+GROUND = {"data", "errors", "judgements", "plan", "registry"}
+ONLY = {  # narrower than the floor, on purpose
+    "aggregation": {"errors"},
     "evaluation": {"data", "errors"},
-    "collections": {"data", "errors", "formats", "registry", "sample"},
-    "experiments": {"budget", "calibration.cutoff", "data", "errors", "evaluation", "formats", "locking", "registry"}
-    | {"spec"},
-    "provenance": {"errors"},
-    "sample": set(),
-    "web": set(),
-    "__main__": {"cli"},
-    "panel": BASICS
-    | {"backends.base", "backends.sharing", "backends.shelf", "drivers.asking", "elicitation", "registry", "spec"},
-    "estimate": BASICS | {"budget", "drivers.asking", "elicitation", "panel", "spec"},
-    "parity": BASICS | {"backends.base", "elicitation", "panel", "registry"},
-    "runs": {"calibration", "data", "drivers.events", "errors"},
-    "diagnose": BASICS | {"calibration", "drivers.events", "reranker", "spec"},
-    "reports": {"calibration", "data", "errors", "evaluation", "journal", "judgements", "trace", "web"},
-    "profiles": BASICS | {"export", "formats", "journal", "registry", "spec", "strategies"},
-    "fusion": {"aggregation", "errors", "formats", "spec"},
-    "onecall": {"data", "inputs", "reranker"},
-    "reranker": BASICS
-    | {
-        "backends.base",
-        "backends.remote",
-        "backends.shelf",
-        "budget",
-        "calibration",
-        "distributed",
-        "drivers",
-        "elicitation",
-        "estimate",
-        "formats",
-        "inputs",
-        "journal",
-        "panel",
-        "profiles.profile",
-    }
-    | {"runs", "spec"},
-    "scores": {"data"},
-    "integrations": {"data", "drivers.events", "errors", "inputs", "reranker", "scores", "spec"},
-    "server": {"", "calibration.diagnostics", "data", "drivers", "errors", "formats", "judgements", "plan", "reranker"}
-    | {"sample", "scores", "spec", "web"},
-    "cli": {
-        "",
-        "backends.shelf",
-        "budget",
-        "calibration",
-        "collections",
-        "data",
-        "diagnose",
-        "distributed",
-        "drivers.events",
-        "elicitation",
-        "errors",
-        "estimate",
-        "evaluation",
-        "experiments",
-        "explanations",
-        "export",
-        "formats",
-        "frontier",
-        "fusion",
-        "inputs",
-        "journal",
-        "judgements",
-        "parity",
-        "plan",
-        "provenance",
-        "registry",
-    }
-    | {"experiments", "profiles", "reports", "reranker", "sample", "server", "spec", "trace"},
+    "strategies": GROUND | {"aggregation", "calibration", "spec"},
+    "elicitation": GROUND | {"calls", "calibration"},
+    "backends": GROUND | {"calls", "elicitation", "files", "formats"},
+    "journal": GROUND | {"calls", "formats", "spec"},
 }
+FILES = sorted(PACKAGE.rglob("*.py"))
+each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 
 
-def imports(path):
-    """Modules of the package that a file imports, as dotted names without the package's own."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def module_of(path):
+    """A file's dotted name within the package; a folder's `__init__.py` has the folder's."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
+
+
+def imports(tree):
+    """What the statements of a file import of the package, as dotted names within it; `__init__` is the package itself.
+
+    `from rerankllm.a import b` is `a.b` where that is a file, else `a`.
+    """
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "rerankllm":
-            yield node.module.partition(".")[2]
+            module = node.module.partition(".")[2]
+            for name in (f"{module}.{alias.name}".strip(".") for alias in node.names):
+                yield name if name in MODULES else module or "__init__"
         elif isinstance(node, ast.Import):
-            yield from (a.name.partition(".")[2] for a in node.names if a.name.split(".")[0] == "rerankllm")
+            yield from (
+                alias.name.partition(".")[2] or "__init__"
+                for alias in node.names
+                if alias.name.split(".")[0] == "rerankllm"
+            )
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_point_one_way(path):
-    room = path.relative_to(PACKAGE).with_suffix("").parts[0]
-    if room == "__init__":
-        return
-    allowed = LAYERS[room]
-    for module in imports(path):
-        own = module.split(".")[0] == room
-        assert own or any(module == a or (a and module.startswith(f"{a}.")) for a in allowed), (
-            f"{room} imports {module}"
-        )
+MODULES = {module_of(path): path for path in FILES}
+
+
+def read(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def when_loaded(tree):
+    """The file without what is imported for type checkers only, or by a function when it is called."""
+
+    class Loaded(ast.NodeTransformer):
+        def generic_visit(self, node):
+            later = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+            never = isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+            return None if later or never else super().generic_visit(node)
+
+    return Loaded().visit(tree)
+
+
+def test_every_room_has_a_floor():
+    assert {module.split(".")[0] for module in MODULES} == set(FLOOR)
+    assert sum(map(len, FLOORS)) == len(FLOOR)
+
+
+@each_file
+def test_imports_point_down(path):
+    room = module_of(path).split(".")[0]
+    for module in imports(read(path)):
+        other = module.split(".")[0]
+        assert other == room or FLOOR[other] < FLOOR[room], f"{room} is not above {other}, and imports {module}"
+        assert other == room or room not in ONLY or other in ONLY[room], f"{room} imports {module}"
+
+
+def test_files_import_one_another_in_no_circle():
+    """Each room by itself, as floors see to the rest: the files that are left when those without an import are taken
+    away, again and again, are in a circle or import one."""
+    graph = {module: {m for m in imports(when_loaded(read(path))) if m in MODULES} for module, path in MODULES.items()}
+    left = {
+        module: {m for m in found if m != module and m.split(".")[0] == module.split(".")[0]}
+        for module, found in graph.items()
+    }
+    while done := {module for module, found in left.items() if not found}:
+        left = {module: found - done for module, found in left.items() if module not in done}
+    assert not left
+
+
+@each_file
+def test_only_the_command_line_knows_typer(path):
+    room = module_of(path).split(".")[0]
+    for node in ast.walk(read(path)):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        assert room == "cli" or not [name for name in names if name.split(".")[0] in {"typer", "click"}]
 
 
 def test_importing_loads_nothing_heavy():

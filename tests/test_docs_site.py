@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import typer.main
+from waiting import GUARD
 
 import rerankllm
 from rerankllm.cli.app import app
@@ -100,6 +101,7 @@ def test_nothing_is_loaded_from_elsewhere(site):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_opens_from_a_folder_in_light_and_dark_and_on_a_telephone(site, browser, scheme):
     context = browser.new_context(color_scheme=scheme, viewport={"width": 390, "height": 800})
+    context.set_default_timeout(1000 * GUARD)
     tab = context.new_page()
     wrong = []
     tab.on("pageerror", lambda error: wrong.append(str(error)))

@@ -25,11 +25,6 @@ def test_lint_format_and_types(command):
 
 def test_the_readme_and_ci_run_the_same_commands():
     readme, ci = (ROOT / "README.md").read_text(), (ROOT / ".ci" / "run").read_text()
-    for command in (
-        "pip install '.[embedded]'",
-        "rerankllm rerank --sample",
-        "pip install -e '.[dev]'",
-        "python -m pytest -n auto",
-    ):
+    for command in ("pip install '.[embedded]'", "rerankllm rerank --sample", "python tests"):
         assert command in readme, command
         assert command.replace("pip install", "pip install --quiet") in ci, command

@@ -2,10 +2,10 @@
 
 import asyncio
 import threading
-import time
 from pathlib import Path
 
 import pytest
+from waiting import happens
 
 from rerankllm import (
     Candidate,
@@ -21,6 +21,7 @@ from rerankllm import (
     rerank,
 )
 from rerankllm.api import _loaded
+from rerankllm.drivers.events import Judged
 from rerankllm.errors import CapabilityError
 from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.trec import read_run
@@ -143,17 +144,16 @@ def test_a_cancelled_arerank_ends(oracle):
     with Reranker("prp(sort=bubble, top_k=50)", oracle, observer=events.append) as reranker:
 
         async def give_up():
-            task = asyncio.create_task(reranker.arerank("q", ["x"] * 300))
-            while len(events) < 5:  # noqa: ASYNC110
-                await asyncio.sleep(0.001)
+            task = asyncio.create_task(reranker.arerank(Query("q", "given up"), ["x"] * 300))
+            await happens(lambda: len(events) >= 5)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
         asyncio.run(give_up())
-        time.sleep(0.05)
-        before = len(events)
-        time.sleep(0.1)
-        assert len(events) == before < reranker.plan(300).calls.low
+        reranker.rerank(Query("q", "another"), ["zero", "one", "two"])
+        assert reranker.plan(300).calls.low > len(events)
+        told = [event.query.text for event in events if isinstance(event, Judged)]
+        assert "given up" not in told[told.index("another") + 1 :]
 
 
 def test_what_a_model_cannot_do_is_said_before_the_first_call(oracle):
@@ -240,7 +240,7 @@ def test_a_run(driver):
 
 
 def test_many_queries_stream_with_few_in_memory(oracle, monkeypatch):
-    monkeypatch.setattr("rerankllm.reranker.LIVE_QUERIES", 4)
+    monkeypatch.setattr("rerankllm.drivers.session.LIVE_QUERIES", 4)
     taken = []
 
     def queries():

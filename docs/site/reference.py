@@ -1,13 +1,11 @@
 """The pages of elicitations, aggregations, kinds of model, and prompts."""
 
-import contextlib
 import inspect
-import io
 import typing
 
 from text import Described, code, kind, parameters, table
 
-from rerankllm.cli.commands.listing import show
+from rerankllm.elicitation.preview import preview
 from rerankllm.elicitation.templates import load, names
 from rerankllm.registry import AGGREGATIONS, BACKENDS, ELICITATIONS, Registry
 from rerankllm.spec.model import ModelSpec
@@ -70,8 +68,6 @@ def _prompts() -> str:
     sections = [PROMPTS]
     for name in names():
         template = load(*name.split("/"))
-        with contextlib.redirect_stdout(io.StringIO()) as shown:
-            show(name, 3)
         facts = {
             "elicitation": code(template.elicitation.replace("none", "")),
             "passages cut to": f"{template.passage_tokens} tokens",
@@ -80,5 +76,5 @@ def _prompts() -> str:
         }
         listed = "\n".join(f"- {what}: {fact}" for what, fact in facts.items() if fact)
         said = template.description[:1].upper() + template.description[1:]
-        sections.append(f"## {name}\n\n{said}.\n\n{listed}\n\n````text\n{shown.getvalue().rstrip()}\n````")
+        sections.append(f"## {name}\n\n{said}.\n\n{listed}\n\n````text\n{preview(name).rstrip()}\n````")
     return "\n\n".join(sections)

@@ -1,6 +1,7 @@
 """`python -m eval.bench [ROW …]`: how fast everything is, beside what a user would pick instead.
 
-Run from the root of a checkout with `pip install -e '.[dev]'`. The peers are installed into environments of their own,
+Run from the root of a checkout, in the environment of `python tests`. The peers are installed into environments of
+their own,
 below --cache. Each row leaves a file in results/, and RESULTS.md is written from all that are there.
 """
 

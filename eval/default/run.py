@@ -16,10 +16,11 @@ from pathlib import Path
 from rerankllm.aggregation.rrf import ReciprocalRankFusion
 from rerankllm.aggregation.votes import Vote
 from rerankllm.data import Document, Ranking
+from rerankllm.drivers.recipe import DEFAULT_MODEL
 from rerankllm.evaluation.measures import mean, parse_measures, per_query
 from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.trec import read_qrels, read_run
-from rerankllm.reranker import DEFAULT_MODEL, Reranker
+from rerankllm.reranker import Reranker
 from rerankllm.sample import path as sample_path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))

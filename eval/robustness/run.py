@@ -17,7 +17,7 @@ from pathlib import Path
 
 import yaml
 
-from rerankllm.analysis.robustness.measure import robustness
+from rerankllm.analysis.robustness.measure import measure_robustness
 from rerankllm.analysis.robustness.results import OrderedRun, Robustness
 from rerankllm.drivers.results import Run
 from rerankllm.formats.beir import read_corpus, read_queries
@@ -78,7 +78,7 @@ class Collection:
                 went_in = {query.query_id: [each.doc_id for each in found] for query, found in queries}
                 ranked.append(OrderedRun(name, name.partition("-")[0], out, went_in))
         number = sum(map(len, self.orders.values()))
-        return robustness(ranked, self.qrels), slots / number, (time.perf_counter() - started) / number
+        return measure_robustness(ranked, self.qrels), slots / number, (time.perf_counter() - started) / number
 
 
 def row(spec: str, found: Robustness, slots: float) -> str:

@@ -1,17 +1,18 @@
 """Whether two backends say the same: the same judgements to both, and how far their log-probabilities lie apart."""
 
-import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from rerankllm.calls import Outcome, Request, Response, TokenPrompt, log_sum_exp
 from rerankllm.data import Document, Query
+from rerankllm.drivers.loop import BackgroundLoop
 from rerankllm.drivers.panel import Panel
 from rerankllm.elicitation.base import Settings
 from rerankllm.errors import CapabilityError
+from rerankllm.files import plain
 from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.trec import read_run
 from rerankllm.judgements import Ask, Compare, Judgement, Permute, Score
@@ -58,31 +59,72 @@ class Row:
     refused: str = ""
 
 
-def parity(first: str, second: str, asked: Sequence[tuple[Query, Sequence[Document]]]) -> list[Row]:
-    """Puts the same judgements to two models.
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """How two models compare.
+
+    Attributes:
+        rows: One for each of `CASES`.
+    """
+
+    rows: tuple[Row, ...]
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def compared(self) -> list[Row]:
+        """The rows with log-probabilities of both models."""
+        return [row for row in self.rows if row.compared]
+
+    def beyond(self, tolerance: float) -> list[Row]:
+        """The rows that differ by more than so many nats: among the labels of a judgement where there are labels."""
+        return [row for row in self.compared if not (row.largest if math.isnan(row.among) else row.among) <= tolerance]
+
+    def to_dict(self) -> list[dict[str, Any]]:
+        """The rows as JSON has them."""
+        return [plain(row) for row in self.rows]
+
+
+def parity(
+    first: str,
+    second: str,
+    asked: Sequence[tuple[Query, Sequence[Document]]] | None = None,
+    *,
+    queries: int = 4,
+    depth: int = 5,
+) -> Parity:
+    """Puts the same judgements to two models, and measures how far their log-probabilities lie apart.
 
     Args:
         first: A MODEL.
         second: Another, or the same behind another engine.
-        asked: Queries with some documents each, two at least.
-
-    Returns:
-        A row for each of `CASES`.
+        asked: Queries with some documents each, two at least; those of the sample that ships when left out.
+        queries: How many queries of the sample.
+        depth: Passages of each.
 
     Raises:
         InputError: A model that does not load.
         BackendError: One that cannot be used.
     """
+    questions = sample_questions(queries, depth) if asked is None else asked
     panels = tuple(Panel(model, Settings(), {}) for model in (first, second))
 
     async def compare() -> list[Row]:
         try:
-            return [await _case(panels, name, kind, asked) for name, kind in CASES]
+            return [await _case(panels, name, kind, questions) for name, kind in CASES]
         finally:
             for panel in panels:
                 await panel.backend.aclose()
 
-    return asyncio.run(compare())
+    loop = BackgroundLoop()  # a notebook has one running in this thread
+    try:
+        return Parity(tuple(loop.submit(compare()).result()))
+    finally:
+        loop.close()
 
 
 async def _case(

@@ -1,4 +1,4 @@
-"""A backend that is asked each thing once, however many want to know."""
+"""A backend that sends each distinct request once."""
 
 import asyncio
 from collections.abc import Sequence
@@ -21,13 +21,13 @@ from rerankllm.data import Usage
 
 @dataclass(eq=False)
 class Deduplicated:
-    """Stands before a backend for what many queries ask in the same words, and sends it once.
+    """Wraps a backend for requests that many queries make in the same words, and sends each of these once.
 
-    Who hears what another paid for is told so: it took no attempt and no token. A call that failed is no answer; the
-    next one who wants to know sends it again.
+    A repeated request gets the cached response, with zero usage and attempts. A failed call is not cached: the next
+    request of the same kind is sent again.
 
     Attributes:
-        inner: The backend, which belongs to somebody else and is not closed.
+        inner: The wrapped backend; its owner closes it.
     """
 
     inner: Backend
@@ -41,23 +41,23 @@ class Deduplicated:
 
     @property
     def revision(self) -> str | None:
-        """Its."""
+        """The wrapped backend's revision."""
         return self.inner.revision
 
     @property
     def tokenizer(self) -> Tokenizer:
-        """Its."""
+        """The wrapped backend's tokenizer."""
         return self.inner.tokenizer
 
     async def complete(self, work: Work) -> Outcome:
-        """The answer, from whoever has it."""
+        """The cached response, or the wrapped backend's."""
         async with self._asking.setdefault(work, asyncio.Lock()):
             if work in self._heard:
                 return self._again(work)
             return self._hear(work, await self.inner.complete(work))
 
     async def complete_all(self, works: Sequence[Work]) -> list[Outcome]:
-        """The answers, every new one asked for once."""
+        """The outcomes in order; the wrapped backend is sent each new request once."""
         new = [work for work in dict.fromkeys(works) if work not in self._heard]
         sent = dict(zip(new, await self.inner.complete_all(new), strict=True)) if new else {}
         failed = {work: outcome for work, outcome in sent.items() if isinstance(self._hear(work, outcome), CallFailed)}
@@ -67,15 +67,15 @@ class Deduplicated:
         return outcomes
 
     def cost(self, usage: Usage) -> float | None:
-        """Its."""
+        """The wrapped backend's price for this usage."""
         return self.inner.cost(usage)
 
     def most_tokens(self, want: Generate | ReadLabels | ReadContinuation) -> int:
-        """Its."""
+        """The wrapped backend's bound."""
         return self.inner.most_tokens(want)
 
     async def aclose(self) -> None:
-        """Nothing: the backend is closed by whose it is."""
+        """Does nothing: the owner of the wrapped backend closes it."""
 
     def _hear(self, work: Work, outcome: Outcome) -> Outcome:
         if isinstance(outcome, Response):

@@ -1,4 +1,4 @@
-"""Engines that stay loaded from one use to the next."""
+"""Models that stay loaded from one use to the next."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -10,17 +10,23 @@ from rerankllm.calls import Backend
 
 
 class LoadedModels:
-    """Keeps the engines that compute here, which take long to load, for whoever asks for the same one again.
+    """Keeps in-process models, which take long to load, for the next user of the same model.
 
-    Only those: a client of a host belongs to one event loop, and what answers from a file may remember what it was
-    asked; both are loaded at once. A context manager, which frees what it keeps.
+    Only in-process models are kept. API clients, which belong to one event loop, and backends that answer from a file,
+    which may remember what they were asked, are created each time; they load at once. This is a context manager, which
+    frees the models at its end.
     """
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, frozenset[tuple[str, str]]], Backend] = {}
 
     def take(self, spec: str, options: Mapping[str, str], load: Callable[[], Backend]) -> Backend:
-        """The engine of this spec and these options, loaded if it is not there.
+        """The backend of this spec and these options, loaded if it is not kept.
+
+        Args:
+            spec: The model's spec.
+            options: Options beside the spec.
+            load: Loads it.
 
         Raises:
             RerankError: It does not load.
@@ -34,11 +40,11 @@ class LoadedModels:
         return backend
 
     def keeps(self, backend: Backend) -> bool:
-        """Whether this one stays here when its user is done."""
+        """Whether a backend stays loaded when its user is done."""
         return any(backend is kept for kept in self._kept.values())
 
     def close(self) -> None:
-        """Frees them."""
+        """Frees all models."""
         while self._kept:
             _, backend = self._kept.popitem()
             asyncio.run(backend.aclose())

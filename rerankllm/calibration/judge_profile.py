@@ -1,6 +1,5 @@
 """A judge's profile: how it errs, with how sure that is, in a small JSON file that `active` goes by."""
 
-import dataclasses
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,8 +9,10 @@ from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
 
 from rerankllm.errors import InputError
+from rerankllm.files import plain
 from rerankllm.registry import STRATEGIES
 from rerankllm.spec.stage import Stage, inner_stages, map_stages
+from rerankllm.version import __version__
 
 FORMAT, VERSION = "rerankllm-judge-profile", 1
 TrustFrom: TypeAlias = Literal["qrels", "evidence"]
@@ -85,15 +86,24 @@ class JudgeProfile:
             )
         return self._set(stage)
 
-    def save(self, path: str | PathLike[str], version: str) -> None:
+    def to_dict(self, version: str = __version__) -> dict[str, Any]:
+        """The profile as its file has it.
+
+        Args:
+            version: Of the package that made it.
+        """
+        found: dict[str, Any] = plain(self)
+        return {"format": FORMAT, "version": VERSION, "made_by": version, **found}
+
+    def save(self, path: str | PathLike[str], version: str = __version__) -> None:
         """Writes it as JSON.
 
         Raises:
             InputError: It cannot be written.
         """
-        document = {"format": FORMAT, "version": VERSION, "made_by": version, **dataclasses.asdict(self)}
+        text = json.dumps(self.to_dict(version), indent=1, ensure_ascii=False)
         try:
-            Path(path).write_text(f"{json.dumps(document, indent=1, ensure_ascii=False)}\n", encoding="utf-8")
+            Path(path).write_text(f"{text}\n", encoding="utf-8")
         except OSError as error:
             raise InputError(f"cannot write the profile {path}: {error.strerror}") from None
 

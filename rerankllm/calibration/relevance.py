@@ -12,6 +12,8 @@ from typing import Any, Self
 from rerankllm.calibration.fitting import Curve, Isotonic, Logistic, Method, fit
 from rerankllm.data import Provenance, Ranking
 from rerankllm.errors import InputError
+from rerankllm.files import plain
+from rerankllm.version import __version__
 
 FORMAT, VERSION = "rerankllm-calibration", 1
 Scored = Mapping[str, Sequence[tuple[str, float]]]
@@ -82,12 +84,20 @@ class Calibration:
         )
         return replace(ranking, results=results)
 
-    def save(self, path: str | PathLike[str], version: str) -> None:
-        """Writes it as JSON."""
-        found = dataclasses.asdict(self)
+    def to_dict(self, version: str = __version__) -> dict[str, Any]:
+        """The calibration as its file has it.
+
+        Args:
+            version: Of the package that made it.
+        """
+        found: dict[str, Any] = plain(self)
         found["curve"] = {"method": self.curve.method, **found["curve"]}
-        document = {"format": FORMAT, "version": VERSION, "made_by": version, **found}
-        Path(path).write_text(f"{json.dumps(document, indent=1, ensure_ascii=False)}\n", encoding="utf-8")
+        return {"format": FORMAT, "version": VERSION, "made_by": version, **found}
+
+    def save(self, path: str | PathLike[str], version: str = __version__) -> None:
+        """Writes it as JSON."""
+        text = json.dumps(self.to_dict(version), indent=1, ensure_ascii=False)
+        Path(path).write_text(f"{text}\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Self:

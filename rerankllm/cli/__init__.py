@@ -13,8 +13,8 @@ def main() -> None:
         os.environ["TERM"] = "dumb"
         os.environ.pop("FORCE_COLOR", None)
     from rerankllm.cli.app import app  # noqa: PLC0415
-    from rerankllm.cli.console import notes_on_stderr  # noqa: PLC0415
-    from rerankllm.errors import RerankError  # noqa: PLC0415
+    from rerankllm.cli.console import INTERRUPTED, notes_on_stderr  # noqa: PLC0415
+    from rerankllm.errors import Interrupted, RerankError  # noqa: PLC0415
 
     if sys.platform == "win32":  # where pipes and files would get the code page of the machine
         for stream in (sys.stdout, sys.stderr):
@@ -23,9 +23,12 @@ def main() -> None:
     try:
         with notes_on_stderr():
             app()
+    except Interrupted as error:
+        sys.stderr.write(f"rerankllm: {error}\n")
+        sys.exit(INTERRUPTED)
     except RerankError as error:
         sys.exit(f"rerankllm: {error}")
     except SystemExit as stop:
         sys.exit(1 if stop.code == _USAGE_OF_CLICK else stop.code)
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)

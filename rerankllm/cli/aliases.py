@@ -9,12 +9,12 @@ import typer
 from rerankllm.calibration.relevance import Calibration
 from rerankllm.cli import options
 from rerankllm.drivers.budget import Budget, Limits
+from rerankllm.drivers.recipe import DEFAULT_MODEL, Recipe
 from rerankllm.errors import InputError
 from rerankllm.notes import tell
-from rerankllm.reranker import DEFAULT_MODEL, Reranker
+from rerankllm.reranker import Reranker
 from rerankllm.runs.notices import tell_other_scores
 from rerankllm.server.aliases import DEFAULT, Alias, offer
-from rerankllm.spec.stage import Stage
 
 Aliases: TypeAlias = Annotated[
     list[str] | None,
@@ -65,13 +65,11 @@ def offered(
         raise InputError("--base-url and --concurrency are about --model: give it, or write them into an alias's model")
     given = options.model_options(model, base_url=base_url, concurrency=concurrency) if own else None
 
-    def make(stage: Stage | None, judge: str) -> Reranker:
-        return Reranker(
-            stage, judge, instruction=instruction, passage_tokens=passage_tokens, options=given, driver="concurrent",
-            journal=journal, limits=budget, per_query=per_query,
-        )  # fmt: skip
-
-    found = offer(aliases, model or DEFAULT_MODEL, make)
+    recipe = Recipe(
+        model=model or DEFAULT_MODEL, instruction=instruction, passage_tokens=passage_tokens, options=given or {},
+        driver="concurrent", per_query=per_query,
+    )  # fmt: skip
+    found = offer(aliases, recipe, budget, journal=journal)
     for name, reranker in found.items():
         tell(f"{name}: {reranker.stage} on {', '.join(reranker.models)}")
     return found

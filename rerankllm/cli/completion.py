@@ -7,44 +7,45 @@ from rerankllm.registry import AGGREGATIONS, BACKENDS, ELICITATIONS, STRATEGIES
 
 def strategies(incomplete: str) -> list[str]:
     """Names of strategies."""
-    return _beginning(incomplete, STRATEGIES)
+    return beginning(incomplete, STRATEGIES)
 
 
 def elicitations(incomplete: str) -> list[str]:
     """Names of elicitations."""
-    return _beginning(incomplete, ELICITATIONS)
+    return beginning(incomplete, ELICITATIONS)
 
 
 def aggregations(incomplete: str) -> list[str]:
     """Names of aggregations."""
-    return _beginning(incomplete, AGGREGATIONS)
+    return beginning(incomplete, AGGREGATIONS)
 
 
 def models(incomplete: str) -> list[str]:
     """Kinds of models, up to the colon."""
-    return _beginning(incomplete, (f"{kind}:" for kind in BACKENDS))
+    return beginning(incomplete, (f"{kind}:" for kind in BACKENDS))
 
 
 def datasets(incomplete: str) -> list[str]:
     """Names of collections."""
     from rerankllm.collections import catalogue  # noqa: PLC0415
 
-    return _beginning(incomplete, catalogue.names())
+    return beginning(incomplete, catalogue.names())
 
 
 def prompts(incomplete: str) -> list[str]:
     """Names of prompt templates."""
     from rerankllm.elicitation import templates  # noqa: PLC0415
 
-    return _beginning(incomplete, templates.names())
+    return beginning(incomplete, templates.names())
 
 
 def extras(incomplete: str) -> list[str]:
     """Names of extras."""
     from rerankllm.cli.extras import GIVES  # noqa: PLC0415
 
-    return _beginning(incomplete, GIVES)
+    return beginning(incomplete, GIVES)
 
 
-def _beginning(text: str, names: Iterable[str]) -> list[str]:
+def beginning(text: str, names: Iterable[str]) -> list[str]:
+    """Those names that begin with what was typed."""
     return [name for name in names if name.startswith(text)]

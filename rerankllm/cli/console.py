@@ -1,4 +1,4 @@
-"""What every command shares: notes on stderr, and a look at the paths it is given."""
+"""What all commands share: exit statuses, notes on stderr, and a check of the paths they are given."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -9,6 +9,9 @@ import typer
 
 from rerankllm.errors import InputError
 from rerankllm.notes import log
+
+PARTIAL, INTERRUPTED = 3, 130
+"""Exit statuses: some queries or cells failed; Ctrl-C ended the command."""
 
 
 class _Stderr(logging.Handler):

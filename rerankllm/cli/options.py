@@ -8,9 +8,9 @@ import typer
 from rerankllm.calibration.cutoff import Cutoff
 from rerankllm.cli import completion as completing
 from rerankllm.drivers.budget import Limits
+from rerankllm.drivers.recipe import DEFAULT_MODEL
 from rerankllm.errors import InputError
 from rerankllm.notes import tell
-from rerankllm.reranker import DEFAULT_MODEL
 from rerankllm.spec.model import ModelSpec
 
 EngineName: TypeAlias = Literal["here", "ray"]

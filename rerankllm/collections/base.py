@@ -1,31 +1,17 @@
 """What every named collection offers, wherever it comes from."""
 
-from collections.abc import Collection as Ids
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
 
-from rerankllm.data import Candidate, Document, Query
+from rerankllm.collections.documents import Documents
+from rerankllm.data import Candidate, Query
 from rerankllm.errors import InputError, MissingExtra, RerankError
 
 Run = Mapping[str, Sequence[tuple[str, float]]]
 """For each query id its (doc_id, score) pairs, best first."""
 Qrels = Mapping[str, Mapping[str, int]]
 """For each query id the grade of each judged doc_id."""
-
-
-class Documents(Protocol):
-    """A corpus that is never held as a whole: it is streamed, or asked for single documents."""
-
-    def __len__(self) -> int:
-        """How many there are."""
-
-    def __iter__(self) -> Iterator[Document]:
-        """All of them, in the source's order."""
-
-    def many(self, doc_ids: Ids[str]) -> dict[str, Document]:
-        """Those of these ids that exist."""
 
 
 @dataclass(frozen=True, slots=True)

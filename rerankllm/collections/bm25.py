@@ -10,13 +10,13 @@ import json
 import shutil
 import tempfile
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from rerankllm.collections.analysis import NEEDED, NO_STEMMER, Analyzer
-from rerankllm.collections.base import Collection
+from rerankllm.collections.documents import Documents
 from rerankllm.data import Document
 from rerankllm.errors import InputError, MissingExtra
 
@@ -61,8 +61,33 @@ def _library() -> Any:
     return bm25s
 
 
+class Searchable(Protocol):
+    """What is searched: the part of a collection that BM25 looks at."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def origin(self) -> str: ...
+
+    @property
+    def queries(self) -> Mapping[str, str]: ...
+
+    @property
+    def documents(self) -> Documents: ...
+
+    @property
+    def excluded(self) -> Mapping[str, frozenset[str]]: ...
+
+    @property
+    def members(self) -> Mapping[str, Any]: ...
+
+    @property
+    def language(self) -> str: ...
+
+
 def retrieve(
-    collection: Collection, settings: Settings, tell: Callable[[str], None] = lambda _: None
+    collection: Searchable, settings: Settings, tell: Callable[[str], None] = lambda _: None
 ) -> dict[str, list[tuple[str, float]]]:
     """The best documents of every query, without those the collection excludes.
 
@@ -116,7 +141,7 @@ class Index:
         return [(doc_id, -score) for score, doc_id in ranked if doc_id not in excluded][:depth]
 
 
-def open_index(collection: Collection, settings: Settings, tell: Callable[[str], None] = lambda _: None) -> Index:
+def open_index(collection: Searchable, settings: Settings, tell: Callable[[str], None] = lambda _: None) -> Index:
     """The kept index of the collection, or a new one; raises as `retrieve`."""
     from platformdirs import user_cache_path  # noqa: PLC0415
 
@@ -136,7 +161,7 @@ def open_index(collection: Collection, settings: Settings, tell: Callable[[str],
     return Index(scorer, json.loads((folder / "doc_ids.json").read_text(encoding="utf-8")), terms)
 
 
-def _build(collection: Collection, settings: Settings, terms: Callable[[str], list[str]], folder: Path) -> None:
+def _build(collection: Searchable, settings: Settings, terms: Callable[[str], list[str]], folder: Path) -> None:
     """Builds beside the folder and renames, so that a folder that is there is whole."""
     corpus = _Terms.of(collection.documents, terms)
     if not corpus.vocab:

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from rerankllm.collections import irds
-from rerankllm.collections.base import Collection, Documents, Place
+from rerankllm.collections.base import Collection, Place
+from rerankllm.collections.documents import Documents
 from rerankllm.data import Document
 
 NAMES = ("beir/cqadupstack",)

@@ -1,1 +1,1 @@
-"""Many processes, on as many machines: Ray Data carries the queries, each of its workers has an engine and a driver."""
+"""Ranking in many processes and on many machines: Ray Data carries the queries to workers, each with a `Reranker`."""

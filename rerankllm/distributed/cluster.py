@@ -1,4 +1,4 @@
-"""The Ray cluster: one that is there, or one on this machine for as long as it is needed."""
+"""Connects to a Ray cluster, or starts one on this machine for as long as it is needed."""
 
 import importlib.util
 import logging
@@ -11,27 +11,28 @@ from rerankllm.errors import BackendError, InputError, MissingExtra, RerankError
 
 log = logging.getLogger(__name__)
 STORE = 512 << 20
-"""Bytes of the object store of a cluster of our own: shards pass through it, and what waits goes to disk."""
+"""Bytes of the object store of a cluster that is started here; shards that do not fit go to disk."""
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 
 
 def check_installed() -> None:
-    """Raises MissingExtra where Ray is not installed."""
+    """Raises MissingExtra if Ray is not installed."""
     if any(importlib.util.find_spec(package) is None for package in ("ray", "pyarrow")):
         raise MissingExtra("pip install 'rerankllm[ray]'")
 
 
 @contextmanager
 def connected(address: str | None, workers: int, gpus_per_worker: float = 0) -> Iterator[None]:
-    """Meanwhile there is a cluster: the one this process is in already, the one at an address, or one of its own.
+    """Connects this process to a cluster for the time of the context, unless it is connected already.
 
     Args:
-        address: `host:port` or `auto`; None for `$RAY_ADDRESS`, else a cluster on this machine that ends with this.
-        workers: How many workers are to fit in a cluster of its own.
+        address: `host:port` or `auto`; None for `$RAY_ADDRESS`, or else for a cluster on this machine that ends with
+            the context.
+        workers: How many workers have to fit into the cluster.
         gpus_per_worker: GPUs of each.
 
     Raises:
-        InputError: There is no such cluster, or this machine has too few GPUs.
+        InputError: There is no such cluster, or this machine has too few CPUs or GPUs.
         MissingExtra: Ray is not installed.
     """
     check_installed()
@@ -58,7 +59,7 @@ def connected(address: str | None, workers: int, gpus_per_worker: float = 0) -> 
 
 @contextmanager
 def said_plainly() -> Iterator[None]:
-    """Raises what another process raised as that process knew it, and what Ray itself has to say in one line."""
+    """Raises the error of another process as that process raised it, and Ray's own errors in one line."""
     import ray  # noqa: PLC0415
 
     try:
@@ -76,10 +77,10 @@ def _last_line(error: BaseException) -> str:
 
 
 def _check_room(workers: int, gpus_per_worker: float, *, grows: bool) -> None:
-    """Says so where the workers do not fit; a cluster that somebody else runs may grow.
+    """Checks that the workers fit; only warns about a cluster that may grow.
 
     Raises:
-        InputError: They never will.
+        InputError: They do not fit, and the cluster is this machine.
     """
     import ray  # noqa: PLC0415
 
@@ -94,7 +95,7 @@ def _check_room(workers: int, gpus_per_worker: float, *, grows: bool) -> None:
 
 @contextmanager
 def _muted() -> Iterator[None]:
-    """Keeps what Ray's C++ part says while it starts from stderr; what goes wrong is raised all the same."""
+    """Discards what Ray's C++ code writes to stderr while it starts; errors are raised all the same."""
     sys.stderr.flush()
     kept = os.dup(2)
     with open(os.devnull, "wb") as nowhere:  # noqa: PTH123

@@ -1,4 +1,4 @@
-"""What all workers share: one budget, one journal of what was done before, and a count of who died of what."""
+"""What all workers share: a budget, the journal of earlier runs, and counts of workers that died."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,12 +13,12 @@ from rerankllm.journal.store import Journal
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """A worker's place among the others.
+    """A worker's number among the others.
 
     Attributes:
-        number: From 0, the same after its process died and was started again.
+        number: From 0; it stays the same when the worker's process dies and is started again.
         again: Whether its process died and was started again.
-        starts: How often it was started since its engine last was ready, this time included.
+        starts: How often it was started since its engine was last ready, including this time.
     """
 
     number: int
@@ -27,11 +27,11 @@ class Seat:
 
 
 class Coordinator:
-    """Runs as an actor beside the command. Every call that a budget bears on asks here before it is sent.
+    """An actor beside the command. With a limit, workers ask it before every call.
 
     Args:
         limits: What all workers together may spend.
-        journal: What was done before; all it holds counts as spent.
+        journal: The journal of earlier runs; all that it holds counts as spent.
     """
 
     def __init__(self, limits: Limits, journal: Path | None) -> None:
@@ -46,7 +46,7 @@ class Coordinator:
         self._deaths = 0
 
     def join(self, worker: str) -> Seat:
-        """Gives a worker its seat. What it had under way when it died counts as spent: it may have been sent."""
+        """Gives a worker its seat. Calls that it had under way when it died count as spent: they may have been sent."""
         again = worker in self._seats
         if again:
             self._deaths += 1
@@ -57,20 +57,20 @@ class Coordinator:
         return Seat(number, again, self._starts[worker])
 
     def ready(self, worker: str) -> None:
-        """Notes that its engine is there."""
+        """Notes that a worker's engine is loaded."""
         self._starts[worker] = 0
 
     def begin(self, what: Any) -> int:
-        """Notes that a shard, or a query, is begun; returns how often it was by now."""
+        """Notes that a shard or a query is begun; returns how often it has been begun."""
         self._begun[what] += 1
         return self._begun[what]
 
     def deaths(self) -> int:
-        """How many processes of workers died and were started again."""
+        """How many times a worker's process died and was started again."""
         return self._deaths
 
     def known(self, keys: Sequence[str]) -> list[Parcel]:
-        """What was done before for these queries."""
+        """What the journal of earlier runs holds of these queries."""
         return [] if self._journal is None else list(parcels(self._journal, keys))
 
     def reserve(self, worker: str, most: Amount) -> Admission | str:
@@ -86,15 +86,15 @@ class Coordinator:
         self._budget.charge(most, took)
 
     def stop(self, reason: str) -> None:
-        """Refuses everything from now on."""
+        """Refuses every call from now on."""
         self._budget.stop(reason)
 
     def close(self) -> None:
-        """Lets go of the journal, so that others can tidy it up."""
+        """Closes the journal, so that others can merge into it."""
         if self._journal is not None:
             self._journal.close()
             self._journal = None
 
     def stopped(self) -> str:
-        """Why nothing more is sent; empty while something may be."""
+        """Why every call is refused; empty while calls may be sent."""
         return self._budget.stopped

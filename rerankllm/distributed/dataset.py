@@ -1,5 +1,6 @@
-"""A Reranker over a Ray Dataset that is somebody's own."""
+"""A `Reranker` mapped over a Ray Dataset of the user's own."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,19 +10,20 @@ from rerankllm.distributed.journals import gather
 from rerankllm.distributed.pool import Size, coordinator, on_workers
 from rerankllm.distributed.shards import LARGEST
 from rerankllm.distributed.worker import Orders, Worker
+from rerankllm.drivers.budget import Budget, Limits
+from rerankllm.drivers.ranker import StreamRanker
 from rerankllm.errors import InputError
 from rerankllm.formats.parquet import request_of
+from rerankllm.journal.store import Journal
 from rerankllm.version import __version__
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from ray.data import Dataset
 
-    from rerankllm.reranker import Reranker
-
 
 class RowWorker(Worker):
-    """Ranks rows of a table; what concerns more than one query is raised, so that Ray Data stops."""
+    """Ranks rows of a table; raises what concerns more than one query, so that Ray Data stops."""
 
     def __call__(self, batch: "pa.Table") -> "pa.Table":
         """The rows with their results."""
@@ -46,26 +48,40 @@ def _results(ranking: Ranking) -> list[dict[str, str | int | float | None]]:
     ]
 
 
-def map_dataset(reranker: "Reranker", dataset: "Dataset", *, workers: int, gpus_per_worker: float) -> "Dataset":
-    """See `Reranker.map_dataset`."""
+def map_dataset(
+    dataset: "Dataset", make: Callable[[Budget], StreamRanker], limits: Limits, journal: Journal | None, size: Size
+) -> "Dataset":
+    """Ranks every row of a dataset in workers.
+
+    Args:
+        dataset: The rows; see `Reranker.map_dataset`.
+        make: Makes the `Reranker` of a worker; it is pickled.
+        limits: What all workers together may spend.
+        journal: Takes in what workers kept in an earlier call, and is where their journals lie beside; None for none.
+        size: How many workers.
+
+    Raises:
+        InputError: The numbers are out of range, or the journal is being written to by another run.
+        MissingExtra: Ray is not installed.
+    """
     check_installed()
-    if workers < 1 or gpus_per_worker < 0:
-        raise InputError(f"there should be 1 worker or more, of 0 GPUs or more, not {workers} of {gpus_per_worker}")
+    if size.workers < 1 or size.gpus < 0:
+        raise InputError(f"there should be 1 worker or more, of 0 GPUs or more, not {size.workers} of {size.gpus}")
     import ray  # noqa: PLC0415
 
     if not ray.is_initialized():
         ray.init()
-    recipe, journal = reranker.recipe, reranker.journal
     folder = None if journal is None else f"{journal.path.absolute()}.parts"
     if journal is not None and folder is not None:
         gather(journal, folder)
     orders = Orders(
-        recipe,
-        workers,
-        coordinator(recipe, journal),
+        make,
+        limits,
+        size.workers,
+        coordinator(limits, journal),
         __version__,
         str(Path.cwd()),
         folder,
         journal is not None and journal.spent()[0] > 0,
     )
-    return on_workers(dataset, RowWorker, orders, Size(workers, gpus_per_worker), together=LARGEST)
+    return on_workers(dataset, RowWorker, orders, size, together=LARGEST)

@@ -1,4 +1,4 @@
-"""The journals of workers: each writes its own, on its node's disk, and all become one."""
+"""The journals of workers: each writes its own on its node's disk, and all are merged into one."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -13,12 +13,12 @@ from rerankllm.journal.merge import Parcel, absorb, parcels
 from rerankllm.journal.store import Journal
 
 PATIENCE = 60.0
-"""Seconds to wait for workers that are ending to let go of their journals."""
+"""Seconds to wait for workers that are ending to unlock their journals."""
 SUFFIX = ".journal"
 
 
-def place(folder: str) -> Path:
-    """The folder on this node, its variables (`$SCRATCH`) being the node's; made if it is not there.
+def local_folder(folder: str) -> Path:
+    """The folder on this node, made if it is not there. Variables such as `$SCRATCH` are the node's.
 
     Raises:
         InputError: It cannot be made.
@@ -32,12 +32,12 @@ def place(folder: str) -> Path:
 
 
 def own(folder: str, worker: str) -> tuple[Journal, bool]:
-    """The journal of a worker, which nobody else opens while this one lives, and whether it is a new one here.
+    """Opens and locks the journal of a worker until the process ends; also says whether the file is new on this node.
 
     Raises:
         InputError: It cannot be written.
     """
-    path = place(folder) / f"{worker}{SUFFIX}"
+    path = local_folder(folder) / f"{worker}{SUFFIX}"
     held = _lock_of(path).open("w")
     _locked(held, path)
     _held.append(held)
@@ -46,20 +46,21 @@ def own(folder: str, worker: str) -> tuple[Journal, bool]:
 
 
 _held: list[Any] = []
-"""Locks, until the process ends."""
+"""Lock files, kept open until the process ends."""
 
 
 def left(folder: str, worker: str | None = None) -> Iterator[tuple[str, Parcel | None]]:
-    """What journals in the folder on this node hold: the name of each with its parcels, None at its end.
+    """Reads the journals in the folder on this node: yields a name with each parcel, and with None at a journal's end.
 
     Args:
         folder: The folder.
-        worker: Of which to read the journal alone, its process being dead; None for all, once they are let go.
+        worker: Reads only the journal of this worker, whose process is dead. None reads all, and waits until they are
+            unlocked.
 
     Raises:
         InputError: A worker still writes one, or one is damaged.
     """
-    for path in sorted(place(folder).glob(f"{worker or '*'}{SUFFIX}")):
+    for path in sorted(local_folder(folder).glob(f"{worker or '*'}{SUFFIX}")):
         with _free(path) if worker is None else nullcontext():
             journal = Journal(path, create=False)
             try:
@@ -71,8 +72,8 @@ def left(folder: str, worker: str | None = None) -> Iterator[tuple[str, Parcel |
 
 
 def discard(folder: str, names: Sequence[str]) -> None:
-    """Removes journals that are in another by now, and the folder if that was all."""
-    path = place(folder)
+    """Removes journals that have been merged, and the folder if it is then empty."""
+    path = local_folder(folder)
     for name in names:
         for each in (path / name, _lock_of(path / name), path / f"{name}-wal", path / f"{name}-shm"):
             each.unlink(missing_ok=True)
@@ -81,7 +82,7 @@ def discard(folder: str, names: Sequence[str]) -> None:
 
 
 def gather(main: Journal, folder: str) -> int:
-    """Takes what workers kept, on whichever nodes, into one journal; returns how many journals that were.
+    """Merges the journals of workers on all nodes into one; returns how many there were.
 
     Raises:
         InputError: A journal is damaged, or still written to.
@@ -101,7 +102,7 @@ def gather(main: Journal, folder: str) -> int:
 
 
 def inherit(journal: Journal, folder: str, worker: str) -> None:
-    """Takes what a worker's earlier process kept on other nodes, as far as they are still there.
+    """Merges what a worker's earlier process kept on other nodes, as far as these are still there.
 
     Raises:
         InputError: A journal is damaged.
@@ -116,14 +117,14 @@ def inherit(journal: Journal, folder: str, worker: str) -> None:
 
 
 def nodes() -> list[str]:
-    """The nodes that are there."""
+    """The ids of the nodes that are alive."""
     import ray  # noqa: PLC0415
 
     return [node["NodeID"] for node in ray.nodes() if node["Alive"]]
 
 
 def _at(node: str, function: Any, *arguments: Any) -> Iterator[Any]:
-    """What a generator yields on a node: in this process where that is its node, and the folder the same for both."""
+    """Runs a generator on a node; in this process if it is on that node and the folder is the same for both."""
     import ray  # noqa: PLC0415
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415
 
@@ -148,7 +149,7 @@ def _lock_of(path: Path) -> Path:
 
 @contextmanager
 def _free(path: Path) -> Iterator[None]:
-    """Waits until the worker that writes a journal has ended, and keeps others away meanwhile."""
+    """Locks a journal for the time of the context, once the worker that writes it has ended."""
     with _lock_of(path).open("w") as held:
         _locked(held, path)
         yield

@@ -1,4 +1,4 @@
-"""The command's end of a run on many workers: starts them, hands queries out and outcomes in, and merges journals."""
+"""The command's end of a run on many workers: it starts them, sends queries, collects outcomes and merges journals."""
 
 import logging
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -14,9 +14,11 @@ from rerankllm.calibration.relevance import Calibration
 from rerankllm.distributed.cluster import connected, said_plainly
 from rerankllm.distributed.coordinator import Coordinator
 from rerankllm.distributed.journals import gather
-from rerankllm.distributed.shards import Content, End, Head, Problem, Ranked, Read, Spool, rows, source
+from rerankllm.distributed.shards import Content, End, FlowError, Head, RankedShard, Read, Spool, rows, source
 from rerankllm.distributed.worker import Facts, Orders, Worker
+from rerankllm.drivers.budget import Budget, Limits
 from rerankllm.drivers.events import QueryOutcome
+from rerankllm.drivers.ranker import StreamRanker
 from rerankllm.drivers.recipe import Recipe
 from rerankllm.errors import BackendError
 from rerankllm.journal.store import Journal
@@ -49,16 +51,17 @@ class Crew:
     """Several rerankers in processes of their own. A context manager.
 
     Args:
-        recipe: How each is made.
+        recipe: What each is made from.
+        make: Makes one of them from that, in a worker; it is pickled.
         size: How many there are.
         read: Reads the queries, in a process beside this one.
-        journal: Where all calls are kept in the end; None for nowhere.
-        journals: The folder for the workers' own until then, on their nodes.
+        journal: The journal that all calls are merged into; None for none.
+        journals: The folder for the workers' own journals until then, on their nodes.
         top_k: How many first places matter.
-        texts: Whether documents' texts are wanted back.
+        texts: Whether documents' texts are sent back.
 
     Attributes:
-        said: What `read` said before the queries.
+        said: What `read` returned before the queries.
 
     Raises:
         RerankError: The queries cannot be read, or no worker can start.
@@ -67,6 +70,7 @@ class Crew:
     def __init__(
         self,
         recipe: Recipe,
+        make: Callable[[Budget], StreamRanker],
         size: Size,
         read: Callable[[], Read],
         *,
@@ -75,7 +79,7 @@ class Crew:
         top_k: int | None = None,
         texts: bool = False,
     ) -> None:
-        self._recipe, self._size, self._read = recipe, size, read
+        self._recipe, self._make, self._size, self._read = recipe.read(), make, size, read
         self._journal, self._journals, self._top_k, self._texts = journal, journals, top_k, texts
         self._facts: Facts | None = None
         self.said: Any = None
@@ -83,12 +87,13 @@ class Crew:
     def __enter__(self) -> Self:
         with ExitStack() as opened:
             opened.enter_context(connected(self._size.address, self._size.workers, self._size.gpus))
-            self._merge()  # what a run that was killed left
+            self._merge()  # the journals of a run that was killed
             opened.callback(self._merge)
-            self._coordinator = coordinator(self._recipe, self._journal)
+            self._coordinator = coordinator(self._recipe.limits, self._journal)
             opened.callback(self._dismiss)
             orders = Orders(
-                self._recipe,
+                self._make,
+                self._recipe.limits,
                 self._size.workers,
                 self._coordinator,
                 __version__,
@@ -111,17 +116,17 @@ class Crew:
         self._opened.__exit__(kind, error, trace)
 
     def outcomes(self) -> Iterator[tuple[QueryOutcome, Sequence[str]]]:
-        """What becomes of each query, in input order, and its documents' ids in the order they came in.
+        """The outcome of each query, in input order, with its documents' ids in the order they came in.
 
         Raises:
             RerankError: The input is no good from here on, the model cannot be used at all, or Ray lost queries.
         """
         for content in self._contents:
-            if isinstance(content, Problem):
+            if isinstance(content, FlowError):
                 raise content.error()
             if isinstance(content, End):
                 return
-            assert isinstance(content, Ranked)  # noqa: S101
+            assert isinstance(content, RankedShard)  # noqa: S101
             self._facts = content.facts
             yield from content.outcomes
         raise BackendError(f"Ray lost queries: {self._spool.waiting} shards wait for one that never came; run it again")
@@ -138,27 +143,27 @@ class Crew:
 
     @property
     def default_of(self) -> str | None:
-        """The model whose default strategy it is; None where one was named."""
+        """The model whose default strategy it is; None if a strategy was named."""
         return self._known.default_of
 
     @property
     def calibration(self) -> Calibration | None:
-        """What says how likely results are relevant."""
-        return self._recipe.calibration
+        """Says how likely results are relevant."""
+        return self._recipe.finish.calibration
 
     @property
     def cutoff(self) -> Cutoff | None:
         """Where rankings stop."""
-        return self._recipe.cutoff
+        return self._recipe.finish.cutoff
 
     @property
     def profile(self) -> JudgeProfile | None:
         """How the judge errs."""
-        return self._recipe.profile
+        return self._recipe.judge_profile
 
     @property
     def deaths(self) -> int:
-        """How often a worker's process died, its queries having gone on in another."""
+        """How often a worker's process died; its queries went on in another."""
         import ray  # noqa: PLC0415
 
         died: int = ray.get(self._coordinator.deaths.remote())
@@ -188,14 +193,14 @@ class Crew:
             if batch is None:
                 return
             for number, content in rows(batch):
-                if isinstance(content, Problem):
-                    yield content  # whatever it was to wait for
+                if isinstance(content, FlowError):
+                    yield content  # at once, before earlier shards
                     return
                 yield from self._spool.put(number, content)
 
     def _next_of(self, kind: type[Head]) -> Head:
         content = next(self._contents)
-        if isinstance(content, Problem):
+        if isinstance(content, FlowError):
             raise content.error()
         assert isinstance(content, kind)  # noqa: S101
         return content
@@ -211,20 +216,20 @@ class Crew:
             gather(self._journal, self._journals)
 
 
-def coordinator(recipe: Recipe, journal: Journal | None) -> Any:
-    """Starts what all workers share, on this node."""
+def coordinator(limits: Limits, journal: Journal | None) -> Any:
+    """Starts the coordinator that all workers share, on this node."""
     import ray  # noqa: PLC0415
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     actor = ray.remote(Coordinator).options(num_cpus=0, scheduling_strategy=here)
-    return actor.remote(recipe.limits, None if journal is None else journal.path.absolute())
+    return actor.remote(limits, None if journal is None else journal.path.absolute())
 
 
 def on_workers(
     dataset: "Dataset", worker: type, orders: Orders, size: Size, *, together: int | None = None
 ) -> "Dataset":
-    """The dataset, having gone through workers, so many rows at a time; None for its blocks as they are."""
+    """Maps the dataset over workers, `together` rows at a time; None for its blocks as they are."""
     from ray.data import ActorPoolStrategy  # noqa: PLC0415
 
     pool = ActorPoolStrategy(
@@ -245,7 +250,7 @@ def on_workers(
 
 
 def _prepare() -> None:
-    """Has Ray Data leave shards as they are cut, and keep its progress to its log files."""
+    """Makes Ray Data keep shards as they are cut, and write its progress to its log files only."""
     from ray.data import DataContext  # noqa: PLC0415
 
     context = DataContext.get_current()

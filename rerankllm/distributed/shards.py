@@ -1,4 +1,4 @@
-"""Queries on their way to workers and back: shards, numbered as they are read, and what waits until its turn."""
+"""Queries on their way to workers and back, in numbered shards that are put in order again."""
 
 import os
 import pickle
@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-from rerankllm import errors
 from rerankllm.data import Candidate, Query
 from rerankllm.drivers.events import QueryOutcome
-from rerankllm.errors import BackendError, RerankError
+from rerankllm.errors import BackendError, QueryFailed, RerankError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,52 +20,52 @@ if TYPE_CHECKING:
 LARGEST = 64
 """Queries in a shard, once there are many."""
 SHARE = 64
-"""Of what was read so far, a shard holds at most so small a part of a worker's share. A worker holds several shards
-at a time, and all together are to be a small part too: else the last of them are spread unevenly."""
+"""A shard holds at most this fraction of what a worker's share of the queries read so far is. A worker holds several
+shards at a time, and these together should be a small part too: otherwise the last shards are spread unevenly."""
 
 Work: TypeAlias = tuple[Query, Sequence[Candidate]]
 Read: TypeAlias = tuple[Any, Iterable[Work]]
-"""What there is to say before the queries, and the queries."""
+"""What is known before the first query, and the queries."""
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What was said before the queries."""
+    """What is known before the first query."""
 
     said: Any
 
 
 @dataclass(frozen=True, slots=True)
-class Queries:
-    """A shard."""
+class Shard:
+    """Queries to be ranked."""
 
     works: Sequence[Work]
 
 
 @dataclass(frozen=True, slots=True)
-class Ranked:
-    """What became of a shard: outcomes, and each query's doc ids as they came in."""
+class RankedShard:
+    """The outcomes of a shard's queries, each with the query's doc ids in the order they came in."""
 
     outcomes: Sequence[tuple[QueryOutcome, Sequence[str]]]
     facts: Any
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """Why nothing goes on, by the name of the error and in its words."""
+class FlowError:
+    """An error that ends the run, as the name of its class and its message, so that it can be sent."""
 
     kind: str
     message: str
 
     @classmethod
     def of(cls, error: RerankError) -> Self:
-        """That of an error."""
+        """The error as data."""
         return cls(type(error).__name__, str(error))
 
     def error(self) -> RerankError:
-        """The error again, or the nearest that can be made of a message alone."""
-        known = getattr(errors, self.kind, BackendError)
-        return known(self.message) if known is not errors.QueryFailed else BackendError(self.message)
+        """The error again; a `BackendError` for a class that is not known or that takes more than a message."""
+        known = {each.__name__: each for each in _all_below(RerankError) if each is not QueryFailed}
+        return known.get(self.kind, BackendError)(self.message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +73,17 @@ class End:
     """After the last query."""
 
 
-Content: TypeAlias = Head | Queries | Ranked | Problem | End
+Content: TypeAlias = Head | Shard | RankedShard | FlowError | End
+
+
+def _all_below(error: type[RerankError]) -> Iterator[type[RerankError]]:
+    yield error
+    for below in error.__subclasses__():
+        yield from _all_below(below)
 
 
 def table(number: int, content: Content) -> "pa.Table":
-    """A row of the flow: the number of the shard and what it is."""
+    """A row of the data set: the number of the shard and its content, pickled."""
     import pyarrow as pa  # noqa: PLC0415
 
     payload = pa.array([pickle.dumps(content, protocol=pickle.HIGHEST_PROTOCOL)], pa.large_binary())
@@ -86,7 +91,7 @@ def table(number: int, content: Content) -> "pa.Table":
 
 
 def rows(found: "pa.Table") -> list[tuple[int, Content]]:
-    """The rows again."""
+    """The rows of a table that `table` made, or of several."""
     return [
         (number, pickle.loads(content))  # noqa: S301  # of our own workers
         for number, content in zip(found["number"].to_pylist(), found["content"].to_pylist(), strict=True)
@@ -94,28 +99,28 @@ def rows(found: "pa.Table") -> list[tuple[int, Content]]:
 
 
 def cut(read: Callable[[], Read], workers: int) -> Iterator[Content]:
-    """What is read, in shards that grow with what came before; a file that is no good ends it with a `Problem`."""
+    """Cuts the queries into shards that grow with the number read; an error in the input ends them as a `FlowError`."""
     works: list[Work] = []
     seen = 0
     try:
         said, queries = read()
         yield Head(said)
         for query, candidates in queries:
-            works.append((query, list(candidates)))  # which may be read as they are looked at, from a file
+            works.append((query, list(candidates)))  # read now: they may be read from a file as they are looked at
             seen += 1
             if len(works) >= min(LARGEST, max(1, seen // (SHARE * workers))):
-                yield Queries(works)
+                yield Shard(works)
                 works = []
     except RerankError as error:
-        yield Problem.of(error)
+        yield FlowError.of(error)
         return
     if works:
-        yield Queries(works)
+        yield Shard(works)
     yield End()
 
 
 def source(read: Callable[[], Read], workers: int, folder: str) -> "Datasource":
-    """What Ray Data reads: one task beside the command, in whose folder it runs, that reads as others keep up."""
+    """A data source for Ray Data: one task, on the command's node and in its folder, that reads the queries."""
     import pyarrow as pa  # noqa: PLC0415
     from ray.data import Datasource, ReadTask  # noqa: PLC0415
     from ray.data.block import BlockMetadata  # noqa: PLC0415
@@ -125,7 +130,7 @@ def source(read: Callable[[], Read], workers: int, folder: str) -> "Datasource":
         for number, content in enumerate(cut(read, workers)):
             yield table(number, content)
 
-    class Source(Datasource):  # type: ignore[misc]
+    class ShardSource(Datasource):  # type: ignore[misc]
         supports_distributed_reads = False  # on the command's own node
 
         def estimate_inmemory_data_size(self) -> None:
@@ -135,11 +140,11 @@ def source(read: Callable[[], Read], workers: int, folder: str) -> "Datasource":
             unknown = BlockMetadata(num_rows=None, size_bytes=None, exec_stats=None, input_files=None)
             return [ReadTask(tables, unknown)]
 
-    return Source()
+    return ShardSource()
 
 
 class Spool:
-    """Hands shards out in the order they were read; those that come back early wait on disk.
+    """Puts shards back into the order in which they were read; a shard that comes early waits on disk.
 
     A context manager.
     """
@@ -157,11 +162,11 @@ class Spool:
 
     @property
     def waiting(self) -> int:
-        """How many wait for others that have not come."""
+        """How many shards wait for one that has not come."""
         return len(self._waiting)
 
     def put(self, number: int, content: Content) -> Iterator[Content]:
-        """Takes one in, and yields what may go out now."""
+        """Takes a shard, and yields those whose turn it is."""
         if number != self._next:
             (self._folder / str(number)).write_bytes(pickle.dumps(content, protocol=pickle.HIGHEST_PROTOCOL))
             self._waiting.add(number)

@@ -1,4 +1,4 @@
-"""A budget that is kept elsewhere, for all workers together."""
+"""A worker's share of the budget that the coordinator keeps for all workers."""
 
 import time
 from typing import Any
@@ -6,16 +6,16 @@ from typing import Any
 from rerankllm.drivers.budget import Admission, Amount, Budget, Limits
 
 LATER = 0.05
-"""Seconds until a worker with nothing under way asks again whether others have settled."""
+"""Seconds until a worker without running calls asks again whether those of others have settled."""
 
 
 class SharedBudget(Budget):
-    """A worker's end of the coordinator's budget: what it admits was set aside there, so no limit is overshot.
+    """Admits a call after the coordinator has set aside the most that it can take, so that no limit is overshot.
 
     Args:
-        limits: The limits, which all workers know.
+        limits: The limits of all workers together.
         coordinator: The actor that keeps count.
-        worker: Who asks.
+        worker: The name of this worker.
     """
 
     def __init__(self, limits: Limits, coordinator: Any, worker: str) -> None:
@@ -24,7 +24,7 @@ class SharedBudget(Budget):
         self._under_way = 0
 
     def reserve(self, most: Amount) -> Admission | str:
-        """Asks the coordinator; waits here for other workers' calls where none of this one's is under way."""
+        """Asks the coordinator; without running calls of its own, waits for those of other workers to settle."""
         import ray  # noqa: PLC0415
 
         while not self._stopped:
@@ -38,6 +38,6 @@ class SharedBudget(Budget):
         return self._stopped
 
     def charge(self, most: Amount, took: Amount) -> None:
-        """Tells the coordinator, in the order in which calls are settled here."""
+        """Tells the coordinator what a call took, in the order in which calls settle here."""
         self._under_way -= 1
         self._coordinator.charge.remote(self._worker, most, took)

@@ -1,23 +1,24 @@
-"""A worker: one engine and one driver in a process of its own, which ranks the shards it is handed."""
+"""A worker: one `Reranker` in a process of its own, which ranks the shards it is given."""
 
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from rerankllm.data import Document, Ranking
 from rerankllm.distributed.journals import inherit, own
-from rerankllm.distributed.shards import Content, Problem, Queries, Ranked, Work, rows, table
+from rerankllm.distributed.shards import Content, FlowError, RankedShard, Shard, Work, rows, table
 from rerankllm.distributed.shared_budget import SharedBudget
+from rerankllm.drivers.budget import Budget, Limits
 from rerankllm.drivers.events import Failed, QueryOutcome
-from rerankllm.drivers.recipe import Recipe
+from rerankllm.drivers.ranker import StreamRanker
+from rerankllm.drivers.session import LIVE_CALLS
 from rerankllm.errors import BackendError, InputError, RerankError
 from rerankllm.journal.merge import absorb
 from rerankllm.journal.store import Journal
-from rerankllm.reranker import LIVE_CALLS, Reranker
 from rerankllm.version import __version__
 
 if TYPE_CHECKING:
@@ -38,18 +39,20 @@ class Orders:
     """What a worker has to know.
 
     Attributes:
-        recipe: How its reranker is made.
+        make: Makes its `Reranker`, with a budget that counts its calls.
+        limits: What all workers together may spend.
         workers: How many there are.
         coordinator: The actor that all of them share.
-        version: The version of this package that gives the orders.
-        cwd: The folder that relative paths start from, where it is there.
+        version: The version of this package that the command runs.
+        cwd: The folder that relative paths start from, if the worker's machine has it.
         journals: The folder for its journal; None for none.
-        resuming: Whether the coordinator knows calls of a run before.
+        resuming: Whether the coordinator has calls of an earlier run.
         top_k: How many first places matter.
-        texts: Whether documents' texts are wanted back.
+        texts: Whether documents' texts are sent back.
     """
 
-    recipe: Recipe
+    make: Callable[[Budget], StreamRanker]
+    limits: Limits
     workers: int
     coordinator: Any
     version: str
@@ -62,12 +65,12 @@ class Orders:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a reranker says of itself.
+    """What the command tells its user about a worker's `Reranker`.
 
     Attributes:
         strategy: Its stage, complete.
         models: The models that judge.
-        default_of: The model whose default strategy it is; None where one was named.
+        default_of: The model whose default strategy it is; None if a strategy was named.
     """
 
     strategy: str
@@ -76,7 +79,7 @@ class Facts:
 
 
 class Room:
-    """Keeps shards waiting while those under way may take so many calls together; one alone may take any number."""
+    """Makes shards wait while those under way may take too many calls together; one shard alone never waits."""
 
     def __init__(self, most: int) -> None:
         self._most, self._taken = most, 0
@@ -84,7 +87,7 @@ class Room:
 
     @contextmanager
     def for_calls(self, calls: int) -> Iterator[None]:
-        """Waits for room, and takes it meanwhile."""
+        """Waits until there is room for so many calls, and takes it for the time of the context."""
         with self._changed:
             self._changed.wait_for(lambda: not self._taken or self._taken + calls <= self._most)
             self._taken += calls
@@ -97,11 +100,11 @@ class Room:
 
 
 class Worker:
-    """Ranks shards, several at a time, so that the engine has enough to do. Nothing in it raises.
+    """Ranks shards, several at a time, so that the engine has enough to do. It does not raise.
 
-    What concerns more than one query, such as an engine that does not start, goes back as a `Problem`, at once and for
-    every shard. The engine is loaded for the first shard: workers that are there at once get shards at once, so that
-    the one which has loaded first does not get all there are.
+    An error that concerns more than one query, such as an engine that does not start, is sent back as a `FlowError`, at
+    once and for every shard. The engine is loaded with the first shard, not before: a worker is ready for shards at
+    once, and the one that loads fastest does not get them all.
     """
 
     def __init__(self, orders: Orders) -> None:
@@ -113,12 +116,12 @@ class Worker:
         self._room = Room(LIVE_CALLS)
         self._journal: Journal | None = None
         self._starting = threading.Lock()
-        self._engine: Reranker | Problem | None = None
+        self._engine: StreamRanker | FlowError | None = None
 
     def __call__(self, batch: "pa.Table") -> Iterator["pa.Table"]:
         """The same rows, with shards ranked."""
         for number, content in rows(batch):
-            yield table(number, self._answer(number, content) if isinstance(content, Queries) else content)
+            yield table(number, self._answer(number, content) if isinstance(content, Shard) else content)
 
     def rank(self, works: Sequence[Work]) -> list[QueryOutcome]:
         """Ranks queries.
@@ -132,22 +135,22 @@ class Worker:
         with self._room.for_calls(calls):
             return list(reranker.stream(iter(works), top_k=top_k))
 
-    def _answer(self, number: int, shard: Queries) -> Content:
+    def _answer(self, number: int, shard: Shard) -> Content:
         try:
             reranker = self._reranker()
             tries = self._ask("begin", number)
             outcomes = self.rank(shard.works) if tries <= TRIES else list(self._one_by_one(shard.works))
         except RerankError as error:
-            self._engine = problem = Problem.of(error)  # for the shards to come, too
+            self._engine = problem = FlowError.of(error)  # for the shards to come, too
             return problem
         except Exception as error:  # noqa: BLE001
-            return Problem("BackendError", f"{type(error).__name__}: {error}")
+            return FlowError("BackendError", f"{type(error).__name__}: {error}")
         ids = [[candidate.doc_id for candidate in candidates] for _, candidates in shard.works]
         kept = outcomes if self._orders.texts else map(_without_texts, outcomes)
-        return Ranked(list(zip(kept, ids, strict=True)), _facts(reranker))
+        return RankedShard(list(zip(kept, ids, strict=True)), _facts(reranker))
 
     def _one_by_one(self, works: Sequence[Work]) -> Iterator[QueryOutcome]:
-        """Ranks the queries of a shard that workers died of; a query that they die of alone has failed."""
+        """Ranks the queries of a shard that killed workers one by one; a query that kills a worker alone has failed."""
         for query, candidates in works:
             with self._alone:
                 if self._ask("begin", f"query {query.query_id}") > ALONE:
@@ -155,26 +158,26 @@ class Worker:
                 else:
                     yield from self.rank([(query, candidates)])
 
-    def _reranker(self) -> Reranker:
+    def _reranker(self) -> StreamRanker:
         with self._starting:
             if self._engine is None:
                 self._engine = self._load()
             engine = self._engine
-        if isinstance(engine, Problem):
+        if isinstance(engine, FlowError):
             raise engine.error()
         return engine
 
-    def _load(self) -> Reranker | Problem:
+    def _load(self) -> StreamRanker | FlowError:
         try:
             reranker = self._start()
         except RerankError as error:
-            return Problem.of(error)
+            return FlowError.of(error)
         except Exception as error:  # noqa: BLE001  # the engine's own: one line for whoever gave the orders
-            return Problem("BackendError", f"the engine does not start: {type(error).__name__}: {error}")
+            return FlowError("BackendError", f"the engine does not start: {type(error).__name__}: {error}")
         threading.Thread(target=self._listen, args=[reranker], name="rerankllm-stop", daemon=True).start()
         return reranker
 
-    def _start(self) -> Reranker:
+    def _start(self) -> StreamRanker:
         orders = self._orders
         with suppress(OSError):
             os.chdir(orders.cwd)
@@ -183,7 +186,7 @@ class Worker:
         seat = self._ask("join", self._name)
         if seat.starts > STARTS:
             raise BackendError(f"the engine does not start: its process died {STARTS} times while it was loaded")
-        reranker = orders.recipe.make(SharedBudget(orders.recipe.limits, orders.coordinator, self._name))
+        reranker = orders.make(SharedBudget(orders.limits, orders.coordinator, self._name))
         reranker.share(seat.number % orders.workers, orders.workers)
         if orders.journals is not None:
             self._journal, new = own(orders.journals, self._name)
@@ -193,14 +196,14 @@ class Worker:
         self._ask("ready", self._name)
         return reranker
 
-    def _recall(self, reranker: Reranker, works: Sequence[Work]) -> None:
-        """Puts what an earlier run knows of these queries into the journal."""
+    def _recall(self, reranker: StreamRanker, works: Sequence[Work]) -> None:
+        """Copies what an earlier run's journal holds of these queries into the worker's own."""
         if self._journal is not None and self._orders.resuming:
             keys = [reranker.key(query, candidates, top_k=self._orders.top_k) for query, candidates in works]
             for parcel in self._ask("known", keys):
                 absorb(self._journal, parcel)
 
-    def _listen(self, reranker: Reranker) -> None:
+    def _listen(self, reranker: StreamRanker) -> None:
         while not (reason := self._ask("stopped")):
             time.sleep(LISTENING)
         reranker.stop(reason)
@@ -211,8 +214,8 @@ class Worker:
         return ray.get(getattr(self._orders.coordinator, method).remote(*arguments))
 
 
-def _facts(reranker: Reranker) -> Facts:
-    return Facts(str(reranker.stage), reranker.models, reranker.backend.model if reranker.defaulted else None)
+def _facts(reranker: StreamRanker) -> Facts:
+    return Facts(str(reranker.stage), reranker.models, reranker.default_of)
 
 
 def _without_texts(outcome: QueryOutcome) -> QueryOutcome:

@@ -1,4 +1,4 @@
-"""What one query has cost so far, and how its answers read: a ledger under way."""
+"""Adds up what one query costs while it is ranked."""
 
 from collections import Counter
 
@@ -8,7 +8,7 @@ from rerankllm.judgements import Judgement, ParseReport, Status, slots_of
 
 
 class Account:
-    """Adds up in place, for a ledger is a value and there is one entry a call.
+    """A ledger in the making. It is changed in place, because a new `Ledger` for every call would be slow.
 
     Attributes:
         rounds: Batches answered.
@@ -25,7 +25,7 @@ class Account:
     def add(
         self, judgement: Judgement, outcome: Outcome, report: ParseReport, backend: Backend, *, replayed: bool
     ) -> None:
-        """Enters one call; `replayed` when it was paid for before."""
+        """Adds one call; `replayed` if the journal had it."""
         if isinstance(outcome, CallFailed) and outcome.refused:
             self._notes["calls beyond the budget of the query"] += 1
             return
@@ -44,7 +44,7 @@ class Account:
             self._notes.update(report.repairs)
 
     def ledger(self) -> Ledger:
-        """What it comes to."""
+        """The sum so far."""
         return Ledger(
             calls=self._calls,
             replayed=self._replayed,

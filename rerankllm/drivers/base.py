@@ -1,4 +1,4 @@
-"""What the two drivers share: taking queries in, handing outcomes out."""
+"""What the two drivers share: they take queries and give back outcomes."""
 
 import asyncio
 import logging
@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from functools import partial
 from itertools import groupby
+from pathlib import Path
 
 from rerankllm.calls import Backend
 from rerankllm.data import Candidate, Query, Ranking
 from rerankllm.drivers.budget import Budget
 from rerankllm.drivers.events import Event, QueryOutcome
 from rerankllm.drivers.fair_queue import FairQueue
-from rerankllm.drivers.gateway import Gateway
+from rerankllm.drivers.gateway import Gateway, Signature
 from rerankllm.drivers.judges import Resolve
 from rerankllm.drivers.loop import BackgroundLoop
 from rerankllm.drivers.task import Call, Observer, Task
@@ -27,12 +28,13 @@ log = logging.getLogger(__name__)
 
 
 class Driver(ABC):
-    """The only place with I/O: answers what strategies ask. Long-lived; queries join and leave at any time.
+    """Answers what strategies ask. The only place with I/O; queries are submitted and end at any time.
 
     Args:
         resolve: Finds the judge for a judgement.
         observer: Called with every event, on the driver's thread, so it should be quick; what it raises is logged.
-        budget: What may be spent.
+        budget: What may be spent; None for no limit.
+        counts_kept: Whether the calls that a journal holds of the queries count as spent; see `Gateway`.
     """
 
     def __init__(
@@ -40,28 +42,59 @@ class Driver(ABC):
         resolve: Resolve,
         observer: Observer | None = None,
         budget: Budget | None = None,
+        *,
+        counts_kept: bool = False,
     ) -> None:
         self._resolve = resolve
-        self._desk = Gateway(budget or Budget())
+        self._gateway = Gateway(budget or Budget(), counts_kept=counts_kept)
         self._observer = observer
         self._loop = BackgroundLoop()
         self._lock = threading.Lock()
         self._live: set[Task] = set()
-        self._lanes: dict[int, FairQueue] = {}
+        self._queues: dict[int, FairQueue] = {}
         self._closed = False
 
-    def keep(self, journal: Journal) -> None:
-        """Keeps every completed call of the queries that follow, and looks for it there first."""
-        self._desk.journal = journal
+    @property
+    def budget(self) -> Budget:
+        """What may be spent."""
+        return self._gateway.budget
+
+    @property
+    def counts_kept(self) -> bool:
+        """Whether the calls that the journal holds of a query count as spent."""
+        return self._gateway.counts_kept
+
+    @property
+    def journal(self) -> Journal | None:
+        """Keeps every completed call; None for none."""
+        return self._gateway.journal
+
+    def keep(self, journal: str | Path | Journal) -> Journal:
+        """Keeps every completed call of the queries that follow, and looks for it there first.
+
+        Args:
+            journal: A file, which `close` closes, or an open journal, which it does not.
+
+        Raises:
+            InputError: The file is no journal, or cannot be written.
+        """
+        return self._gateway.keep(journal)
+
+    def enter(self, query: Query, candidates: Sequence[Candidate], signature: Signature) -> str:
+        """The key by which the journal knows a query, which is noted there; empty without a journal.
+
+        What the journal holds of the query counts as spent from then on, where that is counted.
+        """
+        return self._gateway.enter(query, candidates, signature)
 
     def submit(
         self,
         query: Query,
         candidates: Sequence[Candidate],
         steps: Steps[Ranking],
-        key: str = "",
-        budget: Budget | None = None,
+        signature: Signature | None = None,
         *,
+        budget: Budget | None = None,
         resolve: Resolve | None = None,
         observer: Observer | None = None,
         party: object = None,
@@ -71,20 +104,20 @@ class Driver(ABC):
         Args:
             query: The query.
             candidates: What `steps` ranks.
-            steps: The strategy under way.
-            key: What the journal knows the query by.
+            steps: The strategy's generator.
+            signature: Tells the query from others in the journal; None if there is no journal.
             budget: What this query may spend; None for no limit of its own.
             resolve: Finds this query's judges; None for the driver's own.
-            observer: Told this query's events too, as the driver's is told all.
-            party: Whose query it is: parties take turns where a backend cannot take all calls at once. None for one of
-                its own.
+            observer: Called with this query's events, besides the driver's observer.
+            party: Whose query it is: parties take turns where a backend cannot take all calls at once. None for a party
+                of its own.
 
         Returns:
             A future of the ranking or of `Failed`; cancelling it ends the query. It raises only what concerns more
             than this query, such as a wrong key.
 
         Raises:
-            RerankError: The driver is closed.
+            RerankError: The driver is closed, or the journal cannot be written.
         """
         tell = self._tell if observer is None else partial(self._tell, also=observer)
         task = Task(
@@ -94,7 +127,7 @@ class Driver(ABC):
             resolve or self._resolve,
             tell,
             ask=self._line_up,
-            key=key,
+            key="" if signature is None else self._gateway.enter(query, candidates, signature),
             budget=budget,
             party=party,
         )
@@ -107,7 +140,7 @@ class Driver(ABC):
         return task.future
 
     def close(self, backends: Sequence[Backend] = ()) -> None:
-        """Stops; queries still under way are cancelled, then `backends` are freed on the loop they were used on."""
+        """Stops: ends the queries under way, frees `backends` on their event loop and closes a journal opened here."""
         with self._lock:
             if self._closed:
                 return
@@ -117,17 +150,18 @@ class Driver(ABC):
         for backend in backends:
             self._loop.submit(backend.aclose()).result()
         self._loop.close()
+        self._gateway.close()
 
     def _begin(self, task: Task) -> None:
-        """Takes a new task up, on the loop's thread."""
+        """Starts a task, on the loop's thread."""
         task.start()
         self._go()
 
     def _line_up(self, calls: Sequence[Call]) -> None:
         for backend, group in groupby(calls, key=lambda call: call.judge.backend):
-            if id(backend) not in self._lanes:
-                self._lanes[id(backend)] = FairQueue(backend, self._desk, self._size(backend))
-            self._lanes[id(backend)].add(deque(group))
+            if id(backend) not in self._queues:
+                self._queues[id(backend)] = FairQueue(backend, self._gateway, self._size(backend))
+            self._queues[id(backend)].add(deque(group))
 
     @abstractmethod
     def _size(self, backend: Backend) -> int | None:
@@ -135,7 +169,7 @@ class Driver(ABC):
 
     @abstractmethod
     def _go(self) -> None:
-        """Sees to it that what waits is sent, as far as it may be."""
+        """Sends the calls that wait, as far as backends and budgets allow."""
 
     def _tell(self, event: Event, also: Observer | None = None) -> None:
         for observer in filter(None, (self._observer, also)):
@@ -145,7 +179,7 @@ class Driver(ABC):
                 log.exception("an observer failed at %s", type(event).__name__)
 
     def _ended(self, work: "asyncio.Task[None]") -> None:
-        """Takes leave of a coroutine of the driver: should it have died, nobody may wait for it."""
+        """Ends every query with the error of a driver's coroutine that has died, so that nobody waits for ever."""
         if not work.cancelled() and (error := work.exception()) is not None:
             for task in list(self._live):
                 task.abort(error)

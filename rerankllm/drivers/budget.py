@@ -1,4 +1,4 @@
-"""How much a run may spend, and whether the next call still may be sent."""
+"""What a run may spend, and whether the next call may still be sent."""
 
 import threading
 import time
@@ -23,13 +23,13 @@ from rerankllm.errors import CapabilityError, InputError
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a run may spend, what it spent before it was resumed included; None is no limit.
+    """What a run may spend, including what it spent before it was resumed; None is no limit.
 
     Attributes:
         calls: Calls.
         tokens: Prompt and completion tokens together.
         cost: US dollars.
-        seconds: Time from the first call, after which nothing more is sent.
+        seconds: Time from the first call; nothing is sent after it.
     """
 
     calls: int | None = None
@@ -45,22 +45,22 @@ class Limits:
 
 
 class Admission(Enum):
-    """Whether a call may be sent, unless it is refused."""
+    """When a call that is not refused may be sent."""
 
     SEND = "send"
     WAIT = "wait"
-    """Not before calls that are under way have told what they took."""
+    """Wait until running calls report their usage."""
     HOLD = "hold"
-    """Not before those of the same query have; others may be sent."""
+    """Wait until running calls of the same query report their usage; other queries' calls may be sent."""
 
 
 PICO = 10**12
-"""Parts of a dollar that costs are added up in, as whole numbers: what is set aside can be taken back exactly."""
+"""Picodollars in a dollar. Costs are added up as whole picodollars, so that an amount can be taken back exactly."""
 
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """Calls, tokens, and picodollars."""
+    """An amount of calls, tokens and picodollars."""
 
     calls: int = 0
     tokens: int = 0
@@ -68,7 +68,7 @@ class Amount:
 
     @classmethod
     def of(cls, calls: int, tokens: int, cost: float | None) -> "Amount":
-        """With the cost in dollars; None, for unknown, counts as nothing."""
+        """The amount with its cost given in dollars; an unknown cost (None) counts as 0."""
         return cls(calls, tokens, round((cost or 0.0) * PICO))
 
     def __add__(self, other: "Amount") -> "Amount":
@@ -79,14 +79,14 @@ class Amount:
 
 
 class Budget:
-    """Keeps a run within its limits: a call is sent only if the most that it can take still fits.
+    """Keeps a run within its limits: a call is sent only if the most that it can take is still left.
 
-    What calls under way can take at most is set aside until they are settled. So limits are kept, not overshot by
-    what happens to be under way; the one thing taken on trust is that hosts count prompts as they are counted here.
+    The most that a running call can take is set aside until the call is settled. Running calls therefore cannot
+    overshoot a limit, as long as the host counts the tokens of a prompt as they are counted here.
 
     Args:
         limits: The limits.
-        name: What it is called where it ends something.
+        name: What messages call this budget.
     """
 
     def __init__(self, limits: Limits | None = None, name: str = "the budget") -> None:
@@ -109,14 +109,14 @@ class Budget:
 
     @property
     def stopped(self) -> str:
-        """Why nothing more is sent, whatever it is; empty while something may be."""
+        """Why every call is refused from now on; empty while calls may be sent."""
         return self._stopped
 
     def check(self, backend: Backend) -> None:
-        """Checks that a limit on money means something for this model.
+        """Checks that the price of a model is known if money is limited.
 
         Raises:
-            CapabilityError: What it costs is unknown.
+            CapabilityError: It is not known.
         """
         if self._limits.cost is not None and backend.cost(Usage(1, 1)) is None:
             raise CapabilityError(
@@ -125,29 +125,34 @@ class Budget:
             )
 
     def stop(self, reason: str) -> None:
-        """Refuses everything from now on."""
+        """Refuses every call from now on, for this reason."""
         self._stopped = self._stopped or reason
 
     def admit(self, backend: Backend, work: Work) -> Admission | str:
-        """Whether this call may be sent, and then `settle` has to follow; or why it never may."""
-        if not self._limited:  # then nothing need be counted
+        """Decides whether a call may be sent.
+
+        Returns:
+            When it may be sent; after `SEND`, `settle` or `withdraw` has to follow. A string is the reason why it never
+            may.
+        """
+        if not self._limited:  # then there is nothing to count
             return self._stopped or Admission.SEND
         return self.reserve(self._most(backend, work))
 
     def withdraw(self, backend: Backend, work: Work) -> None:
-        """Takes back an admitted call that is not sent."""
+        """Takes back an admitted call that was not sent."""
         if self._limited:
             self.charge(self._most(backend, work), Amount())
 
     def settle(self, backend: Backend, work: Work, outcome: Outcome | None) -> None:
-        """Counts what an admitted call took: the most it could where it was given up, so that nobody can tell."""
+        """Counts what an admitted call took; the most that it could take if its outcome is unknown (None)."""
         if not self._limited:
             return
         most = self._most(backend, work)
         self.charge(most, most if outcome is None else amount_of(backend, outcome))
 
     def reserve(self, most: Amount) -> Admission | str:
-        """Sets the most aside that a call can take, if it may be sent; else why it may not, now or ever."""
+        """Sets aside the most that a call can take, if it may be sent; see `admit`."""
         with self._lock:
             self._started = self._started or time.monotonic()
             if self._limits.seconds is not None and time.monotonic() - self._started >= self._limits.seconds:
@@ -160,13 +165,13 @@ class Budget:
             return Admission.SEND
 
     def charge(self, most: Amount, took: Amount) -> None:
-        """Counts what a call took, for which the most was set aside."""
+        """Counts what a call took and frees what `reserve` set aside for it."""
         with self._lock:
             self._aside -= most
             self._spent += took
 
     def spend(self, amount: Amount) -> None:
-        """Counts what was spent before, as a journal tells."""
+        """Counts what was spent before, according to a journal."""
         with self._lock:
             self._spent += amount
 
@@ -177,7 +182,7 @@ class Budget:
         return Amount.of(1, usage.prompt_tokens + usage.completion_tokens, backend.cost(usage))
 
     def _short(self, more: Amount) -> str:
-        """What this much more would overshoot, in words; empty if nothing."""
+        """Which limit this much more would exceed, in words; empty if none."""
         limits, total = self._limits, self._spent + more
         if limits.calls is not None and total.calls > limits.calls:
             return f"{self._name} of {limits.calls:,} calls is used up ({self._spent.calls:,} calls spent)"

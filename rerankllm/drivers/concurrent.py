@@ -1,4 +1,4 @@
-"""Every call by itself; nobody waits for anybody."""
+"""Sends every call by itself, so that no query waits for another."""
 
 import asyncio
 from functools import partial
@@ -14,20 +14,27 @@ from rerankllm.drivers.task import Observer, Task
 PREPARED = 1024
 """Calls that may hold a finished prompt at a time, for backends that take any number."""
 BREATH = 16
-"""Calls that a slot answers before others on the event loop get their turn, where no call has to wait for anything."""
+"""Calls that a slot answers before it yields to the event loop; it matters where answers come without waiting."""
 PATIENCE = 0.01
-"""Seconds until a budget that others spend of too is asked again, where nothing of one's own is under way."""
+"""Seconds until a budget that others share is asked again, when no call of this driver is under way."""
 
 
 class Concurrent(Driver):
     """For hosts with latency: every call goes out as soon as its query asks and the backend has a slot for it.
 
-    A slot answers one call after another, whoever's turn it is. Where a query's next call is what comes next, it is
-    made in the same breath in which the last one's answer was read.
+    A slot takes one call after another from the queue. If the answer to one call makes its query ask the next, and that
+    call is first in the queue, the same slot sends it at once.
     """
 
-    def __init__(self, resolve: Resolve, observer: Observer | None = None, budget: Budget | None = None) -> None:
-        super().__init__(resolve, observer, budget)
+    def __init__(
+        self,
+        resolve: Resolve,
+        observer: Observer | None = None,
+        budget: Budget | None = None,
+        *,
+        counts_kept: bool = False,
+    ) -> None:
+        super().__init__(resolve, observer, budget, counts_kept=counts_kept)
         self._slots: dict[asyncio.Task[None], Ticket] = {}
 
     def _begin(self, task: Task) -> None:
@@ -35,30 +42,30 @@ class Concurrent(Driver):
         task.future.add_done_callback(lambda future: self._loop.call(self._stop, task) if future.cancelled() else None)
 
     def _size(self, backend: Backend) -> int:
-        """What limits the calls under way at a backend: where it takes batches, to the next one and the one after."""
+        """The most calls under way at a backend; for one that takes batches, two batches."""
         return backend.capabilities.slots or 2 * (backend.capabilities.batch or PREPARED // 2)
 
     def _go(self) -> None:
-        for key, lane in list(self._lanes.items()):
-            lane.settled()
-            while lane.under_way < self._size(lane.backend) and (ticket := lane.next()):
-                lane.under_way += 1
-                slot = asyncio.get_running_loop().create_task(self._use(lane, ticket))
+        for key, queue in list(self._queues.items()):
+            queue.settled()
+            while queue.under_way < self._size(queue.backend) and (ticket := queue.next()):
+                queue.under_way += 1
+                slot = asyncio.get_running_loop().create_task(self._use(queue, ticket))
                 self._slots[slot] = ticket
-                slot.add_done_callback(partial(self._free, lane))
-            if not lane and not lane.under_way:
-                del self._lanes[key]
-        if self._lanes and not self._slots:
+                slot.add_done_callback(partial(self._free, queue))
+            if not queue and not queue.under_way:
+                del self._queues[key]
+        if self._queues and not self._slots:
             asyncio.get_running_loop().call_later(PATIENCE, self._go)
 
-    async def _use(self, lane: FairQueue, ticket: Ticket | None) -> None:
-        """A slot: answers this call, and then whichever is next."""
+    async def _use(self, queue: FairQueue, ticket: Ticket | None) -> None:
+        """A slot: sends this call, and then one after another from the queue."""
         slot, answered = asyncio.current_task(), 0
         assert slot is not None  # noqa: S101
         while ticket is not None:
             self._slots[slot] = ticket
             try:
-                ticket.back(await lane.backend.complete(ticket.work))
+                ticket.back(await queue.backend.complete(ticket.work))
             except Exception as error:  # noqa: BLE001  # the backend's: it ends who asked
                 ticket.call.task.abort(error)
             finally:
@@ -66,14 +73,14 @@ class Concurrent(Driver):
             answered += 1
             if answered % BREATH == 0:
                 await asyncio.sleep(0)
-            lane.settled()
-            ticket = lane.next()
+            queue.settled()
+            ticket = queue.next()
             self._go()
 
-    def _free(self, lane: FairQueue, slot: "asyncio.Task[None]") -> None:
-        """Takes a slot back, its query having been cancelled if a call was under way."""
+    def _free(self, queue: FairQueue, slot: "asyncio.Task[None]") -> None:
+        """Frees a slot that has ended; if a call was under way, its query was cancelled."""
         self._slots.pop(slot).give_up()
-        lane.under_way -= 1
+        queue.under_way -= 1
         self._ended(slot)
         self._go()
 

@@ -16,21 +16,21 @@ from rerankllm.plan import Bound, Plan
 from rerankllm.spec.stage import Stage, parts
 
 LONGEST_PASSAGE = 4096
-"""Words of the passages an estimate is made with when there are none to go by; templates cut theirs well below."""
+"""Words of the longest passage if no passages are given; templates cut passages to fewer."""
 LONGEST_CRITERION = 60
 """Words of a criterion."""
 
 FIXED = {Write: 0, Score: 1, Assess: 1, Compare: 2}
-"""Documents in a prompt, where their number is fixed."""
+"""How many documents the prompts of a kind of judgement show, where the number is fixed."""
 WANTED: Mapping[type, int] = {Select: 2}
-"""How many things are asked of the same documents, where it is more than one: the best, or the worst."""
+"""How many questions are asked about the same documents, where there is more than one: the best, or the worst."""
 POINTS = (1, 2, 9, 10, 11)
-"""Numbers of documents that are tried elsewhere: labels of one digit and of two."""
+"""Numbers of documents that are tried for other kinds: with labels of one digit and of two."""
 
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """A query, a passage and a criterion to estimate with, and how many criteria there are."""
+    """Texts to estimate with: a query, a passage, a criterion, and how many criteria there are."""
 
     query: str = "a query of some eight words to count"
     passage: str = ""
@@ -40,7 +40,7 @@ class Texts:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """The shortest texts, some of middling length, and the longest, by what UTF-8 takes of them."""
+    """The shortest texts, texts of median length and the longest, by their bytes in UTF-8."""
 
     short: Texts = Texts()
     middle: Texts = Texts(criterion="word " * 10)
@@ -48,7 +48,7 @@ class Sizes:
 
     @classmethod
     def of(cls, queries: Sequence[Query], documents: Iterable[Document]) -> "Sizes":
-        """Those of a collection."""
+        """The sizes of a collection's texts."""
         asked, passages = _by_size(q.text for q in queries), _by_size(doc.content for doc in documents)
         ends = (0, len(asked) // 2, -1), (0, len(passages) // 2, -1)
         made = cls()
@@ -58,12 +58,12 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What some queries will take.
+    """Tokens and money that some queries will take.
 
     Attributes:
-        prompt_tokens: Sent: bounds, from the shortest passages to the longest.
-        completion_tokens: Generated: bounds.
-        typical: With passages of middling length, and every answer as long as it may be.
+        prompt_tokens: Bounds on the tokens sent, from the shortest passages to the longest.
+        completion_tokens: Bounds on the tokens generated.
+        typical: Tokens with passages of median length and every answer as long as it may be.
         cost_usd: Bounds in US dollars; None when the price is unknown.
     """
 
@@ -73,7 +73,7 @@ class Estimate:
     cost_usd: tuple[float, float] | None
 
     def __add__(self, other: "Estimate") -> "Estimate":
-        """Both."""
+        """The sum of both."""
         cost = None
         if self.cost_usd is not None and other.cost_usd is not None:
             cost = (self.cost_usd[0] + other.cost_usd[0], self.cost_usd[1] + other.cost_usd[1])
@@ -95,7 +95,7 @@ class Estimate:
 
 
 def planned(stage: Stage, n: int) -> Plan:
-    """What ranking `n` documents takes, with what is asked before a strategy's own judgements."""
+    """What ranking `n` documents takes, content-free prompts included."""
     plan = stage.strategy.plan(n)
     for leaf, share, _ in _leaves(stage, plan, n, 1):
         calls = _priors(replace(leaf, elicitation=leaf.elicitation or stage.elicitation), share)
@@ -104,7 +104,7 @@ def planned(stage: Stage, n: int) -> Plan:
 
 
 def _priors(stage: Stage, plan: Plan) -> Bound:
-    """How many label priors a query of a stage that asks itself takes: one for every number of documents shown."""
+    """How many content-free prompts a stage takes for a query: one for every number of documents that prompts show."""
     if not plan.calls.high or getattr(stage.elicitation, "prior", None) is None:
         return Bound.exactly(0)
     if all(kind in FIXED for kind in stage.strategy.asks):
@@ -115,16 +115,16 @@ def _priors(stage: Stage, plan: Plan) -> Bound:
 
 
 def estimate(panel: Panel, stage: Stage, lengths: Mapping[int, int], sizes: Sizes) -> Estimate:
-    """What queries will take.
+    """Tokens and money that queries will take.
 
     Args:
         panel: The models.
-        stage: What ranks, complete.
+        stage: The strategy, complete.
         lengths: How many queries have lists of which length.
         sizes: Texts to count with.
 
     Raises:
-        CapabilityError: Tokens of what the strategy asks cannot be told.
+        CapabilityError: The tokens of a kind of judgement that the strategy asks cannot be estimated.
     """
     whole = ((stage, stage.strategy.plan(n), n, queries) for n, queries in lengths.items())
     leaves = (leaf for each in whole for leaf in _leaves(*each))
@@ -137,7 +137,7 @@ def estimate(panel: Panel, stage: Stage, lengths: Mapping[int, int], sizes: Size
 
 
 def _either(estimates: Sequence[Estimate]) -> Estimate:
-    """What is asked in one way or another: bounds of all; typical is the first."""
+    """The estimate for one of several kinds of judgement: bounds over all of them; typical is the first's."""
     costs = [each.cost_usd for each in estimates if each.cost_usd is not None]
     cost = (min(low for low, _ in costs), max(high for _, high in costs)) if len(costs) == len(estimates) else None
     prompts, completions = ([getattr(e, name) for e in estimates] for name in ("prompt_tokens", "completion_tokens"))
@@ -150,7 +150,7 @@ def _either(estimates: Sequence[Estimate]) -> Estimate:
 
 
 def _leaves(stage: Stage, plan: Plan, n: int, queries: int) -> Iterator[tuple[Stage, Plan, int]]:
-    """The stages that ask something themselves, with what they take."""
+    """The stages without stages inside, with the share of the plan that each takes."""
     inside = parts(stage.strategy, n, plan)
     if not inside:
         yield stage, plan, queries
@@ -159,9 +159,9 @@ def _leaves(stage: Stage, plan: Plan, n: int, queries: int) -> Iterator[tuple[St
 
 
 def _by_kind(asks: Sequence[type], plan: Plan) -> list[list[tuple[type, Plan]]]:
-    """What each kind of judgement takes, several that may stand for each other together.
+    """The share of the plan of each kind of judgement; kinds that may replace each other are in one list.
 
-    Criteria are written once, what is left is the other kind's.
+    Criteria are written once; the rest of the plan is the other kind's.
     """
     if Write not in asks:
         return [[(kind, plan) for kind in asks]]
@@ -172,7 +172,7 @@ def _by_kind(asks: Sequence[type], plan: Plan) -> list[list[tuple[type, Plan]]]:
 
 
 def _of(panel: Panel, stage: Stage, asked: tuple[type, Plan], queries: int, sizes: Sizes) -> Estimate:
-    """What so many queries of one length take in a stage, of one kind of judgement."""
+    """The estimate for one kind of judgement of a stage, for so many queries of one length."""
     kind, plan = asked
     judge, most = panel.resolve(Ask((), stage.elicitation, stage.model), kind), max(1, plan.slots.high)
     count = getattr(stage.strategy, "count", 1)
@@ -195,10 +195,10 @@ def _of(panel: Panel, stage: Stage, asked: tuple[type, Plan], queries: int, size
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """What a call takes: so much for itself, and so much for each passage in it.
+    """A bound on the tokens of a call: a constant, and so many for each passage.
 
-    Prompts are that, but for labels that get longer and words such as "passages"; the line lies above all of them, or
-    below.
+    Prompts grow by a line, except that labels get longer and words such as "passages" change. The line is an upper
+    bound, or a lower one, of all prompts that were tried.
     """
 
     call: Usage
@@ -206,7 +206,7 @@ class _Line:
 
     @classmethod
     def through(cls, judge: Judge, kind: type, texts: Texts, most: int, *, max_slope: bool) -> "_Line":
-        """The line for this kind of judgement, where no prompt shows more than `most` passages."""
+        """The line for one kind of judgement, if no prompt shows more than `most` passages."""
         if kind in FIXED:
             return cls(_usage(judge, kind, FIXED[kind], texts), Usage())
         known = {d: _usage(judge, kind, d, texts) for d in POINTS if d <= max(most, 2)}
@@ -223,7 +223,7 @@ class _Line:
         )
 
     def times(self, calls: int, slots: int) -> Usage:
-        """What so many calls take that show so many passages in all."""
+        """The tokens of so many calls, which show so many passages in all."""
         return Usage(
             max(0, self.call.prompt_tokens * calls + self.passage.prompt_tokens * slots),
             max(0, self.call.completion_tokens * calls + self.passage.completion_tokens * slots),

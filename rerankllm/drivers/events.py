@@ -1,4 +1,4 @@
-"""What a driver tells while it works: frozen events, in the order things happen."""
+"""The events that a driver reports to observers, in the order in which they happen."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -14,8 +14,8 @@ class Failed:
     Attributes:
         query: The query.
         reason: One line.
-        ledger: What it cost all the same.
-        unaffordable: Whether a budget refused it a call.
+        ledger: What it cost until then.
+        unaffordable: Whether a budget refused one of its calls.
     """
 
     query: Query
@@ -29,7 +29,7 @@ QueryOutcome: TypeAlias = Ranking | Failed
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A query was submitted with so many candidates."""
+    """A query with so many candidates begins."""
 
     query: Query
     candidates: int
@@ -37,7 +37,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One call came back, or failed."""
+    """One call was answered, or failed."""
 
     query: Query
     judgement: Judgement
@@ -48,7 +48,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A query is done."""
+    """A query is ranked, or has failed."""
 
     outcome: QueryOutcome
 

@@ -1,4 +1,4 @@
-"""The calls that wait for one backend, and whose is next."""
+"""The calls that wait for one backend, and which of them is sent next."""
 
 from collections import OrderedDict, deque
 from typing import TypeAlias
@@ -9,30 +9,30 @@ from rerankllm.drivers.gateway import Gateway, Ticket
 from rerankllm.drivers.task import Call
 
 Batch: TypeAlias = deque[Call | Ticket]
-"""What is left of the calls that a query asked for together; those that are ready are tickets."""
+"""What is left of the calls that a query asked for together; a call that is prepared is a ticket."""
 
 
 class FairQueue:
-    """Parties take turns at a backend, so that one with a thousand calls holds up none with five.
+    """Parties take turns at a backend, so that one with a thousand calls does not hold up one with five.
 
-    In its turn a party sends its share of what the backend takes at a time. Its queries are served in the order in
-    which they ask, all calls of one before the next one's: what they asked together has prompts that begin alike, of
-    which engines read the beginning once, and queries are done one after the other.
+    In its turn a party sends its share of what the backend takes at a time. Within a party, queries are served in the
+    order in which they ask, and all calls of a query before those of the next. The prompts of one query begin alike,
+    and an engine reads the common beginning once. Queries are also finished one after the other this way.
 
     Args:
         backend: The backend.
-        desk: Where every call passes.
+        gateway: Prepares and admits the calls.
         size: Calls that the backend takes at a time; None for any number.
 
     Attributes:
-        under_way: Calls that the driver says it has sent from here.
+        under_way: Calls from this queue that are under way; the driver counts them.
     """
 
-    def __init__(self, backend: Backend, desk: Gateway, size: int | None) -> None:
+    def __init__(self, backend: Backend, gateway: Gateway, size: int | None) -> None:
         self.backend = backend
         self.size = size
         self.under_way = 0
-        self._desk = desk
+        self._gateway = gateway
         self._parties: OrderedDict[object, deque[Batch]] = OrderedDict()
         self._held: list[tuple[object, Batch]] = []
         self._stuck = False
@@ -46,21 +46,21 @@ class FairQueue:
         return sum(map(len, batches))
 
     def add(self, calls: Batch) -> None:
-        """Puts what a query asks together behind what its party asked before."""
+        """Appends the calls that a query asks for together to the queue of its party."""
         self._parties.setdefault(calls[0].task.party, deque()).append(calls)
 
     def next(self) -> Ticket | None:
-        """The next call that may be sent, ready; None while there is none.
+        """The next call that may be sent, prepared; None if there is none at the moment.
 
-        What a budget lets go only after calls under way have told what they took waits until `settled`: the calls of
-        one query for its own budget, all for that of the run.
+        A call that the remaining budget might not cover waits until running calls report their cost, which the driver
+        says by `settled`: for a query's budget that query's calls wait, for the run's budget all.
         """
         while self._parties and not self._stuck:
             party = next(iter(self._parties))
             queue = self._parties[party]
             batch = queue[0]
             first = batch.popleft()
-            ticket = self._desk.out(first) if isinstance(first, Call) else first
+            ticket = self._gateway.out(first) if isinstance(first, Call) else first
             admission = None if ticket is None else ticket.admit()
             if ticket is not None and admission is Admission.WAIT:
                 batch.appendleft(ticket)
@@ -78,7 +78,7 @@ class FairQueue:
         return None
 
     def settled(self) -> None:
-        """Lets those try again who waited for what calls under way would take, before all others."""
+        """Lets the calls that waited for a budget be tried again, before all others."""
         self._stuck = False
         while self._held:
             self._left = 0
@@ -95,7 +95,7 @@ class FairQueue:
         self._parties.clear()
 
     def _pass_on(self, party: object, queue: deque[Batch], sent: int) -> None:
-        """Ends the turn of a party that has sent its share, or has nothing more to send."""
+        """Ends the turn of a party that has sent its share or has nothing left to send."""
         if not queue:
             del self._parties[party]
             self._left = 0

@@ -1,32 +1,93 @@
-"""What stands between a call and its backend: a journal that may know the answer, a budget that may refuse it."""
+"""The way of every call to its backend and back: past a journal that may know the answer, and past the budgets."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 from rerankllm.calls import CallFailed, Outcome, Work
-from rerankllm.drivers.budget import Admission, Budget, amount_of
+from rerankllm.data import Candidate, Query
+from rerankllm.drivers.budget import Admission, Amount, Budget, amount_of
 from rerankllm.drivers.task import Call, Keep, Task, ignore
 from rerankllm.formats.recordings import to_record
 from rerankllm.journal.store import Completed, Journal, content_of
 from rerankllm.judgements import Answer, ParseReport, Prior
+from rerankllm.spec.stage import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Who ranks a query. With the query and its documents it makes the key by which a journal knows a ranking.
+
+    Attributes:
+        stage: The strategy, complete.
+        context: Gives what else answers depend on: models, templates, settings. Called only if there is a journal.
+    """
+
+    stage: Stage
+    context: Callable[[], Sequence[Any]]
 
 
 class Gateway:
-    """Every call passes here on its way out and on its way back.
+    """Looks calls up in the journal, asks the budget, and keeps what comes back.
+
+    Args:
+        budget: Says what may be sent.
+        counts_kept: Whether the calls that the journal holds of a query count as spent. False for a budget whose owner
+            has added them.
 
     Attributes:
         journal: Keeps every outcome and answers what it has; None for none.
         budget: Says what may be sent.
+        counts_kept: Whether the calls that the journal holds count as spent.
     """
 
-    def __init__(self, budget: Budget) -> None:
+    def __init__(self, budget: Budget, *, counts_kept: bool = False) -> None:
         self.journal: Journal | None = None
         self.budget = budget
+        self.counts_kept = counts_kept
+        self._opened: Journal | None = None
+        self._entered: set[str] = set()
+
+    def keep(self, journal: str | Path | Journal) -> Journal:
+        """Uses a journal from now on. It is closed by `close` if it is opened here.
+
+        Raises:
+            InputError: The file is no journal, or cannot be written.
+        """
+        if isinstance(journal, Journal):
+            self.journal, self._opened = journal, None
+        else:
+            self.journal = self._opened = Journal(journal)
+        return self.journal
+
+    def enter(self, query: Query, candidates: Sequence[Candidate], signature: Signature) -> str:
+        """Notes a query in the journal, and returns its key; empty without a journal.
+
+        Raises:
+            InputError: The journal cannot be written.
+        """
+        if self.journal is None:
+            return ""
+        documents = [candidate.document for candidate in candidates]
+        key = self.journal.enter(query, documents, str(signature.stage), signature.context())
+        if self.counts_kept and key not in self._entered:
+            self._entered.add(key)
+            self.budget.spend(Amount.of(*self.journal.spent(key)))
+        return key
+
+    def close(self) -> None:
+        """Closes the journal if it was opened here."""
+        if self._opened is not None:
+            self._opened.close()
 
     def out(self, call: Call) -> "Ticket | None":
         """Prepares a call.
 
         Returns:
-            What is to be sent; None where nothing is, the task having been told why or been given the answer.
+            A ticket for the call. None if there is nothing to send: the journal had the answer, no prompt could be
+            made, or the query has ended.
         """
         work = None if call.task.future.done() else call.prepare()
         if work is None:
@@ -40,8 +101,8 @@ class Gateway:
                 return None
         return Ticket(self, call, work, content)
 
-    def keep(self, ticket: "Ticket", outcome: Outcome) -> Keep:
-        """What writes the outcome down, once it is known what the answer is and how it read."""
+    def recorder(self, ticket: "Ticket", outcome: Outcome) -> Keep:
+        """A function that writes the outcome down, to be called with the answer that was read from it."""
         return partial(self._record, ticket, outcome)
 
     def _record(self, ticket: "Ticket", outcome: Outcome, answer: Answer, report: ParseReport) -> None:
@@ -52,6 +113,7 @@ class Gateway:
             self._hear(call, outcome, answer, report)
 
     def _hear(self, call: Call, outcome: Outcome, answer: Answer, report: ParseReport) -> None:
+        """Keeps the judgement with its answer, of which recordings are made."""
         if self.journal is None or isinstance(outcome, CallFailed) or isinstance(call.judgement, Prior):
             return
         record = to_record(call.judgement, answer, report, outcome.usage)
@@ -63,12 +125,12 @@ class Ticket:
 
     Attributes:
         call: The call.
-        work: What to send.
-        content: What a journal finds it by.
+        work: What the backend is sent.
+        content: The hash by which a journal finds the call.
     """
 
-    def __init__(self, desk: Gateway, call: Call, work: Work, content: str) -> None:
-        self._desk = desk
+    def __init__(self, gateway: Gateway, call: Call, work: Work, content: str) -> None:
+        self._gateway = gateway
         self.call = call
         self.work = work
         self.content = content
@@ -76,11 +138,11 @@ class Ticket:
 
     @property
     def task(self) -> Task:
-        """Whose call it is."""
+        """The query that waits for the answer."""
         return self.call.task
 
     def admit(self) -> Admission | None:
-        """Whether it may be sent now; None for one that was refused, or whose query ended meanwhile."""
+        """Asks the query's budget and the run's; None if the call is refused for good or its query has ended."""
         if self.call.task.future.done():
             return None
         backend, own = self.call.judge.backend, self.call.task.budget
@@ -89,7 +151,7 @@ class Ticket:
         if admission is Admission.WAIT:
             return Admission.HOLD
         if admission is Admission.SEND:
-            admission = self._desk.budget.admit(backend, self.work)
+            admission = self._gateway.budget.admit(backend, self.work)
             if admission is not Admission.SEND:
                 own.withdraw(backend, self.work)
         if isinstance(admission, str):
@@ -100,16 +162,16 @@ class Ticket:
         return admission
 
     def back(self, outcome: Outcome) -> None:
-        """Hands over the outcome of an admitted call."""
+        """Settles the budgets and hands the outcome to the query."""
         self._settle(outcome)
-        self.call.task.receive(self.call, outcome, self._desk.keep(self, outcome))
+        self.call.task.receive(self.call, outcome, self._gateway.recorder(self, outcome))
 
     def give_up(self) -> None:
-        """Takes leave of an admitted call whose outcome nobody will know; nothing happens if it is known."""
+        """Settles the budgets for a call whose outcome will never be known; does nothing if they are settled."""
         if not self._settled:
             self._settle(None)
 
     def _settle(self, outcome: Outcome | None) -> None:
         self._settled = True
-        for budget in (self.call.task.budget, self._desk.budget):
+        for budget in (self.call.task.budget, self._gateway.budget):
             budget.settle(self.call.judge.backend, self.work, outcome)

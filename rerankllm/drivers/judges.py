@@ -1,4 +1,4 @@
-"""Every judgement of a strategy finds its judge; what a judge has to know first is asked first."""
+"""Pairs every judgement of a strategy with its judge, and asks for the label priors that some judges need first."""
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
@@ -11,39 +11,39 @@ from rerankllm.judgements import Answer, Ask, Judgement, ParseReport, Prior, Ste
 
 
 class Judge(Protocol):
-    """Whoever answers one kind of judgement: a backend, and the elicitation in front of it."""
+    """Answers one kind of judgement: a backend, with the elicitation that makes its prompts."""
 
     @property
     def backend(self) -> Backend: ...
 
     @property
     def described(self) -> Mapping[str, Any]:
-        """Who that is, ready for JSON: model, revision, and whatever else answers depend on."""
+        """The model, its revision and everything else that answers depend on, ready for JSON."""
         ...
 
     def prepare(self, judgement: Judgement) -> Work:
-        """The work for the backend. Raises InputError when there can be none, such as a prompt that does not fit."""
+        """The work for the backend. Raises InputError if it cannot be made, such as a prompt that is too long."""
         ...
 
     def read(self, judgement: Judgement, outcome: Response | Reply) -> tuple[Answer | Unanswered, ParseReport]:
-        """The answer in what came back."""
+        """Reads the answer from the outcome."""
         ...
 
 
 class NeedsPrior(Judge, Protocol):
-    """A judge whose answers cannot be read before it is known what he says when there is nothing to judge."""
+    """A judge calibrated by a content-free prompt, which must be answered first."""
 
     @property
     def asked_first(self) -> Judge:
-        """Who is asked that."""
+        """The judge that is shown the content-free prompt."""
         ...
 
     def prior(self, judgement: Judgement) -> Prior:
-        """What is asked, for judgements such as this."""
+        """The content-free prompt for judgements like this one."""
         ...
 
     def given(self, prior: Answer) -> Judge:
-        """The judge whose answers can be read."""
+        """The judge calibrated by the answer to the content-free prompt."""
         ...
 
 
@@ -54,11 +54,11 @@ Pair: TypeAlias = tuple[Judgement, Judge]
 def asking(steps: Steps[Ranking], resolve: Resolve) -> Generator[list[Pair], Sequence[Answer], Ranking]:
     """The batches of a strategy, with a judge for each judgement.
 
-    Where a judge is biased, what he is to be asked first is a batch of its own, once for this query; the ledger notes
-    how many there were.
+    The content-free prompts that a judge needs are a batch of their own, which comes first. Each is asked once a query,
+    and the ledger notes how many there were.
 
     Raises:
-        QueryFailed: One of those was not answered.
+        QueryFailed: A content-free prompt was not answered.
     """
     known: Known = {}
     answers: Sequence[Answer] | None = None
@@ -71,24 +71,24 @@ def asking(steps: Steps[Ranking], resolve: Resolve) -> Generator[list[Pair], Seq
             return replace(ranking, ledger=ranking.ledger.then(noted))
         judges = {kind: resolve(batch, kind) for kind in dict.fromkeys(map(type, batch.judgements))}
         asked = [(judgement, judges[type(judgement)]) for judgement in batch.judgements]
-        biased = {kind: judge for kind, judge in judges.items() if _is_biased(judge)}
-        if biased:
-            yield from _ask_first(batch.judgements, biased, known)
+        calibrated = {kind: judge for kind, judge in judges.items() if _needs_prior(judge)}
+        if calibrated:
+            yield from _ask_priors(batch.judgements, calibrated, known)
             asked = [(judgement, _informed(judgement, judge, known)) for judgement, judge in asked]
         answers = yield asked
 
 
 Known: TypeAlias = dict[tuple[int, Prior], Answer]
-"""Answers to priors, by the judge who needs them."""
+"""Answers to content-free prompts, by the id of the judge that needs them."""
 
 
-def _ask_first(
-    judgements: Sequence[Judgement], biased: Mapping[type, NeedsPrior], known: Known
+def _ask_priors(
+    judgements: Sequence[Judgement], calibrated: Mapping[type, NeedsPrior], known: Known
 ) -> Generator[list[Pair], Sequence[Answer], None]:
-    """Asks what is not known yet and adds it."""
+    """Asks the content-free prompts that are not known yet, and adds their answers to `known`."""
     wanted: dict[tuple[int, Prior], Pair] = {}
     for judgement in judgements:
-        judge = biased.get(type(judgement))
+        judge = calibrated.get(type(judgement))
         if judge is not None and (key := (id(judge), judge.prior(judgement))) not in known:
             wanted[key] = (key[1], judge.asked_first)
     if not wanted:
@@ -100,8 +100,8 @@ def _ask_first(
 
 
 def _informed(judgement: Judgement, judge: Judge, known: Known) -> Judge:
-    return judge.given(known[id(judge), judge.prior(judgement)]) if _is_biased(judge) else judge
+    return judge.given(known[id(judge), judge.prior(judgement)]) if _needs_prior(judge) else judge
 
 
-def _is_biased(judge: Judge) -> TypeGuard[NeedsPrior]:
-    return hasattr(judge, "asked_first")  # a protocol's own check takes longer than all else that a step does
+def _needs_prior(judge: Judge) -> TypeGuard[NeedsPrior]:
+    return hasattr(judge, "asked_first")  # isinstance with a protocol takes longer than the rest of a step

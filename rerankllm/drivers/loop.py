@@ -1,4 +1,4 @@
-"""One event loop in one background thread."""
+"""An event loop in a background thread."""
 
 import asyncio
 import threading
@@ -11,9 +11,9 @@ T = TypeVar("T")
 
 
 class BackgroundLoop:
-    """Runs coroutines from any thread, whether or not the caller has a running loop of its own.
+    """Runs coroutines for callers on any thread, whether or not they have a running loop of their own.
 
-    Clients that belong to one event loop belong to this one for all their life.
+    An HTTP client belongs to one event loop; those of a driver belong to this one.
     """
 
     def __init__(self) -> None:
@@ -22,16 +22,16 @@ class BackgroundLoop:
         self._thread.start()
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> "Future[T]":
-        """Starts a coroutine; its result is the future's."""
+        """Starts a coroutine and returns a future of its result."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def call(self, function: Callable[..., object], *arguments: object) -> None:
-        """Calls a function on the loop's thread, soon; not at all once it is closed."""
+        """Calls a function soon on the loop's thread; does nothing once the loop is closed."""
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(function, *arguments)
 
     def close(self) -> None:
-        """Cancels what still runs and ends the thread."""
+        """Cancels the coroutines that still run and ends the thread."""
         if self._loop.is_closed():
             return
         self._loop.call_soon_threadsafe(self._loop.stop)

@@ -1,4 +1,4 @@
-"""Which backend and which elicitation answer a judgement: the place where the axes meet."""
+"""Finds the backend and the elicitation that answer a judgement."""
 
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass, replace
@@ -19,7 +19,13 @@ from rerankllm.spec.stage import Stage, inner_stages, map_stages, show
 
 @dataclass(frozen=True, slots=True)
 class Prompted:
-    """A backend that is shown prompts, behind an elicitor."""
+    """A judge that is shown prompts, which an elicitor makes.
+
+    Attributes:
+        backend: Answers the prompts.
+        elicitor: Makes prompts and reads answers.
+        elicitation: The elicitation's spec.
+    """
 
     backend: Backend
     elicitor: Elicitor
@@ -50,12 +56,12 @@ class Prompted:
 
 @dataclass(frozen=True, slots=True)
 class Calibrated:
-    """A backend that is shown prompts, and first one without content, whose answer is taken off the others'.
+    """A judge that is shown a content-free prompt first; what it answers there is subtracted from its other answers.
 
     Attributes:
-        backend: The backend.
-        elicitor: The elicitor.
-        asked_first: Who is shown the prompts without content: the same, for all queries together.
+        backend: Answers the prompts.
+        elicitor: Makes prompts and reads answers.
+        asked_first: Is shown the content-free prompts; one judge for all queries, so that each is answered once.
     """
 
     backend: Backend
@@ -68,11 +74,11 @@ class Calibrated:
         return self.asked_first.described
 
     def prior(self, judgement: Judgement) -> Prior:
-        """The judgement without content."""
+        """The content-free prompt for judgements like this one."""
         return self.elicitor.prior(judgement)
 
     def given(self, prior: Answer) -> Prompted:
-        """The judge, once that is answered."""
+        """The judge that subtracts this answer."""
         return replace(self.asked_first, backend=self.backend, elicitor=self.elicitor.given(prior))
 
     def prepare(self, judgement: Judgement) -> Work:
@@ -80,14 +86,14 @@ class Calibrated:
         return self.elicitor.prepare(judgement)
 
     def read(self, judgement: Judgement, outcome: Response | Reply) -> tuple[Answer | Unanswered, ParseReport]:
-        """The answer in the response, nothing taken off."""
+        """The answer in the response, with nothing subtracted."""
         assert isinstance(outcome, Response)  # noqa: S101
         return self.elicitor.read(judgement, outcome)
 
 
 @dataclass(frozen=True, slots=True)
 class Direct:
-    """A backend that answers the judgement itself."""
+    """A judge whose backend answers judgements without a prompt."""
 
     backend: Backend
 
@@ -112,10 +118,10 @@ class Panel:
 
     Args:
         model: The model that judges where a stage names none.
-        settings: Of prompts.
+        settings: Settings of prompts.
         options: Options of that model; they win over those in its spec.
-        shelf: Where engines are kept that are to stay loaded; None where none is.
-        loaded: Backends by model, that one among them, to share with another panel; None to load it.
+        shelf: Keeps engines loaded for others; None to load them for this panel alone.
+        loaded: Another panel's backends by model, to share; None to load the model.
     """
 
     def __init__(
@@ -132,10 +138,11 @@ class Panel:
         self._shelf = shelf
         self._backends = {model: self._load(model, options)} if loaded is None else loaded
         self._judges: dict[tuple[str, str, type], Judge] = {}
+        self._context: list[Any] | None = None
         self._sharing: dict[str, Backend] = {}
 
     def beside(self, *, instruction: str | None = None, passage_tokens: int | None = None) -> "Panel":
-        """The same backends, those loaded later too, asked with other settings where any are given."""
+        """A panel with the same backends, which asks with other settings; what is None stays as it is."""
         own = self._settings
         settings = replace(
             own,
@@ -166,13 +173,13 @@ class Panel:
 
     @property
     def own(self) -> tuple[Backend, ...]:
-        """Those that nobody keeps: to be freed with this."""
+        """The backends that no shelf keeps, which have to be freed with this panel."""
         return tuple(each for each in self.backends if self._shelf is None or not self._shelf.keeps(each))
 
     def complete(self, stage: Stage) -> Stage:
-        """The stage with every elicitation named that it left to the backend, checked to work.
+        """The stage with every elicitation named that it leaves to the backend.
 
-        Loads every model and binds every elicitation, so that what cannot work says so before the first call.
+        Loads every model and binds every elicitation, so that what cannot work raises before the first call.
 
         Raises:
             CapabilityError: A backend lacks what is asked of it.
@@ -211,7 +218,11 @@ class Panel:
         return all(0 <= label.value <= 1 for label in template.labels)
 
     def context(self) -> list[Any]:
-        """All that answers depend on besides the stage, the query and its documents: for the key of a journal."""
+        """What a journal's keys say of models, templates and settings; fixed when it is first asked for."""
+        return self.fix_context() if self._context is None else self._context
+
+    def fix_context(self) -> list[Any]:
+        """Fixes what `context` says at the judges that are bound by now: keys stay the same when others are bound."""
         judges = [
             (
                 kind.__name__,
@@ -225,10 +236,11 @@ class Panel:
         examples = (
             [[astuple(example) for example in self._settings.demonstrations]] if self._settings.demonstrations else []
         )
-        return [self._settings.instruction, self._settings.passage_tokens, *examples, *sorted(judges)]
+        self._context = [self._settings.instruction, self._settings.passage_tokens, *examples, *sorted(judges)]
+        return self._context
 
     def load(self, model: str | None) -> Backend:
-        """The backend of a model, loaded now if it is not yet; None for the one that judges where none is named."""
+        """The backend of a model, loaded if it is not loaded yet; None for the model that judges by default."""
         name = model or self._model
         if name not in self._backends:
             self._backends[name] = self._load(name, {})

@@ -1,21 +1,36 @@
-"""All that makes a `Reranker`, to be made again in another process."""
+"""The arguments of a `Reranker` as data, which can be sent to another process."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from rerankllm.calibration.cutoff import Cutoff
 from rerankllm.calibration.judge_profile import JudgeProfile
 from rerankllm.calibration.relevance import Calibration
-from rerankllm.drivers.budget import Budget, Limits
-from rerankllm.reranker import DriverName, Reranker
+from rerankllm.drivers.budget import Limits
+from rerankllm.drivers.results import Finish
+from rerankllm.errors import InputError
+from rerankllm.spec.stage import Stage
+
+DEFAULT_MODEL = "llamacpp:smollm2"
+"""Judges where no model is named."""
+
+DriverName: TypeAlias = Literal["rounds", "concurrent"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """The arguments of a `Reranker`, without what belongs to one process. Files it names are read where it is made."""
+    """What `Reranker.from_recipe` makes a `Reranker` from. The attributes are `Reranker`'s arguments of the same names.
 
-    strategy: str | None = None
+    What belongs to one process, such as an observer or an open journal, is not part of it. Files that are named are
+    read where the `Reranker` is made; `read` does that here, for a process that may not have them.
+
+    Raises:
+        InputError: A number is out of range.
+    """
+
+    strategy: str | Stage | None = None
     model: str | None = None
     instruction: str | None = None
     passage_tokens: int | None = None
@@ -25,28 +40,56 @@ class Recipe:
     options: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     per_query: Limits | None = None
-    calibration: Calibration | None = None
-    cutoff: Cutoff | None = None
-    profile: JudgeProfile | None = None
+    calibration: str | Path | Calibration | None = None
+    cutoff: str | Cutoff | None = None
+    profile: str | Path | JudgeProfile | None = None
 
-    def make(self, budget: Budget) -> Reranker:
-        """The reranker, whose calls are counted in `budget`.
+    def __post_init__(self) -> None:
+        if self.depth is not None and self.depth < 1:
+            raise InputError(f"depth should be at least 1, found {self.depth}")
+        if self.passage_tokens is not None and self.passage_tokens < 1:
+            raise InputError(f"a passage should be cut to at least 1 token, found {self.passage_tokens}")
+
+    @property
+    def stage(self) -> Stage | None:
+        """The strategy, parsed; None for the model's default.
 
         Raises:
-            RerankError: As in making a `Reranker`.
+            SpecError: It does not parse.
         """
-        return Reranker(
-            self.strategy,
-            self.model,
-            instruction=self.instruction,
-            passage_tokens=self.passage_tokens,
-            demonstrations=self.demonstrations,
-            depth=self.depth,
-            driver=self.driver,
-            options=self.options,
-            limits=budget,
-            per_query=self.per_query,
-            calibration=self.calibration,
-            cutoff=self.cutoff,
-            profile=self.profile,
+        return Stage.parse(self.strategy) if isinstance(self.strategy, str) else self.strategy
+
+    @property
+    def finish(self) -> Finish:
+        """The calibration and the cut-off, read and parsed.
+
+        Raises:
+            InputError: The file is no calibration, the cut-off does not parse, or it has no calibration to go by.
+        """
+        given, rule = self.calibration, self.cutoff
+        fitted = given if isinstance(given, Calibration | None) else Calibration.load(given)
+        return Finish(fitted, Cutoff.parse(rule) if isinstance(rule, str) else rule)
+
+    @property
+    def judge_profile(self) -> JudgeProfile | None:
+        """The judge's profile, read.
+
+        Raises:
+            InputError: The file is no profile.
+        """
+        return self.profile if isinstance(self.profile, JudgeProfile | None) else JudgeProfile.load(self.profile)
+
+    def read(self) -> "Recipe":
+        """The same recipe with the strategy parsed, and the calibration and the profile read from their files.
+
+        Raises:
+            InputError: A file is not what it should be, or the strategy does not parse.
+        """
+        finish = self.finish
+        return replace(
+            self,
+            strategy=self.stage,
+            calibration=finish.calibration,
+            cutoff=finish.cutoff,
+            profile=self.judge_profile,
         )

@@ -1,7 +1,9 @@
-"""What becomes of queries once their strategies are done: whole rankings, and runs of many."""
+"""What is made of rankings when their strategies are done: calibrated and cut rankings, and runs of many queries."""
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
@@ -17,9 +19,9 @@ class Run:
     """The outcome of many queries.
 
     Attributes:
-        rankings: Those that were ranked, in input order.
-        failures: Those that were not; they have no ranking.
-        ledger: What it all cost.
+        rankings: The rankings, in input order.
+        failures: The queries that could not be ranked.
+        ledger: What all of them cost.
     """
 
     rankings: tuple[Ranking, ...]
@@ -42,8 +44,8 @@ class Finish:
     """What is made of a ranking before it is handed out.
 
     Attributes:
-        calibration: Says how likely each result is relevant; None for nobody.
-        cutoff: Where the ranking stops; None for nowhere.
+        calibration: Says how likely each result is relevant; None for none.
+        cutoff: Where the ranking stops; None to keep all.
     """
 
     calibration: Calibration | None = None
@@ -54,7 +56,7 @@ class Finish:
             raise InputError(f"the cut-off {self.cutoff} needs a calibration: `rerankllm calibrate` fits one")
 
     def __call__(self, outcome: QueryOutcome) -> QueryOutcome:
-        """The outcome; a query whose results have no scores has failed, as nothing is known of their relevance."""
+        """Applies both. A query whose results have no scores fails: there is nothing to calibrate."""
         if isinstance(outcome, Failed) or self.calibration is None:
             return outcome
         known = self.calibration.apply(outcome)
@@ -65,7 +67,7 @@ class Finish:
 
 
 def with_unread(outcome: QueryOutcome, tail: Sequence[Candidate]) -> QueryOutcome:
-    """The ranking with the candidates that were beyond the depth, in input order and marked unread."""
+    """The ranking followed by the candidates beyond the depth, in input order and marked unread."""
     if isinstance(outcome, Failed) or not tail:
         return outcome
     unread = tuple(
@@ -73,3 +75,24 @@ def with_unread(outcome: QueryOutcome, tail: Sequence[Candidate]) -> QueryOutcom
         for rank, candidate in enumerate(tail, len(outcome) + 1)
     )
     return dataclasses.replace(outcome, results=(*outcome.results, *unread))
+
+
+def afterwards(
+    ranked: "Future[QueryOutcome]", change: Callable[[QueryOutcome], QueryOutcome]
+) -> "Future[QueryOutcome]":
+    """A future of the changed outcome; cancelling it cancels the one that it waits for."""
+    changed: Future[QueryOutcome] = Future()
+
+    def pass_on(_: object) -> None:
+        if ranked.cancelled():
+            return
+        with suppress(InvalidStateError):  # cancelled meanwhile
+            error = ranked.exception()
+            if error is not None:
+                changed.set_exception(error)
+            else:
+                changed.set_result(change(ranked.result()))
+
+    ranked.add_done_callback(pass_on)
+    changed.add_done_callback(lambda _: ranked.cancel() if changed.cancelled() else None)
+    return changed

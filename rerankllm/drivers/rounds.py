@@ -1,4 +1,4 @@
-"""All live queries advance together, and each round is one call of the backend."""
+"""Sends the calls of all live queries together: each round is one call of the backend."""
 
 import asyncio
 
@@ -15,9 +15,9 @@ LINGER = 0.002
 class Rounds(Driver):
     """For engines that compute: the calls of every live query go to the backend as one batch.
 
-    A query whose calls are all answered steps on at once; its next calls join the next round, with those of queries
-    submitted meanwhile. A backend that asks for smaller batches (`Capabilities.batch`) gets a round in pieces, so
-    that progress shows and finished queries can be written; every party has its share of each.
+    A query goes on as soon as its calls are answered, and its next calls join the next round, together with those of
+    queries submitted meanwhile. A backend that asks for smaller batches (`Capabilities.batch`) gets a round in pieces,
+    so that progress shows and finished queries can be written. Every party has its share of each piece.
     """
 
     _serving: asyncio.Task[None] | None = None
@@ -26,49 +26,49 @@ class Rounds(Driver):
         return backend.capabilities.batch
 
     def _go(self) -> None:
-        if self._lanes and (self._serving is None or self._serving.done()):
+        if self._queues and (self._serving is None or self._serving.done()):
             self._serving = asyncio.get_running_loop().create_task(self._serve())
             self._serving.add_done_callback(self._ended)
 
     async def _serve(self) -> None:
         await asyncio.sleep(LINGER)
-        while self._lanes:
-            for key, lane in list(self._lanes.items()):
-                lane.settled()
-                tickets = self._piece(lane)
+        while self._queues:
+            for key, queue in list(self._queues.items()):
+                queue.settled()
+                tickets = self._piece(queue)
                 if tickets:
-                    await self._answer(lane, tickets)
-                elif lane:  # others spend of the same budget
+                    await self._answer(queue, tickets)
+                elif queue:  # a budget that others share is used up for now
                     await asyncio.sleep(LINGER)
-                if not lane:
-                    del self._lanes[key]
+                if not queue:
+                    del self._queues[key]
 
-    def _piece(self, lane: FairQueue) -> list[Ticket]:
-        """What is to be sent together: as much as the backend takes, or the budgets let go at once."""
-        size = lane.size or len(lane)
+    def _piece(self, queue: FairQueue) -> list[Ticket]:
+        """The calls to send together: as many as the backend takes and the budgets admit."""
+        size = queue.size or len(queue)
         tickets: list[Ticket] = []
-        while len(tickets) < size and (ticket := lane.next()):
+        while len(tickets) < size and (ticket := queue.next()):
             tickets.append(ticket)
         places: dict[Task, int] = {}
         for ticket in tickets:
             places.setdefault(ticket.call.task, len(places))
         return sorted(tickets, key=lambda ticket: places[ticket.call.task])
 
-    async def _answer(self, lane: FairQueue, tickets: list[Ticket]) -> None:
+    async def _answer(self, queue: FairQueue, tickets: list[Ticket]) -> None:
         try:
-            if lane.backend.capabilities.remote:
-                await self._send_each(lane.backend, tickets)
+            if queue.backend.capabilities.remote:
+                await self._send_each(queue.backend, tickets)
             else:
-                outcomes = await lane.backend.complete_all([ticket.work for ticket in tickets])
+                outcomes = await queue.backend.complete_all([ticket.work for ticket in tickets])
                 _hand_out(tickets, outcomes)
-        except Exception as error:  # noqa: BLE001  # the backend's: it ends all who wait for it, and no one else
+        except Exception as error:  # noqa: BLE001  # the backend's: it ends the queries that wait for it, and no others
             for ticket in tickets:
                 ticket.give_up()
                 ticket.call.task.abort(error)
-            lane.abort(error)
+            queue.abort(error)
 
     async def _send_each(self, backend: Backend, tickets: list[Ticket]) -> None:
-        """Calls that cost by themselves: each answer is kept as soon as it is there, whatever becomes of the others."""
+        """Sends calls that each cost something one by one: an answer is kept as soon as it is there."""
 
         async def send(ticket: Ticket) -> None:
             ticket.back(await backend.complete(ticket.work))

@@ -1,4 +1,4 @@
-"""One query under way: its generator, the calls it waits for, and its ledger."""
+"""One query under way: its strategy's generator, the calls it waits for, and its ledger."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ from rerankllm.drivers.budget import Budget
 from rerankllm.drivers.events import Event, Failed, Finished, Judged, QueryOutcome, Started
 from rerankllm.drivers.judges import Judge, Resolve, asking
 from rerankllm.errors import InputError, QueryFailed
-from rerankllm.journal.store import Place
+from rerankllm.journal.store import CallPlace
 from rerankllm.judgements import Answer, Failure, Judgement, ParseReport, Status, Steps, Unanswered
 
 Observer = Callable[[Event], None]
@@ -22,21 +22,28 @@ Keep = Callable[[Answer, ParseReport], None]
 
 
 def ignore(answer: Answer, report: ParseReport) -> None:
-    """Keeps nothing."""
+    """Keeps nothing of an answer."""
     del answer, report
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One judgement on its way: where its answer belongs, and who answers it."""
+    """One judgement that a query waits for.
+
+    Attributes:
+        task: The query.
+        place: Where the answer belongs.
+        judgement: What is asked.
+        judge: Who answers.
+    """
 
     task: "Task"
-    place: Place
+    place: CallPlace
     judgement: Judgement
     judge: Judge
 
     def prepare(self) -> Work | None:
-        """The work to send, made just before it is; None when there is none, and the query has failed of it."""
+        """Makes the work to send, just before it is sent; None if it cannot be made, and the query has failed."""
         try:
             return self.judge.prepare(self.judgement)
         except InputError as error:
@@ -47,24 +54,23 @@ class Call:
 
 
 class Task:
-    """Steps one generator: asks for its calls, and goes on when the last of them is in.
+    """Steps one strategy's generator: asks for its calls, and goes on when the last of them is answered.
 
-    Nothing in here raises: what goes wrong ends up in `future`, as `Failed` where it is this query's, else as an
-    exception.
+    Its methods do not raise. An error goes to `future`: as `Failed` if it is this query's alone, else as an exception.
 
     Args:
         query: The query.
         candidates: What `steps` ranks.
-        steps: The strategy under way.
+        steps: The strategy's generator.
         resolve: Finds the judge for a judgement.
-        observer: Told every event.
-        ask: Given the calls that it waits for.
-        key: What a journal knows this query by.
+        observer: Called with every event.
+        ask: Called with the calls that it waits for.
+        key: The key by which the journal knows this query.
         budget: What this query may spend; None for no limit of its own.
         party: Whose query it is; None for a party of its own.
 
     Attributes:
-        reused: The journal's calls of others that answered one of this query's.
+        reused: Numbers of the journal's calls of other rankings that answered a call of this one.
         unaffordable: Whether a budget refused one of its calls.
     """
 
@@ -99,7 +105,7 @@ class Task:
         self.unaffordable = False
 
     def start(self) -> None:
-        """Runs to the first calls, or to the end."""
+        """Runs the strategy to its first calls, or to its end."""
         self._observe(Started(self.query, len(self._candidates)))
         self._advance(None)
 
@@ -108,9 +114,9 @@ class Task:
 
         Args:
             call: The call.
-            outcome: What came of it.
-            keep: Told the answer and how it read before anything else happens, even if nobody waits for it any more.
-            replayed: Whether it was paid for before.
+            outcome: What came back.
+            keep: Called first, with the answer and how it was read, even if the query has ended meanwhile.
+            replayed: Whether the journal had it.
         """
         try:
             answer, report = self._read_outcome(call, outcome)
@@ -132,11 +138,11 @@ class Task:
             self._advance(self._answers)
 
     def fail(self, reason: str) -> None:
-        """Ends it without a ranking."""
+        """Ends the query without a ranking."""
         self._finish(Failed(self.query, reason, self._account.ledger(), self.unaffordable))
 
     def abort(self, error: BaseException) -> None:
-        """Ends it with an error that is not this query's alone."""
+        """Ends the query with an error that is not its alone."""
         with suppress(InvalidStateError):  # cancelled meanwhile
             self.future.set_exception(error)
 
@@ -150,7 +156,7 @@ class Task:
             step, self._step = self._step, self._step + 1
             self._answers = [None] * len(batch)
             self._missing = len(batch)
-            self._ask([Call(self, Place(self.key, step, item), *pair) for item, pair in enumerate(batch)])
+            self._ask([Call(self, CallPlace(self.key, step, item), *pair) for item, pair in enumerate(batch)])
         except QueryFailed as error:
             self.fail(error.reason)
         except Exception as error:  # noqa: BLE001  # whatever a strategy raises belongs to whoever waits for it
@@ -169,7 +175,7 @@ class Task:
         return answer, report
 
     def _compose(self, ranking: Ranking) -> QueryOutcome:
-        """The ranking with its ledger, after checking that it is one."""
+        """The ranking with its ledger, after checks that it holds every candidate once and rests on usable answers."""
         spent = self._account.ledger()
         if sorted(ranking.doc_ids) != sorted(candidate.doc_id for candidate in self._candidates):
             return Failed(self.query, "the strategy did not return every candidate once; this is a bug", spent)
@@ -204,6 +210,6 @@ class Task:
 
 
 def _ties(ranking: Ranking) -> int:
-    """Neighbours with the same score."""
+    """How many neighbours have the same score."""
     scores = [float32(result.score) for result in ranking if result.score is not None]
     return sum(a == b for a, b in pairwise(scores))

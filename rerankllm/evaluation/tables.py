@@ -1,9 +1,11 @@
 """Tables, and the ways they are written."""
 
+import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TextIO
 
 WIDEST = 10_000
 """Columns of a page that is no terminal: nothing is folded there."""
@@ -77,3 +79,13 @@ def as_latex(tables: Sequence[Table], notes: Sequence[str]) -> str:
 
 def _escaped(text: str) -> str:
     return re.sub("[{}]".format(re.escape("".join(_LATEX))), lambda found: _LATEX[found[0]], text)
+
+
+def write_csv(file: TextIO, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Writes rows that have the same keys as CSV, one after another; no row, no header."""
+    writer: csv.DictWriter[str] | None = None
+    for row in rows:
+        if writer is None:
+            writer = csv.DictWriter(file, fieldnames=list(row), lineterminator="\n")
+            writer.writeheader()
+        writer.writerow(row)

@@ -9,9 +9,13 @@ from pathlib import Path
 
 from rerankllm.backends.loaded import LoadedModels
 from rerankllm.drivers.budget import Amount, Budget
+from rerankllm.drivers.events import Event
+from rerankllm.drivers.recipe import Recipe
+from rerankllm.drivers.task import Observer
 from rerankllm.errors import InputError, RerankError
 from rerankllm.experiments.config import Config
 from rerankllm.experiments.folder import Cell, Manifest
+from rerankllm.experiments.forecast import CellForecast
 from rerankllm.experiments.freeze import load
 from rerankllm.experiments.matrix import Planned
 from rerankllm.files import digest
@@ -33,13 +37,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class CellState:
-    """A cell whose turn it is.
+    """A cell as the configuration wants it, beside what the folder holds of it.
 
     Attributes:
         planned: The cell.
         source: Its queries.
-        settings: The digest it will have when it is done.
-        before: What the manifest says of it.
+        settings: The digest of all that its rankings depend on.
+        before: What the manifest says of it; None where it is new.
     """
 
     planned: Planned
@@ -49,32 +53,32 @@ class CellState:
 
     @property
     def changed(self) -> bool:
-        """Whether what is there was made with other settings."""
+        """Whether the folder's run was made with other settings."""
         return self.before is not None and self.before.settings not in {"", self.settings}
 
     def done(self, folder: Path) -> bool:
-        """Whether its run is there, whole and as it should be."""
+        """Whether the folder holds its run, unchanged and made with these settings."""
         if self.before is None or self.before.status != "done" or self.changed:
             return False
         run = folder / self.planned.cell.run
         try:
             record = provenance.read(run) if run.is_file() else None
             return record is not None and record.sha256 == digest(run) and summary_of(run) is not None
-        except InputError:  # what lies beside it is damaged
+        except InputError:  # its summary or its provenance record is damaged
             return False
 
     @property
     def waiting(self) -> Cell:
-        """The cell as it stands until it has run."""
+        """What the manifest says of the cell until it has run."""
         if self.before is None or (self.before.status == "done" and not self.changed):
             return self.planned.cell
-        if self.changed:  # and so it stays until it has run again, whatever happens meanwhile
+        if self.changed:  # the old digest stays until it has run again, also if that is cut
             return replace(self.planned.cell, settings=self.before.settings, reason="its settings have changed")
         return self.before
 
 
-def turns(planned: Iterable[Planned], folder: Path, manifest: Manifest) -> list[CellState]:
-    """The cells with their queries and what is there of them.
+def states(planned: Iterable[Planned], folder: Path, manifest: Manifest) -> list[CellState]:
+    """The state of each cell.
 
     Raises:
         InputError: The folder's data cannot be read.
@@ -99,78 +103,91 @@ class Runner:
     Args:
         config: The experiment's configuration.
         folder: Its folder.
-        save: Told every cell that has run.
+        save: Called with a cell whenever its status changes.
+        observer: Called with every event while queries run, on another thread.
         quiet: Show no progress.
+
+    Attributes:
+        interrupted: Whether Ctrl-C ended a cell.
     """
 
-    def __init__(self, config: Config, folder: Path, save: Callable[[Cell], None], *, quiet: bool) -> None:
-        self._folder, self._save, self._quiet = folder, save, quiet
+    def __init__(
+        self,
+        config: Config,
+        folder: Path,
+        save: Callable[[Cell], None],
+        *,
+        observer: Observer | None = None,
+        quiet: bool,
+    ) -> None:
+        self._folder, self._save, self._observer, self._quiet = folder, save, observer, quiet
         self._budget, self._per_query = Budget(config.limits), config.per_query
         self.interrupted = False
 
     def spent(self, cells: Iterable[Cell]) -> None:
-        """Counts what the journals of these cells hold: a budget is the whole experiment's."""
+        """Counts the calls in the journals of these cells: the budget is the whole experiment's."""
         if self._budget.counts:
             for path in (self._folder / cell.journal for cell in cells if cell.journal is not None):
                 if path.is_file():
                     self._budget.spend(Amount.of(*_kept(path)))
 
     def run(self, waiting: Sequence[CellState]) -> None:
-        """Runs these, those with the same model in a row, for which it is loaded once."""
+        """Runs these cells, grouped by model: each model is loaded once."""
         number = itertools.count(1)
         for group in _by_model(waiting):
             with LoadedModels() as shelf:
-                for turn in group:
+                for state in group:
                     if self._budget.stopped:
                         return
-                    again = ": its settings have changed" if turn.changed else ""
-                    tell(f"cell {next(number)} of {len(waiting)}: {turn.planned.label}{again}")
-                    self._save(replace(turn.waiting, status="missing", reason="it was cut while it ran"))
-                    self._save(self._run(turn, shelf))
+                    again = ": its settings have changed" if state.changed else ""
+                    tell(f"cell {next(number)} of {len(waiting)}: {state.planned.label}{again}")
+                    self._save(replace(state.waiting, status="missing", reason="it was cut while it ran"))
+                    self._save(self._run(state, shelf))
 
-    def forecast(self, waiting: Sequence[CellState]) -> Iterator[tuple[CellState, Forecast | str, int]]:
-        """For each cell what it will take, or why it cannot run, and how many calls its journal holds already."""
+    def forecast(self, waiting: Sequence[CellState]) -> Iterator[CellForecast]:
+        """What each cell will take, or why it cannot run."""
         for group in _by_model(waiting):
             with LoadedModels() as shelf:
-                for turn in group:
-                    path = self._folder / f"{turn.planned.cell.run}.journal"
+                for state in group:
+                    path = self._folder / f"{state.planned.cell.run}.journal"
                     kept = _kept(path)[0] if path.is_file() else 0
                     try:
-                        with self._reranker(turn, shelf, None) as reranker:
-                            top_k = turn.planned.settings.top_k
-                            yield turn, Forecast.of(reranker, turn.source.queries, top_k), kept
+                        with self._reranker(state, shelf, None) as reranker:
+                            top_k = state.planned.settings.top_k
+                            found = Forecast.of(reranker, state.source.queries, top_k)
+                        yield CellForecast(state.planned.label, found, kept=kept)
                     except RerankError as error:
-                        yield turn, str(error), kept
+                        yield CellForecast(state.planned.label, None, str(error), kept)
 
-    def _run(self, turn: CellState, shelf: LoadedModels) -> Cell:
-        """Runs one; whatever goes wrong is this cell's alone."""
-        run = self._folder / turn.planned.cell.run
+    def _run(self, state: CellState, shelf: LoadedModels) -> Cell:
+        """Runs one cell; an error fails this cell only."""
+        run = self._folder / state.planned.cell.run
         run.parent.mkdir(parents=True, exist_ok=True)
-        cell = replace(turn.planned.cell, settings=turn.settings)
-        if turn.changed:
+        cell = replace(state.planned.cell, settings=state.settings)
+        if state.changed:
             _remove(run)
         try:
             bar = ProgressBar(quiet=self._quiet)
-            with self._reranker(turn, shelf, bar) as reranker:
+            with self._reranker(state, shelf, self._observing(bar)) as reranker:
                 cell = replace(cell, strategy=str(reranker.stage))
-                done = self._perform(reranker, turn, bar)
+                done = self._perform(reranker, state, bar)
         except RerankError as error:
-            tell(f"{turn.planned.label} failed: {error}")
+            tell(f"{state.planned.label} failed: {error}")
             return replace(cell, status="failed", reason=" ".join(str(error).split()))
-        except Exception as error:  # an engine's own, such as for want of memory: the other cells go on
-            log.exception("%s failed", turn.planned.label)
+        except Exception as error:  # an engine's own, such as out of memory: the other cells go on
+            log.exception("%s failed", state.planned.label)
             return replace(cell, status="failed", reason=" ".join(repr(error).split()))
         tell_summary(done.report)
         self.interrupted = self.interrupted or done.interrupted
         return _ended(cell, done)
 
-    def _perform(self, reranker: Reranker, turn: CellState, bar: ProgressBar) -> Done:
-        settings, source = turn.planned.settings, turn.source
+    def _perform(self, reranker: Reranker, state: CellState, bar: ProgressBar) -> Done:
+        settings, source = state.planned.settings, state.source
         tell_fit(reranker, (query.query_id for query, _ in source.queries))
         tell_notes(reranker, settings.top_k, min(settings.depth, max(len(c) for _, c in source.queries)))
         if reranker.paid:
             bar.announce(str(Forecast.of(reranker, source.queries, settings.top_k)))
-        run = self._folder / turn.planned.cell.run
+        run = self._folder / state.planned.cell.run
         reranker.keep(run.with_name(f"{run.name}.journal"))
         job = Job(
             source, source.judgements(), run, run.with_name(f"{run.name}.jsonl"), depth=settings.depth,
@@ -178,19 +195,33 @@ class Runner:
         )  # fmt: skip
         return perform(reranker, job, bar)
 
-    def _reranker(self, turn: CellState, shelf: LoadedModels, bar: ProgressBar | None) -> Reranker:
-        planned = turn.planned
+    def _observing(self, bar: ProgressBar) -> Observer:
+        """What passes every event to the progress bar and to the observer, if there is one."""
+        other = self._observer
+        if other is None:
+            return bar
+
+        def both(event: Event) -> None:
+            bar(event)
+            other(event)
+
+        return both
+
+    def _reranker(self, state: CellState, shelf: LoadedModels, observer: Observer | None) -> Reranker:
+        planned = state.planned
         asked = planned.settings
         batch = ModelSpec.parse(planned.model).options.get("batch") == "true"
-        return Reranker(
-            planned.stage, planned.model, instruction=asked.instruction, passage_tokens=asked.max_passage_tokens,
-            demonstrations=asked.demonstrations, depth=asked.depth, observer=bar, driver="rounds" if batch else None,
-            limits=self._budget, per_query=self._per_query, calibration=asked.calibration, cutoff=asked.cutoff,
-            profile=asked.profile, shelf=shelf,
+        recipe = Recipe(
+            strategy=planned.stage, model=planned.model, instruction=asked.instruction,
+            passage_tokens=asked.max_passage_tokens, demonstrations=asked.demonstrations, depth=asked.depth,
+            driver="rounds" if batch else None, per_query=self._per_query, calibration=asked.calibration,
+            cutoff=asked.cutoff, profile=asked.profile,
         )  # fmt: skip
+        return Reranker.from_recipe(recipe, self._budget, observer=observer, shelf=shelf)
 
 
 def _ended(cell: Cell, done: Done) -> Cell:
+    """The cell with the status that its run gave it."""
     failed, queries = len(done.failures), int(done.report["queries"])
     if not failed:
         return replace(cell, status="done")
@@ -200,13 +231,15 @@ def _ended(cell: Cell, done: Done) -> Cell:
 
 
 def _by_model(waiting: Sequence[CellState]) -> list[list[CellState]]:
+    """The cells, grouped by model."""
     groups: dict[str, list[CellState]] = {}
-    for turn in waiting:
-        groups.setdefault(turn.planned.model, []).append(turn)
+    for state in waiting:
+        groups.setdefault(state.planned.model, []).append(state)
     return list(groups.values())
 
 
 def _kept(journal: Path) -> tuple[int, int, float]:
+    """Calls, tokens and US dollars in a journal."""
     opened = Journal(journal, create=False)
     try:
         return opened.spent()
@@ -215,6 +248,6 @@ def _kept(journal: Path) -> tuple[int, int, float]:
 
 
 def _remove(run: Path) -> None:
-    """Removes what was written with other settings; the journal stays, which answers what is asked again."""
+    """Removes what was written with other settings. The journal stays: what it holds is not asked again."""
     for path in (run, summary_beside(run), provenance.sidecar(run), run.with_name(f"{run.name}.jsonl")):
         path.unlink(missing_ok=True)

@@ -17,8 +17,8 @@ try:
 except ImportError as error:
     raise MissingExtra("the LlamaIndex adapter needs llama-index-core: pip install 'rerankllm[llama-index]'") from error
 
+from rerankllm.drivers.recipe import DEFAULT_MODEL
 from rerankllm.integrations.ranker import Places
-from rerankllm.reranker import DEFAULT_MODEL
 
 dispatcher = get_dispatcher(__name__)
 

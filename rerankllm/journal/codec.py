@@ -1,4 +1,4 @@
-"""Work and outcomes as JSON: what a journal keeps of a call, and how it tells two calls apart."""
+"""Calls and their outcomes as JSON, and the digests by which a journal finds them."""
 
 import dataclasses
 import hashlib
@@ -24,13 +24,17 @@ from rerankllm.judgements import (
 
 
 def digest(*values: Any) -> str:
-    """SHA-256, in hexadecimal, of the canonical JSON of these values; frozen dataclasses among them count as theirs."""
+    """SHA-256, in hexadecimal, of the values' canonical JSON.
+
+    There a document is its id and content, a query its id and text, and any other dataclass its name and fields. Keys
+    of journals are made of it: none of these names may change.
+    """
     text = json.dumps(values, default=_fields, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def shown(work: Work, backend: Backend) -> str:
-    """What a backend is shown, to be read by people."""
+    """The prompt of a call as text, for people to read."""
     if not isinstance(work, Request):
         texts = (f"[{doc.doc_id}] {doc.content}" for doc in work.docs)
         return "\n".join((f"{type(work).__name__}: {work.query.text}", *texts))

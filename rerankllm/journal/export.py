@@ -1,4 +1,4 @@
-"""A journal's judgements as a recording."""
+"""Makes a recording of a journal's judgements."""
 
 import json
 from collections.abc import Iterable
@@ -14,13 +14,13 @@ from rerankllm.spec.stage import Stage, map_stages
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """What becomes a recording.
+    """The content of a recording.
 
     Attributes:
-        header: Its first line.
-        records: The others, as JSON.
+        header: The first line.
+        records: The other lines, as JSON.
         queries: How many queries they are about.
-        left_out: Calls whose judgements an earlier version did not note.
+        left_out: How many calls are left out because an earlier version did not note their judgements.
     """
 
     header: Header
@@ -34,18 +34,18 @@ def export(
 ) -> Export:
     """The judgements a journal holds, in the order of queries, steps and items.
 
-    A judgement that was always answered the same is there once; one that was not, as often as it was answered.
+    A judgement that always got the same answer is exported once, any other as often as it was answered.
 
     Args:
         journal: The journal.
         version: This package's.
-        query_id: Only those about this query.
-        stage: Only what this stage asked, as it prints.
-        model: Only what this model answered.
+        query_id: Exports only judgements about this query.
+        stage: Exports only judgements that this stage asked for, as it prints.
+        model: Exports only this model's answers.
 
     Raises:
-        InputError: There are none, or two judges have answered the same kind of judgement, so that a recording could
-            not tell whose answer to give.
+        InputError: There are no such judgements, or two judges have answered the same kind of judgement: a recording
+            could not know which answer to give.
     """
     rows = list(judged(journal, query_id=query_id, stage=stage))
     rows = [row for row in rows if model is None or json.loads(row.judge)["model"] == model]
@@ -74,7 +74,7 @@ def _nothing(journal: Journal, missing: int, wanted: Iterable[str | None]) -> st
 
 
 def _judges(journal: Journal, answered: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Who answered, by kind of judgement."""
+    """The judge of each kind of judgement."""
     found: dict[str, str] = {}
     for judge, record in answered:
         kind = json.loads(record)["judgement"]
@@ -94,7 +94,7 @@ def _named(judge: str) -> str:
 
 
 def _once(records: list[str]) -> list[str]:
-    """Without what says the same again."""
+    """The records without repetitions."""
     heard: dict[str, set[str]] = {}
     asked: list[str] = []
     for record in records:
@@ -111,5 +111,5 @@ def _once(records: list[str]) -> list[str]:
 
 
 def _bare(stage: Stage) -> Stage:
-    """The stage without elicitations and models: what a recording is asked with."""
+    """The stage without elicitations and models, as it is run on a recording."""
     return replace(stage, strategy=map_stages(stage.strategy, _bare), elicitation=None, model=None)

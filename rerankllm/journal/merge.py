@@ -1,4 +1,4 @@
-"""Journals made into one: rows on their way from one to another, a few queries at a time."""
+"""Merges journals: copies rows from one to another, a few queries at a time."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ TOGETHER = 20
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """All that a journal holds of a few queries.
+    """All that a journal holds of a few queries, as rows of its tables.
 
     Attributes:
-        queries: Rows of queries.
-        calls: Completed calls, without their numbers, which are each file's own.
+        queries: The queries.
+        calls: Completed calls, without the numbers that they have in their file.
         failures: Failed calls.
-        answers: What was asked and answered, with the judge in words.
+        answers: Judgements with their answers, each with the text that describes its judge.
     """
 
     queries: Sequence[Row]
@@ -34,7 +34,7 @@ class Parcel:
 
 
 def parcels(journal: Journal, keys: Sequence[str] | None = None) -> Iterator[Parcel]:
-    """What a journal holds of the queries with these keys, or of all; nothing is said of those it does not know.
+    """What a journal holds of the queries with these keys, or of all queries; keys that it does not know are ignored.
 
     Raises:
         InputError: The file is damaged.
@@ -60,7 +60,7 @@ def parcels(journal: Journal, keys: Sequence[str] | None = None) -> Iterator[Par
 
 
 def absorb(journal: Journal, parcel: Parcel) -> None:
-    """Puts what came from another journal into this one; what is there already stays as it is.
+    """Copies a parcel into a journal; rows that are there already stay as they are.
 
     Raises:
         InputError: The file cannot be written.

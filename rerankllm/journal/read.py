@@ -1,4 +1,4 @@
-"""What a journal tells of a run, to be read: every call with its prompt, its answer and its cost, and every failure."""
+"""Reads a journal: calls with prompt, answer and cost, judgements with their answers, and failures."""
 
 import json
 import zlib
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rerankllm.journal.store import Journal, Place
+from rerankllm.journal.store import CallPlace, Journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,27 +14,27 @@ class Entry:
     """A call that the journal holds.
 
     Attributes:
-        number: Its own number, in the order calls were completed.
-        query_id: The query's.
+        number: The number of the call; calls are numbered in the order in which they were completed.
+        query_id: The id of the query.
         stage: The stage that asked.
-        place: Where it belongs.
-        judgement: What kind of judgement it was.
-        model: Who answered.
-        prompt: What was shown.
-        outcome: What came back, as JSON.
-        status: How the answer read.
-        repairs: What had to be repaired, with how often.
+        place: Where the call belongs in its run.
+        judgement: The kind of judgement.
+        model: The model that answered.
+        prompt: The prompt.
+        outcome: The outcome, as JSON.
+        status: How the answer was read.
+        repairs: What had to be repaired, and how often.
         prompt_tokens: Tokens sent.
         completion_tokens: Tokens generated.
-        attempts: Requests it took.
-        cost_usd: What it cost; None when unknown.
-        at: When, in UTC.
+        attempts: How many HTTP requests it took.
+        cost_usd: Its cost; None if unknown.
+        at: When it was completed, in UTC.
     """
 
     number: int
     query_id: str
     stage: str
-    place: Place
+    place: CallPlace
     judgement: str
     model: str
     prompt: str
@@ -53,14 +53,20 @@ class Lost:
     """A call that failed, after all its attempts.
 
     Attributes:
-        query_id: The query's.
-        model: Who was asked.
+        query_id: The id of the query; empty where the journal does not hold the query.
+        stage: The stage that asked; empty where the journal does not hold the query.
+        place: The step and the item of the call.
+        judgement: The kind of judgement.
+        model: The model that was asked.
         reason: Why there is no answer.
-        attempts: Requests sent.
-        at: When, in UTC.
+        attempts: How many HTTP requests were sent.
+        at: When it failed, in UTC.
     """
 
     query_id: str
+    stage: str
+    place: CallPlace
+    judgement: str
     model: str
     reason: str
     attempts: int
@@ -69,20 +75,20 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A judgement with its answer, whoever paid for the call.
+    """A judgement with its answer.
 
     Attributes:
-        query_id: The query's.
+        query_id: The id of the query.
         stage: The stage that asked.
-        place: Where it belongs.
-        judge: Who answered, as JSON.
-        record: What was asked and answered, as JSON: see `rerankllm.formats.recordings`.
-        call: The number of the call; None for an answer that was bought elsewhere.
+        place: Where the judgement belongs in its run.
+        judge: The judge that answered, as JSON.
+        record: The judgement and its answer, as JSON: see `rerankllm.formats.recordings`.
+        call: The number of the call; None if the answer was taken from another ranking's call.
     """
 
     query_id: str
     stage: str
-    place: Place
+    place: CallPlace
     judge: str
     record: str
     call: int | None
@@ -95,8 +101,8 @@ def entries(
 
     Args:
         journal: The journal.
-        query_id: Only those of this query.
-        number: Only this one.
+        query_id: Reads only the calls of this query.
+        number: Reads only the call with this number.
         texts: Whether to read prompts and outcomes too.
 
     Raises:
@@ -111,7 +117,7 @@ def entries(
     )
     for at, query, stage, key, step, item, judgement, model, prompt, outcome, status, repairs, *rest in rows:
         shown = zlib.decompress(prompt).decode() if prompt else ""
-        place = Place(key, step, item)
+        place = CallPlace(key, step, item)
         read = (json.loads(outcome), status, json.loads(repairs))
         yield Entry(at, query, stage, place, judgement, model, shown, *read, *rest)
 
@@ -123,9 +129,9 @@ def judged(
 
     Args:
         journal: The journal.
-        query_id: Only those about this query.
-        stage: Only what this stage asked, as it prints.
-        key: Only those of this ranking, as `rankings` names it.
+        query_id: Reads only judgements about this query.
+        stage: Reads only judgements that this stage asked for, as it prints.
+        key: Reads only the judgements of this ranking, as `rankings` names it.
     """
     rows = journal.rows(
         "SELECT query_id, stage, answers.key, answers.step, answers.item, judges.judge, record, calls.id FROM answers "
@@ -135,16 +141,16 @@ def judged(
         (query_id, query_id, stage, stage, key, key),
     )
     for asked, by, *place, judge, record, call in rows:
-        yield Judged(asked, by, Place(*place), judge, record, call)
+        yield Judged(asked, by, CallPlace(*place), judge, record, call)
 
 
 def rankings(journal: Journal, query_id: str) -> list[tuple[str, str]]:
-    """Key and stage of everything that has ranked a query's documents, in the order it began."""
+    """Key and stage of every ranking of a query, in the order in which they began."""
     return list(journal.rows("SELECT key, stage FROM queries WHERE query_id = ? ORDER BY rowid", (query_id,)))
 
 
 def judges(journal: Journal, key: str) -> set[str]:
-    """The models whose answers one ranking went by."""
+    """The models whose answers one ranking used."""
     rows = journal.rows(
         "SELECT DISTINCT judges.judge FROM answers JOIN judges ON judges.id = answers.judge WHERE key = ?", (key,)
     )
@@ -170,7 +176,7 @@ def unheard(journal: Journal, key: str) -> tuple[int, list[str]]:
 def failures(journal: Journal) -> list[Lost]:
     """The calls that failed, in order."""
     rows = journal.rows(
-        "SELECT coalesce(query_id, ''), model, reason, attempts, at FROM failures "
-        "LEFT JOIN queries USING (key) ORDER BY failures.id"
+        "SELECT coalesce(query_id, ''), coalesce(stage, ''), key, step, item, judgement, model, reason, attempts, at "
+        "FROM failures LEFT JOIN queries USING (key) ORDER BY failures.id"
     )
-    return [Lost(*row) for row in rows]
+    return [Lost(query_id, stage, CallPlace(*rest[:3]), *rest[3:]) for query_id, stage, *rest in rows]

@@ -1,11 +1,12 @@
-"""Every completed call, once, on disk: what a run has bought is never bought again.
+"""Keeps every completed call on disk, so that no call is paid for twice.
 
-One SQLite file in WAL mode. A call is kept under its place: the key of its query, then the step of the strategy and
-the number of the judgement in that step. To resume is to run the same strategy again; where the journal holds a
-call's place it is answered from there, so the run goes on where it was killed. The same rows are the trace, the record
-of costs and a cache: what another strategy asked in exactly the same words is found by content.
+A journal is one SQLite file in WAL mode. A call is kept under its place: the key of its query, the step of the
+strategy, and the number of the judgement in that step. A run is resumed by running the same strategy again: calls whose
+place the journal holds are answered from it, so the run goes on where it was killed. The same rows are the trace of a
+run, the record of its costs, and a cache: a call that another strategy made in exactly the same words is found by its
+content.
 
-It holds prompts and answers, and no keys or headers.
+A journal holds prompts and answers, but no API keys or headers.
 """
 
 import datetime as dt
@@ -52,12 +53,12 @@ SPENT = "SELECT count(*), coalesce(sum(prompt_tokens + completion_tokens), 0), c
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where in a run a call belongs.
+class CallPlace:
+    """The place of a call in a run.
 
     Attributes:
-        key: Its query's, from `Journal.enter`.
-        step: How many batches the strategy asked for before.
+        key: The key of its query, from `Journal.enter`.
+        step: How many batches the strategy had asked for before.
         item: The number of the judgement in its batch.
     """
 
@@ -68,14 +69,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """A call that came back, to be kept.
+    """A call that was answered, to be kept.
 
     Attributes:
-        judgement: What was asked.
-        work: What was sent.
-        backend: Where to.
-        outcome: What came back.
-        report: How the answer read.
+        judgement: The judgement.
+        work: What the backend was sent.
+        backend: The backend.
+        outcome: What the backend answered.
+        report: How the answer was read.
     """
 
     judgement: Judgement
@@ -86,17 +87,17 @@ class Completed:
 
 
 class Journal:
-    """The file. May be used from any thread; several processes may share it.
+    """An open journal. It may be used from any thread, and several processes may share the file.
 
-    A row is written before anything else is done with an answer and outlives the process however that ends. Against
-    the machine's own crash the last few rows are as safe as SQLite's `synchronous=NORMAL` makes them.
+    A row is written before an answer is used, and is kept however the process ends. If the machine itself crashes, the
+    last few rows are as safe as SQLite's `synchronous=NORMAL` makes them.
 
     Args:
         path: The file.
-        create: Whether to make it where there is none.
+        create: Whether to make the file if there is none.
 
     Raises:
-        InputError: It is no journal, or cannot be written.
+        InputError: The file is no journal, or cannot be written.
     """
 
     def __init__(self, path: str | Path, *, create: bool = True) -> None:
@@ -118,7 +119,7 @@ class Journal:
         Args:
             folder: The folder that relative paths among the options start from.
             options: The options of the command line, for `resume`.
-            version: This package's.
+            version: The version of this package.
         """
         with self._writing():
             self._db.execute(
@@ -144,8 +145,8 @@ class Journal:
         Args:
             query: The query.
             documents: What is ranked, in the first stage's order.
-            stage: The stage's spec, complete.
-            context: What else the calls depend on: templates, models, settings.
+            stage: The spec of the complete stage.
+            context: What else the calls depend on: models, templates, settings.
         """
         key = digest(stage, list(context), query, list(documents))
         with self._writing():
@@ -155,16 +156,16 @@ class Journal:
             )
         return key
 
-    def recall(self, place: Place, content: str, work: Work, reused: set[int]) -> Outcome | None:
-        """The outcome of this call if it was completed before: in this place, or for another query or stage.
+    def recall(self, place: CallPlace, content: str, work: Work, reused: set[int]) -> Outcome | None:
+        """The outcome of a call if it was completed before: in this place, or in another ranking.
 
-        An answer given elsewhere serves a ranking once, so that one who asks the same twice hears two answers.
+        A call of another ranking is used once in a ranking, so that one which asks the same twice gets two answers.
 
         Args:
-            place: Where the call belongs.
+            place: The place of the call.
             content: `content_of` the work.
             work: What would be sent.
-            reused: The numbers of the answers from elsewhere that this ranking has; one found is added.
+            reused: The numbers of the calls of other rankings that this one has used; one that is found is added.
         """
         with self._reading():
             rows = self._db.execute(
@@ -179,14 +180,14 @@ class Journal:
         return None
 
     def spent(self, key: str | None = None) -> tuple[int, int, float]:
-        """Calls, tokens and dollars that a query has taken so far, or all queries."""
+        """Calls, tokens and dollars that one query, or all queries together, have taken so far."""
         statement, values = (SPENT, ()) if key is None else (f"{SPENT} WHERE key = ?", (key,))
         with self._reading():
             calls, tokens, cost = self._db.execute(statement, values).fetchone()
         return calls, tokens, cost
 
-    def record(self, place: Place, content: str, call: Completed) -> None:
-        """Keeps what became of a call.
+    def record(self, place: CallPlace, content: str, call: Completed) -> None:
+        """Keeps the outcome of a call.
 
         Raises:
             InputError: The file cannot be written any more.
@@ -194,12 +195,12 @@ class Journal:
         with self._writing():
             self._insert(place, content, call)
 
-    def hear(self, place: Place, judge: Mapping[str, Any], record: Mapping[str, Any]) -> None:
-        """Keeps what was asked and answered, whoever paid for the call: what a recording is made of.
+    def hear(self, place: CallPlace, judge: Mapping[str, Any], record: Mapping[str, Any]) -> None:
+        """Keeps a judgement with its answer, of which recordings are made, even if no call was paid for it.
 
         Args:
-            place: Where the judgement belongs; what was kept there before stays.
-            judge: Who answered: model, elicitation and the like.
+            place: The place of the judgement; an answer that is kept there already stays.
+            judge: The judge: model, elicitation and so on.
             record: The judgement with its answer, from `formats.recordings.to_record`.
 
         Raises:
@@ -214,7 +215,7 @@ class Journal:
             )
 
     def purge(self, query_id: str | None = None) -> int:
-        """Forgets the calls of one query, or all; returns how many. What it forgets is gone from the file."""
+        """Deletes the calls of one query, or all; returns how many. Nothing of them is left in the file."""
         with self._writing():
             keys = "SELECT key FROM queries WHERE ? IS NULL OR query_id = ?"
             gone = self._db.execute(f"DELETE FROM calls WHERE key IN ({keys})", (query_id, query_id)).rowcount  # noqa: S608
@@ -233,7 +234,7 @@ class Journal:
             self._db.close()
 
     def _use_wal(self) -> None:
-        """Switches to WAL, for which SQLite itself does not wait when another process does the same."""
+        """Switches to WAL; waits while another process does the same, which SQLite itself does not."""
         until = time.monotonic() + PATIENCE
         while True:
             try:
@@ -254,7 +255,7 @@ class Journal:
             raise InputError(f"the journal {self.path} cannot be written: {error}") from None
 
     def take_over(self, rows: Sequence[tuple[str, Sequence[Any]]]) -> None:
-        """Carries out statements, each with its values, all or none.
+        """Executes statements, each with its values, in one transaction.
 
         Raises:
             InputError: The file cannot be written any more.
@@ -303,7 +304,7 @@ class Journal:
             self._db.close()
             raise InputError(f"{self.path} is no journal of this version of rerankllm: name another file")
 
-    def _insert(self, place: Place, content: str, call: Completed) -> None:
+    def _insert(self, place: CallPlace, content: str, call: Completed) -> None:
         outcome, backend = call.outcome, call.backend
         head = (place.key, place.step, place.item, type(call.judgement).__name__, backend.model)
         if isinstance(outcome, CallFailed):
@@ -333,12 +334,12 @@ class Journal:
 
 
 def content_of(work: Work, backend: Backend) -> str:
-    """What a call is, wherever it is made: a hash of the model and of all that it is sent."""
+    """A hash of the model and of all that it is sent: the same for the same call in any ranking."""
     return digest(backend.model, backend.revision, work)
 
 
 def _plain(text: str) -> str:
-    """What UTF-8 can carry of a text."""
+    """The text with lone surrogates replaced, which UTF-8 cannot encode."""
     return text.encode("utf-8", "replace").decode()
 
 

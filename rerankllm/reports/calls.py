@@ -1,13 +1,13 @@
 """What a model was asked and answered for a run, by query, from the run's journal."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rerankllm.journal.read import Entry, entries
-from rerankllm.journal.store import Journal, Place
+from rerankllm.journal.read import Entry, Judged, Lost, entries, failures, judged
+from rerankllm.journal.store import Journal
 
 LOST = "lost"
 """The status of a call that never came back."""
@@ -62,12 +62,13 @@ def read_calls(path: Path, strategy: str | None = None) -> dict[str, list[Call]]
     """
     journal = Journal(path, create=False)
     try:
-        found = _lost(journal)
+        found = {each.place: (each.query_id, _lost(each)) for each in failures(journal) if each.stage}
         for entry in entries(journal):
             found[entry.place] = (entry.query_id, _paid(entry))
-        for place, query_id, call in _heard(journal):
-            paid = found.get(place)
-            found[place] = (query_id, call if paid is None or paid[1].status == LOST else _both(paid[1], call))
+        for each in judged(journal):
+            call, paid = _judged(each), found.get(each.place)
+            both = call if paid is None or paid[1].status == LOST else _both(paid[1], call)
+            found[each.place] = (each.query_id, both)
     finally:
         journal.close()
     stages = {call.stage for _, call in found.values()}
@@ -79,18 +80,14 @@ def read_calls(path: Path, strategy: str | None = None) -> dict[str, list[Call]]
     return by_query
 
 
-def _lost(journal: Journal) -> dict[Place, tuple[str, Call]]:
-    rows = journal.rows(
-        "SELECT query_id, stage, key, step, item, judgement, model, reason FROM failures JOIN queries USING (key) "
-        "ORDER BY failures.id"
-    )
-    return {
-        Place(key, step, item): (query_id, Call(step, item, kind, model, stage, LOST, {}, reason=reason))
-        for query_id, stage, key, step, item, kind, model, reason in rows
-    }
+def _lost(each: Lost) -> Call:
+    """A call that never came back."""
+    place = each.place
+    return Call(place.step, place.item, each.judgement, each.model, each.stage, LOST, {}, reason=each.reason)
 
 
 def _paid(entry: Entry) -> Call:
+    """A call that was made, with its prompt and its cost."""
     tokens = (entry.prompt_tokens, entry.completion_tokens)
     return Call(
         entry.place.step, entry.place.item, entry.judgement, entry.model, entry.stage, entry.status, entry.repairs,
@@ -98,26 +95,17 @@ def _paid(entry: Entry) -> Call:
     )  # fmt: skip
 
 
-def _heard(journal: Journal) -> Sequence[tuple[Place, str, Call]]:
-    rows = journal.rows(
-        "SELECT query_id, stage, key, step, item, judges.judge, record FROM answers JOIN queries USING (key) "
-        "JOIN judges ON judges.id = answers.judge"
-    )
-    return [
-        (Place(key, step, item), query_id, _read(step, item, stage, json.loads(judge), json.loads(record)))
-        for query_id, stage, key, step, item, judge, record in rows
-    ]
-
-
-def _read(step: int, item: int, stage: str, judge: Mapping[str, Any], record: Mapping[str, Any]) -> Call:
+def _judged(each: Judged) -> Call:
+    """A judgement with its answer, whoever paid for it: without its prompt and its cost."""
+    record: Mapping[str, Any] = json.loads(each.record)
     sent, generated = record["tokens"]
     return Call(
-        step, item, record["judgement"], str(judge["model"]), stage, record["status"], record["repairs"],
-        tuple(doc_id for doc_id, _ in record["docs"]), record.get("answer"), record.get("reason"),
-        tokens=(sent, generated),
+        each.place.step, each.place.item, record["judgement"], str(json.loads(each.judge)["model"]), each.stage,
+        record["status"], record["repairs"], tuple(doc_id for doc_id, _ in record["docs"]), record.get("answer"),
+        record.get("reason"), tokens=(sent, generated),
     )  # fmt: skip
 
 
-def _both(paid: Call, heard: Call) -> Call:
-    """What was sent, with how the answer was read."""
-    return replace(paid, docs=heard.docs, answer=heard.answer, reason=heard.reason)
+def _both(paid: Call, read: Call) -> Call:
+    """A call with what was sent and how the answer was read."""
+    return replace(paid, docs=read.docs, answer=read.answer, reason=read.reason)

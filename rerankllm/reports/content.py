@@ -1,13 +1,13 @@
 """What stands in a report, ready for JSON: comparisons for the page, and each query for the browser."""
 
 import dataclasses
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rerankllm.evaluation.as_json import document
 from rerankllm.evaluation.cost import KINDS
 from rerankllm.evaluation.pairwise import Pair, every_pair
+from rerankllm.files import plain
 from rerankllm.reports.calls import Call, read_calls
 from rerankllm.reports.consistency import Consistency, consistency
 from rerankllm.reports.headline import UNITS, headline
@@ -152,14 +152,3 @@ def _robust(found: Robust) -> dict[str, Any]:
         "pairs": [dataclasses.asdict(pair) for pair in found.pairs],
         "spread": found.spread,
     }
-
-
-def plain(value: Any) -> Any:
-    """The value with null for what is no number: NaN and infinities have no JSON."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    return value

@@ -1,20 +1,20 @@
-"""What `rerankllm report` reports on: an experiment's folder."""
+"""The subjects of a report from an experiment's folder."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rerankllm.analysis.robustness.load import MeasuredOrders, found_in
-from rerankllm.analysis.robustness.measure import robustness
+from rerankllm.analysis.robustness.report import RobustnessReport
 from rerankllm.analysis.robustness.results import Settings
+from rerankllm.analysis.robustness.systems import SystemRuns, systems_in
 from rerankllm.errors import InputError
 from rerankllm.evaluation.measures import DEFAULT_MEASURES, parse_measures
 from rerankllm.evaluation.systems import Pool
 from rerankllm.experiments.folder import MANIFEST, RESULTS, Cell, Manifest, read_manifest
 from rerankllm.experiments.references import minilm_path, whole
 from rerankllm.notes import tell
-from rerankllm.reports.from_runs import ComparisonOptions, subject_of
+from rerankllm.reports.from_runs import ComparisonOptions, Inputs, subject_of
 from rerankllm.reports.robustness import Measured
 from rerankllm.reports.subject import Robust, Subject
 from rerankllm.runs.notices import tell_levels
@@ -22,21 +22,21 @@ from rerankllm.runs.source import read_judgements
 from rerankllm.runs.systems import FIRST, MINILM, Given
 
 
-def from_folder(folder: Path, wishes: ComparisonOptions, *, orders: bool = True) -> list[Subject]:
+def from_folder(folder: Path, options: ComparisonOptions, *, orders: bool = True) -> list[Subject]:
     """A comparison for each dataset and first stage of an experiment; orders of a first stage are none of their own.
 
     Args:
         folder: The experiment's.
-        wishes: How to measure.
+        options: How to measure.
         orders: Whether to measure what other orders of a first stage do.
 
     Raises:
         InputError: It is no experiment's folder, or no cell has a run.
     """
-    manifest, wishes = read_manifest(folder), _as_tabled(folder, wishes)
-    measured = found_in(folder, manifest) if orders else []
+    manifest, options = read_manifest(folder), _as_tabled(folder, options)
+    measured = systems_in(folder, manifest) if orders else []
     found = [
-        _of_stage(folder, manifest, dataset, stage, wishes, measured)
+        _of_stage(folder, manifest, dataset, stage, options, measured)
         for dataset, has in manifest.datasets.items()
         for stage in has.first_stages
         if stage not in has.orders and _ranked(folder, manifest, dataset, stage)
@@ -48,7 +48,7 @@ def from_folder(folder: Path, wishes: ComparisonOptions, *, orders: bool = True)
     return found
 
 
-def _as_tabled(folder: Path, wishes: ComparisonOptions) -> ComparisonOptions:
+def _as_tabled(folder: Path, options: ComparisonOptions) -> ComparisonOptions:
     """What was not asked for is as in the experiment's table, where there is one."""
     try:
         table = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
@@ -58,10 +58,10 @@ def _as_tabled(folder: Path, wishes: ComparisonOptions) -> ComparisonOptions:
     except (OSError, ValueError, KeyError, TypeError):  # not written yet, or not to be read
         tabled = ComparisonOptions()
     return replace(
-        wishes,
-        measures=wishes.measures or tabled.measures or DEFAULT_MEASURES,
-        resamples=wishes.resamples or tabled.resamples,
-        seed=tabled.seed if wishes.seed is None else wishes.seed,
+        options,
+        measures=options.measures or tabled.measures or DEFAULT_MEASURES,
+        resamples=options.resamples or tabled.resamples,
+        seed=tabled.seed if options.seed is None else options.seed,
     )
 
 
@@ -82,30 +82,29 @@ def _of_stage(  # noqa: PLR0917
     manifest: Manifest,
     dataset: str,
     stage: str,
-    wishes: ComparisonOptions,
-    measured: Sequence[MeasuredOrders],
+    options: ComparisonOptions,
+    measured: Sequence[SystemRuns],
 ) -> Subject:
     has, cells = manifest.datasets[dataset], _ranked(folder, manifest, dataset, stage)
     named = {name: [cell for cell in cells if cell.system == name] for name in manifest.systems}
     runs = {
         name: [Given(name, dataset, tuple(folder / cell.run for cell in mine))] for name, mine in named.items() if mine
     }
-    level = wishes.relevant_from or has.relevant_from
-    pool = Pool({dataset: read_judgements(folder / has.qrels)}, parse_measures(wishes.measures), level)
+    level = options.relevant_from or has.relevant_from
+    pool = Pool({dataset: read_judgements(folder / has.qrels)}, parse_measures(options.measures), level)
     tell_levels(pool, asked=level is not None)
     first, queries, corpus = (
         [Given(name, dataset, (folder / path,))]
         for name, path in ((FIRST, has.first_stages[stage]), ("queries", has.queries), ("corpus", has.corpus))
     )
     minilm, without = _minilm(folder, manifest, dataset, stage)
-    resamples, seed = wishes.design
+    resamples, seed = options.design
     settings = Settings(pool.names[0], resamples=resamples, seed=seed, relevant_from=pool.levels[dataset])
     robust, unmeasured = _robust(measured, dataset, stage, settings)
     seeds = {name: [f"seed {cell.seed}" for cell in mine] for name, mine in named.items()}
-    subject = subject_of(
-        f"{dataset}, {stage}", pool, first, runs, minilm, queries, corpus,
-        replace(wishes, depth=wishes.depth or manifest.depth(dataset, stage)), seeds=seeds,
-    )  # fmt: skip
+    inputs = Inputs(runs, first, minilm, queries, corpus, seeds)
+    depth = options.depth or manifest.depth(dataset, stage)
+    subject = subject_of(f"{dataset}, {stage}", pool, inputs, replace(options, depth=depth))
     notes = (*_undone(manifest, dataset, stage), *without, *unmeasured)
     return replace(subject, notes=notes, robust=tuple(robust), first_stage=stage)
 
@@ -136,7 +135,7 @@ def _minilm(folder: Path, manifest: Manifest, dataset: str, stage: str) -> tuple
 
 
 def _robust(
-    measured: Sequence[MeasuredOrders], dataset: str, stage: str, settings: Settings
+    measured: Sequence[SystemRuns], dataset: str, stage: str, settings: Settings
 ) -> tuple[list[Robust], list[str]]:
     """What the order of these candidates does to each system, and what of it cannot be measured."""
     found, notes = list[Robust](), list[str]()
@@ -144,8 +143,8 @@ def _robust(
         labels = each.labels
         if (labels["dataset"], labels["first_stage"]) == (dataset, stage):
             try:
-                result = each.document(robustness(each.orders, each.qrels, settings))
-                found.append(Measured.of(result).robust)
+                (system,) = RobustnessReport.of([each], settings).systems
+                found.append(Measured.of(system.to_dict()).robust)
             except InputError as error:
                 notes.append(f"No robustness of {labels['system']}, seed {labels['seed']}: {error}.")
     return found, notes

@@ -1,7 +1,7 @@
-"""What `rerankllm report` reports on: runs that were named."""
+"""A report's subject from runs that are named."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rerankllm.data import Document
@@ -9,7 +9,7 @@ from rerankllm.evaluation.as_tables import usual_axis
 from rerankllm.evaluation.bootstrap import RESAMPLES
 from rerankllm.evaluation.comparison import Design, compare
 from rerankllm.evaluation.cost import NOTHING
-from rerankllm.evaluation.measures import DEFAULT_MEASURES, parse_measures
+from rerankllm.evaluation.measures import DEFAULT_MEASURES, Qrels, parse_measures
 from rerankllm.evaluation.systems import Pool
 from rerankllm.experiments.folder import DEPTH
 from rerankllm.formats import beir
@@ -22,11 +22,7 @@ from rerankllm.runs.systems import (
     MINILM,
     ORACLE,
     Given,
-    by_name,
     oracle,
-    parse_reference,
-    parse_run,
-    read_collections,
     read_runs,
     read_system,
 )
@@ -51,65 +47,63 @@ class ComparisonOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Files:
-    """What was named on the command line, as `rerankllm compare` has it; texts as `[COLLECTION=]PATH`."""
+class Inputs:
+    """The files of a report on one comparison.
 
-    qrels: Sequence[str]
-    runs: Sequence[str]
-    first_stage: Sequence[str] = ()
-    minilm: Sequence[str] = ()
-    queries: Sequence[str] = ()
-    corpus: Sequence[str] = ()
+    Attributes:
+        runs: The runs of each system, by its name.
+        first_stage: The run that all reranked.
+        minilm: A run of all-MiniLM-L6-v2.
+        queries: Query texts.
+        corpus: Document texts.
+        seeds: What to call each run of a system, by the system's name; `run 1`, `run 2` and so on where that is not
+            said.
+    """
+
+    runs: Mapping[str, Sequence[Given]]
+    first_stage: Sequence[Given] = ()
+    minilm: Sequence[Given] = ()
+    queries: Sequence[Given] = ()
+    corpus: Sequence[Given] = ()
+    seeds: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
-def from_files(files: Files, wishes: ComparisonOptions) -> Subject:
+def from_runs(collections: Mapping[str, Qrels], inputs: Inputs, options: ComparisonOptions) -> Subject:
     """One comparison of the runs that were named.
+
+    Args:
+        collections: The judgements of each collection.
+        inputs: The files.
+        options: How to measure and compare.
 
     Raises:
         InputError: They cannot be read, or do not fit each other.
     """
-    collections = read_collections(files.qrels)
-    pool = Pool(collections, parse_measures(wishes.measures or DEFAULT_MEASURES), wishes.relevant_from)
-    tell_levels(pool, asked=wishes.relevant_from is not None)
-    first = [parse_reference(FIRST, option) for option in files.first_stage]
-    minilm = [parse_reference(MINILM, option) for option in files.minilm]
-    runs = by_name([parse_run(option) for option in files.runs])
-    texts = [parse_reference("--queries", option) for option in files.queries]
-    corpora = [parse_reference("--corpus", option) for option in files.corpus]
-    return subject_of(", ".join(pool.qrels), pool, first, runs, minilm, texts, corpora, wishes)
+    pool = Pool(collections, parse_measures(options.measures or DEFAULT_MEASURES), options.relevant_from)
+    tell_levels(pool, asked=options.relevant_from is not None)
+    return subject_of(", ".join(pool.qrels), pool, inputs, options)
 
 
-def subject_of(  # noqa: PLR0917
-    name: str,
-    pool: Pool,
-    first: Sequence[Given],
-    runs: Mapping[str, Sequence[Given]],
-    minilm: Sequence[Given],
-    queries: Sequence[Given],
-    corpora: Sequence[Given],
-    wishes: ComparisonOptions,
-    *,
-    seeds: Mapping[str, Sequence[str]] | None = None,
-) -> Subject:
-    """One comparison: these runs, the rows that every table has, and the texts."""
-    references = {FIRST, MINILM, ORACLE}
-    given = {name: parts for name, parts in {FIRST: first, **runs, MINILM: minilm}.items() if parts}
+def subject_of(name: str, pool: Pool, inputs: Inputs, options: ComparisonOptions) -> Subject:
+    """One comparison: the runs, the rows that every table has, and the texts."""
+    first, references = inputs.first_stage, {FIRST, MINILM, ORACLE}
+    given = {name: parts for name, parts in {FIRST: first, **inputs.runs, MINILM: inputs.minilm}.items() if parts}
     systems = [
         read_system(pool, parts, cost=NOTHING if name == FIRST else None, reference=name in references)
         for name, parts in given.items()
     ]
-    entrants = tuple(_entrant(pool, name, parts, (seeds or {}).get(name)) for name, parts in given.items())
-    systems += [oracle(pool, first, wishes.depth or DEPTH)] if first and ORACLE not in given else []
-    resamples, seed = wishes.design
-    design = Design(wishes.baseline or systems[0].name, resamples=resamples, seed=seed)
+    entrants = tuple(_entrant(pool, name, parts, inputs.seeds.get(name)) for name, parts in given.items())
+    systems += [oracle(pool, first, options.depth or DEPTH)] if first and ORACLE not in given else []
+    resamples, seed = options.design
+    design = Design(options.baseline or systems[0].name, resamples=resamples, seed=seed)
     return Subject(
         name,
         compare(pool, systems, design),
-        wishes.cost or usual_axis(systems),
+        options.cost or usual_axis(systems),
         entrants,
         FIRST if first else entrants[0].name,
-        _queries(pool, queries),
-        _documents(pool, entrants, corpora),
+        _queries(pool, inputs.queries),
+        _documents(pool, entrants, inputs.corpus),
     )
 
 

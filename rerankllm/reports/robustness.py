@@ -1,4 +1,4 @@
-"""What `rerankllm robustness` measured, as a section of a report."""
+"""What robustness measured of systems, as a section of a report."""
 
 import json
 import math
@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rerankllm.analysis.robustness.report import VERSION
 from rerankllm.errors import InputError
 from rerankllm.evaluation.comparison import Estimate
 from rerankllm.reports.subject import OrderPair, Robust, Subject
-
-VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +59,21 @@ def read_robust(path: Path) -> list[Measured]:
         raise InputError(f"{path} is not what `rerankllm robustness --output` writes ({error!r})") from None
 
 
-def with_robust(subjects: Sequence[Subject], path: Path) -> list[Subject]:
-    """The subjects, each with what a `robustness.json` says of it; what names no dataset goes to the first.
+def with_robust(subjects: Sequence[Subject], measured: Sequence[Measured], where: str) -> list[Subject]:
+    """The subjects, each with what was measured of its systems; what names no dataset goes to the first.
+
+    Args:
+        subjects: The comparisons.
+        measured: Systems under several orders.
+        where: Where that was read, for messages.
 
     Raises:
-        InputError: The file cannot be read, or is of datasets or first stages that the report has not.
+        InputError: A system is of a dataset or first stage that the report has not.
     """
-    measured = read_robust(path)
     for each in measured:
         if not any(map(each.fits, subjects)):
             known = ", ".join(subject.name for subject in subjects)
-            raise InputError(f"{path} is of {each}, which is not among {known}")
+            raise InputError(f"{where} is of {each}, which is not among {known}")
     return [
         replace(
             subject,

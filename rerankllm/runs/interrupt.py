@@ -13,20 +13,23 @@ from rerankllm.notes import tell
 
 REASON = "interrupted"
 GRACE = 10.0
-"""Seconds that calls under way are given to come back; then they are left as if Ctrl-C had come again."""
+"""Seconds that running calls have to finish; after that it is as if Ctrl-C was pressed again."""
 
 
-class Interrupted:
-    """Whether it happened."""
+class Interruption:
+    """Whether Ctrl-C was pressed during a run."""
 
     def __init__(self) -> None:
         self.happened = False
 
 
 @contextmanager
-def stopping_in_order(reranker: Ranker) -> Iterator[Interrupted]:
-    """Meanwhile Ctrl-C, or a polite kill, sends nothing more and waits for the calls under way."""
-    seen = Interrupted()
+def stop_in_order(reranker: Ranker) -> Iterator[Interruption]:
+    """While it lasts, Ctrl-C or SIGTERM stops the reranker: nothing more is sent, and running calls may finish.
+
+    Signals reach the main thread only; in another thread nothing changes.
+    """
+    seen = Interruption()
     patience = threading.Timer(GRACE, _interrupt)
     patience.daemon = True
 
@@ -39,7 +42,7 @@ def stopping_in_order(reranker: Ranker) -> Iterator[Interrupted]:
         patience.start()
 
     if threading.current_thread() is not threading.main_thread():
-        yield seen  # signals are the main thread's
+        yield seen
         return
     kept = [(number, signal.signal(number, stop)) for number in (signal.SIGINT, signal.SIGTERM)]
     try:

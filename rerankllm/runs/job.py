@@ -1,4 +1,4 @@
-"""From queries to files: what `rerank` does once, and `experiment` for every cell."""
+"""Ranks the queries of one run and writes its files: `rerank` does it once, `experiment` for every cell."""
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rerankllm.cli.config.command import origins
 from rerankllm.drivers.events import QueryOutcome
 from rerankllm.drivers.ranker import Ranker
 from rerankllm.errors import QueryFailed
@@ -14,7 +13,7 @@ from rerankllm.files import as_json
 from rerankllm.formats.join import ids_of
 from rerankllm.reranker import Reranker
 from rerankllm.runs import provenance
-from rerankllm.runs.interrupt import stopping_in_order
+from rerankllm.runs.interrupt import stop_in_order
 from rerankllm.runs.progress import ProgressBar
 from rerankllm.runs.source import Source
 from rerankllm.runs.summary import before_and_after, real_precision, signed, summarize, summary_beside
@@ -28,14 +27,16 @@ class Job:
 
     Attributes:
         source: The queries.
-        judgements: Grades to measure with; None for none.
-        output: The run; its summary and its record of provenance go beside it.
-        jsonl: Every result with its own score.
-        summary: The summary, here too.
+        judgements: Grades to measure the run with, if there are any.
+        output: The run to write; its summary and its provenance record are written beside it.
+        jsonl: Where every result is written with its own score.
+        summary: Where the summary is written, too.
         depth: Candidates read per query.
         top_k: How many first places matter.
         truncate: How many documents of each query are written.
         on_error: What becomes of queries that failed.
+        origins: Which files or environment variables set the options that nobody typed, by option; they are noted in
+            the provenance record.
         started: When it began, on the monotonic clock.
     """
 
@@ -48,17 +49,18 @@ class Job:
     top_k: int | None = None
     truncate: int | None = None
     on_error: OnError = "partial"
+    origins: Mapping[str, str] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What came of it.
+    """The outcome of a job.
 
     Attributes:
         report: The summary, as it was written.
-        failures: Reasons by query.
-        interrupted: Whether Ctrl-C put an end to it.
+        failures: The reason for each query that failed.
+        interrupted: Whether Ctrl-C ended the run.
     """
 
     report: Mapping[str, Any]
@@ -88,12 +90,12 @@ def write_all(
     job: Job,
     parts: Mapping[str, str] | None = None,
 ) -> Done:
-    """Writes the outcomes as they come, and then what is said of them all.
+    """Writes each outcome as it comes, then the summary and the provenance record.
 
     Args:
-        ranker: Who ranks.
-        outcomes: What becomes of each query, and its documents' ids in the order they came in.
-        job: What is to be written; the queries of its source are not looked at.
+        ranker: What ranks the queries.
+        outcomes: The outcome of each query, with the ids of its documents in the first stage's order.
+        job: What is to be written; the queries of its source are not read.
         parts: Which part of the collection each query belongs to, where it has parts.
 
     Raises:
@@ -112,8 +114,8 @@ def write_all(
 
 
 def _write_each(ranker: Ranker, outcomes: Iterable[tuple[QueryOutcome, Sequence[str]]], writer: Writer) -> bool:
-    """Writes query after query; returns whether Ctrl-C put an end to it."""
-    with stopping_in_order(ranker) as interrupted:
+    """Writes query after query; returns whether Ctrl-C ended the run."""
+    with stop_in_order(ranker) as interrupted:
         failed: QueryFailed | None = None
         for outcome, doc_ids in outcomes:
             try:
@@ -121,20 +123,20 @@ def _write_each(ranker: Ranker, outcomes: Iterable[tuple[QueryOutcome, Sequence[
                     writer.write(outcome, doc_ids)
             except QueryFailed as error:
                 failed = error
-                ranker.stop("stopped at the first failure")  # calls under way come back and are kept
+                ranker.stop("stopped at the first failure")  # running calls finish and are kept
     if failed is not None and not interrupted.happened:
         raise failed
     return interrupted.happened
 
 
 def _record(ranker: Ranker, job: Job) -> None:
-    """Notes beside the run that was written where it comes from."""
+    """Writes the provenance record beside the run."""
     if job.output is None:
         return
     tool, models = f"rerankllm {__version__}", ", ".join(ranker.models)
     stage = {"tool": tool, "strategy": str(ranker.stage), "model": models, "depth": job.depth, "top_k": job.top_k}
-    if origins():
-        stage["options from elsewhere"] = dict(origins())
+    if job.origins:
+        stage["options from elsewhere"] = dict(job.origins)
     provenance.write(job.output, job.source.retrieval, stage)
 
 

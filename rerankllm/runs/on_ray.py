@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, redirect_stdout
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,11 @@ from rerankllm.errors import InputError
 from rerankllm.formats.lines import opened
 from rerankllm.journal.store import Journal
 from rerankllm.notes import tell
+from rerankllm.reranker import Reranker
 from rerankllm.runs.job import Done, Job, write_all
 from rerankllm.runs.notices import tell_fit, tell_other_judge, tell_settled
 from rerankllm.runs.provenance import retrieval_of
 from rerankllm.runs.source import Source, read_judgements, read_requests, read_source
-from rerankllm.spec.stage import Stage
 from rerankllm.version import __version__
 
 EVERY = 30.0
@@ -121,8 +122,7 @@ def perform_on_workers(recipe: Recipe, size: Size, read: Input, job: Job, kept: 
         RerankError: The model cannot be used, or something not be read or written.
     """
     read.check()
-    if recipe.strategy is not None:
-        Stage.parse(recipe.strategy)
+    recipe = recipe.read()
     with ExitStack() as stack:
         journal = None
         if kept.journal is not None:
@@ -131,6 +131,7 @@ def perform_on_workers(recipe: Recipe, size: Size, read: Input, job: Job, kept: 
             journal.begin(*kept.command, __version__)
         crew = Crew(
             recipe,
+            partial(Reranker.from_recipe, recipe),
             size,
             read,
             journal=journal,

@@ -1,19 +1,20 @@
 """What `rerankllm compare` compares: collections, runs by name, and the rows that every table should have."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from rerankllm.errors import InputError, MissingExtra
+from rerankllm.errors import InputError, MissingExtra, QueryFailed
 from rerankllm.evaluation.cost import Cost
 from rerankllm.evaluation.measures import Qrels, trec_order
 from rerankllm.evaluation.systems import Pool, System, ideal
 from rerankllm.formats import beir, trec
+from rerankllm.formats.join import join
 from rerankllm.notes import tell
-from rerankllm.reranker import Reranker
 from rerankllm.runs.cost import cost_beside
-from rerankllm.runs.source import read_judgements
+from rerankllm.runs.minilm import run_minilm
+from rerankllm.runs.source import Source, read_judgements
 
 FIRST, MINILM, ORACLE = "first stage", "MiniLM", "oracle"
 
@@ -49,8 +50,13 @@ def parse_run(option: str) -> Given:
     files = (Path(text),) if Path(text).is_file() else tuple(Path(part) for part in text.split(",") if part)
     if not files:
         raise InputError(f"--run {option} names no file; it should read NAME=FILE or NAME=FILE,FILE,…")
-    shown, _, collection = (name or files[0].stem).partition("@") if name else (files[0].stem, "", "")
-    return Given(shown, collection or None, files)
+    return Given(*parse_run_name(name), files) if name else Given(files[0].stem, None, files)
+
+
+def parse_run_name(name: str) -> tuple[str, str | None]:
+    """`NAME[@COLLECTION]`, the collection None where it is not said."""
+    shown, _, collection = name.partition("@")
+    return shown, collection or None
 
 
 def parse_reference(name: str, option: str) -> Given:
@@ -106,30 +112,29 @@ def oracle(pool: Pool, first: Sequence[Given], depth: int) -> System:
     return pool.system(ORACLE, [ideal(orders, pool.qrels, depth)], reference=True)
 
 
-def minilm(pool: Pool, first: Given, queries: Path, corpus: Path, depth: int) -> System | None:
-    """all-MiniLM-L6-v2's cosine over the first stage's candidates; None, said on stderr, without the extra `embed`.
+def minilm_system(pool: Pool, first: Given, queries: Path, corpus: Path, depth: int) -> System | None:
+    """all-MiniLM-L6-v2 on the first stage's candidates; None, with a note, where the extra `embed` is not installed.
 
     Raises:
-        InputError: There are several collections, whose texts this takes no names for.
+        InputError: There are several collections, or a query could not be ranked.
+        Interrupted: Ctrl-C.
     """
     if len(pool.qrels) > 1:
         raise InputError("the MiniLM row is computed for one collection; for several give --minilm COLLECTION=RUN each")
     ((collection, qrels),) = pool.qrels.items()
     run = {query_id: ranked for query_id, ranked in trec.read_run(first.files[0]).items() if query_id in qrels}
     wanted = {doc_id for ranked in run.values() for doc_id, _ in ranked}
-    texts, documents = beir.read_queries(queries), beir.read_corpus(corpus, wanted)
-    started = time.monotonic()
-    try:
-        with Reranker("embed", "embed:minilm", depth=depth) as reranker:
-            done = reranker.rerank_run(run, texts, documents)
-    except MissingExtra as error:
-        tell(f"no {MINILM} row: {error}")
-        return None
-    if done.failures:
-        raise InputError(f"no {MINILM} row: query {done.failures[0].query.query_id}: {done.failures[0].reason}")
-    cost = Cost.of(done.ledger, len(done.rankings), time.monotonic() - started)
-    orders = {ranking.query.query_id: ranking.doc_ids for ranking in done.rankings}
-    return pool.system(MINILM, [{collection: orders}], cost=cost, reference=True)
+    joined = join(run, beir.read_queries(queries), beir.read_corpus(corpus, wanted), skip_missing=False)
+    with TemporaryDirectory() as folder:
+        output = Path(folder, "minilm.txt")
+        try:
+            run_minilm(Source(joined.queries, None), output, depth, quiet=True)
+        except MissingExtra as error:
+            tell(f"no {MINILM} row: {error}")
+            return None
+        except QueryFailed as error:
+            raise InputError(f"no {MINILM} row: {error}") from None
+        return read_system(pool, [Given(MINILM, collection, (output,))], reference=True)
 
 
 def _read_orders(pool: Pool, given: Given, path: Path) -> dict[str, dict[str, list[str]]]:

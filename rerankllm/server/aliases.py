@@ -1,10 +1,13 @@
-"""Names that requests may call, each a strategy and a model, all on one engine."""
+"""Names that requests may give as their model: each stands for a strategy and a model, and all share one engine."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Self
 
+from rerankllm.drivers.budget import Budget
+from rerankllm.drivers.recipe import Recipe
 from rerankllm.errors import InputError
 from rerankllm.reranker import Reranker
 from rerankllm.spec.stage import Stage
@@ -15,7 +18,7 @@ _NAME = re.compile(r"[\w.:/-]+")
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """One name.
+    """A name with its strategy and model.
 
     Attributes:
         name: What requests call it.
@@ -51,13 +54,16 @@ class Alias:
         return cls(name, replace(stage, model=None), stage.model)
 
 
-def offer(aliases: Sequence[Alias], model: str, make: Callable[[Stage | None, str], Reranker]) -> dict[str, Reranker]:
+def offer(
+    aliases: Sequence[Alias], recipe: Recipe, budget: Budget | None = None, *, journal: Path | None = None
+) -> dict[str, Reranker]:
     """The rerankers by name, the default first; closing that closes all.
 
     Args:
         aliases: At least one.
-        model: Judges for those that name no model.
-        make: Makes the first one of a strategy and a model; the others are beside it.
+        recipe: What all of them are made from; an alias fills in the strategy, and the model if it names one.
+        budget: What all requests together may spend.
+        journal: Keeps every call.
 
     Raises:
         InputError: Two have one name; and whatever making a `Reranker` raises.
@@ -66,9 +72,10 @@ def offer(aliases: Sequence[Alias], model: str, make: Callable[[Stage | None, st
     repeated = {name for name in names if names.count(name) > 1}
     if repeated:
         raise InputError(f"two aliases are called {min(repeated)}: give each its own name")
-    first = make(aliases[0].stage, aliases[0].model or model)
+    default = replace(recipe, strategy=aliases[0].stage, model=aliases[0].model or recipe.model)
+    first = Reranker.from_recipe(default, budget, journal=journal)
     try:
-        others = {alias.name: first.beside(alias.stage, alias.model or model) for alias in aliases[1:]}
+        others = {alias.name: first.beside(alias.stage, alias.model or recipe.model) for alias in aliases[1:]}
     except BaseException:
         first.close()
         raise

@@ -2,13 +2,13 @@
 
 import dataclasses
 import json
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from rerankllm.calibration.diagnostics import Share
 from rerankllm.data import Ledger, Provenance, Ranking, Result
 from rerankllm.drivers.events import Judged
+from rerankllm.files import plain
 from rerankllm.judgements import Compare, Embed, Select, Unanswered, WeakOrder
 from rerankllm.plan import Plan
 
@@ -54,14 +54,14 @@ def finished(ranking: Ranking, contradicted: Share) -> dict[str, Any]:
 
 def ledger(spent: Ledger) -> dict[str, Any]:
     """What it cost; no money where the price is not known."""
-    return _plain(dataclasses.asdict(dataclasses.replace(spent, notes=dict(spent.notes))))  # type: ignore[no-any-return]
+    return plain(spent)  # type: ignore[no-any-return]
 
 
 def _result(result: Result) -> dict[str, Any]:
     return {
         "id": result.doc_id,
-        "score": _plain(result.score),
-        "probability": _plain(result.probability),
+        "score": plain(result.score),
+        "probability": plain(result.probability),
         "rationale": result.rationale,
         "read": result.provenance is Provenance.JUDGED,
     }
@@ -71,25 +71,12 @@ def _answer(one: Judged) -> dict[str, Any]:
     """An answer in the shape that reports have it in, too."""
     answer: Any = one.answer
     if isinstance(answer, WeakOrder):
-        return {"groups": _plain(answer.groups), "omitted": list(answer.omitted)}
+        return {"groups": plain(answer.groups), "omitted": list(answer.omitted)}
     match one.judgement:
         case Select():
             return {"chosen": list(answer)}
         case Compare():
-            return {"p": _plain(answer)}
+            return {"p": plain(answer)}
         case Embed():
             return {"vectors": len(answer)}
-    return {"value": _plain(answer)}
-
-
-def _plain(value: Any) -> Any:
-    """JSON; null for numbers that JSON has not."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(name): _plain(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return _plain(dataclasses.asdict(value))
-    return value if value is None or isinstance(value, bool | int | str) else float(value)
+    return {"value": plain(answer)}

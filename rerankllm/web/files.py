@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from importlib import resources
 
+SHARED = ("dom.js", "sides.js", "answers.js", "calls.js")
+"""The scripts that all pages have, in the order they are read."""
+
 
 def style(room: str, name: str) -> str:
     """The style that all pages have, then that of one.
@@ -21,7 +24,7 @@ def script(room: str, names: Sequence[str]) -> str:
         room: The package whose `files/` hold them.
         names: In the order they are read.
     """
-    shared = (read("rerankllm.web", name) for name in ("dom.js", "sides.js", "answers.js"))
+    shared = (read("rerankllm.web", name) for name in SHARED)
     return "\n".join(['(() => {\n"use strict";', *shared, *(read(room, name) for name in names), "})();\n"])
 
 

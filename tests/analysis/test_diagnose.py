@@ -5,6 +5,8 @@ import json
 import pytest
 from scripted_server import Answer, ScriptedServer, Status
 
+import rerankllm
+
 SOURCE = ("--depth", "6", "--shuffles", "3")
 CALLS = 6 * 5 + 3
 
@@ -134,3 +136,16 @@ def test_plots(cli, judged, tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     status, _, err = cli("diagnose", *options, "--model", model, "--plot", tmp_path / "plots")
     assert (status, "pip install 'rerankllm[plots]'" in err) == (1, True)
+
+
+def test_the_command_writes_what_the_verb_gives(cli, judged, tmp_path):
+    options, model = judged
+    arguments = (*options, "--model", f"{model}&position=1.5&malformed=0.2", "--max-calls", 2 * CALLS, "--seed", 5)
+    whole, _, _ = diagnose(cli, tmp_path, *arguments)
+    ids = [f"d{i}" for i in range(6)]
+    queries = [(rerankllm.Query(f"q{q}", f"query {q}"), [{"id": doc, "text": doc} for doc in ids]) for q in range(10)]
+    found = rerankllm.diagnose(
+        queries, model=f"{model}&position=1.5&malformed=0.2", max_calls=2 * CALLS, depth=6, shuffles=3, seed=5
+    )
+    assert found.to_dict() == whole
+    assert found.findings.queries == 2

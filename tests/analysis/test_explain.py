@@ -8,15 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rerankllm import Reranker
+from rerankllm import Reranker, explain
 from rerankllm.analysis.explain.answers import Answers, heard
 from rerankllm.analysis.explain.evidence import Evidence
-from rerankllm.analysis.explain.explanation import Ranked, explain
+from rerankllm.analysis.explain.history import Ranked, history
 from rerankllm.analysis.explain.moves import walk
 from rerankllm.analysis.explain.text import facts, line, said_of, told
 from rerankllm.data import Candidate, Document, Query, Ranking
+from rerankllm.formats.trec import read_run
 from rerankllm.journal.read import rankings
 from rerankllm.journal.store import Journal
+from rerankllm.sample import path as sample
 
 N = 24
 HOSTILE = [
@@ -82,7 +84,7 @@ def test_every_judgement_that_showed_a_document_is_listed_once(tmp_path, spec):
     kept = records(path)
     ranked = Ranked(ranking.doc_ids, first, N, judgements)
     for doc_id in IDS:
-        found = explain(ranked, doc_id)
+        found = history(ranked, doc_id)
         assert found.rank == ranking.doc_ids.index(doc_id) + 1
         assert found.first_rank == first.index(doc_id) + 1
         rows = [record for record in kept if doc_id in [shown for shown, _ in record["docs"]]]
@@ -118,7 +120,7 @@ def test_answers_without_use_are_listed_and_count_for_nobody(tmp_path, spec):
         assert unusable
     ranked = Ranked(first, first, N, judgements)
     for doc_id in IDS:
-        found = explain(ranked, doc_id)
+        found = history(ranked, doc_id)
         lost = [record for record in unusable if doc_id in [shown for shown, _ in record["docs"]]]
         told = [each for each in found.appearances if each.heard.answer is None]
         assert len(told) == len(lost)
@@ -158,11 +160,11 @@ def test_moves_are_not_told_of_another_ranking(tmp_path):
 def test_documents_beyond_the_depth_were_not_read(tmp_path):
     _, first, judgements, _ = made(tmp_path, "full")
     more = Ranked([*first, "beyond"], [*first, "beyond"], N, judgements)
-    assert explain(more, "beyond").standing == "beyond depth"
-    assert "it is beyond depth 24" in facts(explain(more, "beyond"), more)[1]
+    assert history(more, "beyond").standing == "beyond depth"
+    assert "it is beyond depth 24" in facts(history(more, "beyond"), more)[1]
     unknown = Ranked([*first, "beyond"], None, None, judgements)
-    assert explain(unknown, "beyond").standing == "never shown"
-    assert "where the first stage had it is not known" in facts(explain(unknown, "beyond"), unknown)[0]
+    assert history(unknown, "beyond").standing == "never shown"
+    assert "where the first stage had it is not known" in facts(history(unknown, "beyond"), unknown)[0]
 
 
 def order(*groups, omitted=(), decode=None, shown=None):
@@ -260,9 +262,9 @@ def test_a_choice_of_the_worst_is_told_as_such():
     ranked = Ranked(list("acb"), list("abc"), 3, [worst, best])
     assert (
         "; chosen in 1 of 1 choices; chosen as the worst in 1 of 1;"
-        in f"{facts(explain(ranked, 'b'), ranked)[1][:-1]};"
+        in f"{facts(history(ranked, 'b'), ranked)[1][:-1]};"
     )
-    assert "; chosen in 0 of 1 choices; chosen as the worst in 0 of 1" in facts(explain(ranked, "a"), ranked)[1]
+    assert "; chosen in 0 of 1 choices; chosen as the worst in 0 of 1" in facts(history(ranked, "a"), ranked)[1]
 
 
 def score(doc_id, value, judge="m", kind="Score"):
@@ -312,3 +314,19 @@ def test_a_document_is_explained_by_all_of_its_passages(tmp_path, cli, inside):
             assert found["scores"][0]["of"] == 4
     _, said, _ = cli("explain", out, "q", "a", "--journal", tmp_path / "calls.db")
     assert ", cut into a, a#2, a#3, a#4, a#5" in said.replace("\n", " ")
+
+
+def test_the_command_writes_what_the_verb_gives(tmp_path, cli):
+    run, journal = tmp_path / "out.txt", tmp_path / "calls.db"
+    source = [part for name in ("run.txt", "queries.tsv", "corpus.jsonl") for part in
+              (f"--{name.partition('.')[0]}", sample(name))]  # fmt: skip
+    status, _, err = cli("rerank", *source, "--model", f"simulated:{sample('qrels.txt')}?world=harsh", "--strategy",
+                         "prp(sort=heap)", "--output", run, "--journal", journal, "--quiet")  # fmt: skip
+    assert status == 0, err
+    first, *_, last = [doc_id for doc_id, _ in read_run(run)["q1"]]
+    for doc_id, options, against in ((first, [], None), (last, ["--compare", first], first)):
+        found = explain(run, "q1", doc_id, against=against, journal=journal)
+        arguments = ["explain", run, "q1", doc_id, *options, "--journal", journal]
+        assert found.to_dict() == json.loads(cli(*arguments, "--format", "json")[1])
+        assert str(found).split() == cli(*arguments)[1].split()
+        assert found.notes == ()

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rerankllm import Reranker
+from rerankllm import Reranker, judge_profile
 from rerankllm.analysis.judge_profile.answers import Answers, JudgeAnswers, read_answers
 from rerankllm.analysis.judge_profile.fitting import SCALE_GRID, fit_profile, uphill
 from rerankllm.analysis.judge_profile.shrinkage import Regression
@@ -199,6 +199,17 @@ def test_a_journal_and_its_recording_give_the_same_profile(journals, tmp_path, c
     status, _, err = cli("judge-profile", journals / "active", "--run", sample("run.txt"), *graded)
     assert (status, "as good as BM25" in err) == (0, False)
     assert JudgeProfile.load(tmp_path / "q.json").trust_from == "qrels"
+
+
+def test_the_command_writes_what_the_verb_gives(journals, tmp_path, cli):
+    options = {"qrels": sample("qrels.txt"), "seed": 3, "depth": 20, "model": MODEL}
+    given = [part for name, value in options.items() for part in (f"--{name}", value)]
+    arguments = ["--run", sample("run.txt"), *given, "--output", tmp_path / "p.json"]
+    status, _, err = cli("judge-profile", journals / "active", *arguments)
+    assert status == 0, err
+    found = judge_profile(journals / "active", sample("run.txt"), **options)
+    assert found.to_dict() == json.loads((tmp_path / "p.json").read_text())
+    assert JudgeProfile.load(tmp_path / "p.json") == found
 
 
 def test_selections_are_read_and_what_is_not_is_counted(journals, tmp_path, cli):

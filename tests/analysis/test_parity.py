@@ -1,10 +1,14 @@
 """Parity is measured, not assumed: what is the same reads as the same, what is not shows."""
 
+import asyncio
 import json
 
 import packaged_model
 import pytest
 from scripted_server import Answer, ScriptedServer, Status
+
+import rerankllm
+from rerankllm.data import Document, Query
 
 
 def answering(first, step=1.0):
@@ -43,6 +47,27 @@ def test_hosts_that_agree_and_hosts_that_do_not(cli):
             status, rows, _ = table(cli, models[0], f"openai:scripted?base_url={held.url}", "--tolerance", 1e-9)
         assert status == 0
         assert rows["labels", "Compare"]["largest"] == pytest.approx(0.5)
+
+
+def test_the_command_writes_what_the_verb_gives(cli):
+    with ScriptedServer(answering(-0.1)) as one, ScriptedServer(answering(-0.35, 2.0)) as other:
+        models = [f"openai:scripted?base_url={server.url}" for server in (one, other)]
+        found = rerankllm.parity(*models, queries=2, depth=3)
+        out = cli("parity", *models, "--queries", 2, "--depth", 3, "--json")[1]
+        assert found.to_dict() == json.loads(out)
+        assert [row.judgement for row in found.beyond(0.2)] == ["Score", "Compare", "Permute"]
+        asked = [(Query("q", "fleas"), [Document("a", "they live"), Document("b", "they jump")])]
+        assert [row.calls for row in rerankllm.parity(*models, asked)] == [2, 2, 1, 0]
+
+
+async def two_models():
+    with ScriptedServer(answering(-0.1)) as one:
+        model = f"openai:scripted?base_url={one.url}"
+        return rerankllm.parity(model, model, queries=1, depth=2)
+
+
+def test_it_runs_where_an_event_loop_runs_already_as_in_a_notebook():
+    assert {row.largest for row in asyncio.run(two_models()).compared} == {0}
 
 
 def test_a_host_that_answers_nothing_is_no_parity(cli):

@@ -12,11 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kendalltau
 
-from rerankllm.analysis.robustness.measure import robustness
+import rerankllm
+from rerankllm import Reranker
+from rerankllm.analysis.robustness.measure import measure_robustness
 from rerankllm.analysis.robustness.results import OrderedRun, Settings
 from rerankllm.analysis.robustness.tables import notes, tables
 from rerankllm.errors import InputError
 from rerankllm.evaluation.agreement import kendall_tau, rank_biased_overlap, top_overlap
+from rerankllm.formats.beir import read_corpus, read_queries
+from rerankllm.formats.join import join
+from rerankllm.formats.trec import read_run
+from rerankllm.sample import path as sample
 
 FEW = Settings(resamples=200)
 IDS = st.lists(st.sampled_from([f"d{i}" for i in range(12)]), unique=True, max_size=12)
@@ -113,7 +119,7 @@ def ranked(inputs, judge):
 def test_a_judge_that_does_not_look_at_the_order(world):
     inputs, qrels = world
     orders = ranked(inputs, lambda q, docs: sorted(docs, key=lambda d: (-qrels.get(q, {}).get(d, 0), d)))
-    found = robustness(orders, qrels, FEW)
+    found = measure_robustness(orders, qrels, FEW)
     for pair in (*found.pairs, *found.families):
         assert (pair.tau.mean, pair.tau.low, pair.tau.high, pair.overlap) == (1, 1, 1, 1)
         assert pair.rbo == pytest.approx(1)
@@ -127,7 +133,7 @@ def test_a_judge_that_does_not_look_at_the_order(world):
 
 def test_a_judge_that_repeats_its_input(world):
     inputs, qrels = world
-    found = robustness(ranked(inputs, lambda _, docs: docs), qrels, FEW)
+    found = measure_robustness(ranked(inputs, lambda _, docs: docs), qrels, FEW)
     taus = {(pair.first, pair.second): pair.tau.mean for pair in found.pairs}
     assert taus["given", "reversed"] == -1
     assert [order.kept.mean for order in found.orders] == [1] * 5
@@ -139,7 +145,7 @@ def test_numbers_are_those_of_a_plain_loop(world):
     inputs, qrels = world
     noise = random.Random(3)
     orders = ranked(inputs, lambda q, docs: sorted(docs, key=lambda d: noise.gauss(-qrels.get(q, {}).get(d, 0), 1)))
-    found = robustness(orders, qrels, FEW)
+    found = measure_robustness(orders, qrels, FEW)
     by_name = {each.order: each.rankings for each in orders}
     some = [q for q in inputs["given"] if len(inputs["given"][q]) > 1]
     pairs = {(a, b): [brute_tau(by_name[a][q], by_name[b][q]) for q in some]
@@ -169,12 +175,12 @@ def test_what_is_missing_is_named_and_costs_its_order_and_not_the_spread():
         OrderedRun("given", "given", {q: ["a", "b"] for q in "123"}, candidates),
         OrderedRun("reversed", "reversed", {q: ["a", "b"] for q in "13"}, candidates),
     ]
-    found = robustness(orders, qrels, FEW)
+    found = measure_robustness(orders, qrels, FEW)
     assert [order.missing for order in found.orders] == [(), ("2",)]
     assert [order.quality.mean for order in found.orders] == pytest.approx([1, 2 / 3])
     assert (found.same.range_of_means, found.same.queries, found.pairs[0].queries) == (0, 2, 2)
     assert any("reversed lacks 1 queries (2)" in note for note in notes(found))
-    nothing = robustness([orders[0], OrderedRun("reversed", "reversed", {}, candidates)], qrels, FEW)
+    nothing = measure_robustness([orders[0], OrderedRun("reversed", "reversed", {}, candidates)], qrels, FEW)
     assert nothing.orders[1].quality.mean == 0
     assert (nothing.same.queries, nothing.pairs[0].queries) == (0, 0)
     assert math.isnan(nothing.pairs[0].tau.mean)
@@ -185,7 +191,7 @@ def test_other_first_stages_are_compared_on_what_they_share():
     given = OrderedRun("bm25", "bm25", {"q": ["a", "b", "c", "d"]})
     other = OrderedRun("splade", "splade", {"q": ["d", "x", "a"]}, same=False)
     back = OrderedRun("reversed", "reversed", {"q": ["d", "c", "b", "a"]})
-    found = robustness([given, back, other], {"q": {"a": 1}}, FEW)
+    found = measure_robustness([given, back, other], {"q": {"a": 1}}, FEW)
     pair = found.pairs[1]
     assert (pair.first, pair.second, pair.documents, pair.tau.mean) == ("bm25", "splade", 2, -1)
     assert pair.overlap == 0.5
@@ -197,16 +203,16 @@ def test_other_first_stages_are_compared_on_what_they_share():
 def test_orders_of_other_candidates_are_refused_by_name():
     given, back = OrderedRun("given", "given", {"q": ["a", "b"]}), OrderedRun("reversed", "reversed", {"q": ["a"]})
     with pytest.raises(InputError, match="query q: order given ranks b and order reversed does not"):
-        robustness([given, back], None)
+        measure_robustness([given, back], None)
     with pytest.raises(InputError, match="order reversed, query q: a document is ranked twice"):
-        robustness([given, OrderedRun("reversed", "reversed", {"q": ["a", "a"]})], None)
+        measure_robustness([given, OrderedRun("reversed", "reversed", {"q": ["a", "a"]})], None)
     with pytest.raises(InputError, match="a name each"):
-        robustness([given, given], None)
+        measure_robustness([given, given], None)
 
 
 def test_without_judgements_there_is_agreement_all_the_same(world):
     inputs, _ = world
-    found = robustness(ranked(inputs, lambda _, docs: docs), None, FEW)
+    found = measure_robustness(ranked(inputs, lambda _, docs: docs), None, FEW)
     assert (found.judged, found.same, found.orders[0].quality) == (None, None, None)
     assert [table.title for table in tables(found)] == ["Orders", "Agreement of the rankings"]
     assert found.by_query[2].quality == {}
@@ -216,9 +222,37 @@ def test_without_judgements_there_is_agreement_all_the_same(world):
 def test_short_lists(docs):
     given = OrderedRun("given", "given", {"q": docs}, {"q": docs})
     back = OrderedRun("reversed", "reversed", {"q": docs[::-1]}, {"q": docs[::-1]})
-    found = robustness([given, back], {"q": {"a": 1}}, FEW)
+    found = measure_robustness([given, back], {"q": {"a": 1}}, FEW)
     tau = found.pairs[0].tau.mean
     assert (tau == -1) if len(docs) > 1 else math.isnan(tau)
     assert found.pairs[0].ordered == (len(docs) > 1)
     assert found.same.mean_range.mean == pytest.approx(1 - 1 / math.log2(3) if len(docs) > 1 else 0)
     json.dumps(dataclasses.asdict(found))
+
+
+def test_the_command_writes_what_the_verb_gives(cli, tmp_path):
+    model = f"simulated:{sample('qrels.txt')}?world=harsh"
+    options = ["--sample", "--model", model, "--strategy", "sliding(window=8, stride=4)", "--depth", 12]
+    status, out, _ = cli("robustness", *options, "--shuffles", 1, "--output", tmp_path / "command", "--format", "json")
+    assert status == 0
+    texts = read_queries(sample("queries.tsv")), read_corpus(sample("corpus.jsonl"))
+    queries = join(read_run(sample("run.txt")), *texts, skip_missing=False)
+    asked = {"shuffles": 1, "depth": 12, "qrels": sample("qrels.txt")}
+    with Reranker("sliding(window=8, stride=4)", model, depth=12) as reranker:
+        found = rerankllm.robustness(reranker, queries.queries, folder=tmp_path / "verb", **asked)
+    written = json.loads((tmp_path / "verb" / "robustness.json").read_text())
+    assert found.to_dict() == written
+    assert timeless(written) == timeless(json.loads(out))
+    assert (tmp_path / "verb" / "reversed.txt").read_text() == (tmp_path / "command" / "reversed.txt").read_text()
+    with Reranker("sliding(window=8, stride=4)", model, depth=12) as reranker:
+        unkept = rerankllm.robustness(reranker, queries.queries, **asked)
+        assert reranker.journal is None
+    assert unkept.systems[0].found == found.systems[0].found
+
+
+def timeless(whole):
+    """The document without seconds, which are never the same twice."""
+    (found,) = whole["results"]
+    for cost in found["cost"].values():
+        cost.pop("seconds")
+    return whole

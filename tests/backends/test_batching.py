@@ -2,17 +2,15 @@
 
 import asyncio
 import threading
-import time
 
 import pytest
+from waiting import GUARD, happens
 
 from rerankllm.backends.batching import BatchBackend
 from rerankllm.calls import CallFailed, Capabilities, Generate, Request, Response, TokenPrompt
 from rerankllm.data import Document, Query, Usage
 from rerankllm.errors import BackendError, CapabilityError
 from rerankllm.judgements import Score
-
-TIMEOUT = 20.0
 
 
 def request(number):
@@ -54,8 +52,7 @@ class Echo(BatchBackend):
         self.threads.add(threading.get_ident())
         gate = self.gates.pop(0) if self.gates else self.gate
         self.started.set()
-        deadline = time.monotonic() + TIMEOUT
-        while not gate.wait(0.005) and time.monotonic() < deadline:
+        while not gate.wait(0.005):
             if self.abandoned:
                 self.given_up.set()
                 return [CallFailed("given up")] * len(numbers)
@@ -75,7 +72,7 @@ def play(scenario):
         backend = Echo()
         asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context))
         try:
-            return backend, await asyncio.wait_for(scenario(backend), TIMEOUT)
+            return backend, await asyncio.wait_for(scenario(backend), GUARD)
         finally:
             backend.gate.set()
             await backend.aclose()
@@ -86,7 +83,7 @@ def play(scenario):
 
 
 async def until_started(backend):
-    assert await asyncio.to_thread(backend.started.wait, TIMEOUT)
+    assert await asyncio.to_thread(backend.started.wait, GUARD)
     backend.started.clear()
 
 
@@ -147,7 +144,7 @@ def test_loops_in_several_threads_each_get_their_own_answers():
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(TIMEOUT)
+        thread.join(GUARD)
     asyncio.run(backend.aclose())
     assert answers == {base: [str(base + n) for n in range(20)] for base in (100, 200, 300)}
 
@@ -181,7 +178,7 @@ def test_a_run_nobody_waits_for_can_stop():
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert await asyncio.to_thread(backend.given_up.wait, TIMEOUT)
+        assert await asyncio.to_thread(backend.given_up.wait, GUARD)
         assert not backend.gate.is_set()
 
     play(scenario)
@@ -200,12 +197,11 @@ def test_a_loop_that_closed_before_its_answer_takes_nothing_from_others():
         await until_started(backend)
         elsewhere = threading.Thread(target=lambda: asyncio.run(leave(backend)))
         elsewhere.start()
-        while not backend._pending:  # noqa: ASYNC110 - the other loop has no event to wait for here
-            await asyncio.sleep(0.001)
+        await happens(lambda: backend._pending)
         tasks.append(asyncio.create_task(backend.complete(request(2))))
         await asyncio.sleep(0)
         first.set()
-        await asyncio.to_thread(elsewhere.join, TIMEOUT)
+        await asyncio.to_thread(elsewhere.join, GUARD)
         second.set()
         return await asyncio.gather(*tasks)
 

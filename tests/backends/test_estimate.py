@@ -1,7 +1,6 @@
 import logging
 import sys
 import threading
-import time
 
 import pytest
 from hypothesis import given
@@ -136,12 +135,10 @@ def test_a_vocabulary_that_cannot_be_fetched_is_no_error(caplog, monkeypatch):
 def test_a_vocabulary_that_never_comes_is_not_waited_for(monkeypatch):
     tiktoken = pytest.importorskip("tiktoken")
     release = threading.Event()
-    monkeypatch.setattr(tiktoken, "get_encoding", lambda name: release.wait(30))
+    monkeypatch.setattr(tiktoken, "get_encoding", lambda name: release.wait())
     monkeypatch.setattr(estimate, "LOAD_SECONDS", 0.1)
-    started = time.monotonic()
     try:
         assert isinstance(tokenizer_for("gpt-4o"), EstimatedTokenizer)
-        assert time.monotonic() - started < 5
     finally:
         release.set()
 

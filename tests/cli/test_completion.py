@@ -78,7 +78,7 @@ def ran(command, environment):
 
 def test_offering_names_loads_nothing_heavy():
     code = (
-        "import sys, rerankllm.cli.app; from rerankllm.cli import completing as c; "
+        "import sys, rerankllm.cli.app; from rerankllm.cli import completion as c; "
         "[f('') for f in (c.strategies, c.models, c.elicitations, c.aggregations, c.datasets, c.prompts, c.extras)]; "
         "print([m for m in ('numpy', 'scipy', 'torch', 'openai', 'llama_cpp', 'ir_datasets', 'datasets', 'fastapi') "
         "if m in sys.modules])"

@@ -13,12 +13,24 @@ from rerankllm.calls import CallFailed, Reply
 from rerankllm.data import Candidate, Document, Query
 from rerankllm.distributed import journals as parts
 from rerankllm.distributed.coordinator import Coordinator, Seat
-from rerankllm.distributed.shards import LARGEST, SHARE, End, Head, Problem, Queries, Ranked, Spool, cut, rows, table
+from rerankllm.distributed.shards import (
+    LARGEST,
+    SHARE,
+    End,
+    FlowError,
+    Head,
+    RankedShard,
+    Shard,
+    Spool,
+    cut,
+    rows,
+    table,
+)
 from rerankllm.drivers.budget import Admission, Amount, Limits
 from rerankllm.errors import AuthError, InputError
 from rerankllm.journal.merge import TOGETHER, absorb, parcels
 from rerankllm.journal.read import entries, failures
-from rerankllm.journal.store import Completed, Journal, Place
+from rerankllm.journal.store import CallPlace, Completed, Journal
 from rerankllm.judgements import ParseReport, Score
 
 WORKS = [(Query(f"q{i}", "a question"), [Candidate(Document("d", "a text"), 1.0)]) for i in range(500)]
@@ -46,24 +58,24 @@ def test_a_file_that_is_no_good_ends_the_shards_with_the_reason():
 
 
 def test_an_error_keeps_its_kind_on_the_way():
-    number, problem = rows(table(3, Problem.of(AuthError("no such key"))))[0]
+    number, problem = rows(table(3, FlowError.of(AuthError("no such key"))))[0]
     assert number == 3
     assert isinstance(problem.error(), AuthError)
     assert str(problem.error()) == "no such key"
-    assert str(Problem("KeyError", "x").error()) == "x"
+    assert str(FlowError("KeyError", "x").error()) == "x"
 
 
 @given(st.permutations(range(12)))
 def test_shards_go_out_in_order_whatever_order_they_come_in(order):
     with Spool() as spool:
-        out = [content for number in order for content in spool.put(number, Ranked([], number))]
+        out = [content for number in order for content in spool.put(number, RankedShard([], number))]
         assert [content.facts for content in out] == list(range(12))
         assert not spool.waiting
 
 
 def test_what_is_missing_is_known():
     with Spool() as spool:
-        assert not list(spool.put(1, Queries([])))
+        assert not list(spool.put(1, Shard([])))
         assert spool.waiting == 1
     assert not spool._folder.exists()
 
@@ -76,10 +88,10 @@ def fill(journal, query_ids, *, worker=""):
         key = journal.enter(query, [document], "pointwise", [])
         score = Score(query, document)
         done = Completed(score, score, oracle, Reply(0.5), ParseReport())
-        journal.record(Place(key, 0, 0), f"content of {query_id}", done)
-        journal.hear(Place(key, 0, 0), {"model": f"judge{worker}"}, {"query_id": query_id})
+        journal.record(CallPlace(key, 0, 0), f"content of {query_id}", done)
+        journal.hear(CallPlace(key, 0, 0), {"model": f"judge{worker}"}, {"query_id": query_id})
         failed = Completed(score, score, oracle, CallFailed("lost"), ParseReport())
-        journal.record(Place(key, 1, 0), "other", failed)
+        journal.record(CallPlace(key, 1, 0), "other", failed)
 
 
 def holds(journal):
@@ -149,7 +161,7 @@ def test_a_lock_is_no_leftover(tmp_path):
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="cannot keep journals in .*file/x"):
-        parts.place(str(tmp_path / "file" / "x"))
+        parts.local_folder(str(tmp_path / "file" / "x"))
 
 
 CALL = Amount(calls=1)

@@ -2,15 +2,16 @@
 
 import threading
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 import ray
 
-from rerankllm import __version__
+from rerankllm import Reranker, __version__
 from rerankllm.data import Candidate, Document, Query, Ranking
 from rerankllm.distributed.coordinator import Coordinator
-from rerankllm.distributed.shards import Problem, Queries, Ranked, rows, table
+from rerankllm.distributed.shards import FlowError, RankedShard, Shard, rows, table
 from rerankllm.distributed.shared_budget import SharedBudget
 from rerankllm.distributed.worker import ALONE, STARTS, TRIES, Orders, Room, Worker
 from rerankllm.drivers.budget import Admission, Amount, Limits
@@ -19,6 +20,7 @@ from rerankllm.drivers.recipe import Recipe
 from rerankllm.sample import path as sample
 
 CALL = Amount(calls=1)
+ORACLE = f"oracle:{sample('qrels.txt')}"
 WORKS = [(Query(f"q{i}", "a question"), [Candidate(Document(d, f"text {d}"), 1.0) for d in "abc"]) for i in range(1, 4)]
 
 
@@ -52,23 +54,27 @@ def coordinator(monkeypatch):
 @pytest.fixture
 def orders(coordinator, tmp_path):
     (tmp_path / "qrels").write_text("".join(f"q{i} 0 b 2\nq{i} 0 c 1\n" for i in range(1, 4)))
-    recipe = Recipe("sliding", f"oracle:{tmp_path / 'qrels'}")
-    return Orders(recipe, 1, Local(coordinator), __version__, str(tmp_path))
+    make = making(strategy="sliding", model=f"oracle:{tmp_path / 'qrels'}")
+    return Orders(make, Limits(), 1, Local(coordinator), __version__, str(tmp_path))
+
+
+def making(**recipe):
+    return partial(Reranker.from_recipe, Recipe(**recipe))
 
 
 def answer(worker, number=1, works=WORKS):
-    ((back, content),) = rows(next(worker(table(number, Queries(works)))))
+    ((back, content),) = rows(next(worker(table(number, Shard(works)))))
     assert back == number
     return content
 
 
 def test_a_shard_comes_back_ranked_without_texts(orders):
     found = answer(Worker(orders))
-    assert isinstance(found, Ranked)
+    assert isinstance(found, RankedShard)
     assert [outcome.doc_ids for outcome, _ in found.outcomes] == [("b", "c", "a")] * 3
     assert {result.document.text for outcome, _ in found.outcomes for result in outcome} == {""}
     assert [ids for _, ids in found.outcomes] == [["a", "b", "c"]] * 3
-    assert found.facts.models == (orders.recipe.model,)
+    assert found.facts.models == (orders.make.args[0].model,)
     assert found.facts.strategy.startswith("sliding(")
 
 
@@ -78,20 +84,20 @@ def test_texts_come_back_where_they_are_wanted(orders):
 
 
 def test_what_is_no_shard_passes(orders):
-    problem = Problem("InputError", "line 2")
+    problem = FlowError("InputError", "line 2")
     assert rows(next(Worker(orders)(table(9, problem)))) == [(9, problem)]
 
 
 @pytest.mark.parametrize(
     ("recipe", "kind", "message"),
     [
-        (Recipe("sliding", "llamacpp:/none.gguf"), "InputError", "none.gguf"),
-        (Recipe("slidding", f"oracle:{sample('qrels.txt')}"), "SpecError", "did you mean 'sliding'"),
-        (Recipe("sliding / text", f"oracle:{sample('qrels.txt')}"), "CapabilityError", "answers without a prompt"),
+        ({"strategy": "sliding", "model": "llamacpp:/none.gguf"}, "InputError", "none.gguf"),
+        ({"strategy": "slidding", "model": ORACLE}, "SpecError", "did you mean 'sliding'"),
+        ({"strategy": "sliding / text", "model": ORACLE}, "CapabilityError", "answers without a prompt"),
     ],
 )
 def test_an_engine_that_does_not_start_is_a_reason_for_every_shard(orders, recipe, kind, message):
-    worker = Worker(replace(orders, recipe=recipe))
+    worker = Worker(replace(orders, make=making(**recipe)))
     for number in range(2):
         found = answer(worker, number)
         assert found.kind == kind

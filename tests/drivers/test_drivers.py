@@ -2,12 +2,13 @@
 
 import asyncio
 import threading
-import time
+from concurrent.futures import CancelledError
 from dataclasses import fields, replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from waiting import GUARD
 
 from rerankllm.backends.direct import DirectBackend
 from rerankllm.calls import CallFailed, Capabilities, Reply
@@ -44,17 +45,20 @@ class Scripted(DirectBackend):
         self.respond = answer
         self.delay = delay
         self.batches = []
+        self.asked = threading.Event()
 
     def answer(self, judgement):
         outcome = self.respond(judgement)
         return outcome if isinstance(outcome, (Reply, CallFailed)) else Reply(outcome)
 
     async def complete(self, work):
+        self.asked.set()
         await asyncio.sleep(self.delay)
         return self.answer(work)
 
     async def complete_all(self, works):
         self.batches.append(len(works))
+        self.asked.set()
         await asyncio.sleep(self.delay)
         return [self.answer(work) for work in works]
 
@@ -81,7 +85,7 @@ def run(driver, backend, jobs, observer=None):
     """Submits (query_id, n, spec) jobs, all before the driver looks at one, and returns their outcomes."""
     live = driver(lambda ask, kind: Direct(backend), observer)
     submitted = threading.Event()
-    live._loop.call(submitted.wait, 10)
+    live._loop.call(submitted.wait, GUARD)
     try:
         futures = [
             live.submit(
@@ -92,7 +96,7 @@ def run(driver, backend, jobs, observer=None):
             for query_id, n, spec in jobs
         ]
         submitted.set()
-        return [future.result(timeout=30) for future in futures]
+        return [future.result(timeout=GUARD) for future in futures]
     finally:
         live.close()
 
@@ -174,7 +178,7 @@ def test_a_ranking_made_mostly_of_unusable_answers_is_a_failure(driver):
     for unusable, fails in ((1, False), (2, False), (3, True), (4, True)):
         backend = Scripted(lambda j, u=unusable: nothing if int(j.doc.doc_id[1:]) < u else 1.0)
         live = driver(lambda ask, kind, b=backend: Direct(b), None)
-        outcome = live.submit(query, candidates(4), lenient()).result(timeout=10)
+        outcome = live.submit(query, candidates(4), lenient()).result(timeout=GUARD)
         live.close()
         assert isinstance(outcome, Failed) == fails
         assert not fails or outcome.reason == f"{unusable} of 4 answers could not be used"
@@ -192,7 +196,7 @@ def test_a_backend_that_is_unusable_ends_every_query_with_its_error(driver):
     ]
     for future in futures:
         with pytest.raises(AuthError):
-            future.result(timeout=10)
+            future.result(timeout=GUARD)
     live.close()
 
 
@@ -206,7 +210,7 @@ def test_prompts_that_cannot_be_made_fail_the_query(driver):
     future = live.submit(
         Query("q", "q"), candidates(2), Stage.parse("pointwise").strategy.rank(Query("q", "q"), candidates(2))
     )
-    outcome = future.result(timeout=10)
+    outcome = future.result(timeout=GUARD)
     live.close()
     assert outcome == Failed(Query("q", "q"), "20 passages do not fit", Ledger())
 
@@ -220,7 +224,7 @@ def test_a_strategy_that_loses_or_invents_documents_is_caught(driver):
         return Ranking.of(query, [c.document for c in candidates(2)])
 
     live = driver(lambda ask, kind: Direct(Scripted(by_value)), None)
-    outcome = live.submit(query, candidates(3), losing()).result(timeout=10)
+    outcome = live.submit(query, candidates(3), losing()).result(timeout=GUARD)
     live.close()
     assert isinstance(outcome, Failed)
     assert "every candidate once" in outcome.reason
@@ -238,8 +242,8 @@ def test_a_strategy_that_raises_is_an_error_for_its_caller_only(driver):
     bad = live.submit(query, candidates(1), broken())
     good = live.submit(query, candidates(4), Stage.parse("pointwise").strategy.rank(query, candidates(4)))
     with pytest.raises(ZeroDivisionError):
-        bad.result(timeout=10)
-    assert len(good.result(timeout=10)) == 4
+        bad.result(timeout=GUARD)
+    assert len(good.result(timeout=GUARD)) == 4
     live.close()
 
 
@@ -288,33 +292,40 @@ def test_nothing_that_goes_wrong_makes_anyone_wait_for_ever(driver):
     ]:
         live = driver(resolve, None)
         with pytest.raises(error):
-            live.submit(query, *job).result(timeout=5)
+            live.submit(query, *job).result(timeout=GUARD)
         live._resolve = lambda a, k: judge
-        assert len(live.submit(query, *rank()).result(timeout=5)) == 2
+        assert len(live.submit(query, *rank()).result(timeout=GUARD)) == 2
         live.close()
     live = driver(lambda a, k: judge, observer)
-    assert len(live.submit(query, *rank()).result(timeout=5)) == 2
+    assert len(live.submit(query, *rank()).result(timeout=GUARD)) == 2
     live.close()
 
 
 @both
 def test_a_cancelled_query_sends_nothing_more(driver):
-    backend = Scripted(by_value, delay=0.02)
-    sent = []
-    backend.respond = lambda j: sent.append(j) or by_value(j)
-    live = driver(lambda ask, kind: Direct(backend), None)
-    query = Query("q", "q")
-    future = live.submit(
-        query, candidates(60), Stage.parse("sliding(window=2, stride=1)").strategy.rank(query, candidates(60))
-    )
-    while not sent:
-        time.sleep(0.005)
-    assert future.cancel()
-    time.sleep(0.05)
-    before = len(sent)
-    time.sleep(0.15)
-    assert len(sent) == before
+    """It is cancelled while its third call is answered; another query is then ranked to its end."""
+    sent, futures, submitted = [], [], threading.Event()
+
+    def answer(judgement):
+        sent.append(judgement.query.query_id)
+        if sent == ["given up"] * 3:
+            assert submitted.wait(GUARD)
+            assert futures[0].cancel()
+        return by_value(judgement)
+
+    live = driver(lambda ask, kind: Direct(Scripted(answer)), None)
+
+    def submit(name):
+        query, strategy = Query(name, "q"), Stage.parse("sliding(window=2, stride=1)").strategy
+        return live.submit(query, candidates(60), strategy.rank(query, candidates(60)))
+
+    futures.append(submit("given up"))
+    submitted.set()
+    with pytest.raises(CancelledError):
+        futures[0].result(timeout=GUARD)
+    assert isinstance(submit("another").result(timeout=GUARD), Ranking)
     live.close()
+    assert (sent.count("given up"), sent.count("another")) == (3, 59)
 
 
 @both
@@ -334,23 +345,23 @@ def test_queries_join_while_others_run(driver):
     threads = [threading.Thread(target=submit, args=(i,)) for i in range(10)]
     for thread in threads:
         thread.start()
-        time.sleep(0.003)
     for thread in threads:
         thread.join()
-    assert all(isinstance(future.result(timeout=10), Ranking) for future in futures)
+    assert all(isinstance(future.result(timeout=GUARD), Ranking) for future in futures)
     live.close()
 
 
 @both
 def test_closing_cancels_and_is_final(driver):
-    live = driver(lambda ask, kind: Direct(Scripted(by_value, delay=60)), None)
+    backend = Scripted(by_value, delay=GUARD)
+    live = driver(lambda ask, kind: Direct(backend), None)
     query = Query("q", "q")
     future = live.submit(query, candidates(3), Stage.parse("pointwise").strategy.rank(query, candidates(3)))
-    time.sleep(0.05)
+    assert backend.asked.wait(GUARD)
     live.close()
     live.close()
     with pytest.raises(RerankError, match="closed before"):
-        future.result(timeout=1)
+        future.result(timeout=GUARD)
     with pytest.raises(RerankError, match="closed"):
         live.submit(query, [], Stage.parse("pointwise").strategy.rank(query, []))
 
@@ -384,7 +395,7 @@ def test_all_that_a_strategy_says_of_a_document_stays(driver):
         return Ranking(query, (said,), Ledger())
 
     live = driver(lambda ask, kind: Direct(Scripted(by_value)), None)
-    (found,) = live.submit(query, [one], saying()).result(timeout=10)
+    (found,) = live.submit(query, [one], saying()).result(timeout=GUARD)
     live.close()
     assert found == replace(said, provenance=Provenance.JUDGED, input_rank=1)
 

@@ -7,6 +7,7 @@ from itertools import groupby
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from waiting import GUARD
 
 from rerankllm.backends.direct import DirectBackend
 from rerankllm.calls import Capabilities, Reply
@@ -134,8 +135,8 @@ def test_a_request_with_a_thousand_documents_does_not_make_one_with_five_wait(dr
 
     small = []
     backend.hook = lambda: small.append(submit("small", 5)) if len(backend.seen) == 20 else None
-    assert len(submit("big", 1000).result(timeout=60)) == 1000
-    assert len(small[0].result(timeout=60)) == 5
+    assert len(submit("big", 1000).result(timeout=GUARD)) == 1000
+    assert len(small[0].result(timeout=GUARD)) == 5
     live.close()
     last = len(backend.seen) - backend.seen[::-1].index("small")
     assert last <= 20 + 4 * 8
@@ -151,7 +152,7 @@ def test_the_queries_of_one_run_are_done_one_after_the_other(driver):
     steps = [POINTWISE.rank(query, candidates(20)) for query in queries]
     submitted = [live.submit(q, candidates(20), s, party="run") for q, s in zip(queries, steps, strict=True)]
     for future in submitted:
-        future.result(timeout=60)
+        future.result(timeout=GUARD)
     live.close()
     places = [int(query_id) for query_id in backend.seen]
     assert places == sorted(places)

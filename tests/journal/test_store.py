@@ -7,12 +7,12 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scripted_server import Answer, ScriptedServer, Status
+from scripted_server import Answer, Hang, ScriptedServer, Status
+from waiting import until
 
 from rerankllm import Reranker
 from rerankllm.backends.oracle import Oracle
@@ -21,7 +21,7 @@ from rerankllm.data import Candidate, Document, Query, Usage
 from rerankllm.errors import AuthError, InputError, QueryFailed
 from rerankllm.journal.codec import digest, dump, load
 from rerankllm.journal.read import entries, failures
-from rerankllm.journal.store import Completed, Journal, Place, content_of
+from rerankllm.journal.store import CallPlace, Completed, Journal, content_of
 from rerankllm.judgements import Compare, ParseReport, Permute, Score, WeakOrder
 from rerankllm.judgements import Status as Read
 from rerankllm.sample import path as sample
@@ -173,11 +173,11 @@ def test_the_same_call_twice_in_a_query_is_two_answers(tmp_path, oracle):
     content = content_of(ASKED, backend)
     key, other = (journal.enter(Query(name, "x"), [], "pointwise", []) for name in ("one", "two"))
     keys, others = set(), set()
-    journal.record(Place(key, 0, 0), content, Completed(ASKED, ASKED, backend, Reply(0.5), ParseReport()))
-    assert journal.recall(Place(key, 0, 0), content, ASKED, keys) == Reply(0.5)
-    assert journal.recall(Place(key, 0, 1), content, ASKED, keys) is None
-    assert journal.recall(Place(other, 0, 0), content, ASKED, others) == Reply(0.5)
-    assert journal.recall(Place(other, 0, 1), content, ASKED, others) is None
+    journal.record(CallPlace(key, 0, 0), content, Completed(ASKED, ASKED, backend, Reply(0.5), ParseReport()))
+    assert journal.recall(CallPlace(key, 0, 0), content, ASKED, keys) == Reply(0.5)
+    assert journal.recall(CallPlace(key, 0, 1), content, ASKED, keys) is None
+    assert journal.recall(CallPlace(other, 0, 0), content, ASKED, others) == Reply(0.5)
+    assert journal.recall(CallPlace(other, 0, 1), content, ASKED, others) is None
     journal.close()
 
 
@@ -320,9 +320,7 @@ def test_kill_9_then_resume(tmp_path, cli):
         killed_at = total + total // 2
 
         def until_killed(body, n):
-            if n >= killed_at:
-                time.sleep(0.05)
-            return by_length(body, n)
+            return Hang() if n >= killed_at else by_length(body, n)
 
         server.script = until_killed
         process = subprocess.Popen(
@@ -330,15 +328,14 @@ def test_kill_9_then_resume(tmp_path, cli):
              "--concurrency", "2"],
             cwd=tmp_path, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        while server.calls <= killed_at and process.poll() is None:
-            time.sleep(0.005)
+        until(lambda: server.calls > killed_at or process.poll() is not None)
         os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+        assert process.wait() == -signal.SIGKILL
+        until(lambda: not server.in_flight)  # what was sent before the kill
+        server.script = by_length
         journal = Journal(tmp_path / "cut.journal")
         held = [entry.prompt.partition("\n")[2] for entry in entries(journal)]
         journal.close()
-        while server.in_flight:  # what was sent before the kill
-            time.sleep(0.005)
         before = server.calls
         status, _, err = cli("resume", tmp_path / "cut.journal")
         asked = [body["messages"][-1]["content"] for body in server.bodies[before:]]

@@ -68,7 +68,7 @@ def asked(request, tmp_path_factory):
     model = f"simulated:{sample('qrels.txt')}?world=harsh&malformed={request.param}"
     with Reranker(stage, model, journal=journal, observer=answers) as reranker:
         list(reranker.stream(queries))
-    return journal, answers.diagnosis(queries)
+    return journal, answers.findings(queries)
 
 
 def test_consistency_is_what_diagnose_finds_in_the_same_answers(asked):

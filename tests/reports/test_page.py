@@ -5,16 +5,18 @@ import re
 from dataclasses import replace
 
 import pytest
+from waiting import GUARD
 
 from rerankllm.cli.app import app
 from rerankllm.evaluation.comparison import Estimate
 from rerankllm.evaluation.measures import trec_order
-from rerankllm.formats.trec import read_run
+from rerankllm.formats.trec import read_qrels, read_run
 from rerankllm.reports.calls import read_calls
 from rerankllm.reports.content import content
-from rerankllm.reports.from_runs import ComparisonOptions, Files, from_files
+from rerankllm.reports.from_runs import ComparisonOptions, Inputs, from_runs
 from rerankllm.reports.page import page as html
 from rerankllm.reports.subject import Extent, OrderPair, Robust
+from rerankllm.runs.systems import FIRST, Given
 from rerankllm.sample import path as sample
 from rerankllm.web.files import read
 
@@ -67,6 +69,7 @@ class Opened:
 
     def __init__(self, browser, path, **settings):
         self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **settings})
+        self.context.set_default_timeout(1000 * GUARD)
         self.page = self.context.new_page()
         self.requests, self.complaints = [], []
         self.page.on("request", lambda request: self.requests.append(request.url))
@@ -115,7 +118,7 @@ def test_nothing_is_wider_than_the_page(opened, report, scheme, width):
         details.click()
     page.locator(".after .doc").nth(1).click()
     page.locator("#calls tbody button").first.click()
-    page.wait_for_timeout(50)
+    page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
     assert found.widest() == width
     outside = page.evaluate(
         """() => [...document.querySelectorAll("main *")]
@@ -278,10 +281,12 @@ def test_hostile_texts_are_texts(opened, hostile):
 
 def test_order_robustness_is_there_when_it_was_measured(opened, report, tmp_path):
     assert opened(report).page.locator("#robust").is_hidden()
-    files = Files([str(sample("qrels.txt"))], [f"lists={report.parent}/lists.txt"], [str(sample("run.txt"))])
+    first = [Given(FIRST, None, (sample("run.txt"),))]
+    inputs = Inputs({"lists": [Given("lists", None, (report.parent / "lists.txt",))]}, first)
     quality = {"given": Estimate(0.7123, 0.6, 0.8), "reversed": Estimate(0.5, 0.4, 0.6)}
     robust = Robust("lists", "nDCG@10", quality, (OrderPair("given", "reversed", 0.25, 0.6),), 0.2)
-    subject = replace(from_files(files, ComparisonOptions(("nDCG@10",))), robust=(robust,))
+    options = ComparisonOptions(("nDCG@10",))
+    subject = replace(from_runs({"sample": read_qrels(sample("qrels.txt"))}, inputs, options), robust=(robust,))
     path = tmp_path / "page.html"
     path.write_text(html(content("Orders", [subject], Extent(), "0")), encoding="utf-8")
     section = opened(path).page.locator("#robust")

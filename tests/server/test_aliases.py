@@ -3,14 +3,13 @@
 import counting_backend  # noqa: F401 - registers `counting:`
 import pytest
 
-from rerankllm import InputError, Reranker, SpecError, Stage
+from rerankllm import InputError, SpecError, Stage
+from rerankllm.drivers.recipe import Recipe
 from rerankllm.server.aliases import Alias, offer
 from rerankllm.server.keys import Keys
 from rerankllm.server.run import is_loopback
 
-
-def make(stage, model):
-    return Reranker(stage, model, driver="concurrent")
+RECIPE = Recipe(model="counting:one", driver="concurrent")
 
 
 @pytest.mark.parametrize(
@@ -41,7 +40,7 @@ def test_reading_a_strategy_that_is_none():
 
 def test_one_engine_a_model():
     aliases = [Alias.parse(t) for t in ("a=pointwise", "b=sliding", "c=@ counting:other", "d=full @ counting:other")]
-    offered = offer(aliases, "counting:one", make)
+    offered = offer(aliases, RECIPE)
     with offered["a"]:
         backends = {name: reranker.stage.model or "counting:one" for name, reranker in offered.items()}
         assert backends == {"a": "counting:one", "b": "counting:one", "c": "counting:other", "d": "counting:other"}
@@ -52,13 +51,14 @@ def test_one_engine_a_model():
             assert reranker.rerank("q", ["worth 1", "worth 2"]).doc_ids == ("1", "0")
         assert offered["b"].backend is offered["a"].backend
         assert offered["a"].backend.calls == 3
-        assert {id(b) for b in offered["c"]._panel.backends} == {id(b) for b in offered["d"]._panel.backends}
-        assert len(offered["c"]._panel.backends) == 2
+        third, fourth = ({id(b) for b in offered[name].session.panel.backends} for name in "cd")
+        assert third == fourth
+        assert len(third) == 2
 
 
 def test_two_of_one_name():
     with pytest.raises(InputError, match="two aliases are called a"):
-        offer([Alias.parse("a=pointwise"), Alias.parse("a=sliding")], "counting:one", make)
+        offer([Alias.parse("a=pointwise"), Alias.parse("a=sliding")], RECIPE)
 
 
 def test_keys_of_file_and_environment(tmp_path, monkeypatch):

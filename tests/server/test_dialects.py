@@ -1,12 +1,12 @@
 """Each dialect in its own shape: requests, responses, errors."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
-from serving import ask, inside
+from serving import GENEROUS, ask, inside
 
 from rerankllm.server.keys import Keys
-from rerankllm.server.middleware import Limits
 
 DOCUMENTS = ["worth 1", "worth 3", "worth 2", "worth 2"]
 LOGISTIC = [0.9525741268224334, 0.8807970779778824, 0.8807970779778823, 0.7310585786300049]
@@ -289,7 +289,7 @@ def test_results_are_every_document_once_and_scores_fall(client):
 
 
 def test_ten_thousand_documents():
-    with inside(Limits(documents=10_000)) as client:
+    with inside(replace(GENEROUS, documents=10_000)) as client:
         documents = [f"worth {n}" for n in range(10_000)]
         body = client.post("/v2/rerank", json=ask("/v2/rerank", documents)).json()
         assert [result["index"] for result in body["results"]] == list(range(9_999, -1, -1))

@@ -1,13 +1,12 @@
 """Whatever is sent: no status of 500, and always JSON in the shape of the dialect."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from serving import JSON, PATHS, ask, inside
-
-from rerankllm.server.middleware import Limits
+from serving import GENEROUS, JSON, PATHS, ask, inside
 
 FIELDS = [
     "model", "query", "documents", "texts", "top_n", "text_1", "text_2", "queries", "return_documents", "raw_scores",
@@ -44,7 +43,7 @@ def check(path, response):
 
 
 @pytest.mark.parametrize("path", PATHS)
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(body=BODY)
 def test_any_json(server, path, body):
     content = json.dumps(body).encode()
@@ -52,7 +51,7 @@ def test_any_json(server, path, body):
 
 
 @pytest.mark.parametrize("path", PATHS)
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(content=st.binary(max_size=40))
 def test_any_bytes(server, path, content):
     check(path, server.post(path, content=content, headers={"Content-Type": "application/json"}))
@@ -91,7 +90,7 @@ def test_ten_megabytes_and_ten_thousand_documents(server, path):
 
 
 def test_ten_thousand_documents_where_they_are_allowed():
-    with inside(Limits(documents=10_000, seconds=600)) as client:
+    with inside(replace(GENEROUS, documents=10_000)) as client:
         answer = client.post("/v2/rerank", json=ask("/v2/rerank", [f"worth {n}" for n in range(10_000)], top_n=3))
         assert [place["index"] for place in answer.json()["results"]] == [9999, 9998, 9997]
         scores = client.post("/score", json=ask("/score", [f"worth {n}" for n in range(10_000)])).json()["data"]

@@ -5,18 +5,20 @@ import json
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import cohere
 import httpx
 import pytest
-from serving import ask, listening, metric, until
+from serving import GENEROUS, ask, listening, metric
+from waiting import GUARD, until
 
 from rerankllm.server.middleware import Limits
 
 
 def post(live, path="/v2/rerank", **more):
     documents = more.pop("documents", ["worth 1", "worth 2"])
-    return httpx.post(f"{live.url}{path}", json=ask(path, documents, **more), timeout=30)
+    return httpx.post(f"{live.url}{path}", json=ask(path, documents, **more), timeout=GUARD)
 
 
 def raw(live, body):
@@ -30,7 +32,7 @@ def raw(live, body):
 
 
 def test_the_cohere_sdk(live):
-    with cohere.ClientV2(api_key="any", base_url=live.url) as client:
+    with cohere.ClientV2(api_key="any", base_url=live.url, timeout=GUARD) as client:
         answer = client.rerank(model="points", query="q", documents=["worth 1", "worth 3", "worth 2"], top_n=2)
     assert [result.index for result in answer.results] == [1, 2]
     assert answer.results[0].relevance_score > answer.results[1].relevance_score
@@ -39,8 +41,8 @@ def test_the_cohere_sdk(live):
 
 
 def test_the_cohere_sdk_is_told_what_went_wrong():
-    limits = Limits(documents=2)
-    with listening(limits) as live, cohere.ClientV2(api_key="any", base_url=live.url) as client:
+    limits = replace(GENEROUS, documents=2)
+    with listening(limits) as live, cohere.ClientV2(api_key="any", base_url=live.url, timeout=GUARD) as client:
         with pytest.raises(cohere.NotFoundError) as missing:
             client.rerank(model="rerank-v3.5", query="q", documents=["a"])
         assert "there are: points, order" in missing.value.body["message"]
@@ -52,7 +54,7 @@ def test_the_cohere_sdk_is_told_what_went_wrong():
 
 def test_the_async_cohere_sdk(live):
     async def several():
-        async with cohere.AsyncClientV2(api_key="any", base_url=live.url) as client:
+        async with cohere.AsyncClientV2(api_key="any", base_url=live.url, timeout=GUARD) as client:
             return await asyncio.gather(
                 *(client.rerank(model="order", query=f"q{n}", documents=["worth 1", "worth 2"]) for n in range(8))
             )
@@ -107,7 +109,7 @@ def test_hang_ups_in_the_middle_of_the_body(live):
 
 def test_the_end_lets_requests_finish_and_refuses_others(live):
     live.engine.gate.clear()
-    with ThreadPoolExecutor(1) as pool, httpx.Client(base_url=live.url) as other:
+    with ThreadPoolExecutor(1) as pool, httpx.Client(base_url=live.url, timeout=GUARD) as other:
         assert other.get("/health").status_code == 200
         kept = pool.submit(post, live)
         until(lambda: live.engine.batches)
@@ -120,24 +122,25 @@ def test_the_end_lets_requests_finish_and_refuses_others(live):
             assert "shutting down" in refused.text
         live.engine.gate.set()
         assert kept.result().status_code == 200
-    live.thread.join(30)
+    live.thread.join(GUARD)
     assert not live.thread.is_alive()
 
 
 def test_the_end_does_not_wait_for_ever():
-    with listening(grace=0.05) as live:
+    with listening(grace=60) as live:
         live.engine.gate.clear()
         with ThreadPoolExecutor(1) as pool:
             late = pool.submit(post, live)
             until(lambda: live.engine.batches)
-            live.running.handle_exit(15, None)
+            live.end()
+            live.leap(60)
             assert late.result().status_code == 503
             assert late.result().json()["message"] == "the server is shutting down"
         live.engine.gate.set()
 
 
 def test_the_end_does_not_wait_for_a_body():
-    with listening(grace=0.05) as live:
+    with listening(Limits(seconds=1e9)) as live:
         host, port = live.url.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port))) as slow:
             head = (
@@ -145,13 +148,12 @@ def test_the_end_does_not_wait_for_a_body():
             )
             slow.sendall(head)
             until(lambda: metric(live, "rerankllm_requests_in_flight") == 1)
-            live.running.handle_exit(15, None)
-            live.thread.join(20)
-            assert not live.thread.is_alive()
+            live.end()
+            until(lambda: live.leap(GUARD) or not live.thread.is_alive())
 
 
 def test_a_second_signal_ends_it_at_once():
-    with listening(grace=600) as live:
+    with listening() as live:
         live.engine.gate.clear()
         answer = []
 
@@ -164,10 +166,11 @@ def test_a_second_signal_ends_it_at_once():
         thread = threading.Thread(target=patient)
         thread.start()
         until(lambda: live.engine.batches)
+        live.end()
+        assert not live.running.should_exit
         live.running.handle_exit(15, None)
-        live.running.handle_exit(15, None)
-        live.thread.join(30)
-        assert not live.thread.is_alive()
+        assert live.running.should_exit
+        until(lambda: live.leap(GUARD) or not live.thread.is_alive())
         thread.join()
         assert answer
         live.engine.gate.set()
@@ -178,10 +181,10 @@ def test_metrics(live):
     post(live, query="repair", model="order")
     post(live, query="it cannot")
     post(live, documents=[])
-    httpx.get(f"{live.url}/nowhere")
+    httpx.get(f"{live.url}/nowhere", timeout=GUARD)
     found = {
         line.rpartition(" ")[0]: float(line.rpartition(" ")[2])
-        for line in httpx.get(f"{live.url}/metrics").text.splitlines()
+        for line in httpx.get(f"{live.url}/metrics", timeout=GUARD).text.splitlines()
         if not line.startswith("#") and "_created" not in line
     }
     expected = {

@@ -6,12 +6,12 @@ import os
 import socket
 import subprocess
 import sys
-import time
 
 import pytest
 from counting_backend import Counting  # registers `counting:`
 from judged_sample import falling, judged
 from serving import rerankers
+from waiting import GUARD, until
 
 pytest.importorskip("mcp", reason="needs the extra `mcp`")
 
@@ -125,16 +125,16 @@ def test_over_http(process, sample):
     command = [process.command, *process.args, "--port", str(port)]
     server = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=process.env)
     try:
-        end = time.monotonic() + 60
-        while time.monotonic() < end and server.poll() is None:
+
+        def listening():
             with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
+                return probe.connect_ex(("127.0.0.1", port)) == 0
+
+        until(lambda: listening() or server.poll() is not None)
         _, (answer,) = ask(f"http://127.0.0.1:{port}/mcp", {"query": sample.query, "documents": sample.texts})
     finally:
         server.terminate()
-        out, _ = server.communicate(timeout=30)
+        out, _ = server.communicate(timeout=GUARD)
     assert [place["index"] for place in answer.structured_content["results"]] == sample.order
     assert out == ""
 

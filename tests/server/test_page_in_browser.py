@@ -4,9 +4,11 @@ import json
 import re
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
-from serving import listening, metric, offering, until
+from serving import GENEROUS, listening, metric, offering
+from waiting import GUARD, until
 
 from rerankllm import Reranker
 from rerankllm.data import Document, Query
@@ -15,7 +17,6 @@ from rerankllm.drivers.events import Judged
 from rerankllm.judgements import Compare
 from rerankllm.sample import path as sample
 from rerankllm.server.keys import Keys
-from rerankllm.server.middleware import Limits
 
 TEXTS = [f"worth {n}" for n in range(12)]
 HOSTILE = [
@@ -32,6 +33,7 @@ class Opened:
 
     def __init__(self, browser, url, **settings):
         self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **settings})
+        self.context.set_default_timeout(1000 * GUARD)
         self.page = self.context.new_page()
         self.requests, self.complaints = [], []
         self.page.on("request", lambda request: self.requests.append(request.url))
@@ -102,9 +104,9 @@ class Turnstile:
 
 
 @contextmanager
-def stepwise(limits=None):
+def stepwise():
     """A server whose engine answers when it is told to."""
-    with listening(limits) as live:
+    with listening() as live:
         live.engine.gate = Turnstile()
         yield live
 
@@ -204,6 +206,7 @@ def test_by_keyboard_only(opened, live):
         page.keyboard.type(f"{text}\n")
     page.keyboard.press("Control+Enter")
     page.wait_for_selector(".after .doc")
+    found.wait()
     assert found.order("after") == ["worth 3", "worth 2", "worth 1", "worth 0"]
     reached = set()
     for _ in range(40):
@@ -232,7 +235,7 @@ def test_escape_stops(opened):
 
 
 def test_errors_are_said_in_words_and_never_rank(opened):
-    with listening(Limits(documents=5, in_flight=1, seconds=20)) as live:
+    with listening(replace(GENEROUS, documents=5, in_flight=1)) as live:
         found = opened(live)
         page = found.page
         page.wait_for_selector("#model option", state="attached")
@@ -284,13 +287,16 @@ def test_a_budget_that_is_used_up_is_said(opened):
 
 
 def test_a_deadline_is_said(opened):
-    with listening(Limits(seconds=0.5)) as live:
+    with listening() as live:
         live.engine.gate.clear()
         found = opened(live)
         found.fill()
-        found.rank()
+        found.rank(wait=False)
+        until(lambda: live.engine.batches)
+        live.leap(GUARD)
+        found.wait()
         assert "It took longer than the server allows" in found.error()
-        assert "no answer within 0.5 s" in found.error()
+        assert "no answer within 900 s" in found.error()
 
 
 def answering(content):

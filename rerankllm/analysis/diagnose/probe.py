@@ -1,4 +1,4 @@
-"""What a judge is like: the same documents compared in both orders and listed in several, on the user's own queries."""
+"""Asks a judge about the same documents in both orders and in several lists, and measures its answers."""
 
 import math
 from collections import defaultdict
@@ -76,8 +76,14 @@ class Lists:
 
 
 @dataclass(frozen=True, slots=True)
-class Diagnosis:
-    """A judge's diagnosis; None for what it was not asked."""
+class Findings:
+    """What the answers show.
+
+    Attributes:
+        queries: On how many queries the judge was asked.
+        compared: What comparisons show; None where none was asked for.
+        lists: What list prompts show; None where none was asked for.
+    """
 
     queries: int
     compared: Compared | None
@@ -124,11 +130,11 @@ class Answers:
         if isinstance(event, Judged) and not _failed(event.answer):
             self.judged[event.query.query_id].append(event)
 
-    def diagnosis(self, queries: Sequence[tuple[Query, Sequence[Candidate]]]) -> Diagnosis:
-        """What they show of these queries, whose candidates come in the first stage's order."""
+    def findings(self, queries: Sequence[tuple[Query, Sequence[Candidate]]]) -> Findings:
+        """What the answers about these queries show; the candidates are in the first stage's order."""
         seen = [Seen(candidates, self.judged[query.query_id]) for query, candidates in queries]
         compared, listed = ([each.of(kind) for each in seen] for kind in PROBES)
-        return Diagnosis(
+        return Findings(
             len(queries),
             _compared(compared) if any(each.events for each in compared) else None,
             _lists(listed) if any(each.events for each in listed) else None,
@@ -137,7 +143,7 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What became of the questions.
+    """What asking took, and which queries lack answers.
 
     Attributes:
         failed: Why queries have calls without an answer, by id; an answer that cannot be used is one all the same.

@@ -1,4 +1,4 @@
-"""Finding what a run file does not hold: the judgements behind it, and the first stage's order."""
+"""Loads one query of a run with its judgements, from the journal, and with the first stage's order."""
 
 import difflib
 import json
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rerankllm.analysis.explain.answers import heard
-from rerankllm.analysis.explain.explanation import Ranked
+from rerankllm.analysis.explain.history import Ranked
 from rerankllm.analysis.explain.maxp import of_documents
 from rerankllm.analysis.explain.moves import walk
 from rerankllm.errors import InputError

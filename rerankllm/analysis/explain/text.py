@@ -5,19 +5,19 @@ from collections.abc import Callable, Mapping, Sequence
 
 from rerankllm.analysis.explain.answers import Answers
 from rerankllm.analysis.explain.evidence import Pair
-from rerankllm.analysis.explain.explanation import Appearance, Explanation, Ranked
+from rerankllm.analysis.explain.history import Appearance, DocumentHistory, Ranked
 
 FEW = 5
 """Ids that are named; of more, how many there are."""
 
 
-def facts(explanation: Explanation, ranked: Ranked) -> list[str]:
+def facts(found: DocumentHistory, ranked: Ranked) -> list[str]:
     """The few sentences that matter most."""
     return [
-        _standing(explanation, ranked),
-        _judged(explanation, ranked),
-        *[f"Directly above stands {pair.one}. {told(pair)}" for pair in _known(explanation.above)],
-        *[f"Directly below stands {pair.other}. {told(pair)}" for pair in _known(explanation.below)],
+        _standing(found, ranked),
+        _judged(found, ranked),
+        *[f"Directly above stands {pair.one}. {told(pair)}" for pair in _known(found.above)],
+        *[f"Directly below stands {pair.other}. {told(pair)}" for pair in _known(found.below)],
     ]
 
 
@@ -25,41 +25,40 @@ def _known(pair: Pair | None) -> list[Pair]:
     return [] if pair is None else [pair]
 
 
-def _standing(explanation: Explanation, ranked: Ranked) -> str:
-    here = f"{explanation.doc_id} stands at {explanation.rank} of {len(ranked.doc_ids)}"
-    if explanation.rank is None:
-        here = f"{explanation.doc_id} is not in the run, which lists {len(ranked.doc_ids)} documents of this query"
-    if explanation.first_rank is None:
+def _standing(found: DocumentHistory, ranked: Ranked) -> str:
+    here = f"{found.doc_id} stands at {found.rank} of {len(ranked.doc_ids)}"
+    if found.rank is None:
+        here = f"{found.doc_id} is not in the run, which lists {len(ranked.doc_ids)} documents of this query"
+    if found.first_rank is None:
         return f"{here}; where the first stage had it is not known."
-    moved = (explanation.rank or explanation.first_rank) - explanation.first_rank
-    if explanation.rank is None:
-        way = ""
-    else:
+    moved = (found.rank or found.first_rank) - found.first_rank
+    way = ""
+    if found.rank is not None:
         way = f": {abs(moved)} {'down' if moved > 0 else 'up'}" if moved else ": where it was"
-    return f"{here}; the first stage had it at {explanation.first_rank}{way}."
+    return f"{here}; the first stage had it at {found.first_rank}{way}."
 
 
-def _judged(explanation: Explanation, ranked: Ranked) -> str:
-    if explanation.standing == "beyond depth":
+def _judged(found: DocumentHistory, ranked: Ranked) -> str:
+    if found.standing == "beyond depth":
         return f"It was not read: it is beyond depth {ranked.depth}."
-    if explanation.standing == "never shown":
+    if found.standing == "never shown":
         if not ranked.judgements:
             return "The journal holds no judgement of this query: nothing says why."
         return "No judgement that came back showed it: it stands by the first stage, and by what passed it."
-    doc_id, appearances = explanation.doc_id, explanation.appearances
+    doc_id, appearances = found.doc_id, found.appearances
     count, total = len({id(each.heard) for each in appearances}), len(ranked.judgements)
     said = f"It was shown in {count} of {total} judgements"
     passages = sorted({each.shown for each in appearances}, key=lambda shown: (len(shown), shown))
     if passages != [doc_id]:
         said += f", cut into {_names(passages)}"
-    record = explanation.record
+    record = found.record
     if record is not None:
         parts = [f"won {len(record.won)}", f"lost {len(record.lost)}", f"tied {len(record.tied)}"]
         parts += [f"{record.unusable} without a usable answer"] if record.unusable else []
         said += f"; its comparisons: {', '.join(parts)}"
         if record.agreed or record.disagreed:
             said += f"; asked in both orders, {record.agreed} pairs agree and {record.disagreed} do not"
-    for score, place, of in explanation.scores:
+    for score, place, of in found.scores:
         said += f"; scored {score:.4g}, {_nth(place)} of {of}"
     said += _chosen([each for each in appearances if each.heard.kind == "Select" and each.heard.answer])
     placed = [_place_in(each.heard, each.shown) for each in appearances]

@@ -1,7 +1,5 @@
-"""What `rerankllm recommend` prints."""
+"""A recommendation: what to use and why, as a table with text for people, and as JSON."""
 
-import shutil
-import sys
 import textwrap
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -13,6 +11,7 @@ from rerankllm.analysis.recommend.measurements import Measured
 from rerankllm.analysis.recommend.options import AXES, UNSCORED, Axis, Lists, Offer
 from rerankllm.analysis.recommend.speed import Speed
 from rerankllm.evaluation.tables import Table, as_text
+from rerankllm.files import plain
 from rerankllm.judgements import Score
 from rerankllm.spec.stage import Stage
 
@@ -29,11 +28,13 @@ FLATTERED = (
     "passages better than they grade them. Look at the next best in the table, too."
 )
 FIRST = "the first stage as it is"
+WIDTH = 120
+"""Columns of the text at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """All that there is to print.
+    """A recommendation, with all that it was chosen from. Printed, it is what `rerankllm recommend` prints.
 
     Attributes:
         measured: Where the quality is from.
@@ -45,7 +46,7 @@ class Advice:
         limits: The budget.
         choice: What to use.
         speed: How fast the model is, where that is known.
-        command: What to run.
+        command: The command line that runs the chosen strategy; empty for the first stage as it is.
     """
 
     measured: Measured
@@ -59,41 +60,52 @@ class Advice:
     speed: Speed | None
     command: str
 
+    @property
+    def strategy(self) -> str | None:
+        """The spec of the chosen strategy; None for the first stage as it is."""
+        return self.choice.chosen.stage or None
 
-def text(advice: Advice, *, every: bool) -> str:
-    """For a terminal: the table, what to use, and what to keep in mind."""
-    width = shutil.get_terminal_size((120, 24)).columns if sys.stdout.isatty() else None
-    paragraphs = [reason(advice), *_better(advice), *caveats(advice)]
-    wrapped = [textwrap.fill(each, min(width or 120, 120), break_long_words=False, break_on_hyphens=False)
-               for each in paragraphs]  # fmt: skip
-    run = [f"    {advice.command}"] if advice.command else []
-    return "\n".join([as_text([_table(advice, every=every)], [], width), "", wrapped[0], *run, "", *wrapped[1:]])
+    def text(self, *, every: bool = False, width: int | None = None) -> str:
+        """The table, what to use, and what to keep in mind.
 
+        Args:
+            every: Every strategy, not only the best and the Pareto front.
+            width: Columns of the terminal; None for as wide as the table is.
+        """
+        paragraphs = [reason(self), *_better(self), *caveats(self)]
+        wrapped = [textwrap.fill(each, min(width or WIDTH, WIDTH), break_long_words=False, break_on_hyphens=False)
+                   for each in paragraphs]  # fmt: skip
+        run = [f"    {self.command}"] if self.command else []
+        return "\n".join([as_text([_table(self, every=every)], [], width), "", wrapped[0], *run, "", *wrapped[1:]])
 
-def document(advice: Advice) -> dict[str, Any]:
-    """The same for programs: every offer, the best first."""
-    choice, measured = advice.choice, advice.measured
-    rows = sorted(range(len(advice.offers)), key=lambda i: -advice.offers[i].mean)
-    return {
-        "recommended": choice.chosen.stage or None,
-        "command": advice.command or None,
-        "reason": reason(advice),
-        "best_within_budget": choice.best.stage or None,
-        "next_better": None if choice.better is None else choice.better.stage,
-        "budget": advice.limits,
-        "cheap_by": choice.axis,
-        "queries": advice.lists.queries,
-        "mean_candidates": advice.lists.middle,
-        "assumed_judge": {own: advice.weights.get(name, 0.0) for own, name in JUDGES.items()},
-        "measured_on": {
-            "collection": measured.title, "candidates": measured.candidates, "queries": len(measured.queries),
-            "measure": measured.measure, "seeds": measured.seeds, "versions": measured.versions,
-        },
-        "speed": None if advice.speed is None else asdict(advice.speed),
-        "strategies": [_row(advice, i) for i in rows],
-        "left_out": advice.left_out,
-        "caveats": caveats(advice),
-    }  # fmt: skip
+    def to_dict(self) -> dict[str, Any]:
+        """The same for programs, as `rerankllm recommend --format json` writes it: every strategy, the best first."""
+        choice, measured = self.choice, self.measured
+        rows = sorted(range(len(self.offers)), key=lambda i: -self.offers[i].mean)
+        found: dict[str, Any] = plain({
+            "recommended": self.strategy,
+            "command": self.command or None,
+            "reason": reason(self),
+            "best_within_budget": choice.best.stage or None,
+            "next_better": None if choice.better is None else choice.better.stage,
+            "budget": self.limits,
+            "cheap_by": choice.axis,
+            "queries": self.lists.queries,
+            "mean_candidates": self.lists.middle,
+            "assumed_judge": {own: self.weights.get(name, 0.0) for own, name in JUDGES.items()},
+            "measured_on": {
+                "collection": measured.title, "candidates": measured.candidates, "queries": len(measured.queries),
+                "measure": measured.measure, "seeds": measured.seeds, "versions": measured.versions,
+            },
+            "speed": None if self.speed is None else asdict(self.speed),
+            "strategies": [_row(self, i) for i in rows],
+            "left_out": self.left_out,
+            "caveats": caveats(self),
+        })  # fmt: skip
+        return found
+
+    def __str__(self) -> str:
+        return self.text()
 
 
 def _row(advice: Advice, i: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What becomes of a system's ranking when the same candidates come in another order, or from another first stage."""
+"""Measures how far a system's rankings and their quality depend on the order of its candidates."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ from rerankllm.evaluation.measures import Qrels, at_level, parse_measures, per_q
 from rerankllm.evaluation.standard_error import Array
 
 
-def robustness(orders: Sequence[OrderedRun], qrels: Qrels | None, settings: Settings = USUAL) -> Robustness:
+def measure_robustness(orders: Sequence[OrderedRun], qrels: Qrels | None, settings: Settings = USUAL) -> Robustness:
     """How far a system's rankings, and their quality, depend on the order of its candidates.
 
     Args:

@@ -1,4 +1,4 @@
-"""The orders that `rerankllm robustness` asks about, and their runs, one after the other."""
+"""Puts candidates into several orders, and ranks one order after the other."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -99,29 +99,38 @@ def _in_order(source: Source, name: str, seed: int | None, depth: int) -> Source
 
 
 class Runs:
-    """Ranks one order after the other into a folder, whose journal keeps every completed call.
+    """Ranks one order after the other, and writes the runs into a folder.
 
     Args:
-        reranker: What ranks; not yet with a journal.
+        reranker: What ranks.
         folder: Where runs are written, as ORDER.txt with their summaries, and what went in, under `candidates`.
         depth: Candidates a query, for the record of provenance.
         top_k: How many first places matter.
         bar: Shows progress.
+        origins: Which files or environment variables set the options that nobody typed.
 
     Raises:
         InputError: The folder cannot be made or written.
     """
 
-    def __init__(self, reranker: Reranker, folder: Path, depth: int, top_k: int | None, bar: ProgressBar) -> None:
+    def __init__(
+        self,
+        reranker: Reranker,
+        folder: Path,
+        *,
+        depth: int,
+        top_k: int | None,
+        bar: ProgressBar,
+        origins: Mapping[str, str],
+    ) -> None:
         self._reranker, self._folder, self._bar = reranker, folder, bar
-        self._depth, self._top_k = depth, top_k
+        self._depth, self._top_k, self._origins = depth, top_k, origins
         self.failures: dict[str, Mapping[str, str]] = {}
         try:
             (folder / CANDIDATES).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"cannot make the folder {folder / CANDIDATES}: {error.strerror}") from error
         (folder / RESULT).unlink(missing_ok=True)  # of runs that are about to be others
-        reranker.keep(folder / JOURNAL)
 
     def all(self, orders: Sequence[Ordered], qrels: Mapping[str, Mapping[str, int]] | None) -> list[OrderedRun] | None:
         """What came out of every order; None where Ctrl-C put an end to it."""
@@ -143,7 +152,7 @@ class Runs:
             for query_id, doc_ids in order.candidates.items():
                 trec.write_run(file, query_id, doc_ids, order.name)
         tell(f"order {order.name}:")
-        job = Job(order.source, qrels, output, depth=self._depth, top_k=self._top_k)
+        job = Job(order.source, qrels, output, depth=self._depth, top_k=self._top_k, origins=self._origins)
         done = perform(self._reranker, job, self._bar)
         tell_summary(done.report)
         if done.failures:

@@ -1,4 +1,4 @@
-"""What a system made of the same candidates in several orders, and what is found of it."""
+"""A system's rankings of the same candidates in several orders, and what is measured of them."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ NOTHING = Estimate(math.nan, math.nan, math.nan)
 
 @dataclass(frozen=True, slots=True)
 class OrderedRun:
-    """What a system made of candidates in one order.
+    """A system's rankings of candidates in one order.
 
     Attributes:
         order: Its name, such as `given`, `reversed` or `shuffled-0`.
@@ -151,7 +151,9 @@ class OfQuery:
 
 @dataclass(frozen=True, slots=True)
 class Robustness:
-    """A system under several orders. Did its output not depend on them, τ, overlap and RBO were 1 and ranges 0.
+    """Robustness of one system to the order of its candidates.
+
+    A system that does not depend on the order has τ = overlap = RBO = 1 and range 0.
 
     Attributes:
         settings: How it was measured.

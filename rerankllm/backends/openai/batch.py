@@ -128,8 +128,9 @@ class Jobs:
         """The job once the host is done with it, one way or another."""
         import openai  # noqa: PLC0415
 
-        wait, failures, give_up = self._poll, 0, time.monotonic() + GIVE_UP
-        while batch.status not in OVER and time.monotonic() < give_up:
+        loop = asyncio.get_running_loop()
+        wait, failures, give_up = self._poll, 0, loop.time() + GIVE_UP
+        while batch.status not in OVER and loop.time() < give_up:
             await asyncio.sleep(wait)
             wait = max(self._poll, min(1.5 * wait, SLOWEST_POLL))
             try:

@@ -1,4 +1,4 @@
-"""Who is worked on next, where many requests are made and many answers come at the same time."""
+"""Works on one HTTP request at a time on an event loop, so that many that start together do not delay each other."""
 
 import asyncio
 import heapq
@@ -10,12 +10,12 @@ from enum import IntEnum
 from typing import Any
 
 WAITS = ("connect_tcp.started", "send_request_body.complete")
-"""What httpcore reports where a request has come as far as this process can bring it: it waits for its host."""
+"""Events by which httpcore reports that a request now waits for its host."""
 CONNECTED = ("connect_tcp.complete", "start_tls.complete")
 
 
 class Rank(IntEnum):
-    """Whose turn comes first: who is nearest to where only the host can go on."""
+    """The order in which waiting requests get the slot: first those that are soonest with their host."""
 
     CONNECTED = 0
     NEW = 1
@@ -23,31 +23,34 @@ class Rank(IntEnum):
 
 
 class Turn:
-    """One request's hold on what one has at a time."""
+    """A request's hold on the single event-loop slot."""
 
     def __init__(self, turns: "Turns") -> None:
         self._turns = turns
         self._held = False
 
     async def take(self, rank: Rank) -> None:
-        """Waits for it, unless it is held."""
+        """Waits for the slot, unless this request holds it."""
         if not self._held:
             await self._turns.take(rank)
             self._held = True
 
     def leave(self) -> None:
-        """Gives it up, if it is held; what its owner asks next without having to wait is among those who want it."""
+        """Gives the slot up, if this request holds it.
+
+        The next holder is chosen on the loop's next step: a request that the same query makes at once is then waiting.
+        """
         if self._held:
             self._held = False
             asyncio.get_running_loop().call_soon(self._turns.pass_on)
 
 
 class Turns:
-    """Works on one request at a time, except while it waits for its host. For one event loop.
+    """One slot for all requests of an event loop; a request holds it except while it waits for its host.
 
-    A loop lets all who are ready go on together, a step each: of 64 requests made at once none would leave before all
-    64 were ready, and their answers would come at once again, for as long as there are any. In turns, the first is
-    with its host while the last is made ready, and so they stay.
+    An event loop advances all requests that are ready, a step each. Of 64 requests made together none would be sent
+    before all 64 were prepared; their answers would then come together, and so on. With one slot, the first request is
+    with its host while the last is prepared, and they stay spread out.
     """
 
     def __init__(self) -> None:
@@ -57,7 +60,7 @@ class Turns:
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[Turn]:
-        """A turn, taken; it is left wherever the request waits for its host, and at the end."""
+        """Takes the slot for a request; it is given up whenever the request waits for its host, and at the end."""
         turn = Turn(self)
         await turn.take(Rank.NEW)
         token = _turn.set(turn)
@@ -68,7 +71,7 @@ class Turns:
             turn.leave()
 
     async def take(self, rank: Rank) -> None:
-        """Waits until nobody has it and nobody who comes first wants it."""
+        """Waits until the slot is free and no request with a lower rank waits."""
         if not self._taken:
             self._taken = True
             return
@@ -82,7 +85,7 @@ class Turns:
             raise
 
     def pass_on(self) -> None:
-        """Lets the next one have it."""
+        """Gives the slot to the next request."""
         while self._waiting:
             _, _, granted = heapq.heappop(self._waiting)
             if not granted.done():
@@ -95,7 +98,7 @@ _turn: ContextVar[Turn | None] = ContextVar("turn", default=None)
 
 
 async def traced(event: str, info: dict[str, Any]) -> None:
-    """What httpcore calls at every event: its `trace` extension."""
+    """Called by httpcore at every event (its `trace` extension)."""
     del info
     turn = _turn.get()
     if turn is not None and event.endswith(WAITS):

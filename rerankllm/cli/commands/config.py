@@ -6,8 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rerankllm.cli import completion as completing
-from rerankllm.cli.config.command import Known
+from rerankllm.cli.config.command import Known, commands
 from rerankllm.cli.config.options import Settable
 from rerankllm.cli.config.sources import NAME, unknown_variables
 from rerankllm.errors import InputError
@@ -57,7 +56,7 @@ def command(
     context: typer.Context,
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[COMMAND]", help="Every option of this command.", autocompletion=completing.commands),
+        typer.Argument(metavar="[COMMAND]", help="Every option of this command.", autocompletion=commands),
     ] = None,
     *,
     path: Annotated[bool, typer.Option("--path", help="The files that are looked for, the first winning.")] = False,

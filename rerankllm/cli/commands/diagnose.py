@@ -1,23 +1,19 @@
 """`rerankllm diagnose`: how far a judge can be trusted, on one's own queries."""
 
-import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
 
 from rerankllm.analysis.diagnose import plots
-from rerankllm.analysis.diagnose.diagnose import _prober, rows
-from rerankllm.analysis.diagnose.probe import Answers, ask, within_budget
+from rerankllm.analysis.diagnose.diagnose import Diagnosis, DiagnosisPlan
+from rerankllm.analysis.diagnose.table import rows
 from rerankllm.cli import completion as completing
 from rerankllm.cli import options
 from rerankllm.cli.commands.datasets import Dataset
-from rerankllm.cli.console import check_paths
-from rerankllm.drivers.budget import Limits
-from rerankllm.drivers.events import Event
+from rerankllm.cli.console import PARTIAL, check_paths
 from rerankllm.files import as_json
 from rerankllm.notes import tell
-from rerankllm.runs.notices import estimate_line
 from rerankllm.runs.progress import ProgressBar
 from rerankllm.runs.source import read_source
 
@@ -28,7 +24,26 @@ rerankllm diagnose --run bm25.txt --queries queries.tsv --corpus corpus.jsonl --
 rerankllm diagnose --sample --elicitation 'labels(prompt=prp-demos)' --json judge.json --plot plots/\n
 [bold]Exit status[/bold]: 0 diagnosed, 1 nothing could be done, 3 some queries failed (named on stderr).
 """
-PARTIAL = 3
+
+
+Elicitation: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SPEC",
+        autocompletion=completing.elicitations,
+        help="Such as text, or labels(prompt=prp-demos); the model's own when left out.",
+    ),
+]
+Depth: TypeAlias = Annotated[
+    int, typer.Option(min=2, help="Documents of each query; every pair of them is asked about in both orders.")
+]
+Shuffles: TypeAlias = Annotated[int, typer.Option(min=1, help="Orders in which all of them are listed in one prompt.")]
+MaxCalls: TypeAlias = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Calls in all; as many of the first queries are taken as fit.")
+]
+Journal: TypeAlias = Annotated[
+    Path | None, typer.Option(help="Keep every completed call in this file; what it holds is not asked again.")
+]
 
 
 def command(
@@ -41,29 +56,16 @@ def command(
     requests: options.Requests = None,
     model: options.Model = None,
     base_url: options.BaseUrl = None,
-    elicitation: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SPEC",
-            autocompletion=completing.elicitations,
-            help="Such as text, or labels(prompt=prp-demos); the model's own when left out.",
-        ),
-    ] = None,
+    elicitation: Elicitation = None,
     instruction: options.Instruction = None,
     demonstrations: options.Demonstrations = None,
-    depth: Annotated[
-        int, typer.Option(min=2, help="Documents of each query; every pair of them is asked about in both orders.")
-    ] = 8,
-    shuffles: Annotated[int, typer.Option(min=1, help="Orders in which all of them are listed in one prompt.")] = 4,
-    max_calls: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Calls in all; as many of the first queries are taken as fit.")
-    ] = 500,
+    depth: Depth = 8,
+    shuffles: Shuffles = 4,
+    max_calls: MaxCalls = 500,
     max_passage_tokens: options.PassageTokens = None,
     concurrency: options.Concurrency = None,
     seed: Annotated[int, typer.Option(help="Of the shuffles.")] = 0,
-    journal: Annotated[
-        Path | None, typer.Option(help="Keep every completed call in this file; what it holds is not asked again.")
-    ] = None,
+    journal: Journal = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it will take; send nothing.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all of it as JSON.")] = None,
     plot: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Draw it (needs the extra `plots`).")] = None,
@@ -84,40 +86,26 @@ def command(
         sample=sample, run=run, queries=queries, corpus=corpus, requests=requests, qrels=None,
         skip_missing=skip_missing, dataset=dataset, depth=depth,
     )  # fmt: skip
-    answers, bar = Answers(), ProgressBar(quiet=quiet)
-
-    def observe(event: Event) -> None:
-        answers(event)
-        bar(event)
-
-    given = options.model_options(model, base_url=base_url, concurrency=concurrency)
-    reranker = _prober(
-        elicitation, shuffles, seed, model=model, instruction=instruction, passage_tokens=max_passage_tokens,
-        demonstrations=demonstrations, depth=depth, observer=observe, options=given,
-        limits=Limits(calls=max_calls), journal=None if dry_run else journal,
+    plan = DiagnosisPlan(
+        model, elicitation, max_calls, depth, shuffles, seed, instruction, max_passage_tokens, demonstrations,
+        options.model_options(model, base_url=base_url, concurrency=concurrency),
     )  # fmt: skip
-    with reranker:
-        source.tell_skipped()
-        chosen = within_budget(reranker, [(q, candidates[:depth]) for q, candidates in source.queries], max_calls)
-        tell(f"{reranker.stage} on {len(chosen)} of {len(source.queries)} queries")
-        if dry_run:
-            typer.echo(estimate_line(reranker, chosen, None))
-            return
-        calls = sum(reranker.plan(len(candidates)).calls.high for _, candidates in chosen)
-        with bar.showing(len(chosen), calls):
-            asked = ask(reranker, chosen, answers)
-        models = ", ".join(reranker.models)
-    diagnosis = answers.diagnosis(chosen)
-    for name, value, of in rows(diagnosis):
+    if dry_run:
+        typer.echo(str(plan.forecast(source)))
+        return
+    found = plan.ask(source, journal=journal, progress=ProgressBar(quiet=quiet))
+    _write(found, json_file, plot)
+    if found.failures:
+        raise typer.Exit(PARTIAL)
+
+
+def _write(found: Diagnosis, json_file: Path | None, plot: Path | None) -> None:
+    """Prints the table, and writes what was asked for beside it."""
+    for name, value, of in rows(found.findings):
         typer.echo(f"{name}\t{value}\t{of}")
     if json_file is not None:
-        paid = {"calls": asked.ledger.calls, "replayed": asked.ledger.replayed}
-        head = {"model": models, "stage": str(reranker.stage), **paid, "failures": asked.failed}
-        report = {**head, **dataclasses.asdict(diagnosis)}
-        json_file.write_text(f"{as_json(report, indent=2)}\n", encoding="utf-8")
+        json_file.write_text(f"{as_json(found.to_dict(), indent=2)}\n", encoding="utf-8")
     if plot is not None:
-        plots.draw(diagnosis, plot, models)
-    for query_id, reason in asked.failed.items():
+        plots.draw(found.findings, plot, found.model)
+    for query_id, reason in found.failures.items():
         tell(f"query {query_id} failed: {reason}")
-    if asked.failed:
-        raise typer.Exit(PARTIAL)

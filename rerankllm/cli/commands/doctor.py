@@ -4,18 +4,15 @@ import os
 import platform
 import shutil
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from rerankllm.cli import completion as completing
-from rerankllm.cli.extras import GIVES, Extra, _extra
+from rerankllm.cli.extras import GIVES, Extra, look_up
 from rerankllm.errors import InputError
 from rerankllm.files import as_json
 from rerankllm.version import __version__
-
-if TYPE_CHECKING:
-    pass
 
 EXAMPLES = """
 [bold]Examples[/bold]\n
@@ -43,7 +40,7 @@ def command(
     unknown = [name for name in needed or () if name not in GIVES]
     if unknown:
         raise InputError(f"no extra is called '{unknown[0]}'; there are {', '.join(GIVES)}")
-    extras = [_extra(name, attempt=attempt) for name in needed or GIVES]
+    extras = [look_up(name, attempt=attempt) for name in needed or GIVES]
     if as_document:
         found = [{**asdict(extra), "complete": extra.complete} for extra in extras]
         typer.echo(as_json({"machine": _machine(), "extras": found}, indent=2))

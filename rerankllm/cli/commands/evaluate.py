@@ -6,14 +6,10 @@ from typing import Annotated
 import typer
 
 from rerankllm.cli.commands.datasets import Dataset
-from rerankllm.evaluation.measures import (
-    DEFAULT_MEASURES,
-)
-from rerankllm.evaluation.subtopics import parse
+from rerankllm.errors import InputError
 from rerankllm.files import as_json
-from rerankllm.notes import tell
-from rerankllm.runs.evaluate import _judged, told_level
-from rerankllm.runs.provenance import differences
+from rerankllm.runs.evaluate import evaluate_runs
+from rerankllm.runs.source import open_dataset
 
 EXAMPLES = """
 [bold]Examples[/bold]\n
@@ -39,20 +35,14 @@ def command(
     json_document: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Evaluates runs: the mean over the judged queries each run has, ties broken as trec_eval does."""
-    judged = _judged(qrels, dataset)
-    named = parse(measure or (judged.collection.measures if judged.collection else DEFAULT_MEASURES))
-    measures = told_level(named, judged.level)
-    report = [judged.report(path, measures) for path in run]
-    for line in differences(run):
-        tell(f"compare with care: {line}")
+    if qrels is not None and dataset is None:
+        found = evaluate_runs(run, qrels, measures=measure)
+    elif dataset is not None and qrels is None:
+        found = evaluate_runs(run, open_dataset(dataset), measures=measure)
+    else:
+        raise InputError("give the judgements once: --qrels with a file, or --dataset with a name")
     if json_document:
-        shown = report if per_query_values else [{k: v for k, v in r.items() if k != "per_query"} for r in report]
-        typer.echo(as_json(shown, indent=2))
+        typer.echo(as_json(found.to_list(per_query=per_query_values), indent=2))
         return
-    for entry in report:
-        if per_query_values:
-            for query_id, by_measure in entry["per_query"].items():
-                for name, value in by_measure.items():
-                    typer.echo(f"{entry['run']}\t{name}\t{query_id}\t{value:.4f}")
-        for name, value in entry["mean"].items():
-            typer.echo(f"{entry['run']}\t{name}\tall\t{value:.4f}")
+    for line in found.lines(per_query=per_query_values):
+        typer.echo(line)

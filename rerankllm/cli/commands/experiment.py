@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from rerankllm.cli import options
-from rerankllm.errors import InputError
-from rerankllm.experiments.experiment import _foresee, _run
-from rerankllm.experiments.rules import Rule
+from rerankllm.cli.console import PARTIAL
+from rerankllm.experiments.folder import MANIFEST
+from rerankllm.notes import tell
 
 EXAMPLES = """
 [bold]Examples[/bold]\n
@@ -21,7 +21,6 @@ strategies: {sliding: 'sliding(window=20, stride=10)', heap: {spec: prp(sort=hea
 models: {small: 'llamacpp:smollm2', large: 'openai:NAME'}\n
 [bold]Exit status[/bold]: 0 all done, 1 nothing could be done, 3 some cells or queries failed, 130 Ctrl-C.
 """
-PARTIAL, INTERRUPTED = 3, 130
 
 
 def command(
@@ -48,16 +47,18 @@ def command(
 
     A run that was cut goes on where it ended; the same configuration twice makes no calls.
     """
-    from rerankllm.evaluation.extras import scipy_module  # noqa: PLC0415
-    from rerankllm.experiments.load import read_config  # noqa: PLC0415
+    from rerankllm.experiments.experiment import Experiment  # noqa: PLC0415 - loads NumPy
 
-    found = read_config(config)
-    rules = [Rule.parse(text) for text in only or ()]
-    scipy_module("stats")  # which the table needs: to be missed now, not when all is paid for
-    folder = output or found.output or config.with_suffix("")
-    if folder.resolve() == config.resolve():
-        raise InputError(f"{config} has no ending to leave out: name the folder to write with --output")
+    experiment = Experiment.load(config, output)
     if dry_run:
-        _foresee(found, folder, rules)
-    else:
-        _run(found, folder, rules, quiet=quiet)
+        for line in str(experiment.forecast(only or ())).splitlines():
+            typer.echo(line)
+        return
+    results = experiment.run(only or (), quiet=quiet)
+    typer.echo(results.markdown(), nl=False)
+    if results.unfinished:
+        tell(
+            f"{len(results.unfinished)} of {results.ran} cells are not done: {experiment.folder / MANIFEST} says why; "
+            "the same command tries again"
+        )
+        raise typer.Exit(PARTIAL)

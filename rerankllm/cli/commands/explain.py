@@ -7,12 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import typer
 
-from rerankllm.analysis.explain.answers import Answers
-from rerankllm.analysis.explain.document import _document, _pair
-from rerankllm.analysis.explain.evidence import Evidence
-from rerankllm.analysis.explain.explanation import explain
-from rerankllm.analysis.explain.find import RankedQuery, find_ranked
-from rerankllm.analysis.explain.text import facts, line, said_of, told
+from rerankllm.analysis.explain.explain import PairExplanation, explain
 from rerankllm.files import as_json
 from rerankllm.notes import tell
 
@@ -48,48 +43,23 @@ def command(
     It is read off the journal; no model is called. A journal tells what was asked and answered and not how a strategy
     went on from there, so moves are shown only where they account for the whole ranking.
     """
-    found = find_ranked(run, query, journal=journal, first_stage=first_stage, stage=stage)
-    for doc_id in (doc, *([compare] if compare is not None else [])):
-        found.check(doc_id)
+    found = explain(run, query, doc, against=compare, journal=journal, first_stage=first_stage, stage=stage)
     for note in found.notes:
         tell(note)
-    if compare is not None:
-        _compare(found, doc, compare, form)
-        return
-    explanation = explain(found.ranked, doc)
     if form == "json":
-        typer.echo(as_json({**found.head(), **_document(explanation)}, indent=2))
+        typer.echo(as_json(found.to_dict(), indent=2))
         return
-    for fact in facts(explanation, found.ranked):
-        _paragraph(fact)
-    if explanation.appearances:
-        typer.echo("")
-    for appearance in explanation.appearances:
-        _paragraph(f"- {line(appearance, doc)}", "  ")
-
-
-def _compare(found: RankedQuery, one: str, other: str, form: Format) -> None:
-    """What tells two documents apart, the one that stands above first."""
-    doc_ids = found.ranked.doc_ids
-    if one in doc_ids and other in doc_ids and doc_ids.index(other) < doc_ids.index(one):
-        one, other = other, one
-    pair = Evidence(found.ranked.judgements).pair(one, other)
-    if form == "json":
-        ranks = {"ranks": {doc_id: found.places(doc_id) for doc_id in (one, other)}}
-        typer.echo(as_json({**found.head(), **ranks, **_pair(pair)}, indent=2))
-        return
-    for doc_id in (one, other):
-        typer.echo(found.standing(doc_id))
-    _paragraph(told(pair))
-    for each, verdict in pair.together:
-        said = {1: f"for {one}", -1: f"for {other}", 0: "a tie"}.get(verdict or 0) if verdict is not None else "neither"
-        parts = (*each.shown(one), *each.shown(other))
-        places = "; ".join(f"{d} shown {each.docs.index(d) + 1}, {said_of(each, d)}" for d in parts)
-        _paragraph(f"- round {each.round}, {_call(each)}: {each.kind} of {len(each.docs)}: {said}; {places}", "  ")
-
-
-def _call(heard: Answers) -> str:
-    return f"call {heard.call}" if heard.call is not None else "bought by another run"
+    if isinstance(found, PairExplanation):
+        for rank in found.ranks:
+            typer.echo(rank)
+        _paragraph(found.verdict)
+    else:
+        for fact in found.facts:
+            _paragraph(fact)
+        if found.judgements:
+            typer.echo("")
+    for judgement in found.judgements:
+        _paragraph(f"- {judgement}", "  ")
 
 
 def _paragraph(text: str, indent: str = "") -> None:

@@ -7,10 +7,7 @@ import typer
 
 from rerankllm.calibration.judge_profile import Fitted, JudgeProfile
 from rerankllm.cli.console import check_paths
-from rerankllm.formats.trec import read_run
 from rerankllm.notes import tell
-from rerankllm.runs.source import read_judgements
-from rerankllm.version import __version__
 
 EXAMPLES = """
 [bold]Examples[/bold]\n
@@ -53,19 +50,11 @@ def command(
 
     Orders, selections, comparisons and scores are read; anything else is left out and counted.
     """
-    from rerankllm.analysis.judge_profile.answers import read_answers  # noqa: PLC0415  # loads NumPy
-    from rerankllm.analysis.judge_profile.fitting import fit_profile  # noqa: PLC0415
+    from rerankllm.analysis.judge_profile.judge_profile import judge_profile  # noqa: PLC0415  # loads NumPy
 
     check_paths({"FILE": file, "--run": run, "--qrels": qrels}, {"--output": output})
-    first, grades = read_run(run), None if qrels is None else read_judgements(qrels)
-    if grades is not None:
-        first = {query_id: ranked for query_id, ranked in first.items() if query_id in grades}
-    answers = read_answers(file, first, depth, stage=stage, model=model)
-    source = {"answers": file.name, "run": run.name} | ({} if qrels is None else {"qrels": qrels.name})
-    found = fit_profile(answers, grades, source=source, seed=seed)
-    found.save(output, __version__)
-    if not any(each.repeats for each in answers.heard):
-        tell("no two documents were judged together twice: scale is known from the first stage's trend only, hardly")
+    found = judge_profile(file, run, qrels=qrels, depth=depth, stage=stage, model=model, seed=seed)
+    found.save(output)
     _show(found, output)
 
 

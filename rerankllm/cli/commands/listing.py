@@ -1,17 +1,14 @@
-"""What there is, a line each."""
+"""`rerankllm strategies`, `elicitations`, `models`, `aggregations` and `prompts`: what there is, a line each."""
 
 import dataclasses
 import inspect
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 
 from rerankllm.cli import completion as completing
 from rerankllm.elicitation import templates
-from rerankllm.elicitation.labels import letters, numbers
-from rerankllm.elicitation.template import THE_BEST, Piece, Wanted, pieces
-from rerankllm.errors import InputError
+from rerankllm.elicitation.preview import preview
 from rerankllm.registry import AGGREGATIONS, BACKENDS, ELICITATIONS, STRATEGIES, Registry
 from rerankllm.spec.model import ModelSpec
 from rerankllm.spec.stage import show_value
@@ -84,30 +81,7 @@ def show(
     n: Annotated[int, typer.Option("-n", min=1, help="How many documents or criteria to show.")] = 3,
 ) -> None:
     """Renders one template with made-up texts."""
-    judgement, _, short = name.partition("/")
-    if not short:
-        raise InputError(f"'{name}' should read judgement/name. There are: {', '.join(templates.names())}")
-    template = templates.load(judgement, short)
-    shown = {"write": 0, "score": 1, "assess": 1, "compare": 2}.get(judgement, n)
-    labels = numbers(shown) if template.labels == "numbers" else letters(shown)
-    wanted = Wanted(n) if judgement in {"write", "assess"} else THE_BEST
-    example = template.demonstrations[0] if template.demonstrations else None
-    texts = {} if example is None else {"query 2": example.query, "doc 3": example.better, "doc 4": example.worse}
-    for message in template.render(labels, instruction=True, wanted=wanted, worked=example is not None):
-        typer.echo(f"--- {'completion' if template.completion else message.role}")
-        typer.echo("".join(_filled(piece, texts) for piece in pieces(message.content)))
-    if template.continuation:
-        typer.echo("--- continuation, whose likelihood is taken")
-        typer.echo("".join(_filled(piece, {}) for piece in pieces(template.render_continuation())))
-
-
-def _filled(piece: Piece, texts: Mapping[str, str]) -> str:
-    """A piece as it reads, with the texts that are known."""
-    if isinstance(piece, str):
-        return piece
-    numbered = piece.kind in {"doc", "criterion"} or piece.index
-    slot = f"{piece.kind} {piece.index + 1}" if numbered else piece.kind
-    return piece.lead + texts.get(slot, f"<{slot}>")
+    typer.echo(preview(name, n))
 
 
 def _list(registry: Registry) -> None:

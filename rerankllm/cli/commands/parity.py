@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from rerankllm.analysis.parity import Row, parity, sample_questions
+from rerankllm.analysis.parity import Row, parity
 from rerankllm.cli import completion as completing
 from rerankllm.files import as_json
 from rerankllm.notes import tell
@@ -33,18 +33,17 @@ def command(
     json_document: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Puts the same prompts to two models and reports how far their log-probabilities lie apart."""
-    rows = parity(model_a, model_b, sample_questions(queries, depth))
+    found = parity(model_a, model_b, queries=queries, depth=depth)
     if json_document:
-        typer.echo(as_json([{name: getattr(row, name) for name in Row.__slots__} for row in rows], indent=2))
+        typer.echo(as_json(found.to_dict(), indent=2))
     else:
         typer.echo("elicitation\tjudgement\tcalls\tsame prompt\tsame first\tcompared\tlargest\tmean\tamong labels")
-        for row in rows:
+        for row in found:
             typer.echo(_line(row))
     if tolerance is None:
         return
-    compared = [row for row in rows if row.compared]
-    beyond = [row for row in compared if not (row.largest if math.isnan(row.among) else row.among) <= tolerance]
-    if beyond or not compared:
+    beyond = found.beyond(tolerance)
+    if beyond or not found.compared:
         tell(f"beyond {tolerance:g} nats: {', '.join(f'{r.judgement} / {r.elicitation}' for r in beyond) or 'nothing'}")
         raise typer.Exit(APART)
 

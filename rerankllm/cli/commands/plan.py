@@ -7,6 +7,7 @@ import typer
 from rerankllm.calibration.judge_profile import JudgeProfile
 from rerankllm.cli import options
 from rerankllm.drivers.estimate import planned
+from rerankllm.drivers.recipe import Recipe
 from rerankllm.errors import InputError
 from rerankllm.files import as_json
 from rerankllm.plan import Plan
@@ -45,7 +46,8 @@ def command(
     report: dict[str, Any] = {"strategy": str(stage), "n": n, **_bounds(plan)}
     if model is not None:
         given = options.model_options(model, base_url=base_url)
-        with Reranker(stage, model, passage_tokens=max_passage_tokens, options=given, profile=judge) as reranker:
+        recipe = Recipe(strategy=stage, model=model, passage_tokens=max_passage_tokens, options=given, profile=judge)
+        with Reranker.from_recipe(recipe) as reranker:
             tell_other_judge(reranker)
             report |= {
                 "strategy": str(reranker.stage),

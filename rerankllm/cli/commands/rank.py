@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from rerankllm.cli import options
+from rerankllm.drivers.recipe import Recipe
 from rerankllm.errors import InputError
 from rerankllm.files import as_json
 from rerankllm.formats.lines import read_lines, storable
@@ -47,11 +48,12 @@ def command(
     """Ranks the passages of a file for one query."""
     documents = _read(file)
     bar = ProgressBar(quiet=quiet)
-    with Reranker(
-        strategy, model, instruction=instruction, passage_tokens=max_passage_tokens,
-        demonstrations=demonstrations, observer=bar,
+    recipe = Recipe(
+        strategy=strategy, model=model, instruction=instruction, passage_tokens=max_passage_tokens,
+        demonstrations=demonstrations,
         options=options.model_options(model, base_url=base_url, concurrency=concurrency, seed=seed),
-    ) as reranker:  # fmt: skip
+    )  # fmt: skip
+    with Reranker.from_recipe(recipe, observer=bar) as reranker:
         tell_notes(reranker, top_k, len(documents))
         with bar.showing(1, reranker.plan(len(documents), top_k=top_k).calls.high):
             ranking = reranker.rerank(query, documents, top_k=top_k)

@@ -1,18 +1,17 @@
 """`rerankllm rerank`: a run in, a better run out."""
 
 import time
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import Annotated, Any, TypeAlias, get_args, get_type_hints
 
 import typer
 
-from rerankllm.calibration.judge_profile import JudgeProfile
-from rerankllm.calibration.relevance import Calibration
 from rerankllm.cli import options
 from rerankllm.cli.commands.datasets import Dataset
 from rerankllm.cli.config.command import origins, recall_origins
-from rerankllm.cli.console import check_paths
+from rerankllm.cli.console import INTERRUPTED, PARTIAL, check_paths
 from rerankllm.distributed.pool import Size
 from rerankllm.drivers.budget import Limits
 from rerankllm.drivers.recipe import Recipe
@@ -42,75 +41,106 @@ rerankllm rerank --requests queries.parquet --output reranked.txt --engine ray -
 [bold]Exit status[/bold]: 0 all ranked, 1 nothing could be done, 3 some queries failed (named on stderr), 130 Ctrl-C.
 """
 ORIGINS = "from"
-"""Among the options that a journal notes: where those come from that were not typed."""
-PARTIAL, INTERRUPTED = 3, 130
-"""Exit statuses when some queries failed, and when they did because of Ctrl-C."""
+"""Where a journal notes, among the options, which of them nobody typed, and who set them."""
+
+Sample: TypeAlias = Annotated[bool, typer.Option("--sample", help="Rerank the sample collection that ships.")]
+Output: TypeAlias = Annotated[Path | None, typer.Option("--output", "-o", help="The TREC run to write.")]
+Qrels: TypeAlias = Annotated[Path | None, typer.Option(help="Judgements: prints nDCG@10 before and after.")]
+Depth: TypeAlias = Annotated[int, typer.Option(min=1, help="Candidates read per query; the rest follow unread.")]
+OnFailure: TypeAlias = Annotated[
+    OnError,
+    typer.Option(
+        help="A query that fails: left out and named (partial), also written unchanged to OUTPUT.failed "
+        "(fallback), or the end of the run (raise)."
+    ),
+]
+JournalFile: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        help="Keep every completed call in this file; what it holds is not asked again. For models "
+        "behind an API, and on Ray, the default is OUTPUT.journal."
+    ),
+]
+NoJournal: TypeAlias = Annotated[bool, typer.Option("--no-journal", help="Keep no calls.")]
+Batch: TypeAlias = Annotated[bool, typer.Option("--batch", help="Through the host's batch API: half the price, hours.")]
+DryRun: TypeAlias = Annotated[
+    bool, typer.Option("--dry-run", help="Print calls, tokens and money that it will take; send nothing.")
+]
+Summary: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(help="Write what it cost and gave, as JSON, here too; OUTPUT.summary.json always has it."),
+]
+JsonLines: TypeAlias = Annotated[
+    Path | None, typer.Option(help="Write every result with its own score and provenance, as JSON lines.")
+]
+CalibrationFile: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(help="What `rerankllm calibrate` wrote: says how likely each result is relevant, in --jsonl."),
+]
+Threshold: TypeAlias = Annotated[
+    float | None, typer.Option(metavar="P", help="Drop what is relevant with less than this probability.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Journaling:
+    """Which journal keeps the calls.
+
+    Attributes:
+        given: What --journal names.
+        beside: OUTPUT.journal; None where there is no output.
+        wanted: Whether calls are to be kept at all.
+        noted: The options that the journal notes, for `resume`.
+    """
+
+    given: Path | None
+    beside: Path | None
+    wanted: bool
+    noted: Mapping[str, Any]
+
+    def path(self, *, usual: bool) -> Path | None:
+        """The journal: the one that is named, else OUTPUT.journal where keeping one is usual; None to keep none."""
+        return (self.given or (self.beside if usual else None)) if self.wanted else None
 
 
 def command(
     *,
-    sample: Annotated[bool, typer.Option("--sample", help="Rerank the sample collection that ships.")] = False,
+    sample: Sample = False,
     dataset: Dataset = None,
     run: options.Run = None,
     queries: options.Queries = None,
     corpus: options.Corpus = None,
     requests: options.Requests = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="The TREC run to write.")] = None,
-    qrels: Annotated[Path | None, typer.Option(help="Judgements: prints nDCG@10 before and after.")] = None,
+    output: Output = None,
+    qrels: Qrels = None,
     strategy: options.Strategy = None,
     profile: options.JudgeProfile = None,
     model: options.Model = None,
     base_url: options.BaseUrl = None,
     instruction: options.Instruction = None,
     demonstrations: options.Demonstrations = None,
-    depth: Annotated[int, typer.Option(min=1, help="Candidates read per query; the rest follow unread.")] = 100,
+    depth: Depth = 100,
     top_k: options.TopK = None,
     truncate: options.Truncate = None,
     max_passage_tokens: options.PassageTokens = None,
     concurrency: options.Concurrency = None,
-    on_error: Annotated[
-        OnError,
-        typer.Option(
-            help="A query that fails: left out and named (partial), also written unchanged to OUTPUT.failed "
-            "(fallback), or the end of the run (raise)."
-        ),
-    ] = "partial",
+    on_error: OnFailure = "partial",
     seed: options.Seed = None,
     max_calls: options.MaxCalls = None,
     max_tokens: options.MaxTokens = None,
     max_cost: options.MaxCost = None,
     max_seconds: options.MaxSeconds = None,
     per_query: options.PerQuery = None,
-    journal: Annotated[
-        Path | None,
-        typer.Option(
-            help="Keep every completed call in this file; what it holds is not asked again. For models "
-            "behind an API, and on Ray, the default is OUTPUT.journal."
-        ),
-    ] = None,
-    no_journal: Annotated[bool, typer.Option("--no-journal", help="Keep no calls.")] = False,
-    batch: Annotated[
-        bool, typer.Option("--batch", help="Through the host's batch API: half the price, hours.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print calls, tokens and money that it will take; send nothing.")
-    ] = False,
-    summary: Annotated[
-        Path | None,
-        typer.Option(help="Write what it cost and gave, as JSON, here too; OUTPUT.summary.json always has it."),
-    ] = None,
-    jsonl: Annotated[
-        Path | None, typer.Option(help="Write every result with its own score and provenance, as JSON lines.")
-    ] = None,
+    journal: JournalFile = None,
+    no_journal: NoJournal = False,
+    batch: Batch = False,
+    dry_run: DryRun = False,
+    summary: Summary = None,
+    jsonl: JsonLines = None,
     skip_missing: options.SkipMissing = False,
-    calibration: Annotated[
-        Path | None,
-        typer.Option(help="What `rerankllm calibrate` wrote: says how likely each result is relevant, in --jsonl."),
-    ] = None,
+    calibration: CalibrationFile = None,
     cutoff: options.CutoffRule = None,
-    threshold: Annotated[
-        float | None, typer.Option(metavar="P", help="Drop what is relevant with less than this probability.")
-    ] = None,
+    threshold: Threshold = None,
     engine: options.Engine = "here",
     ray_address: options.RayAddress = None,
     workers: options.Workers = None,
@@ -119,79 +149,68 @@ def command(
     quiet: options.Quiet = False,
 ) -> None:
     """Reranks the queries of a run and writes the new run."""
-    settings = dict(locals())
-    if output is None and not (sample or dry_run):
-        raise InputError("--output missing: name the run file to write")
-    _check(output, on_error, journal if no_journal else None)
+    noted = _noted(dict(locals()))
+    _check_output(output, on_error, needed=not (sample or dry_run))
+    beside = None if output is None else output.with_name(f"{output.name}.journal")
+    journaling = Journaling(journal, beside, not no_journal, noted)
     rule = options.cutoff_of(cutoff, threshold)
-    inputs = {"--run": run, "--queries": queries, "--corpus": corpus, "--requests": requests, "--qrels": qrels}
-    fitted = {"--calibration": calibration, "--profile": profile}
-    beside = output.with_name(f"{output.name}.journal") if output is not None else None
-    written = {"--output": output, "--jsonl": jsonl, "--summary": summary, "--journal": journal or beside}
-    check_paths({**inputs, **fitted, "--demonstrations": demonstrations}, written)
-    reading: dict[str, Any] = {
-        **{k[2:]: v for k, v in inputs.items()},
-        "sample": sample,
-        "skip_missing": skip_missing,
-        "dataset": dataset,
-        "depth": depth,
-    }
-    given = options.model_options(model, base_url=base_url, concurrency=concurrency, seed=seed, batch=batch)
-    job = Job(
-        output=output, jsonl=jsonl, summary=summary, depth=depth, top_k=top_k, truncate=truncate, on_error=on_error
-    )
+    read = {"run": run, "queries": queries, "corpus": corpus, "requests": requests, "qrels": qrels}
+    given = {**read, "calibration": calibration, "profile": profile, "demonstrations": demonstrations}
+    _check_files(given, {"output": output, "jsonl": jsonl, "summary": summary}, journaling)
     for_ray = {"ray-address": ray_address, "workers": workers, "gpus-per-worker": gpus_per_worker,
                "worker-journals": worker_journals}  # fmt: skip
+    _check_engine(engine, here={"batch": batch, "dry-run": dry_run}, ray=for_ray)
+    recipe = Recipe(
+        strategy=strategy, model=model, instruction=instruction, passage_tokens=max_passage_tokens,
+        demonstrations=demonstrations, depth=depth, driver="rounds" if batch else None,
+        options=options.model_options(model, base_url=base_url, concurrency=concurrency, seed=seed, batch=batch),
+        limits=Limits(max_calls, max_tokens, max_cost, max_seconds), per_query=options.limits_of(per_query),
+        calibration=calibration, cutoff=rule, profile=profile,
+    )  # fmt: skip
+    job = Job(output=output, jsonl=jsonl, summary=summary, depth=depth, top_k=top_k, truncate=truncate,
+              on_error=on_error, origins=origins())  # fmt: skip
+    reading = {**read, "sample": sample, "skip_missing": skip_missing, "dataset": dataset, "depth": depth}
     if engine == "ray":
-        if batch or dry_run:
-            raise InputError(f"--{'batch' if batch else 'dry-run'} is done in this process: leave --engine ray out")
-        kept = None if no_journal else journal or beside
-        done = perform_on_workers(
-            Recipe(
-                strategy, model, instruction, max_passage_tokens, demonstrations, depth, None, given,
-                Limits(max_calls, max_tokens, max_cost, max_seconds), options.limits_of(per_query),
-                None if calibration is None else Calibration.load(calibration), rule,
-                None if profile is None else JudgeProfile.load(profile),
-            ),
-            Size(workers or 1, gpus_per_worker or 0, ray_address),
-            Input(reading),
-            job,
-            Kept(kept, worker_journals, (str(Path.cwd()), _noted(settings))),
-            quiet=quiet,
-        )  # fmt: skip
-        _finish(done, kept)
-        return
-    for name, value in for_ray.items():
-        if value is not None:
-            raise InputError(f"--{name} is for Ray: give --engine ray too, or leave it out")
+        kept = Kept(journaling.path(usual=True), worker_journals, (str(Path.cwd()), noted))
+        size = Size(workers or 1, gpus_per_worker or 0, ray_address)
+        _finish(perform_on_workers(recipe, size, Input(reading), job, kept, quiet=quiet), kept.journal)
+    else:
+        _rerank_here(recipe, reading, job, None if dry_run else journaling, quiet=quiet)
+
+
+def _rerank_here(
+    recipe: Recipe, reading: Mapping[str, Any], job: Job, journaling: Journaling | None, *, quiet: bool
+) -> None:
+    """Reranks in this process.
+
+    Args:
+        recipe: How the reranker is made.
+        reading: The arguments of `read_source`.
+        job: What is to be written; its source is filled in.
+        journaling: Which journal keeps the calls; None to print the estimate only.
+        quiet: Show no progress.
+    """
     source = read_source(**reading)
     job = replace(job, source=source, judgements=source.judgements(), started=time.monotonic())
     bar = ProgressBar(quiet=quiet)
-    with Reranker(
-        strategy, model, instruction=instruction, passage_tokens=max_passage_tokens,
-        demonstrations=demonstrations, depth=depth, observer=bar,
-        options=given, driver="rounds" if batch else None,
-        limits=Limits(max_calls, max_tokens, max_cost, max_seconds), per_query=options.limits_of(per_query),
-        calibration=calibration, cutoff=rule, profile=profile,
-    ) as reranker:  # fmt: skip
+    with Reranker.from_recipe(recipe, observer=bar) as reranker:
         source.tell_skipped()
         tell_fit(reranker, (query.query_id for query, _ in source.queries))
-        tell_notes(reranker, top_k, min(depth, max(len(candidates) for _, candidates in source.queries)))
-        if dry_run:
-            typer.echo(estimate_line(reranker, source.queries, top_k))
+        tell_notes(reranker, job.top_k, min(job.depth, max(len(candidates) for _, candidates in source.queries)))
+        if journaling is None:
+            typer.echo(estimate_line(reranker, source.queries, job.top_k))
             return
         if reranker.paid:
-            bar.announce(estimate_line(reranker, source.queries, top_k))
-        if journal is None and reranker.paid:
-            journal = beside
-        if journal is not None and not no_journal:
-            reranker.keep(journal).begin(str(Path.cwd()), _noted(settings), __version__)
+            bar.announce(estimate_line(reranker, source.queries, job.top_k))
+        journal = journaling.path(usual=reranker.paid)
+        if journal is not None:
+            reranker.keep(journal).begin(str(Path.cwd()), journaling.noted, __version__)
         done = perform(reranker, job, bar)
-    _finish(done, None if reranker.journal is None else reranker.journal.path)
+    _finish(done, journal)
 
 
 def _finish(done: Done, journal: Path | None) -> None:
-    """Tells what came of it."""
+    """Prints the summary on stderr; exits with the status for failed queries, if there are any."""
     tell_summary(done.report)
     if done.failures:
         if journal is not None:
@@ -199,15 +218,41 @@ def _finish(done: Done, journal: Path | None) -> None:
         raise typer.Exit(INTERRUPTED if done.interrupted else PARTIAL)
 
 
-def _check(output: Path | None, on_error: OnError, unwanted: Path | None) -> None:
+def _check_output(output: Path | None, on_error: OnError, *, needed: bool) -> None:
+    """Checks that there is an output where one is written."""
+    if output is None and needed:
+        raise InputError("--output missing: name the run file to write")
     if output is None and on_error == "fallback":
         raise InputError("--on-error fallback writes OUTPUT.failed: it needs --output")
-    if unwanted is not None:
-        raise InputError(f"--no-journal and --journal {unwanted} contradict each other: leave one out")
+
+
+def _check_files(read: Mapping[str, Path | None], written: Mapping[str, Path | None], journaling: Journaling) -> None:
+    """Checks that no file is written over another one, and that a journal is not both named and unwanted."""
+    if journaling.given is not None and not journaling.wanted:
+        raise InputError(f"--no-journal and --journal {journaling.given} contradict each other: leave one out")
+    written = {**written, "journal": journaling.given or journaling.beside}
+    check_paths(*({f"--{name}": path for name, path in files.items()} for files in (read, written)))
+
+
+def _check_engine(engine: str, *, here: Mapping[str, bool], ray: Mapping[str, Any]) -> None:
+    """Checks that no option is given that the engine has no use for."""
+    if engine == "ray":
+        for name, wanted in here.items():
+            if wanted:
+                raise InputError(f"--{name} is done in this process: leave --engine ray out")
+    else:
+        for name, value in ray.items():
+            if value is not None:
+                raise InputError(f"--{name} is for Ray: give --engine ray too, or leave it out")
 
 
 def repeat(settings: dict[str, Any], journal: Path) -> None:
-    """Runs the command again with the options that `begin` noted, and this journal; nothing else that is set counts."""
+    """Runs the command again.
+
+    Args:
+        settings: The options that the journal noted; files and environment variables set none now.
+        journal: The journal.
+    """
     recall_origins(settings.pop(ORIGINS, {}))
     hints = get_type_hints(command)
     for name, value in settings.items():
@@ -216,7 +261,7 @@ def repeat(settings: dict[str, Any], journal: Path) -> None:
     command(**settings | {"journal": journal})
 
 
-def _noted(settings: dict[str, Any]) -> dict[str, Any]:
-    """The options of the command as JSON has them, and where those come from that were not typed."""
+def _noted(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The command's options as JSON, and who set those that nobody typed."""
     plain = {name: str(value) if isinstance(value, Path) else value for name, value in settings.items()}
     return plain | ({ORIGINS: dict(origins())} if origins() else {})

@@ -1,18 +1,21 @@
 """`rerankllm robustness`: what the order of the candidates does to a system's rankings and to their quality."""
 
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 
-from rerankllm.analysis.robustness.robustness import _ask, _estimate
 from rerankllm.cli import options
 from rerankllm.cli.commands.datasets import Dataset
-from rerankllm.cli.commands.rerank import PARTIAL
 from rerankllm.cli.config.command import origins
+from rerankllm.cli.console import PARTIAL
 from rerankllm.drivers.budget import Limits
+from rerankllm.drivers.recipe import Recipe
 from rerankllm.errors import InputError
+from rerankllm.files import as_json
 from rerankllm.reranker import Reranker
 from rerankllm.runs.notices import tell_notes
 from rerankllm.runs.progress import ProgressBar
@@ -20,7 +23,9 @@ from rerankllm.runs.source import Source, read_source
 from rerankllm.sample import path as sample_path
 
 if TYPE_CHECKING:
-    pass
+    from rerankllm.analysis.robustness.report import RobustnessReport
+    from rerankllm.analysis.robustness.results import Settings
+    from rerankllm.analysis.robustness.robustness import RobustnessPlan
 
 EXAMPLES = """
 [bold]Examples[/bold]\n
@@ -36,6 +41,42 @@ What it prints is explained in docs/evaluation.md. A run that was cut goes on wi
 Format: TypeAlias = Literal["table", "json", "markdown"]
 
 
+Qrels: TypeAlias = Annotated[
+    Path | None, typer.Option(help="Judgements; without any, how rankings agree is measured, and no quality.")
+]
+Orders: TypeAlias = Annotated[
+    str, typer.Option(metavar="ORDERS", help="Of the first --depth candidates: given, reversed, shuffled.")
+]
+Shuffles: TypeAlias = Annotated[int, typer.Option(min=1, metavar="N", help="How many shuffles.")]
+Seed: TypeAlias = Annotated[int, typer.Option(min=0, help="Of the first shuffle; the next ones count on.")]
+FirstStages: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=FILE", help="Another first stage's run of the same queries; repeatable."),
+]
+Depth: TypeAlias = Annotated[int, typer.Option(min=1, help="Candidates a query; those beyond are in no order.")]
+DryRun: TypeAlias = Annotated[
+    bool, typer.Option("--dry-run", help="Print calls, tokens and money that all orders will take; send nothing.")
+]
+Ranked: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=RUN[,CANDIDATES]",
+        help="Instead of ranking: the run that a system made of an order, and the run that went in, which tells "
+        "how much of it was kept. NAME-1, NAME-2, … are averaged. Repeatable, the given order first.",
+    ),
+]
+Other: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="The --ranked of this name is of another first stage; repeatable."),
+]
+Notable: TypeAlias = Annotated[
+    float, typer.Option(min=0, metavar="X", help="Count the queries whose nDCG@10 ranges over more than this.")
+]
+Output: TypeAlias = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Write runs, journal and result there.")
+]
+
+
 def command(
     *,
     experiment: Annotated[
@@ -46,25 +87,18 @@ def command(
     run: options.Run = None,
     queries: options.Queries = None,
     corpus: options.Corpus = None,
-    qrels: Annotated[
-        Path | None, typer.Option(help="Judgements; without any, how rankings agree is measured, and no quality.")
-    ] = None,
-    orders: Annotated[
-        str, typer.Option(metavar="ORDERS", help="Of the first --depth candidates: given, reversed, shuffled.")
-    ] = "given,reversed,shuffled",
-    shuffles: Annotated[int, typer.Option(min=1, metavar="N", help="How many shuffles.")] = 3,
-    seed: Annotated[int, typer.Option(min=0, help="Of the first shuffle; the next ones count on.")] = 0,
-    first_stage: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=FILE", help="Another first stage's run of the same queries; repeatable."),
-    ] = None,
+    qrels: Qrels = None,
+    orders: Orders = "given,reversed,shuffled",
+    shuffles: Shuffles = 3,
+    seed: Seed = 0,
+    first_stage: FirstStages = None,
     strategy: options.Strategy = None,
     profile: options.JudgeProfile = None,
     model: options.Model = None,
     base_url: options.BaseUrl = None,
     instruction: options.Instruction = None,
     demonstrations: options.Demonstrations = None,
-    depth: Annotated[int, typer.Option(min=1, help="Candidates a query; those beyond are in no order.")] = 100,
+    depth: Depth = 100,
     top_k: options.TopK = None,
     max_passage_tokens: options.PassageTokens = None,
     concurrency: options.Concurrency = None,
@@ -73,27 +107,11 @@ def command(
     max_cost: options.MaxCost = None,
     max_seconds: options.MaxSeconds = None,
     skip_missing: options.SkipMissing = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print calls, tokens and money that all orders will take; send nothing.")
-    ] = False,
-    ranked: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=RUN[,CANDIDATES]",
-            help="Instead of ranking: the run that a system made of an order, and the run that went in, which tells "
-            "how much of it was kept. NAME-1, NAME-2, … are averaged. Repeatable, the given order first.",
-        ),
-    ] = None,
-    other: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="The --ranked of this name is of another first stage; repeatable."),
-    ] = None,
-    notable: Annotated[
-        float, typer.Option(min=0, metavar="X", help="Count the queries whose nDCG@10 ranges over more than this.")
-    ] = 0.1,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Write runs, journal and result there.")
-    ] = None,
+    dry_run: DryRun = False,
+    ranked: Ranked = None,
+    other: Other = None,
+    notable: Notable = 0.1,
+    output: Output = None,
     form: Annotated[Format, typer.Option("--format", help="What to print.")] = "table",
     quiet: options.Quiet = False,
 ) -> None:
@@ -101,46 +119,66 @@ def command(
 
     One model and one journal serve all orders: what was asked in the same words before is not asked again.
     """
-    from rerankllm.analysis.robustness.load import of_experiment, of_runs, show  # noqa: PLC0415
-    from rerankllm.analysis.robustness.orders import Runs, ordered  # noqa: PLC0415
+    from rerankllm.analysis.robustness.report import RobustnessReport  # noqa: PLC0415 - loads NumPy
     from rerankllm.analysis.robustness.results import Settings  # noqa: PLC0415
-    from rerankllm.evaluation.extras import scipy_module  # noqa: PLC0415
+    from rerankllm.analysis.robustness.robustness import RobustnessPlan  # noqa: PLC0415
+    from rerankllm.analysis.robustness.systems import of_experiment, of_runs  # noqa: PLC0415
 
-    scipy_module("stats")  # before anything is paid for
     asking = {"--sample": sample, "--dataset": dataset, "--run": run, "--queries": queries, "--corpus": corpus,
               "--first-stage": first_stage, "--strategy": strategy, "--model": model, "--dry-run": dry_run}  # fmt: skip
     reading = {"EXPERIMENT": experiment, "--ranked": ranked}
     _check(asking, reading, qrels if experiment is not None else None, other if ranked is None else None)
-    if experiment is not None:
-        found = of_experiment(experiment)
-    elif ranked is not None:
-        found = [of_runs(ranked, other or [], qrels)]
-    else:
-        if output is None and not dry_run:
-            raise InputError("--output missing: name the folder for runs, journal and result")
-        source, others = _sources(
-            first_stage or [], sample=sample, dataset=dataset, run=run, queries=queries, corpus=corpus, qrels=qrels,
-            skip_missing=skip_missing, depth=depth,
-        )  # fmt: skip
-        names = [name.strip() for name in orders.split(",")]
-        wanted = ordered(source, names, shuffles=shuffles, seed=seed, others=others, depth=depth)
-        bar = ProgressBar(quiet=quiet)
-        with Reranker(
-            strategy, model, instruction=instruction, passage_tokens=max_passage_tokens,
-            demonstrations=demonstrations, depth=depth, observer=bar, profile=profile,
-            options=options.model_options(model, base_url=base_url, concurrency=concurrency),
-            limits=Limits(max_calls, max_tokens, max_cost, max_seconds),
-        ) as reranker:  # fmt: skip
-            tell_notes(reranker, top_k, max(len(found) for each in wanted for _, found in each.source.queries))
-            if output is None or dry_run:
-                typer.echo(_estimate(reranker, wanted, top_k))
-                return
-            if reranker.paid:
-                bar.announce(_estimate(reranker, wanted, top_k))
-            found = [_ask(reranker, wanted, Runs(reranker, output, depth, top_k, bar))]
-    show(found, Settings(notable=notable), form, output)
-    if any(each.failures for each in found):
+    settings = Settings(notable=notable)
+    if experiment is not None or ranked is not None:
+        there = of_experiment(experiment) if experiment else [of_runs(ranked or [], other or [], qrels)]
+        report = RobustnessReport.of(there, settings)
+        if output is not None:
+            report.save(output)
+        _show(report, form)
+        return
+    if output is None and not dry_run:
+        raise InputError("--output missing: name the folder for runs, journal and result")
+    source, others = _sources(
+        first_stage or [], sample=sample, dataset=dataset, run=run, queries=queries, corpus=corpus, qrels=qrels,
+        skip_missing=skip_missing, depth=depth,
+    )  # fmt: skip
+    plan = RobustnessPlan.of(
+        source, orders=[name.strip() for name in orders.split(",")], shuffles=shuffles, seed=seed,
+        first_stages=others, depth=depth, top_k=top_k, origins=origins(),
+    )  # fmt: skip
+    recipe = Recipe(
+        strategy=strategy, model=model, instruction=instruction, passage_tokens=max_passage_tokens,
+        demonstrations=demonstrations, depth=depth, profile=profile,
+        limits=Limits(max_calls, max_tokens, max_cost, max_seconds),
+        options=options.model_options(model, base_url=base_url, concurrency=concurrency),
+    )  # fmt: skip
+    _ask(plan, recipe, None if dry_run else output, settings, form, quiet=quiet)
+
+
+def _ask(
+    plan: "RobustnessPlan", recipe: Recipe, output: Path | None, settings: "Settings", form: Format, *, quiet: bool
+) -> None:
+    """Ranks every order, measures and prints; without an output, says what that will take."""
+    bar = ProgressBar(quiet=quiet)
+    with Reranker.from_recipe(recipe, observer=bar) as reranker:
+        tell_notes(reranker, plan.top_k, plan.longest)
+        if output is None:
+            typer.echo(plan.forecast(reranker))
+            return
+        if reranker.paid:
+            bar.announce(plan.forecast(reranker))
+        report = plan.run(reranker, output, settings=settings, progress=bar)
+    _show(report, form)
+    if report.failed:
         raise typer.Exit(PARTIAL)
+
+
+def _show(report: "RobustnessReport", form: Format) -> None:
+    if form == "json":
+        typer.echo(as_json(report.to_dict(), indent=2))
+        return
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    typer.echo(report.text(markdown=form == "markdown", width=width))
 
 
 def _sources(first_stages: Sequence[str], *, sample: bool, **given: Any) -> tuple[Source, dict[str, Source]]:

@@ -10,11 +10,11 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
-from rerankllm.cli.completion import _beginning
+from rerankllm.cli.completion import beginning
 from rerankllm.cli.config.options import Settable, settables
 from rerankllm.cli.config.sources import InForce, Setting, files, in_force
+from rerankllm.drivers.recipe import DEFAULT_MODEL
 from rerankllm.notes import tell
-from rerankllm.reranker import DEFAULT_MODEL
 from rerankllm.spec.model import ModelSpec
 from rerankllm.spec.stage import Stage
 
@@ -113,4 +113,4 @@ def commands(context: typer.Context, incomplete: str) -> list[str]:
 
     root = context.find_root().command
     found: Iterator[str] = (str(each.command.name) for each in settables(root.commands))  # type: ignore[attr-defined]
-    return _beginning(incomplete, dict.fromkeys(found))
+    return beginning(incomplete, dict.fromkeys(found))

@@ -1,5 +1,5 @@
 // What the model was asked and answered for a query.
-const PAGE = 50;
+const HEADS = ["call", "step", "asked to", "answer, by place in the prompt", "read as", "tokens"];
 function callsOf(data) {
   return el("div", { id: "calls" }, callsList(data, "all", null));
 }
@@ -38,7 +38,7 @@ function callsList(data, filter, doc) {
     more = el("button", { type: "button", class: "below", onclick: () => add() });
   let shown = 0;
   function add() {
-    for (const call of wanted.slice(shown, shown + PAGE)) body.append(callRow(data, call));
+    for (const call of wanted.slice(shown, shown + PAGE)) body.append(keptCall(data, call));
     shown = Math.min(wanted.length, shown + PAGE);
     more.hidden = shown >= wanted.length;
     fill(more, `Show ${Math.min(PAGE, wanted.length - shown)} more of ${wanted.length}`);
@@ -70,77 +70,19 @@ function callsList(data, filter, doc) {
           ),
     ),
     wanted.length
-      ? scroll(
-          "Calls",
-          el(
-            "table",
-            { class: "calls" },
-            el(
-              "thead",
-              {},
-              el(
-                "tr",
-                {},
-                ["call", "step", "asked to", "answer, by place in the prompt", "read as", "tokens"].map((each, i) =>
-                  el("th", { scope: "col", class: [0, 1, 5].includes(i) ? "n" : null }, each),
-                ),
-              ),
-            ),
-            body,
-          ),
-        )
+      ? callTable(HEADS, body)
       : el("p", {}, "No such call."),
     more,
   );
 }
 
-function callRow(data, call) {
-  const shown = call.docs ? call.docs.length : 0;
-  const button = el(
-    "button",
-    {
-      type: "button",
-      class: "plain",
-      "aria-expanded": "false",
-      "aria-label": `call ${call.n}`,
-      onclick: () => {
-        const open = button.getAttribute("aria-expanded") === "true";
-        button.setAttribute("aria-expanded", String(!open));
-        if (open) row.nextElementSibling.remove();
-        else row.after(el("tr", { class: "call-detail" }, el("td", { colspan: 6 }, exchange(data, call))));
-      },
-    },
-    call.n,
-  );
-  const row = el(
-    "tr",
-    {},
-    el("td", { class: "n" }, button),
-    el("td", { class: "n" }, call.step + 1),
-    el("td", {}, `${KINDS_ASKED[call.kind] || call.kind}${shown ? ` ${shown}` : ""}`),
-    el("td", { class: "answer" }, el("div", { class: "clamp" }, brief(data, call))),
-    el(
-      "td",
-      {},
-      el("span", { class: `status ${call.status}` }, call.status),
-      call.repairs
-        ? el(
-            "span",
-            { class: "soft" },
-            ` ${Object.entries(call.repairs)
-              .map(([name, count]) => `${name} ${count}`)
-              .join(", ")}`,
-          )
-        : null,
-    ),
-    el(
-      "td",
-      { class: "n" },
-      call.tokens ? `${call.tokens[0].toLocaleString("en")} + ${call.tokens[1].toLocaleString("en")}` : UNKNOWN,
-    ),
-  );
-  return row;
-}
+const keptCall = (data, call) =>
+  callRow(call, {
+    when: call.step + 1,
+    count: (call.docs || []).length,
+    brief: brief(data, call),
+    detail: () => exchange(data, call),
+  });
 
 /** A document's place in the prompt, from 1; templates label them as they like. */
 const label = (call, doc) => call.docs.indexOf(doc) + 1;

@@ -1,5 +1,4 @@
 // Each comparison or window the model saw, and what it answered: rows come as the calls do.
-const PAGE = 50;
 const HEADS = ["call", "after", "asked to", "answer, # being the place before", "read as", "tokens"];
 
 /** A list of calls that grows: {node, add(call)}. `docs`: the passages by id. */
@@ -31,7 +30,7 @@ function callList(docs) {
     room += count;
     for (; at < calls.length && shown < room; at++) {
       if (wanted === "bad" && calls[at].status === "parsed") continue;
-      body.append(callRow(calls[at], docs));
+      body.append(answeredCall(calls[at], docs));
       shown++;
     }
     more.hidden = at >= calls.length;
@@ -44,23 +43,7 @@ function callList(docs) {
     el("h2", {}, "What the model saw and answered"),
     note,
     el("div", { class: "controls" }, only),
-    scroll(
-      "Calls",
-      el(
-        "table",
-        { class: "calls" },
-        el(
-          "thead",
-          {},
-          el(
-            "tr",
-            {},
-            HEADS.map((head, i) => el("th", { scope: "col", class: [0, 1, 5].includes(i) ? "n" : null }, head)),
-          ),
-        ),
-        body,
-      ),
-    ),
+    callTable(HEADS, body),
     more,
   );
   return {
@@ -73,43 +56,15 @@ function callList(docs) {
   };
 }
 
-const inFull = (number) => number.toLocaleString("en");
 const place = (call, id) => call.docs.indexOf(id) + 1;
 const nameOf = (docs, id) => (docs.has(id) ? docs.get(id).name : id);
-function callRow(call, docs) {
-  const button = el(
-    "button",
-    {
-      type: "button",
-      class: "plain",
-      "aria-expanded": "false",
-      "aria-label": `call ${call.n}`,
-      onclick: () => {
-        const open = button.getAttribute("aria-expanded") === "true";
-        button.setAttribute("aria-expanded", String(!open));
-        if (open) row.nextElementSibling.remove();
-        else row.after(el("tr", { class: "call-detail" }, el("td", { colspan: HEADS.length }, detail(call, docs))));
-      },
-    },
-    call.n,
-  );
-  const row = el(
-    "tr",
-    {},
-    el("td", { class: "n" }, button),
-    el("td", { class: "n" }, `${call.at.toFixed(1)} s`),
-    el("td", {}, `${KINDS_ASKED[call.kind] || call.kind}${call.docs.length > 1 ? ` ${call.docs.length}` : ""}`),
-    el("td", { class: "answer" }, el("div", { class: "clamp" }, callBrief(call, docs))),
-    el(
-      "td",
-      {},
-      el("span", { class: `status ${call.status}` }, call.status),
-      el("span", { class: "soft" }, Object.entries(call.repairs).map(([name, count]) => ` ${name} ${count}`).join(",")),
-    ),
-    el("td", { class: "n" }, call.tokens.some(Boolean) ? call.tokens.map(inFull).join(" + ") : UNKNOWN),
-  );
-  return row;
-}
+const answeredCall = (call, docs) =>
+  callRow(call, {
+    when: `${call.at.toFixed(1)} s`,
+    count: call.docs.length > 1 ? call.docs.length : 0,
+    brief: callBrief(call, docs),
+    detail: () => detail(call, docs),
+  });
 
 function callBrief(call, docs) {
   if (!call.answer) return call.reason || UNKNOWN;

@@ -265,7 +265,7 @@ class TestModelsWithTemplatesOfTheirOwn:
         with Reranker(model=f"hf:{model}?threads=1") as reranker:
             assert str(reranker.stage) == strategy
             (ranking,) = reranker.stream([(QUERY, [Candidate(doc) for doc in DOCS])])
-            backend = reranker._panel.backend
+            backend = reranker.backend
             raw = prompts(backend, strategy.partition(" / ")[2])
             values = {doc.doc_id: plain(backend, work) for doc, work in zip(DOCS, raw, strict=True)}
         for result in ranking:

@@ -8,6 +8,7 @@ pytest.importorskip("openai")
 
 from scripted_batches import Batches
 from scripted_server import Answer, ScriptedServer, Status
+from waiting import GUARD, leap
 
 from rerankllm.backends.openai import batch
 from rerankllm.backends.openai.backend import OpenAI
@@ -30,8 +31,10 @@ def make(server, **options):
     return OpenAI(name="m", base_url=server.url, batch=True, batch_poll=0.01, retries=0, **options)
 
 
-def ask(server, *works, **options):
+def ask(server, *works, loops=None, **options):
     async def run():
+        if loops is not None:
+            loops.append(asyncio.get_running_loop())
         backend = make(server, **options)
         try:
             return await backend.complete_all(works)
@@ -199,9 +202,16 @@ def test_a_host_that_is_lost_for_good_does_not_keep_the_run(monkeypatch):
 
 
 def test_a_job_is_not_waited_for_for_ever(monkeypatch):
-    monkeypatch.setattr(batch, "GIVE_UP", 0.1)
-    with ScriptedServer(echo, batches=Batches(looks=10**9)) as server:
-        [outcome] = ask(server, generate("x"))
+    monkeypatch.setattr(batch, "GIVE_UP", GUARD)
+    loops = []
+
+    class Slow(Batches):
+        def _look(self, *asked):
+            leap(loops[0], min(GUARD, batch.UPLOAD_SECONDS) / 2)  # in which a look does not time out
+            return super()._look(*asked)
+
+    with ScriptedServer(echo, batches=Slow(looks=10**9)) as server:
+        [outcome] = ask(server, generate("x"), loops=loops)
     assert outcome == CallFailed("batch batch-0 is still in_progress; run this again later to take it up")
 
 

@@ -2,13 +2,12 @@
 
 import asyncio
 import math
-import time
 
 import pytest
 
 pytest.importorskip("openai")
 
-from scripted_server import Answer, Delay, Garbage, Hang, ScriptedServer, Status, Trickle
+from scripted_server import Answer, Garbage, Hang, Meet, ScriptedServer, Status, Trickle
 
 from rerankllm.backends.openai import server as looking
 from rerankllm.backends.openai.backend import OpenAI
@@ -62,7 +61,7 @@ def test_the_first_request_goes_alone_but_where_the_list_was_shown_for_the_key(m
 
     def script(body, number):
         found.append(server.in_flight)
-        return Delay(0.3, Answer("x"))
+        return Answer("x") if found == [1] and models != VLLM else Meet(under_way[-1], Answer("x"))
 
     with ScriptedServer(script, models=models) as server:
 
@@ -102,10 +101,8 @@ def test_a_server_that_says_nothing_of_the_kind_is_asked_plainly(models):
 @pytest.mark.parametrize("models", [Hang(), Trickle(0.01)])
 def test_a_look_takes_no_longer_than_its_limit(models, monkeypatch):
     monkeypatch.setattr(looking, "LOOK_SECONDS", 0.2)
-    started = time.monotonic()
-    with ScriptedServer(lambda body, n: Answer("x"), models=models) as server:
-        OpenAI(name="scripted", base_url=server.url)
-    assert time.monotonic() - started < 2
+    with ScriptedServer(lambda body, n: Answer("x"), models=models) as server:  # which never comes to an end
+        assert OpenAI(name="scripted", base_url=server.url).capabilities.context is None
 
 
 def test_a_wrong_key_shows_for_free(monkeypatch):

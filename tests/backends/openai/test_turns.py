@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from waiting import GUARD
 
 from rerankllm.backends.openai.turns import Rank, Turns, traced
 
@@ -17,21 +18,22 @@ def run(requests):
 
     async def all_of_them():
         turns = Turns()
-        await asyncio.wait_for(asyncio.gather(*(make(turns, notes.append) for make in requests)), 10)
+        await asyncio.wait_for(asyncio.gather(*(make(turns, notes.append) for make in requests)), GUARD)
         assert not turns._taken
 
     asyncio.run(all_of_them())
     return notes
 
 
-def request(name, seconds=0.05):
+def request(name):
     async def send(turns, note):
         async with turns.one() as turn:
             for step in ("made", "sent"):
                 note(f"{name} {step}")
                 await asyncio.sleep(0)  # as libraries do at every step
             await traced(SENT, {})
-            await asyncio.sleep(seconds)
+            for _ in range(100):  # turns of the loop, after which all that can be made is made
+                await asyncio.sleep(0)
             await turn.take(Rank.ANSWERED)
             for step in ("answered", "read"):
                 note(f"{name} {step}")

@@ -1,4 +1,4 @@
-"""Why a document stands where it does: what the judgements of its query say of it."""
+"""What the judgements of a query say of one document: where it was shown, what was answered, how it moved."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -65,8 +65,8 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
-    """All that there is to say.
+class DocumentHistory:
+    """All that the judgements of a query say of a document.
 
     Attributes:
         doc_id: The document.
@@ -74,7 +74,7 @@ class Explanation:
         first_rank: Its place in the first stage; None where that is not known.
         standing: Whether it was judged, and if not why.
         appearances: The judgements that showed it, in order; one that shows several passages comes once for each.
-        record: Of its comparisons; None without any.
+        record: The outcomes of its comparisons; None without any.
         scores: Its mean score, its place among those scored, and how many they are; a row a judge.
         above: What tells it from its neighbour above, `Pair.one` being that one; None for the first.
         below: The same for the one below, `Pair.other`.
@@ -91,8 +91,8 @@ class Explanation:
     below: Pair | None
 
 
-def explain(ranked: Ranked, doc_id: str) -> Explanation:
-    """Why a document stands where it does."""
+def history(ranked: Ranked, doc_id: str) -> DocumentHistory:
+    """What the judgements behind a ranking say of a document."""
     evidence = Evidence(ranked.judgements)
     rank, first_rank = _place(ranked.doc_ids, doc_id), _place(ranked.first or (), doc_id)
     shown = evidence.shown.get(doc_id, ())
@@ -104,7 +104,7 @@ def explain(ranked: Ranked, doc_id: str) -> Explanation:
     if rank is not None:
         above = evidence.pair(ranked.doc_ids[rank - 2], doc_id) if rank > 1 else None
         below = evidence.pair(doc_id, ranked.doc_ids[rank]) if rank < len(ranked.doc_ids) else None
-    return Explanation(
+    return DocumentHistory(
         doc_id,
         rank,
         first_rank,
@@ -126,7 +126,7 @@ def _place(doc_ids: Sequence[str], doc_id: str) -> int | None:
 
 
 def _stretches(ranked: Ranked) -> Mapping[int, Stretch]:
-    """What each judgement reordered, by the judgement's identity; nothing where it is not as simple as that."""
+    """What each judgement reordered, by `id(judgement)`; empty unless such moves account for the whole ranking."""
     found = walk(ranked.first, ranked.judgements, ranked.doc_ids) if ranked.first else None
     return {id(each): stretch for each, stretch in zip(ranked.judgements, found or (), strict=False)}
 

@@ -1,0 +1,184 @@
+"""Why a document stands where it does in a run, or what tells it from another."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any, TypeAlias, overload
+
+from rerankllm.analysis.explain.answers import Answers
+from rerankllm.analysis.explain.as_json import history_dict, pair_dict
+from rerankllm.analysis.explain.evidence import Evidence, Pair
+from rerankllm.analysis.explain.find import RankedQuery, find_ranked
+from rerankllm.analysis.explain.history import DocumentHistory, history
+from rerankllm.analysis.explain.text import facts, line, said_of, told
+from rerankllm.files import plain
+
+FilePath: TypeAlias = str | PathLike[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a document stands where it does. Printed, it is the sentences of `rerankllm explain`.
+
+    Attributes:
+        query: The query's ranking with its judgements.
+        document: What the judgements say of the document.
+    """
+
+    query: RankedQuery
+    document: DocumentHistory
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is not known, and what would help."""
+        return self.query.notes
+
+    @property
+    def facts(self) -> list[str]:
+        """The few sentences that matter most."""
+        return facts(self.document, self.query.ranked)
+
+    @property
+    def judgements(self) -> list[str]:
+        """A line for each judgement that showed the document."""
+        return [line(each, self.document.doc_id) for each in self.document.appearances]
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, as `rerankllm explain --format json` writes it."""
+        return plain({**self.query.head(), **history_dict(self.document)})  # type: ignore[no-any-return]
+
+    def __str__(self) -> str:
+        listed = [f"- {each}" for each in self.judgements]
+        return "\n".join([*self.facts, *(["", *listed] if listed else [])])
+
+
+@dataclass(frozen=True, slots=True)
+class PairExplanation:
+    """What tells two documents apart. Printed, it is the sentences of `rerankllm explain --compare`.
+
+    Attributes:
+        query: The query's ranking with its judgements.
+        pair: What the judgements say of the two; `pair.one` stands above.
+    """
+
+    query: RankedQuery
+    pair: Pair
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is not known, and what would help."""
+        return self.query.notes
+
+    @property
+    def ranks(self) -> list[str]:
+        """Where each of the two stands, in a sentence."""
+        return [self.query.standing(doc_id) for doc_id in (self.pair.one, self.pair.other)]
+
+    @property
+    def verdict(self) -> str:
+        """What tells the two apart, in a sentence."""
+        return told(self.pair)
+
+    @property
+    def judgements(self) -> list[str]:
+        """A line for each judgement that showed both."""
+        return list(_judgements(self.pair))
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, as `rerankllm explain --compare --format json` writes it."""
+        ranks = {doc_id: self.query.places(doc_id) for doc_id in (self.pair.one, self.pair.other)}
+        return plain({**self.query.head(), "ranks": ranks, **pair_dict(self.pair)})  # type: ignore[no-any-return]
+
+    def __str__(self) -> str:
+        return "\n".join([*self.ranks, self.verdict, *(f"- {each}" for each in self.judgements)])
+
+
+@overload
+def explain(
+    run: FilePath,
+    query_id: str,
+    doc_id: str,
+    *,
+    against: None = None,
+    journal: FilePath | None = None,
+    first_stage: FilePath | None = None,
+    stage: str | None = None,
+) -> Explanation: ...
+@overload
+def explain(
+    run: FilePath,
+    query_id: str,
+    doc_id: str,
+    *,
+    against: str,
+    journal: FilePath | None = None,
+    first_stage: FilePath | None = None,
+    stage: str | None = None,
+) -> PairExplanation: ...
+@overload
+def explain(
+    run: FilePath,
+    query_id: str,
+    doc_id: str,
+    *,
+    against: str | None,
+    journal: FilePath | None = None,
+    first_stage: FilePath | None = None,
+    stage: str | None = None,
+) -> Explanation | PairExplanation: ...
+def explain(
+    run: FilePath,
+    query_id: str,
+    doc_id: str,
+    *,
+    against: str | None = None,
+    journal: FilePath | None = None,
+    first_stage: FilePath | None = None,
+    stage: str | None = None,
+) -> Explanation | PairExplanation:
+    """Says why a document stands where it does: each judgement that showed it, the answer, and how it moved.
+
+    The journal is read; no model is called. A journal holds what was asked and answered, and not how a strategy went
+    on from there, so moves are told only where they account for the whole ranking.
+
+    Args:
+        run: What `rerankllm rerank` wrote.
+        query_id: The query's id.
+        doc_id: The document's id.
+        against: The id of another document: says instead what tells the two apart.
+        journal: The run's journal; `RUN.journal` when left out.
+        first_stage: The run that was reranked; as the journal says when left out.
+        stage: Of several stages in the journal, the one that made the run.
+
+    Raises:
+        InputError: There is no journal, nothing that is known of the query holds the document, or several stages could
+            have made the run.
+    """
+    found = find_ranked(Path(run), query_id, journal=_path(journal), first_stage=_path(first_stage), stage=stage)
+    for each in (doc_id, *([against] if against is not None else [])):
+        found.check(each)
+    if against is None:
+        return Explanation(found, history(found.ranked, doc_id))
+    doc_ids = found.ranked.doc_ids
+    one, other = doc_id, against
+    if one in doc_ids and other in doc_ids and doc_ids.index(other) < doc_ids.index(one):
+        one, other = other, one
+    return PairExplanation(found, Evidence(found.ranked.judgements).pair(one, other))
+
+
+def _path(given: FilePath | None) -> Path | None:
+    return None if given is None else Path(given)
+
+
+def _judgements(pair: Pair) -> Iterator[str]:
+    for each, verdict in pair.together:
+        said = {1: f"for {pair.one}", -1: f"for {pair.other}", 0: "a tie"}
+        parts = (*each.shown(pair.one), *each.shown(pair.other))
+        places = "; ".join(f"{part} shown {each.docs.index(part) + 1}, {said_of(each, part)}" for part in parts)
+        won = "neither" if verdict is None else said[verdict]
+        yield f"round {each.round}, {_call(each)}: {each.kind} of {len(each.docs)}: {won}; {places}"
+
+
+def _call(said: Answers) -> str:
+    return f"call {said.call}" if said.call is not None else "bought by another run"

@@ -1,0 +1,64 @@
+"""`report` in Python, and what its command writes."""
+
+import base64
+import json
+import re
+import zlib
+
+import pytest
+
+import rerankllm
+from rerankllm.errors import InputError
+from rerankllm.sample import path as sample
+
+QUERY = re.compile(r'<script type="application/octet-stream" id="query-([\d-]+)">(.*?)</script>', re.DOTALL)
+MAIN = re.compile(r'<script type="application/json" id="data">(.*?)</script>', re.DOTALL)
+
+
+@pytest.fixture
+def runs(cli, tmp_path):
+    """Two seeds of a system, with their journals."""
+    source = ["--run", sample("run.txt"), "--queries", sample("queries.tsv"), "--corpus", sample("corpus.jsonl")]
+    paths = [tmp_path / f"{seed}.txt" for seed in (0, 1)]
+    for seed, path in enumerate(paths):
+        model = f"simulated:{sample('qrels.txt')}?world=mild&malformed=0.7&seed={seed}"
+        status, _, err = cli("rerank", *source, "--strategy", "full", "--model", model, "--output", path, "--journal",
+                             f"{path}.journal", "--quiet")  # fmt: skip
+        assert status == 0, err
+    return paths
+
+
+def test_the_command_writes_what_the_verb_gives(cli, runs, tmp_path):
+    status, _, err = cli("report", "--qrels", sample("qrels.txt"), "--first-stage", sample("run.txt"), "--run",
+                         f"full={runs[0]},{runs[1]}", "--queries", sample("queries.tsv"), "--corpus",
+                         sample("corpus.jsonl"), "--calls", "failed", "--queries-shown", 5, "-o",
+                         tmp_path / "page.html")  # fmt: skip
+    assert status == 0, err
+    found = rerankllm.report(
+        {"full": runs}, qrels=sample("qrels.txt"), first_stage=sample("run.txt"), query_texts=sample("queries.tsv"),
+        corpus=sample("corpus.jsonl"), calls="failed", queries=5, output=tmp_path / "verb.html",
+    )  # fmt: skip
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert found.html == page == (tmp_path / "verb.html").read_text(encoding="utf-8")
+    assert found.size == (tmp_path / "page.html").stat().st_size
+    packed = {name: json.loads(zlib.decompress(base64.b64decode(text))) for name, text in QUERY.findall(page)}
+    assert found.to_dict() == {"main": json.loads(MAIN.search(page)[1]), "queries": packed}
+    assert len(packed) == 5
+
+
+def test_what_robustness_found_is_a_section(runs, tmp_path):
+    queries = rerankllm.load_collection("sample")
+    model = f"simulated:{sample('qrels.txt')}?world=harsh"
+    with rerankllm.Reranker("full", model) as reranker:
+        asked = [(rerankllm.Query("q1", queries.queries["q1"]), ["one", "two", "three"])]
+        measured = rerankllm.robustness(reranker, asked, shuffles=1, folder=tmp_path / "orders")
+    given = {"qrels": sample("qrels.txt"), "first_stage": sample("run.txt")}
+    from_report = rerankllm.report({"full": runs[0]}, robustness=measured, **given)
+    from_file = rerankllm.report({"full": runs[0]}, robustness=tmp_path / "orders" / "robustness.json", **given)
+    assert from_report.html == from_file.html
+    assert len(from_report.to_dict()["main"]["parts"][0]["robust"]) == 1
+
+
+def test_runs_need_judgements(runs):
+    with pytest.raises(InputError, match="give their qrels"):
+        rerankllm.report({"full": runs})
