@@ -9,7 +9,7 @@ from near_ties import assert_same_text
 from rerankllm import Reranker
 from rerankllm.data import Document, Query, Ranking
 from rerankllm.drivers.panel import Panel
-from rerankllm.elicitation.base import Settings
+from rerankllm.elicitation.base import PromptSettings
 from rerankllm.judgements import Ask, Compare, Permute
 from rerankllm.spec.stage import Stage
 
@@ -42,7 +42,7 @@ async def written(panel, judgement):
 @pytest.fixture
 def engine():
     """The model in this process."""
-    panel = Panel("llamacpp:smollm2", Settings(), {})
+    panel = Panel("llamacpp:smollm2", PromptSettings(), {})
     yield panel
     asyncio.run(panel.backend.aclose())
 
@@ -58,7 +58,7 @@ def test_the_same_prompt_and_the_same_answer(server, engine, judgement):
 
     async def both():
         request, here = await written(engine, judgement)
-        behind = Panel(f"openai:smollm2?base_url={server}", Settings(), {})
+        behind = Panel(f"openai:smollm2?base_url={server}", PromptSettings(), {})
         _, there = await written(behind, judgement)
         await behind.backend.aclose()
         return request, here, there
