@@ -27,9 +27,30 @@ for variable in [name for name in os.environ if name.startswith("RERANKLLM_")]:
     del os.environ[variable]
 os.environ["RERANKLLM_CONFIG"] = "none"  # what is set for whoever runs them is nothing to the tests
 
+
+def _keep_to_own_cores() -> None:
+    """Gives each worker of xdist cores of its own: engines start a thread a core, and too many wait for each other."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers > 1 and hasattr(os, "sched_setaffinity"):
+        number = int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw"))
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[number::workers] or os.sched_getaffinity(0))
+
+
+_keep_to_own_cores()
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Lets workers of xdist that have nothing left to do take tests from the others."""
+    if getattr(config.option, "dist", None) == "load":  # what `-n` alone means
+        config.option.dist = "worksteal"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests first, so that no worker is left with one when the others have ended."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,9 @@
 
 import json
 import sqlite3
-from contextlib import closing
+import subprocess
+import sys
+from contextlib import closing, contextmanager
 
 import yaml
 
@@ -14,7 +16,37 @@ SAMPLE = {
     "qrels": str(sample("qrels.txt")), "first_stages": {"bm25": "own"},
 }  # fmt: skip
 SLOW = {"pairs": "prp(sort=allpair)", "heap": {"spec": "prp(sort=heap)", "top_k": 10}}
-"""Thousands of calls, so that there is a middle to be killed in."""
+"""Thousands of calls: all pairs of eight queries, which are one batch of 3040, and then some at a time."""
+MIDDLE = 3200
+STOPS = f"""
+import itertools, sys
+from rerankllm.backends.simulated import Simulated
+from rerankllm.cli import main
+
+answer, made = Simulated.answer, itertools.count()
+
+def stops(self, judgement):
+    if next(made) == {MIDDLE}:
+        print("in the middle", flush=True)
+        sys.stdin.read()
+    return answer(self, judgement)
+
+Simulated.answer = stops
+main()
+"""
+
+
+@contextmanager
+def stopped(*arguments):
+    """The command as a process that has made `MIDDLE` calls, and goes on when its standard input ends."""
+    command = [sys.executable, "-c", STOPS, "experiment", *arguments, "--quiet"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, text=True) as process:
+        try:
+            assert process.stdout.readline() == "in the middle\n", process.stderr.read()
+            yield process
+        finally:
+            process.kill()
 
 
 def write_config(file, **more):
@@ -34,11 +66,8 @@ def calls(folder):
     """Every call the journals hold: journal, place, and the number it got when it was made."""
     found = set()
     for path in folder.glob("runs/*/*/*.journal"):
-        with closing(sqlite3.connect(path, timeout=30)) as database:
-            try:
-                rows = database.execute("SELECT key, step, item, id, at FROM calls").fetchall()
-            except sqlite3.OperationalError:  # its tables are being made
-                rows = []
+        with closing(sqlite3.connect(path)) as database:
+            rows = database.execute("SELECT key, step, item, id, at FROM calls").fetchall()
         found |= {(path.name, *row) for row in rows}
     return found
 

@@ -15,8 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import packaged_model
-
-PATIENCE = 180  # seconds for a server to start
+from waiting import GUARD
 
 
 def vllm(scratch: Path, *, shown: bool) -> "contextlib.AbstractContextManager[str]":
@@ -60,17 +59,17 @@ def _serving(module: str, options: Sequence[str], route: str, scratch: Path) -> 
         finally:
             server.terminate()
             try:
-                server.wait(30)
+                server.wait(60)
             except subprocess.TimeoutExpired:
                 server.kill()
                 server.wait()
 
 
 def _wait(server: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
-    """Returns once the server answers; fails with the end of its log when it ended or takes too long."""
-    until = time.monotonic() + PATIENCE
+    """Returns once the server answers; fails with the end of its log when it ended or hangs."""
+    until = time.monotonic() + GUARD
     while time.monotonic() < until and server.poll() is None:
-        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5):
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=GUARD):
             return
         time.sleep(0.5)
     raise RuntimeError(f"the server does not answer:\n{log.read_text(errors='replace')[-4000:]}")

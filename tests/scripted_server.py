@@ -111,6 +111,8 @@ class ScriptedServer:
         looks: How often the list of models was asked for.
         in_flight: Completion requests being answered now.
         max_in_flight: The most there were at a time.
+        hanging: Those of them that will never be answered.
+        on_hang: Called when there is one more.
     """
 
     def __init__(
@@ -134,6 +136,8 @@ class ScriptedServer:
         self._thread = threading.Thread(target=self._run, name="scripted-server")
         self._failed: BaseException | None = None
         self._meeting: list[tuple[int, asyncio.Event]] = []
+        self.hanging = 0
+        self.on_hang: Callable[[], object] = lambda: None
 
     @property
     def calls(self) -> int:
@@ -215,7 +219,10 @@ class ScriptedServer:
                 while isinstance(action, Meet):
                     await self._meet(action.count)
                     action = action.then
-                await _act(action, parsed, reader, writer)
+                if isinstance(action, Hang):
+                    await self._hang(reader)
+                else:
+                    await _act(action, parsed, reader, writer)
         elif self.batches and (response := self.batches.respond(method, path, body, self._offline)):
             self.headers.append(headers)
             await _send(writer, *response)
@@ -231,6 +238,14 @@ class ScriptedServer:
             return 200, completion(action, request)
         assert isinstance(action, Status)
         return action.code, action.body
+
+    async def _hang(self, reader: asyncio.StreamReader) -> None:
+        self.hanging += 1
+        self.on_hang()
+        try:
+            await _gone(reader, None)
+        finally:
+            self.hanging -= 1
 
     async def _meet(self, count: int) -> None:
         met = asyncio.Event()

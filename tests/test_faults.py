@@ -8,12 +8,13 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from argparse import Namespace
 from pathlib import Path
 
 import pytest
 from scripted_server import Answer, Delay, Drop, Garbage, Hang, ScriptedServer, Status
+from timing_out import times_out_at_once
+from waiting import GUARD, until
 
 from rerankllm.backends.remote import PATIENCE
 from rerankllm.formats.trec import read_run
@@ -21,6 +22,7 @@ from rerankllm.sample import path as sample
 
 SOURCE = ["--run", sample("run.txt"), "--queries", sample("queries.tsv"), "--corpus", sample("corpus.jsonl")]
 RUN = read_run(sample("run.txt"))
+SHORT_GRACE = "from rerankllm.runs import interrupt; interrupt.GRACE = 0.1; from rerankllm.cli import main; main()"
 
 
 @pytest.fixture
@@ -30,7 +32,7 @@ def rerank(cli, tmp_path):
     def run(url, *more, strategy="sliding(window=8, stride=4)"):
         output, summary = tmp_path / "out.run", tmp_path / "s.json"
         status, out, err = cli(
-            "rerank", *SOURCE, "--model", "openai:scripted?timeout=2&retries=1", "--base-url", url,
+            "rerank", *SOURCE, "--model", f"openai:scripted?timeout={GUARD:g}&retries=1", "--base-url", url,
             "--strategy", strategy, "--output", output, "--summary", summary, *more,
         )  # fmt: skip
         assert out == ""
@@ -65,9 +67,7 @@ def test_a_dead_server_fails_every_query_by_name(rerank):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/v1"
-        started = time.monotonic()
         status, err, written, report = rerank(url)
-    assert time.monotonic() - started < 30
     assert (status, written) == (3, {})
     assert list(report["failures"]) == list(RUN)
     assert report["failed_queries"] == len(RUN)
@@ -165,15 +165,30 @@ def test_a_server_that_dies_midway_costs_a_bounded_number_of_attempts(rerank):
     assert server.calls - 50 <= 2 * (3 * 2 + 2 * PATIENCE)
 
 
+class Impatient(ScriptedServer):
+    """One whose clients time out at once where it hangs."""
+
+    def __enter__(self):
+        self._waits = times_out_at_once(self)
+        self._waits.__enter__()
+        return super().__enter__()
+
+    def __exit__(self, *error):
+        super().__exit__(*error)
+        self._waits.__exit__(*error)
+
+
 @pytest.mark.parametrize(("strategy", "docs"), [("pointwise / labels", 20), ("prp / text", 5)])
-def test_a_flaky_host_costs_time_but_no_rankings(strategy, docs):
+def test_a_flaky_host_costs_time_but_no_rankings(strategy, docs, monkeypatch):
     """The benchmark in eval/faults, small: a fifth of all attempts fail, one way or another."""
     path = Path(__file__).parents[1] / "eval" / "faults" / "run.py"
     spec = importlib.util.spec_from_file_location("faults", path)
     faults = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(faults)
+    monkeypatch.setattr(faults, "ScriptedServer", Impatient)
+    monkeypatch.setattr(faults, "RETRY_AFTER", "0.01")
     options = Namespace(
-        strategy=strategy, queries=10, docs=docs, concurrency=32, timeout=2.0, retries=5, seed=1, share=faults.SHARE
+        strategy=strategy, queries=10, docs=docs, concurrency=32, timeout=GUARD, retries=5, seed=1, share=faults.SHARE
     )
     run, flaky, _ = faults.execute(options)
     assert all(flaky.did[fault] for fault in ("429", "500", "hang", "garbage", "answer"))
@@ -198,16 +213,14 @@ def test_ctrl_c_ends_cleanly_and_keeps_what_is_done(tmp_path):
 
     output = tmp_path / "out.run"
     with ScriptedServer(script) as server:
-        command = [sys.executable, "-c", "from rerankllm.cli import main; main()", "rerank", *SOURCE,
+        command = [sys.executable, "-c", SHORT_GRACE, "rerank", *SOURCE,
                    "--model", "openai:scripted", "--base-url", server.url, "--strategy", "sliding(window=8, stride=4)",
                    "--output", output]  # fmt: skip
         process = subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True)
-        assert waiting.wait(30)
-        deadline = time.monotonic() + 30
-        while (not output.exists() or len(read_run(output)) < 2) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        assert waiting.wait(GUARD)
+        until(lambda: output.exists() and len(read_run(output)) == 2)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=GUARD)
     assert process.returncode == 130, err
     assert "Traceback" not in err
     assert list(read_run(output)) == done

@@ -148,13 +148,13 @@ def test_a_cancelled_arerank_ends(oracle):
     with Reranker("prp(sort=bubble, top_k=50)", oracle, observer=events.append) as reranker:
 
         async def give_up():
-            task = asyncio.create_task(reranker.arerank(Query("q", "given up"), ["x"] * 300))
+            task = asyncio.create_task(reranker.arerank(Query("query", "given up"), ["x"] * 300))
             await happens(lambda: len(events) >= 5)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
         asyncio.run(give_up())
-        reranker.rerank(Query("q", "another"), ["zero", "one", "two"])
+        reranker.rerank(Query("query", "another"), ["zero", "one", "two"])
         assert reranker.plan(300).calls.low > len(events)
         told = [event.query.text for event in events if isinstance(event, Judged)]
         assert "given up" not in told[told.index("another") + 1 :]

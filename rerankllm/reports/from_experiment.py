@@ -23,7 +23,7 @@ from rerankllm.runs.systems import FIRST, MINILM, Given
 
 
 def from_folder(folder: Path, options: ComparisonOptions, *, orders: bool = True) -> list[Subject]:
-    """A comparison for each dataset and first stage of an experiment; orders of a first stage are none of their own.
+    """A comparison for each dataset and first stage of an experiment; orders of a first stage belong to it.
 
     Args:
         folder: The experiment's.
@@ -49,7 +49,7 @@ def from_folder(folder: Path, options: ComparisonOptions, *, orders: bool = True
 
 
 def _as_tabled(folder: Path, options: ComparisonOptions) -> ComparisonOptions:
-    """What was not asked for is as in the experiment's table, where there is one."""
+    """Options that were not given are those of the experiment's table, where there is one."""
     try:
         table = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
         tabled = ComparisonOptions(
@@ -66,7 +66,7 @@ def _as_tabled(folder: Path, options: ComparisonOptions) -> ComparisonOptions:
 
 
 def _ranked(folder: Path, manifest: Manifest, dataset: str, stage: str) -> list[Cell]:
-    """The cells that the table has values of: the run of any other is of other settings, or was cut."""
+    """The cells whose runs are in the table; other runs are incomplete, or of other settings."""
     return [
         cell
         for cell in manifest.cells

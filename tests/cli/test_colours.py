@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from waiting import GUARD
 
 from rerankllm.sample import path as sample
 
@@ -38,7 +39,7 @@ def on_a_terminal(arguments, environment):
             if not part:
                 break
             parts.append(part)
-        process.wait(60)
+        process.wait(GUARD)
     os.close(here)
     return b"".join(parts)
 

@@ -1,13 +1,12 @@
 """`rerankllm experiment`: its options, what it prints, its exit statuses, and what a kill leaves."""
 
+import json
 import os
 import signal
-import subprocess
-import sys
-import time
 
 import pytest
-from experiment_trial import SAMPLE, SLOW, calls, cells, outputs, summary, write_config
+from experiment_trial import MIDDLE, SAMPLE, SLOW, calls, cells, outputs, stopped, summary, write_config
+from waiting import GUARD
 
 from rerankllm.experiments.folder import at_work
 from rerankllm.formats.trec import read_run
@@ -38,43 +37,34 @@ def test_killed_and_run_again_no_call_is_repeated(trial, tmp_path):
     trial(strategies=SLOW, models=MILD)
     whole, unbroken = outputs(trial.folder), calls(trial.folder)
     config, folder = tmp_path / "trial.yaml", tmp_path / "cut"
-    command = [sys.executable, "-m", "rerankllm", "experiment", config, "--output", folder, "--quiet"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        while process.poll() is None and len(calls(folder)) < 500:
-            time.sleep(0.002)
-    finally:
+    with stopped(config, "--output", folder) as process:
         process.kill()
-    assert process.wait() == -signal.SIGKILL
-    held = calls(folder)
-    assert 500 <= len(held) < len(unbroken)
+    assert process.returncode == -signal.SIGKILL
+    kept = calls(folder)
+    assert 0 < len(kept) <= MIDDLE < len(unbroken)
     status, _, _ = trial("--output", folder, strategies=SLOW, models=MILD)
     assert status == 0
     after = calls(folder)
-    assert held <= after  # none of them was made again
+    assert kept <= after  # none of them was made again
     assert len(after) == len(unbroken)
     assert outputs(folder) == whole
     replayed = sum(summary(folder, cell.run)["replayed"] for cell in cells(folder).values())
-    assert replayed == len(held)
+    assert replayed == sum(name.startswith("heap@") for name, *_ in kept) > 0  # the other cell was done
 
 
 def test_a_polite_end_goes_on_later(trial, tmp_path):
     trial("--dry-run", strategies=SLOW)
-    command = [sys.executable, "-m", "rerankllm", "experiment", tmp_path / "trial.yaml", "--quiet"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    try:
-        while process.poll() is None and len(calls(trial.folder)) < 300:
-            time.sleep(0.002)
+    with stopped(tmp_path / "trial.yaml") as process:
         os.kill(process.pid, signal.SIGINT)
-        _, err = process.communicate(timeout=60)
-    finally:
-        process.kill()
+        assert any("interrupted: waiting" in line for line in process.stderr)
+        _, err = process.communicate(timeout=GUARD)
     assert process.returncode == 130
     assert "rerankllm: interrupted: the same command goes on where this ended" in err
-    held = calls(trial.folder)
+    kept = calls(trial.folder)
+    assert kept
     assert "missing" in {cell.status for cell in cells(trial.folder).values()}
     assert trial(strategies=SLOW)[0] == 0
-    assert held <= calls(trial.folder)
+    assert kept <= calls(trial.folder)
 
 
 def test_cells_that_fail_are_exit_status_3(trial):
@@ -104,6 +94,14 @@ def test_only_some_cells_now(trial):
     assert "| sliding@mild | missing |" in out
     status, _, err = trial("--only", "model=bst")
     assert (status, "did you mean 'best'" in err) == (1, True)
+
+
+def test_cells_note_who_set_the_options_that_nobody_typed(trial, monkeypatch):
+    monkeypatch.setenv("RERANKLLM_EXPERIMENT_ONLY", "model=best")
+    assert trial()[0] == 0
+    cell = cells(trial.folder)["sample", "bm25", "sliding@best", 0]
+    record = json.loads((trial.folder / f"{cell.run}.provenance.json").read_text())
+    assert record["reranked"]["options from elsewhere"] == {"only": "RERANKLLM_EXPERIMENT_ONLY"}
 
 
 def test_what_cannot_be_is_exit_status_1(trial, cli, tmp_path):

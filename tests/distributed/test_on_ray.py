@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import ray
 from scripted_server import Answer, Delay, ScriptedServer, Status
+from waiting import GUARD
 
 from rerankllm import Limits, Reranker, sample
 from rerankllm.journal.read import entries
@@ -27,7 +28,10 @@ RAY = ("--engine", "ray", "--workers", 2)
 @pytest.fixture(scope="module", autouse=True)
 def cluster():
     folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # sockets need a short path
-    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
+    os.environ |= {
+        "RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal",
+        "RAY_worker_register_timeout_seconds": f"{GUARD:.0f}", "RAY_raylet_start_wait_time_s": f"{GUARD:.0f}",
+    }  # fmt: skip
     try:
         ray.init(
             "local", num_cpus=2, include_dashboard=False, object_store_memory=200 << 20, log_to_driver=False,

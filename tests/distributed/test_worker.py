@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import ray
+from waiting import GUARD, until
 
 from rerankllm import Reranker, __version__
 from rerankllm.data import Candidate, Document, Query, Ranking
@@ -38,7 +39,8 @@ def heard():
     """Waits until workers know that all is to stop."""
     for thread in threading.enumerate():
         if thread.name == "rerankllm-stop":
-            thread.join(10)
+            thread.join(GUARD)
+            assert not thread.is_alive()
 
 
 @pytest.fixture
@@ -148,7 +150,7 @@ def test_two_budgets_share_one_and_wait_for_each_other(monkeypatch):
     waiting = threading.Thread(target=lambda: answers.append(one.reserve(CALL)))  # nothing of its own is under way
     waiting.start()
     two.charge(CALL, CALL)
-    waiting.join(10)
+    waiting.join(GUARD)
     assert answers == ["the budget of 2 calls is used up (2 calls spent)"]
     two.stop("enough")
     assert two.reserve(CALL) == "enough"
@@ -164,9 +166,9 @@ def test_room_is_waited_for_and_one_alone_always_has_it():
     with room.for_calls(100):  # more than there is
         waiting = threading.Thread(target=take, args=(4,))
         waiting.start()
-        waiting.join(0.1)
+        until(lambda: room._changed._waiters)
         assert not order
-    waiting.join(10)
+    waiting.join(GUARD)
     assert order == [4]
     with room.for_calls(6):
         take(4)

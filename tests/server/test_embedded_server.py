@@ -4,6 +4,7 @@ import itertools
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from serving import GENEROUS
 from starlette.testclient import TestClient
 
 from rerankllm import Reranker
@@ -24,7 +25,7 @@ def client():
             "windows": fast.beside("sliding / labels"),
             "plain": fast.beside("pointwise / labels(prompt=monot5)"),
         }
-        with TestClient(make_server(aliases).app) as client:
+        with TestClient(make_server(aliases, GENEROUS).app) as client:
             yield client
 
 

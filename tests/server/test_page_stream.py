@@ -206,7 +206,10 @@ def test_numbers_that_json_has_not_and_ends_of_lines():
 
 def test_contradicted_pairs_are_counted():
     model = f"simulated:{sample('qrels.txt')}?world=harsh"
-    with Reranker("prp(sort=allpair)", model) as pairs, TestClient(make_server({"pairs": pairs}).app) as client:
+    with (
+        Reranker("prp(sort=allpair)", model) as pairs,
+        TestClient(make_server({"pairs": pairs}, GENEROUS).app) as client,
+    ):
         passages = client.get("/page/sample", params={"query_id": "q1"}).json()
         told = events(client, query="how long do fleas live", query_id="q1", documents=passages, model="pairs")
     p = {tuple(data["docs"]): data["answer"]["p"] for name, data in told if name == "judged"}

@@ -122,7 +122,7 @@ class _Pairs:
         self._found: dict[tuple[str, str, str], tuple[float, float, float, float]] = {}
 
     def families(self) -> Iterator[Agreement]:
-        """Those that have pairs, each averaged over them."""
+        """The agreement of every two families that have pairs of orders, averaged over these pairs."""
         names = list(dict.fromkeys(each.family for each in self._orders))
         members = {name: [each for each in self._orders if each.family == name] for name in names}
         for first, second in combinations_with_replacement(names, 2):
@@ -135,7 +135,7 @@ class _Pairs:
                 yield self.agreement(first, second, pairs)
 
     def agreement(self, first: str, second: str, pairs: Sequence[tuple[OrderedRun, OrderedRun]]) -> Agreement:
-        """Of these pairs: their mean in each query, and the mean of those."""
+        """The agreement of some pairs of orders: averaged in each query, then over queries."""
         queries = list(dict.fromkeys(q for a, b in pairs for q in a.rankings if q in b.rankings))
         found = [[self.of(a, b, q) for a, b in pairs if q in a.rankings and q in b.rankings] for q in queries]
         documents, taus, overlaps, rbos = ([_mean([one[i] for one in each]) for each in found] for i in range(4))
@@ -189,13 +189,13 @@ def _of_query(query_id: str, same: Sequence[OrderedRun], quality: Quality | None
 
 
 def _mean(values: Sequence[float]) -> float:
-    """Of those that are known; NaN for none."""
+    """The mean of the values that are not NaN; NaN for none."""
     known = [value for value in values if not math.isnan(value)]
     return sum(known) / len(known) if known else math.nan
 
 
 def _estimate(values: Sequence[float] | Array, settings: RobustnessSettings) -> Estimate:
-    """The mean of those that are known, with its interval over queries."""
+    """The mean of the values that are not NaN, with its interval over queries."""
     known = np.array([value for value in values if not math.isnan(value)], dtype=float)
     if not len(known):
         return NOTHING

@@ -18,6 +18,7 @@ from types import SimpleNamespace
 
 import pytest
 from near_ties import assert_same_text
+from waiting import GUARD
 
 from rerankllm.backends.llamacpp import gguf, library
 from rerankllm.backends.llamacpp.backend import LlamaCpp
@@ -429,7 +430,7 @@ def test_weights_are_converted_once(monkeypatch, tmp_path):
 def test_two_that_convert_at_once_do_not_disturb_each_other(monkeypatch, tmp_path):
     monkeypatch.setattr(gguf, "cache_folder", lambda: tmp_path)
     source = gguf.find("smollm2")
-    meeting = threading.Barrier(2, timeout=30)
+    meeting = threading.Barrier(2, timeout=GUARD)
     replace = gguf.Path.replace
 
     def meet(self, target):
@@ -443,7 +444,7 @@ def test_two_that_convert_at_once_do_not_disturb_each_other(monkeypatch, tmp_pat
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(GUARD)
     assert len(found) == 2
     assert list(tmp_path.iterdir()) == [found[0]] == [found[1]]
     assert gguf.file_type(found[0]) == 2

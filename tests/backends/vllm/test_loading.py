@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from waiting import GUARD
 
 from rerankllm.calls import (
     CallFailed,
@@ -49,7 +50,7 @@ def run(tmp_path, model, *, guarded, **environment):
         env=variables | environment,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=GUARD,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-4000:]
