@@ -52,7 +52,7 @@ def inside(limits=GENEROUS, keys=None) -> Iterator[TestClient]:
     with rerankers() as aliases:
         server = make_server(aliases, limits, keys)
         with TestClient(server.app, raise_server_exceptions=False) as client:
-            client.engine, client.door, client.aliases = aliases["points"].backend, server.door, aliases
+            client.engine, client.door, client.aliases = aliases["points"].backend, server.in_flight, aliases
             try:
                 yield client
             finally:

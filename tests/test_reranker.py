@@ -1,7 +1,9 @@
 """The facade, over backends that need no model."""
 
 import asyncio
+import pickle
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,9 @@ from rerankllm import (
     rerank,
 )
 from rerankllm.api import _loaded
+from rerankllm.drivers.budget import Budget, Limits
 from rerankllm.drivers.events import Judged
+from rerankllm.drivers.recipe import Recipe
 from rerankllm.errors import CapabilityError
 from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.trec import read_run
@@ -305,3 +309,31 @@ def test_rerankers_beside_one_another_keep_one_journal(tmp_path):
             ranking = first.beside("pointwise").rerank("q", ["a", "b"])
             assert ranking.ledger.replayed == replayed
             first.rerank("q", ["a", "b"])
+
+
+def test_rerankers_beside_one_another_keep_the_journal_that_comes_later(tmp_path):
+    qrels = tmp_path / "qrels.txt"
+    qrels.write_text("query 0 1 2\n")
+    for replayed in (0, 2):
+        with Reranker("sliding", f"oracle:{qrels}") as first:
+            second = first.beside("pointwise")
+            journal = first.keep(tmp_path / "j")
+            assert second.journal is journal
+            assert second.rerank("q", ["a", "b"]).ledger.replayed == replayed
+            assert second.key(Query("query", "q"), []) != first.key(Query("query", "q"), [])
+
+
+def test_a_recipe_makes_the_same_in_another_process(tmp_path):
+    qrels = tmp_path / "qrels.txt"
+    qrels.write_text("query 0 1 2\nquery 0 2 1\n")
+    with Reranker("interpolate(pointwise)", f"oracle:{qrels}", depth=2, limits=Limits(calls=5)) as first:
+        make = pickle.loads(pickle.dumps(partial(Reranker.from_recipe, first.recipe)))  # noqa: S301 - written right here
+        expected = first.rerank("q", ["a", "b", "c"])
+    budget = Budget(Limits(calls=2))
+    with make(budget) as second:
+        assert (str(second.stage), second.model, second.depth) == (str(first.stage), first.model, 2)
+        assert second.rerank("q", ["a", "b", "c"]).doc_ids == expected.doc_ids
+        with pytest.raises(QueryFailed, match="the budget of 2 calls is used up"):
+            second.rerank("q", ["a", "b", "c"])
+    with pytest.raises(InputError, match="depth should be at least 1"):
+        Recipe(depth=0)

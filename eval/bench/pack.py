@@ -18,7 +18,7 @@ from rerankllm.backends.hf.backend import HuggingFace
 from rerankllm.backends.llamacpp.prefixes import common
 from rerankllm.calls import ReadContinuation, Request, Response
 from rerankllm.data import Document, Query
-from rerankllm.elicitation.base import Settings
+from rerankllm.elicitation.base import PromptSettings
 from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.trec import read_run
 from rerankllm.judgements import Compare, Judgement, Permute, Score
@@ -43,7 +43,7 @@ WORKLOADS: dict[str, tuple[str, type[Judgement], Callable[[Query, Sequence[Docum
 def requests(backend: HuggingFace, workload: str) -> list[Request]:
     """Prompts of the first queries and their candidates."""
     stage, kind, judgements = WORKLOADS[workload]
-    elicitor = Stage.parse(stage).elicitation.bind(kind, backend.tokenizer, backend.capabilities, Settings())
+    elicitor = Stage.parse(stage).elicitation.bind(kind, backend.tokenizer, backend.capabilities, PromptSettings())
     queries, corpus = read_queries(path("queries.tsv")), read_corpus(path("corpus.jsonl"))
     ranked = itertools.islice(read_run(path("run.txt")).items(), QUERIES)
     asked = [judgements(Query(qid, queries[qid]), [corpus[doc] for doc, _ in docs]) for qid, docs in ranked]

@@ -18,7 +18,7 @@ from typing import Any
 
 from rerankllm.calls import Capabilities, Request, Tokenizer, TokenPrompt
 from rerankllm.data import Candidate, Document, Query
-from rerankllm.elicitation.base import Elicitor, Settings
+from rerankllm.elicitation.base import Elicitor, PromptSettings
 from rerankllm.judgements import Judgement, Permute, Score, WeakOrder
 from rerankllm.registry import ELICITATIONS
 from rerankllm.reranker import Reranker
@@ -94,7 +94,7 @@ def measured(
             started = time.process_time()
             kind = type(judgement)
             if kind not in elicitors:
-                elicitors[kind] = ELICITATIONS[elicitation]().bind(kind, counting, can, Settings())
+                elicitors[kind] = ELICITATIONS[elicitation]().bind(kind, counting, can, PromptSettings())
             request = elicitors[kind].prepare(judgement)
             taken += time.process_time() - started
             assert isinstance(request, Request)  # noqa: S101

@@ -4,7 +4,7 @@
 
 Needs ../shared/data beside the project. Answers for the strategies nobody recorded are recorded first, of a simulated
 judge (record.yaml). Then `rerankllm experiment experiment.yaml` is started and ended with kill -9, once among the
-quick models and once inside the embedded one. It is started again until it is done, and then again. What the journals
+quick models and once inside the embedded one. `Experiment.run` completes it, and is called once more. What the journals
 held at each kill is compared with what they hold at the end: a call that was repeated would be there with another
 number and another time.
 
@@ -12,7 +12,6 @@ Writes eval/experiment/results.md; everything else goes to eval/experiment/scrat
 """
 
 import argparse
-import json
 import random
 import shutil
 import signal
@@ -23,7 +22,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from rerankllm.experiments.folder import read_manifest
+from rerankllm import Experiment, __version__
+from rerankllm.files import open_for_writing
+from rerankllm.formats import recordings
+from rerankllm.journal.export import export
+from rerankllm.journal.store import Journal
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from made import made_by
@@ -31,7 +34,6 @@ from made import made_by
 HERE = Path(__file__).parent
 WORK = HERE / "scratch"
 FOLDER = WORK / "experiment"
-RERANKLLM = [sys.executable, "-m", "rerankllm"]
 PUBLISHED = 0.6682
 """nDCG@10 of RankVicuna on DL19's BM25 candidates, as recorded."""
 Calls = dict[str, set[tuple[object, ...]]]
@@ -59,21 +61,26 @@ def count(held: Calls) -> int:
 
 def record() -> None:
     """Makes the recordings."""
-    subprocess.run([*RERANKLLM, "experiment", HERE / "record.yaml", "--quiet"], check=True, stdout=subprocess.DEVNULL)
+    experiment = Experiment.load(HERE / "record.yaml", WORK / "record")
+    if experiment.run(quiet=True).unfinished:
+        sys.exit(f"what is to be recorded is not done: see {experiment.folder}/experiment.json")
     (WORK / "recordings").mkdir()
-    folder = WORK / "record"
-    for cell in read_manifest(folder).cells:
+    for cell in experiment.manifest.cells:
         strategy = cell.system.partition("@")[0]
-        target = WORK / "recordings" / f"{cell.dataset}-{strategy}.jsonl"
-        subprocess.run([*RERANKLLM, "journal", folder / str(cell.journal), "--export", target], check=True)
+        journal = Journal(experiment.folder / str(cell.journal), create=False)
+        try:
+            found = export(journal, __version__)
+        finally:
+            journal.close()
+        with open_for_writing(WORK / "recordings" / f"{cell.dataset}-{strategy}.jsonl") as file:
+            recordings.write(file, found.header, found.records)
 
 
 def until(killed: Callable[[Calls], bool]) -> tuple[Calls, float]:
     """Starts the experiment and kills it as soon as `killed` says so; what its journals held, and after how long."""
     started = time.monotonic()
-    process = subprocess.Popen(
-        [*RERANKLLM, "experiment", HERE / "experiment.yaml", "--quiet"], stdout=subprocess.DEVNULL
-    )
+    command = [sys.executable, "-m", "rerankllm", "experiment", HERE / "experiment.yaml", "--output", FOLDER, "--quiet"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     while process.poll() is None and not killed(calls()):
         time.sleep(0.05)
     process.kill()
@@ -83,11 +90,10 @@ def until(killed: Callable[[Calls], bool]) -> tuple[Calls, float]:
 
 
 def complete() -> tuple[int, float, int]:
-    """Runs the experiment to its end; exit status, seconds, and calls made."""
+    """Runs the experiment to its end; cells that are not done then, seconds, and calls made."""
     before, started = count(calls()), time.monotonic()
-    command = [*RERANKLLM, "experiment", HERE / "experiment.yaml", "--quiet"]
-    status = subprocess.run(command, check=False, stdout=subprocess.DEVNULL).returncode
-    return status, time.monotonic() - started, count(calls()) - before
+    results = Experiment.load(HERE / "experiment.yaml", FOLDER).run(quiet=True)
+    return len(results.unfinished), time.monotonic() - started, count(calls()) - before
 
 
 def contents() -> dict[str, bytes]:
@@ -103,8 +109,8 @@ def report(kills: list[tuple[Calls, float]], ends: list[tuple[int, float, int]],
         repeated = sum(len(there[name] - after[name]) for name in there)
         rows.append((f"run {number}, kill -9", f"{took:.0f}", held, count(there) - held, repeated, "–"))
         held = count(there)
-    for name, (status, took, made) in zip(("completed", "the same again"), ends, strict=True):
-        rows.append((f"run {len(rows) + 1}, {name}", f"{took:.0f}", held, made, 0, status))
+    for name, (left, took, made) in zip(("completed", "the same again"), ends, strict=True):
+        rows.append((f"run {len(rows) + 1}, {name}", f"{took:.0f}", held, made, 0, left))
         held += made
     lines = [
         "# An experiment, killed twice, completed, and run again",
@@ -115,7 +121,7 @@ def report(kills: list[tuple[Calls, float]], ends: list[tuple[int, float, int]],
         "simulated judge (record.yaml): they show what recordings do, not what a model does. The embedded model reads",
         "4 candidates of 32 tokens.",
         "",
-        "| | seconds | calls held before | calls made | held, and made again | exit status |",
+        "| | seconds | calls held before | calls made | held, and made again | cells not done |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
         *(f"| {' | '.join(map(str, row))} |" for row in rows),
         "",
@@ -146,7 +152,7 @@ def main() -> None:
     again = complete()
     same = contents() == before
     (HERE / "results.md").write_text(report(kills, [done, again], seed=seed, same=same), encoding="utf-8")
-    rows = json.loads((FOLDER / "results.json").read_text(encoding="utf-8"))["rows"]
+    rows = Experiment.open(FOLDER).results.rows
     (vicuna,) = (row for row in rows if (row["dataset"], row["system"]) == ("dl19", "sliding@recorded"))
     found = vicuna["measures"]["nDCG@10"]["mean"]
     print(f"RankVicuna on DL19: nDCG@10 {found:.4f}, published {PUBLISHED}")

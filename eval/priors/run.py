@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rerankllm.data import Document, Query
-from rerankllm.elicitation.base import Settings
+from rerankllm.elicitation.base import PromptSettings
 from rerankllm.elicitation.logprobs import Labels
 from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.trec import read_qrels, read_run
@@ -69,7 +69,7 @@ def ask(folder: Path, model: str, raw: Path) -> None:
     backend = ModelSpec.parse(model).load()
     with raw.open("w", encoding="utf-8") as file:
         for kind, n, shuffles, cut in SHAPES.values():
-            elicitor = Labels().bind(kind, backend.tokenizer, backend.capabilities, Settings(passage_tokens=cut))
+            elicitor = Labels().bind(kind, backend.tokenizer, backend.capabilities, PromptSettings(passage_tokens=cut))
             for tag, judgement in prompts(folder, kind, n, shuffles):
                 response = asyncio.run(backend.complete(elicitor.prepare(judgement)))
                 row = {"kind": kind.__name__[0], "n": n, "tag": tag, "q": judgement.query.query_id,

@@ -10,7 +10,7 @@ from rerankllm.calls import Outcome, Request, Response, TokenPrompt, log_sum_exp
 from rerankllm.data import Document, Query
 from rerankllm.drivers.loop import BackgroundLoop
 from rerankllm.drivers.panel import Panel
-from rerankllm.elicitation.base import Settings
+from rerankllm.elicitation.base import PromptSettings
 from rerankllm.errors import CapabilityError
 from rerankllm.files import plain
 from rerankllm.formats.beir import read_corpus, read_queries
@@ -111,7 +111,7 @@ def parity(
         BackendError: One that cannot be used.
     """
     questions = sample_questions(queries, depth) if asked is None else asked
-    panels = tuple(Panel(model, Settings(), {}) for model in (first, second))
+    panels = tuple(Panel(model, PromptSettings(), {}) for model in (first, second))
 
     async def compare() -> list[Row]:
         try:

@@ -107,7 +107,7 @@ class CrossEncoder(BatchBackend[Judgement]):
         self._model = None
 
 
-def _load(source: loading.Source, name: str, device: Any, dtype: Any) -> Any:
+def _load(source: loading.ModelFiles, name: str, device: Any, dtype: Any) -> Any:
     import sentence_transformers  # noqa: PLC0415
     from transformers import AutoConfig  # noqa: PLC0415
 

@@ -102,7 +102,7 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PlaceRank:
     """What becomes of the documents at one place of a list prompt.
 
     Attributes:
@@ -116,16 +116,16 @@ class Place:
     first: float
 
 
-def place_curve(answers: Sequence[Listed]) -> list[Place]:
+def place_curve(answers: Sequence[Listed]) -> list[PlaceRank]:
     """Position bias by place, over prompts with as many documents; documents an answer omits share the last ranks."""
     size = max((len(answer.shown) for answer in answers), default=0)
     whole = [answer for answer in answers if len(answer.shown) == size]
     ranks = [_ranks(answer) for answer in whole]
-    curve: list[Place] = []
+    curve: list[PlaceRank] = []
     for place in range(size):
         at = [rank[answer.shown[place]] for answer, rank in zip(whole, ranks, strict=True)]
         chosen = [answer.order.ranked[:1] == (answer.shown[place],) for answer in whole]
-        curve.append(Place(place + 1, fmean(at), fmean(chosen)))
+        curve.append(PlaceRank(place + 1, fmean(at), fmean(chosen)))
     return curve
 
 

@@ -113,7 +113,7 @@ def _package(wanted: Requirement, *, attempt: bool) -> Package:
 
 def _packing() -> str:
     """How a tiny model of transformers computes prompts together here, in a line."""
-    said, error = _said("-m", "rerankllm.backends.hf.try_packing")
+    said, error = _said("-c", "from rerankllm.backends.hf.try_packing import tried; print(tried())")
     return f"prompts of a tiny Llama are computed {said}" if error is None else f"prompts cannot be computed: {error}"
 
 

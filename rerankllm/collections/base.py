@@ -80,7 +80,9 @@ class Collection:
         from rerankllm.collections import bm25  # noqa: PLC0415 - which uses this module
         from rerankllm.formats.join import join  # noqa: PLC0415
 
-        found = bm25.retrieve(self, bm25.Settings(depth=depth)) if self.first_stage is None else self.first_stage.run
+        found = (
+            bm25.retrieve(self, bm25.Bm25Settings(depth=depth)) if self.first_stage is None else self.first_stage.run
+        )
         kept, _ = without_excluded(found, self.excluded)
         run = {query_id: entries[:depth] for query_id, entries in kept.items() if entries}
         documents = self.documents.many({doc_id for entries in run.values() for doc_id, _ in entries})
@@ -89,7 +91,7 @@ class Collection:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CacheLocation:
     """Where a collection is kept on this machine.
 
     Attributes:
@@ -102,7 +104,7 @@ class Place:
 
 
 @contextmanager
-def fetching(name: str, place: Place) -> Iterator[None]:
+def fetching(name: str, place: CacheLocation) -> Iterator[None]:
     """Turns whatever a library raises while it reads or fetches into one line.
 
     Raises:

@@ -26,7 +26,7 @@ TIES = "score descending, then doc_id ascending"
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class Bm25Settings:
     """What a BM25 run depends on, besides the collection.
 
     Attributes:
@@ -87,7 +87,7 @@ class Searchable(Protocol):
 
 
 def retrieve(
-    collection: Searchable, settings: Settings, tell: Callable[[str], None] = lambda _: None
+    collection: Searchable, settings: Bm25Settings, tell: Callable[[str], None] = lambda _: None
 ) -> dict[str, list[tuple[str, float]]]:
     """The best documents of every query, without those the collection excludes.
 
@@ -141,7 +141,7 @@ class Index:
         return [(doc_id, -score) for score, doc_id in ranked if doc_id not in excluded][:depth]
 
 
-def open_index(collection: Searchable, settings: Settings, tell: Callable[[str], None] = lambda _: None) -> Index:
+def open_index(collection: Searchable, settings: Bm25Settings, tell: Callable[[str], None] = lambda _: None) -> Index:
     """The kept index of the collection, or a new one; raises as `retrieve`."""
     from platformdirs import user_cache_path  # noqa: PLC0415
 
@@ -161,7 +161,7 @@ def open_index(collection: Searchable, settings: Settings, tell: Callable[[str],
     return Index(scorer, json.loads((folder / "doc_ids.json").read_text(encoding="utf-8")), terms)
 
 
-def _build(collection: Searchable, settings: Settings, terms: Callable[[str], list[str]], folder: Path) -> None:
+def _build(collection: Searchable, settings: Bm25Settings, terms: Callable[[str], list[str]], folder: Path) -> None:
     """Builds beside the folder and renames, so that a folder that is there is whole."""
     corpus = _Terms.of(collection.documents, terms)
     if not corpus.vocab:

@@ -6,7 +6,7 @@ query's `excluded_ids` may not be retrieved; `N/A` stands for none. Every gold d
 """
 
 from rerankllm.collections import hub
-from rerankllm.collections.base import Collection, Place
+from rerankllm.collections.base import CacheLocation, Collection
 
 REPOSITORY = "xlangai/BRIGHT"
 TASKS = (
@@ -16,7 +16,7 @@ TASKS = (
 NAMES = tuple(f"bright/{task}" for task in TASKS)
 
 
-def place(name: str) -> Place:  # noqa: ARG001 - one configuration holds all tasks
+def place(name: str) -> CacheLocation:  # noqa: ARG001 - one configuration holds all tasks
     """Where all tasks are kept."""
     return hub.place(REPOSITORY, "documents", "examples")
 

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from rerankllm.collections import bright, cqadupstack, freshstack, irds, nanobeir, noveleval, sample, t2ranking
-from rerankllm.collections.base import Collection, Place, fetching
+from rerankllm.collections.base import CacheLocation, Collection, fetching
 from rerankllm.errors import InputError
 from rerankllm.registry import instead
 
@@ -13,7 +13,7 @@ class _Source(Protocol):
 
     @property
     def NAMES(self) -> tuple[str, ...]: ...  # noqa: N802 - a constant of a module
-    def place(self, name: str, /) -> Place: ...
+    def place(self, name: str, /) -> CacheLocation: ...
     def load(self, name: str, /) -> Collection: ...
 
 
@@ -26,7 +26,7 @@ def names() -> list[str]:
     return sorted(_BY_NAME)
 
 
-def place(name: str) -> Place:
+def place(name: str) -> CacheLocation:
     """Where the collection is kept here, and whether it is; no library that loads data is imported for it.
 
     Raises:

@@ -9,14 +9,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from rerankllm.collections import irds
-from rerankllm.collections.base import Collection, Place
+from rerankllm.collections.base import CacheLocation, Collection
 from rerankllm.collections.documents import Documents
 from rerankllm.data import Document
 
 NAMES = ("beir/cqadupstack",)
 
 
-def place(name: str) -> Place:
+def place(name: str) -> CacheLocation:
     """The first forum that is missing, or the folder of all."""
     forums = [irds.place(f"{name}/{forum}") for forum in irds.FORUMS]
     return next((forum for forum in forums if not forum.cached), forums[0])

@@ -9,13 +9,13 @@ grade for other measures is the number of nuggets it supports.
 """
 
 from rerankllm.collections import hub
-from rerankllm.collections.base import Collection, Place
+from rerankllm.collections.base import CacheLocation, Collection
 
 QUERIES, CORPUS = "freshstack/queries-oct-2024", "freshstack/corpus-oct-2024"
 NAMES = tuple(f"freshstack/{topic}" for topic in ("angular", "godot", "langchain", "laravel", "yolo"))
 
 
-def place(name: str) -> Place:
+def place(name: str) -> CacheLocation:
     """Where the corpus is kept, or the queries if only those are missing."""
     topic = name.removeprefix("freshstack/")
     corpus, queries = hub.place(CORPUS, topic), hub.place(QUERIES, topic)

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from rerankllm.collections.base import Place
+from rerankllm.collections.base import CacheLocation
 from rerankllm.data import Document
 from rerankllm.errors import InputError
 from rerankllm.formats.lines import storable
 
 
-def place(repository: str, *configs: str) -> Place:
+def place(repository: str, *configs: str) -> CacheLocation:
     """Where datasets keeps a repository, and whether all of these configurations are there; told without importing it.
 
     The layout `ORG___name/config/version/hash` is that of datasets 5.2 (`load.py`, CachedDatasetModuleFactory).
@@ -25,7 +25,7 @@ def place(repository: str, *configs: str) -> Place:
     organisation, _, name = repository.partition("/")
     snake = re.sub(r"([a-z\d])([A-Z])", r"\1_\2", re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", name)).lower()
     folder = cache / f"{organisation}___{snake}"
-    return Place(str(folder), all(any(folder.glob(f"{config}/*/*/dataset_info.json")) for config in configs))
+    return CacheLocation(str(folder), all(any(folder.glob(f"{config}/*/*/dataset_info.json")) for config in configs))
 
 
 def load(repository: str, config: str, split: str, *columns: str) -> Any:

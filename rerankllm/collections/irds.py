@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from rerankllm.collections.base import OWN_ID, Collection, Place, fetching, own_ids
+from rerankllm.collections.base import OWN_ID, CacheLocation, Collection, fetching, own_ids
 from rerankllm.data import Document
 
 FORUMS = (
@@ -46,7 +46,7 @@ def dataset_id(name: str) -> str:
 NAMES = (*_DL, *(f"beir/{name}" for name in _BEIR))
 
 
-def place(name: str) -> Place:
+def place(name: str) -> CacheLocation:
     """The folder in which ir_datasets keeps it, and whether all parts are there; told without importing it."""
     home = Path(os.environ.get("IR_DATASETS_HOME") or Path.home() / ".ir_datasets")
     base, _, split = dataset_id(name).partition("/trec-dl-")
@@ -59,7 +59,7 @@ def place(name: str) -> Place:
     else:
         base, split = base.removesuffix("/test").removesuffix("/dev"), "dev" if base.endswith("/dev") else "test"
         parts = ("docs.pklz4/bin.pos", "queries.json", f"{split}.qrels")
-    return Place(str(home / base), all((home / base / part).is_file() for part in parts))
+    return CacheLocation(str(home / base), all((home / base / part).is_file() for part in parts))
 
 
 @dataclass(frozen=True, slots=True)

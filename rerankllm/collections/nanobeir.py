@@ -6,7 +6,7 @@ identical ids is kept (that evaluator has none, which matters for arguana).
 """
 
 from rerankllm.collections import hub
-from rerankllm.collections.base import OWN_ID, Collection, Place, own_ids
+from rerankllm.collections.base import OWN_ID, CacheLocation, Collection, own_ids
 
 _REPOSITORIES = {
     "arguana": "NanoArguAna", "climate-fever": "NanoClimateFEVER", "dbpedia-entity": "NanoDBPedia",
@@ -22,7 +22,7 @@ def repository(name: str) -> str:
     return f"zeta-alpha-ai/{_REPOSITORIES[name.removeprefix('nanobeir/')]}"
 
 
-def place(name: str) -> Place:
+def place(name: str) -> CacheLocation:
     """Where its repository is kept."""
     return hub.place(repository(name), "corpus", "queries", "qrels")
 

@@ -9,7 +9,7 @@ the web search they came from.
 import csv
 from pathlib import Path
 
-from rerankllm.collections.base import Collection, FirstStage, Place
+from rerankllm.collections.base import CacheLocation, Collection, FirstStage
 from rerankllm.collections.memory import Held
 from rerankllm.data import Document
 from rerankllm.formats.trec import read_qrels, read_topics
@@ -27,10 +27,10 @@ def _folder() -> Path:
     return user_cache_path("rerankllm") / "noveleval"
 
 
-def place(name: str) -> Place:  # noqa: ARG001 - there is one
+def place(name: str) -> CacheLocation:  # noqa: ARG001 - there is one
     """Where its files are kept."""
     folder = _folder()
-    return Place(str(folder), all((folder / file).is_file() for file in _FILES))
+    return CacheLocation(str(folder), all((folder / file).is_file() for file in _FILES))
 
 
 def _fetch(folder: Path) -> None:

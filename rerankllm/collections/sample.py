@@ -1,6 +1,6 @@
 """The collection that ships: 8 queries, 20 candidates each (rerankllm/sample/README.md)."""
 
-from rerankllm.collections.base import Collection, FirstStage, Place
+from rerankllm.collections.base import CacheLocation, Collection, FirstStage
 from rerankllm.collections.memory import Held
 from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.trec import read_qrels, read_run
@@ -9,9 +9,9 @@ from rerankllm.sample import path
 NAMES = ("sample",)
 
 
-def place(name: str) -> Place:  # noqa: ARG001 - there is one
+def place(name: str) -> CacheLocation:  # noqa: ARG001 - there is one
     """Where it lies, which is in the package."""
-    return Place(str(path(".")), cached=True)
+    return CacheLocation(str(path(".")), cached=True)
 
 
 def load(name: str) -> Collection:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rerankllm.collections.base import Collection, Place, fetching
+from rerankllm.collections.base import CacheLocation, Collection, fetching
 from rerankllm.data import Document
 from rerankllm.formats.lines import expected, read_lines
 
@@ -21,15 +21,15 @@ _SIZE = 2_303_643
 """Passages, by the README."""
 
 
-def place(name: str) -> Place:  # noqa: ARG001 - there is one
+def place(name: str) -> CacheLocation:  # noqa: ARG001 - there is one
     """Where huggingface_hub keeps the passages."""
     try:
         from huggingface_hub import constants, try_to_load_from_cache  # noqa: PLC0415
     except ImportError:
-        return Place("the cache of huggingface_hub", cached=False)
+        return CacheLocation("the cache of huggingface_hub", cached=False)
     found = try_to_load_from_cache(REPOSITORY, "data/collection.tsv", repo_type="dataset")
     folder = Path(constants.HF_HUB_CACHE) / "datasets--THUIR--T2Ranking"
-    return Place(str(folder), cached=isinstance(found, str))
+    return CacheLocation(str(folder), cached=isinstance(found, str))
 
 
 def _file(name: str, file: str) -> Path:

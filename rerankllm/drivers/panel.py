@@ -8,7 +8,7 @@ from rerankllm.backends.dedup import Deduplicated
 from rerankllm.backends.loaded import LoadedModels
 from rerankllm.calls import Backend, Reply, Response, Work
 from rerankllm.drivers.judges import Judge
-from rerankllm.elicitation.base import Elicitation, Elicitor, Settings, default_elicitation
+from rerankllm.elicitation.base import Elicitation, Elicitor, PromptSettings, default_elicitation
 from rerankllm.elicitation.prior import Contextual
 from rerankllm.errors import CapabilityError
 from rerankllm.judgements import Answer, Ask, Judgement, ParseReport, Prior, Score, Unanswered
@@ -118,7 +118,7 @@ class Panel:
 
     Args:
         model: The model that judges where a stage names none.
-        settings: Settings of prompts.
+        settings: PromptSettings of prompts.
         options: Options of that model; they win over those in its spec.
         shelf: Keeps engines loaded for others; None to load them for this panel alone.
         loaded: Another panel's backends by model, to share; None to load the model.
@@ -127,7 +127,7 @@ class Panel:
     def __init__(
         self,
         model: str,
-        settings: Settings,
+        settings: PromptSettings,
         options: Mapping[str, str],
         shelf: LoadedModels | None = None,
         *,
@@ -152,8 +152,8 @@ class Panel:
         return Panel(self._model, settings, {}, self._shelf, loaded=self._backends)
 
     @property
-    def settings(self) -> Settings:
-        """Settings of prompts."""
+    def settings(self) -> PromptSettings:
+        """The settings of prompts."""
         return self._settings
 
     @property
@@ -265,7 +265,7 @@ class Panel:
                 raise CapabilityError(f"{backend.model} answers {can}, and this strategy asks {judgement.__name__}")
             if elicitation is not None:
                 raise CapabilityError(f"{backend.model} answers without a prompt: leave the '/ elicitation' out")
-            if self._settings != Settings():
+            if self._settings != PromptSettings():
                 raise CapabilityError(
                     f"{backend.model} answers without a prompt: leave instruction, passage cut and demonstrations out"
                 )

@@ -21,7 +21,7 @@ from rerankllm.drivers.recipe import DEFAULT_MODEL, Recipe
 from rerankllm.drivers.results import Finish, afterwards, with_unread
 from rerankllm.drivers.rounds import Rounds
 from rerankllm.drivers.task import Observer
-from rerankllm.elicitation.base import Settings
+from rerankllm.elicitation.base import PromptSettings
 from rerankllm.errors import InputError
 from rerankllm.formats.demonstrations import read_demonstrations
 from rerankllm.journal.store import Journal
@@ -90,7 +90,7 @@ class Session:
             )
         examples = () if recipe.demonstrations is None else read_demonstrations(recipe.demonstrations)
         model = recipe.model or (given and model_named_by(given)) or DEFAULT_MODEL
-        settings = Settings(recipe.instruction, recipe.passage_tokens, examples)
+        settings = PromptSettings(recipe.instruction, recipe.passage_tokens, examples)
         panel = Panel(model, settings, recipe.options, shelf)
         profile = recipe.judge_profile
         stage = given or Stage.parse(panel.backend.default_strategy)

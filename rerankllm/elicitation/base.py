@@ -27,7 +27,7 @@ _QUOTED = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class PromptSettings:
     """What the user says about prompts, whatever the elicitation.
 
     Attributes:
@@ -67,7 +67,9 @@ class Elicitor(Protocol):
 class Elicitation(Protocol):
     """A way of eliciting answers: a frozen dataclass whose fields are its parameters."""
 
-    def bind(self, judgement: type, tokenizer: Tokenizer, capabilities: Capabilities, settings: Settings) -> Elicitor:
+    def bind(
+        self, judgement: type, tokenizer: Tokenizer, capabilities: Capabilities, settings: PromptSettings
+    ) -> Elicitor:
         """Makes the elicitor for one kind of judgement and one backend, and checks all that can be checked.
 
         Raises:
@@ -91,7 +93,7 @@ def default_elicitation(judgement: type, capabilities: Capabilities) -> str:
 
 
 def builder_for(
-    template: Template, judgement: type, tokenizer: Tokenizer, capabilities: Capabilities, settings: Settings
+    template: Template, judgement: type, tokenizer: Tokenizer, capabilities: Capabilities, settings: PromptSettings
 ) -> PromptBuilder:
     """What makes the prompts for one kind of judgement; comparisons may come with worked examples.
 

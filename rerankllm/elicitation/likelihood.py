@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from rerankllm.calls import Capabilities, ReadContinuation, Request, Response, Tokenizer
-from rerankllm.elicitation.base import Elicitor, Settings, refuse
+from rerankllm.elicitation.base import Elicitor, PromptSettings, refuse
 from rerankllm.elicitation.labels import letters
 from rerankllm.elicitation.prompts import PromptBuilder
 from rerankllm.elicitation.templates import load
@@ -24,7 +24,9 @@ class Likelihood:
 
     prompt: str = "default"
 
-    def bind(self, judgement: type, tokenizer: Tokenizer, capabilities: Capabilities, settings: Settings) -> Elicitor:
+    def bind(
+        self, judgement: type, tokenizer: Tokenizer, capabilities: Capabilities, settings: PromptSettings
+    ) -> Elicitor:
         """The elicitor for `Score`."""
         if judgement is not Score:
             raise refuse("likelihood", judgement, (Score,))

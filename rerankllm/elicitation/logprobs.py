@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from rerankllm.calls import Capabilities, ReadLabels, Request, Response, Tokenizer, log_sum_exp
 from rerankllm.data import float32
 from rerankllm.elicitation import labels as label_sets
-from rerankllm.elicitation.base import Elicitor, Settings, builder_for, check_labels, refuse
+from rerankllm.elicitation.base import Elicitor, PromptSettings, builder_for, check_labels, refuse
 from rerankllm.elicitation.prior import Contextual, PriorKind, less
 from rerankllm.elicitation.prompts import PromptBuilder
 from rerankllm.elicitation.template import Label, Template, Wanted
@@ -53,7 +53,9 @@ class Labels:
     prompt: str = "default"
     prior: PriorKind | None = None
 
-    def bind(self, judgement: type, tokenizer: Tokenizer, capabilities: Capabilities, settings: Settings) -> Elicitor:
+    def bind(
+        self, judgement: type, tokenizer: Tokenizer, capabilities: Capabilities, settings: PromptSettings
+    ) -> Elicitor:
         """The elicitor for `Permute`, `Compare`, `Score` or `Select`."""
         if judgement not in (Permute, Compare, Score, Select):
             raise refuse("labels", judgement, (Permute, Compare, Score, Select))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from rerankllm.calls import Capabilities, Request, Response, Tokenizer
-from rerankllm.elicitation.base import Elicitor, Settings
+from rerankllm.elicitation.base import Elicitor, PromptSettings
 from rerankllm.elicitation.prompts import PromptBuilder
 from rerankllm.elicitation.text import Text
 from rerankllm.elicitation.weighted_label import Value, Weighed
@@ -43,7 +43,9 @@ class Reasoning:
         if self.budget < 1 or not self.end.strip():
             raise SpecError(f"reasoning: needs a budget of at least 1 and an end, found {self.budget} and '{self.end}'")
 
-    def bind(self, judgement: type, tokenizer: Tokenizer, capabilities: Capabilities, settings: Settings) -> Elicitor:
+    def bind(
+        self, judgement: type, tokenizer: Tokenizer, capabilities: Capabilities, settings: PromptSettings
+    ) -> Elicitor:
         """The elicitor for every judgement that `text` elicits."""
         text = Text("reasoning" if self.prompt == "default" else self.prompt)
         answering = text.bind(judgement, tokenizer, capabilities, settings, before=self.budget)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from rerankllm.calls import Capabilities, Generate, Request, Response, Tokenizer
 from rerankllm.elicitation import labels as label_sets
 from rerankllm.elicitation.assessment import Assessments
-from rerankllm.elicitation.base import Elicitor, Settings, builder_for, check_labels, refuse, unusable
+from rerankllm.elicitation.base import Elicitor, PromptSettings, builder_for, check_labels, refuse, unusable
 from rerankllm.elicitation.criteria import Criteria
 from rerankllm.elicitation.grades import Grades
 from rerankllm.elicitation.parsing import parse_choice, parse_order
@@ -61,7 +61,13 @@ class Text:
             raise SpecError(f"text: max_tokens should be at least 1, found {self.max_tokens}")
 
     def bind(
-        self, judgement: type, tokenizer: Tokenizer, capabilities: Capabilities, settings: Settings, *, before: int = 0
+        self,
+        judgement: type,
+        tokenizer: Tokenizer,
+        capabilities: Capabilities,
+        settings: PromptSettings,
+        *,
+        before: int = 0,
     ) -> Elicitor:
         """The elicitor for a kind of judgement; `before` are tokens for what comes before the answer."""
         if judgement not in ELICITED:

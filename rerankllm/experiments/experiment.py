@@ -1,7 +1,7 @@
 """An experiment: a configuration, and the folder that holds what came of it."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -139,10 +139,16 @@ class Experiment:
             matrix = self._matrix(config, Path(scratch), rules)
             _tell_depths(matrix)
             tell(f"{len(matrix.cells)} cells, {len(matrix.waiting)} to run")
-            runner = Runner(config, self.folder, lambda _: None, quiet=True)
-            return ExperimentForecast(tuple(runner.forecast(matrix.waiting)))
+            return ExperimentForecast(tuple(Runner(config, self.folder, quiet=True).forecast(matrix.waiting)))
 
-    def run(self, only: str | Sequence[str] = (), *, observer: Observer | None = None, quiet: bool = False) -> Results:
+    def run(
+        self,
+        only: str | Sequence[str] = (),
+        *,
+        observer: Observer | None = None,
+        quiet: bool = False,
+        origins: Mapping[str, str] | None = None,
+    ) -> Results:
         """Runs the cells that are not done, and tabulates all cells.
 
         A cell that fails stops no other; `Results.unfinished` lists it with the reason.
@@ -151,6 +157,7 @@ class Experiment:
             only: Rules such as `dataset=dl19,strategy=sliding`: only cells that one of them fits; none for all.
             observer: Called with every event while queries run, on another thread.
             quiet: Show no progress on stderr.
+            origins: Which files or environment variables set the options that nobody typed, for the provenance records.
 
         Raises:
             InputError: A rule names what is not there, the data cannot be read, or another process runs the experiment.
@@ -163,13 +170,14 @@ class Experiment:
             replace_text(self.folder / CONFIG, config.text)
             _tell_depths(matrix)
             tell(f"{len(matrix.cells)} cells in {self.folder}, {len(matrix.waiting)} to run")
-            manifest = self._run_cells(config, matrix, observer, quiet=quiet)
+            runner = Runner(config, self.folder, observer=observer, quiet=quiet, origins=origins)
+            manifest = self._run_cells(runner, matrix)
             results = Tabulator(config, self.folder, manifest, quiet).tabulate()
         ran = {state.planned.cell.run for state in matrix.waiting}
         left = tuple(cell for cell in manifest.cells if cell.run in ran and cell.status != "done")
         return replace(results, ran=len(ran), unfinished=left)
 
-    def _run_cells(self, config: Config, matrix: Matrix, observer: Observer | None, *, quiet: bool) -> Manifest:
+    def _run_cells(self, runner: Runner, matrix: Matrix) -> Manifest:
         """Runs what waits; the manifest is written with every cell that ends. Returns it as it stands then."""
         manifest = matrix.manifest
         write_manifest(self.folder, manifest)
@@ -180,9 +188,8 @@ class Experiment:
             manifest = replace(manifest, cells=tuple(others))
             write_manifest(self.folder, manifest)
 
-        runner = Runner(config, self.folder, save, observer=observer, quiet=quiet)
         runner.spent(manifest.cells)
-        runner.run(matrix.waiting)
+        runner.run(matrix.waiting, save)
         if runner.interrupted:
             raise Interrupted("interrupted: the same command goes on where this ended, and writes the table then")
         return manifest

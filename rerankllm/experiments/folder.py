@@ -1,6 +1,6 @@
-"""The folder of an experiment: what is in it, by its manifest `experiment.json`.
+"""The folder of an experiment, as its manifest `experiment.json` describes it.
 
-Everything that reads an experiment (tables, reports, explanations) starts here. All paths in the manifest are relative
+Whatever reads an experiment (tables, reports, explanations) starts here. All paths in the manifest are relative
 to the folder, so that it can be moved and read anywhere.
 """
 
@@ -17,7 +17,7 @@ from rerankllm.runs.reorder import Order
 
 VERSION = 1
 DEPTH = 100
-"""Candidates that a system reads where nothing is said."""
+"""Candidates that a system reads unless its settings say otherwise."""
 MANIFEST, CONFIG, RESULTS, LOCK = "experiment.json", "experiment.yaml", "results.json", ".lock"
 Status: TypeAlias = Literal["done", "partial", "failed", "missing"]
 
@@ -159,7 +159,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def first_stage_of(run: Path) -> Path | None:
-    """The candidates that a run of an experiment reranked; None for a run that is of none.
+    """The candidates that a run of an experiment reranked; None for a run outside of experiments.
 
     Raises:
         InputError: It lies in an experiment's folder whose manifest is damaged.
@@ -174,7 +174,7 @@ def first_stage_of(run: Path) -> Path | None:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Writes the manifest; whoever reads meanwhile, or after a crash, sees the old one or the new one whole.
+    """Replaces the manifest in one step: readers see the old one or the new one, even after a crash.
 
     Raises:
         InputError: It cannot be written.
@@ -185,10 +185,10 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 @contextmanager
 def at_work(folder: Path) -> Iterator[None]:
-    """Keeps other processes from running the same experiment meanwhile; whoever is killed leaves no lock.
+    """Locks the folder against other processes that run the same experiment; a killed process leaves no lock.
 
     Raises:
-        InputError: Another one does, or the folder cannot be made.
+        InputError: Another process runs it, or the folder cannot be made.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

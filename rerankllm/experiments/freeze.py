@@ -1,4 +1,4 @@
-"""Datasets into the folder of an experiment: read once, and the same from then on, whatever becomes of the source."""
+"""Freezes datasets in an experiment's folder: they are read once, and later changes of the source do not matter."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -16,23 +16,25 @@ from rerankllm.runs import provenance
 from rerankllm.runs.source import Source, read_source
 
 CANDIDATES = 100
-"""BM25's, where nothing is said."""
+"""How many candidates BM25 finds unless the configuration says otherwise."""
 OWN_LEVEL = "relevant from"
-"""Among a dataset's sources: what a collection by name says of its grades."""
+"""The key, among a dataset's sources, of the lowest relevant grade that a named collection has."""
 
 
 def freeze(name: str, data: Data, base: Path, folder: Path, known: Dataset | None) -> Dataset:
-    """The dataset as the folder holds it: what is there is checked to be of the same source, what is not is added.
+    """The dataset as the folder holds it.
+
+    What the folder holds already must be of the same source; what it lacks is added.
 
     Args:
         name: Its name.
         data: Where it is to be read.
         base: The configuration's folder, which paths are relative to.
         folder: The experiment's folder.
-        known: What is there already.
+        known: What the folder holds already.
 
     Raises:
-        InputError: It cannot be read, or what is there is of another source.
+        InputError: The dataset cannot be read, or the folder holds it from another source.
         MissingExtra: A package that reads it is not installed.
     """
     sources = {"texts": _texts(data, base)}
@@ -53,7 +55,7 @@ def freeze(name: str, data: Data, base: Path, folder: Path, known: Dataset | Non
     dataset = known if known is not None and not read else _write_texts(folder, place, data, read, known)
     for first in sorted(missing, key=lambda each: isinstance(data.first_stages[each], Reordered)):
         value = data.first_stages[first]
-        source = _turned(folder, dataset, value) if isinstance(value, Reordered) else read[first]
+        source = _reorder(folder, dataset, value) if isinstance(value, Reordered) else read[first]
         path = place / f"{safe(first)}.txt"
         replace_text(folder / path, "".join(_lines(query, candidates) for query, candidates in source.queries))
         provenance.write(folder / path, source.retrieval)
@@ -64,7 +66,7 @@ def freeze(name: str, data: Data, base: Path, folder: Path, known: Dataset | Non
 
 
 def load(folder: Path, dataset: Dataset, first: str) -> Source:
-    """What is to be reranked in the cells of a first stage, as it was frozen."""
+    """The queries and candidates of a first stage, as they were frozen."""
     parts = (dataset.first_stages[first], dataset.queries, dataset.corpus, dataset.qrels)
     run, queries, corpus, qrels = (folder / part for part in parts)
     return read_source(
@@ -73,7 +75,7 @@ def load(folder: Path, dataset: Dataset, first: str) -> Source:
 
 
 def _texts(data: Data, base: Path) -> str:
-    """What is read, as the configuration has it: file and configuration may move together."""
+    """The source of the texts, with paths as the configuration has them, so that both may move together."""
     if data.dataset is not None:
         return f"dataset {data.dataset}"
     return ", ".join(
@@ -112,7 +114,7 @@ def _read(data: Data, first: str) -> Source:
 
 
 def _write_texts(folder: Path, place: Path, data: Data, read: Mapping[str, Source], known: Dataset | None) -> Dataset:
-    """Writes queries, documents and judgements, those that are there included."""
+    """Writes queries, documents and judgements, together with those that the folder holds already."""
     queries: dict[str, str] = {} if known is None else beir.read_queries(folder / known.queries)
     documents: dict[str, Document] = {} if known is None else beir.read_corpus(folder / known.corpus)
     for source in read.values():
@@ -147,8 +149,8 @@ def _write_texts(folder: Path, place: Path, data: Data, read: Mapping[str, Sourc
     return replace(dataset, sources=sources, relevant_from=data.relevant_from or _own_level(sources))
 
 
-def _turned(folder: Path, dataset: Dataset, order: Reordered) -> Source:
-    """The candidates of another first stage in this order."""
+def _reorder(folder: Path, dataset: Dataset, order: Reordered) -> Source:
+    """The candidates of another first stage, in this order."""
     from rerankllm.runs.reorder import reordered  # noqa: PLC0415  # loads NumPy
 
     base = load(folder, dataset, order.of)
@@ -159,7 +161,7 @@ def _turned(folder: Path, dataset: Dataset, order: Reordered) -> Source:
 
 
 def _lines(query: Query, candidates: Sequence[Candidate]) -> str:
-    """A run's lines: with the first stage's scores where they have its order, else with those of ranks."""
+    """The lines of a run: with the first stage's scores if they fall in this order, else with scores by rank."""
     scores = [candidate.score for candidate in candidates]
     falling = None not in scores and scores == sorted(scores, key=lambda score: -(score or 0.0))
     if falling:

@@ -1,4 +1,4 @@
-"""The cells of an experiment: every combination that its configuration wants, with all filled in."""
+"""The cells of an experiment: every combination that its configuration wants, with all placeholders filled in."""
 
 import hashlib
 import json
@@ -38,12 +38,12 @@ class Planned:
 
     @property
     def label(self) -> str:
-        """What it is called on stderr."""
+        """Its name in notes."""
         seed = f", seed {self.cell.seed}" if self.cell.seed else ""
         return f"{self.cell.system} on {self.cell.dataset}, {self.cell.first_stage}{seed}"
 
     def digest(self, queries: Sequence[tuple[Query, Sequence[Candidate]]]) -> str:
-        """Of all that its rankings depend on: queries, texts, strategy, model, settings, and the files they name."""
+        """The digest of all that its rankings depend on: queries, texts, strategy, model, settings, and files named."""
         asked = {
             name: digest_of_file(value) or str(value) if isinstance(value, Path) else value
             for name, value in ((f.name, getattr(self.settings, f.name)) for f in fields(Settings))
@@ -61,14 +61,14 @@ class Planned:
 
 
 def systems(config: Config) -> dict[str, System]:
-    """Every strategy with every model, by the name that the pair has."""
-    return {
-        f"{strategy}@{model}": System(
-            config.strategies[strategy].spec, config.models[model].spec,
-            {key: str(value) if isinstance(value, Path) else value for key, value in _said(config, strategy, model)},
-        )
-        for strategy, model in product(config.strategies, config.models)
-    }  # fmt: skip
+    """Every strategy with every model, by the name of the pair."""
+    found = {}
+    for strategy, model in product(config.strategies, config.models):
+        settings = _settings(config, strategy, model)
+        options = {key: str(value) if isinstance(value, Path) else value for key, value in settings}
+        name = f"{strategy}@{model}"
+        found[name] = System(config.strategies[strategy].spec, config.models[model].spec, options)
+    return found
 
 
 def cells(config: Config, qrels: Mapping[str, Path]) -> list[Planned]:
@@ -145,16 +145,16 @@ def _planned(config: Config, names: Mapping[str, str], qrels: Path) -> Planned |
         names["dataset"], names["first_stage"], system, seed, run, f"{run}.journal", strategy=str(stage),
         model=chosen_model,
     )  # fmt: skip
-    return Planned(cell, stage, chosen_model, Settings(**dict(_said(config, names["strategy"], names["model"]))))
+    return Planned(cell, stage, chosen_model, Settings(**dict(_settings(config, names["strategy"], names["model"]))))
 
 
 def _spec(model: Model, names: Mapping[str, str]) -> str:
-    """What is written for a combination."""
+    """The model's spec for a combination, as it is written."""
     return next((spec for rule, spec in model.where if rule.fits(names)), model.spec)
 
 
-def _said(config: Config, strategy: str, model: str) -> list[tuple[str, Any]]:
-    """The settings that are said, the model's own before the strategy's before all's; null is none."""
+def _settings(config: Config, strategy: str, model: str) -> list[tuple[str, Any]]:
+    """The settings of a pair: the model's own win over the strategy's, these over all's; null takes one back."""
     whole = {**config.settings, **config.strategies[strategy].settings, **config.models[model].settings}
     return [(key, value) for key, value in whole.items() if value is not None]
 
@@ -164,7 +164,7 @@ def _filled(spec: str, values: Mapping[str, str]) -> str:
 
 
 def _beside(folder: Path, spec: ModelSpec) -> ModelSpec:
-    """The spec with a file of that name beside the configuration as its name, where there is one."""
+    """The spec, its name resolved to a file beside the configuration where there is one of that name."""
     file = folder / spec.name
     return replace(spec, name=str(file.resolve())) if spec.name and file.exists() else spec
 
@@ -185,7 +185,7 @@ def _seeded(stage: Stage, seed: int) -> Stage:
 
 
 def _files(stage: Stage) -> list[Path]:
-    """What may be files among what it, and every stage inside, names: templates and models."""
+    """The files that a stage, and every stage inside it, may name: templates and models."""
     whole: list[Any] = [part for part in (stage.strategy, stage.elicitation) if part is not None]
     values = [getattr(part, f.name) for part in whole for f in fields(part)]
     named = [value for value in values if isinstance(value, str) and Path(value).suffix]
@@ -196,5 +196,5 @@ def _files(stage: Stage) -> list[Path]:
 
 @cache
 def digest_of_file(path: Path) -> str:
-    """SHA-256 of a file; empty for what is none."""
+    """SHA-256 of a file; empty if there is no such file."""
     return digest(path) if path.is_file() else ""

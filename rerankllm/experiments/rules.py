@@ -13,7 +13,7 @@ AXES = ("dataset", "first_stage", "strategy", "model", "seed")
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a combination has to be for the rule to fit it.
+    """A rule that fits some combinations.
 
     Attributes:
         names: The names that fit along each axis; an axis that is not there fits whatever it is.
@@ -25,7 +25,7 @@ class Rule:
 
     @classmethod
     def read(cls, part: Section, apart: tuple[str, ...] = ()) -> Self:
-        """A rule of a file: `{dataset: NAME, model: [NAME, NAME]}`; keys `apart` are no part of it."""
+        """A rule in a file: `{dataset: NAME, model: [NAME, NAME]}`; the keys `apart` are not part of the rule."""
         part.known(*AXES, *apart)
         found: dict[str, tuple[str, ...]] = {}
         for axis in (key for key in part if key not in apart):

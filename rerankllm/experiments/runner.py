@@ -2,7 +2,7 @@
 
 import itertools
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -103,9 +103,9 @@ class Runner:
     Args:
         config: The experiment's configuration.
         folder: Its folder.
-        save: Called with a cell whenever its status changes.
         observer: Called with every event while queries run, on another thread.
         quiet: Show no progress.
+        origins: Which files or environment variables set the options that nobody typed, for the provenance records.
 
     Attributes:
         interrupted: Whether Ctrl-C ended a cell.
@@ -115,12 +115,12 @@ class Runner:
         self,
         config: Config,
         folder: Path,
-        save: Callable[[Cell], None],
         *,
         observer: Observer | None = None,
         quiet: bool,
+        origins: Mapping[str, str] | None = None,
     ) -> None:
-        self._folder, self._save, self._observer, self._quiet = folder, save, observer, quiet
+        self._folder, self._observer, self._quiet, self._origins = folder, observer, quiet, origins or {}
         self._budget, self._per_query = Budget(config.limits), config.per_query
         self.interrupted = False
 
@@ -131,8 +131,13 @@ class Runner:
                 if path.is_file():
                     self._budget.spend(Amount.of(*_kept(path)))
 
-    def run(self, waiting: Sequence[CellState]) -> None:
-        """Runs these cells, grouped by model: each model is loaded once."""
+    def run(self, waiting: Sequence[CellState], save: Callable[[Cell], None]) -> None:
+        """Runs these cells, grouped by model: each model is loaded once.
+
+        Args:
+            waiting: The cells.
+            save: Called with a cell whenever its status changes.
+        """
         number = itertools.count(1)
         for group in _by_model(waiting):
             with LoadedModels() as shelf:
@@ -141,8 +146,8 @@ class Runner:
                         return
                     again = ": its settings have changed" if state.changed else ""
                     tell(f"cell {next(number)} of {len(waiting)}: {state.planned.label}{again}")
-                    self._save(replace(state.waiting, status="missing", reason="it was cut while it ran"))
-                    self._save(self._run(state, shelf))
+                    save(replace(state.waiting, status="missing", reason="it was cut while it ran"))
+                    save(self._run(state, shelf))
 
     def forecast(self, waiting: Sequence[CellState]) -> Iterator[CellForecast]:
         """What each cell will take, or why it cannot run."""
@@ -191,7 +196,7 @@ class Runner:
         reranker.keep(run.with_name(f"{run.name}.journal"))
         job = Job(
             source, source.judgements(), run, run.with_name(f"{run.name}.jsonl"), depth=settings.depth,
-            top_k=settings.top_k, truncate=settings.truncate,
+            top_k=settings.top_k, truncate=settings.truncate, origins=self._origins,
         )  # fmt: skip
         return perform(reranker, job, bar)
 

@@ -1,4 +1,4 @@
-"""The results of an experiment: one row for each system on each first stage of each dataset."""
+"""The table of an experiment: one row for each system on each first stage of each dataset."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,7 +13,7 @@ from rerankllm.experiments.folder import Cell, System
 
 VERSION = 1
 UNSHOWN = "seconds"
-"""What differs each time it is measured: results.md leaves it out, so that it changes only where results do."""
+"""The cost that differs at each measurement: results.md leaves it out, so that it changes only if results do."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Group:
 
 
 def document(groups: Sequence[Group], systems: Mapping[str, System], measures: Sequence[str]) -> dict[str, Any]:
-    """All of it, ready for JSON.
+    """The table as results.json holds it.
 
     Args:
         groups: What was found.
@@ -65,7 +65,7 @@ def document(groups: Sequence[Group], systems: Mapping[str, System], measures: S
 
 
 def _rows(group: Group, systems: Mapping[str, System], measures: Sequence[str], holm: Any) -> Iterable[dict[str, Any]]:
-    """Of one group: the first stage, the systems in their order, then the references."""
+    """The rows of one group: the first stage, the systems in their order, then the references."""
     comparison = group.comparison
     found = {each.name: each for each in comparison.systems}
     gaps = {(each.system, each.measure): each for each in comparison.differences}
@@ -98,7 +98,7 @@ def _rows(group: Group, systems: Mapping[str, System], measures: Sequence[str], 
 
 
 def _against(gap: Difference | None, holm: float | None) -> dict[str, Any]:
-    """What is said of a difference to the first stage."""
+    """The difference to the first stage, as a row has it."""
     if gap is None:
         return dict.fromkeys(("difference", "difference_low", "difference_high", "p", "p_holm"))
     return {
@@ -111,7 +111,7 @@ def _against(gap: Difference | None, holm: float | None) -> dict[str, Any]:
 
 
 def _status(cells: Sequence[Cell]) -> str:
-    """The worst of its cells'; done for rows that have none."""
+    """The worst status of a row's cells; done for rows without cells."""
     worst = ("failed", "missing", "partial")
     return next((status for status in worst if any(cell.status == status for cell in cells)), "done")
 

@@ -1,4 +1,4 @@
-"""A part of a YAML file, read key by key: whatever is wrong gets one line with file, key and what would work."""
+"""Reads a YAML file key by key; an error names the file, the key and what would work, in one line."""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path

@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, PrivateAttr, field_serializer, model_validator
 
-from rerankllm.integrations.ranker import Ranker, Source
+from rerankllm.integrations.ranker import Ranker, RerankerSource
 from rerankllm.reranker import Reranker
 
 
@@ -29,7 +29,7 @@ class RankerFields(BaseModel):
 
     def _ranking(self) -> Ranker:
         """What ranks with the fields as they are now: one that was loaded stays unless they have changed."""
-        source = Source(self.reranker, self.strategy, self.model, self.instruction, self.passage_tokens)
+        source = RerankerSource(self.reranker, self.strategy, self.model, self.instruction, self.passage_tokens)
         if self._ranker is None or self._ranker.source != source:
             self._ranker = Ranker(source)
         return self._ranker
@@ -41,4 +41,4 @@ class RankerFields(BaseModel):
 
     @field_serializer("reranker")
     def _write(self, reranker: Reranker | None) -> None:
-        Source(reranker).arguments  # noqa: B018 - raises for a ready one
+        RerankerSource(reranker).arguments  # noqa: B018 - raises for a ready one

@@ -10,7 +10,7 @@ try:
 except ImportError as error:
     raise MissingExtra("the Haystack adapter needs haystack-ai: pip install 'rerankllm[haystack]'") from error
 
-from rerankllm.integrations.ranker import Ranker, Source
+from rerankllm.integrations.ranker import Ranker, RerankerSource
 from rerankllm.reranker import Reranker
 
 
@@ -43,7 +43,7 @@ class RerankllmRanker:
         top_k: int | None = None,
         reranker: Reranker | None = None,
     ) -> None:
-        self._ranker = Ranker(Source(reranker, strategy, model, instruction, passage_tokens))
+        self._ranker = Ranker(RerankerSource(reranker, strategy, model, instruction, passage_tokens))
         self.top_k = _checked(top_k)
 
     def warm_up(self) -> None:

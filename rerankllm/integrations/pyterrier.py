@@ -10,7 +10,7 @@ except ImportError as error:
 
 from rerankllm.data import Candidate, Query
 from rerankllm.formats.objects import to_candidates, to_query
-from rerankllm.integrations.ranker import Ranker, Source
+from rerankllm.integrations.ranker import Ranker, RerankerSource
 from rerankllm.reranker import Reranker
 
 
@@ -47,7 +47,7 @@ class RerankllmTransformer(pt.Transformer):
     ) -> None:
         if top_k is not None and top_k < 1:
             raise InputError(f"top_k should be at least 1, found {top_k}")
-        self._ranker = Ranker(Source(reranker, strategy, model, instruction, passage_tokens))
+        self._ranker = Ranker(RerankerSource(reranker, strategy, model, instruction, passage_tokens))
         self.reranker, self.strategy, self.model = reranker, strategy, model
         self.instruction, self.passage_tokens = instruction, passage_tokens
         self.top_k, self.text_field = top_k, text_field

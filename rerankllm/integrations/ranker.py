@@ -20,7 +20,7 @@ single precision too; what they are is said at `rerankllm.calibration.scale.Scal
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class RerankerSource:
     """Where an adapter's `Reranker` comes from.
 
     Attributes:
@@ -68,7 +68,7 @@ class Ranker:
         source: Where its `Reranker` comes from.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: RerankerSource) -> None:
         self.source = source
         self._made: Reranker | None = None
         self._making = threading.Lock()
@@ -128,7 +128,7 @@ class Ranker:
                 self._made.close()
                 self._made = None
 
-    def __reduce__(self) -> tuple[type["Ranker"], tuple[Source]]:
+    def __reduce__(self) -> tuple[type["Ranker"], tuple[RerankerSource]]:
         return Ranker, (self.source,)  # a copy loads its own
 
 

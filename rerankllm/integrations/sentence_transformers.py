@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NotRequired, TypedDict
 
-from rerankllm.integrations.ranker import Ranker, Source
+from rerankllm.integrations.ranker import Ranker, RerankerSource
 from rerankllm.reranker import Reranker
 
 
@@ -44,7 +44,7 @@ class RerankllmCrossEncoder:
         passage_tokens: int | None = None,
         reranker: Reranker | None = None,
     ) -> None:
-        self._ranker = Ranker(Source(reranker, strategy, model, instruction, passage_tokens))
+        self._ranker = Ranker(RerankerSource(reranker, strategy, model, instruction, passage_tokens))
 
     def rank(
         self,

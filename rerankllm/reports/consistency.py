@@ -8,7 +8,7 @@ from statistics import fmean
 
 from rerankllm.calibration.diagnostics import (
     Listed,
-    Place,
+    PlaceRank,
     Share,
     inconsistency,
     kendall_distance,
@@ -45,7 +45,7 @@ class Consistency:
     relisted: int
     omitted: Share
     kept: float
-    places: tuple[Place, ...]
+    places: tuple[PlaceRank, ...]
     first_chosen: Share
     first_fair: float
 

@@ -123,7 +123,7 @@ def _of_run(subject: Subject, run: Attempt) -> dict[Key, Sequence[Call]]:
 
 
 def _consistency(subject: Subject, name: str, heard: Answers) -> dict[str, Any] | None:
-    """None for a system that no journal tells of."""
+    """How consistent a system's answers are; None where no run of it has a journal."""
     (entrant,) = [each for each in subject.entrants if each.name == name]
     found = [heard[name, i] for i in range(len(entrant.runs)) if (name, i) in heard]
     if not found:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rerankllm.analysis.robustness.report import RobustnessReport
-from rerankllm.analysis.robustness.results import Settings
+from rerankllm.analysis.robustness.results import RobustnessSettings
 from rerankllm.analysis.robustness.systems import SystemRuns, systems_in
 from rerankllm.errors import InputError
 from rerankllm.evaluation.measures import DEFAULT_MEASURES, parse_measures
@@ -23,7 +23,7 @@ from rerankllm.runs.systems import FIRST, MINILM, Given
 
 
 def from_folder(folder: Path, options: ComparisonOptions, *, orders: bool = True) -> list[Subject]:
-    """A comparison for each dataset and first stage of an experiment; orders of a first stage are none of their own.
+    """A comparison for each dataset and first stage of an experiment; orders of a first stage belong to it.
 
     Args:
         folder: The experiment's.
@@ -49,7 +49,7 @@ def from_folder(folder: Path, options: ComparisonOptions, *, orders: bool = True
 
 
 def _as_tabled(folder: Path, options: ComparisonOptions) -> ComparisonOptions:
-    """What was not asked for is as in the experiment's table, where there is one."""
+    """Options that were not given are those of the experiment's table, where there is one."""
     try:
         table = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
         tabled = ComparisonOptions(
@@ -66,7 +66,7 @@ def _as_tabled(folder: Path, options: ComparisonOptions) -> ComparisonOptions:
 
 
 def _ranked(folder: Path, manifest: Manifest, dataset: str, stage: str) -> list[Cell]:
-    """The cells that the table has values of: the run of any other is of other settings, or was cut."""
+    """The cells whose runs are in the table; other runs are incomplete, or of other settings."""
     return [
         cell
         for cell in manifest.cells
@@ -99,7 +99,7 @@ def _of_stage(  # noqa: PLR0917
     )
     minilm, without = _minilm(folder, manifest, dataset, stage)
     resamples, seed = options.design
-    settings = Settings(pool.names[0], resamples=resamples, seed=seed, relevant_from=pool.levels[dataset])
+    settings = RobustnessSettings(pool.names[0], resamples=resamples, seed=seed, relevant_from=pool.levels[dataset])
     robust, unmeasured = _robust(measured, dataset, stage, settings)
     seeds = {name: [f"seed {cell.seed}" for cell in mine] for name, mine in named.items()}
     inputs = Inputs(runs, first, minilm, queries, corpus, seeds)
@@ -135,7 +135,7 @@ def _minilm(folder: Path, manifest: Manifest, dataset: str, stage: str) -> tuple
 
 
 def _robust(
-    measured: Sequence[SystemRuns], dataset: str, stage: str, settings: Settings
+    measured: Sequence[SystemRuns], dataset: str, stage: str, settings: RobustnessSettings
 ) -> tuple[list[Robust], list[str]]:
     """What the order of these candidates does to each system, and what of it cannot be measured."""
     found, notes = list[Robust](), list[str]()

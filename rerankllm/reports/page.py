@@ -49,7 +49,7 @@ def page(content: Content) -> str:
 
 
 def digest(text: str) -> str:
-    """What a content security policy knows an inline script or style by."""
+    """The hash by which a content security policy allows an inline script or style."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
@@ -65,5 +65,5 @@ def packed(value: Mapping[str, Any]) -> str:
 
 
 def size_of(count: int) -> str:
-    """So many bytes, to be read."""
+    """A number of bytes as text, such as `1.2 MB`."""
     return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"  # noqa: PLR2004

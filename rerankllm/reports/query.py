@@ -1,4 +1,4 @@
-"""One query of a report: its documents once, every ranking and every call by their numbers."""
+"""One query of a report: its documents once, and rankings and calls that refer to them by number."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -127,7 +127,7 @@ def parts(call: Call, number: _Numbers, texts: Mapping[str, str]) -> list[Any]:
 
 
 def _shared(prompt: str, start: int, text: str) -> int:
-    """How far the prompt goes on like the text."""
+    """How many characters of the text the prompt repeats."""
     if prompt.startswith(text, start):
         return len(text)
     low, high = MARK, len(text)

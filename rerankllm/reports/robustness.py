@@ -33,7 +33,7 @@ class Measured:
         return cls(_robust(result), result.get("dataset"), result.get("first_stage"))
 
     def fits(self, subject: Subject) -> bool:
-        """Whether it belongs to a comparison, as far as both say what they are of."""
+        """Whether it belongs to a comparison: neither dataset nor first stage differs."""
         of_stage = None in (self.first_stage, subject.first_stage) or self.first_stage == subject.first_stage
         return of_stage and (self.dataset is None or self.dataset in subject.comparison.pool.qrels)
 

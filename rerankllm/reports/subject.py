@@ -114,7 +114,7 @@ class Extent:
 
 
 def shown_queries(subject: Subject, limit: int) -> Sequence[int]:
-    """The places of the queries that can be browsed: where systems differ most on the first measure, in pool order."""
+    """Indices of the queries that can be browsed: those on which systems differ most, in the pool's order."""
     comparison = subject.comparison
     measure, names = comparison.pool.names[0], {entrant.name for entrant in subject.entrants}
     values = [system.by_query(measure) for system in comparison.systems if system.name in names]

@@ -1,4 +1,4 @@
-"""What a run cost, kept beside it: `rerank` leaves OUTPUT.summary.json, and `compare` finds it."""
+"""The cost of a run, read from the summary that `rerank` writes beside it, or from its journal."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ Totals = dict[str, float | None]
 
 
 def cost_beside(runs: Sequence[Path]) -> Cost | None:
-    """What a query of these run files cost together: by their summaries, or their journals.
+    """The mean cost of a query over these run files together, from their summaries or journals.
 
-    None where one of them has neither, or a summary that is of another file than the one that is there.
+    None where one of them has neither, or has changed since its summary was written.
     """
     found = [_from_summary(run) if summary_beside(run).is_file() else _from_journal(run) for run in runs]
     known = [each for each in found if each is not None]
@@ -32,7 +32,7 @@ def cost_beside(runs: Sequence[Path]) -> Cost | None:
 
 @dataclass(frozen=True, slots=True)
 class _Spent:
-    """Totals of runs, their longest chain, and their queries."""
+    """The totals of some runs, their longest chain of calls, and how many queries they have."""
 
     totals: Totals
     rounds: float

@@ -1,4 +1,4 @@
-"""What runs will take, said before anything is sent."""
+"""Forecasts what a run will take, before anything is sent."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from rerankllm.reranker import Reranker
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """Of some queries; those of several runs add up."""
+    """Calls, tokens and money that some queries will take; the forecasts of several runs add up."""
 
     queries: int
     calls: Bound
@@ -20,10 +20,10 @@ class Forecast:
 
     @classmethod
     def of(cls, reranker: Reranker, queries: Sequence[tuple[Query, Sequence[Candidate]]], top_k: int | None) -> Self:
-        """Of what a run will take, from the queries' own texts.
+        """The forecast of a run, from the texts of its queries.
 
         Raises:
-            CapabilityError: Tokens of what the strategy asks cannot be told.
+            CapabilityError: The tokens of the strategy's prompts cannot be counted.
         """
         plans = [reranker.plan(len(candidates), top_k=top_k) for _, candidates in queries]
         calls = Bound(sum(plan.calls.low for plan in plans), sum(plan.calls.high for plan in plans))

@@ -1,4 +1,4 @@
-"""Runs of several systems, made one by an aggregation."""
+"""Fuses the runs of several systems into one, by an aggregation."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -24,8 +24,8 @@ HEAVIEST = 1e6
 """The largest weight; its reciprocal is the smallest. Scores in single precision tell lists apart up to here."""
 
 
-class Source(Protocol):
-    """A run whose lists are asked for query by query."""
+class RunReader(Protocol):
+    """A run that is read query by query."""
 
     @property
     def query_ids(self) -> Sequence[str]: ...
@@ -85,7 +85,7 @@ def fuse(
         return {one.query_id: list(zip(one.doc_ids, one.scores, strict=True)) for one in fused}
 
 
-def open_run(run: AnyRun, files: ExitStack) -> Source:
+def open_run(run: AnyRun, files: ExitStack) -> RunReader:
     """The run, read lazily where it is a TREC file; `files` closes it."""
     from rerankllm.formats.runfile import RunFile  # noqa: PLC0415
 
@@ -97,7 +97,7 @@ def open_run(run: AnyRun, files: ExitStack) -> Source:
     return _Held({query_id: _listed(query_id, found) for query_id, found in run.items()})
 
 
-def check_runs(sources: Sequence[Source], names: Sequence[str], weights: Sequence[float] | None) -> list[str]:
+def check_runs(sources: Sequence[RunReader], names: Sequence[str], weights: Sequence[float] | None) -> list[str]:
     """The queries of all runs, in the order of the first, then those of the second that it lacks, and so on.
 
     Raises:
@@ -125,7 +125,7 @@ def check_runs(sources: Sequence[Source], names: Sequence[str], weights: Sequenc
 
 
 def fuse_queries(
-    sources: Sequence[Source],
+    sources: Sequence[RunReader],
     query_ids: Iterable[str],
     method: str | Aggregation = "rrf",
     *,
@@ -194,7 +194,7 @@ def _castorini(path: str | PathLike[str]) -> _Held:
 
 
 def _listed(query_id: str, found: Any) -> "Listed":
-    """One query's list as the caller gave it, sorted; raises InputError for what is none."""
+    """One query's list as the caller gave it, sorted by score; raises InputError if it is no such list."""
     import numpy as np  # noqa: PLC0415
 
     from rerankllm.formats.runfile import Listed  # noqa: PLC0415

@@ -1,20 +1,22 @@
-"""What a calibration and a cut-off made of a run, for the summary and for people."""
+"""The notes that a run tells its user: before it starts, and what came of it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rerankllm.calibration.relevance import Calibration
 from rerankllm.data import Candidate, Query
 from rerankllm.drivers.ranker import Ranker
-from rerankllm.evaluation.systems import Pool
 from rerankllm.formats.lines import some
 from rerankllm.notes import tell
 from rerankllm.reranker import Reranker
 from rerankllm.runs.forecast import Forecast
 
+if TYPE_CHECKING:  # loads NumPy
+    from rerankllm.evaluation.systems import Pool
+
 
 def tell_fit(ranker: Ranker, query_ids: Iterable[str] = ()) -> None:
-    """What may be wrong with using a calibration here: other scores than it was fitted on, or the same queries."""
+    """Warns of a calibration that was fitted on other scores than these, or on the same queries."""
     fitted = ranker.calibration
     if fitted is None:
         return
@@ -29,7 +31,7 @@ def tell_fit(ranker: Ranker, query_ids: Iterable[str] = ()) -> None:
 
 
 def tell_other_scores(ranker: Ranker, fitted: Calibration) -> None:
-    """Says so where a calibration was fitted on another strategy's or another model's scores."""
+    """Warns of a calibration that was fitted on the scores of another strategy or another model."""
     stage, models = str(ranker.stage), ", ".join(ranker.models)
     for what, then, now in (("strategy", fitted.strategy, stage), ("model", fitted.model, models)):
         if then and then != now:
@@ -37,7 +39,7 @@ def tell_other_scores(ranker: Ranker, fitted: Calibration) -> None:
 
 
 def tell_cut_off(report: Mapping[str, Any]) -> None:
-    """That in two lines on stderr."""
+    """Tells what the cut-off kept and dropped, and, with judgements, how precise that is."""
     if "cutoff" in report:
         cut, empty = report["cutoff"], report["cutoff"]["empty_queries"]
         named = f" ({some(empty)})" if empty else ""
@@ -55,12 +57,12 @@ def tell_cut_off(report: Mapping[str, Any]) -> None:
 
 
 def tell_notes(reranker: Reranker, top_k: int | None, depth: int) -> None:
-    """What the user should know before it starts.
+    """Tells what the user should know before the run starts.
 
     Args:
-        reranker: What is about to run.
+        reranker: What will rank.
         top_k: How many first places matter.
-        depth: Candidates of the longest list.
+        depth: Candidates of the longest list that are read.
     """
     if reranker.defaulted:
         tell(f"strategy {reranker.stage} (the default of {reranker.backend.model})")
@@ -69,7 +71,7 @@ def tell_notes(reranker: Reranker, top_k: int | None, depth: int) -> None:
 
 
 def tell_settled(ranker: Ranker, top_k: int | None, depth: int) -> None:
-    """Says so where the strategy cannot place as many as are wanted of `depth` candidates."""
+    """Warns of a strategy that cannot place the `top_k` best of `depth` candidates correctly."""
     if top_k is not None:
         settled = ranker.stage.aiming(top_k).strategy.settles(depth)
         if settled is not None and settled < min(top_k, depth):
@@ -77,19 +79,19 @@ def tell_settled(ranker: Ranker, top_k: int | None, depth: int) -> None:
 
 
 def tell_other_judge(ranker: Ranker) -> None:
-    """Says so where the profile is of another model than those that judge."""
+    """Warns of a judge's profile that is of another model than those that judge."""
     differs = ranker.profile and ranker.profile.differs(ranker.models)
     if differs:
         tell(differs)
 
 
 def estimate_line(reranker: Reranker, queries: Sequence[tuple[Query, Sequence[Candidate]]], top_k: int | None) -> str:
-    """What the run will take, in a line."""
+    """What the run will take, in one line."""
     return str(Forecast.of(reranker, queries, top_k))
 
 
 def tell_summary(report: Mapping[str, Any]) -> None:
-    """The summary in two lines on stderr."""
+    """Tells the summary of a run in two lines."""
     answers = report["answers"]
     tokens = report["prompt_tokens"] + report["completion_tokens"]
     replayed = f", {report['replayed']} of them from the journal" if report["replayed"] else ""
@@ -106,7 +108,7 @@ def tell_summary(report: Mapping[str, Any]) -> None:
 
 
 def tell_levels(pool: "Pool", *, asked: bool) -> None:
-    """Says on stderr what binary measures count as relevant, where that is not every grade above 0."""
+    """Tells which grades binary measures count as relevant, where that is not every grade above 0."""
     for name, level in pool.levels.items():
         if level > 1:
             why = "as asked" if asked else "the scale of TREC-DL; --relevant-from 1 for any"

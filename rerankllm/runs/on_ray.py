@@ -1,4 +1,4 @@
-"""`rerankllm rerank --engine ray`: the same run on the workers of a Ray cluster."""
+"""Reranks on the workers of a Ray cluster: `rerankllm rerank --engine ray`."""
 
 import hashlib
 import os
@@ -26,15 +26,15 @@ from rerankllm.runs.source import Source, read_judgements, read_requests, read_s
 from rerankllm.version import __version__
 
 EVERY = 30.0
-"""Seconds between lines on how far it is."""
+"""Seconds between notes on how many queries are done."""
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What is known of the queries before they are read.
+class SourceInfo:
+    """What is known of a source before its queries are read.
 
     Attributes:
-        source: Where they come from, and what was left out; without the queries.
+        source: Where the queries come from, and what was left out; without the queries themselves.
         judgements: Grades to measure with.
         parts: Which part of the collection each query belongs to.
     """
@@ -46,27 +46,27 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """What `read_source` reads, to be read in another process: lazily where each query brings its texts."""
+    """The arguments of `read_source`, to be read in another process; lazily where each query brings its texts."""
 
     given: Mapping[str, Any]
 
-    def __call__(self) -> tuple[Said, Iterable[tuple[Query, Sequence[Candidate]]]]:
-        """What there is to say before the queries, and the queries.
+    def __call__(self) -> tuple[SourceInfo, Iterable[tuple[Query, Sequence[Candidate]]]]:
+        """What is known of the source, and its queries.
 
         Raises:
-            InputError: As `read_source`; where it is read lazily, at the row that is no good.
+            InputError: As for `read_source`; where the source is read lazily, at the row that is wrong.
         """
         path = self.given["requests"]
         if path is None or any(self.given[name] for name in ("sample", "run", "queries", "corpus", "dataset")):
             source = read_source(**self.given)
             parts = None if source.collection is None else source.collection.parts
-            return Said(replace(source, queries=[], collection=None), source.judgements(), parts), source.queries
+            return SourceInfo(replace(source, queries=[], collection=None), source.judgements(), parts), source.queries
         qrels = self.given["qrels"]
         judgements = None if qrels is None else read_judgements(qrels)
-        return Said(Source([], qrels, retrieval=retrieval_of(path)), judgements, None), read_requests(path)
+        return SourceInfo(Source([], qrels, retrieval=retrieval_of(path)), judgements, None), read_requests(path)
 
     def check(self) -> None:
-        """Looks at the beginning, so that a wrong name is not told after engines are loaded.
+        """Reads the beginning of each file, so that a wrong name is reported before engines are loaded.
 
         Raises:
             InputError: It cannot be read.
@@ -87,9 +87,9 @@ class Kept:
     """Where calls are kept.
 
     Attributes:
-        journal: The file that all are merged into; None where none is kept.
-        journals: The folder for the workers' own until then; beside the journal when None.
-        command: Folder, options and version, for `resume`.
+        journal: The journal that the workers' journals are merged into; None to keep no calls.
+        journals: The folder for the workers' journals until then; beside the journal when None.
+        command: The working folder and the options, for `resume`.
     """
 
     journal: Path | None
@@ -98,7 +98,7 @@ class Kept:
 
     @property
     def folder(self) -> str:
-        """The folder: this run's own, also below one that runs share, whose variables are each node's."""
+        """The folder of this run only, even below a folder that several runs share. Each node expands its variables."""
         journal = Path(self.journal or "").resolve()
         if self.journals is None:
             return f"{journal}.parts"
@@ -140,19 +140,19 @@ def perform_on_workers(recipe: Recipe, size: Size, read: Input, job: Job, kept: 
             texts=job.output is not None and job.output.suffix == ".jsonl",
         )
         nowhere = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
-        stack.enter_context(redirect_stdout(nowhere))  # Ray prints each death there, and has log files of its own
+        stack.enter_context(redirect_stdout(nowhere))  # Ray prints there when a worker dies; its log files have it too
         stack.enter_context(crew)
-        said: Said = crew.said
-        said.source.tell_skipped()
-        job = replace(job, source=said.source, judgements=said.judgements)
-        done = write_all(crew, _telling(crew, job, quiet=quiet), job, said.parts)
+        info: SourceInfo = crew.said
+        info.source.tell_skipped()
+        job = replace(job, source=info.source, judgements=info.judgements)
+        done = write_all(crew, _with_notes(crew, job, quiet=quiet), job, info.parts)
         if deaths := crew.deaths:
             tell(f"{deaths} times a worker's process died; its queries went on in another")
         return done
 
 
-def _telling(crew: Crew, job: Job, *, quiet: bool) -> Iterator[tuple[QueryOutcome, Sequence[str]]]:
-    """The outcomes; says on stderr what the strategy is, and now and then how far it is."""
+def _with_notes(crew: Crew, job: Job, *, quiet: bool) -> Iterator[tuple[QueryOutcome, Sequence[str]]]:
+    """The outcomes as they come; tells the strategy before the first, and now and then how many are done."""
     since = time.monotonic()
     for done, (outcome, doc_ids) in enumerate(crew.outcomes()):
         if not done:

@@ -1,4 +1,4 @@
-"""reorder."""
+"""Puts a query's candidates in another order: reversed or shuffled."""
 
 import random
 from collections.abc import Sequence
@@ -10,10 +10,10 @@ Order: TypeAlias = Literal["reversed", "shuffled"]
 
 
 def reordered(candidates: Sequence[Candidate], order: Order, query_id: str, seed: int = 0) -> list[Candidate]:
-    """One query's candidates, as a first stage would hand them out that had found them in another order.
+    """One query's candidates in another order, with scores as if the first stage had ranked them so.
 
-    Scores fall with the new order: strategies that take the first stage's word for something take it for this one. A
-    shuffle is by the seed and the query's id, whatever other queries there are.
+    Scores fall with the new order, because some strategies read them. A shuffle depends on the seed and the query's id
+    only, not on the other queries.
     """
     found = list(reversed(candidates))
     if order == "shuffled":

@@ -1,4 +1,4 @@
-"""Where the queries of `rerankllm rerank` come from."""
+"""Reads queries with their candidates, from files or from a named collection."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rerankllm.collections import bm25, catalogue
 from rerankllm.collections.base import Collection, Run, without_excluded
-from rerankllm.collections.bm25 import Settings
+from rerankllm.collections.bm25 import Bm25Settings
 from rerankllm.data import Candidate, Query
 from rerankllm.errors import InputError
 from rerankllm.formats import beir, castorini, parquet, trec
@@ -22,11 +22,11 @@ class Source:
 
     Attributes:
         queries: Queries with their candidates.
-        qrels: Where the judgements are, if there are any.
-        skipped_queries: Ids of those left out for want of a text or candidates.
-        skipped_documents: How many were left out for want of a text.
-        retrieval: Where the candidates come from.
-        collection: The named collection they are of, if they are of one.
+        qrels: The file of judgements, if there is one.
+        skipped_queries: Ids of queries that were left out because they have no text or no candidates.
+        skipped_documents: How many documents were left out because they have no text.
+        retrieval: How the candidates were found.
+        collection: The named collection that the queries are of, if they are of one.
     """
 
     queries: Sequence[tuple[Query, Sequence[Candidate]]]
@@ -48,7 +48,7 @@ class Source:
         return bool(self.skipped_queries or self.skipped_documents)
 
     def tell_skipped(self) -> None:
-        """Says on stderr what was left out."""
+        """Tells what was left out."""
         if self.skipped_queries:
             shown = ", ".join(self.skipped_queries[:3])
             tell(f"skipped {len(self.skipped_queries)} queries without text or candidates ({shown})")
@@ -68,10 +68,12 @@ def read_source(
     dataset: str | None = None,
     depth: int = 100,
 ) -> Source:
-    """Reads the one source that was named; BM25 finds `depth` candidates a query for a dataset without a run.
+    """Reads one source: the sample, a named dataset, a run with its texts, or requests.
+
+    BM25 finds `depth` candidates for each query of a dataset without a run.
 
     Raises:
-        InputError: None or several were, or it cannot be read.
+        InputError: No source is given, or several, or it cannot be read.
     """
     from_files = (run is not None and dataset is None) or queries is not None or corpus is not None
     if sum((sample, from_files, requests is not None, dataset is not None)) != 1:
@@ -114,7 +116,7 @@ def _read_dataset(name: str, run: Path | None, qrels: Path | None, depth: int, *
         raise InputError(f"--dataset {name} brings its own judgements: leave --qrels out")
     collection = open_dataset(name)
     if run is None:
-        found, retrieval = first_stage(collection, Settings(depth=depth))
+        found, retrieval = first_stage(collection, Bm25Settings(depth=depth))
         entries = {query_id: ranked for query_id, ranked in found.items() if ranked}
     else:
         entries, retrieval = allowed(collection, trec.read_run(run), str(run)), retrieval_of(run)
@@ -158,7 +160,7 @@ def _writable(source: Source) -> Source:
 
 
 def open_dataset(name: str) -> Collection:
-    """The collection, with a line on stderr where it has to be fetched first and one for each of its notes."""
+    """Loads a collection; tells where it has to be fetched first, and each of its notes."""
     place = catalogue.place(name)
     if not place.cached:
         tell(f"{name} is not all cached in {place.path}: what is needed of it is fetched")
@@ -169,7 +171,7 @@ def open_dataset(name: str) -> Collection:
 
 
 def allowed(collection: Collection, run: Run, where: str) -> dict[str, list[tuple[str, float]]]:
-    """The run without the documents the collection excludes, with a line on stderr where there were any."""
+    """The run without the documents that the collection excludes; tells how many there were."""
     kept, removed = without_excluded(run, collection.excluded)
     if removed:
         tell(f"{where}: {removed} documents removed ({collection.excluded_because})")
@@ -177,7 +179,7 @@ def allowed(collection: Collection, run: Run, where: str) -> dict[str, list[tupl
 
 
 def first_stage(
-    collection: Collection, settings: bm25.Settings
+    collection: Collection, settings: bm25.Bm25Settings
 ) -> tuple[Mapping[str, list[tuple[str, float]]], Retrieval]:
     """Candidates for every query and where they come from: those the collection brings, or BM25's.
 

@@ -1,4 +1,4 @@
-"""What a run gave and what it cost: a summary for people and for programs."""
+"""The summary of a run: how many queries were ranked, how good it is, and what it cost."""
 
 import json
 from collections.abc import Mapping
@@ -55,17 +55,17 @@ DIGEST = "output_sha256"
 
 
 def summary_beside(run: Path) -> Path:
-    """Where the summary of a run file is."""
+    """The path of a run file's summary."""
     return run.with_name(f"{run.name}.summary.json")
 
 
 def signed(report: Mapping[str, Any], run: Path) -> dict[str, Any]:
-    """The summary with the digest of its run file: it is of this file and no later one."""
+    """The summary with the digest of its run file, which tells whether the file has changed since."""
     return {**report, DIGEST: digest(run)}
 
 
 def summary_of(run: Path) -> Mapping[str, Any] | None:
-    """The summary beside a run file; None where there is none, or one of another run.
+    """The summary beside a run file; None where there is none, or the file has changed since.
 
     Raises:
         InputError: It is damaged.
@@ -81,7 +81,7 @@ def summary_of(run: Path) -> Mapping[str, Any] | None:
 
 
 def cut_off(reranker: Ranker, cutoff: Cutoff, writer: Writer) -> dict[str, Any]:
-    """What was kept and dropped, and what is expected of it."""
+    """How many results a cut-off kept and dropped, and the precision that is expected of them."""
     expected = [cut.expected_precision for cut, _ in writer.cuts.values() if cut.expected_precision is not None]
     return {
         "rule": str(cutoff),

@@ -1,4 +1,4 @@
-"""What `rerankllm compare` compares: collections, runs by name, and the rows that every table should have."""
+"""The systems of a comparison: runs by name, and the reference rows (first stage, MiniLM, oracle)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ FIRST, MINILM, ORACLE = "first stage", "MiniLM", "oracle"
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """One `--run`: the files of a system, one a seed, on a collection or wherever their queries are judged."""
+    """The run files of one system, one for each seed; of one collection, or of whichever judges their queries."""
 
     name: str
     collection: str | None
@@ -60,13 +60,13 @@ def parse_run_name(name: str) -> tuple[str, str | None]:
 
 
 def parse_reference(name: str, option: str) -> Given:
-    """`[COLLECTION=]FILE` of a row that has its name already."""
+    """`[COLLECTION=]FILE`, for a row whose name is fixed."""
     collection, path = _named(option)
     return Given(name, collection, (Path(path),))
 
 
 def read_system(pool: Pool, given: Sequence[Given], *, cost: Cost | None = None, reference: bool = False) -> System:
-    """One system from all that was given under its name.
+    """The system that these runs are of, measured.
 
     Raises:
         InputError: A file cannot be read, a collection is unknown, or a query could be of several collections.
@@ -96,7 +96,7 @@ def read_runs(pool: Pool, given: Sequence[Given]) -> list[dict[str, dict[str, li
 
 
 def by_name(given: Sequence[Given]) -> dict[str, list[Given]]:
-    """What was given, together where it has one name, in the order given."""
+    """The runs grouped by name, in the order given."""
     found: dict[str, list[Given]] = {}
     for each in given:
         found.setdefault(each.name, []).append(each)
@@ -155,6 +155,6 @@ def _read_orders(pool: Pool, given: Given, path: Path) -> dict[str, dict[str, li
 
 
 def _named(option: str) -> tuple[str | None, str]:
-    """`NAME=REST` apart; a file that is there is no name."""
+    """Splits `NAME=REST`; what is an existing file has no name."""
     name, equals, rest = option.partition("=")
     return (None, option) if not equals or Path(option).exists() else (name, rest)

@@ -13,16 +13,16 @@ from rerankllm.formats import castorini, trec
 from rerankllm.notes import tell
 
 OnError: TypeAlias = Literal["partial", "fallback", "raise"]
-"""What becomes of queries that failed: left out, written unchanged to another file, or the end of the run."""
+"""What happens to a query that fails: left out, written unchanged to another file, or the end of the run."""
 TAG = "rerankllm"
 MEASURED = 10
 """Places of each ranking that the summary measures."""
 
 
 class Writer:
-    """Writes every ranking when it is there, so that nothing done is lost, and keeps what the summary needs.
+    """Writes each ranking as it comes, so that nothing is lost, and keeps what the summary needs.
 
-    Files are opened with the first outcome: a run that cannot start leaves the last one's alone.
+    Files are opened with the first outcome: a run that cannot start leaves the files of the last one alone.
 
     Args:
         output: TREC run, or castorini JSONL where the name ends in `.jsonl`.
@@ -122,7 +122,7 @@ class Writer:
     def _file(self, path: Path | None) -> TextIO | None:
         if path is not None and path not in self._opened:
             if path == self._output:
-                for name in ("empty", "failed"):  # of a run before, of which they told
+                for name in ("empty", "failed"):  # of an earlier run
                     path.with_name(f"{path.name}.{name}").unlink(missing_ok=True)
             self._opened[path] = self._files.enter_context(open_for_writing(path))
         return None if path is None else self._opened[path]

@@ -1,1 +1,1 @@
-"""A server that speaks the rerank APIs which others speak; needs the extra `server`."""
+"""An HTTP server with the rerank APIs of Cohere, Jina, vLLM and others; needs the extra `server`."""

@@ -1,4 +1,4 @@
-"""The routes, put together."""
+"""Puts the routes of the server together."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 from rerankllm.reranker import Reranker
 from rerankllm.server import page
 from rerankllm.server.context import RequestContext, Wording
-from rerankllm.server.describe import describe, example, told
+from rerankllm.server.describe import describe, example, responses_of
 from rerankllm.server.dialects import cohere, jina, openai_errors, score, tei
 from rerankllm.server.in_flight import InFlight
 from rerankllm.server.keys import Keys
@@ -31,9 +31,9 @@ WORDINGS: Mapping[str, Wording] = {
     "/v1/score": score.word,
     page.RANK: openai_errors.word,
 }
-"""The routes that rank, and how they say problems. That of /rerank is TEI's as soon as the request is seen to be."""
+"""The routes that rank, with the wording of their errors. /rerank changes to TEI's for a request in TEI's form."""
 OPEN = ("/health", *page.ASSETS)
-"""Routes that need no key."""
+"""The routes that need no key."""
 OTHERS = (*OPEN, "/metrics", "/v1/models", "/openapi.json", *page.DATA)
 
 
@@ -52,15 +52,15 @@ EitherRequest = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """An app, and what whoever runs it has to hold of it.
+    """A server that is ready to run.
 
     Attributes:
         app: The ASGI app.
-        door: Closes it.
+        in_flight: Its requests under way; closing it ends the server.
     """
 
     app: FastAPI
-    door: InFlight
+    in_flight: InFlight
 
 
 def make_server(aliases: Mapping[str, Reranker], limits: Limits | None = None, keys: Keys | None = None) -> Server:
@@ -69,24 +69,24 @@ def make_server(aliases: Mapping[str, Reranker], limits: Limits | None = None, k
     Args:
         aliases: Rerankers by the name that requests call them, the first being the default. They should share one
             engine (`Reranker.beside`), and are the caller's to close.
-        limits: What is taken.
-        keys: Who may ask; everybody when None.
+        limits: What a request may contain, and how many there may be.
+        keys: The keys that clients need; None if they need none.
     """
     limits, keys, metrics = limits or Limits(), keys or Keys(), Metrics()
-    service, door = Service(aliases, limits.documents, metrics), InFlight(limits.in_flight, metrics)
+    service, in_flight = Service(aliases, limits.documents, metrics), InFlight(limits.in_flight, metrics)
     app = FastAPI(title="rerankllm", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False)
-    app.add_middleware(Gate, door=door, visit=visit_of, limits=limits, keys=keys, metrics=metrics)
+    app.add_middleware(Gate, in_flight=in_flight, context=context_of, limits=limits, keys=keys, metrics=metrics)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused)
     _add_rankers(app, service)
-    _add_others(app, service, door, metrics)
+    _add_others(app, service, in_flight, metrics)
     page.add_page(app, service, limits, keyed=bool(keys))
     describe(app, keyed=bool(keys))
-    return Server(app, door)
+    return Server(app, in_flight)
 
 
-def visit_of(path: str) -> RequestContext:
-    """What is known of a request by its path."""
+def context_of(path: str) -> RequestContext:
+    """The context of a request, as far as its path says."""
     if path in WORDINGS:
         return RequestContext(path, WORDINGS[path], ranks=True)
     word = cohere.word if path.startswith("/v2/") else openai_errors.word
@@ -94,34 +94,34 @@ def visit_of(path: str) -> RequestContext:
 
 
 def _add_rankers(app: FastAPI, service: Service) -> None:
-    @app.post("/v2/rerank", summary="Cohere v2", **told((cohere, cohere.RerankResponse)))
+    @app.post("/v2/rerank", summary="Cohere v2", **responses_of((cohere, cohere.RerankResponse)))
     async def cohere_rerank(request: Request, body: Annotated[cohere.RerankRequest, example(cohere)]) -> Response:
-        return await cohere.rerank(service, request.scope["visit"], body)
+        return await cohere.rerank(service, request.scope["context"], body)
 
-    @app.post("/v1/rerank", summary="Jina, vLLM", **told((jina, jina.RerankResponse)))
+    @app.post("/v1/rerank", summary="Jina, vLLM", **responses_of((jina, jina.RerankResponse)))
     async def jina_rerank(request: Request, body: Annotated[jina.RerankRequest, example(jina)]) -> Response:
-        return await jina.rerank(service, request.scope["visit"], body)
+        return await jina.rerank(service, request.scope["context"], body)
 
-    either = told((jina, jina.RerankResponse), (tei, tei.RerankResponse))
+    either = responses_of((jina, jina.RerankResponse), (tei, tei.RerankResponse))
 
     @app.post("/rerank", summary="text-embeddings-inference with `texts`, Jina and vLLM with `documents`", **either)
     async def either_rerank(request: Request, body: Annotated[EitherRequest, example(jina, tei)]) -> Response:
         if isinstance(body, tei.RerankRequest):
-            return await tei.rerank(service, request.scope["visit"], body)
-        return await jina.rerank(service, request.scope["visit"], body)
+            return await tei.rerank(service, request.scope["context"], body)
+        return await jina.rerank(service, request.scope["context"], body)
 
     async def scores(request: Request, body: Annotated[score.ScoreRequest, example(score)]) -> Response:
-        return await score.score(service, request.scope["visit"], body)
+        return await score.score(service, request.scope["context"], body)
 
     for path in ("/score", "/v1/score"):
-        app.post(path, summary="vLLM", **told((score, score.ScoreResponse)))(scores)
+        app.post(path, summary="vLLM", **responses_of((score, score.ScoreResponse)))(scores)
 
 
-def _add_others(app: FastAPI, service: Service, door: InFlight, metrics: Metrics) -> None:
+def _add_others(app: FastAPI, service: Service, in_flight: InFlight, metrics: Metrics) -> None:
     @app.get("/health", summary="Whether requests are taken", responses={503: {"description": "Shutting down."}})
     async def health() -> Response:
-        state = "closing" if door.closing else "ok"
-        return JSONResponse({"status": state, "version": __version__}, 503 if door.closing else 200)
+        state = "closing" if in_flight.closing else "ok"
+        return JSONResponse({"status": state, "version": __version__}, 503 if in_flight.closing else 200)
 
     @app.get("/metrics", summary="For Prometheus", response_class=Response)
     async def numbers() -> Response:
@@ -137,11 +137,11 @@ def _add_others(app: FastAPI, service: Service, door: InFlight, metrics: Metrics
 
 
 async def _invalid(request: Request, error: Exception) -> NoReturn:
-    """A body that is not what the route takes."""
+    """Raises the problem of a body that the route does not take."""
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    visit: RequestContext = request.scope["visit"]
-    if visit.route == "/rerank" and _is_tei(error.body):
-        visit.wording = tei.word
+    context: RequestContext = request.scope["context"]
+    if context.route == "/rerank" and _is_tei(error.body):
+        context.wording = tei.word
     first = error.errors()[0]
     where = [str(part) for part in first["loc"] if part not in {"body", "tei", "jina"}]
     name = ".".join(where) if where and first["type"] != "json_invalid" else None
@@ -156,7 +156,7 @@ async def _invalid(request: Request, error: Exception) -> NoReturn:
 
 
 async def _refused(request: Request, error: Exception) -> NoReturn:
-    """What the framework refuses: a route or a method that is not there, a body that cannot be read at all."""
+    """Raises the problem of a request that the framework refuses: an unknown route or method, or an unreadable body."""
     assert isinstance(error, HTTPException)  # noqa: S101
     path = request.url.path
     match error.status_code:

@@ -1,4 +1,4 @@
-"""One HTTP request, as far as the parts of the server have to tell each other about it."""
+"""Per-request context shared by middleware and handlers."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,20 +7,20 @@ from typing import Any, TypeAlias
 from rerankllm.server.problems import Problem
 
 Wording: TypeAlias = Callable[[Problem], tuple[int, Mapping[str, Any]]]
-"""How a dialect says a problem: the HTTP status, and the body as JSON."""
+"""Turns a problem into an error response of a dialect: the HTTP status, and the body as JSON."""
 
 
 @dataclass(slots=True)
 class RequestContext:
-    """What becomes known of a request while it is answered.
+    """What is known of an HTTP request; handlers fill it in while they answer.
 
     Attributes:
-        route: Its path, or `other` where the server has no such route.
-        wording: How its dialect says a problem.
-        ranks: Whether the route ranks, so that limits hold.
+        route: Its path, or `other` if the server has no such route.
+        wording: Makes error responses in the route's dialect.
+        ranks: Whether the route ranks, so that limits apply.
         open: Whether no key is needed.
-        alias: Who is to answer it, once that is known.
-        ended: Why it is ended before its answer is whole; None also where its client is gone.
+        alias: The alias that answers, once it is known.
+        ended: Why the request is ended before its answer is complete; None also if its client hung up.
     """
 
     route: str

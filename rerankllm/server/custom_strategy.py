@@ -1,4 +1,4 @@
-"""Any strategy on the models that are served, where the server lets it be written."""
+"""Strategies that a client writes, on the models of the aliases, if the server allows it."""
 
 import asyncio
 import re
@@ -11,27 +11,27 @@ from rerankllm.plan import Plan
 from rerankllm.reranker import Reranker
 from rerankllm.server.context import RequestContext
 from rerankllm.server.problems import Fault, Problem
-from rerankllm.server.service import Service, worded
+from rerankllm.server.service import Service, as_problems
 from rerankllm.spec.stage import Stage, inner_stages
 
 LONGEST, LARGEST = 500, 1000
-"""Characters of a strategy that is written, and the largest number in it: so that it is planned in no time."""
+"""Most characters of a strategy, and its largest number, so that it is planned quickly."""
 SUGGESTED = (
     "pointwise", "full", "sliding(window=8, stride=4)", "setwise(c=3, sort=heap)", "tournament", "tourrank(rounds=2)",
     "prp(sort=heap)", "prp(sort=allpair)", "swiss", "psc(full, shuffles=5)",
 )  # fmt: skip
-"""Strategies to begin with; those that a model cannot answer are not offered for it."""
+"""Strategies that the page suggests, each for the models that can answer it."""
 _NUMBER = re.compile(r"\d+(?:\.\d*)?(?:[eE][-+]?\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
-class Mixed:
-    """Who ranks, and what that will take.
+class Choice:
+    """The `Reranker` chosen for a request, and what it will take.
 
     Attributes:
-        reranker: A strategy on a model that is served.
+        reranker: A strategy on the model of an alias.
         top_n: How many first places matter.
-        plan: What it will take.
+        plan: What ranking the documents will take.
     """
 
     reranker: Reranker
@@ -39,38 +39,38 @@ class Mixed:
     plan: Plan
 
 
-class Mixing:
-    """Makes rerankers beside those that are served.
+class CustomStrategies:
+    """Makes a `Reranker` for a strategy that a client writes.
 
     Args:
         service: Has the aliases.
-        most: Calls that a strategy may plan which is no alias's own; 0 refuses them all.
+        most: Most calls that a client's strategy may plan; 0 refuses all of them.
     """
 
     def __init__(self, service: Service, most: int) -> None:
         self._service, self._most = service, most
         self._offered: list[dict[str, Any]] = []
 
-    async def mixed(
-        self, visit: RequestContext, model: str | None, strategy: str | None, documents: int, top_n: int | None
-    ) -> Mixed:
-        """An alias, or another strategy on its model.
+    async def choose(
+        self, context: RequestContext, model: str | None, strategy: str | None, documents: int, top_n: int | None
+    ) -> Choice:
+        """Chooses an alias, or another strategy on its model.
 
         Args:
-            visit: The request; told the alias.
+            context: The request; its alias is filled in.
             model: An alias; None for the default.
             strategy: A stage without a model; None for the alias's own.
-            documents: How many are to be ranked.
+            documents: How many documents are ranked.
             top_n: How many first places matter.
 
         Raises:
-            Problem: There is no such alias, the strategy does not read or work, or would take too much.
+            Problem: There is no such alias, the strategy does not parse or work, or it would take too many calls.
         """
-        alias, reranker = self._service.named(visit, model, documents)
-        return await asyncio.to_thread(self._mixed, alias, reranker, strategy, documents, top_n)
+        alias, reranker = self._service.find(context, model, documents)
+        return await asyncio.to_thread(self._choose, alias, reranker, strategy, documents, top_n)
 
     def offers(self) -> list[dict[str, Any]]:
-        """Every alias with its strategy, its models and what else they can do; worked out once."""
+        """Every alias with its strategy, its models and the suggestions that they can answer; computed once."""
         if not self._offered:
             self._offered = [
                 {
@@ -83,13 +83,15 @@ class Mixing:
             ]
         return self._offered
 
-    def _mixed(self, alias: str, reranker: Reranker, strategy: str | None, documents: int, top_n: int | None) -> Mixed:
+    def _choose(
+        self, alias: str, reranker: Reranker, strategy: str | None, documents: int, top_n: int | None
+    ) -> Choice:
         top_k = None if top_n is None else min(top_n, documents)
         if not strategy:
-            return Mixed(reranker, top_k, reranker.plan(documents, top_k=top_k))
+            return Choice(reranker, top_k, reranker.plan(documents, top_k=top_k))
         if not self._most:
             raise Problem(Fault.UNSUPPORTED, "this server ranks by its aliases' own strategies only", param="strategy")
-        with worded(alias):
+        with as_problems(alias):
             own = _beside(reranker, _read(strategy))
             plan = own.plan(documents, top_k=top_k)
         if plan.calls.high > self._most:
@@ -99,11 +101,11 @@ class Mixing:
                 f"{self._most}: take fewer passages, or another strategy",
                 param="strategy",
             )
-        return Mixed(own, top_k, plan)
+        return Choice(own, top_k, plan)
 
 
 def names_of(reranker: Reranker) -> list[str]:
-    """The models, without options and folders, which are the server's own business."""
+    """The models' names without options and folders, which clients need not see."""
     return [re.sub(r":/.*/", ":", model.partition("?")[0]) for model in reranker.models]
 
 
@@ -120,7 +122,7 @@ def _works(reranker: Reranker, spec: str) -> bool:
 
 
 def _read(text: str) -> Stage:
-    """A strategy that somebody else wrote: it may name no model, and no file."""
+    """Parses a client's strategy, which may name no model and no file."""
     if len(text) > LONGEST:
         raise Problem(Fault.INVALID, f"a strategy has at most {LONGEST} characters here", param="strategy")
     if any(float(number) > LARGEST for number in _NUMBER.findall(text)):

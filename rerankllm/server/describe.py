@@ -1,4 +1,4 @@
-"""How routes are described: examples, errors and keys, in OpenAPI."""
+"""The OpenAPI description of the routes: examples, errors and keys."""
 
 from functools import reduce
 from operator import or_
@@ -12,11 +12,11 @@ from rerankllm.calibration.scale import Scale
 from rerankllm.server.dialects import common
 
 
-def told(*dialects: tuple[ModuleType, type[BaseModel]]) -> dict[str, Any]:
-    """What a route says of itself: answers and errors of its dialects.
+def responses_of(*dialects: tuple[ModuleType, type[BaseModel]]) -> dict[str, Any]:
+    """The responses and errors of a route, from its dialects.
 
     Args:
-        dialects: Modules of `rerankllm.server.dialects`, each with the type of its answers.
+        dialects: Modules of `rerankllm.server.dialects`, each with the model of its responses.
     """
     named = {module.__name__.rpartition(".")[2]: module for module, _ in dialects}
     responses: dict[int | str, dict[str, Any]] = {
@@ -38,12 +38,12 @@ def told(*dialects: tuple[ModuleType, type[BaseModel]]) -> dict[str, Any]:
 
 
 def example(*dialects: ModuleType) -> Any:
-    """A body with an example from each dialect."""
+    """A request body with an example from each dialect."""
     return Body(openapi_examples={m.__name__.rpartition(".")[2]: {"value": m.EXAMPLE} for m in dialects})
 
 
 def describe(app: FastAPI, *, keyed: bool) -> None:
-    """Takes the framework's own kind of error out of the description, which no route answers, and puts keys in."""
+    """Removes the framework's own validation error from the description, as no route gives it, and adds keys."""
     make = app.openapi
 
     def openapi() -> dict[str, Any]:

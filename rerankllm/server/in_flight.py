@@ -1,4 +1,4 @@
-"""How many requests are inside, and the end of letting any in."""
+"""Counts the requests under way, limits them, and ends them when the server shuts down."""
 
 import asyncio
 import contextlib
@@ -9,18 +9,19 @@ from rerankllm.server.problems import Fault, Problem
 
 RETRY = {"Retry-After": "1"}
 LEAVING = 1.0
-"""Seconds for those who are ousted to be told so."""
+"""Grace period in seconds for cancelled requests to get their error response."""
 
 
 class InFlight:
-    """How many requests are inside, and whether more may enter.
+    """The requests under way.
 
     Args:
-        room: Requests under way at a time.
-        metrics: Told how many there are.
+        room: Most requests under way at a time.
+        metrics: Publishes how many there are.
 
     Attributes:
-        ousted: Set when those inside have to leave.
+        ousted: Set when the requests under way are cancelled.
+        closing: Whether the server is shutting down.
     """
 
     def __init__(self, room: int, metrics: Metrics) -> None:
@@ -33,10 +34,10 @@ class InFlight:
 
     @contextlib.contextmanager
     def passing(self) -> Iterator[None]:
-        """Counts a request that is inside meanwhile.
+        """Counts a request for the time of the context.
 
         Raises:
-            Problem: There is no room, or the server is shutting down.
+            Problem: Too many requests are under way, or the server is shutting down.
         """
         if self.closing:
             raise Problem(Fault.CLOSING, "the server is shutting down", headers={**RETRY, "Connection": "close"})
@@ -49,7 +50,7 @@ class InFlight:
             self._count(-1)
 
     async def close(self, grace: float) -> None:
-        """Lets nobody in any more, gives those inside so many seconds, then ousts them."""
+        """Refuses new requests, gives those under way so many seconds, then cancels them."""
         self.closing = True
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._empty.wait(), grace)

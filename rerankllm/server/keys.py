@@ -1,4 +1,4 @@
-"""Who may ask: bearer keys."""
+"""The bearer keys that clients need."""
 
 import hashlib
 import hmac
@@ -9,11 +9,11 @@ from pathlib import Path
 from rerankllm.errors import InputError
 
 VARIABLE = "RERANKLLM_API_KEYS"
-"""Holds keys, separated by commas or white space."""
+"""The environment variable with keys, separated by commas or white space."""
 
 
 class Keys:
-    """Keys, of which only hashes are kept. Without any, everybody may ask.
+    """The keys, of which only hashes are kept. If there are none, clients need none.
 
     Args:
         keys: The keys.
@@ -24,10 +24,10 @@ class Keys:
 
     @classmethod
     def read(cls, file: Path | None) -> "Keys":
-        """Those in a file, one a line (`#` begins a comment), and those in the environment.
+        """Reads keys from a file, one a line (`#` begins a comment), and from the environment.
 
         Raises:
-            InputError: The file cannot be read, or has none.
+            InputError: The file cannot be read, or holds no key.
         """
         found = os.environ.get(VARIABLE, "").replace(",", " ").split()
         if file is not None:
@@ -45,7 +45,7 @@ class Keys:
         return bool(self._digests)
 
     def admit(self, authorization: bytes) -> bool:
-        """Whether this `Authorization` header holds one of them. Takes as long whichever it is, and whether or not."""
+        """Whether an `Authorization` header holds one of the keys. It takes the same time whether or not it does."""
         scheme, _, key = authorization.partition(b" ")
         digest = _digest(key.strip())
         matches = [hmac.compare_digest(digest, known) for known in self._digests]

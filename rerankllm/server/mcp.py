@@ -1,4 +1,4 @@
-"""The Model Context Protocol: one tool, `rerank`."""
+"""A server of the Model Context Protocol with one tool, `rerank`."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -25,7 +25,7 @@ class Passage(BaseModel):
     title: str = Field(default="", description="Shown to the model before the text.")
 
 
-class Place(BaseModel):
+class RankedItem(BaseModel):
     """One result."""
 
     rank: int = Field(description="From 1, which is best.")
@@ -47,7 +47,7 @@ class Cost(BaseModel):
 
     @classmethod
     def of(cls, ledger: Ledger) -> "Cost":
-        """The cost in a ranking's ledger."""
+        """The cost that a ledger says."""
         usage = ledger.usage
         return cls(
             calls=ledger.calls,
@@ -61,7 +61,7 @@ class Cost(BaseModel):
 class Reranked(BaseModel):
     """Documents, best first."""
 
-    results: list[Place]
+    results: list[RankedItem]
     strategy: str = Field(description="Who ranked.")
     scale: Scale = Field(
         description="What scores are: `calibrated` (how likely each is relevant), `probability` (its own, such as "
@@ -71,7 +71,7 @@ class Reranked(BaseModel):
 
 
 def make_mcp(aliases: Mapping[str, Reranker]) -> MCPServer[Any]:
-    """The server.
+    """Makes the server.
 
     Args:
         aliases: Rerankers by name, the first of which is the default.
@@ -103,17 +103,19 @@ def make_mcp(aliases: Mapping[str, Reranker]) -> MCPServer[Any]:
         except RerankError as error:
             raise ToolError(str(error)) from error
         relevance = Relevance.of(ranking, probabilities=aliases[strategy].gives_probabilities)
-        places = _places(ranking, relevance, passages, return_text=return_text)
+        places = _results(ranking, relevance, passages, return_text=return_text)
         return Reranked(results=places[:top_k], strategy=strategy, scale=relevance.scale, cost=Cost.of(ranking.ledger))
 
     return server
 
 
-def _places(ranking: Ranking, relevance: Relevance, passages: list[Passage], *, return_text: bool) -> list[Place]:
+def _results(ranking: Ranking, relevance: Relevance, passages: list[Passage], *, return_text: bool) -> list[RankedItem]:
     found = []
     for result, score in zip(ranking, relevance.values, strict=True):
         index = int(result.doc_id)
         passage = passages[index]
         text = passage.text if return_text else None
-        found.append(Place(rank=result.rank, index=index, id=passage.id, score=score, moved_from=index + 1, text=text))
+        found.append(
+            RankedItem(rank=result.rank, index=index, id=passage.id, score=score, moved_from=index + 1, text=text)
+        )
     return found

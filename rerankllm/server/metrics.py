@@ -1,4 +1,4 @@
-"""What the server counts, for Prometheus."""
+"""The server's metrics for Prometheus."""
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -7,13 +7,13 @@ from rerankllm.drivers.task import Observer
 from rerankllm.judgements import Status
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
-"""Upper ends of the histogram's classes."""
+"""The upper bounds of the histogram's buckets."""
 NONE = "none"
-"""The alias of requests that never came to one."""
+"""The alias of requests that did not get as far as an alias."""
 
 
 class Metrics:
-    """Counters of one server, in a registry of their own. May be called from any thread."""
+    """The metrics of one server, in a registry of their own. Methods may be called from any thread."""
 
     content_type = CONTENT_TYPE_LATEST
 
@@ -46,7 +46,7 @@ class Metrics:
         self._seconds.labels(route, alias or NONE).observe(seconds)
 
     def in_flight(self, count: int) -> None:
-        """Says how many requests are under way."""
+        """Sets how many requests are under way."""
         self._in_flight.set(count)
 
     def documents(self, alias: str, count: int) -> None:
@@ -54,7 +54,7 @@ class Metrics:
         self._documents.labels(alias).inc(count)
 
     def observer(self, alias: str) -> Observer:
-        """Counts what an alias asks of its models, for a driver to tell."""
+        """An observer that counts the calls of an alias."""
         calls, repairs, failures = (c.labels(alias) for c in (self._calls, self._repairs, self._failures))
         prompt, completion = (self._tokens.labels(alias, kind) for kind in ("prompt", "completion"))
 
@@ -71,5 +71,5 @@ class Metrics:
         return observe
 
     def text(self) -> bytes:
-        """All of them, in Prometheus' format."""
+        """All metrics in Prometheus' format."""
         return generate_latest(self._registry)

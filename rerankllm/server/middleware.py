@@ -1,4 +1,4 @@
-"""What every request passes: keys, limits, deadlines, hang-ups, counting. Plain ASGI, so that bodies are met here."""
+"""Checks keys, limits and deadlines of every request, notices hang-ups, and counts. Plain ASGI, so it reads bodies."""
 
 import asyncio
 import json
@@ -18,21 +18,21 @@ from rerankllm.server.problems import Fault, Problem
 log = logging.getLogger(__name__)
 
 KEPT_READING = 4
-"""How many times the bytes allowed are read, and forgotten, before a client hears that they are too many: most send
-everything before they listen."""
+"""A body that is too long is read, and dropped, up to this multiple of the limit before it is refused: most clients
+send all of a body before they read the response."""
 GONE = 499
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the server takes.
+    """The limits of the server.
 
     Attributes:
-        documents: Documents, or pairs, a request.
-        size: Bytes of a body.
-        seconds: From a request's first byte to its answer.
-        in_flight: Requests under way at a time.
-        page_calls: Calls that a strategy may plan which is written on the page; 0 lets nobody write one.
+        documents: Most documents, or pairs, of a request.
+        size: Most bytes of a body.
+        seconds: Most seconds from a request's first byte to its answer.
+        in_flight: Most requests under way at a time.
+        page_calls: Most calls that a strategy written on the page may plan; 0 allows no such strategy.
     """
 
     documents: int = 1000
@@ -43,32 +43,32 @@ class Limits:
 
 
 class Hangup(Exception):
-    """The client is gone."""
+    """The client has hung up."""
 
 
 class Gate:
-    """Stands before the app.
+    """The middleware before the app.
 
     Args:
-        app: What answers.
-        door: Counts who is inside.
-        visit: What a path is.
-        limits: What is taken.
-        keys: Who may ask.
-        metrics: Told of every request.
+        app: Answers requests.
+        in_flight: Counts the requests under way.
+        context: Makes the context of a request from its path.
+        limits: The limits.
+        keys: The keys that clients need.
+        metrics: Counts every request.
     """
 
     def __init__(
         self,
         app: ASGIApp,
         *,
-        door: InFlight,
-        visit: Callable[[str], RequestContext],
+        in_flight: InFlight,
+        context: Callable[[str], RequestContext],
         limits: Limits,
         keys: Keys,
         metrics: Metrics,
     ) -> None:
-        self._app, self._door, self._visit = app, door, visit
+        self._app, self._in_flight, self._context = app, in_flight, context
         self._limits, self._keys, self._metrics = limits, keys, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,7 +76,7 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        visit = scope["visit"] = self._visit(scope["path"])
+        context = scope["context"] = self._context(scope["path"])
         started, status = time.perf_counter(), 0
 
         async def sending(message: Message) -> None:
@@ -87,30 +87,30 @@ class Gate:
 
         try:
             try:
-                self._check_key(scope, visit)
-                if visit.ranks and scope["method"] == "POST":
-                    with self._door.passing():
+                self._check_key(scope, context)
+                if context.ranks and scope["method"] == "POST":
+                    with self._in_flight.passing():
                         await self._limited(scope, receive, sending)
                 else:
                     await self._app(scope, receive, sending)
             except Problem as problem:
                 if not status:
-                    await _refuse(visit, problem, sending)
-                status, _ = visit.wording(problem)  # what is counted, too late though it be for a header
+                    await _refuse(context, problem, sending)
+                status, _ = context.wording(problem)  # for the metrics, even if another status has been sent
             except Hangup:
                 status = GONE
             except Exception:
-                log.exception("a request to %s failed", visit.route)
+                log.exception("a request to %s failed", context.route)
                 bug = Problem(Fault.BUG, "this is a bug of the server; its log says more")
                 if not status:
-                    await _refuse(visit, bug, sending)
-                status, _ = visit.wording(bug)
+                    await _refuse(context, bug, sending)
+                status, _ = context.wording(bug)
         finally:
-            self._metrics.answered(visit.route, visit.alias, status or GONE, time.perf_counter() - started)
+            self._metrics.answered(context.route, context.alias, status or GONE, time.perf_counter() - started)
 
-    def _check_key(self, scope: Scope, visit: RequestContext) -> None:
+    def _check_key(self, scope: Scope, context: RequestContext) -> None:
         given = [value for name, value in scope["headers"] if name == b"authorization"]
-        if visit.open or self._keys.admit(given[0] if len(given) == 1 else b""):
+        if context.open or self._keys.admit(given[0] if len(given) == 1 else b""):
             return
         raise Problem(
             Fault.UNAUTHORIZED, "give one of this server's keys, as in 'Authorization: Bearer KEY'",
@@ -118,7 +118,7 @@ class Gate:
         )  # fmt: skip
 
     async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers within the limits, as long as somebody waits for the answer."""
+        """Answers within the limits, unless the client hangs up before."""
         deadline = asyncio.get_running_loop().time() + self._limits.seconds
         try:
             async with asyncio.timeout_at(deadline):
@@ -126,16 +126,16 @@ class Gate:
         except TimeoutError:
             raise Problem(Fault.SLOW, f"the body was not here within {self._limits.seconds:g} s") from None
         answering = asyncio.ensure_future(self._app(scope, _replay(body), send))
-        gone, ousted = asyncio.ensure_future(_hung_up(receive)), asyncio.ensure_future(self._door.ousted.wait())
+        gone, ousted = asyncio.ensure_future(_hung_up(receive)), asyncio.ensure_future(self._in_flight.ousted.wait())
         try:
             async with asyncio.timeout_at(deadline):
                 await asyncio.wait({answering, gone, ousted}, return_when=asyncio.FIRST_COMPLETED)
         except TimeoutError:
             pass
         finally:
-            visit: RequestContext = scope["visit"]
+            context: RequestContext = scope["context"]
             if not answering.done():
-                visit.ended = self._why(hung_up=gone.done())
+                context.ended = self._why(hung_up=gone.done())
                 answering.cancel()
                 await asyncio.wait({answering})
             for waiting in (gone, ousted):
@@ -143,21 +143,21 @@ class Gate:
         if not answering.cancelled():
             answering.result()
         else:
-            raise visit.ended or Hangup
+            raise context.ended or Hangup
 
     def _why(self, *, hung_up: bool) -> Problem | None:
-        """Why a request is ended before it is answered."""
-        if self._door.ousted.is_set():
+        """Why a request is ended before it is answered; None if its client hung up."""
+        if self._in_flight.ousted.is_set():
             return Problem(Fault.CLOSING, "the server is shutting down", headers=RETRY)
         return None if hung_up else Problem(Fault.LATE, f"there was no answer within {self._limits.seconds:g} s")
 
 
 async def _read(scope: Scope, receive: Receive, limit: int) -> bytes:
-    """The body, of which no more than `limit` bytes are ever held.
+    """Reads the body, of which at most `limit` bytes are held in memory.
 
     Raises:
-        Problem: It is longer, or says that it is not JSON.
-        Hangup: The client is gone.
+        Problem: It is longer, or its media type is not JSON.
+        Hangup: The client has hung up.
     """
     headers = dict(scope["headers"])
     kind = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
@@ -184,27 +184,27 @@ async def _read(scope: Scope, receive: Receive, limit: int) -> bytes:
 
 
 def _replay(body: bytes) -> Receive:
-    """What receives a body that was read already."""
+    """A receive function that gives a body which was read already."""
     left = [body]
 
     async def receive() -> Message:
         if left:
             return {"type": "http.request", "body": left.pop(), "more_body": False}
-        await asyncio.Event().wait()  # the gate itself watches for hang-ups
+        await asyncio.Event().wait()  # the middleware itself notices hang-ups
         return {"type": "http.disconnect"}
 
     return receive
 
 
 async def _hung_up(receive: Receive) -> None:
-    """Returns when the client is gone."""
+    """Returns when the client has hung up."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-async def _refuse(visit: RequestContext, problem: Problem, send: Send) -> None:
-    """Says the problem as the route's dialect does."""
-    status, content = visit.wording(problem)
+async def _refuse(context: RequestContext, problem: Problem, send: Send) -> None:
+    """Sends the problem in the route's dialect."""
+    status, content = context.wording(problem)
     body = json.dumps(content).encode()
     headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), **problem.headers}
     encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]

@@ -1,4 +1,4 @@
-"""A page at `/`, on which a query and passages can be tried with every strategy there is."""
+"""The page at `/`, on which any strategy can be tried on a query and passages."""
 
 import asyncio
 from typing import Annotated
@@ -12,24 +12,24 @@ from rerankllm.data import Document, Query
 from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.trec import read_run
 from rerankllm.sample import path as sample
-from rerankllm.server import sse as telling
+from rerankllm.server import sse
 from rerankllm.server.context import RequestContext
-from rerankllm.server.custom_strategy import Mixing
+from rerankllm.server.custom_strategy import CustomStrategies
 from rerankllm.server.dialects import common
 from rerankllm.server.middleware import Limits
 from rerankllm.server.problems import Fault, Problem
 from rerankllm.server.service import Service
-from rerankllm.server.stream import Live
+from rerankllm.server.stream import RankingStream
 from rerankllm.version import __version__
 from rerankllm.web import files
 
 ROOM = "rerankllm.server"
 SCRIPTS = ("passages.js", "server.js", "calls.js", "result.js", "form.js", "main.js")
-"""In the order they are read, after those that all pages have."""
+"""The page's scripts in order, after those that all pages have."""
 RANK = "/page/rerank"
-"""Ranks, and tells what happens meanwhile."""
+"""The route that ranks and streams every call."""
 ASSETS = ("/", "/page/page.css", "/page/page.js", "/page/icon.svg")
-"""What a browser needs before anybody has given it a key: the same for everybody, without a word of what is served."""
+"""What a browser loads before its user has entered a key. It says nothing about what is served."""
 DATA = ("/page/choices", "/page/plan", "/page/sample")
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -40,8 +40,8 @@ HEADERS = {
 }
 
 
-class Passage(common.Body):
-    """A passage with a name of its own."""
+class PagePassage(common.Body):
+    """A passage as an object."""
 
     id: str | None = None
     title: str = ""
@@ -53,9 +53,9 @@ class PageRequest(common.Body):
 
     Attributes:
         model: An alias; None for the first.
-        strategy: Another strategy than the alias's own, on the same model.
+        strategy: A strategy to use on the alias's model instead of its own.
         query: The query.
-        query_id: What a model may know the query by, such as one that answers from qrels.
+        query_id: Needed by models that look the query up, such as one that answers from qrels.
         documents: Texts, or objects.
         top_n: How many first places matter.
     """
@@ -64,12 +64,12 @@ class PageRequest(common.Body):
     strategy: str | None = None
     query: str
     query_id: str = "query"
-    documents: list[str | Passage]
+    documents: list[str | PagePassage]
     top_n: int | None = Field(None, ge=1)
 
     def passages(self) -> list[Document]:
-        """The documents; those without an id are called by their place, from 0."""
-        named = [Passage(text=each) if isinstance(each, str) else each for each in self.documents]
+        """The documents; the id of one without an id is its position, from 0."""
+        named = [PagePassage(text=each) if isinstance(each, str) else each for each in self.documents]
         return [
             Document(str(place) if each.id is None else each.id, each.text, each.title)
             for place, each in enumerate(named)
@@ -77,18 +77,18 @@ class PageRequest(common.Body):
 
 
 def add_page(app: FastAPI, service: Service, limits: Limits, *, keyed: bool) -> None:
-    """Adds the page and what it asks for. None of it is in the API's description: it belongs to this page.
+    """Adds the page and its routes, which are not part of the API's description.
 
     Args:
         app: The app.
-        service: Who ranks.
-        limits: What is taken.
-        keyed: Whether a key is needed.
+        service: Ranks.
+        limits: The server's limits, which the page shows.
+        keyed: Whether clients need a key.
     """
-    mixing = Mixing(service, limits.page_calls)
+    custom = CustomStrategies(service, limits.page_calls)
 
     async def choices() -> Response:
-        aliases = await asyncio.to_thread(mixing.offers)
+        aliases = await asyncio.to_thread(custom.offers)
         samples = [{"id": query_id, "query": text} for query_id, text in read_queries(sample("queries.tsv")).items()]
         said = {"documents": limits.documents, "seconds": limits.seconds, "calls": limits.page_calls}
         return JSONResponse({"limits": said, "aliases": aliases, "samples": samples})
@@ -100,13 +100,13 @@ def add_page(app: FastAPI, service: Service, limits: Limits, *, keyed: bool) -> 
         strategy: str | None = None,
         top_n: Annotated[int | None, Param(ge=1)] = None,
     ) -> Response:
-        mixed = await mixing.mixed(request.scope["visit"], model, strategy, n, top_n)
-        return JSONResponse({"strategy": str(mixed.reranker.stage), "plan": telling.plan(mixed.plan)})
+        choice = await custom.choose(request.scope["context"], model, strategy, n, top_n)
+        return JSONResponse({"strategy": str(choice.reranker.stage), "plan": sse.plan(choice.plan)})
 
     async def rank(request: Request, body: PageRequest) -> Response:
-        visit: RequestContext = request.scope["visit"]
-        mixed = await mixing.mixed(visit, body.model, body.strategy, len(body.documents), body.top_n)
-        return Live(service, visit, mixed, Query(body.query_id, body.query), body.passages())
+        context: RequestContext = request.scope["context"]
+        choice = await custom.choose(context, body.model, body.strategy, len(body.documents), body.top_n)
+        return RankingStream(service, context, choice, Query(body.query_id, body.query), body.passages())
 
     for path, get in (("/page/choices", choices), ("/page/plan", plan), ("/page/sample", _sample)):
         app.get(path, include_in_schema=False)(get)
@@ -115,7 +115,7 @@ def add_page(app: FastAPI, service: Service, limits: Limits, *, keyed: bool) -> 
 
 
 def _sample(query_id: str) -> Response:
-    """A query of the sample with its passages as models are shown them, in the first stage's order."""
+    """The passages of a query of the sample as models are shown them, in the first stage's order."""
     found = read_run(sample("run.txt")).get(query_id)
     if found is None:
         raise Problem(Fault.INVALID, "there is no such query in the sample", param="query_id")

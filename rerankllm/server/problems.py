@@ -1,4 +1,4 @@
-"""What can go wrong with a request, before any dialect has words for it."""
+"""What can go wrong with a request; dialects turn problems into error responses."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 
 class Fault(StrEnum):
-    """Kinds of problems; each dialect says which status and type they have."""
+    """The kinds of problems; each dialect gives them a status and a type."""
 
     INVALID = "invalid"
     """The body is not what the route takes."""
@@ -58,19 +58,19 @@ STATUS: Mapping[Fault, int] = MappingProxyType({
     Fault.UNAFFORDABLE: 402,
     Fault.BUG: 500,
 })  # fmt: skip
-"""The HTTP status of each, where a dialect has none of its own."""
+"""The HTTP status of each kind, unless a dialect has its own."""
 
 _SHOWN = 500
 
 
 class Problem(Exception):
-    """A request that gets an error for an answer.
+    """Ends a request with an error response.
 
     Args:
-        fault: What kind.
-        message: One line for the client: what, where, what would work. Longer ones are cut.
-        param: The field of the request that it is about.
-        headers: Of the response, such as Retry-After.
+        fault: The kind of problem.
+        message: One line for the client: what, where, what would work. A long message is cut.
+        param: The field of the request that the problem is about.
+        headers: Headers of the response, such as Retry-After.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Running the server: where it listens, and how it ends."""
+"""Runs the server with uvicorn, and shuts it down in order."""
 
 import asyncio
 import ipaddress
@@ -13,18 +13,20 @@ from rerankllm.server.app import Server
 
 IDLE_SECONDS = 30
 LAST_SECONDS = 2
-"""For answers that are written to their last byte when the door is closed already."""
+"""Seconds for responses that are still being written when the server has closed."""
 
 
 class Running(uvicorn.Server):
-    """uvicorn, but for its end: a first signal lets requests under way finish and refuses others, a second ends all.
+    """uvicorn with a shutdown in two steps.
+
+    The first signal lets requests under way finish and refuses others, the second ends all.
 
     Args:
-        server: What to run.
-        host: Where to listen.
-        port: Where to listen; 0 for any that is free.
-        grace: Seconds that requests under way are given to finish.
-        ready: Told the address when it listens.
+        server: The server to run.
+        host: The address to listen at.
+        port: The port; 0 for any that is free.
+        grace: Seconds that requests under way have to finish.
+        ready: Called with the URL when the server listens.
     """
 
     def __init__(
@@ -42,12 +44,12 @@ class Running(uvicorn.Server):
             timeout_graceful_shutdown=LAST_SECONDS,
         )
         super().__init__(config)
-        self._door, self._grace, self._ready = server.door, grace, ready
+        self._in_flight, self._grace, self._ready = server.in_flight, grace, ready
         self._running: asyncio.AbstractEventLoop | None = None
         self._ending: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listens, and says where."""
+        """Starts listening, and calls `ready`."""
         self._running = asyncio.get_running_loop()
         await super().startup(sockets)
         if self.started and self._ready is not None:
@@ -55,20 +57,20 @@ class Running(uvicorn.Server):
             self._ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """The end begins; called by signals."""
-        if self._running is None or self._door.closing:
-            super().handle_exit(signal.SIGINT if self._door.closing else sig, frame)
+        """Begins the shutdown; called on a signal."""
+        if self._running is None or self._in_flight.closing:
+            super().handle_exit(signal.SIGINT if self._in_flight.closing else sig, frame)
             return
-        self._door.closing = True
+        self._in_flight.closing = True
         self._running.call_soon_threadsafe(self._end)
 
     def _end(self) -> None:
-        self._ending = asyncio.ensure_future(self._door.close(self._grace))
+        self._ending = asyncio.ensure_future(self._in_flight.close(self._grace))
         self._ending.add_done_callback(lambda _: setattr(self, "should_exit", True))
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach what listens there."""
+    """Whether only this machine can reach a server that listens at `host`."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

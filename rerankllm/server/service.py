@@ -1,4 +1,4 @@
-"""What the routes have in common: a request that was read goes in, a ranking with relevance scores comes out."""
+"""Ranks and scores for all routes, whatever their dialect."""
 
 import asyncio
 import logging
@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """For whom something is asked, and how.
+class RequestOptions:
+    """The alias that a request names, and the settings that it changes.
 
     Attributes:
         model: An alias; None for the default.
@@ -37,11 +37,11 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Ranked:
-    """A ranking, ready to be worded.
+class Reranking:
+    """A ranking with relevance scores, of which a dialect makes a response.
 
     Attributes:
-        alias: Who ranked.
+        alias: The alias that ranked.
         ranking: Every document once, best first. Its `doc_id`s are positions in the request.
         relevance: The scores, in the order of the ranking.
     """
@@ -57,13 +57,13 @@ class Ranked:
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class PairScores:
     """Scores of pairs, in their order.
 
     Attributes:
-        alias: Who scored.
-        values: From 0 to 1.
-        scale: What they are.
+        alias: The alias that scored.
+        values: The scores, from 0 to 1.
+        scale: What the scores mean.
         usage: Tokens.
     """
 
@@ -74,12 +74,12 @@ class Scored:
 
 
 class Service:
-    """Who answers to which name, on engines that all share.
+    """The aliases, and what requests do with them.
 
     Args:
-        aliases: Rerankers by name, the first of which is the default.
-        max_documents: Documents a request may have.
-        metrics: Told what is asked.
+        aliases: Rerankers by name, the first of which is the default. They share their models.
+        max_documents: Most documents of a request.
+        metrics: Counts calls and documents.
     """
 
     def __init__(self, aliases: Mapping[str, Reranker], max_documents: int, metrics: Metrics) -> None:
@@ -88,29 +88,34 @@ class Service:
         self._metrics = metrics
 
     async def rank(
-        self, visit: RequestContext, asked: Asked, query: str, documents: Sequence[str], top_n: int | None = None
-    ) -> Ranked:
-        """Ranks; cancelled, it asks nothing more.
+        self,
+        context: RequestContext,
+        options: RequestOptions,
+        query: str,
+        documents: Sequence[str],
+        top_n: int | None = None,
+    ) -> Reranking:
+        """Ranks documents. If it is cancelled, no more calls are sent.
 
         Args:
-            visit: The request; told who answers.
-            asked: Who, and how.
+            context: The request; its alias is filled in.
+            options: The alias and its settings.
             query: The query.
             documents: The documents.
             top_n: How many first places are wanted; the strategy aims for them.
 
         Raises:
-            Problem: There is no ranking.
+            Problem: The documents cannot be ranked.
         """
-        alias, reranker = self._reranker(visit, asked, len(documents))
-        future = self.submit(visit, reranker, query, documents, top_n=top_n)
-        with worded(alias):
-            ranking = ranked(await asyncio.wrap_future(future))
-        return Ranked(alias, ranking, Relevance.of(ranking, probabilities=reranker.gives_probabilities))
+        alias, reranker = self._reranker(context, options, len(documents))
+        future = self.submit(context, reranker, query, documents, top_n=top_n)
+        with as_problems(alias):
+            ranking = ranking_of(await asyncio.wrap_future(future))
+        return Reranking(alias, ranking, Relevance.of(ranking, probabilities=reranker.gives_probabilities))
 
     def submit(
         self,
-        visit: RequestContext,
+        context: RequestContext,
         reranker: Reranker,
         query: str | Query,
         documents: Sequence[str | Document],
@@ -118,20 +123,20 @@ class Service:
         top_n: int | None = None,
         observer: Observer | None = None,
     ) -> Future[QueryOutcome]:
-        """Starts ranking, and counts what is asked.
+        """Starts ranking, and counts calls and documents.
 
         Args:
-            visit: The request, its alias found.
+            context: The request, with its alias.
             reranker: Ranks.
             query: The query.
             documents: The documents.
             top_n: How many first places are wanted.
-            observer: Told every event, too.
+            observer: Called with every event, besides the metrics.
 
         Raises:
-            Problem: It cannot be started.
+            Problem: Ranking cannot be started.
         """
-        alias = visit.alias or ""
+        alias = context.alias or ""
         self._metrics.documents(alias, len(documents))
         counted = self._metrics.observer(alias)
 
@@ -141,16 +146,18 @@ class Service:
                 observer(event)
 
         top_k = None if top_n is None else min(top_n, len(documents))
-        with worded(alias):
+        with as_problems(alias):
             return reranker.submit(query, documents, top_k=top_k, observer=observe)
 
-    async def score(self, visit: RequestContext, asked: Asked, pairs: Sequence[tuple[str, str]]) -> Scored:
+    async def score(
+        self, context: RequestContext, options: RequestOptions, pairs: Sequence[tuple[str, str]]
+    ) -> PairScores:
         """Scores every pair of a query and a document by itself.
 
         Raises:
-            Problem: One of them has no score, or the alias does not judge documents one by one.
+            Problem: A pair gets no score, or the alias does not judge documents one by one.
         """
-        alias, reranker = self._reranker(visit, asked, len(pairs))
+        alias, reranker = self._reranker(context, options, len(pairs))
         strategy = reranker.stage.strategy
         if strategy.asks != (Score,) or inner_stages(strategy):
             raise Problem(
@@ -163,27 +170,27 @@ class Service:
         self._metrics.documents(alias, len(pairs))
         futures: list[Future[QueryOutcome]] = []
         try:
-            with worded(alias):
+            with as_problems(alias):
                 futures += (reranker.submit(query, [document], observer=observer) for query, document in pairs)
-                rankings = [ranked(o) for o in await asyncio.gather(*map(asyncio.wrap_future, futures))]
+                rankings = [ranking_of(outcome) for outcome in await asyncio.gather(*map(asyncio.wrap_future, futures))]
         finally:
             for future in futures:
                 future.cancel()
         found = [Relevance.of(ranking, probabilities=reranker.gives_probabilities) for ranking in rankings]
         usage = sum((ranking.ledger.usage for ranking in rankings), Usage())
-        return Scored(alias, tuple(value for each in found for value in each.values), found[0].scale, usage)
+        return PairScores(alias, tuple(value for each in found for value in each.values), found[0].scale, usage)
 
-    def named(self, visit: RequestContext, model: str | None, documents: int) -> tuple[str, Reranker]:
-        """An alias, after checking what can be checked before.
+    def find(self, context: RequestContext, model: str | None, documents: int) -> tuple[str, Reranker]:
+        """Finds an alias with its `Reranker`, and checks the number of documents.
 
         Raises:
-            Problem: There is none of this name, or there are no documents, or too many.
+            Problem: There is no such alias, or there are no documents, or too many.
         """
         alias = next(iter(self.aliases)) if model is None else model
         if alias not in self.aliases:
             known = ", ".join(self.aliases)
             raise Problem(Fault.NO_MODEL, f"there is no model '{alias}' here; there are: {known}", param="model")
-        visit.alias = alias
+        context.alias = alias
         if not documents:
             raise Problem(Fault.EMPTY, "there are no documents: give at least one")
         if documents > self._max_documents:
@@ -192,18 +199,18 @@ class Service:
             )
         return alias, self.aliases[alias]
 
-    def _reranker(self, visit: RequestContext, asked: Asked, documents: int) -> tuple[str, Reranker]:
-        """Who answers."""
-        alias, reranker = self.named(visit, asked.model, documents)
-        if asked.instruction is None and asked.passage_tokens is None:
+    def _reranker(self, context: RequestContext, options: RequestOptions, documents: int) -> tuple[str, Reranker]:
+        """The alias, and its `Reranker` with the settings that the request changes."""
+        alias, reranker = self.find(context, options.model, documents)
+        if options.instruction is None and options.passage_tokens is None:
             return alias, reranker
-        with worded(alias):
-            own = reranker.beside(instruction=asked.instruction, passage_tokens=asked.passage_tokens)
+        with as_problems(alias):
+            own = reranker.beside(instruction=options.instruction, passage_tokens=options.passage_tokens)
         return alias, own
 
 
-class worded:  # noqa: N801
-    """Makes problems of the errors that can come meanwhile; what is none of them is a bug and stays as it is."""
+class as_problems:  # noqa: N801
+    """Converts expected errors into HTTP problems; re-raises anything else, which is a bug."""
 
     def __init__(self, alias: str) -> None:
         self._alias = alias
@@ -222,11 +229,11 @@ class worded:  # noqa: N801
             raise Problem(Fault.CLOSING, str(error)) from error
 
 
-def ranked(outcome: QueryOutcome) -> Ranking:
-    """The ranking.
+def ranking_of(outcome: QueryOutcome) -> Ranking:
+    """The ranking of an outcome.
 
     Raises:
-        Problem: There is none.
+        Problem: The query failed.
     """
     if isinstance(outcome, Failed) and outcome.unaffordable:
         raise Problem(Fault.UNAFFORDABLE, f"this may not cost any more: {outcome.reason}")

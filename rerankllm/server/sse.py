@@ -1,4 +1,4 @@
-"""What happens to a query, as server-sent events (WHATWG HTML, section 9.2) whose data are JSON."""
+"""The progress of a query as server-sent events (WHATWG HTML, section 9.2) with JSON data."""
 
 import dataclasses
 import json
@@ -14,20 +14,20 @@ from rerankllm.plan import Plan
 
 
 def event(name: str, content: Mapping[str, Any]) -> bytes:
-    """An event. JSON in ASCII has no line ends, so no text can end it or begin another."""
+    """An event. JSON in ASCII has no line ends, so no text in it can end the event or begin another."""
     return f"event: {name}\ndata: {json.dumps(content, allow_nan=False)}\n\n".encode()
 
 
 def plan(planned: Plan) -> dict[str, Any]:
-    """The least and the most of each."""
+    """The bounds of a plan: the least and the most of each quantity."""
     return {f.name: list(getattr(planned, f.name)) for f in dataclasses.fields(planned)}
 
 
 def judged(number: int, at: float, one: Judged) -> dict[str, Any]:
-    """A call that came back: what was shown in which order, and what was answered.
+    """A call that was answered: the documents in the order shown, and the answer.
 
     Args:
-        number: From 1.
+        number: The number of the call, from 1.
         at: Seconds since the query was submitted.
         one: The call.
     """
@@ -44,7 +44,7 @@ def judged(number: int, at: float, one: Judged) -> dict[str, Any]:
 
 
 def finished(ranking: Ranking, contradicted: Share) -> dict[str, Any]:
-    """A ranking, what it cost, and how far its answers agree."""
+    """A ranking, its cost, and how far its answers agree."""
     return {
         "results": [_result(result) for result in ranking],
         "ledger": ledger(ranking.ledger),
@@ -53,7 +53,7 @@ def finished(ranking: Ranking, contradicted: Share) -> dict[str, Any]:
 
 
 def ledger(spent: Ledger) -> dict[str, Any]:
-    """What it cost; no money where the price is not known."""
+    """The cost; null dollars if the price is not known."""
     return plain(spent)  # type: ignore[no-any-return]
 
 
@@ -68,7 +68,7 @@ def _result(result: Result) -> dict[str, Any]:
 
 
 def _answer(one: Judged) -> dict[str, Any]:
-    """An answer in the shape that reports have it in, too."""
+    """An answer in the same shape as in reports."""
     answer: Any = one.answer
     if isinstance(answer, WeakOrder):
         return {"groups": plain(answer.groups), "omitted": list(answer.omitted)}

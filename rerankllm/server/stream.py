@@ -1,4 +1,4 @@
-"""A ranking whose judgements are told as they are made."""
+"""Streams a ranking: every judgement as it is made, then the result."""
 
 import asyncio
 import time
@@ -14,27 +14,27 @@ from rerankllm.calibration.diagnostics import inconsistency
 from rerankllm.data import Document, Ledger, Query
 from rerankllm.drivers.events import Event, Failed, Judged, QueryOutcome
 from rerankllm.judgements import Compare
-from rerankllm.server import sse as telling
+from rerankllm.server import sse
 from rerankllm.server.context import RequestContext
-from rerankllm.server.custom_strategy import Mixed, names_of
+from rerankllm.server.custom_strategy import Choice, names_of
 from rerankllm.server.problems import Fault, Problem
-from rerankllm.server.service import Service, ranked, worded
+from rerankllm.server.service import Service, as_problems, ranking_of
 
 WAITING = 1000
-"""Judgements that are kept for a reader who is slower than the model; those beyond are counted and not told."""
+"""Most judgements kept for a reader that is slower than the model; more are counted but not sent."""
 BUG = "this is a bug of the server; its log says more"
 LAST = 1.0
-"""Seconds for a last event to be sent when there is no more time."""
+"""Seconds for a last event to be sent after the deadline."""
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "X-Content-Type-Options": "nosniff"}
 
 
 class Feed:
-    """Judgements on their way from the thread that makes them to one reader.
+    """Passes judgements from the driver's thread to one reader.
 
     Attributes:
-        left_out: Judgements that were not kept, as too many waited.
-        comparisons: p(the one shown first wins) by the ids of pairs, whether kept or not.
-        spent: What a query cost that failed; None where nobody says.
+        left_out: How many judgements were dropped because too many waited.
+        comparisons: p(the document shown first wins) by the ids of pairs, including dropped judgements.
+        spent: The cost of a query that failed; None if it is not known.
     """
 
     def __init__(self) -> None:
@@ -49,27 +49,27 @@ class Feed:
 
     @property
     def seconds(self) -> float:
-        """Since the query was submitted."""
+        """Seconds since the query was submitted."""
         return time.perf_counter() - self._begun
 
     def observe(self, event: Event) -> None:
-        """Takes an event, on any thread, and returns at once."""
+        """Takes an event on any thread, and returns at once."""
         if isinstance(event, Judged):
-            with suppress(RuntimeError):  # the server has ended, and nobody reads
+            with suppress(RuntimeError):  # the server has ended
                 self._loop.call_soon_threadsafe(self._add, event, self.seconds)
 
     def wake(self, _: object = None) -> None:
-        """Lets the reader look."""
+        """Wakes the reader."""
         self._news.set()
 
     async def news(self) -> None:
-        """Waits until something came, or `wake`."""
+        """Waits for a judgement, or for `wake`."""
         await self._news.wait()
         self._news.clear()
 
     def take(self) -> bytes:
-        """What came since, as events."""
-        parts = [telling.event("judged", telling.judged(*each)) for each in self._waiting]
+        """The judgements since the last call, as server-sent events."""
+        parts = [sse.event("judged", sse.judged(*each)) for each in self._waiting]
         self._waiting.clear()
         return b"".join(parts)
 
@@ -85,47 +85,47 @@ class Feed:
         self.wake()
 
 
-class Live(StreamingResponse):
-    """Ranks, and tells `started`, a `judged` for every call, and at last `finished` or `failed`, whatever happens.
+class RankingStream(StreamingResponse):
+    """Ranks and sends the events `started`, `judged` for every call, and always `finished` or `failed` at the end.
 
-    What is known to be wrong before anything was sent is raised, for the gate to answer.
+    A problem that is known before anything is sent is raised, and the middleware answers it.
 
     Args:
-        service: Who ranks.
-        visit: The request.
-        mixed: Ranks.
+        service: Ranks.
+        context: The request.
+        choice: The `Reranker`, and what it will take.
         query: The query.
         documents: The documents.
     """
 
     def __init__(
-        self, service: Service, visit: RequestContext, mixed: Mixed, query: Query, documents: Sequence[Document]
+        self, service: Service, context: RequestContext, choice: Choice, query: Query, documents: Sequence[Document]
     ) -> None:
         super().__init__((), media_type="text/event-stream", headers=HEADERS)
-        self._service, self._visit, self._mixed = service, visit, mixed
+        self._service, self._context, self._choice = service, context, choice
         self._query, self._documents = query, documents
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers."""
-        del scope, receive  # the gate watches for hang-ups
+        """Answers the request."""
+        del scope, receive  # the middleware notices when the client hangs up
         feed = Feed()
-        mixed = self._mixed
+        choice = self._choice
         submitted = self._service.submit(
-            self._visit, mixed.reranker, self._query, self._documents, top_n=mixed.top_n, observer=feed.observe
+            self._context, choice.reranker, self._query, self._documents, top_n=choice.top_n, observer=feed.observe
         )
         future = asyncio.wrap_future(submitted)
         future.add_done_callback(feed.wake)
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            await _send(send, telling.event("started", self._started()))
+            await _send(send, sse.event("started", self._started()))
             while not future.done():
                 await feed.news()
                 await _send(send, feed.take())
             await _send(send, feed.take())
             await _send(send, self._last(future, feed), more=False)
         except asyncio.CancelledError:
-            if self._visit.ended is not None:  # else nobody is there to be told
-                await _hurry(send, _failed(self._visit.ended, feed))
+            if self._context.ended is not None:  # else the client has hung up
+                await _hurry(send, _failed(self._context.ended, feed))
             raise
         except Problem as problem:
             await _send(send, _failed(problem, feed), more=False)
@@ -137,28 +137,28 @@ class Live(StreamingResponse):
             future.cancel()
 
     def _started(self) -> dict[str, Any]:
-        reranker = self._mixed.reranker
+        reranker = self._choice.reranker
         return {
-            "model": self._visit.alias,
+            "model": self._context.alias,
             "models": names_of(reranker),
             "strategy": str(reranker.stage),
-            "plan": telling.plan(self._mixed.plan),
+            "plan": sse.plan(self._choice.plan),
         }
 
     def _last(self, future: "asyncio.Future[QueryOutcome]", feed: Feed) -> bytes:
-        with worded(self._visit.alias or ""):
+        with as_problems(self._context.alias or ""):
             outcome = future.result()
         if isinstance(outcome, Failed):
             feed.spent = outcome.ledger
-        ranking = ranked(outcome)
-        found = telling.finished(ranking, inconsistency(feed.comparisons))
-        return telling.event("finished", {**found, "seconds": feed.seconds, "left_out": feed.left_out})
+        ranking = ranking_of(outcome)
+        found = sse.finished(ranking, inconsistency(feed.comparisons))
+        return sse.event("finished", {**found, "seconds": feed.seconds, "left_out": feed.left_out})
 
 
 def _failed(problem: Problem, feed: Feed) -> bytes:
-    spent = None if feed.spent is None else telling.ledger(feed.spent)
+    spent = None if feed.spent is None else sse.ledger(feed.spent)
     said = {"fault": problem.fault, "message": problem.message, "ledger": spent}
-    return telling.event("failed", {**said, "seconds": feed.seconds, "left_out": feed.left_out})
+    return sse.event("failed", {**said, "seconds": feed.seconds, "left_out": feed.left_out})
 
 
 async def _send(send: Send, content: bytes, *, more: bool = True) -> None:
@@ -167,7 +167,7 @@ async def _send(send: Send, content: bytes, *, more: bool = True) -> None:
 
 
 async def _hurry(send: Send, content: bytes) -> None:
-    """Sends a last event to whoever still reads."""
+    """Sends a last event, if the client still reads."""
     with suppress(TimeoutError):
         async with asyncio.timeout(LAST):
             await _send(send, content, more=False)

@@ -1,1 +1,1 @@
-"""What our pages in a browser have in common: colours, type, controls, and how elements are made. Plain files."""
+"""What the report and the server's page share: colours, type, controls, and the making of elements."""

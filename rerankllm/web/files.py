@@ -1,4 +1,4 @@
-"""The files of pages: those all have, and those of one."""
+"""The styles and scripts of pages: those that all pages share, and those of one page."""
 
 from collections.abc import Sequence
 from importlib import resources
@@ -8,7 +8,7 @@ SHARED = ("dom.js", "sides.js", "answers.js", "calls.js")
 
 
 def style(room: str, name: str) -> str:
-    """The style that all pages have, then that of one.
+    """The style that all pages share, followed by that of one page.
 
     Args:
         room: The package whose `files/` hold it.
@@ -18,7 +18,7 @@ def style(room: str, name: str) -> str:
 
 
 def script(room: str, names: Sequence[str]) -> str:
-    """What all pages have, then the files of one, in a scope of their own that all of them share.
+    """The scripts that all pages share, followed by those of one page, in one scope.
 
     Args:
         room: The package whose `files/` hold them.

@@ -15,7 +15,7 @@ from scipy.stats import kendalltau
 import rerankllm
 from rerankllm import Reranker
 from rerankllm.analysis.robustness.measure import measure_robustness
-from rerankllm.analysis.robustness.results import OrderedRun, Settings
+from rerankllm.analysis.robustness.results import OrderedRun, RobustnessSettings
 from rerankllm.analysis.robustness.tables import notes, tables
 from rerankllm.errors import InputError
 from rerankllm.evaluation.agreement import kendall_tau, rank_biased_overlap, top_overlap
@@ -24,7 +24,7 @@ from rerankllm.formats.join import join
 from rerankllm.formats.trec import read_run
 from rerankllm.sample import path as sample
 
-FEW = Settings(resamples=200)
+FEW = RobustnessSettings(resamples=200)
 IDS = st.lists(st.sampled_from([f"d{i}" for i in range(12)]), unique=True, max_size=12)
 
 

@@ -11,7 +11,7 @@ from rerankllm import Reranker
 from rerankllm.calibration.demonstrations import Demonstration, draw, example_for, normalized
 from rerankllm.calls import Capabilities, TextPrompt
 from rerankllm.data import Document, Query
-from rerankllm.elicitation.base import Settings
+from rerankllm.elicitation.base import PromptSettings
 from rerankllm.elicitation.logprobs import Labels
 from rerankllm.elicitation.prompts import PromptBuilder
 from rerankllm.elicitation.reasoning import Reasoning
@@ -119,7 +119,7 @@ class TestPrompts:
 
     @pytest.mark.parametrize("elicitation", [Labels("prp-demos"), Text("prp-demos"), Labels(), Text()])
     def test_labels_and_text_take_them(self, elicitation):
-        settings = Settings(demonstrations=(FLEAS,))
+        settings = PromptSettings(demonstrations=(FLEAS,))
         for capabilities in (CHAT, TOKENS):
             elicitor = elicitation.bind(Compare, WordTokenizer(), capabilities, settings)
             shown = elicitor.prepare(ASKED).prompt
@@ -132,7 +132,7 @@ class TestPrompts:
 
     def test_thoughts_are_not_made_up(self):
         with pytest.raises(TemplateError, match="no thoughts to show"):
-            Reasoning().bind(Compare, WordTokenizer(), CHAT, Settings(demonstrations=(FLEAS,)))
+            Reasoning().bind(Compare, WordTokenizer(), CHAT, PromptSettings(demonstrations=(FLEAS,)))
 
     def test_only_comparisons_have_them(self, tmp_path):
         path = tmp_path / "own.yaml"
@@ -143,8 +143,8 @@ class TestPrompts:
         )
         capabilities = Capabilities(generate=True, text_prompts=True)
         with pytest.raises(TemplateError, match="examples of comparisons, and Score is asked"):
-            Text(str(path)).bind(Score, WordTokenizer(), capabilities, Settings())
-        builder = Text().bind(Permute, WordTokenizer(), CHAT, Settings(demonstrations=(FLEAS,))).builder
+            Text(str(path)).bind(Score, WordTokenizer(), capabilities, PromptSettings())
+        builder = Text().bind(Permute, WordTokenizer(), CHAT, PromptSettings(demonstrations=(FLEAS,))).builder
         assert builder.demonstrations == ()
 
 

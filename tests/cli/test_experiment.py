@@ -1,5 +1,6 @@
 """`rerankllm experiment`: its options, what it prints, its exit statuses, and what a kill leaves."""
 
+import json
 import os
 import signal
 
@@ -93,6 +94,14 @@ def test_only_some_cells_now(trial):
     assert "| sliding@mild | missing |" in out
     status, _, err = trial("--only", "model=bst")
     assert (status, "did you mean 'best'" in err) == (1, True)
+
+
+def test_cells_note_who_set_the_options_that_nobody_typed(trial, monkeypatch):
+    monkeypatch.setenv("RERANKLLM_EXPERIMENT_ONLY", "model=best")
+    assert trial()[0] == 0
+    cell = cells(trial.folder)["sample", "bm25", "sliding@best", 0]
+    record = json.loads((trial.folder / f"{cell.run}.provenance.json").read_text())
+    assert record["reranked"]["options from elsewhere"] == {"only": "RERANKLLM_EXPERIMENT_ONLY"}
 
 
 def test_what_cannot_be_is_exit_status_1(trial, cli, tmp_path):

@@ -28,7 +28,7 @@ def collection(texts, queries, **fields):
 def test_scores_are_lucenes_formula():
     """idf = ln(1 + (N - df + .5) / (df + .5)); tf / (tf + k1 (1 - b + b l / mean l)), as Lucene 8 and later."""
     texts = {"a": "flea flea dog", "b": "flea cat", "c": "dog dog dog cow"}
-    found = bm25.retrieve(collection(texts, {"q": "flea"}), bm25.Settings(stemmer="none"))["q"]
+    found = bm25.retrieve(collection(texts, {"q": "flea"}), bm25.Bm25Settings(stemmer="none"))["q"]
     idf, mean = math.log(1 + (3 - 2 + 0.5) / (2 + 0.5)), (3 + 2 + 4) / 3
 
     def score(tf, length):
@@ -41,7 +41,7 @@ def test_scores_are_lucenes_formula():
 def test_the_run_that_ships_is_made_again():
     corpus, queries = read_corpus(sample("corpus.jsonl")), read_queries(sample("queries.tsv"))
     found = bm25.retrieve(
-        Collection("sample", "shipped", queries, {}, Held(corpus)), bm25.Settings(stemmer="none", depth=20)
+        Collection("sample", "shipped", queries, {}, Held(corpus)), bm25.Bm25Settings(stemmer="none", depth=20)
     )
     shipped = read_run(sample("run.txt"))
     assert {q: [d for d, _ in ranked] for q, ranked in found.items()} == {
@@ -63,20 +63,20 @@ def test_terms_are_those_of_bm25s():
 
 def test_chinese_is_pairs_of_characters():
     assert Analyzer("zh").terms()("跳蚤能活100天, GPT 好") == ["跳蚤", "蚤能", "能活", "天", "好", "100", "gpt"]
-    found = bm25.retrieve(catalogue.load("t2ranking"), bm25.Settings())
+    found = bm25.retrieve(catalogue.load("t2ranking"), bm25.Bm25Settings())
     assert [doc_id for doc_id, _ in found["0"]] == ["0", "1"]
 
 
 def test_excluded_documents_make_room_for_others():
     texts = {"a": "flea flea", "b": "flea dog", "c": "flea dog cat"}
     one = collection(texts, {"q": "flea"}, excluded={"q": frozenset({"a"})})
-    found = bm25.retrieve(one, bm25.Settings(depth=2, stemmer="none"))
+    found = bm25.retrieve(one, bm25.Bm25Settings(depth=2, stemmer="none"))
     assert [doc_id for doc_id, _ in found["q"]] == ["b", "c"]
-    assert [d for d, _ in bm25.retrieve(catalogue.load("beir/arguana"), bm25.Settings())["a"]] == ["b"]
+    assert [d for d, _ in bm25.retrieve(catalogue.load("beir/arguana"), bm25.Bm25Settings())["a"]] == ["b"]
 
 
 def test_forums_are_searched_each_by_itself():
-    found = bm25.retrieve(catalogue.load("beir/cqadupstack"), bm25.Settings())
+    found = bm25.retrieve(catalogue.load("beir/cqadupstack"), bm25.Bm25Settings())
     assert len(found) == 13
     assert [doc_id for doc_id, _ in found["android/9"]] == ["android/2"]
     assert found["tex/1"] == []  # document 1 of tex is the query itself, and 2 shares no term
@@ -123,17 +123,17 @@ def test_written_scores_fall_strictly_in_single_precision(scores):
 def test_an_index_is_built_once_and_kept():
     told = []
     one = catalogue.load("beir/scifact")
-    first = bm25.retrieve(one, bm25.Settings(), told.append)
-    assert bm25.retrieve(one, bm25.Settings(), told.append) == first
+    first = bm25.retrieve(one, bm25.Bm25Settings(), told.append)
+    assert bm25.retrieve(one, bm25.Bm25Settings(), told.append) == first
     assert len(told) == 1
-    bm25.retrieve(one, bm25.Settings(k1=1.2), told.append)
+    bm25.retrieve(one, bm25.Bm25Settings(k1=1.2), told.append)
     assert len(told) == 2
 
 
 def test_what_cannot_be_indexed_says_so():
     with pytest.raises(InputError, match="138,364,198 documents, too many for BM25 in memory; give --run"):
-        bm25.retrieve(catalogue.load("dl22"), bm25.Settings())
+        bm25.retrieve(catalogue.load("dl22"), bm25.Bm25Settings())
     with pytest.raises(InputError, match="holds no text"):
-        bm25.retrieve(collection({"a": "of the"}, {"q": "x"}), bm25.Settings())
+        bm25.retrieve(collection({"a": "of the"}, {"q": "x"}), bm25.Bm25Settings())
     with pytest.raises(InputError, match="unknown stemmer 'latin'"):
-        bm25.retrieve(collection({"a": "x"}, {"q": "x"}), bm25.Settings(stemmer="latin"))
+        bm25.retrieve(collection({"a": "x"}, {"q": "x"}), bm25.Bm25Settings(stemmer="latin"))

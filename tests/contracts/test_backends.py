@@ -21,7 +21,7 @@ from rerankllm import Reranker
 from rerankllm.calls import ChatPrompt, Generate, Message, ReadLabels, Reply, Request, Response, TokenPrompt
 from rerankllm.data import Candidate, Document, Query, Ranking, Usage
 from rerankllm.drivers.panel import Panel
-from rerankllm.elicitation.base import Settings
+from rerankllm.elicitation.base import PromptSettings
 from rerankllm.errors import CapabilityError
 from rerankllm.judgements import Ask, Assess, Compare, Criterion, Embed, Grade, Permute, Score, Select, Write
 from rerankllm.registry import BACKENDS
@@ -154,7 +154,7 @@ def test_every_kind_is_held_to_this():
 
 @pytest.fixture(scope="module")
 def panel(subject):
-    made = Panel(subject.model, Settings(), {})
+    made = Panel(subject.model, PromptSettings(), {})
     yield made
     asyncio.run(made.backend.aclose())
 
@@ -173,7 +173,7 @@ def test_outcomes_come_in_order_one_at_a_time_or_together(subject):
     """One event loop for all of it, as drivers have it."""
 
     async def both():
-        panel = Panel(subject.model, Settings(), {})
+        panel = Panel(subject.model, PromptSettings(), {})
         compared = 0
         for judge, judgements in judged(panel):
             works = [judge.prepare(judgement) for judgement in judgements]
@@ -268,7 +268,7 @@ def test_the_default_strategy_ranks(subject, driver):
 
 
 def test_what_it_cannot_be_asked_is_refused_before_any_call(subject):
-    panel = Panel(subject.model, Settings(), {})
+    panel = Panel(subject.model, PromptSettings(), {})
     can = {type(judgements[0]) for _, judgements in judged(panel)}
     for kind in set(ASKED) - can:
         with pytest.raises(CapabilityError):

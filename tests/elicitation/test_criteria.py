@@ -9,7 +9,7 @@ from word_tokenizer import WordTokenizer
 
 from rerankllm.calls import Capabilities, Response
 from rerankllm.data import Document, Query
-from rerankllm.elicitation.base import Settings
+from rerankllm.elicitation.base import PromptSettings
 from rerankllm.elicitation.criteria import LONGEST, parse_criteria
 from rerankllm.elicitation.reasoning import Reasoning
 from rerankllm.elicitation.text import Text
@@ -24,7 +24,7 @@ LOCAL = Capabilities(generate=True, token_prompts=True)
 
 
 def bind(judgement, elicitation=None):
-    return (elicitation or Text()).bind(type(judgement), WordTokenizer(), LOCAL, Settings())
+    return (elicitation or Text()).bind(type(judgement), WordTokenizer(), LOCAL, PromptSettings())
 
 
 @pytest.mark.parametrize(

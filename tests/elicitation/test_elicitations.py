@@ -10,7 +10,7 @@ from word_tokenizer import WordTokenizer
 
 from rerankllm.calls import Capabilities, Generate, ReadContinuation, ReadLabels, Response
 from rerankllm.data import Document, Query
-from rerankllm.elicitation.base import Settings, default_elicitation
+from rerankllm.elicitation.base import PromptSettings, default_elicitation
 from rerankllm.elicitation.labels import single_tokens, tokens_of
 from rerankllm.elicitation.likelihood import Likelihood
 from rerankllm.elicitation.logprobs import Labels
@@ -37,7 +37,7 @@ LOCAL = Capabilities(generate=True, label_logprobs=100, continuation_logprobs=Tr
 
 
 def bind(elicitation, judgement, capabilities=LOCAL):
-    return elicitation.bind(judgement, WordTokenizer(), capabilities, Settings())
+    return elicitation.bind(judgement, WordTokenizer(), capabilities, PromptSettings())
 
 
 class TestText:
@@ -206,7 +206,7 @@ class TestLabels:
                 return super().encode(text, special=special)
 
         decoder = replace(LOCAL, logits=True, separate_decoder=True)
-        elicitor = Labels(prompt="rankt5").bind(Score, T5(), decoder, Settings())
+        elicitor = Labels(prompt="rankt5").bind(Score, T5(), decoder, PromptSettings())
         judgement = Score(QUERY, DOCS[0])
         assert elicitor.prepare(judgement).want == ReadLabels(("<extra_id_10>",), ((777,),), raw=True)
         assert elicitor.read(judgement, Response(logprobs=(-7.25,))) == (-7.25, ParseReport())
@@ -238,7 +238,7 @@ class TestLabels:
                 seen.append(text)
                 return super().encode(text, special=special)
 
-        Labels(prompt="monot5").bind(Score, Watched(), replace(LOCAL, separate_decoder=True), Settings())
+        Labels(prompt="monot5").bind(Score, Watched(), replace(LOCAL, separate_decoder=True), PromptSettings())
         assert seen == ["", "true", "", "false"]
 
     def test_more_documents_than_labels_say_so(self):

@@ -9,7 +9,7 @@ from word_tokenizer import WordTokenizer
 
 from rerankllm.calls import Capabilities, Response
 from rerankllm.data import Document, Query
-from rerankllm.elicitation.base import Settings, default_elicitation
+from rerankllm.elicitation.base import PromptSettings, default_elicitation
 from rerankllm.elicitation.grades import parse_grades
 from rerankllm.elicitation.reasoning import Reasoning
 from rerankllm.elicitation.text import Text
@@ -118,7 +118,7 @@ def test_every_complete_answer_is_read_exactly(grades, form):
 
 class TestElicitor:
     def bind(self, elicitation=None):
-        return (elicitation or Text()).bind(Grade, WordTokenizer(), LOCAL, Settings())
+        return (elicitation or Text()).bind(Grade, WordTokenizer(), LOCAL, PromptSettings())
 
     def test_the_answer_has_a_float_a_document(self):
         answer, report = self.bind().read(GRADE, Response("[1]: 7\n[3]: 2"))

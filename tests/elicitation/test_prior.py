@@ -14,7 +14,7 @@ from rerankllm import Reranker
 from rerankllm.calls import CallFailed, Capabilities, Response
 from rerankllm.data import Candidate, Document, Query, Usage
 from rerankllm.drivers.events import Failed
-from rerankllm.elicitation.base import Settings
+from rerankllm.elicitation.base import PromptSettings
 from rerankllm.elicitation.logprobs import Labels
 from rerankllm.elicitation.prior import less
 from rerankllm.errors import TemplateError
@@ -187,7 +187,7 @@ def test_a_prior_that_is_not_answered_fails_the_query_and_the_next_asks_again(dr
 
 
 def elicitor(kind, **parameters):
-    return Labels(**parameters).bind(kind, WordTokenizer(), LOCAL, Settings())
+    return Labels(**parameters).bind(kind, WordTokenizer(), LOCAL, PromptSettings())
 
 
 DOCS = tuple(Document(name, f"passage {name}") for name in "abc")
@@ -267,7 +267,7 @@ def test_a_real_models_liking_of_labels_gets_less():
     backend = ModelSpec.parse("llamacpp:smollm2").load()
     try:
         for kind in (None, "empty"):
-            elicitor = Labels(prior=kind).bind(Select, backend.tokenizer, backend.capabilities, Settings())
+            elicitor = Labels(prior=kind).bind(Select, backend.tokenizer, backend.capabilities, PromptSettings())
             judgement = Select(QUERY, docs)
             own = (0.0,) * 4
             if kind is not None:

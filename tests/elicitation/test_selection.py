@@ -9,7 +9,7 @@ from word_tokenizer import WordTokenizer
 
 from rerankllm.calls import Capabilities, Generate, ReadLabels, Response
 from rerankllm.data import Document, Query, Ranking
-from rerankllm.elicitation.base import Settings, default_elicitation
+from rerankllm.elicitation.base import PromptSettings, default_elicitation
 from rerankllm.elicitation.labels import letters, numbers
 from rerankllm.elicitation.logprobs import Labels
 from rerankllm.elicitation.reasoning import Reasoning
@@ -26,7 +26,7 @@ CHAT = Capabilities(generate=True, label_logprobs=20)
 
 
 def bind(elicitation, capabilities=LOCAL):
-    return elicitation.bind(Select, WordTokenizer(), capabilities, Settings())
+    return elicitation.bind(Select, WordTokenizer(), capabilities, PromptSettings())
 
 
 PARSED, REPAIRED, FAILED = Status.PARSED, Status.REPAIRED, Status.FAILED

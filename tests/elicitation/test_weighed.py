@@ -14,7 +14,7 @@ from rerankllm import Reranker
 from rerankllm.calls import Capabilities, Generate, Reading, ReadLabels, Request, Response, TokenPrompt
 from rerankllm.data import Candidate, Document, Query, Ranking, Usage
 from rerankllm.drivers.events import Failed
-from rerankllm.elicitation.base import Settings
+from rerankllm.elicitation.base import PromptSettings
 from rerankllm.elicitation.reasoning import Reasoning
 from rerankllm.errors import CapabilityError, SpecError, TemplateError
 from rerankllm.journal.codec import dump, load
@@ -31,7 +31,7 @@ EARLIER = tuple(map(math.log, (0.7, 0.1, 0.1, 0.1)))
 
 
 def bind(value, judgement=Score, capabilities=LOCAL, **parameters):
-    return Reasoning(value=value, **parameters).bind(judgement, WordTokenizer(), capabilities, Settings())
+    return Reasoning(value=value, **parameters).bind(judgement, WordTokenizer(), capabilities, PromptSettings())
 
 
 def read(value, text, readings, judgement=SCORE, **rest):
@@ -174,8 +174,8 @@ def test_a_grade_of_two_tokens_says_so_before_any_call():
 
     reasoning = Reasoning("reasoning-10", value="product")
     with pytest.raises(TemplateError, match="label '10' is not a single token"):
-        reasoning.bind(Score, Digits(), LOCAL, Settings())
-    assert Reasoning("reasoning-9", value="product").bind(Score, Digits(), LOCAL, Settings())
+        reasoning.bind(Score, Digits(), LOCAL, PromptSettings())
+    assert Reasoning("reasoning-9", value="product").bind(Score, Digits(), LOCAL, PromptSettings())
 
 
 def test_its_spec():

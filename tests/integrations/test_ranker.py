@@ -9,12 +9,12 @@ import pytest
 from judged_sample import falling
 
 from rerankllm import Candidate, Document, InputError, MissingExtra, Query, QueryFailed, Reranker, SpecError
-from rerankllm.integrations.ranker import Ranker, Source
+from rerankllm.integrations.ranker import Ranker, RerankerSource
 from rerankllm.integrations.sentence_transformers import RerankllmCrossEncoder
 
 
 def test_positions_and_scores(sample):
-    ranker = Ranker(Source(strategy="sliding", model=f"oracle:{sample.qrels}"))
+    ranker = Ranker(RerankerSource(strategy="sliding", model=f"oracle:{sample.qrels}"))
     places = ranker.rank(sample.query, sample.texts)
     assert [index for index, _ in places] == sample.order
     assert falling([score for _, score in places])
@@ -29,14 +29,14 @@ def test_positions_and_scores(sample):
 
 def test_the_strategys_scores_are_kept_where_they_can_be(sample):
     """Grades 0 to 3 as logistic scores, ties told apart by next to nothing."""
-    ranker = Ranker(Source(strategy="pointwise", model=f"oracle:{sample.qrels}"))
+    ranker = Ranker(RerankerSource(strategy="pointwise", model=f"oracle:{sample.qrels}"))
     logistic = [1 / (1 + 2.718281828**-grade) for grade in sorted(sample.grades, reverse=True)]
     assert [score for _, score in ranker.rank(sample.query, sample.texts)] == pytest.approx(logistic, abs=1e-5)
     ranker.close()
 
 
 def test_nothing_is_loaded_before_it_is_needed():
-    ranker = Ranker(Source(model="oracle:/nowhere/qrels"))
+    ranker = Ranker(RerankerSource(model="oracle:/nowhere/qrels"))
     assert ranker.rank("query", []) == []
     assert asyncio.run(ranker.arank("query", [])) == []
     with pytest.raises(InputError, match="/nowhere/qrels"):
@@ -45,17 +45,17 @@ def test_nothing_is_loaded_before_it_is_needed():
 
 def test_what_cannot_be_is_said_at_once(counting):
     with pytest.raises(SpecError, match="nonsense"):
-        Source(strategy="nonsense")
+        RerankerSource(strategy="nonsense")
     with pytest.raises(SpecError, match="kind:name"):
-        Source(model="smollm2")
+        RerankerSource(model="smollm2")
     with pytest.raises(InputError, match="a ready reranker has a model of its own"):
-        Source(counting, model="counting:other")
+        RerankerSource(counting, model="counting:other")
     with pytest.raises(InputError, match="a ready reranker cannot be written down"):
-        _ = Source(counting).arguments
+        _ = RerankerSource(counting).arguments
 
 
 def test_a_failed_query_has_no_order(counting):
-    ranker = Ranker(Source(counting))
+    ranker = Ranker(RerankerSource(counting))
     with pytest.raises(QueryFailed, match="scripted failure"):
         ranker.rank("this cannot be answered", ["1", "2"])
     with pytest.raises(QueryFailed, match="scripted failure"):
@@ -66,7 +66,7 @@ def test_queries_share_batches(counting):
     candidates = [Candidate(Document(name, name[1:])) for name in ("d1", "d3", "d2")]
     queries = [(Query(f"q{n}", f"query {n}"), candidates) for n in range(12)]
     counting.backend.gate.clear()
-    places = Ranker(Source(counting)).rank_all(queries)
+    places = Ranker(RerankerSource(counting)).rank_all(queries)
     counting.backend.gate.set()
     assert [[index for index, _ in found] for found in places] == [[1, 2, 0]] * 12
     assert counting.backend.calls == 36
@@ -79,19 +79,19 @@ def test_the_others_stop_when_one_fails():
     queries = [(Query("a", "this cannot be answered"), candidates), (Query("b", "other"), candidates)]
     with Reranker("sliding(window=2, stride=1)", "counting:test?delay=0.01", driver="rounds") as reranker:
         with pytest.raises(QueryFailed) as held:
-            list(Ranker(Source(reranker)).rank_all(queries))
+            list(Ranker(RerankerSource(reranker)).rank_all(queries))
         reranker.rerank("another", [str(n) for n in range(30)])
         assert sum(batch.count("other") for batch in reranker.backend.batches) < 19, held
 
 
 def test_a_ready_reranker_stays_open(counting):
-    ranker = Ranker(Source(counting))
+    ranker = Ranker(RerankerSource(counting))
     ranker.close()
     assert ranker.rank("query", ["1", "2"])[0][0] == 1
 
 
 def test_copies_load_their_own(sample):
-    ranker = Ranker(Source(strategy="pointwise", model=f"oracle:{sample.qrels}"))
+    ranker = Ranker(RerankerSource(strategy="pointwise", model=f"oracle:{sample.qrels}"))
     places = ranker.rank(sample.query, sample.texts)
     copy = pickle.loads(pickle.dumps(ranker))  # noqa: S301
     assert copy.source == ranker.source

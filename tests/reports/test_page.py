@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from waiting import GUARD
 
-from rerankllm.cli.app import app
+import rerankllm
 from rerankllm.evaluation.comparison import Estimate
 from rerankllm.evaluation.measures import trec_order
 from rerankllm.formats.trec import read_qrels, read_run
@@ -16,6 +16,9 @@ from rerankllm.reports.content import content
 from rerankllm.reports.from_runs import ComparisonOptions, Inputs, from_runs
 from rerankllm.reports.page import page as html
 from rerankllm.reports.subject import Extent, OrderPair, Robust
+from rerankllm.runs.job import Job, perform
+from rerankllm.runs.progress import ProgressBar
+from rerankllm.runs.source import read_source
 from rerankllm.runs.systems import FIRST, Given
 from rerankllm.sample import path as sample
 from rerankllm.web.files import read
@@ -30,12 +33,17 @@ HOSTILE = {
 }
 
 
-def rerankllm(*arguments):
-    app([str(argument) for argument in arguments], standalone_mode=False)
+def rank(output, strategy, model, depth=100, *, run, queries, corpus):
+    """Writes a run with its journal."""
+    source = read_source(
+        sample=False, run=run, queries=queries, corpus=corpus, requests=None, qrels=None, skip_missing=False
+    )
+    with rerankllm.Reranker(strategy, model, depth=depth, journal=f"{output}.journal") as reranker:
+        perform(reranker, Job(source, output=output, depth=depth), ProgressBar(quiet=True))
 
 
-MEASURES = ["--measure", "nDCG@10", "--measure", "RR(rel=2)@10"]
-SOURCE = {"run": "run.txt", "queries": "queries.tsv", "corpus": "corpus.jsonl"}
+MEASURES = ["nDCG@10", "RR(rel=2)@10"]
+TEXTS = {"queries": sample("queries.tsv"), "corpus": sample("corpus.jsonl")}
 JUDGES = (
     ("lists", "sliding(window=8, stride=4)", "world=mild&malformed=0.3", 20),
     ("pairs", "prp(sort=heap)", "world=harsh", 5),
@@ -45,22 +53,25 @@ JUDGES = (
 
 
 def compared(folder):
-    """The options that name the runs there, for `compare` and for `report`."""
-    runs = [f"lists={folder}/lists.txt", f"pairs={folder}/pairs.txt", f"seeds={folder}/full0.txt,{folder}/full1.txt"]
-    named = [option for run in runs for option in ("--run", run)]
-    return ["--qrels", sample("qrels.txt"), "--first-stage", sample("run.txt"), *named, *MEASURES]
+    """The runs there, for `compare` and for `report`."""
+    return {
+        "lists": folder / "lists.txt",
+        "pairs": folder / "pairs.txt",
+        "seeds": [folder / "full0.txt", folder / "full1.txt"],
+    }
 
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
     """A page on three judges of the sample, one with two seeds, with their calls."""
     folder = tmp_path_factory.mktemp("report")
-    source = [f"--{name}={sample(file)}" for name, file in SOURCE.items()]
     for name, strategy, world, depth in JUDGES:
-        output, model = folder / f"{name}.txt", f"simulated:{sample('qrels.txt')}?{world}"
-        rerankllm("rerank", *source, "--strategy", strategy, "--model", model, "--depth", depth, "--quiet",
-                  "-o", output, "--journal", f"{output}.journal")  # fmt: skip
-    rerankllm("report", *compared(folder), *source[1:], "-o", folder / "report.html")
+        model = f"simulated:{sample('qrels.txt')}?{world}"
+        rank(folder / f"{name}.txt", strategy, model, depth, run=sample("run.txt"), **TEXTS)
+    rerankllm.report(
+        compared(folder), qrels=sample("qrels.txt"), first_stage=sample("run.txt"), query_texts=TEXTS["queries"],
+        corpus=TEXTS["corpus"], measures=MEASURES, output=folder / "report.html",
+    )  # fmt: skip
     return folder / "report.html"
 
 
@@ -207,9 +218,11 @@ def test_sides_and_calls_are_those_of_the_files(opened, report):
     assert statuses == [call.status for call in calls]
 
 
-def test_the_numbers_are_those_of_compare(opened, report, cli):
+def test_the_numbers_are_those_of_compare(opened, report):
     folder = report.parent
-    shown = json.loads(cli("compare", *compared(folder), "--format", "json")[1])
+    shown = rerankllm.compare(
+        compared(folder), sample("qrels.txt"), first_stage=sample("run.txt"), measures=MEASURES
+    ).to_dict()
     page = opened(report).page
     data = json.loads(page.locator("#data").text_content())
     assert data["parts"][0]["document"] == shown
@@ -239,18 +252,13 @@ def hostile(tmp_path_factory):
     (folder / "corpus.jsonl").write_text("".join(json.dumps({"_id": i, "text": t}) + "\n" for i, t in HOSTILE.items()))
     (folder / "qrels.txt").write_text("".join(f"q1 0 {doc_id} {n % 3}\n" for n, doc_id in enumerate(ids)))
     (folder / "run.txt").write_text("".join(f"q1 Q0 {doc_id} {n} {9 - n} x\n" for n, doc_id in enumerate(ids)))
-    texts = [f"--queries={folder}/queries.tsv", f"--corpus={folder}/corpus.jsonl"]
-    rerankllm("rerank", "--run", folder / "run.txt", *texts, "--model", f"oracle:{folder}/qrels.txt", "--quiet",
-              "--strategy", "full", "-o", folder / "out.txt", "--journal", folder / "out.txt.journal")  # fmt: skip
-    named = [
-        "--qrels",
-        folder / "qrels.txt",
-        "--first-stage",
-        folder / "run.txt",
-        "--run",
-        f"<i>'\"x</i>={folder}/out.txt",
-    ]
-    rerankllm("report", *named, *texts, "--title", "</title><script>1", "-o", folder / "report.html")
+    texts = {"queries": folder / "queries.tsv", "corpus": folder / "corpus.jsonl"}
+    rank(folder / "out.txt", "full", f"oracle:{folder}/qrels.txt", run=folder / "run.txt", **texts)
+    rerankllm.report(
+        {"<i>'\"x</i>": folder / "out.txt"}, qrels=folder / "qrels.txt", first_stage=folder / "run.txt",
+        query_texts=texts["queries"], corpus=texts["corpus"], title="</title><script>1",
+        output=folder / "report.html",
+    )  # fmt: skip
     return folder / "report.html"
 
 

@@ -119,12 +119,12 @@ class TestCalibration:
                 cut = post(client, max_tokens_per_doc=3)  # other prompts than it was fitted on
                 assert cut.headers.get("x-rerankllm-scores") != "calibrated"
 
-    def test_whose_it_is(self, fit, tmp_path, capsys):
+    def test_whose_it_is(self, fit, caplog):
         with Reranker("pointwise", "counting:test", driver="concurrent") as points:
             aliases = {"points": points, "other": points.beside("pointwise", "counting:two")}
             found = calibrated(aliases, [f"other={fit}"])
             assert (found["points"].calibration, found["other"].calibration) == (None, Calibration.load(fit))
-            assert "fitted on scores of the model counting:test; those of counting:two" in capsys.readouterr().err
+            assert "fitted on scores of the model counting:test; those of counting:two" in caplog.text
             for wrong, said in (([str(fit), f"points={fit}"], "has one already"), (["nobody=x"], "cannot read")):
                 with pytest.raises(InputError, match=said):
                     calibrated(aliases, wrong)

@@ -1,1 +1,1 @@
-"""How often a judge contradicts itself, and why."""
+"""How far a judge can be trusted: what order, place and chance do to its answers."""

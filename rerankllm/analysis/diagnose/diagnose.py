@@ -175,7 +175,7 @@ def diagnose(
 
 
 def prober(elicitation: str | None, shuffles: int, seed: int, **settings: Any) -> Reranker:
-    """A reranker that asks all that a diagnosis can use, or what is left of it with this model.
+    """A reranker that asks for comparisons and lists, or for one of them where the model cannot be asked the other.
 
     Raises:
         CapabilityError: The model can be asked nothing of the kind.

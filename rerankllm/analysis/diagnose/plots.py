@@ -1,4 +1,4 @@
-"""What a diagnosis looks like, drawn."""
+"""The plots of a diagnosis."""
 
 import importlib.util
 from pathlib import Path

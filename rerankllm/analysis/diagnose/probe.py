@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 from rerankllm.calibration.diagnostics import (
     Comparisons,
     Listed,
-    Place,
+    PlaceRank,
     Preference,
     Share,
     cyclic_triads,
@@ -70,7 +70,7 @@ class Lists:
         malformed: Answers that had to be repaired or could not be used.
     """
 
-    places: tuple[Place, ...]
+    places: tuple[PlaceRank, ...]
     agreement: float
     malformed: Share
 
@@ -91,7 +91,7 @@ class Findings:
 
 
 def probe(kinds: Sequence[type], shuffles: int, elicitation: str | None = None, seed: int = 0) -> Stage:
-    """The stage that asks what a diagnosis needs: every pair in both orders, and every list in so many shuffles."""
+    """The stage that asks about every pair in both orders, and about the whole list in so many shuffles."""
     rankers = [PROBES[kind].format(f"shuffles={shuffles}, seed={seed}") for kind in kinds]
     answered = f" / {elicitation}" if elicitation else ""
     return Stage.parse(f"rankfusion([{', '.join(ranker + answered for ranker in rankers)}])")
@@ -100,7 +100,7 @@ def probe(kinds: Sequence[type], shuffles: int, elicitation: str | None = None, 
 def within_budget(
     reranker: Reranker, queries: Sequence[tuple[Query, Sequence[Candidate]]], calls: int
 ) -> list[tuple[Query, Sequence[Candidate]]]:
-    """The first of the queries, as many as so many calls suffice for.
+    """The first queries, as many as the calls suffice for.
 
     Raises:
         InputError: They do not suffice for one.
@@ -155,7 +155,7 @@ class Asked:
 
 
 def ask(reranker: Reranker, queries: Sequence[tuple[Query, Sequence[Candidate]]], answers: Answers) -> Asked:
-    """Asks everything, kind by kind: that a strategy can rank by the answers is not needed.
+    """Asks everything, one kind of judgement after the other; the answers need not suffice for a ranking.
 
     Args:
         reranker: Of a stage from `probe`.
@@ -218,7 +218,7 @@ class Seen:
         return prefers
 
     def sorted_by(self, form: Form) -> dict[str, tuple[str, ...]]:
-        """The order each sort makes of these comparisons; none where one is missing, which a sort would call a tie."""
+        """The order that each sort makes of the comparisons; empty where one is missing: a sort would call it a tie."""
         candidates = [c for c in self.candidates if any(c.document in e.judgement.docs for e in self.events)]
         answers = {event.judgement.docs: event.answer for event in self.events}
         usable = sum(not isinstance(answer, Unanswered) for answer in answers.values())
@@ -252,7 +252,7 @@ def _compared(seen: Sequence[Seen]) -> Compared:
 
 
 def _distances(seen: Sequence[Seen], form: Form) -> dict[str, float]:
-    """How far two sorts of the same comparisons lie apart, on the mean."""
+    """The mean Kendall distance of two sorts of the same comparisons."""
     found: dict[str, list[float]] = defaultdict(list)
     for orders in (each.sorted_by(form) for each in seen):
         for one, other in combinations(orders, 2):
@@ -276,7 +276,7 @@ def _failed(answer: Answer | Unanswered) -> bool:
 
 
 def settled(steps: Steps[T], answer: Callable[[Judgement], Answer]) -> T:
-    """Runs a strategy on answers that are there already."""
+    """Runs a strategy to its end with answers that are known already."""
     answers: list[Answer] | None = None
     while True:
         try:

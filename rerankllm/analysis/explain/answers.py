@@ -68,13 +68,13 @@ class Answers:
 
     @property
     def levels(self) -> Mapping[str, Level]:
-        """Where the answer puts the documents, relative to one another; without those of which it says nothing."""
+        """Where the answer puts the documents relative to one another; only those of which it says something."""
         read = _LEVELS.get(self.kind)
         return {} if read is None or self.answer is None else read(self)
 
     @property
     def standing(self) -> Mapping[str, Level]:
-        """The levels of documents: that of the best of their passages."""
+        """The level of each document: that of its best passage."""
         found: dict[str, Level] = {}
         for shown, level in self.levels.items():
             found[self.of(shown)] = min(level, found.get(self.of(shown), level), key=lambda each: each.at)
@@ -82,7 +82,7 @@ class Answers:
 
     @property
     def scores(self) -> Mapping[str, float]:
-        """What the answer says of each document by itself, larger being better: comparable between judgements."""
+        """The score that the answer gives to each document, larger being better; comparable between judgements."""
         read = _SCORES.get(self.kind)
         found = {} if read is None or self.answer is None else read(self)
         return {doc_id: score for doc_id, score in found.items() if not math.isnan(score)}
@@ -96,7 +96,7 @@ class Answers:
 
 
 def heard(journal: Journal, key: str) -> Iterator[Answers]:
-    """The judgements of one ranking, in the order they were asked; those that show no document are not among them."""
+    """The judgements of one ranking that show a document, in the order they were asked."""
     for row in judged(journal, key=key):
         record = json.loads(row.record)
         if record["docs"]:
@@ -144,7 +144,7 @@ def _scored(said: Answers) -> dict[str, float]:
 
 
 def _grades(said: Answers) -> dict[str, float]:
-    """Grades on one scale; groups may be graded differently, yet no more than chains of them are."""
+    """The grades of a document group, taken as scores: they are compared with the grades of other groups."""
     return {doc_id: -level.at for doc_id, level in _graded(said).items()}
 
 

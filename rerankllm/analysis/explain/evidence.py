@@ -1,4 +1,4 @@
-"""What judgements say of two documents: shown together, scored, or each with others in between."""
+"""What judgements say of two documents: shown together, scored by the same judge, or linked by a chain."""
 
 import math
 from collections import defaultdict, deque
@@ -45,13 +45,13 @@ class Pair:
 
     @property
     def strength(self) -> float:
-        """By how much `one` won its comparisons, less by how much it lost them: p − ½, added up."""
+        """The sum of p − ½ over their comparisons, p being the probability that `one` wins."""
         compared = [heard for heard, verdict in self.together if heard.kind == "Compare" and verdict is not None]
         return sum((float(h.answer) - 0.5) * (1 if h.of(h.docs[0]) == self.one else -1) for h in compared)
 
     @property
     def ground(self) -> Ground:
-        """What tells the two apart, the most direct there is; the strength of comparisons where they contradict."""
+        """The most direct evidence that tells them apart: verdicts, the strength of comparisons, scores, a chain."""
         if self.net:
             return "together"
         if abs(self.strength) > ROUNDING:
@@ -62,7 +62,7 @@ class Pair:
 
     @property
     def better(self) -> str | None:
-        """Whom that speaks for."""
+        """The document that this evidence speaks for; None for neither."""
         if self.ground == "together":
             return self.one if self.net > 0 else self.other
         if self.ground == "strength":
@@ -84,7 +84,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All judgements of one ranking, to be asked about pairs."""
+    """All judgements of one ranking; `pair` says what they tell of two documents."""
 
     judgements: Sequence[Answers] = field(default_factory=tuple)
 
@@ -112,7 +112,7 @@ class Evidence:
 
     @cached_property
     def beats(self) -> Mapping[str, set[str]]:
-        """Whom each document beats in the judgements that show both, more often than not."""
+        """The documents that each document beats in most of the judgements that show both."""
         net: dict[tuple[str, str], int] = defaultdict(int)
         for each in self.judgements:
             levels = each.standing
@@ -137,7 +137,7 @@ class Evidence:
         return Pair(one, other, together, found.scores, chain)
 
     def _chain(self, better: str, worse: str) -> tuple[str, ...]:
-        """The shortest chain of those that beat the next; of several, that of the smallest ids."""
+        """The shortest chain in which each document beats the next; of several, that of the smallest ids."""
         reached: dict[str, tuple[str, ...]] = {better: (better,)}
         waiting = deque([better])
         while waiting:

@@ -42,7 +42,7 @@ class RankedQuery:
     notes: tuple[str, ...]
 
     def check(self, doc_id: str) -> None:
-        """Raises InputError where nothing that is known of the query holds this document."""
+        """Raises InputError where neither the run nor the first stage nor a judgement has this document."""
         shown = (each.of(shown) for each in self.ranked.judgements for shown in each.docs)
         known = dict.fromkeys([*self.ranked.doc_ids, *(self.ranked.first or ()), *shown])
         if doc_id not in known:
@@ -74,7 +74,7 @@ class RankedQuery:
 def find_ranked(
     run: Path, query_id: str, *, journal: Path | None, first_stage: Path | None, stage: str | None
 ) -> RankedQuery:
-    """One query's ranking with its judgements and the first stage's order, as far as they are there.
+    """Loads one query's ranking, its judgements, and the first stage's order where it is known.
 
     Raises:
         InputError: There is no journal, the query is not in the run, or several stages could have made it.
@@ -123,7 +123,7 @@ def find_ranked(
 
 
 def nearest(wanted: str, known: Iterable[str]) -> str:
-    """The end of a message about an id that is not there."""
+    """The ids that are spelled like one that is not there, as the end of an error message."""
     close = difflib.get_close_matches(wanted, list(known), n=3, cutoff=0.5)
     return f": did you mean {', '.join(close)}?" if close else ""
 
@@ -152,7 +152,7 @@ def _failure(run: Path, query_id: str) -> str:
 
 
 def _aimed(made: Mapping[str, Any]) -> str | None:
-    """The stage that a run's record names, as its journal has it."""
+    """The stage that a run's provenance record names, written as the journal writes it."""
     if "strategy" not in made:
         return None
     stage = Stage.parse(str(made["strategy"]))
@@ -160,7 +160,7 @@ def _aimed(made: Mapping[str, Any]) -> str | None:
 
 
 def _keys(journal: Journal, path: Path, query_id: str, stage: str | None) -> tuple[list[str], str]:
-    """Of what has ranked this query, everything by this stage, or by the only one."""
+    """The keys of the query's rankings by this stage, or by the only stage there is; and that stage."""
     known = rankings(journal, query_id)
     if not known:
         raise InputError(f"{path} holds nothing of query {query_id!r}: it is another run's, or was purged")
@@ -173,7 +173,7 @@ def _keys(journal: Journal, path: Path, query_id: str, stage: str | None) -> tup
 
 
 def _by_model(journal: Journal, path: Path, query_id: str, keys: Sequence[str], models: str) -> list[str]:
-    """Of several rankings those by the models that made the run."""
+    """Of several rankings, the keys of those that the run's models judged."""
     found = {key: judges(journal, key) for key in keys}
     mine = [key for key, known in found.items() if known <= set(models.split(", "))]
     if not mine:

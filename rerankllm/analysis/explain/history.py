@@ -132,7 +132,7 @@ def _stretches(ranked: Ranked) -> Mapping[int, Stretch]:
 
 
 def _record(shown: Sequence[Answers], doc_id: str, evidence: Evidence) -> Record | None:
-    """Of the comparisons among the judgements that showed a document."""
+    """The outcomes of a document's comparisons; None without any."""
     compared = [each for each in shown if each.kind == "Compare" and len(set(map(each.of, each.docs))) > 1]
     if not compared:
         return None
@@ -144,6 +144,6 @@ def _record(shown: Sequence[Answers], doc_id: str, evidence: Evidence) -> Record
 
 
 def _among(scores: Mapping[str, float], doc_id: str) -> tuple[float, int, int]:
-    """A document's score, its place by that, and among how many."""
+    """A document's score, its rank by score, and how many documents were scored."""
     own = scores[doc_id]
     return own, 1 + sum(score > own for score in scores.values()), len(scores)

@@ -1,4 +1,4 @@
-"""How documents move where every answer reorders a stretch of one list: what windows do."""
+"""How documents move where every answer reorders neighbours in one list, as sliding windows do."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ class Stretch:
     after: tuple[str, ...]
 
     def move(self, doc_id: str) -> tuple[int, int]:
-        """Where a document of these was, and where it is now."""
+        """The place of a document before and after."""
         return self.first + self.before.index(doc_id), self.first + self.after.index(doc_id)
 
     def passed(self, doc_id: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Whom a document passes here, and who passes it."""
+        """The documents that a document passes here, and those that pass it."""
         old, new = self.before.index(doc_id), self.after.index(doc_id)
         above, now_above = self.before[:old], set(self.after[:new])
         overtaken = tuple(other for other in above if other not in now_above)
@@ -33,7 +33,7 @@ class Stretch:
 
 
 def walk(first: Sequence[str], judgements: Sequence[Answers], final: Sequence[str]) -> list[Stretch] | None:
-    """What each judgement does to the list, where that is all that happened.
+    """What each judgement does to the list, if such moves explain the whole ranking.
 
     Args:
         first: The first stage's order.

@@ -159,7 +159,7 @@ _SAYINGS: Mapping[str, Callable[[Answers, str], str]] = {
 
 
 def _place_in(heard: Answers, doc_id: str) -> int | None:
-    """The place an order gives to a document; None where it is no order, or does not name it."""
+    """The place that an answer gives to a document; None unless it is an order that names it."""
     if heard.kind != "Permute" or doc_id not in heard.levels or not heard.levels[doc_id].named:
         return None
     return 1 + sum(level.at < heard.levels[doc_id].at for level in heard.levels.values())
@@ -186,7 +186,7 @@ def told(pair: Pair) -> str:
 
 
 def _undecided(pair: Pair) -> str:
-    """That judgements that showed both do not tell them apart, and why not."""
+    """Says that no judgement that showed both tells them apart, and why."""
     verdicts = [verdict for _, verdict in pair.together if verdict is not None]
     if any(verdicts):
         return f"Judgements that showed both contradict each other, {verdicts.count(1)} for each"
@@ -194,7 +194,7 @@ def _undecided(pair: Pair) -> str:
 
 
 def _together(pair: Pair) -> str:
-    """What judgements that showed both say: the one there is, or how many for whom."""
+    """What the judgements that showed both say: the answer of the only one, or how many are for each."""
     telling = [(heard, verdict) for heard, verdict in pair.together if verdict]
     if len(telling) == 1:
         heard, _ = telling[0]

@@ -38,7 +38,7 @@ class JudgeAnswers:
     scores: Mapping[int, float]
 
     def evidence(self, sharpness: float) -> list[Choices]:
-        """Everything, scores being one order."""
+        """All answers; the scores together are one order."""
         return [*self.orders, scored(self.scores, sharpness)] if len(self.scores) > 1 else list(self.orders)
 
     @property
@@ -153,7 +153,7 @@ def _is_journal(path: Path) -> bool:
 
 
 def _unfit(record: Record, places: Mapping[str, Mapping[str, int]]) -> str | None:
-    """Why a record says nothing here."""
+    """Why a record cannot be used; None where it can."""
     if record["judgement"] not in KINDS:
         return f"of {record['judgement']}"
     if record["judgement"] == "Select" and record["parameters"].get("worst"):
@@ -166,7 +166,7 @@ def _unfit(record: Record, places: Mapping[str, Mapping[str, int]]) -> str | Non
 
 
 def _judgement(record: Record) -> Judgement:
-    """What was asked, with ids for texts."""
+    """The judgement that a record is of, with ids but without texts."""
     query = Query(record["query_id"], "")
     docs = tuple(Document(doc_id, "") for doc_id, _ in record["docs"])
     if record["judgement"] == "Score":

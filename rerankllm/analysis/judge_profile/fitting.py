@@ -1,4 +1,4 @@
-"""What a judge is like, by the evidence of its answers."""
+"""Fits a judge's trust, scale and sharpness to its answers."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -91,7 +91,7 @@ def fit_profile(
 
 
 def _likeliest(heard: Sequence[JudgeAnswers], axes: Axes, weights: Sequence[Vector]) -> list[list[float]]:
-    """Scale, trust and sharpness of the largest evidence, by weighting of the queries."""
+    """Scale, trust and sharpness with the largest evidence, for each weighting of the queries."""
     modes: list[Vector | None] = [None] * len(heard)
     """Of the point looked at last, in units of its scale: Newton's method starts there."""
 
@@ -120,7 +120,7 @@ def _likeliest(heard: Sequence[JudgeAnswers], axes: Axes, weights: Sequence[Vect
 
 
 def uphill(height: Callable[[Point], float], shape: Sequence[int], at: Point) -> Point:
-    """The nearest point of a grid that none beside it surpasses: along the axes first, then on all sides."""
+    """Climbs to a local maximum of a grid: steps along the axes first, then to any neighbour."""
     while True:
         along = [(*at[:i], j, *at[i + 1 :]) for i, size in enumerate(shape) for j in _near(at[i], size)]
         best = max(along, key=lambda point: (height(point), point == at))
@@ -148,7 +148,7 @@ def _between(axis: Sequence[float], top: Point, i: int, height: Callable[[Point]
 
 
 def _interval(found: Sequence[float]) -> Fitted:
-    """The fit on all queries, which comes first, and what 95 % of the others lie within."""
+    """The fit on all queries, which comes first, with the 95 % interval of the others."""
     value, *others = (float(f"{value:.3g}") for value in found)
     if not others:
         return Fitted(value)

@@ -49,7 +49,7 @@ class Regression:
             raise InputError("the qrels have no grades for what was judged: look at the ids of both files")
 
     def trust(self, weight: Vector) -> float:
-        """λ, with each query counted so often; within LEAST and 1."""
+        """λ between LEAST and 1, with each query weighted."""
         square = np.einsum("q,qij->ij", weight, self._squares) + 1e-9 * np.eye(2)
         a, b = np.linalg.solve(square, weight @ self._products)
         if b <= 0:

@@ -28,7 +28,7 @@ def weights(measured: Measured, judge: str | None) -> dict[str, float]:
 
 
 def weights_like(measured: Measured, profile: JudgeProfile) -> dict[str, float]:
-    """How much each judge counts for one of which a profile is known: the nearer in trust and scale, the more.
+    """How much each judge counts for a judge with a known profile: the nearer in trust and scale, the more.
 
     By the inverse of the squared distance, in trust and in the logarithm of scale, each by the span of the judges'.
     """
@@ -45,7 +45,7 @@ def weights_like(measured: Measured, profile: JudgeProfile) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What to use, and what stands around it.
+    """What to use, and what it was chosen from.
 
     Attributes:
         axis: What cheap means.
@@ -67,7 +67,7 @@ class Choice:
 
 
 def choose(measured: Measured, offers: Sequence[Offer], limits: Mapping[Axis, float]) -> Choice:
-    """Chooses.
+    """Chooses the cheapest offer that cannot be told from the best within the budget.
 
     Args:
         measured: The measurements.
@@ -101,7 +101,7 @@ def choose(measured: Measured, offers: Sequence[Offer], limits: Mapping[Axis, fl
 
 
 def difference(measured: Measured, one: Offer, other: Offer) -> tuple[float, float]:
-    """By how much the first is better, in the mean over queries, and half of the 95 % interval of that, paired."""
+    """The mean paired difference of the first to the second over queries, and half of its 95 % interval."""
     return measured.interval(tuple(a - b for a, b in zip(one.values, other.values, strict=True)))
 
 
@@ -111,7 +111,7 @@ def _differs(measured: Measured, one: Offer, other: Offer) -> bool:
 
 
 def _axis(offers: Sequence[Offer], limits: Mapping[Axis, float]) -> Axis:
-    """What cheap means: what the budget is of, else money, seconds or passages, whichever is known and not all 0."""
+    """The axis that cheap is measured on: that of the budget, else money, seconds or passages, whichever is known."""
     known = [axis for axis in AXES if all(axis in offer.takes for offer in offers)]
     told = [axis for axis in known if any(offer.takes[axis].usual for offer in offers)]
     wanted: Sequence[Axis] = ("cost", "seconds", "slots")

@@ -81,11 +81,11 @@ class Measured:
     entries: tuple[Entry, ...]
 
     def interval(self, values: tuple[float, ...]) -> tuple[float, float]:
-        """The mean of a value a query, and half of its 95 % interval."""
+        """The mean over queries, and half of its 95 % interval."""
         return fmean(values), self.student_t * stdev(values) / math.sqrt(len(values))
 
     def save(self, path: Path) -> None:
-        """Writes it, an entry a line."""
+        """Writes the measurements as JSON, one entry a line."""
         head = {"format": FORMAT, "version": VERSION, **asdict(self)}
         entries = ",\n".join(json.dumps(entry) for entry in head.pop("entries"))
         opening = json.dumps(head, indent=1, ensure_ascii=False).removesuffix("\n}")

@@ -78,7 +78,7 @@ class Offer:
 
     @property
     def mean(self) -> float:
-        """What is expected of it with the judge who is assumed."""
+        """The quality that is expected with the assumed judge."""
         return fmean(self.values)
 
 
@@ -99,7 +99,7 @@ class Prices:
     speed: Speed | None = None
 
     def of(self, spec: str, entries: Sequence[Entry]) -> Mapping[Axis, Amount]:
-        """What a stage takes, of which something was measured.
+        """What a measured stage takes on the user's lists.
 
         Raises:
             CapabilityError: The model cannot be asked, or its context is too short.
@@ -134,7 +134,7 @@ class Prices:
         return takes
 
     def _scaled(self, stage: Stage, whole: Stage, kind: Planned, length: int, entries: Sequence[Entry]) -> Amount:
-        """What one list takes: as far between the bounds of its plan as what was measured is between its own."""
+        """What one list takes: interpolated between the bounds of its plan as the measurement lies between its own."""
         took = fmean(getattr(entry, kind) for entry in entries)
         low, high = getattr(planned(stage, self.candidates), kind)
         share = min(1.0, max(0.0, (took - low) / (high - low))) if high > low else 0.0
@@ -142,7 +142,7 @@ class Prices:
         return Amount(low + share * (high - low), high)
 
     def _usages(self, whole: Stage, asked: Reranker | None, takes: Mapping[Axis, Amount]) -> list[Usage]:
-        """Tokens of as many calls as are expected, and of the most there may be; passages are of middling length."""
+        """Tokens of the expected and of the largest number of calls, with passages of middling length."""
         if asked is None:
             amounts = zip(takes["calls"], takes["slots"], strict=True)
             passage = len(EstimatedTokenizer().encode(self.lists.sizes.middle.passage))

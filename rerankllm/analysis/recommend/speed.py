@@ -27,7 +27,7 @@ class Sample(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """What takes how long.
+    """How long calls and tokens take.
 
     Attributes:
         call: Seconds a call takes whatever is in it; likewise `prompt`, a token sent, and `completion`, one generated.
@@ -42,14 +42,14 @@ class Speed:
     samples: tuple[Sample, ...] = ()
 
     def seconds(self, calls: float, rounds: float, usage: Usage) -> float:
-        """Of all queries together: their work shared out, and after that at most one query's chain (Graham's bound)."""
+        """Seconds for all queries: the work shared out, and after it one query's chain of rounds (Graham's bound)."""
         work = self.call * calls + self.prompt * usage.prompt_tokens + self.completion * usage.completion_tokens
         chain = work / calls * rounds if calls else 0.0
         return work / self.concurrency + chain * (1 - 1 / self.concurrency)
 
     @classmethod
     def of(cls, samples: Sequence[Sample], concurrency: int) -> Self:
-        """The speed that comes closest to some calls, in least squares, where nothing takes less than no time."""
+        """The speed that fits some calls best, by least squares without negative times."""
         import numpy as np  # noqa: PLC0415
 
         terms = np.array([(1, s.prompt_tokens, s.completion_tokens) for s in samples], dtype=float)
@@ -90,7 +90,7 @@ def _askable(reranker: Reranker) -> Reranker:
 
 
 def _timed(reranker: Reranker, query: Query, passages: Sequence[str], shape: tuple[int, float]) -> Sample:
-    """One call; where single passages are asked about, all of them are one."""
+    """Times one call; for a judgement of single passages, the passages are joined into one."""
     count, part = shape
     texts = [_part(passages[i % len(passages)], part) for i in range(count)]
     if Score in reranker.stage.strategy.asks:

@@ -1,4 +1,4 @@
-"""The same candidates in other orders: making them, and finding what an experiment made of them."""
+"""Finds the systems of an experiment that ran on several orders of the same candidates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from rerankllm.formats import trec
 
 @dataclass(frozen=True, slots=True)
 class Reorderings:
-    """What one system of an experiment made of one first stage, of orders of it, and of other first stages.
+    """The runs of one system on a first stage, on orders of it, and on other first stages.
 
     Attributes:
         dataset: Name of the dataset.
@@ -42,7 +42,7 @@ class Reorderings:
 
 
 def reorderings(folder: Path, manifest: Manifest) -> list[Reorderings]:
-    """All that an experiment's folder has of the kind: two orders or more, or two first stages, of one system and seed.
+    """Every system and seed of an experiment with runs on two or more orders or first stages.
 
     Raises:
         InputError: A file cannot be read.
@@ -94,7 +94,7 @@ def _of(dataset: Dataset, cells: Mapping[str, Cell], base: str) -> list[Cell]:
 def _ranked(  # noqa: PLR0917
     folder: Path, dataset: Dataset, cell: Cell, base: str, candidates: dict[str, Rankings], qrels: Qrels
 ) -> OrderedRun:
-    """What became of one order; candidates that were read are kept, by path.
+    """The run on one order; candidates that were read are kept in `candidates`, by path.
 
     Of a judged query without candidates nothing went in: it counts as 0, as in the experiment's table.
     """

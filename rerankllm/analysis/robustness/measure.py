@@ -15,7 +15,7 @@ from rerankllm.analysis.robustness.results import (
     Order,
     OrderedRun,
     Robustness,
-    Settings,
+    RobustnessSettings,
     Variation,
 )
 from rerankllm.errors import InputError
@@ -26,7 +26,9 @@ from rerankllm.evaluation.measures import Qrels, at_level, parse_measures, per_q
 from rerankllm.evaluation.standard_error import Array
 
 
-def measure_robustness(orders: Sequence[OrderedRun], qrels: Qrels | None, settings: Settings = USUAL) -> Robustness:
+def measure_robustness(
+    orders: Sequence[OrderedRun], qrels: Qrels | None, settings: RobustnessSettings = USUAL
+) -> Robustness:
     """How far a system's rankings, and their quality, depend on the order of its candidates.
 
     Args:
@@ -82,7 +84,7 @@ Quality: TypeAlias = Mapping[str, Mapping[str, float]]
 """The measure's value by order and query."""
 
 
-def _quality(orders: Sequence[OrderedRun], qrels: Qrels, settings: Settings) -> Quality:
+def _quality(orders: Sequence[OrderedRun], qrels: Qrels, settings: RobustnessSettings) -> Quality:
     (measure,) = at_level(parse_measures([settings.measure]), settings.relevant_from or relevant_from(qrels))
     return {
         each.order: {q: values[str(measure)] for q, values in per_query(qrels, each.rankings, [measure]).items()}
@@ -91,7 +93,11 @@ def _quality(orders: Sequence[OrderedRun], qrels: Qrels, settings: Settings) -> 
 
 
 def _order(
-    ranked: OrderedRun, queries: Sequence[str], quality: Quality | None, judged: Sequence[str], settings: Settings
+    ranked: OrderedRun,
+    queries: Sequence[str],
+    quality: Quality | None,
+    judged: Sequence[str],
+    settings: RobustnessSettings,
 ) -> Order:
     kept = None
     if ranked.candidates is not None:
@@ -111,12 +117,12 @@ def _order(
 class _Pairs:
     """Every two orders, compared query by query, each pair once."""
 
-    def __init__(self, orders: Sequence[OrderedRun], settings: Settings) -> None:
+    def __init__(self, orders: Sequence[OrderedRun], settings: RobustnessSettings) -> None:
         self._orders, self._settings = orders, settings
         self._found: dict[tuple[str, str, str], tuple[float, float, float, float]] = {}
 
     def families(self) -> Iterator[Agreement]:
-        """Those that have pairs, each averaged over them."""
+        """The agreement of every two families that have pairs of orders, averaged over these pairs."""
         names = list(dict.fromkeys(each.family for each in self._orders))
         members = {name: [each for each in self._orders if each.family == name] for name in names}
         for first, second in combinations_with_replacement(names, 2):
@@ -129,7 +135,7 @@ class _Pairs:
                 yield self.agreement(first, second, pairs)
 
     def agreement(self, first: str, second: str, pairs: Sequence[tuple[OrderedRun, OrderedRun]]) -> Agreement:
-        """Of these pairs: their mean in each query, and the mean of those."""
+        """The agreement of some pairs of orders: averaged in each query, then over queries."""
         queries = list(dict.fromkeys(q for a, b in pairs for q in a.rankings if q in b.rankings))
         found = [[self.of(a, b, q) for a, b in pairs if q in a.rankings and q in b.rankings] for q in queries]
         documents, taus, overlaps, rbos = ([_mean([one[i] for one in each]) for each in found] for i in range(4))
@@ -153,7 +159,7 @@ class _Pairs:
 
 
 def _variation(
-    names: Sequence[str], quality: Quality | None, judged: Sequence[str], settings: Settings
+    names: Sequence[str], quality: Quality | None, judged: Sequence[str], settings: RobustnessSettings
 ) -> Variation | None:
     if quality is None or len(names) < FEWEST:
         return None
@@ -183,13 +189,13 @@ def _of_query(query_id: str, same: Sequence[OrderedRun], quality: Quality | None
 
 
 def _mean(values: Sequence[float]) -> float:
-    """Of those that are known; NaN for none."""
+    """The mean of the values that are not NaN; NaN for none."""
     known = [value for value in values if not math.isnan(value)]
     return sum(known) / len(known) if known else math.nan
 
 
-def _estimate(values: Sequence[float] | Array, settings: Settings) -> Estimate:
-    """The mean of those that are known, with its interval over queries."""
+def _estimate(values: Sequence[float] | Array, settings: RobustnessSettings) -> Estimate:
+    """The mean of the values that are not NaN, with its interval over queries."""
     known = np.array([value for value in values if not math.isnan(value)], dtype=float)
     if not len(known):
         return NOTHING

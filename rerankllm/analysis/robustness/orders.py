@@ -43,7 +43,7 @@ class Ordered:
 
     @property
     def candidates(self) -> dict[str, list[str]]:
-        """What goes in, by query."""
+        """The ids of the candidates, by query."""
         return {query.query_id: [each.doc_id for each in found] for query, found in self.source.queries}
 
 
@@ -133,7 +133,7 @@ class Runs:
         (folder / RESULT).unlink(missing_ok=True)  # of runs that are about to be others
 
     def all(self, orders: Sequence[Ordered], qrels: Mapping[str, Mapping[str, int]] | None) -> list[OrderedRun] | None:
-        """What came out of every order; None where Ctrl-C put an end to it."""
+        """The run on every order; None where Ctrl-C ended it."""
         found: list[OrderedRun] = []
         for order in orders:
             rankings = self._one(order, qrels)

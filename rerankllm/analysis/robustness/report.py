@@ -33,7 +33,7 @@ from typing import Any, Self
 
 from rerankllm.analysis.robustness.measure import measure_robustness
 from rerankllm.analysis.robustness.orders import RESULT
-from rerankllm.analysis.robustness.results import USUAL, Robustness, Settings
+from rerankllm.analysis.robustness.results import USUAL, Robustness, RobustnessSettings
 from rerankllm.analysis.robustness.systems import SystemRuns
 from rerankllm.analysis.robustness.tables import notes, tables
 from rerankllm.errors import InputError
@@ -91,7 +91,7 @@ class RobustnessReport:
     systems: tuple[SystemRobustness, ...]
 
     @classmethod
-    def of(cls, systems: Iterable[SystemRuns], settings: Settings = USUAL) -> Self:
+    def of(cls, systems: Iterable[SystemRuns], settings: RobustnessSettings = USUAL) -> Self:
         """Measures the runs of some systems.
 
         Raises:

@@ -36,7 +36,7 @@ class OrderedRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class RobustnessSettings:
     """How robustness is measured.
 
     Attributes:
@@ -58,7 +58,7 @@ class Settings:
     relevant_from: int | None = None
 
 
-USUAL = Settings()
+USUAL = RobustnessSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ class Robustness:
         by_query: Every query.
     """
 
-    settings: Settings
+    settings: RobustnessSettings
     judged: int | None
     orders: tuple[Order, ...]
     families: tuple[Agreement, ...]

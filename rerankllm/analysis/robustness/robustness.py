@@ -10,7 +10,7 @@ from typing import Self
 from rerankllm.analysis.queries import Queries, as_source
 from rerankllm.analysis.robustness.orders import JOURNAL, ORDERS, Ordered, Runs, ordered
 from rerankllm.analysis.robustness.report import RobustnessReport
-from rerankllm.analysis.robustness.results import USUAL, Settings
+from rerankllm.analysis.robustness.results import USUAL, RobustnessSettings
 from rerankllm.analysis.robustness.systems import SystemRuns
 from rerankllm.errors import Interrupted
 from rerankllm.evaluation.extras import scipy_module
@@ -90,7 +90,7 @@ class RobustnessPlan:
         reranker: Reranker,
         folder: str | PathLike[str] | None = None,
         *,
-        settings: Settings = USUAL,
+        settings: RobustnessSettings = USUAL,
         progress: ProgressBar | None = None,
     ) -> RobustnessReport:
         """Ranks every order, and measures.
@@ -144,7 +144,7 @@ def robustness(
     depth: int = 100,
     top_k: int | None = None,
     folder: str | PathLike[str] | None = None,
-    settings: Settings = USUAL,
+    settings: RobustnessSettings = USUAL,
 ) -> RobustnessReport:
     """Reranks the same candidates in several orders; measures how far rankings agree and their quality varies.
 

@@ -1,4 +1,4 @@
-"""What is found of a system under several orders, made into tables and notes for people."""
+"""The robustness of a system as tables and notes for people."""
 
 import math
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ def tables(found: Robustness, costs: Mapping[str, Cost | None] | None = None) ->
 
 
 def notes(found: Robustness) -> list[str]:
-    """What the numbers would be if order did not matter, how they came about, and what they lack."""
+    """How to read the numbers, how they were computed, and which queries are missing."""
     settings = found.settings
     drawn = f"percentile bootstrap over queries, {settings.resamples} resamples, seed {settings.seed}"
     said = [

@@ -120,11 +120,11 @@ class Local:
         return [Embedded(vector, count) for vector, count in zip(vectors, tokens, strict=True)]
 
 
-def _packaged(name: str) -> loading.Source | None:
+def _packaged(name: str) -> loading.ModelFiles | None:
     """Where a packaged model is; None for other names."""
     if name not in PACKAGED:
         return None
     spec = importlib.util.find_spec(PACKAGED[name])
     if spec is None or not spec.submodule_search_locations:
         raise MissingExtra(f"the package with the weights of {name} is not installed; {NEEDED}")
-    return loading.Source(str(Path(next(iter(spec.submodule_search_locations))) / "model"))
+    return loading.ModelFiles(str(Path(next(iter(spec.submodule_search_locations))) / "model"))

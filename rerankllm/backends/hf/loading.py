@@ -22,7 +22,7 @@ INSTEAD = {"ForSequenceClassification": "cross-encoder", "Model": "embed"}
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ModelFiles:
     """Where a model is.
 
     Attributes:
@@ -67,7 +67,7 @@ def need(*packages: str, extra: str = NEEDED) -> None:
         raise MissingExtra(extra)
 
 
-def find(kind: str, name: str, revision: str | None = None) -> Source:
+def find(kind: str, name: str, revision: str | None = None) -> ModelFiles:
     """Where the model is that is called `name`: packaged, a folder, a .gguf file, or else an id on the hub.
 
     Raises:
@@ -83,15 +83,15 @@ def find(kind: str, name: str, revision: str | None = None) -> Source:
     path = Path(name)
     if not name or name.endswith(".gguf") or name[0] in "./~" or len(path.parts) > 2:  # noqa: PLR2004
         raise InputError(f"{kind}:{name}: nothing is there; name a local folder, or a model of the hub as owner/name")
-    return Source(name, revision=revision)
+    return ModelFiles(name, revision=revision)
 
 
-def _here(name: str) -> Source | None:
+def _here(name: str) -> ModelFiles | None:
     """A model that is packaged, or a folder or file; None where there is none of that name."""
     path = gguf.find(name) if name in gguf.PACKAGED else Path(name).expanduser()
     if name.endswith(".gguf") or name in gguf.PACKAGED:
-        return Source(str(path.parent), path.name) if path.is_file() else None
-    return Source(str(path)) if name and path.is_dir() else None
+        return ModelFiles(str(path.parent), path.name) if path.is_file() else None
+    return ModelFiles(str(path)) if name and path.is_dir() else None
 
 
 def place(device: str | None) -> Any:
@@ -126,7 +126,7 @@ def precision(dtype: str | None, device: Any) -> Any:
     return getattr(torch, dtype)
 
 
-def load(source: Source, kind: str, device: Any, dtype: Any) -> tuple[Any, Any]:
+def load(source: ModelFiles, kind: str, device: Any, dtype: Any) -> tuple[Any, Any]:
     """The language model and its tokenizer.
 
     Returns:

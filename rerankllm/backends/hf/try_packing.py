@@ -1,4 +1,4 @@
-"""Whether prompts are packed with the transformers that is installed: `python -m rerankllm.backends.hf.try_packing`."""
+"""Whether prompts are packed with the transformers that is installed, as `rerankllm doctor --try` says it."""
 
 from rerankllm.backends.hf.batches import Limits
 from rerankllm.backends.hf.causal import Causal
@@ -12,7 +12,3 @@ def tried() -> str:
         vocab_size=50, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4
     )
     return str(Causal(hf.LlamaForCausalLM(config).eval(), 0, Limits(64, 64)).packing)
-
-
-if __name__ == "__main__":
-    print(tried())  # noqa: T201 - this is what it is run for

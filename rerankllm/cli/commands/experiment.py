@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from rerankllm.cli import options
+from rerankllm.cli.config.command import origins
 from rerankllm.cli.console import PARTIAL
 from rerankllm.experiments.folder import MANIFEST
 from rerankllm.notes import tell
@@ -54,7 +55,7 @@ def command(
         for line in str(experiment.forecast(only or ())).splitlines():
             typer.echo(line)
         return
-    results = experiment.run(only or (), quiet=quiet)
+    results = experiment.run(only or (), quiet=quiet, origins=origins())
     typer.echo(results.markdown(), nl=False)
     if results.unfinished:
         tell(

@@ -13,7 +13,7 @@ from rerankllm.errors import InputError
 from rerankllm.files import replacing
 from rerankllm.formats import trec
 from rerankllm.notes import tell
-from rerankllm.runs.fuse import Source, check_runs, fuse_queries, open_run
+from rerankllm.runs.fuse import RunReader, check_runs, fuse_queries, open_run
 from rerankllm.runs.writer import TAG
 from rerankllm.spec.stage import parse_aggregation
 
@@ -67,7 +67,7 @@ def command(
         tell(f"{tied} times a document shared its score in a run with others, and so its rank")
 
 
-def _tell_missing(run: list[Path], sources: list[Source], query_ids: list[str]) -> None:
+def _tell_missing(run: list[Path], sources: list[RunReader], query_ids: list[str]) -> None:
     """Says which queries some run lacks."""
     for path, source in zip(run, sources, strict=True):
         there = set(source.query_ids)

@@ -57,11 +57,11 @@ def command(
     tell(f"{written} documents for {len(run)} queries")
 
 
-def _settings(collection: Collection, **given: Any) -> bm25.Settings:
+def _settings(collection: Collection, **given: Any) -> bm25.Bm25Settings:
     """BM25's settings; raises InputError for an option that this collection has no use for."""
     useless = ("k1", "b", "stemmer") if collection.first_stage else ("stemmer",) if collection.language == "zh" else ()
     for name in useless:
         if given[name] is not None:
             why = "brings its own candidates" if collection.first_stage else "is cut into pairs of characters"
             raise InputError(f"--{name} has no effect: {collection.name} {why}; leave it out")
-    return bm25.Settings(**{name: value for name, value in given.items() if value is not None})
+    return bm25.Bm25Settings(**{name: value for name, value in given.items() if value is not None})

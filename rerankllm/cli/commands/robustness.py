@@ -24,7 +24,7 @@ from rerankllm.sample import path as sample_path
 
 if TYPE_CHECKING:
     from rerankllm.analysis.robustness.report import RobustnessReport
-    from rerankllm.analysis.robustness.results import Settings
+    from rerankllm.analysis.robustness.results import RobustnessSettings
     from rerankllm.analysis.robustness.robustness import RobustnessPlan
 
 EXAMPLES = """
@@ -120,7 +120,7 @@ def command(
     One model and one journal serve all orders: what was asked in the same words before is not asked again.
     """
     from rerankllm.analysis.robustness.report import RobustnessReport  # noqa: PLC0415 - loads NumPy
-    from rerankllm.analysis.robustness.results import Settings  # noqa: PLC0415
+    from rerankllm.analysis.robustness.results import RobustnessSettings  # noqa: PLC0415
     from rerankllm.analysis.robustness.robustness import RobustnessPlan  # noqa: PLC0415
     from rerankllm.analysis.robustness.systems import of_experiment, of_runs  # noqa: PLC0415
 
@@ -128,7 +128,7 @@ def command(
               "--first-stage": first_stage, "--strategy": strategy, "--model": model, "--dry-run": dry_run}  # fmt: skip
     reading = {"EXPERIMENT": experiment, "--ranked": ranked}
     _check(asking, reading, qrels if experiment is not None else None, other if ranked is None else None)
-    settings = Settings(notable=notable)
+    settings = RobustnessSettings(notable=notable)
     if experiment is not None or ranked is not None:
         there = of_experiment(experiment) if experiment else [of_runs(ranked or [], other or [], qrels)]
         report = RobustnessReport.of(there, settings)
@@ -156,7 +156,13 @@ def command(
 
 
 def _ask(
-    plan: "RobustnessPlan", recipe: Recipe, output: Path | None, settings: "Settings", form: Format, *, quiet: bool
+    plan: "RobustnessPlan",
+    recipe: Recipe,
+    output: Path | None,
+    settings: "RobustnessSettings",
+    form: Format,
+    *,
+    quiet: bool,
 ) -> None:
     """Ranks every order, measures and prints; without an output, says what that will take."""
     bar = ProgressBar(quiet=quiet)

@@ -1,7 +1,7 @@
 """Commands that take options from the environment and from files, say so, and let it be noted in what they write."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,9 +108,6 @@ def _told(used: Mapping[str, Setting]) -> str:
 
 
 def commands(context: typer.Context, incomplete: str) -> list[str]:
-    """Names of commands."""
-    from rerankllm.cli.config.options import settables  # noqa: PLC0415
-
-    root = context.find_root().command
-    found: Iterator[str] = (str(each.command.name) for each in settables(root.commands))  # type: ignore[attr-defined]
-    return beginning(incomplete, dict.fromkeys(found))
+    """Names of commands, for completion."""
+    found = settables(context.find_root().command.commands)  # type: ignore[attr-defined]
+    return beginning(incomplete, dict.fromkeys(str(each.command.name) for each in found))

@@ -12,7 +12,7 @@ from rerankllm.calibration.scale import Scale
 from rerankllm.server.context import RequestContext
 from rerankllm.server.dialects import common
 from rerankllm.server.problems import STATUS, Problem
-from rerankllm.server.service import Asked, Service
+from rerankllm.server.service import RequestOptions, Service
 
 DOCUMENTS_A_UNIT = 100
 """Cohere's search unit: one query with up to so many documents."""
@@ -28,7 +28,7 @@ class RerankRequest(common.Body):
     max_tokens_per_doc: common.DocumentTokens | None = None
 
 
-class Place(BaseModel):
+class CohereResult(BaseModel):
     """One result."""
 
     index: int
@@ -67,7 +67,7 @@ class RerankResponse(BaseModel):
     """Documents by position in the request, best first."""
 
     id: str
-    results: list[Place]
+    results: list[CohereResult]
     meta: Meta
 
 
@@ -99,19 +99,19 @@ RESPONSES = common.errors(ErrorResponse, ERROR)
 
 
 def word(problem: Problem) -> tuple[int, Mapping[str, Any]]:
-    """Cohere's shape."""
+    """An error response in Cohere's shape."""
     return STATUS[problem.fault], {"id": str(uuid.uuid4()), "message": problem.message}
 
 
-async def rerank(service: Service, visit: RequestContext, request: RerankRequest) -> Response:
-    """Answers. Documents are cut, not split, so that each counts once in search units."""
-    asked = Asked(request.model, passage_tokens=request.max_tokens_per_doc)
-    ranked = await service.rank(visit, asked, request.query, request.documents, request.top_n)
-    usage = ranked.ranking.ledger.usage
+async def rerank(service: Service, context: RequestContext, request: RerankRequest) -> Response:
+    """Answers a request. Documents are cut, not split, so that each counts once in search units."""
+    options = RequestOptions(request.model, passage_tokens=request.max_tokens_per_doc)
+    reranking = await service.rank(context, options, request.query, request.documents, request.top_n)
+    usage = reranking.ranking.ledger.usage
     meta = Meta(
         billed_units=BilledUnits(search_units=math.ceil(len(request.documents) / DOCUMENTS_A_UNIT)),
         tokens=Tokens(input_tokens=usage.prompt_tokens, output_tokens=usage.completion_tokens),
-        warnings=[BY_RANK] if ranked.relevance.scale is Scale.RANK else None,
+        warnings=[BY_RANK] if reranking.relevance.scale is Scale.RANK else None,
     )
-    places = [Place(index=index, relevance_score=value) for index, value in ranked.places(request.top_n)]
-    return common.respond(RerankResponse(id=str(uuid.uuid4()), results=places, meta=meta), ranked.relevance.scale)
+    places = [CohereResult(index=index, relevance_score=value) for index, value in reranking.places(request.top_n)]
+    return common.respond(RerankResponse(id=str(uuid.uuid4()), results=places, meta=meta), reranking.relevance.scale)

@@ -1,4 +1,4 @@
-"""What dialects have in common: strict bodies, headers, and how routes describe their errors."""
+"""What the dialects share: strict bodies, headers, and the description of errors."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -24,7 +24,7 @@ DocumentTokens = Annotated[
 
 
 class Body(BaseModel):
-    """A request: what it does not know it refuses, so that nothing asked for is ignored. Null is as if left out."""
+    """A request body. Unknown fields are refused, so that nothing asked for is ignored; null counts as left out."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -35,7 +35,7 @@ class Body(BaseModel):
 
 
 def respond(answer: BaseModel, scale: Scale) -> Response:
-    """An answer as JSON, without what is null."""
+    """A response as JSON, without null fields."""
     return Response(
         answer.model_dump_json(exclude_none=True),
         media_type="application/json",

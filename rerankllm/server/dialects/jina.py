@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from rerankllm.server.context import RequestContext
 from rerankllm.server.dialects import common, openai_errors
-from rerankllm.server.service import Asked, Service
+from rerankllm.server.service import RequestOptions, Service
 
 word = openai_errors.word
 RESPONSES = openai_errors.RESPONSES
@@ -41,7 +41,7 @@ class Document(BaseModel):
     text: str
 
 
-class Place(BaseModel):
+class JinaResult(BaseModel):
     """One result."""
 
     index: int
@@ -49,7 +49,7 @@ class Place(BaseModel):
     relevance_score: float
 
 
-class Usage(BaseModel):
+class JinaUsage(BaseModel):
     """What the models read and wrote."""
 
     prompt_tokens: int
@@ -61,8 +61,8 @@ class RerankResponse(BaseModel):
 
     id: str
     model: str
-    usage: Usage
-    results: list[Place]
+    usage: JinaUsage
+    results: list[JinaResult]
 
 
 EXAMPLE = {
@@ -81,23 +81,23 @@ ANSWER = {
 }  # fmt: skip
 
 
-async def rerank(service: Service, visit: RequestContext, request: RerankRequest) -> Response:
-    """Answers."""
-    visit.wording, texts, top_n = word, request.texts, request.top_n or None
-    asked = Asked(request.model, request.instruction, request.max_tokens_per_doc)
-    ranked = await service.rank(visit, asked, request.query, texts, top_n)
-    usage = ranked.ranking.ledger.usage
+async def rerank(service: Service, context: RequestContext, request: RerankRequest) -> Response:
+    """Answers a request."""
+    context.wording, texts, top_n = word, request.texts, request.top_n or None
+    options = RequestOptions(request.model, request.instruction, request.max_tokens_per_doc)
+    reranking = await service.rank(context, options, request.query, texts, top_n)
+    usage = reranking.ranking.ledger.usage
     answer = RerankResponse(
         id=f"rerank-{uuid.uuid4().hex}",
-        model=ranked.alias,
-        usage=Usage(prompt_tokens=usage.prompt_tokens, total_tokens=usage.prompt_tokens + usage.completion_tokens),
+        model=reranking.alias,
+        usage=JinaUsage(prompt_tokens=usage.prompt_tokens, total_tokens=usage.prompt_tokens + usage.completion_tokens),
         results=[
-            Place(
+            JinaResult(
                 index=index,
                 document=Document(text=texts[index]) if request.return_documents else None,
                 relevance_score=value,
             )
-            for index, value in ranked.places(top_n)
+            for index, value in reranking.places(top_n)
         ],
     )
-    return common.respond(answer, ranked.relevance.scale)
+    return common.respond(answer, reranking.relevance.scale)

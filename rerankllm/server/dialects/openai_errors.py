@@ -53,7 +53,7 @@ RESPONSES = common.errors(ErrorResponse, ERROR)
 
 
 def word(problem: Problem) -> tuple[int, Mapping[str, Any]]:
-    """The shape of OpenAI's errors."""
+    """An error response in OpenAI's shape."""
     status = STATUS[problem.fault]
     kind = "UnsupportedParameterError" if problem.fault is Fault.UNSUPPORTED else TYPES[status]
     return status, {"error": {"message": problem.message, "type": kind, "param": problem.param, "code": status}}

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, model_validator
 from rerankllm.server.context import RequestContext
 from rerankllm.server.dialects import common, openai_errors
 from rerankllm.server.problems import Fault, Problem
-from rerankllm.server.service import Asked, Service
+from rerankllm.server.service import RequestOptions, Service
 
 word = openai_errors.word
 RESPONSES = openai_errors.RESPONSES
@@ -68,7 +68,7 @@ class Datum(BaseModel):
     score: float
 
 
-class Usage(BaseModel):
+class ScoreUsage(BaseModel):
     """What the models read and wrote."""
 
     prompt_tokens: int
@@ -84,7 +84,7 @@ class ScoreResponse(BaseModel):
     created: int
     model: str
     data: list[Datum]
-    usage: Usage
+    usage: ScoreUsage
 
 
 EXAMPLE = {
@@ -102,20 +102,20 @@ ANSWER = {
 }
 
 
-async def score(service: Service, visit: RequestContext, request: ScoreRequest) -> Response:
-    """Answers."""
-    asked = Asked(request.model, request.instruction, request.max_tokens_per_doc)
-    scored = await service.score(visit, asked, request.pairs())
-    usage = scored.usage
+async def score(service: Service, context: RequestContext, request: ScoreRequest) -> Response:
+    """Answers a request."""
+    options = RequestOptions(request.model, request.instruction, request.max_tokens_per_doc)
+    scores = await service.score(context, options, request.pairs())
+    usage = scores.usage
     answer = ScoreResponse(
         id=f"score-{uuid.uuid4().hex}",
         created=int(time.time()),
-        model=scored.alias,
-        data=[Datum(index=index, score=value) for index, value in enumerate(scored.values)],
-        usage=Usage(
+        model=scores.alias,
+        data=[Datum(index=index, score=value) for index, value in enumerate(scores.values)],
+        usage=ScoreUsage(
             prompt_tokens=usage.prompt_tokens,
             total_tokens=usage.prompt_tokens + usage.completion_tokens,
             completion_tokens=usage.completion_tokens,
         ),
     )
-    return common.respond(answer, scored.scale)
+    return common.respond(answer, scores.scale)

@@ -11,7 +11,7 @@ from rerankllm.calibration.scale import own_scores
 from rerankllm.server.context import RequestContext
 from rerankllm.server.dialects import common
 from rerankllm.server.problems import STATUS, Fault, Problem
-from rerankllm.server.service import Asked, Service
+from rerankllm.server.service import RequestOptions, Service
 
 STATUSES: Mapping[Fault, int] = MappingProxyType({
     **STATUS,
@@ -45,7 +45,7 @@ class RerankRequest(common.Body):
     return_text: bool = False
 
 
-class Place(BaseModel):
+class TeiResult(BaseModel):
     """One result."""
 
     index: int
@@ -53,7 +53,7 @@ class Place(BaseModel):
     score: float
 
 
-class RerankResponse(RootModel[list[Place]]):
+class RerankResponse(RootModel[list[TeiResult]]):
     """Texts by position in the request, best first."""
 
 
@@ -75,26 +75,26 @@ RESPONSES = common.errors(ErrorResponse, ERROR, STATUSES)
 
 
 def word(problem: Problem) -> tuple[int, Mapping[str, Any]]:
-    """TEI's shape."""
+    """An error response in TEI's shape."""
     return STATUSES[problem.fault], {
         "error": problem.message,
         "error_type": TYPES.get(problem.fault, "Validation"),
     }
 
 
-async def rerank(service: Service, visit: RequestContext, request: RerankRequest) -> Response:
-    """Answers."""
-    visit.wording = word
-    ranked = await service.rank(visit, Asked(), request.query, request.texts)
-    places = ranked.places(None)
+async def rerank(service: Service, context: RequestContext, request: RerankRequest) -> Response:
+    """Answers a request."""
+    context.wording = word
+    reranking = await service.rank(context, RequestOptions(), request.query, request.texts)
+    places = reranking.places(None)
     scores = [value for _, value in places]
     if request.raw_scores:
-        own = own_scores(ranked.ranking)
+        own = own_scores(reranking.ranking)
         if own is None:
-            raise Problem(Fault.UNSUPPORTED, f"'{ranked.alias}' gives no scores of its own: leave raw_scores out")
+            raise Problem(Fault.UNSUPPORTED, f"'{reranking.alias}' gives no scores of its own: leave raw_scores out")
         scores = own
     answer = [
-        Place(index=index, text=request.texts[index] if request.return_text else None, score=score)
+        TeiResult(index=index, text=request.texts[index] if request.return_text else None, score=score)
         for (index, _), score in zip(places, scores, strict=True)
     ]
-    return common.respond(RerankResponse(answer), ranked.relevance.scale)
+    return common.respond(RerankResponse(answer), reranking.relevance.scale)

@@ -25,7 +25,7 @@ from rerankllm.calls import (
     log_sum_exp,
 )
 from rerankllm.data import Candidate, Document, Query
-from rerankllm.elicitation.base import Settings
+from rerankllm.elicitation.base import PromptSettings
 from rerankllm.errors import BackendError, CapabilityError, InputError, MissingExtra, SpecError
 from rerankllm.judgements import Score
 from rerankllm.spec.stage import Stage
@@ -64,7 +64,7 @@ def complete(backend, works):
 
 def prompts(backend, elicitation, docs=DOCS, query=QUERY):
     elicitor = Stage.parse(f"pointwise / {elicitation}").elicitation.bind(
-        Score, backend.tokenizer, backend.capabilities, Settings()
+        Score, backend.tokenizer, backend.capabilities, PromptSettings()
     )
     return [elicitor.prepare(Score(query, doc)) for doc in docs]
 

@@ -9,7 +9,7 @@ from near_ties import assert_same_text
 from rerankllm import Reranker
 from rerankllm.data import Document, Query, Ranking
 from rerankllm.drivers.panel import Panel
-from rerankllm.elicitation.base import Settings
+from rerankllm.elicitation.base import PromptSettings
 from rerankllm.judgements import Ask, Compare, Permute
 from rerankllm.spec.stage import Stage
 
@@ -32,44 +32,40 @@ def server(tmp_path_factory):
         yield url
 
 
-def written(panel, judgement):
+async def written(panel, judgement):
     """The request one judgement becomes, and the response to it."""
-
-    async def ask():
-        judge = panel.resolve(Ask((), Stage.parse("sliding / text").elicitation), type(judgement))
-        request = judge.prepare(judgement)
-        return request, await judge.backend.complete(request)
-
-    return asyncio.run(ask())
+    judge = panel.resolve(Ask((), Stage.parse("sliding / text").elicitation), type(judgement))
+    request = judge.prepare(judgement)
+    return request, await judge.backend.complete(request)
 
 
 @pytest.fixture
-def load():
-    """Makes a panel of a model, which is closed at the end."""
-    made = []
-
-    def panel(model):
-        made.append(Panel(model, Settings(), {}))
-        return made[-1]
-
+def engine():
+    """The model in this process."""
+    panel = Panel("llamacpp:smollm2", PromptSettings(), {})
     yield panel
-    for each in made:
-        asyncio.run(each.backend.aclose())
+    asyncio.run(panel.backend.aclose())
 
 
 @pytest.mark.parametrize(
     "judgement", [Permute(QUERY, tuple(DOCS)), Compare(QUERY, DOCS[0], DOCS[1])], ids=lambda j: type(j).__name__
 )
-def test_the_same_prompt_and_the_same_answer(server, load, judgement):
+def test_the_same_prompt_and_the_same_answer(server, engine, judgement):
     """Its template, applied by the server and by us, gives the same tokens; greedy gives the same text.
 
     The two compute in other batches, so where the model likes two tokens about as much either may be written.
     """
-    panel = load("llamacpp:smollm2")
-    request, here = written(panel, judgement)
-    _, there = written(load(f"openai:smollm2?base_url={server}"), judgement)
+
+    async def both():
+        request, here = await written(engine, judgement)
+        behind = Panel(f"openai:smollm2?base_url={server}", PromptSettings(), {})
+        _, there = await written(behind, judgement)
+        await behind.backend.aclose()
+        return request, here, there
+
+    request, here, there = asyncio.run(both())
     assert there.usage.prompt_tokens == len(request.prompt.ids) == here.usage.prompt_tokens
-    assert_same_text(panel.backend, request.prompt.ids, here, there)
+    assert_same_text(engine.backend, request.prompt.ids, here, there)
 
 
 def test_it_ranks_or_says_which_query_it_could_not(server):
