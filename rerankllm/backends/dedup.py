@@ -8,12 +8,10 @@ from rerankllm.calls import (
     Backend,
     CallFailed,
     Capabilities,
-    Generate,
     Outcome,
-    ReadContinuation,
-    ReadLabels,
     Response,
     Tokenizer,
+    Want,
     Work,
 )
 from rerankllm.data import Usage
@@ -70,7 +68,7 @@ class Deduplicated:
         """Its."""
         return self.inner.cost(usage)
 
-    def most_tokens(self, want: Generate | ReadLabels | ReadContinuation) -> int:
+    def most_tokens(self, want: Want) -> int:
         """Its."""
         return self.inner.most_tokens(want)
 

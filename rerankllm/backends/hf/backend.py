@@ -22,6 +22,7 @@ from rerankllm.calls import (
     Request,
     Response,
     TokenPrompt,
+    Want,
 )
 from rerankllm.data import Usage
 from rerankllm.elicitation.defaults import stage_for
@@ -142,7 +143,7 @@ class HuggingFace(BatchBackend[Request]):
         if not isinstance(work.prompt, TokenPrompt):
             raise CapabilityError(f"{self.model} takes prompts as token ids: apply its tokenizer's chat template first")
 
-    def most_tokens(self, want: Generate | ReadLabels | ReadContinuation) -> int:
+    def most_tokens(self, want: Want) -> int:
         """What is asked for; reading generates nothing."""
         return want.max_tokens if isinstance(want, Generate) else 0
 
