@@ -96,7 +96,8 @@ def held_to(tokenizer: Tokenizer, context: str, labels: tuple[str, ...], count: 
         form = form._replace(opening="")
     for start, left in label_sets.endings(context):
         opened = form._replace(opening=left + form.opening)
-        paths = _Segments(tokenizer, start, labels, opened).paths(count)
+        before = tuple(tokenizer.encode(start, special=True))
+        paths = _Segments(tokenizer, start, before, labels, opened).paths(count)
         if paths is not None:
             return Held(WriteLabels(labels, paths, count, *opened), left)
     return None
@@ -104,10 +105,11 @@ def held_to(tokenizer: Tokenizer, context: str, labels: tuple[str, ...], count: 
 
 @dataclass(frozen=True, slots=True)
 class _Segments:
-    """Chains of labels after a context, cut into the tokens of each label."""
+    """Chains of labels after a context, which has the tokens `before`, cut into the tokens of each label."""
 
     tokenizer: Tokenizer
     context: str
+    before: Ids
     labels: tuple[str, ...]
     form: Form
 
@@ -154,10 +156,9 @@ class _Segments:
 
     def _encode(self, chain: Sequence[str]) -> Ids | None:
         """The tokens of a chain, as they come after the context; None where they would change the context's."""
-        before = tuple(self.tokenizer.encode(self.context, special=True))
         text = self.form.opening + self.form.between.join(chain) + self.form.closing
         ids = tuple(self.tokenizer.encode(self.context + text, special=True))
-        return ids[len(before) :] if ids[: len(before)] == before else None
+        return ids[len(self.before) :] if ids[: len(self.before)] == self.before else None
 
     def _add_up(self, found: Sequence[Paths], count: int) -> bool:
         """Whether whole answers, in the order shown and the other way round, have the tokens of their labels."""
