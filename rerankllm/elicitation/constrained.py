@@ -161,8 +161,10 @@ class _Segments:
         return ids[len(self.before) :] if ids[: len(self.before)] == self.before else None
 
     def _add_up(self, found: Sequence[Paths], count: int) -> bool:
-        """Whether whole answers, in the order shown and the other way round, have the tokens of their labels."""
-        for order in (range(count), range(len(self.labels) - 1, len(self.labels) - 1 - count, -1)):
+        """Whether whole answers in a few orders have the tokens of their labels, one after the other."""
+        shown = list(range(len(self.labels)))
+        for whole in (shown, shown[::-1], shown[1:] + shown[:1]):
+            order = whole[:count]
             places = [found[-1] if at == count - 1 else found[min(at, 1)] for at in range(count)]
             expected = sum((paths[label] for paths, label in zip(places, order, strict=True)), ())
             if self._encode([self.labels[label] for label in order]) != expected:
