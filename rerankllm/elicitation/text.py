@@ -105,10 +105,10 @@ class Text:
         if before and judgement is Compare and (settings.demonstrations or template.demonstrations):
             raise TemplateError("worked examples have no thoughts to show: use / text or / labels with them")
         builder = builder_for(template, judgement, tokenizer, capabilities, settings)
+        holds = self._holds(judgement, capabilities) and not before
         if judgement in READERS:
             return READERS[judgement](builder, self.max_tokens, before)
-        held = Constraint(builder, FORMS[judgement], self.constrained is True)
-        constraint = held if not before and self._holds(judgement, capabilities) else None
+        constraint = Constraint(builder, FORMS[judgement], required=self.constrained is True) if holds else None
         if judgement is Select:
             return Selection(builder, self.max_tokens, before, constraint)
         return (_Order if judgement is Permute else _Choice)(template, builder, self.max_tokens, before, constraint)

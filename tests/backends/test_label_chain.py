@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from word_tokenizer import WordTokenizer
+from word_tokenizer import MergingTokenizer, WordTokenizer
 
 from rerankllm.backends.label_chain import LabelChain
 from rerankllm.backends.llamacpp.readout import ChainReader, Writer
@@ -18,20 +18,6 @@ from rerankllm.elicitation.constrained import BARE, CHAIN, LIST, Form, held_to
 from rerankllm.elicitation.labels import letters, numbers
 
 CONTEXT = "Rank:"
-
-
-class Merging(WordTokenizer):
-    """One token for an opening bracket with the letter after it, as Qwen's and Llama's have it: `[A`; not for O."""
-
-    def encode(self, text, *, special=False):
-        found, at = [], 0
-        for match in re.finditer(r"\[(?!O)[A-Z]\b", text):
-            found += [*super().encode(text[at : match.start()], special=special), self._own(match.group())]
-            at = match.end()
-        return (*found, *super().encode(text[at:], special=special))
-
-    def _own(self, piece):
-        return self.ids.setdefault(piece, len(self.ids) + 1)
 
 
 class Closing(WordTokenizer):
@@ -125,7 +111,7 @@ def written(model, reader):
         ids += found
 
 
-TOKENIZERS = {"words": WordTokenizer, "merging": Merging, "closing": Closing}
+TOKENIZERS = {"words": WordTokenizer, "merging": MergingTokenizer, "closing": Closing}
 sets = st.one_of(
     st.tuples(st.sampled_from(["words", "merging", "closing"]), st.integers(1, 13).map(numbers)),
     st.tuples(st.sampled_from(["words", "merging"]), st.integers(1, 17).map(letters)),
@@ -237,7 +223,7 @@ def test_what_cannot_be_written_is_refused(labels, paths, count):
 
 class TestTokensOfLabels:
     def test_the_opening_belongs_to_the_label_where_it_merges_with_it(self):
-        tokenizer = Merging()
+        tokenizer = MergingTokenizer()
         held = held_to(tokenizer, CONTEXT, ("A", "B"), 2, CHAIN)
         assert held.left == ""
         first, last = held.want.paths
@@ -246,7 +232,7 @@ class TestTokensOfLabels:
         assert tokenizer.decode(last[1]) == "[B]"
 
     def test_a_prompt_that_opens_the_answer_leaves_the_opening_to_the_label(self):
-        held = held_to(Merging(), f"{CONTEXT} [", ("A", "B"), 1, Form("[", "", "]"))
+        held = held_to(MergingTokenizer(), f"{CONTEXT} [", ("A", "B"), 1, Form("[", "", "]"))
         assert (held.left, held.want.opening) == ("[", "[")
         held = held_to(WordTokenizer(), f"{CONTEXT} [", ("A", "B"), 1, Form("[", "", "]"))
         assert (held.left, held.want.opening) == ("", "")
