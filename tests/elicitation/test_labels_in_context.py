@@ -14,7 +14,7 @@ from rerankllm.elicitation.labels import letters, numbers, single_tokens, tokens
 pytest.importorskip("tokenizers", reason="needs the extra `hf`")
 QWEN = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 """How the vocabularies of Qwen2.5 and 3, and of Llama 3 but for digits, part words: a bracket goes with its letter."""
-OPENED = "<|im_start|>assistant\nBest passage: "
+OPENED = "<|im_start|>assistant\n"
 
 
 def trained(*merged):
