@@ -84,6 +84,59 @@ class ReadContinuation:
     ids: tuple[int, ...]
 
 
+Paths: TypeAlias = tuple[tuple[int, ...], ...]
+"""For each label of a set the tokens that write it."""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteLabels:
+    """Wanted: labels, written one after the other, each at most once, and nothing else.
+
+    At each place the labels not yet written are compared, and the likeliest is taken: token by token, as greedy
+    decoding would, among the tokens that go on with one of them. What stands between the labels is put in, not
+    generated. A label ends where the next token cannot belong to it, so a path holds what follows the label too, up to
+    where every next label goes on in its own way.
+
+    Attributes:
+        labels: Label texts.
+        paths: For the first place, those between, and the last, as far as `count` has them: the tokens that write each
+            label there, after what is written before.
+        count: How many labels to write.
+        opening: The text before the first label.
+        between: The text between two labels.
+        closing: The text after the last label.
+
+    Raises:
+        ValueError: There are not so many labels, or not a path for each in every place.
+    """
+
+    labels: tuple[str, ...]
+    paths: tuple[Paths, ...]
+    count: int = 1
+    opening: str = ""
+    between: str = ""
+    closing: str = ""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.count <= len(self.labels):
+            raise ValueError(f"cannot write {self.count} of {len(self.labels)} labels, each at most once")
+        if [len(paths) for paths in self.paths] != [len(self.labels)] * min(self.count, 3):
+            raise ValueError("every label needs its tokens for the first place, those between and the last")
+
+    def at(self, place: int) -> Paths:
+        """The tokens that write each label in a place, counted from 0."""
+        return self.paths[-1] if place == self.count - 1 else self.paths[min(place, 1)]
+
+    @property
+    def most_tokens(self) -> int:
+        """How many tokens the answer may have."""
+        return sum(max(map(len, self.at(place))) for place in range(self.count))
+
+
+Want: TypeAlias = Generate | ReadLabels | ReadContinuation | WriteLabels
+"""What is read off a model."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One model call.
@@ -94,7 +147,7 @@ class Request:
     """
 
     prompt: ChatPrompt | TokenPrompt | TextPrompt
-    want: Generate | ReadLabels | ReadContinuation
+    want: Want
 
 
 class Reading(NamedTuple):
@@ -118,7 +171,7 @@ class Response:
     """The answer to a `Request`.
 
     Attributes:
-        text: Generated text (`Generate`).
+        text: Generated text (`Generate`), or the labels written with what stands between them (`WriteLabels`).
         logprobs: Natural logs, one per label or continuation token. A label the backend did not report is NaN.
         floor: Upper bound on the labels that were not reported; NaN if there is none.
         usage: Tokens, as the backend counted them.
@@ -126,7 +179,7 @@ class Response:
         finish_reason: Why generation ended ("stop", "length", "content_filter", …), if it is known.
         reasoning: What the model thought before it answered, if the backend separates the two ("" if it hides the
             thoughts); None if thoughts are part of `text`.
-        readings: The labels of `Generate` that the model wrote, in order.
+        readings: The labels of `Generate` or `WriteLabels` that the model wrote, in order.
     """
 
     text: str = ""
@@ -213,6 +266,7 @@ class Capabilities:
         remote: Whether it answers over a network, so that queries should not wait for one another.
         batch: How many requests it is given at a time, so that progress shows; None for all there are.
         slots: How many requests it has under way at any time; None for any number.
+        constrained: Whether it writes labels and nothing else where that is wanted (`WriteLabels`).
     """
 
     answers: frozenset[type] = frozenset()
@@ -228,6 +282,7 @@ class Capabilities:
     remote: bool = False
     batch: int | None = None
     slots: int | None = None
+    constrained: bool = False
 
 
 class Backend(Protocol):
@@ -269,7 +324,7 @@ class Backend(Protocol):
         """US dollars for this usage; 0 for local models, None if the price is unknown."""
         ...
 
-    def most_tokens(self, want: Generate | ReadLabels | ReadContinuation) -> int:
+    def most_tokens(self, want: Want) -> int:
         """The most tokens that it may generate for what is asked."""
         ...
 

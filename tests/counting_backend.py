@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from waiting import GUARD
 
 from rerankllm.backends.batching import BatchBackend
-from rerankllm.calls import CallFailed, Capabilities, Generate, ReadContinuation, ReadLabels, Reply, Tokenizer
+from rerankllm.calls import CallFailed, Capabilities, Reply, Tokenizer, Want
 from rerankllm.data import Document, Usage
 from rerankllm.errors import CapabilityError
 from rerankllm.judgements import Judgement, ParseReport, Permute, Score, Status, WeakOrder
@@ -66,7 +66,7 @@ class Counting(BatchBackend[Judgement]):
         self.gate.wait(GUARD)
         return [self._answer(work) for work in works]
 
-    def most_tokens(self, want: Generate | ReadLabels | ReadContinuation) -> int:
+    def most_tokens(self, want: Want) -> int:
         del want
         return 1
 

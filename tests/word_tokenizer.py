@@ -35,3 +35,17 @@ class WordTokenizer:
         opened = last.role == "assistant"
         turns = "".join(f"<|im|>{m.role}\n{m.content}<|end|>\n" for m in (done if opened else messages))
         return f"{turns}<|im|>assistant\n{last.content if opened else ''}"
+
+
+class MergingTokenizer(WordTokenizer):
+    """One token for an opening bracket with the letter after it, as Qwen's and Llama's have it: `[A`; not for O."""
+
+    def encode(self, text, *, special=False):
+        found, at = [], 0
+        for match in re.finditer(r"\[(?!O)[A-Z]\b", text):
+            found += [*super().encode(text[at : match.start()], special=special), self._own(match.group())]
+            at = match.end()
+        return (*found, *super().encode(text[at:], special=special))
+
+    def _own(self, piece):
+        return self.ids.setdefault(piece, len(self.ids) + 1)

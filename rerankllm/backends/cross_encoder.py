@@ -9,11 +9,9 @@ from rerankllm.backends.hf import loading
 from rerankllm.calls import (
     CallFailed,
     Capabilities,
-    Generate,
-    ReadContinuation,
-    ReadLabels,
     Reply,
     Tokenizer,
+    Want,
 )
 from rerankllm.data import Usage
 from rerankllm.errors import CapabilityError, InputError, SpecError
@@ -97,7 +95,7 @@ class CrossEncoder(BatchBackend[Judgement]):
             outcomes += [Reply(float(score), usage=Usage(count)) for score, count in zip(scores, tokens, strict=True)]
         return outcomes + [CallFailed("given up: nobody waited for it")] * (len(works) - len(outcomes))
 
-    def most_tokens(self, want: Generate | ReadLabels | ReadContinuation) -> int:
+    def most_tokens(self, want: Want) -> int:
         """None: it writes nothing."""
         del want
         return 0

@@ -8,12 +8,10 @@ from rerankllm.calls import (
     Backend,
     CallFailed,
     Capabilities,
-    Generate,
     Outcome,
-    ReadContinuation,
-    ReadLabels,
     Response,
     Tokenizer,
+    Want,
     Work,
 )
 from rerankllm.data import Usage
@@ -70,7 +68,7 @@ class Deduplicated:
         """The wrapped backend's price for this usage."""
         return self.inner.cost(usage)
 
-    def most_tokens(self, want: Generate | ReadLabels | ReadContinuation) -> int:
+    def most_tokens(self, want: Want) -> int:
         """The wrapped backend's bound."""
         return self.inner.most_tokens(want)
 

@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from rerankllm.calls import (
     CallFailed,
     Capabilities,
-    Generate,
     Outcome,
-    ReadContinuation,
-    ReadLabels,
     Reply,
     Request,
     Tokenizer,
+    Want,
     Work,
 )
 from rerankllm.data import Usage
@@ -62,7 +60,7 @@ class DirectBackend(ABC):
         del usage
         return 0.0
 
-    def most_tokens(self, want: Generate | ReadLabels | ReadContinuation) -> int:
+    def most_tokens(self, want: Want) -> int:
         """None."""
         del want
         return 0

@@ -10,11 +10,12 @@ from rerankllm.calls import Backend, Reply, Response, Work
 from rerankllm.drivers.judges import Judge
 from rerankllm.elicitation.base import Elicitation, Elicitor, PromptSettings, default_elicitation
 from rerankllm.elicitation.prior import Contextual
+from rerankllm.elicitation.text import Text
 from rerankllm.errors import CapabilityError
 from rerankllm.judgements import Answer, Ask, Judgement, ParseReport, Prior, Score, Unanswered
 from rerankllm.registry import ELICITATIONS
 from rerankllm.spec.model import ModelSpec
-from rerankllm.spec.stage import Stage, inner_stages, map_stages, show
+from rerankllm.spec.stage import Stage, inner_stages, map_stages, said, show
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,13 +197,17 @@ class Panel:
             names = {default_elicitation(judgement, capabilities) for judgement in stage.strategy.asks}
             if len(names) == 1:
                 stage = replace(stage, elicitation=ELICITATIONS[names.pop()]())
+        backend = self.load(stage.model)
+        if isinstance(stage.elicitation, Text) and backend.capabilities.constrained:
+            kinds, how = tuple(stage.strategy.asks), (backend.tokenizer, backend.capabilities, self._settings)
+            stage = replace(stage, elicitation=stage.elicitation.settled(kinds, *how))
         for judgement in stage.strategy.asks:
             self.resolve(Ask((), stage.elicitation, stage.model), judgement)
         return stage
 
     def resolve(self, ask: Ask, judgement: type) -> Judge:
         """The judge for one kind of judgement of one batch."""
-        key = (ask.model or self._model, repr(ask.elicitation), judgement)
+        key = (ask.model or self._model, _named(ask.elicitation), judgement)
         if key not in self._judges:
             self._judges[key] = self._bind(key[0], ask.elicitation, judgement)
         return self._judges[key]
@@ -278,6 +283,14 @@ class Panel:
             first = self._shared(backend) if elicitor.kind == "empty" else backend
             return Calibrated(backend, elicitor, Prompted(first, elicitor, spec))
         return Prompted(backend, elicitor, spec)
+
+
+def _named(elicitation: Elicitation | None) -> str:
+    """An elicitation as journals' keys name it: as its `repr`, without what its spec leaves out."""
+    if elicitation is None:
+        return repr(None)
+    parameters = ", ".join(f"{name}={value!r}" for name, value in said(elicitation).items())
+    return f"{type(elicitation).__qualname__}({parameters})"
 
 
 def model_named_by(stage: Stage) -> str | None:

@@ -79,7 +79,8 @@ class Labels:
             inner = _Selection(_Order(builder))
         else:
             opening = builder.opening(label_sets.letters(2))
-            inner = _Choice(template, builder, choice_tokens(template, builder, opening))
+            want, left = choice_tokens(template, builder, opening)
+            inner = _Choice(template, builder, want, left)
         return inner if self.prior is None else Contextual(inner, self.prior)
 
 
@@ -89,11 +90,11 @@ class _Order:
 
     builder: PromptBuilder
     own: tuple[float, ...] = ()
-    _sets: dict[int, ReadLabels] = field(default_factory=dict)
+    _sets: dict[int, tuple[ReadLabels, str]] = field(default_factory=dict)
 
     def prepare(self, judgement: Judgement) -> Request:
-        want = self.want(len(judgement.docs))
-        return Request(self.builder.build(judgement.query, judgement.docs, want.labels, reserve=1), want)
+        want, left = self.want(len(judgement.docs))
+        return Request(self.builder.build(judgement.query, judgement.docs, want.labels, reserve=1, left=left), want)
 
     def read(self, judgement: Judgement, response: Response) -> tuple[Answer | Unanswered, ParseReport]:
         by_value: dict[float, list[str]] = {}
@@ -115,8 +116,8 @@ class _Order:
         """The same, with what the labels are worth by themselves."""
         return replace(self, own=own)
 
-    def want(self, n: int) -> ReadLabels:
-        """Which labels are read where n documents are shown."""
+    def want(self, n: int) -> tuple[ReadLabels, str]:
+        """Which labels are read where n documents are shown, and the end of the prompt that is left to their tokens."""
         if n not in self._sets:
             limit = self.builder.capabilities.label_logprobs
             if n > limit:
@@ -124,10 +125,11 @@ class _Order:
                                     "use a smaller window, or text answers")  # fmt: skip
             if self.builder.capabilities.token_prompts:
                 opening = self.builder.opening(label_sets.letters(n))
-                found = label_sets.single_tokens(self.builder.tokenizer, opening, n)
-                self._sets[n] = ReadLabels(tuple(label for label, _ in found), tuple((token,) for _, token in found))
+                found, left = label_sets.single_tokens(self.builder.tokenizer, opening, n)
+                labels, ids = tuple(label for label, _ in found), tuple((token,) for _, token in found)
+                self._sets[n] = ReadLabels(labels, ids), left
             else:
-                self._sets[n] = ReadLabels(label_sets.letters(n))
+                self._sets[n] = ReadLabels(label_sets.letters(n)), ""
         return self._sets[n]
 
 
@@ -143,8 +145,8 @@ class _Selection:
 
     def prepare(self, judgement: Judgement) -> Request:
         assert isinstance(judgement, Select)  # noqa: S101
-        want, wanted = self.order.want(len(judgement.docs)), Wanted(worst=judgement.worst)
-        prompt = self.builder.build(judgement.query, judgement.docs, want.labels, reserve=1, wanted=wanted)
+        (want, left), wanted = self.order.want(len(judgement.docs)), Wanted(worst=judgement.worst)
+        prompt = self.builder.build(judgement.query, judgement.docs, want.labels, reserve=1, wanted=wanted, left=left)
         return Request(prompt, want)
 
     def read(self, judgement: Judgement, response: Response) -> tuple[Answer | Unanswered, ParseReport]:
@@ -168,11 +170,13 @@ class _Choice:
     template: Template
     builder: PromptBuilder
     want: ReadLabels
+    left: str = ""
     own: tuple[float, ...] = ()
 
     def prepare(self, judgement: Judgement) -> Request:
         shown = label_sets.letters(len(judgement.docs))
-        return Request(self.builder.build(judgement.query, judgement.docs, shown, reserve=1), self.want)
+        prompt = self.builder.build(judgement.query, judgement.docs, shown, reserve=1, left=self.left)
+        return Request(prompt, self.want)
 
     def read(self, judgement: Judgement, response: Response) -> tuple[Answer | Unanswered, ParseReport]:
         del judgement
@@ -200,14 +204,19 @@ def expected_value(choices: Sequence[Label], logprobs: Sequence[float]) -> float
     return sum(label.value * math.exp(value - total) for label, value in zip(choices, logprobs, strict=True))
 
 
-def choice_tokens(template: Template, builder: PromptBuilder, opening: str) -> ReadLabels:
-    """The template's labels with the tokens of their variants, each checked to be single right after `opening`."""
+def choice_tokens(template: Template, builder: PromptBuilder, opening: str) -> tuple[ReadLabels, str]:
+    """The template's labels with the tokens of their variants, each checked to be single right after `opening`.
+
+    Returns:
+        The labels; and the end of `opening` that is part of their tokens, so that the prompt has to end before it.
+    """
     choices = template.choices
     texts = tuple(label.text for label in choices)
     if not builder.capabilities.token_prompts:
-        return ReadLabels(texts)
-    ids = tuple(label_sets.tokens_of(builder.tokenizer, opening, label.text, label.variants) for label in choices)
+        return ReadLabels(texts), ""
+    labels = [(label.text, label.variants) for label in choices]
+    ids, left = label_sets.tokens_after(builder.tokenizer, opening, labels)
     spelled = [token for tokens in ids for token in tokens]
     if len(set(spelled)) < len(spelled):
         raise TemplateError(f"template {template.name}: two labels share a token for this model")
-    return ReadLabels(texts, ids, raw=template.read == "logits")
+    return ReadLabels(texts, ids, raw=template.read == "logits"), left

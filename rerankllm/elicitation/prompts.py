@@ -66,6 +66,7 @@ class PromptBuilder:
         reserve: int,
         wanted: Wanted = THE_BEST,
         criteria: Sequence[str] = (),
+        left: str = "",
     ) -> TokenPrompt | TextPrompt | ChatPrompt:
         """The prompt.
 
@@ -76,6 +77,7 @@ class PromptBuilder:
             reserve: Tokens to leave for the answer.
             wanted: What a selection asks for; how many criteria are asked for, or shown.
             criteria: What the documents are judged by.
+            left: The end of `opening` that is left to the answer's first token.
 
         Raises:
             TemplateError: It cannot fit the model's context even with its passages cut short, or all worked examples
@@ -103,6 +105,8 @@ class PromptBuilder:
                 else:
                     parts.append(self._own_words(piece))
             filled.append(parts)
+        if left:
+            filled[-1][-1] = self._own_words(skeleton[-1][-1].removesuffix(left))
         self._fit(filled, passages, reserve)
         if self.capabilities.token_prompts:
             bos = self.tokenizer.bos if self.template.completion else ()

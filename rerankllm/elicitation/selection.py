@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from rerankllm.calls import Generate, Request, Response
 from rerankllm.elicitation import labels as label_sets
 from rerankllm.elicitation.base import unusable
+from rerankllm.elicitation.constrained import Constraint
 from rerankllm.elicitation.parsing import parse_choice, parse_order
 from rerankllm.elicitation.prompts import PromptBuilder
 from rerankllm.elicitation.template import Wanted, bracketed
@@ -61,11 +62,13 @@ class Selection:
         builder: Makes the prompts.
         max_tokens: Bound on the answer; what a complete answer takes, and some, when none.
         before: Tokens for what comes before the answer.
+        constraint: Holds answers to labels; None where they are free.
     """
 
     builder: PromptBuilder
     max_tokens: int | None
     before: int
+    constraint: Constraint | None = None
 
     def prepare(self, judgement: Judgement) -> Request:
         """The request."""
@@ -73,9 +76,11 @@ class Selection:
         labels = self._labels(len(judgement.docs))
         room = self.before + (self.max_tokens or self._room(labels[-judgement.m :]))
         wanted = Wanted(judgement.m, judgement.worst)
-        return Request(
-            self.builder.build(judgement.query, judgement.docs, labels, reserve=room, wanted=wanted), Generate(room)
-        )
+        count = min(judgement.m, len(labels))
+        held = self.constraint.hold(labels, labels, count) if self.constraint else None
+        left = held.left if held else ""
+        prompt = self.builder.build(judgement.query, judgement.docs, labels, reserve=room, wanted=wanted, left=left)
+        return Request(prompt, held.want if held else Generate(room))
 
     def read(self, judgement: Judgement, response: Response) -> tuple[Answer | Unanswered, ParseReport]:
         """The ids named, fewer than m where the answer has fewer; an answer cut off before the last is none."""

@@ -1,12 +1,16 @@
 """Text answers, read by a parser."""
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Literal, Self
 
-from rerankllm.calls import Capabilities, Generate, Request, Response, Tokenizer
+from rerankllm.calls import Capabilities, Generate, Reading, Request, Response, Tokenizer
+from rerankllm.data import float32
 from rerankllm.elicitation import labels as label_sets
 from rerankllm.elicitation.assessment import Assessments
 from rerankllm.elicitation.base import Elicitor, PromptSettings, builder_for, check_labels, refuse, unusable
+from rerankllm.elicitation.constrained import BARE, CHAIN, LIST, ONE, Constraint, Form
 from rerankllm.elicitation.criteria import Criteria
 from rerankllm.elicitation.grades import Grades
 from rerankllm.elicitation.parsing import parse_choice, parse_order
@@ -33,13 +37,15 @@ from rerankllm.judgements import (
 )
 
 ELICITED = (Permute, Compare, Score, Select, Grade, Write, Assess)
+FORMS: dict[type, Form] = {Permute: CHAIN, Select: LIST, Compare: ONE, Score: BARE}
+"""What can be held to labels, and how such answers are written."""
 READERS: dict[type, Callable[[PromptBuilder, int | None, int], Elicitor]] = {
-    Select: Selection,
     Grade: Grades,
     Write: Criteria,
     Assess: Assessments,
 }
 """The elicitors that live in files of their own."""
+Constrained = Literal["auto", True, False]
 CHOICE_TOKENS = 24
 """Room for an answer that is one label, with some politeness around it."""
 
@@ -48,17 +54,44 @@ CHOICE_TOKENS = 24
 class Text:
     """The model writes its answer; a total parser reads it. Works with every backend that generates.
 
+    Where the engine computes in this process, answers are held to the labels shown: at each place the likeliest label
+    not yet named is written, and nothing else. Such an answer is always complete, and takes a step a label. Wherever
+    the model would have written a well-formed answer by itself, it is the same. An order of one label (`full(top_k=1)`)
+    ranks all documents by how likely their labels are there, which is FIRST (Reddy et al. 2024, section 3.1), as far as
+    labels are told apart by their first tokens.
+
     Attributes:
         prompt: Template name; `default` is the one called `text`.
-        max_tokens: Bound on the answer; what a complete answer takes, and some, when none.
+        max_tokens: Bound on an answer that is free; what a complete answer takes, and some, when none.
+        constrained: Whether orders, selections, comparisons and scores are held to their labels. `auto`: where the
+            engine can do so, and no `max_tokens` are given.
     """
 
     prompt: str = "default"
     max_tokens: int | None = None
+    constrained: Constrained = field(default="auto", metadata={"unsaid": True})
 
     def __post_init__(self) -> None:
         if self.max_tokens is not None and self.max_tokens < 1:
             raise SpecError(f"text: max_tokens should be at least 1, found {self.max_tokens}")
+        if self.max_tokens is not None and self.constrained is True:
+            raise SpecError("text: max_tokens bounds free answers; leave it out, or constrained=true")
+
+    def settled(
+        self, judgements: tuple[type, ...], tokenizer: Tokenizer, capabilities: Capabilities, settings: PromptSettings
+    ) -> Self:
+        """With `constrained=true` where it is `auto` and all answers will be held to labels; else as it is.
+
+        Raises:
+            TemplateError: There is no template for these judgements, or it does not suit the model.
+        """
+        if self.constrained != "auto" or not all(self._holds(kind, capabilities) for kind in judgements):
+            return self
+        for judgement in judgements:
+            builder = builder_for(self._template(judgement), judgement, tokenizer, capabilities, settings)
+            if not Constraint(builder, FORMS[judgement], required=False).suits():
+                return self
+        return replace(self, constrained=True)
 
     def bind(
         self,
@@ -74,14 +107,37 @@ class Text:
             raise refuse("text", judgement, ELICITED)
         if not capabilities.generate:
             raise CapabilityError("'text' needs a model that writes; this backend does not")
-        template = load(judgement.__name__.lower(), "text" if self.prompt == "default" else self.prompt)
-        check_labels(template, judgement)
+        template = self._template(judgement)
         if before and judgement is Compare and (settings.demonstrations or template.demonstrations):
             raise TemplateError("worked examples have no thoughts to show: use / text or / labels with them")
         builder = builder_for(template, judgement, tokenizer, capabilities, settings)
+        holds = self._holds(judgement, capabilities) and not before
         if judgement in READERS:
             return READERS[judgement](builder, self.max_tokens, before)
-        return (_Order if judgement is Permute else _Choice)(template, builder, self.max_tokens, before)
+        constraint = Constraint(builder, FORMS[judgement], required=self.constrained is True) if holds else None
+        if judgement is Select:
+            return Selection(builder, self.max_tokens, before, constraint)
+        return (_Order if judgement is Permute else _Choice)(template, builder, self.max_tokens, before, constraint)
+
+    def _template(self, judgement: type) -> Template:
+        template = load(judgement.__name__.lower(), "text" if self.prompt == "default" else self.prompt)
+        check_labels(template, judgement)
+        return template
+
+    def _holds(self, judgement: type, capabilities: Capabilities) -> bool:
+        """Whether answers to a kind of judgement are held to labels.
+
+        Raises:
+            CapabilityError: They should be, and cannot.
+        """
+        can = capabilities.constrained and judgement in FORMS
+        if self.constrained is True and not can:
+            names = ", ".join(kind.__name__ for kind in FORMS)
+            raise CapabilityError(
+                f"constrained=true is for {names}, asked of models computed in this process; not for "
+                f"{judgement.__name__} of this one"
+            )
+        return can and self.constrained is not False and self.max_tokens is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +148,23 @@ class _Order:
     builder: PromptBuilder
     max_tokens: int | None
     before: int
+    constraint: Constraint | None
 
     def prepare(self, judgement: Judgement) -> Request:
         assert isinstance(judgement, Permute)  # noqa: S101
         labels = self._labels(len(judgement.docs))
         room = self.before + (self.max_tokens or self._room(labels[: judgement.decode]))
-        prompt = self.builder.build(judgement.query, judgement.docs, labels, reserve=room)
-        return Request(prompt, Generate(room))
+        count = len(labels[: judgement.decode])
+        held = self.constraint.hold(labels, labels, count) if self.constraint else None
+        prompt = self.builder.build(
+            judgement.query, judgement.docs, labels, reserve=room, left=held.left if held else ""
+        )
+        return Request(prompt, held.want if held else Generate(room))
 
     def read(self, judgement: Judgement, response: Response) -> tuple[Answer | Unanswered, ParseReport]:
         assert isinstance(judgement, Permute)  # noqa: S101
+        if self.constraint and judgement.decode == 1 and len(response.readings) == 1:
+            return _first(judgement, response.readings[0]), ParseReport()
         cut_off = response.finish_reason == "length"
         return read_order(response.text, judgement, self._labels(len(judgement.docs)), cut_off=cut_off)
 
@@ -121,19 +184,42 @@ class _Choice:
     builder: PromptBuilder
     max_tokens: int | None
     before: int
+    constraint: Constraint | None
 
     def prepare(self, judgement: Judgement) -> Request:
         room = self.before + (self.max_tokens or CHOICE_TOKENS)
         shown = label_sets.letters(len(judgement.docs))
-        prompt = self.builder.build(judgement.query, judgement.docs, shown, reserve=room)
-        choices = () if self.max_tokens or self.before else tuple(label.text for label in self.template.choices)
-        return Request(prompt, Generate(room, choices=choices))
+        texts = tuple(label.text for label in self.template.choices)
+        held = self.constraint.hold(shown, texts, 1) if self.constraint else None
+        prompt = self.builder.build(
+            judgement.query, judgement.docs, shown, reserve=room, left=held.left if held else ""
+        )
+        free = Generate(room, choices=() if self.max_tokens or self.before else texts)
+        return Request(prompt, held.want if held else free)
 
     def read(self, judgement: Judgement, response: Response) -> tuple[Answer | Unanswered, ParseReport]:
         del judgement
         choices = self.template.choices
         index, report = parse_choice(response.text, [label.text for label in choices])
         return (unusable(response.text) if index is None else choices[index].value), report
+
+
+def _first(judgement: Permute, reading: Reading) -> WeakOrder:
+    """The order of the labels by how likely they are, as far as it is known: the one written, then all above the floor.
+
+    Labels whose log-probability is not known are no likelier than the floor, so no more can be said of those below.
+    """
+    known = {label: value for label, value in enumerate(reading.logprobs) if not math.isnan(value)}
+    complete = len(known) == len(reading.logprobs)
+    by_value: dict[float, list[int]] = {}
+    for label, value in known.items():
+        if label != reading.label and (complete or value > reading.floor):
+            by_value.setdefault(float32(value), []).append(label)
+    groups = [[reading.label], *(by_value[value] for value in sorted(by_value, reverse=True))]
+    named = {label for group in groups for label in group}
+    ids = [doc.doc_id for doc in judgement.docs]
+    omitted = tuple(name for label, name in enumerate(ids) if label not in named)
+    return WeakOrder(tuple(tuple(ids[label] for label in group) for group in groups), omitted)
 
 
 def read_order(

@@ -16,7 +16,7 @@ from rerankllm.judgements import Answer, Compare, Failure, Judgement, ParseRepor
 Value = Literal["written", "expected", "product"]
 WEIGHED: dict[str, tuple[type, ...]] = {"expected": (Score, Compare), "product": (Score,)}
 BEFORE = "\n"
-"""What stands before an answer; with a space in front a label may be another token."""
+"""What stands before an answer; with a space or a bracket in front a label may be another token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,12 @@ class Weighed:
                 f"value={value} needs label log-probabilities, which this backend does not give; use value=written"
             )
         builder = answering.builder
-        spaced = tuple(replace(c, variants=(f" {c.text}", *c.variants)) for c in builder.template.choices)
-        template = replace(builder.template, labels=spaced)
-        return cls(answering, choice_tokens(template, builder, BEFORE), value == "product")
+        spelled = tuple(
+            replace(c, variants=(f" {c.text}", *c.variants, f"[{c.text}", f" [{c.text}"))
+            for c in builder.template.choices
+        )
+        labels, _ = choice_tokens(replace(builder.template, labels=spelled), builder, BEFORE)
+        return cls(answering, labels, value == "product")
 
     @property
     def builder(self) -> PromptBuilder:

@@ -7,7 +7,9 @@ MODEL = kind:name[@revision][?key=value&…]
 ```
 
 Strategies, elicitations and aggregations are frozen dataclasses: their fields are the parameters, the annotations
-say what is accepted, and `str(Stage)` prints every parameter in declaration order, in this same grammar. Backends
+say what is accepted, and `str(Stage)` prints every parameter in declaration order, in this same grammar. Only a
+parameter that is declared `unsaid` is left out while it has its default, so that specs from before it read the same:
+they are part of journals' keys. Backends
 are classes whose keyword-only constructor parameters are the options of a MODEL.
 """
 
@@ -135,9 +137,15 @@ def inner_stages(strategy: Strategy) -> list[Stage]:
     return [item for item in flat if isinstance(item, Stage)]
 
 
+def said(value: Any) -> dict[str, Any]:
+    """The parameters of a registered dataclass that its spec says: all but those `unsaid` that have their default."""
+    values = ((f, getattr(value, f.name)) for f in dataclasses.fields(value))
+    return {f.name: found for f, found in values if not (f.metadata.get("unsaid") and found == f.default)}
+
+
 def show(value: Any, registry: Registry) -> str:
-    """The spec of a registered dataclass, every parameter in declaration order."""
-    parameters = ", ".join(f"{f.name}={show_value(getattr(value, f.name))}" for f in dataclasses.fields(value))
+    """The spec of a registered dataclass, every parameter that is said in declaration order."""
+    parameters = ", ".join(f"{name}={show_value(found)}" for name, found in said(value).items())
     name = registry.name_of(type(value))
     return f"{name}({parameters})" if parameters else name
 

@@ -55,7 +55,7 @@ def bare(value: Any) -> Any:
 def _one_of(value: Any, choices: tuple[Any, ...], where: str) -> Any:
     plain = bare(value)
     if plain not in choices:
-        raise SpecError(f"{where} should be one of {', '.join(map(str, choices))}; found {_written(value)}")
+        raise SpecError(f"{where} should be one of {', '.join(map(_word, choices))}; found {_written(value)}")
     return plain
 
 
@@ -67,6 +67,10 @@ def _plain(value: Any, hint: Any, where: str) -> Any:
         noun = {int: "a whole number", float: "a number", bool: "true or false", str: "a word or 'text'"}[hint]
         raise SpecError(f"{where} should be {noun}, found {_written(value)}")
     return plain
+
+
+def _word(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _written(value: Any) -> str:

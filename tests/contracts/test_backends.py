@@ -9,12 +9,14 @@ import math
 import re
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import permutations
 
 import model_servers
 import packaged_model
 import pytest
 import tiny_models
 import vllm_models
+from near_ties import assert_same_text
 from scripted_server import Answer, Garbage, ScriptedServer
 
 from rerankllm import Reranker
@@ -22,8 +24,23 @@ from rerankllm.calls import ChatPrompt, Generate, Message, ReadLabels, Reply, Re
 from rerankllm.data import Candidate, Document, Query, Ranking, Usage
 from rerankllm.drivers.panel import Panel
 from rerankllm.elicitation.base import PromptSettings
+from rerankllm.elicitation.constrained import CHAIN, held_to
+from rerankllm.elicitation.text import Text
 from rerankllm.errors import CapabilityError
-from rerankllm.judgements import Ask, Assess, Compare, Criterion, Embed, Grade, Permute, Score, Select, Write
+from rerankllm.judgements import (
+    Ask,
+    Assess,
+    Compare,
+    Criterion,
+    Embed,
+    Grade,
+    ParseReport,
+    Permute,
+    Score,
+    Select,
+    Unanswered,
+    Write,
+)
 from rerankllm.registry import BACKENDS
 from rerankllm.spec.model import ModelSpec
 from rerankllm.spec.stage import Stage
@@ -217,6 +234,62 @@ def test_a_label_it_writes_is_read_as_if_it_were_asked_for_there(subject, panel)
     there = [Request(TokenPrompt(prompt + encode(outcome.text[: r.at])), want) for r in outcome.readings]
     for reading, asked in zip(outcome.readings, ask(subject, there), strict=True):
         assert reading.logprobs == pytest.approx(asked.logprobs, abs=0.1)
+
+
+HELD = (*ASKED[Score][:1], *ASKED[Compare], *ASKED[Permute], Permute(QUERY, DOCS, decode=1), *ASKED[Select])
+
+
+def test_answers_held_to_labels_are_always_complete(subject, panel):
+    backend, held = panel.backend, Text(constrained=True)
+    if not backend.capabilities.constrained:
+        for kind in (Permute, Select, Compare, Score):
+            with pytest.raises(CapabilityError):
+                panel.resolve(Ask((), held), kind)
+        return
+    judges = [panel.resolve(Ask((), held), type(judgement)) for judgement in HELD]
+    works = [judge.prepare(judgement) for judge, judgement in zip(judges, HELD, strict=True)]
+    together = ask(subject, works)
+    alone = [ask(subject, [work])[0] for work in works[-3:]]
+    for judge, judgement, work, outcome in zip(judges, HELD, works, together, strict=True):
+        answer, report = judge.read(judgement, outcome)
+        assert (report, outcome.finish_reason) == (ParseReport(), "stop")
+        assert not isinstance(answer, Unanswered)
+        assert len(outcome.readings) == work.want.count
+        assert outcome.usage.completion_tokens <= backend.most_tokens(work.want)
+        best = outcome.readings[0]
+        assert best.logprobs[best.label] == max(value for value in best.logprobs if not math.isnan(value))
+    for work, one, many in zip(works[-3:], alone, together[-3:], strict=True):
+        assert_same_text(backend, work.prompt.ids, one, many)
+    assert sorted(judges[3].read(HELD[3], together[3])[0].ranked) == ["a", "b", "c"]
+    with_one = judges[4].read(HELD[4], together[4])[0]
+    assert len(with_one.ranked) == 3  # each label is a token, so all of them are ranked by the one that was read
+
+
+def test_a_well_formed_answer_is_the_same_when_it_is_held_to_labels(subject, panel):
+    backend = panel.backend
+    if not backend.capabilities.constrained:
+        pytest.skip(f"{backend.model} holds no answers to labels")
+    examples = [
+        Message(role, text)
+        for exchange in packaged_model.SHOWN[-2:]
+        for role, text in zip(("user", "assistant"), exchange, strict=True)
+    ]
+    encode, texts = backend.tokenizer.encode, [doc.text for doc in DOCS]
+    works = []
+    for shown in permutations(texts):
+        question = packaged_model.RANKED.format(*shown, QUERY.text)
+        chat = backend.tokenizer.chat([*examples, Message("user", question)])
+        held = held_to(backend.tokenizer, chat, ("1", "2", "3"), 3, CHAIN)
+        works += [Request(TokenPrompt(encode(chat, special=True)), want) for want in (Generate(30), held.want)]
+    outcomes = ask(subject, works)
+    chains = 0
+    for work, free, held in zip(works[::2], outcomes[::2], outcomes[1::2], strict=True):
+        assert re.fullmatch(r"\[\d\]( > \[\d\]){2}", held.text)
+        if sorted(re.findall(r"\[(\d)\]", free.text)) == ["1", "2", "3"] and re.fullmatch(r"[][\d >]+", free.text):
+            assert_same_text(backend, work.prompt.ids, free, held)
+            chains += 1
+            assert held.usage.completion_tokens == 2 < free.usage.completion_tokens
+    assert chains >= 1
 
 
 def ask(subject, works):

@@ -11,7 +11,7 @@ from word_tokenizer import WordTokenizer
 from rerankllm.calls import Capabilities, Generate, ReadContinuation, ReadLabels, Response
 from rerankllm.data import Document, Query
 from rerankllm.elicitation.base import PromptSettings, default_elicitation
-from rerankllm.elicitation.labels import single_tokens, tokens_of
+from rerankllm.elicitation.labels import single_tokens, tokens_after
 from rerankllm.elicitation.likelihood import Likelihood
 from rerankllm.elicitation.logprobs import Labels
 from rerankllm.elicitation.reasoning import Reasoning
@@ -292,10 +292,10 @@ def test_single_token_labels_run_out_with_a_number():
         def encode(self, text, *, special=False):
             return tuple(super(Halves, self).encode(c, special=special)[0] for c in text)
 
-    found = single_tokens(Halves(), "[", 52)
+    found, _ = single_tokens(Halves(), "[", 52)
     assert [label for label, _ in found][:27] == [*"ABCDEFGHIJKLMNOPQRSTUVWXYZ", "a"]
     with pytest.raises(TemplateError, match="has 52 single-token letter labels"):
         single_tokens(Halves(), "[", 53)
     with pytest.raises(TemplateError, match="label 'AB' is not a single token"):
-        tokens_of(Halves(), "[", "AB")
-    assert len(single_tokens(WordTokenizer(), "[", 100)) == 100
+        tokens_after(Halves(), "[", [("A", ()), ("AB", ())])
+    assert len(single_tokens(WordTokenizer(), "[", 100)[0]) == 100

@@ -23,6 +23,8 @@ TEXTS = {
     "d": "A flea bites 'ünd' jumps.",
 }
 GRADES = {"q1": "a d b", "q2": "b c d"}
+FREE = "full / text(constrained=false)"
+"""What was `full / text` when the journal was written: since then such answers are held to labels."""
 COMMAND = (
     "rerank", "--run", "run.txt", "--queries", "queries.tsv", "--corpus", "corpus.jsonl",
     "--model", "simulated:qrels.txt?seed=3", "--top-k", "2",
@@ -71,7 +73,7 @@ def rank_by_prompts(journal):
         reranker.keep(journal)
         rankings = [
             reranker.rerank("query", list(TEXTS.values())[:2]),
-            reranker.beside("full / text", instruction="about cats").rerank("query", list(TEXTS.values())[:2]),
+            reranker.beside(FREE, instruction="about cats").rerank("query", list(TEXTS.values())[:2]),
         ]
     return [(ranking.ledger.replayed, ranking.ledger.calls) for ranking in rankings]
 
@@ -95,12 +97,33 @@ def earlier(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("rank", [rank_everything, rank_by_prompts])
-def test_every_call_comes_from_the_journal(earlier, rank):
-    journal = earlier / f"{rank.__name__}.journal"
+def test_every_call_comes_from_the_journal(earlier):
+    journal = earlier / "rank_everything.journal"
     before = keys(journal)
-    assert all(replayed == calls > 0 for replayed, calls in rank(journal))
+    assert all(replayed == calls > 0 for replayed, calls in rank_everything(journal))
     assert keys(journal) == before
+
+
+def test_so_does_every_call_by_prompts_where_answers_are_free_as_they_were(earlier):
+    journal = earlier / "rank_by_prompts.journal"
+    before, calls = keys(journal)
+    assert all(replayed == calls > 0 for replayed, calls in rank_by_prompts(journal))
+    after = keys(journal)
+    assert after[1] == calls
+    assert len(set(after[0]) - set(before)) == 1  # of a spec that says `constrained=false`
+    assert set(before) < set(after[0])
+
+
+def test_a_free_answer_is_not_taken_for_one_held_to_labels(earlier):
+    journal = earlier / "rank_by_prompts.journal"
+    before, calls = keys(journal)
+    with Reranker("full / text", "llamacpp:smollm2", instruction="about cats", passage_tokens=9) as reranker:
+        reranker.keep(journal)
+        ranking = reranker.rerank("query", list(TEXTS.values())[:2])
+        assert str(reranker.stage).endswith("constrained=true)")
+    assert (ranking.ledger.replayed, ranking.ledger.calls) == (0, 1)
+    after = keys(journal)
+    assert (set(before) < set(after[0]), after[1]) == (True, calls + 1)
 
 
 def test_the_command_writes_the_same_run_without_a_call(earlier, cli):

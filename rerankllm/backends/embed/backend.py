@@ -15,11 +15,9 @@ from rerankllm.backends.embed.memory import Embedded, Memory, Text, Vector
 from rerankllm.calls import (
     CallFailed,
     Capabilities,
-    Generate,
-    ReadContinuation,
-    ReadLabels,
     Reply,
     Tokenizer,
+    Want,
 )
 from rerankllm.data import Usage
 from rerankllm.errors import CapabilityError, SpecError, TemplateError
@@ -143,7 +141,7 @@ class Embeddings(BatchBackend[Judgement]):
             for work, one in zip(works, asked, strict=True)
         ]
 
-    def most_tokens(self, want: Generate | ReadLabels | ReadContinuation) -> int:
+    def most_tokens(self, want: Want) -> int:
         """None: it writes nothing."""
         del want
         return 0

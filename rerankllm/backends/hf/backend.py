@@ -4,7 +4,7 @@ import functools
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from rerankllm.backends.batching import BatchBackend
 from rerankllm.backends.hf import labels, loading
@@ -22,6 +22,8 @@ from rerankllm.calls import (
     Request,
     Response,
     TokenPrompt,
+    Want,
+    WriteLabels,
 )
 from rerankllm.data import Usage
 from rerankllm.elicitation.defaults import stage_for
@@ -33,6 +35,10 @@ REQUESTS = 512
 """Requests a driver hands over at a time: enough to find what shares a beginning, few enough to see progress."""
 UNSAID = 10**9
 """Tokenizers that know of no limit name one beyond this."""
+
+
+Answered: TypeAlias = list[tuple[int, Response | CallFailed]]
+"""Requests that are done, by their index, with what came of them."""
 
 
 class HuggingFace(BatchBackend[Request]):
@@ -120,6 +126,7 @@ class HuggingFace(BatchBackend[Request]):
             separate_decoder=encoder,
             context=_context(context, config, tokenizer),
             batch=REQUESTS,
+            constrained=True,
         )
 
     @property
@@ -142,8 +149,10 @@ class HuggingFace(BatchBackend[Request]):
         if not isinstance(work.prompt, TokenPrompt):
             raise CapabilityError(f"{self.model} takes prompts as token ids: apply its tokenizer's chat template first")
 
-    def most_tokens(self, want: Generate | ReadLabels | ReadContinuation) -> int:
+    def most_tokens(self, want: Want) -> int:
         """What is asked for; reading generates nothing."""
+        if isinstance(want, WriteLabels):
+            return want.most_tokens
         return want.max_tokens if isinstance(want, Generate) else 0
 
     def run(self, works: Sequence[Request]) -> list[Response | CallFailed]:
@@ -178,11 +187,11 @@ class HuggingFace(BatchBackend[Request]):
             return CallFailed(fault)
         if isinstance(want, Generate):
             return Response(usage=Usage(len(prompt)), finish_reason="length") if want.max_tokens < 1 else None
-        if _named(want):
+        if isinstance(want, WriteLabels) or _named(want):
             return None
         return Response(logprobs=(math.nan,) * len(want.ids), usage=Usage(len(prompt)))
 
-    def _fault(self, want: Generate | ReadLabels | ReadContinuation, prompt: tuple[int, ...]) -> str | None:
+    def _fault(self, want: Want, prompt: tuple[int, ...]) -> str | None:
         """Why a request cannot be computed, if it cannot."""
         if not prompt:
             return "the prompt is empty"
@@ -192,14 +201,15 @@ class HuggingFace(BatchBackend[Request]):
         if min(known) < 0 or max(known) >= self._vocabulary:
             return f"a token id is outside the vocabulary of {self._vocabulary}"
         limit = self.capabilities.context
-        room = len(self._eos) + (want.max_tokens if isinstance(want, Generate) else _positions(want))
+        writes = isinstance(want, Generate | WriteLabels)
+        room = len(self._eos) + (self.most_tokens(want) if writes else _positions(want))
         if limit is not None and len(prompt) + room > limit:
             return f"{len(prompt)} prompt tokens and {room} for the answer exceed the context of {limit} tokens"
         return None
 
-    def _read(self, works: Sequence[Request], left: Sequence[int]) -> Iterator[list[tuple[int, Response]]]:
+    def _read(self, works: Sequence[Request], left: Sequence[int]) -> Iterator[Answered]:
         """Log-probabilities of labels and continuations."""
-        reading = [index for index in left if not isinstance(works[index].want, Generate)]
+        reading = [index for index in left if not isinstance(works[index].want, Generate | WriteLabels)]
         rows = []
         for index in reading:
             want = works[index].want
@@ -207,9 +217,9 @@ class HuggingFace(BatchBackend[Request]):
         for batch in self._engine.logits(rows) if rows else ():
             yield [(reading[row], _response(works[reading[row]], logits)) for row, logits in batch]
 
-    def _write(self, works: Sequence[Request], left: Sequence[int]) -> Iterator[list[tuple[int, Response]]]:
-        """Generated text."""
-        wants = {index: want for index in left if isinstance(want := works[index].want, Generate)}
+    def _write(self, works: Sequence[Request], left: Sequence[int]) -> Iterator[Answered]:
+        """Generated text, and labels."""
+        wants = {index: want for index in left if isinstance(want := works[index].want, Generate | WriteLabels)}
         writing = list(wants)
         prompts = [_prompt(works[index]) for index in writing]
         for batch in self._writer.write(prompts, list(wants.values()), lambda: self.abandoned) if writing else ():
@@ -226,15 +236,17 @@ def _prompt(request: Request) -> tuple[int, ...]:
     return request.prompt.ids if isinstance(request.prompt, TokenPrompt) else ()
 
 
-def _named(want: Generate | ReadLabels | ReadContinuation) -> tuple[int, ...]:
+def _named(want: Want) -> tuple[int, ...]:
     """The token ids that a request asks about."""
     if isinstance(want, ReadContinuation):
         return want.ids
+    if isinstance(want, WriteLabels):
+        return sum((path for paths in want.paths for path in paths), ())
     read = want.labels if isinstance(want, Generate) else want
     return () if read is None else sum(read.ids, ())
 
 
-def _positions(want: ReadLabels | ReadContinuation) -> int:
+def _positions(want: Want) -> int:
     """How many tokens an answer takes."""
     return len(want.ids) if isinstance(want, ReadContinuation) else 1
 

@@ -1,16 +1,21 @@
-"""Greedy text from a model of transformers, whatever its own generation settings say."""
+"""Greedy text and chains of labels from a model of transformers, whatever its own generation settings say."""
 
+import math
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from rerankllm.backends.hf import labels
 from rerankllm.backends.hf.batches import Limits, Row, batches
-from rerankllm.calls import Generate, Reading, ReadLabels, Response
+from rerankllm.backends.label_chain import LabelChain
+from rerankllm.calls import CallFailed, Generate, Reading, ReadLabels, Response, WriteLabels
 from rerankllm.data import Usage
 
 
 class Writer:
     """Writes answers: always the most likely token, until the model ends, a stop string shows or the length is reached.
+
+    An answer of labels is held to them, and ends with the last that is wanted.
 
     Attributes:
         computed: Tokens computed so far, padding included.
@@ -55,8 +60,8 @@ class Writer:
         )
 
     def write(
-        self, prompts: Sequence[tuple[int, ...]], wants: Sequence[Generate], abandoned: Callable[[], bool]
-    ) -> Iterator[list[tuple[int, Response]]]:
+        self, prompts: Sequence[tuple[int, ...]], wants: Sequence[Generate | WriteLabels], abandoned: Callable[[], bool]
+    ) -> Iterator[list[tuple[int, Response | CallFailed]]]:
         """Answers the prompts, a batch after the other; stops in the middle of one once it is `abandoned`.
 
         Yields:
@@ -64,7 +69,7 @@ class Writer:
         """
         import torch  # noqa: PLC0415
 
-        rows = [Row(ids, room=want.max_tokens) for ids, want in zip(prompts, wants, strict=True)]
+        rows = [Row(ids, room=_most(want)) for ids, want in zip(prompts, wants, strict=True)]
         for batch in batches(rows, self._limits):
             inputs = self._padded([prompts[i] for i in batch])
             encoder = self._model.config.is_encoder_decoder
@@ -73,9 +78,9 @@ class Writer:
             with torch.inference_mode():
                 written = self._model.generate(
                     **inputs,
-                    max_new_tokens=max(wants[i].max_tokens for i in batch),
+                    max_new_tokens=max(_most(wants[i]) for i in batch),
                     stopping_criteria=[answers],
-                    logits_processor=[_Onlooker(answers)],
+                    logits_processor=[answers.hold],
                 )
             self.computed += written.numel() + (inputs["input_ids"].numel() if encoder else 0)
             if abandoned():
@@ -88,20 +93,21 @@ class _Answers:
 
     def __init__(
         self,
-        wants: Sequence[Generate],
+        wants: Sequence[Generate | WriteLabels],
         start: int,
         ends: frozenset[int],
         text: Callable[[Sequence[int]], str],
         abandoned: Callable[[], bool],
     ) -> None:
-        self._wants = wants
+        self._held = {row: _Chain(want) for row, want in enumerate(wants) if isinstance(want, WriteLabels)}
+        self._wants = [want if isinstance(want, Generate) else Generate(0) for want in wants]
         self._start = start
         self._ends = ends
         self._text = text
         self._abandoned = abandoned
         self._ids: list[list[int]] = [[] for _ in wants]
         self._reasons = [""] * len(wants)
-        self._labels = [want.labels or ReadLabels(()) for want in wants]
+        self._labels = [want.labels or ReadLabels(()) for want in self._wants]
         self._latest: Any = None
         self._readings: list[list[Reading]] = [[] for _ in wants]
 
@@ -111,19 +117,33 @@ class _Answers:
 
         del scores, options
         for row, token in enumerate(ids[:, -1].tolist()):
-            if not self._reasons[row]:
+            if row in self._held:
+                self._reasons[row] = "stop" if self._held[row].over else ""
+            elif not self._reasons[row]:
                 self._read(row, token)
                 self._ids[row].append(token)
                 self._reasons[row] = self._reason(row, token)
         over = [bool(reason) or self._abandoned() for reason in self._reasons]
         return torch.tensor(over, device=ids.device)
 
-    def look(self, logits: Any) -> None:
-        """Remembers the logits that the next tokens are taken from: a tensor of shape (rows, vocabulary)."""
+    def hold(self, ids: Any, logits: Any) -> Any:
+        """Takes the logits of the next tokens, of shape (rows, vocabulary); returns them with held rows decided."""
+        del ids
         self._latest = logits
+        if not self._held:
+            return logits
+        decided = logits.clone()
+        for row, chain in self._held.items():
+            if not self._reasons[row]:
+                token = chain.next(logits[row])
+                decided[row] = -math.inf
+                decided[row, token] = 0.0
+        return decided
 
-    def response(self, row: int, prompt: int) -> Response:
+    def response(self, row: int, prompt: int) -> Response | CallFailed:
         """One answer, cut before the stop string."""
+        if row in self._held:
+            return self._held[row].chain.response(prompt)
         text = self._text(self._ids[row])
         found = [at for stop in self._wants[row].stop if stop and (at := text.find(stop)) >= 0]
         usage = Usage(prompt, len(self._ids[row]))
@@ -152,14 +172,34 @@ class _Answers:
         return "length" if len(self._ids[row]) >= want.max_tokens else ""
 
 
-class _Onlooker:
-    """Shows the logits of every step to the answers, and changes nothing."""
+class _Chain:
+    """An answer of labels, a token at a time."""
 
-    def __init__(self, answers: _Answers) -> None:
-        self._answers = answers
+    def __init__(self, want: WriteLabels) -> None:
+        self.chain = LabelChain(want)
+        self._put_in = deque(self.chain.begins if self.chain.asked else ())
 
-    def __call__(self, input_ids: Any, scores: Any) -> Any:
-        """Takes and returns the scores."""
-        del input_ids
-        self._answers.look(scores)
-        return scores
+    @property
+    def over(self) -> bool:
+        """Whether nothing is left to compare."""
+        return not self.chain.asked
+
+    def next(self, logits: Any) -> int:
+        """The next token, from the logits of all: a tensor of shape (vocabulary,). The last one means nothing."""
+        if not self._put_in and self.chain.asked:
+            self._put_in.extend(self._compare(logits.float()))
+        return self._put_in.popleft() if self._put_in else 0
+
+    def _compare(self, logits: Any) -> tuple[int, ...]:
+        asked, total = list(self.chain.asked), logits.logsumexp(-1)
+        told = (logits[asked] - total).tolist()
+        if not self.chain.may_end:
+            return self.chain.take(told)
+        others = logits.clone()
+        others[asked] = -math.inf
+        return self.chain.take(told, float(others.max() - total))
+
+
+def _most(want: Generate | WriteLabels) -> int:
+    """How many tokens an answer may have."""
+    return want.most_tokens if isinstance(want, WriteLabels) else want.max_tokens

@@ -14,11 +14,12 @@ from rerankllm.calls import (
     CallFailed,
     Capabilities,
     Generate,
-    ReadContinuation,
     ReadLabels,
     Request,
     Response,
     TokenPrompt,
+    Want,
+    WriteLabels,
 )
 from rerankllm.data import Usage
 from rerankllm.errors import CapabilityError, SpecError
@@ -97,6 +98,7 @@ class LlamaCpp(BatchBackend[Request]):
             token_prompts=True,
             context=min(context, self._engine.trained_context),
             batch=2 * max_sequences,
+            constrained=True,
         )
 
     @property
@@ -125,8 +127,10 @@ class LlamaCpp(BatchBackend[Request]):
         self._scheduler.run([entry for entry in entries if isinstance(entry, Job)], lambda: self.abandoned)
         return [self._outcome(entry) for entry in entries]
 
-    def most_tokens(self, want: Generate | ReadLabels | ReadContinuation) -> int:
+    def most_tokens(self, want: Want) -> int:
         """What is asked for; reading generates nothing."""
+        if isinstance(want, WriteLabels):
+            return want.most_tokens
         return want.max_tokens if isinstance(want, Generate) else 0
 
     def free(self) -> None:
@@ -146,7 +150,8 @@ class LlamaCpp(BatchBackend[Request]):
             logprobs = (float("nan"),) * len(want.labels) if isinstance(want, ReadLabels) else ()
             ended = "length" if isinstance(want, Generate) else "stop"
             return Response(logprobs=logprobs, usage=Usage(len(prompt)), finish_reason=ended)
-        ids = prompt + reader.extra
+        begun = prompt + reader.begins
+        ids = begun + reader.extra
         known = (*ids, *reader.named)
         if min(known) < 0 or max(known) >= self._engine.vocabulary:
             return CallFailed(f"a token id is outside the vocabulary of {self._engine.vocabulary}")
@@ -156,13 +161,17 @@ class LlamaCpp(BatchBackend[Request]):
                 f"{len(prompt)} prompt tokens and {len(ids) - len(prompt) + reader.room + 1} for the answer "
                 f"exceed the context of {limit} tokens"
             )
-        return Job(ids, len(prompt), reader)
+        return Job(ids, len(begun), reader)
 
     @staticmethod
     def _outcome(entry: Job | Response | CallFailed) -> Response | CallFailed:
         if not isinstance(entry, Job):
             return entry
-        return entry.reader.response(entry.prompt) if entry.done else CallFailed("given up: nobody waited for it")
+        return (
+            entry.reader.response(entry.prompt - len(entry.reader.begins))
+            if entry.done
+            else CallFailed("given up: nobody waited for it")
+        )
 
 
 def _cpus() -> int:

@@ -6,7 +6,18 @@ from typing import Protocol, TypeAlias
 
 import numpy as np
 
-from rerankllm.calls import Generate, ReadContinuation, Reading, ReadLabels, Response, log_sum_exp
+from rerankllm.backends.label_chain import LabelChain
+from rerankllm.calls import (
+    CallFailed,
+    Generate,
+    ReadContinuation,
+    Reading,
+    ReadLabels,
+    Response,
+    Want,
+    WriteLabels,
+    log_sum_exp,
+)
 from rerankllm.data import Usage
 
 Logits: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.float32]]"
@@ -46,19 +57,21 @@ class Reader(Protocol):
 
     Attributes:
         named: The token ids it was given, to be looked up in the logits.
-        extra: Tokens to decode after the prompt; logits are read at the last of the prompt and at each of these.
+        begins: Tokens to decode after the prompt, without reading logits before the last of them.
+        extra: Tokens to decode after those; logits are read at the last one before them and at each of them.
         room: How many further tokens `read` may ask to decode.
     """
 
     named: tuple[int, ...]
+    begins: tuple[int, ...]
     extra: tuple[int, ...]
     room: int
 
-    def read(self, logits: Logits) -> int | None:
-        """Takes the next logits; returns a token to decode and read after, if it needs one."""
+    def read(self, logits: Logits) -> tuple[int, ...]:
+        """Takes the next logits; returns the tokens to decode, the last of which is read after; none if it is done."""
         ...
 
-    def response(self, prompt: int) -> Response:
+    def response(self, prompt: int) -> Response | CallFailed:
         """What was read, after a prompt of so many tokens."""
         ...
 
@@ -67,14 +80,16 @@ class ContinuationReader:
     """Log-probabilities of given tokens, one after the other."""
 
     room = 0
+    begins: tuple[int, ...] = ()
 
     def __init__(self, want: ReadContinuation) -> None:
         self.named, self.extra = want.ids, want.ids[:-1]
         self._logprobs: list[float] = []
 
-    def read(self, logits: Logits) -> None:
+    def read(self, logits: Logits) -> tuple[int, ...]:
         """The next token's log-probability."""
         self._logprobs += log_probabilities(logits, (self.named[len(self._logprobs)],))
+        return ()
 
     def response(self, prompt: int) -> Response:
         """One log-probability a token."""
@@ -85,6 +100,7 @@ class LabelReader:
     """Log-probabilities of labels."""
 
     room = 0
+    begins: tuple[int, ...] = ()
 
     def __init__(self, want: ReadLabels) -> None:
         self.named: tuple[int, ...] = sum(want.ids, ())
@@ -92,9 +108,10 @@ class LabelReader:
         self._want = want
         self._logprobs: tuple[float, ...] = ()
 
-    def read(self, logits: Logits) -> None:
+    def read(self, logits: Logits) -> tuple[int, ...]:
         """All of them at once."""
         self._logprobs = label_log_probabilities(logits, self._want)
+        return ()
 
     def response(self, prompt: int) -> Response:
         """One log-probability a label."""
@@ -106,6 +123,8 @@ class Writer:
 
     Where that token is a label, the log-probabilities of all labels are read beside it.
     """
+
+    begins: tuple[int, ...] = ()
 
     def __init__(self, want: Generate, vocabulary: Vocabulary) -> None:
         self._labels = ReadLabels(()) if want.labels is None else want.labels
@@ -121,13 +140,13 @@ class Writer:
         self._tokens = 0
         self._reason = "length"
 
-    def read(self, logits: Logits) -> int | None:
+    def read(self, logits: Logits) -> tuple[int, ...]:
         """Takes the most likely token, the lowest id of equals."""
         token = int(np.argmax(logits))
         self._tokens += 1
         if self._vocabulary.ends(token):
             self._reason = "stop"
-            return None
+            return ()
         if token in self._spelled:
             logprobs = label_log_probabilities(logits, self._labels)
             self._readings.append(Reading(len(self._so_far()), self._spelled[token], logprobs))
@@ -137,8 +156,8 @@ class Writer:
         if found:
             self._text = self._text[: min(found)]
             self._reason = "stop"
-            return None
-        return token if self._tokens < self._want.max_tokens else None
+            return ()
+        return (token,) if self._tokens < self._want.max_tokens else ()
 
     def response(self, prompt: int) -> Response:
         """The text, cut before the stop string."""
@@ -149,7 +168,35 @@ class Writer:
         return self._text.decode("utf-8", "replace")
 
 
-def reader_for(want: Generate | ReadLabels | ReadContinuation, vocabulary: Vocabulary) -> Reader | None:
+class ChainReader:
+    """Labels, one after the other, and nothing else."""
+
+    extra: tuple[int, ...] = ()
+
+    def __init__(self, want: WriteLabels) -> None:
+        self._chain = LabelChain(want)
+        self.named: tuple[int, ...] = sum((path for paths in want.paths for path in paths), ())
+        self.begins = self._chain.begins if self._chain.asked else ()
+        self.room = max(want.most_tokens - len(self.begins) - 1, 0)
+
+    def read(self, logits: Logits) -> tuple[int, ...]:
+        """Has the labels compared."""
+        asked = self._chain.asked
+        if not asked:
+            return ()
+        told = log_probabilities(logits, asked)
+        if not self._chain.may_end:
+            return self._chain.take(told)
+        others = np.delete(logits, asked)
+        other = told[0] + float(others.max()) - float(logits[asked[0]]) if others.size else -math.inf
+        return self._chain.take(told, other)
+
+    def response(self, prompt: int) -> Response | CallFailed:
+        """The labels, with the log-probabilities of all in every place."""
+        return self._chain.response(prompt)
+
+
+def reader_for(want: Want, vocabulary: Vocabulary) -> Reader | None:
     """The reader of what is wanted; None where that is nothing and no logits are needed."""
     match want:
         case ReadContinuation():
@@ -158,3 +205,5 @@ def reader_for(want: Generate | ReadLabels | ReadContinuation, vocabulary: Vocab
             return LabelReader(want) if any(want.ids) else None
         case Generate():
             return Writer(want, vocabulary) if want.max_tokens > 0 else None
+        case WriteLabels():
+            return ChainReader(want)

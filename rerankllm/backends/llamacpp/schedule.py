@@ -19,12 +19,12 @@ class Job:
 
     Attributes:
         ids: Its tokens, as far as they are known before anything is written.
-        prompt: How many of them are the prompt: logits are read at the last of it and at all that follow.
+        prompt: How many of them come before what is read: logits are read at the last of these and at all that follow.
         reader: Takes the logits.
         sequence: Its number in the cache, while it is there.
         length: Tokens it has in the cache once everything asked for is decoded.
         unread: Logits of `ids` that the reader has not been given yet.
-        written: The token it wrote last, when that is still to be decoded.
+        written: The tokens it wrote last, when they are still to be decoded; logits are read at the last of them.
     """
 
     ids: tuple[int, ...]
@@ -33,12 +33,12 @@ class Job:
     sequence: int = -1
     length: int = 0
     unread: int = -1
-    written: int | None = None
+    written: tuple[int, ...] = ()
 
     @property
     def done(self) -> bool:
         """Whether its response is complete."""
-        return self.unread == 0 and self.written is None
+        return self.unread == 0 and not self.written
 
 
 class _GivenUpError(Exception):
@@ -50,7 +50,7 @@ class Scheduler:
 
     Jobs are sorted by their tokens, so neighbours begin alike, and enter in waves of about a batch. All that the
     members of a wave, its predecessor and its successor have in common is computed once. A wave that only reads is
-    over when it is decoded; jobs that write stay, one token a step, beside the waves that follow.
+    over when it is decoded; jobs that write stay, a token or a few a step, beside the waves that follow.
 
     Attributes:
         computed: Tokens decoded so far.
@@ -91,9 +91,10 @@ class Scheduler:
 
     def _continue(self, writing: Sequence[Job]) -> Iterator[tuple[Job, Token]]:
         for job in writing:
-            if job.written is not None:
-                yield job, Token(job.written, job.length, (job.sequence,), read=True)
-                job.length += 1
+            last = len(job.written) - 1
+            for place, token in enumerate(job.written):
+                yield job, Token(token, job.length + place, (job.sequence,), read=place == last)
+            job.length += len(job.written)
 
     def _admit(self, waiting: deque[Job], budget: int) -> list[Job]:
         """Takes from the front what the batch, the sequences and the cells have room for; one at least if it can."""

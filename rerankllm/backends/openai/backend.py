@@ -16,13 +16,11 @@ from rerankllm.backends.token_estimate import tokenizer_for
 from rerankllm.calls import (
     CallFailed,
     Capabilities,
-    Generate,
     Outcome,
-    ReadContinuation,
-    ReadLabels,
     Request,
     Response,
     Tokenizer,
+    Want,
     Work,
 )
 from rerankllm.data import Usage
@@ -184,7 +182,7 @@ class OpenAI(RemoteBackend):
         share = 1.0 if self._batch_poll is None else BATCH_SHARE
         return share * (prompt * usage.prompt_tokens + completion * usage.completion_tokens) / 1e6
 
-    def most_tokens(self, want: Generate | ReadLabels | ReadContinuation) -> int:
+    def most_tokens(self, want: Want) -> int:
         """What the host is told not to exceed."""
         return self._poster.most_tokens(want)
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from rerankllm.calls import ChatPrompt, Generate, ReadContinuation, ReadLabels, Request, TextPrompt
+from rerankllm.calls import ChatPrompt, Generate, ReadContinuation, ReadLabels, Request, TextPrompt, Want, WriteLabels
 
 Api: TypeAlias = Literal["chat", "completions"]
 
@@ -54,6 +54,8 @@ class Poster:
         """Why this request cannot be put to this API, or None."""
         if isinstance(request.want, ReadContinuation):
             return "such servers do not tell log-probabilities of given tokens; use another elicitation: / text"
+        if isinstance(request.want, WriteLabels):
+            return "answers of such servers are not held to labels here; use text(constrained=false)"
         if self.api == "completions":
             return None if isinstance(request.prompt, TextPrompt) else "the completions API takes plain text"
         if not isinstance(request.prompt, ChatPrompt):
@@ -62,7 +64,7 @@ class Poster:
             return "chat APIs cannot continue an answer already opened; end the prompt with a user message"
         return None
 
-    def most_tokens(self, want: Generate | ReadLabels | ReadContinuation) -> int:
+    def most_tokens(self, want: Want) -> int:
         """How many tokens the model may generate."""
         if not isinstance(want, Generate):
             return LABEL_TOKENS
@@ -85,7 +87,7 @@ class Poster:
         So the first token is a label, as where label logits are read in this process. vLLM masks all other tokens
         before it reports log-probabilities: those of the labels then add up to one, and none is left unreported.
         """
-        if not self.is_vllm or self.thinks or isinstance(request.want, ReadContinuation):
+        if not self.is_vllm or self.thinks or isinstance(request.want, ReadContinuation | WriteLabels):
             return ()
         return request.want.labels if isinstance(request.want, ReadLabels) else request.want.choices
 

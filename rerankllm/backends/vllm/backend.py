@@ -15,11 +15,12 @@ from rerankllm.calls import (
     Capabilities,
     Generate,
     Outcome,
-    ReadContinuation,
     ReadLabels,
     Request,
     Response,
     TokenPrompt,
+    Want,
+    WriteLabels,
 )
 from rerankllm.data import Usage
 from rerankllm.errors import BackendError, CapabilityError, SpecError
@@ -139,8 +140,10 @@ class VLLM(ContinuousBackend):
             raise CapabilityError(f"{self.model} takes prompts as token ids: apply its tokenizer's chat template first")
         if isinstance(work.want, ReadLabels) and work.want.raw:
             raise CapabilityError(f"{self.model} tells log-probabilities, not logits")
+        if isinstance(work.want, WriteLabels):
+            raise CapabilityError(f"{self.model} does not hold answers to labels; use text(constrained=false)")
 
-    def most_tokens(self, want: Generate | ReadLabels | ReadContinuation) -> int:
+    def most_tokens(self, want: Want) -> int:
         """What is asked for; the one token that vLLM generates when it only reads is thrown away."""
         return want.max_tokens if isinstance(want, Generate) else 0
 

@@ -5,8 +5,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from rerankllm.calls import CallFailed, Generate, ReadContinuation, Reading, ReadLabels, Response, log_sum_exp
+from rerankllm.calls import (
+    CallFailed,
+    Generate,
+    ReadContinuation,
+    Reading,
+    ReadLabels,
+    Response,
+    WriteLabels,
+    log_sum_exp,
+)
 from rerankllm.data import Usage
+from rerankllm.errors import CapabilityError
 
 MAX_LABEL_TOKENS = 128
 """How many tokens the engine tells the log-probabilities of by their ids, however unlikely they are."""
@@ -180,7 +190,7 @@ class TextReader:
 
 def reader_for(
     prompt: tuple[int, ...],
-    want: Generate | ReadLabels | ReadContinuation,
+    want: Generate | ReadLabels | ReadContinuation | WriteLabels,
     text: Callable[[Sequence[int]], str],
 ) -> Reader | None:
     """The reader of what is wanted; None where that is nothing, and the engine need not be asked.
@@ -197,3 +207,5 @@ def reader_for(
             return LabelReader(prompt, want) if any(want.ids) else None
         case Generate():
             return TextReader(prompt, want, text) if want.max_tokens > 0 else None
+        case WriteLabels():
+            raise CapabilityError("vllm: does not hold answers to labels")

@@ -29,7 +29,7 @@ def logits_for(token, size=8):
 def written(want, vocabulary, tokens):
     writer = Writer(want, vocabulary)
     for count, token in enumerate(tokens, 1):
-        if writer.read(logits_for(token)) is None:
+        if not writer.read(logits_for(token)):
             assert count == len(tokens)
     return writer.response(3)
 
@@ -45,8 +45,8 @@ def test_log_probabilities_add_up_to_one_even_for_large_logits():
 def test_a_continuation_is_read_token_by_token():
     reader = reader_for(ReadContinuation((2, 0)), Pieces())
     assert reader.extra == (2,)
-    assert reader.read(np.zeros(4, dtype=np.float32)) is None
-    assert reader.read(np.log(np.array([0.5, 0.25, 0.125, 0.125], dtype=np.float32))) is None
+    assert reader.read(np.zeros(4, dtype=np.float32)) == ()
+    assert reader.read(np.log(np.array([0.5, 0.25, 0.125, 0.125], dtype=np.float32))) == ()
     response = reader.response(5)
     assert response.logprobs == pytest.approx((math.log(0.25), math.log(0.5)))
     assert (response.usage.prompt_tokens, response.usage.completion_tokens) == (7, 0)
@@ -62,7 +62,7 @@ def test_the_variants_of_a_label_count_together_and_one_without_any_is_nan():
 
 def test_of_equal_tokens_the_lowest_is_written():
     writer = Writer(Generate(5), Pieces(b"a", b"b", b"c"))
-    assert writer.read(np.array([0.0, 1.0, 1.0, 0.0], dtype=np.float32)) == 1
+    assert writer.read(np.array([0.0, 1.0, 1.0, 0.0], dtype=np.float32)) == (1,)
 
 
 def test_writing_stops_at_the_end_token_and_counts_it():

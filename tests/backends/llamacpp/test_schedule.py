@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rerankllm.backends.llamacpp.readout import log_probabilities, reader_for
 from rerankllm.backends.llamacpp.schedule import Job, Scheduler
-from rerankllm.calls import Generate, ReadContinuation
+from rerankllm.calls import Generate, ReadContinuation, WriteLabels
 from rerankllm.errors import BackendError
 
 VOCABULARY = 5
@@ -91,19 +91,24 @@ class FakeEngine:
 
 def job_for(prompt, want, engine):
     reader = reader_for(want, engine)
-    return Job(prompt + reader.extra, len(prompt), reader)
+    begun = prompt + reader.begins
+    return Job(begun + reader.extra, len(begun), reader)
+
+
+def response(job):
+    return job.reader.response(job.prompt - len(job.reader.begins))
 
 
 def expected(prompt, want, engine):
     """The response, worked out for this request alone."""
     reader = reader_for(want, engine)
-    ids = list(prompt)
+    ids = [*prompt, *reader.begins]
     for token in (*reader.extra, None):
         answer = reader.read(logits_after(ids))
         ids.append(token)
     ids.pop()
-    while answer is not None:
-        ids.append(answer)
+    while answer:
+        ids += answer
         answer = reader.read(logits_after(ids))
     return reader.response(len(prompt))
 
@@ -112,11 +117,14 @@ def never():
     return False
 
 
+LABELS = (((0, 3), (1, 3), (1, 2, 3)), ((3, 0), (3, 1), (2, 1)), ((3,), (1,), (2,)))
+"""Tokens of three labels in the first place, between, and in the last: some begin alike, and all go on for a while."""
 tokens = st.integers(0, END - 1)
 prompts = st.lists(tokens, min_size=1, max_size=9).map(tuple)
 wants = st.one_of(
     st.lists(tokens, min_size=1, max_size=4).map(tuple).map(ReadContinuation),
     st.integers(1, 6).map(Generate),
+    st.integers(1, 3).map(lambda count: WriteLabels(("x", "y", "z"), LABELS[-count:], count)),
 )
 requests = st.lists(st.tuples(prompts, wants), max_size=9)
 
@@ -129,7 +137,7 @@ def test_answers_are_those_of_each_request_alone_and_the_cache_never_overflows(r
         jobs = [job_for(prompt, want, engine) for prompt, want in run]
         scheduler.run(jobs, never)
         assert all(job.done for job in jobs)
-        assert [job.reader.response(job.prompt) for job in jobs] == [expected(*request, engine) for request in run]
+        assert list(map(response, jobs)) == [expected(*request, engine) for request in run]
         assert not any(engine.held(sequence) for sequence in range(1, engine.sequences))
 
 
