@@ -36,6 +36,7 @@ def registries(monkeypatch):
         monkeypatch.setattr(registry, "_entries", dict(registry._entries))
 
 
+@pytest.mark.slow
 @pytest.mark.embedded
 @pytest.mark.usefixtures("registries")
 @pytest.mark.parametrize("name", ["index", "extending"])

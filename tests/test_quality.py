@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[1]
 COMMANDS = [
     ["ruff", "check"],
     ["ruff", "format", "--check"],
-    ["mypy"],
-    ["mypy", "--platform=win32", "--python-version=3.13"],  # where no test runs
+    pytest.param(["mypy"], marks=pytest.mark.slow),
+    pytest.param(["mypy", "--platform=win32", "--python-version=3.13"], marks=pytest.mark.slow),  # where no test runs
 ]
 
 

@@ -66,6 +66,7 @@ def test_the_recorded_runs_reproduce_their_papers(cli, shared_data, tmp_path):
         assert out.split()[-1] == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("strategy", "queries"),
     [("sliding", 43), ("prp(sort=allpair)", 4), ("prp(sort=heap)", 43), ("prp(sort=bubble)", 43)],

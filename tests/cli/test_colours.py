@@ -29,6 +29,8 @@ ONE_BY_ONE = """
 import json, sys
 from rerankllm.cli import main
 
+pytestmark = pytest.mark.slow
+
 for arguments in json.loads(sys.argv.pop()):
     sys.argv[1:] = arguments
     try:

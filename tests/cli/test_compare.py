@@ -150,6 +150,7 @@ def test_collections_are_pooled(cli, runs, tmp_path):
     assert json.loads(cli("compare", *qrels, "--run", run, "--format", "json")[1])["queries"] == 9
 
 
+@pytest.mark.slow
 def test_minilm_from_a_run(cli, arguments, runs):
     _, out, err = cli(*arguments, "--minilm", runs / "bad0.txt", "--format", "json")
     found = json.loads(out)
@@ -158,6 +159,7 @@ def test_minilm_from_a_run(cli, arguments, runs):
     assert found["tests"] == [["bad", "nDCG@10"]]
 
 
+@pytest.mark.slow
 def test_minilm_from_texts(cli, arguments):
     """Its value on the sample as eval/default/run.py had it, which embeds by itself."""
     pytest.importorskip("sentence_transformers", reason="needs the extra `embed`")

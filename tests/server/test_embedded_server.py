@@ -10,7 +10,10 @@ from starlette.testclient import TestClient
 from rerankllm import Reranker
 from rerankllm.server.app import make_server
 
-pytestmark = pytest.mark.embedded
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.embedded,
+]
 
 QUERY = "how long do fleas live"
 DOCUMENTS = ["Fleas jump far.", "A flea lives for two or three months.", "nul \0 here", "", "Dogs bark."]

@@ -89,6 +89,7 @@ def test_ten_megabytes_and_ten_thousand_documents(server, path):
     assert server.post(path, content=b" " * 17_000_000, headers=JSON).status_code == 413
 
 
+@pytest.mark.slow
 def test_ten_thousand_documents_where_they_are_allowed():
     with inside(replace(GENEROUS, documents=10_000)) as client:
         answer = client.post("/v2/rerank", json=ask("/v2/rerank", [f"worth {n}" for n in range(10_000)], top_n=3))

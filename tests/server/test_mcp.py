@@ -47,6 +47,7 @@ def process(sample):
     return StdioServerParameters(command=sys.executable, args=["-m", "rerankllm", "mcp", *arguments], env=environment)
 
 
+@pytest.mark.slow
 def test_over_standard_input_and_output(process, sample):
     one = {"query": sample.query, "documents": sample.texts}
     (tool,), (found, first, scored, wrong) = ask(
@@ -118,6 +119,7 @@ def test_calls_share_batches():
     assert (engine.calls, len(engine.batches) < 12) == (36, True)
 
 
+@pytest.mark.slow
 def test_over_http(process, sample):
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))

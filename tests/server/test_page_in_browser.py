@@ -18,6 +18,8 @@ from rerankllm.judgements import Compare
 from rerankllm.sample import path as sample
 from rerankllm.server.keys import Keys
 
+pytestmark = pytest.mark.slow
+
 TEXTS = [f"worth {n}" for n in range(12)]
 HOSTILE = [
     "</script><script>document.title = 'owned'</script><img src=x onerror=\"document.title = 'owned'\"> worth 3",

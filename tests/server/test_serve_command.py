@@ -18,6 +18,7 @@ def qrels(tmp_path):
     return file
 
 
+@pytest.mark.slow
 def test_serving(qrels):
     aliases = ("--alias", f"ideal=pointwise @ oracle:{qrels}", "--alias", f"window=sliding @ oracle:{qrels}")
     with commanded(*aliases, environment={"RERANKLLM_API_KEYS": "secret"}) as (url, lines, _):
@@ -30,6 +31,7 @@ def test_serving(qrels):
     assert "secret" not in "".join(lines)
 
 
+@pytest.mark.slow
 def test_a_warning_where_everybody_may_ask(qrels):
     with commanded("--model", f"oracle:{qrels}", "--host", EVERYWHERE) as (_, lines, _process):
         assert "rerankllm: anyone who reaches 0.0.0.0 may ask, as there are no keys: see --keys\n" in lines

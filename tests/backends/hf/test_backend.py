@@ -33,6 +33,8 @@ from rerankllm.spec.stage import Stage
 torch = pytest.importorskip("torch", reason="needs the extra `hf`")
 pytest.importorskip("transformers", reason="needs the extra `hf`")
 
+pytestmark = pytest.mark.slow
+
 QUERY = Query("q", "how long do fleas live")
 TEXTS = (
     "Dogs bark at strangers.",

@@ -13,7 +13,10 @@ from rerankllm.elicitation.base import PromptSettings
 from rerankllm.judgements import Ask, Compare, Permute
 from rerankllm.spec.stage import Stage
 
-pytestmark = pytest.mark.embedded
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.embedded,
+]
 pytest.importorskip("llama_cpp", reason="needs the extra `embedded`")
 pytest.importorskip("starlette", reason="needs llama-cpp-python[server]")
 
