@@ -11,6 +11,8 @@ from waiting import GUARD
 
 from rerankllm.sample import path as sample
 
+pytestmark = pytest.mark.slow
+
 ORACLE = f"oracle:{sample('qrels.txt')}"
 COMMANDS = {
     "help": ["--help"],
@@ -28,8 +30,6 @@ TERMINAL = {**PLAIN, "TERM": "xterm-256color"}
 ONE_BY_ONE = """
 import json, sys
 from rerankllm.cli import main
-
-pytestmark = pytest.mark.slow
 
 for arguments in json.loads(sys.argv.pop()):
     sys.argv[1:] = arguments

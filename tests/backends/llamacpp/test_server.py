@@ -37,7 +37,7 @@ def server(tmp_path_factory):
 
 async def written(panel, judgement):
     """The request one judgement becomes, and the response to it."""
-    judge = panel.resolve(Ask((), Stage.parse("sliding / text").elicitation), type(judgement))
+    judge = panel.resolve(Ask((), Stage.parse("sliding / text(constrained=false)").elicitation), type(judgement))
     request = judge.prepare(judgement)
     return request, await judge.backend.complete(request)
 
