@@ -48,9 +48,18 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.dist = "worksteal"
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow tests first, so that no worker is left with one when the others have ended."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    """The slowest first, so that no worker is left with one when the others have ended. A real model is always slow."""
+    for item in items:
+        if item.get_closest_marker("embedded"):
+            item.add_marker(pytest.mark.slow)
+
+    def seconds(item: pytest.Item) -> float:
+        marker = item.get_closest_marker("slow")
+        return 0.0 if marker is None else marker.kwargs.get("seconds", 2.0)
+
+    items.sort(key=seconds, reverse=True)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from rerankllm import Reranker, rerank
 from rerankllm.api import _loaded
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.slow(seconds=20),
     pytest.mark.embedded,
 ]
 pytest.importorskip("llama_cpp", reason="needs the extra `embedded`")

@@ -55,7 +55,7 @@ def environment(tmp_path):
     }
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=90)
 @pytest.mark.embedded
 def test_it_runs(notebook, environment, tmp_path):
     for module in ("nbmake", "ipykernel", "llama_cpp", "openai", "matplotlib"):

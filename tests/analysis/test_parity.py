@@ -79,6 +79,7 @@ def test_a_host_that_answers_nothing_is_no_parity(cli):
     assert rows["labels", "Score"]["failed"] == rows["labels", "Score"]["calls"]
 
 
+@pytest.mark.slow(seconds=40)
 def test_types_of_the_embedded_model(cli):
     pytest.importorskip("llama_cpp", reason="needs the extra `embedded`")
     arguments = ("llamacpp:smollm2", "llamacpp:smollm2?type=f32", "--queries", 2, "--depth", 3, "--tolerance", 0.2)
@@ -88,10 +89,11 @@ def test_types_of_the_embedded_model(cli):
     for row in rows.values():
         assert row["same_prompt"] == row["calls"]
         assert 0 < row["mean"] <= row["largest"] < 0.2
-    status, out, _ = cli("parity", *arguments)
+    out = cli("parity", *arguments[:2], "--queries", 1, "--depth", 2)[1]
     assert out.splitlines()[0].startswith("elicitation\tjudgement\tcalls")
 
 
+@pytest.mark.slow(seconds=40)
 def test_transformers_and_llamacpp_in_float32(cli):
     """The same weights in two engines: within a hundredth of a nat, and the same prompts token by token."""
     pytest.importorskip("llama_cpp", reason="needs the extra `embedded`")

@@ -48,6 +48,7 @@ from rerankllm.spec.stage import Stage
 KINDS = ["oracle", "simulated", "recorded", "openai", "vllm", "llamacpp", "hf", "cross-encoder", "embed", "embed-api"]
 SERVED = ["openai_vllm", "openai_llamacpp"]  # `openai:` asking the servers that come with these engines
 WITH_WEIGHTS = {"vllm", "llamacpp", "hf", "embed", *SERVED}
+SLOW = pytest.mark.slow(seconds=20)
 QUERY = Query("q", "how long do fleas live")
 DOCS = tuple(
     Document(name, text)
@@ -99,7 +100,10 @@ def embeddings(body, _):
 
 @pytest.fixture(
     scope="module",
-    params=[pytest.param(kind, marks=[pytest.mark.slow] if kind in WITH_WEIGHTS else []) for kind in (*KINDS, *SERVED)],
+    params=[
+        pytest.param(kind, marks=[pytest.mark.slow(seconds=20)] if kind in WITH_WEIGHTS else [])
+        for kind in (*KINDS, *SERVED)
+    ],
 )
 def subject(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("contract")

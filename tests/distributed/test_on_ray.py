@@ -19,7 +19,7 @@ from rerankllm.journal.read import entries
 from rerankllm.journal.store import Journal
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.slow(seconds=20),
     pytest.mark.filterwarnings(r"ignore::DeprecationWarning:ray\..*"),  # what Ray Data says of its own defaults
 ]
 QUERIES, DOCUMENTS = 30, 12

