@@ -26,7 +26,7 @@ import numpy as np
 
 from rerankllm.calls import ReadContinuation, Request, Response
 from rerankllm.data import Query
-from rerankllm.elicitation.base import Elicitor, Settings
+from rerankllm.elicitation.base import Elicitor, PromptSettings
 from rerankllm.elicitation.text import Text
 from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.trec import read_qrels, read_run
@@ -106,7 +106,7 @@ async def measured(model: str, folder: Path, queries: int, passages: int, cut: i
     for judgement in asked:
         shown, texts = [doc.doc_id for doc in judgement.docs], []
         for name, text in kinds.items():
-            elicitor = text.bind(Permute, backend.tokenizer, backend.capabilities, Settings(passage_tokens=cut))
+            elicitor = text.bind(Permute, backend.tokenizer, backend.capabilities, PromptSettings(passage_tokens=cut))
             response, seconds = await answer(backend, elicitor, judgement)
             found, report = elicitor.read(judgement, response)
             named = list(found.ranked) if isinstance(found, WeakOrder) else []
