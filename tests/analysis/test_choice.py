@@ -29,6 +29,7 @@ def found(lengths, **known):
 HUNDRED = found({100: 1})
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(st.sampled_from(["slots", "calls", "rounds", "tokens"]), st.floats(1, 20_000), max_size=3),
     st.sampled_from([None, *JUDGES]),
@@ -67,6 +68,7 @@ def test_the_choice(limits, judge):
             assert not (cheaper and offer.mean > all_[i].mean)
 
 
+@pytest.mark.slow
 @given(st.integers(1, 120), st.integers(1, 5))
 @settings(max_examples=25)
 def test_what_is_taken_is_planned(n, queries):

@@ -127,6 +127,7 @@ def test_a_judge_that_can_be_asked_nothing(cli, judged):
     assert "Permute: " in err
 
 
+@pytest.mark.slow
 def test_plots(cli, judged, tmp_path, monkeypatch):
     options, model = judged
     found, _, _ = diagnose(cli, tmp_path, *options, "--model", model, "--plot", tmp_path / "plots" / "here")

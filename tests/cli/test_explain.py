@@ -184,6 +184,7 @@ def test_of_several_rankings_by_one_stage_that_of_the_runs_model(cli, run, tmp_p
     assert err.rstrip().endswith("it is another run's")
 
 
+@pytest.mark.slow
 def test_of_several_orders_in_a_journal_that_of_the_run(cli, tmp_path):
     folder = tmp_path / "orders"
     for strategy, certain in (("sliding(window=6, stride=3)", True), ("prp(sort=heap)", False)):

@@ -42,6 +42,7 @@ def distinct(tmp_path):
     return tmp_path / "distinct.txt"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "strategy", ["full(top_k=20)", "pointwise", "prp(sort=heap, top_k=20)", "sliding(window=20, stride=10)"]
 )
@@ -99,6 +100,7 @@ def test_the_sample_the_formats_and_compare_say_the_same(cli, tmp_path):
     assert "compare with care" in cli("eval", *both, *QRELS)[2]  # the record beside each tells the order
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["acurank", "interpolate(sliding(window=8, stride=4))", "active(slots=60)"])
 def test_an_order_is_a_first_stage_of_that_order(cli, tmp_path, strategy):
     """`rerank` of what went in gives what came out, with strategies that take the first stage's word, too."""

@@ -83,6 +83,7 @@ def order(lane):
 PARTIES = st.lists(st.lists(st.integers(1, 30), min_size=1, max_size=3), min_size=1, max_size=5)
 
 
+@pytest.mark.slow
 @given(PARTIES, st.one_of(st.none(), st.integers(1, 40)))
 def test_every_call_comes_once_and_those_of_a_party_in_order(parties, size):
     lane = line_up(parties, size)

@@ -228,6 +228,7 @@ def model(request):
     return f"hf:{packaged_model.converted()}?threads=2"
 
 
+@pytest.mark.slow(seconds=8)
 def test_a_real_model_writes_and_is_read_in_one_call(model, template):
     spec = f"pointwise / reasoning(prompt='{template}', budget=60, end=END, value={{}})"
     candidates = [Candidate(Document(text, text)) for text in ("Dogs bark.", "Cats sleep.")]

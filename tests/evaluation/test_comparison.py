@@ -221,6 +221,7 @@ class TestReport:
         (line,) = as_latex([Table("50 %", ("a_b & \\x",), ())], []).split("\n")[4:5]
         assert line == r"a\_b \& \textbackslash{}x \\"
 
+    @pytest.mark.slow
     def test_pictures(self, found, tmp_path):
         pytest.importorskip("matplotlib", reason="needs the extra `dev`")
         from rerankllm.evaluation.plots import plot

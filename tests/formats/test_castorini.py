@@ -181,6 +181,7 @@ documents = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(st.builds(Query, filled, filled), documents)
 def test_what_is_written_is_read_back(tmp_path_factory, query, documents):

@@ -118,6 +118,7 @@ def test_gzipped_and_piped(tmp_path):
         RunFile(tmp_path / "none.txt")
 
 
+@pytest.mark.slow
 def test_holds_one_query(tmp_path):
     """What stays after a query is read are the places of the others, not their lists."""
     import tracemalloc

@@ -17,6 +17,7 @@ DOCUMENTS = st.builds(
 QUERIES = st.lists(st.tuples(st.builds(Query, st.text(), st.text()), st.lists(st.builds(Candidate, DOCUMENTS))))
 
 
+@pytest.mark.slow
 @given(QUERIES, st.slices(5))
 def test_they_are_those_that_were_given_in_any_order_and_again(queries, part):
     found = Spilled(iter(queries))

@@ -124,6 +124,7 @@ def test_a_written_line():
     assert out.getvalue() == "q7 Q0 b 1 2 tag\nq7 Q0 a 2 1 tag\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2, 1000, 1_000_000])
 def test_written_scores_fall_strictly_as_float32(count):
     out = io.StringIO()

@@ -92,6 +92,7 @@ def test_collections_are_pooled(runs):
     }
 
 
+@pytest.mark.slow
 def test_minilm_is_computed_from_texts_or_taken_from_a_run(runs):
     taken = compare(runs, QRELS, first_stage=sample("run.txt"), minilm=runs["bad"][0])
     assert [system.name for system in taken.systems if system.reference] == ["first stage", "MiniLM", "oracle"]

@@ -288,6 +288,7 @@ def test_results_are_every_document_once_and_scores_fall(client):
         assert all(result["document"]["text"] == documents[result["index"]] for result in results)
 
 
+@pytest.mark.slow
 def test_ten_thousand_documents():
     with inside(replace(GENEROUS, documents=10_000)) as client:
         documents = [f"worth {n}" for n in range(10_000)]

@@ -35,6 +35,7 @@ def backwards(judgement):
     return WeakOrder(tuple((doc.doc_id,) for doc in order), omitted)
 
 
+@pytest.mark.slow(seconds=8)
 @given(
     slots=st.integers(2, 200),
     window=st.integers(2, 30),
@@ -190,6 +191,7 @@ def test_seeds_differ_and_queries_too(make_candidates, play, query):
     assert len(set(shown)) == 3
 
 
+@pytest.mark.slow
 def test_stated_probabilities_hold(play, query):
     """A first stage and a judge whose own error is persistent, as assumed in kind but not in shape."""
     stated, true = [], []

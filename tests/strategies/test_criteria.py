@@ -150,6 +150,7 @@ def test_an_estimate_counts_the_criteria_once_and_holds_what_was_sent():
     assert estimate.completion_tokens.high == most
 
 
+@pytest.mark.slow(seconds=7)
 def test_a_small_real_model_that_cannot_do_it_says_so():
     """SmolLM2-135M writes a criterion, but no grades: both prompts go through a real model, and its failure is one.
 

@@ -169,6 +169,7 @@ def check(strategy, played, n):
         assert len(ids) == len(set(ids)) >= (0 if isinstance(judgement, Write) else 1)
 
 
+@pytest.mark.slow
 @given(spec=SPECS, n=st.integers(0, MOST))
 @settings(max_examples=150)
 def test_every_document_once_plan_kept_and_ideal_where_promised(spec, n, right, grades, play, query):
@@ -180,6 +181,7 @@ def test_every_document_once_plan_kept_and_ideal_where_promised(spec, n, right, 
     assert [grades[doc_id] for doc_id in played.ranking.doc_ids[:settled]] == ideal[:settled]
 
 
+@pytest.mark.slow
 @given(spec=SPECS, n=st.integers(0, MOST), seed=st.integers(0, 1000))
 @settings(max_examples=150)
 def test_any_answers_at_all_keep_the_documents_and_the_plan_and_repeat(spec, n, seed, play, query):

@@ -78,6 +78,7 @@ def asked(played):
     return Counter(judgement for batch in played.rounds for judgement in batch)
 
 
+@pytest.mark.slow
 @given(spec=SPECS, n=st.integers(0, MOST), seed=st.integers(0, 99))
 @settings(max_examples=120)
 def test_every_document_once_plan_kept_and_nothing_asked_twice(spec, n, seed, make_candidates, play, query):
@@ -121,6 +122,7 @@ def test_sharing_changes_no_ranking(spec, n, seed, make_candidates, play, query)
         assert saved == sum(everything.values()) - len(everything)
 
 
+@pytest.mark.slow
 @given(n=st.integers(0, MOST), levels=st.sampled_from([2, 4, 1000]), seed=st.integers(0, 9))
 @settings(max_examples=30)
 def test_ideal_where_promised(n, levels, seed, make_candidates, play, query):

@@ -65,6 +65,7 @@ def strategy(spec):
     return Stage.parse(spec).strategy
 
 
+@pytest.mark.slow
 @given(spec=SPECS, n=st.integers(0, 130), levels=st.sampled_from([2, 4, 1000]), seed=st.integers(0, 99))
 @settings(max_examples=300)
 def test_every_document_once_plan_kept_and_ideal_where_promised(spec, n, levels, seed, make_candidates, play, query):
@@ -82,6 +83,7 @@ def test_every_document_once_plan_kept_and_ideal_where_promised(spec, n, levels,
     assert [grade[doc_id] for doc_id in played.ranking.doc_ids[:settled]] == ideal[:settled]
 
 
+@pytest.mark.slow
 @given(spec=SPECS, n=st.integers(0, 130), seed=st.integers(0, 1000))
 @settings(max_examples=300)
 def test_any_answers_at_all_keep_the_plan_and_the_same_ones_give_the_same_ranking(
