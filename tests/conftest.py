@@ -1,5 +1,6 @@
 """What tests share: the data they find beside the project, strategies run by hand, and the command line."""
 
+import gc
 import importlib.util
 import io
 import os
@@ -68,6 +69,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return 0.0 if marker is None else marker.kwargs.get("seconds", 2.0)
 
     items.sort(key=seconds, reverse=True)
+
+
+def pytest_collection_finish() -> None:
+    """Spares garbage collection the objects of all that was imported: torch's alone are hundreds of thousands."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

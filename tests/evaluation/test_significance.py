@@ -1,6 +1,5 @@
 """Tests of differences: against scipy and statsmodels, and what must hold for any differences."""
 
-import gc
 import itertools
 import math
 
@@ -101,14 +100,6 @@ def test_one_query_says_nothing():
 
 
 class TestSeveralTests:
-    @pytest.fixture(autouse=True, scope="class")
-    @classmethod
-    def few_objects(cls):
-        """Spares statsmodels, which collects garbage at every call, the objects of all that was imported before."""
-        gc.freeze()
-        yield
-        gc.unfreeze()
-
     @settings(max_examples=30)
     @given(CHANCES)
     def test_against_statsmodels(self, chances):
