@@ -247,7 +247,7 @@ def test_a_label_it_writes_is_read_as_if_it_were_asked_for_there(subject, panel)
 HELD = (*ASKED[Score][:1], *ASKED[Compare], *ASKED[Permute], Permute(QUERY, DOCS, decode=1), *ASKED[Select])
 
 
-def test_answers_held_to_labels_are_always_complete(subject, panel):
+def test_answers_held_to_labels_are_always_complete(panel):
     backend, held = panel.backend, Text(constrained=True)
     if not backend.capabilities.constrained:
         for kind in (Permute, Select, Compare, Score):
@@ -256,8 +256,8 @@ def test_answers_held_to_labels_are_always_complete(subject, panel):
         return
     judges = [panel.resolve(Ask((), held), type(judgement)) for judgement in HELD]
     works = [judge.prepare(judgement) for judge, judgement in zip(judges, HELD, strict=True)]
-    together = ask(subject, works)
-    alone = [ask(subject, [work])[0] for work in works[-3:]]
+    together = asyncio.run(backend.complete_all(works))
+    alone = [asyncio.run(backend.complete(work)) for work in works[-3:]]
     for judge, judgement, work, outcome in zip(judges, HELD, works, together, strict=True):
         answer, report = judge.read(judgement, outcome)
         assert (report, outcome.finish_reason) == (ParseReport(), "stop")
@@ -273,7 +273,7 @@ def test_answers_held_to_labels_are_always_complete(subject, panel):
     assert len(with_one.ranked) == 3  # each label is a token, so all of them are ranked by the one that was read
 
 
-def test_a_well_formed_answer_is_the_same_when_it_is_held_to_labels(subject, panel):
+def test_a_well_formed_answer_is_the_same_when_it_is_held_to_labels(panel):
     backend = panel.backend
     if not backend.capabilities.constrained:
         pytest.skip(f"{backend.model} holds no answers to labels")
@@ -284,12 +284,12 @@ def test_a_well_formed_answer_is_the_same_when_it_is_held_to_labels(subject, pan
     ]
     encode, texts = backend.tokenizer.encode, [doc.text for doc in DOCS]
     works = []
-    for shown in permutations(texts):
+    for shown in list(permutations(texts))[::2]:
         question = packaged_model.RANKED.format(*shown, QUERY.text)
         chat = backend.tokenizer.chat([*examples, Message("user", question)])
         held = held_to(backend.tokenizer, chat, ("1", "2", "3"), 3, CHAIN)
         works += [Request(TokenPrompt(encode(chat, special=True)), want) for want in (Generate(30), held.want)]
-    outcomes = ask(subject, works)
+    outcomes = asyncio.run(backend.complete_all(works))
     chains = 0
     for work, free, held in zip(works[::2], outcomes[::2], outcomes[1::2], strict=True):
         assert re.fullmatch(r"\[\d\]( > \[\d\]){2}", held.text)
