@@ -222,10 +222,17 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ParseReport:
-    """How an answer read, and each kind of repair it needed with how often."""
+    """How an answer read.
+
+    Attributes:
+        status: Whether it was complete as it was.
+        repairs: Each kind of repair it needed, with how often.
+        form: The form it was written in, such as `chain` or `json`; None where it is not known, or nothing was read.
+    """
 
     status: Status = Status.PARSED
     repairs: Mapping[str, int] = field(default_factory=dict)
+    form: str | None = None
 
 
 class StageLike(Protocol):
