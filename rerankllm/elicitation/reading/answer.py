@@ -15,6 +15,12 @@ _DIGITS = 4
 _CUT_OFF = re.compile(r"\[\s?(?:[A-Za-z]{1,12}\s)?\w{0,12}\s?\Z")
 """A label whose bracket the end of the answer leaves open: it may be longer."""
 
+_POLITE = re.compile(
+    r"\A(?:sure(?: thing)?|certainly|of course|absolutely|okay|ok|alright|understood|got it|gerne|natürlich|bien sûr"
+    r"|claro|certo|конечно)\s?[!.,:]++\s+",
+    re.IGNORECASE,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -68,7 +74,7 @@ def _names_of(labels: tuple[str, ...]) -> Names:
 
 def cut_answer(text: str, labels: Sequence[str], wanted: int, *, ordered: bool = True) -> Cut:
     """Cuts an answer, its thought already cut off, in which `wanted` of these labels should be named."""
-    text = _CUT_OFF.sub("", plain(text).strip())
+    text = _POLITE.sub("", _CUT_OFF.sub("", plain(text).strip()))
     names = names_of(labels)
     items = named(cut(text), names)
     return Cut(text, items, lines_of(items), len(labels), wanted, names.numbers, ordered)

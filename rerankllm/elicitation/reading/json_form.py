@@ -183,9 +183,7 @@ class _Reader:
             if _RANKING.search(name.casefold()) or _GRADE.search(name.casefold()) or _ASCENDING.search(name.casefold())
             if not _DENIED.search(name.casefold()) or _ASCENDING.search(name.casefold())
             if not _REASON.search(name.casefold()) and isinstance(one, list | dict | str)
-            if not (
-                _GRADE.search(name.casefold()) and isinstance(one, list) and not any(isinstance(x, dict) for x in one)
-            )
+            if not (_GRADE.search(name.casefold()) and _plain_list(one)) or _ASCENDING.search(name.casefold())
             if (order := self.order(one, name.casefold())) is not None
         }
         return orders.pop() if len(orders) == 1 else None
@@ -212,6 +210,10 @@ class _Reader:
             indices = [index for index in keys if index is not None]
             return None if as_shown(indices) else tuple((index,) for index in indices)
         return None
+
+
+def _plain_list(value: Any) -> bool:
+    return isinstance(value, list) and not any(isinstance(one, dict) for one in value)
 
 
 def _number(value: Any) -> float | None:

@@ -81,7 +81,9 @@ def cut(text: str) -> list[Item]:
         elif kind == "word":
             items.append(Item(WORD, match.group().replace("’", "'"), start, end, spaced))
         elif kind == "stars":
-            items.append(Item(NUMBER, str(len(match.group()) - match.group().count("☆")), start, end, start > end_before))
+            items.append(
+                Item(NUMBER, str(len(match.group()) - match.group().count("☆")), start, end, start > end_before)
+            )
         else:
             items.append(Item(SIGN, _SPELT.get(kind) or _SPELT.get(match.group(), match.group()), start, end, spaced))
     return items

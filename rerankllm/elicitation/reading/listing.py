@@ -10,7 +10,7 @@ from rerankllm.elicitation.reading.candidate import Candidate, as_shown
 from rerankllm.elicitation.reading.chain import parentheses
 from rerankllm.elicitation.reading.lexer import BARE, LABEL, NUMBER, SIGN, UNKNOWN, WORD, Item
 from rerankllm.elicitation.reading.names import is_noun
-from rerankllm.elicitation.reading.surroundings import MOST, denies, lead, tail
+from rerankllm.elicitation.reading.surroundings import MOST, announces, denies, lead, tail
 
 _COMMAS = frozenset(",;&")
 _OTHER = frozenset("/|-")
@@ -50,6 +50,9 @@ _BENIGN = re.compile(
 )
 _POSITIVE_TAIL = re.compile(
     r"^\W*(?:is|are|in|from|as|by|being|ist|sind|est|sont|es|son)\b[^.]{0,60}(?:rank|order|relevan|best|pertinent|reihenfolge|answer)"
+)
+_REASON = re.compile(
+    r"^[\s,;(-]{0,3}(?:because|since|weil|parce que|porque|perché|потому что)\b|^(?:因为|なぜなら|왜냐하면)"
 )
 _PLAIN_WORDS = frozenset("the passages documents identifiers ids labels these are here is i".split())
 
@@ -115,14 +118,13 @@ def _runs(line: list[Item]) -> Iterator[_Run]:
     closing = parentheses(line)
     run: _Run | None = None
     gap: list[Item] = []
-    skip_to = -1
+    skip_to, remark = -1, False
     for i, item in enumerate(line):
         if i < skip_to:
             continue
         if item.kind != LABEL:
             if run is not None and not gap and i in closing:
-                skip_to = run.after = closing[i] + 1
-                run.remarks = True
+                skip_to, remark = closing[i] + 1, True
             else:
                 gap.append(item)
             continue
@@ -132,10 +134,11 @@ def _runs(line: list[Item]) -> Iterator[_Run]:
                 yield run
             run = _Run(line, i, i + 1, [item])
         else:
+            run.remarks = run.remarks or remark
             run.labels.append(item)
             run.between.add(kind)
             run.after = i + 1
-        gap = []
+        gap, remark = [], False
     if run is not None:
         yield run
 
@@ -175,7 +178,7 @@ def _said_before(answer: Cut, run: _Run) -> tuple[str, bool]:
 def _is_answer(answer: Cut, run: _Run) -> bool:
     """Whether what stands around a list lets it be the answer, also where it only repeats what was shown."""
     said = _said_before(answer, run)[0]
-    announced = words.ANNOUNCING.search(said) is not None
+    announced = announces(said)
     if answer.ordered and as_shown([label.index for label in run.labels]):
         if run.remarks or (said and not announced) or run.between == {"and"}:
             return False
@@ -207,6 +210,8 @@ def _ended(answer: Cut, run: _Run) -> bool:
     """Whether what stands behind a list, in its sentence, lets it be the answer."""
     behind = tail(answer, run.end)
     if not behind.strip(" .,;:!-)]("):
+        return True
+    if _REASON.match(behind):
         return True
     if behind.startswith((",", ":", "=")) or denies(behind):
         return False

@@ -7,7 +7,7 @@ from rerankllm.elicitation.reading import words
 from rerankllm.elicitation.reading.answer import Cut, is_sign, whole_number
 from rerankllm.elicitation.reading.candidate import Candidate, as_shown
 from rerankllm.elicitation.reading.lexer import BARE, LABEL, NAMED, NUMBER, SIGN, UNKNOWN, WORD, Item
-from rerankllm.elicitation.reading.surroundings import MOST, denies, lead
+from rerankllm.elicitation.reading.surroundings import MOST, announces, denies, lead
 
 _JOINING = frozenset({"and", "&", "und", "et", "y", "e", "и"})
 _ENDINGS = frozenset({"st", "nd", "rd", "th", "er", "º", "ª", "位", "名", "위", "등"})
@@ -49,6 +49,11 @@ class _Block:
     spoilt: bool = False
     prose: bool = False
 
+    @property
+    def counts_down(self) -> bool:
+        """Whether only place 1 is left of a list that counts down."""
+        return self.last == 2 and len(self.entries) > 0 and self.entries[0].place == len(self.entries) + 1  # noqa: PLR2004
+
 
 def numbered(answer: Cut) -> Iterator[Candidate]:
     """All numbered lists whose items begin with a label."""
@@ -69,7 +74,7 @@ def _blocks(answer: Cut) -> Iterator[_Block]:
             prose = prose or any(item.kind in {WORD, LABEL} for item in line.items)
             continue
         number, after, sure = place
-        if block and number == 1 and (block.last != 1 or block.spoilt):
+        if block and number == 1 and (block.last != 1 or block.spoilt) and not block.counts_down:
             yield block
             block = None
         entries = list(_entries(line.items, number, after, sure=sure))
@@ -197,7 +202,7 @@ def _finished(answer: Cut, block: _Block) -> Iterator[Candidate]:
     said = lead(answer, block.start)
     if answer.ordered and as_shown(indices):
         remarks = any(item.kind != SIGN for entry in entries for item in entry.rest)
-        if block.prose or remarks or (said and not words.ANNOUNCING.search(said)):
+        if block.prose or remarks or (said and not announces(said)):
             return
     if denies(said) or not _falls(ordered):
         return

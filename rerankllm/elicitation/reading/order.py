@@ -139,7 +139,7 @@ def _last(answer: Cut, complete: list[Candidate]) -> Candidate | str:
     best = complete[-1]
     others = [one for one in complete[:-1] if one.order != best.order]
     if not others:
-        return next(one for one in complete if one.order == best.order and not (one.repairs and not best.repairs))
+        return best
     told = announced(answer, best)
     alike = all("chain" in one.form for one in (best, *others)) or all(one.form == best.form for one in others)
     return best if told or (alike and best.alone) else "ambiguous"
@@ -150,11 +150,10 @@ def _only(answer: Cut, standing: list[Candidate]) -> Candidate | str:
     best = max(standing, key=lambda found: (found.named, found.start))
     if any(not _within(one, best) for one in standing):
         return "ambiguous"
-    if "chain" not in best.form and any(
-        item.kind == LABEL and item.mark and not best.start <= item.start < best.end for item in answer.items
-    ):
-        return "ambiguous"
-    return best
+    inside = [item for item in answer.items if item.kind == LABEL and best.start <= item.start < best.end]
+    mark = min((item.mark for item in inside), default=0)
+    labels = [item for item in answer.items if item.kind == LABEL and item.mark >= mark]
+    return "ambiguous" if "chain" not in best.form and len(labels) > len(inside) else best
 
 
 def _within(part: Candidate, whole: Candidate) -> bool:
@@ -171,7 +170,7 @@ def _directed(answer: Cut, found: Candidate) -> Candidate | str:
     ascending = direction(answer, found)
     if found.ascending:
         return found if ascending or _nothing_said(answer, found) else "direction unclear"
-    if ascending is None or (ascending and found.form == "chain" and "→" not in answer.text):
+    if ascending is None or (ascending and found.form == "chain" and "→" not in answer.text[found.start : found.end]):
         return "direction unclear"
     if not ascending:
         return found

@@ -1,5 +1,6 @@
 """`[1]: 3⏎[2]: 9`: scores beside the labels are an order by score, equal ones tied; ranks are one by rank."""
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
@@ -12,6 +13,10 @@ from rerankllm.elicitation.reading.surroundings import lead
 
 _HIGHEST = 100
 """A number above it that nobody calls a score is none."""
+_SCORES = re.compile(
+    r"\b(?:scores?|grades?|ratings?|points|punkte|bewertungen|puntuaciones|punteggi|оценки)\b|分数|评分|スコア|점수"
+)
+_RANKS = re.compile(r"\b(?:ranks|places|positions|rank|ränge|rangs|puestos|posizioni|места)\b|名次|順位")
 _COLUMNS = 3
 """Bars of a row that holds a label and a number."""
 _ENOUGH = 4
@@ -34,7 +39,7 @@ def scores(answer: Cut) -> Iterator[Candidate]:
     kinds = {pair.kind for pair in told}
     said = lead(answer, found[0].label.start)
     if kinds == {""}:
-        kinds = {kind for kind, pattern in (("score", words.SCORE), ("rank", words.RANK)) if pattern.search(said)}
+        kinds = {kind for kind, pattern in (("score", _SCORES), ("rank", _RANKS)) if pattern.search(said)}
     order = by_number([(pair.label.index, pair.value) for pair in told], kinds, answer)
     if order is not None:
         unknown = tuple((UNKNOWN,) for pair in found if pair.label.index == UNKNOWN)
@@ -50,11 +55,11 @@ def by_number(numbers: Sequence[tuple[int, float]], kinds: set[str], answer: Cut
         answer: The answer.
     """
     values = [value for _, value in numbers]
-    if words.LOWER_IS_BETTER.search(answer.text.casefold()):
-        return None
     ranks = all(value.is_integer() and 1 <= value <= answer.labels for value in values)
     if kinds == {"rank"}:
         return grouped(numbers, falling=False) if ranks else None
+    if words.LOWER_IS_BETTER.search(answer.text.casefold()):
+        return None
     if kinds == {"score"}:
         return grouped(numbers, falling=True)
     if max(map(abs, values)) > _HIGHEST:

@@ -14,7 +14,6 @@ _SENTENCE_END = re.compile(
     r"(?<!\be\.g)(?<!\bi\.e)(?<!\bz\.B)(?<!\bvs)(?<!\bno)(?<!\d)[.!?…](?=\s|$)|[.!?](?=\s*[^\x00-\u0900])"
 )
 _MARKUP = re.compile(r"[*_`#\"'“”„«»「」『』{}$\\>|·+•▪]|^\s*(?:\d{1,3}[.)]|-)\s")
-_OPENING_QUOTES = "[ \t*_`\"'({"
 
 
 def lead(answer: Cut, start: int) -> str:
@@ -45,14 +44,18 @@ def tail(answer: Cut, end: int) -> str:
 def _last_sentence(text: str) -> str:
     end = 0
     for match in _SENTENCE_END.finditer(text):
-        if match.end() < len(text.rstrip()):
-            end = match.end()
+        end = match.end()
     return _MARKUP.sub(" ", text[end:]).strip().casefold().replace("’", "'")
 
 
 def denies(said: str) -> bool:
     """Whether words deny that the labels beside them are the best; "from least to most" does not."""
     return words.NEGATIVE.search(words.ASCENDING.sub(" ", words.DESCENDING.sub(" ", said))) is not None
+
+
+def announces(said: str) -> bool:
+    """Whether words announce an order, or say in which direction it goes."""
+    return any(pattern.search(said) for pattern in (words.ANNOUNCING, words.ASCENDING, words.DESCENDING))
 
 
 def no_answer(answer: Cut, found: Candidate) -> bool:
@@ -63,7 +66,8 @@ def no_answer(answer: Cut, found: Candidate) -> bool:
         return True
     if words.DRAFT.search(said) and not final:
         return True
-    return words.DENYING.search(tail(answer, found.end)[:60]) is not None
+    spoken = found.form == "list" or "chain" in found.form
+    return spoken and words.DENYING.search(tail(answer, found.end)[:_NEAR]) is not None
 
 
 def announced(answer: Cut, found: Candidate) -> bool:

@@ -72,17 +72,20 @@ JUST_BEFORE_NO_ANSWER = re.compile(
 )
 """What ends the words before an order that is not the answer."""
 
+_WRONG = (
+    r"(?:\b(?:wrong|incorrect|not|mistaken|bad|worse|rejected|discarded|false|falsch|nicht|faux|pas|incorrecto|sbagliato|errado"
+    r"|fout|неверн\w*|не)\b|n't\b|[✗❌✘]|错|不对|不正确|間違|違|틀)"
+)
+_BEING = r"(?:is|was|are|were|would|seems?|looks?|cannot|can't|isn't|wasn't|ist|war|wäre|est|était|serait|es|era|sería|è|é|sarebbe)\b"
 DENYING = re.compile(
-    r"^\W*(?:(?:this|that|it|which|das|ce|esto|questo)\s)?(?:(?:is|was|are|were|would|seems?|looks?|cannot|can't|isn't|wasn't|ist|war"
-    r"|wäre|est|était|serait|es|era|sería|è|é|sarebbe)\b.{0,40}?)?(?:\b(?:wrong|incorrect|not|mistaken|bad|worse|rejected|discarded"
-    r"|false|falsch|nicht|faux|pas|incorrecto|sbagliato|errado|fout|неверн\w*|не)\b|n't\b|[✗❌✘]|错|不对|不正确|間違|違|틀)"
+    rf"^\W*(?:which|this|that|it|das|ce|esto|questo)\s{_BEING}.{{0,40}}?{_WRONG}|^[^\w,]*(?:{_BEING}.{{0,40}}?)?{_WRONG}"
 )
 """What, after an order, takes it back."""
 
 _LOW = r"(?:least|lowest|worst|low|bottom|less|weakest)"
 _HIGH = r"(?:most|highest|best|high|top|strongest)"
 ASCENDING = re.compile(
-    rf"\b{_LOW}\b(?:[ -]+\w+){{0,3}}[ -]*(?:\bto\b|\bup to\b|\bthrough\b|>|-)[ -]*(?:the[ -]+)?{_HIGH}\b"
+    rf"\b{_LOW}\b(?:[ -]+\w+){{0,3}}[ -]*(?:\bto\b|\bup to\b|\bthrough\b|[>→–-])[ -]*(?:the[ -]+)?{_HIGH}\b"
     rf"|\b{_LOW}\b(?:[ -]+\w+){{0,2}}[ -]+first\b|\b{_HIGH}\b(?:[ -]+\w+){{0,2}}[ -]+last\b"
     r"|\bascending\b|\bincreasing(?:ly)?\b"
     r"|\b(?:vo[nm]|aufsteigend\w*)\b(?: \w+){0,3} (?:wenigsten|unwichtigsten|schlechtesten|am wenigsten)"
@@ -96,7 +99,7 @@ ASCENDING = re.compile(
 )
 """What says that an order is written from the worst to the best."""
 DESCENDING = re.compile(
-    rf"\b{_HIGH}\b(?:[ -]+\w+){{0,3}}[ -]*(?:\bto\b|\bdown to\b|>|-)[ -]*(?:the[ -]+)?{_LOW}\b"
+    rf"\b{_HIGH}\b(?:[ -]+\w+){{0,3}}[ -]*(?:\bto\b|\bdown to\b|[>→–-])[ -]*(?:the[ -]+)?{_LOW}\b"
     rf"|\b{_HIGH}\b(?:[ -]+\w+){{0,2}}[ -]+first\b|\b{_LOW}\b(?:[ -]+\w+){{0,2}}[ -]+last\b"
     r"|\bdescending\b|\bdecreasing\b|\babsteigend\w*|\bdécroissant\w*|\bdescendente\b|\bdecreciente\b|по убыванию|降序|내림차순"
 )
@@ -114,7 +117,7 @@ RETRACTION = re.compile(
 )
 """What takes back what was said before it."""
 SOFT_RETRACTION = re.compile(
-    r"(?:^|[.!?…\n(-])[\s\"*]{0,4}(?:actually|hmm+|no|nope|sorry|or rather|rather|well|better|eigentlich|nein|en fait|"
+    r"[.!?…\n(-][\s\"*]{0,4}(?:actually|hmm+|no|nope|sorry|or rather|rather|well|better|eigentlich|nein|en fait|"
     r"en realidad|in realtà|na verdade|на самом деле|其实|実は)\b"
 )
 """What does so where labels follow."""
