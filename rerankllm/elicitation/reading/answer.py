@@ -10,6 +10,8 @@ from rerankllm.elicitation.reading.lexer import BARE, BREAK, LABEL, NUMBER, SIGN
 from rerankllm.elicitation.reading.names import Names, named
 
 _BULLETS = frozenset("-·+#>")
+LONGEST = 32_768
+"""Characters of an answer, some 8,000 tokens. Of a longer one only the last lines, so many characters, are read."""
 _DIGITS = 4
 """A place has no more."""
 _CUT_OFF = re.compile(r"\[\s?(?:[A-Za-z]{1,12}\s)?\w{0,12}\s?\Z")
@@ -74,10 +76,15 @@ def _names_of(labels: tuple[str, ...]) -> Names:
 
 def cut_answer(text: str, labels: Sequence[str], wanted: int, *, ordered: bool = True) -> Cut:
     """Cuts an answer, its thought already cut off, in which `wanted` of these labels should be named."""
-    text = _POLITE.sub("", _CUT_OFF.sub("", plain(text).strip()))
+    text = _POLITE.sub("", _CUT_OFF.sub("", _last_part(plain(_last_part(text)).strip())))
     names = names_of(labels)
     items = named(cut(text), names)
     return Cut(text, items, lines_of(items), len(labels), wanted, names.numbers, ordered)
+
+
+def _last_part(text: str) -> str:
+    """The whole text, or of one that no model writes as an answer the lines at its end; "" where those are too long."""
+    return text if len(text) <= LONGEST else text[-LONGEST:].partition("\n")[2]
 
 
 def lines_of(items: list[Item]) -> list[Line]:

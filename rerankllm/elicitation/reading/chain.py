@@ -51,10 +51,11 @@ def chains(answer: Cut) -> Iterator[Candidate]:
                 chain, gap, signs = _Chain(), [], 0
             continue
         link = _link(gap, chain, items, i) if chain.labels else None
-        if link == _PART:
+        if link == _PART and len(gap) < _REMARK:
             gap.append(item)
             continue
-        if link is None:
+        if link is None or link == _PART:
+            link = None
             yield from _finished(chain, answer, closing)
             chain = _Chain(first=i)
         else:
@@ -127,8 +128,8 @@ def _finished(chain: _Chain, answer: Cut, closing: dict[int, int]) -> Iterator[C
     """The chain as a candidate, if it is one."""
     links, labels = chain.links, chain.labels
     signs = [link for link in links if link != ","]
-    while links and links[-1] == "," and signs:  # `[2] > [1], [3]` names one more, and does not say where
-        links, labels = links[:-1], labels[:-1]
+    last = max((at for at, link in enumerate(links) if link != ","), default=-1)
+    links, labels = links[: last + 1], labels[: last + 2]  # `[2] > [1], [3]` names one more, and does not say where
     loose = len(links) - len(signs)
     if not signs or {"<", ">"} <= set(signs) or loose * _LOOSE_SHARE > len(links):
         return

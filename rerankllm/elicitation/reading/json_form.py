@@ -12,7 +12,7 @@ from rerankllm.elicitation.reading.candidate import Candidate, as_shown
 from rerankllm.elicitation.reading.lexer import LABEL, SIGN, UNKNOWN, cut
 from rerankllm.elicitation.reading.names import Names, is_noun, named
 from rerankllm.elicitation.reading.scores import by_number, grouped
-from rerankllm.elicitation.reading.surroundings import denies, lead
+from rerankllm.elicitation.reading.surroundings import announces, denies, lead, tail
 
 _TRIES = 6
 """So many texts that only look like JSON are tried."""
@@ -70,12 +70,21 @@ def json_orders(answer: Cut, names: Names) -> Iterator[Candidate]:
     if len(found) > 1 and all(isinstance(one.value, dict) for one in found):
         found = [Found([one.value for one in found], found[0].start, found[-1].end)]
     for one in found[-_TRIES:]:
-        reader = _Reader(answer, names)
-        groups = reader.order(one.value, "")
-        if denies(lead(answer, one.start)):
-            groups = None
+        groups = _Reader(answer, names).order(one.value, "") if _is_led(answer, one) else None
         if groups or isinstance(one.value, dict) or any(isinstance(item, dict) for item in one.value):
             yield Candidate("json", groups or (), one.start, one.end)
+
+
+def _is_led(answer: Cut, found: Found) -> bool:
+    """Whether what stands before JSON, and around a plain list also behind it, lets it be the answer."""
+    said = lead(answer, found.start)
+    if denies(said):
+        return False
+    if isinstance(found.value, dict) or any(isinstance(item, dict) for item in found.value):
+        return True
+    line_start = answer.text.rfind("\n", max(0, found.start - 200), found.start)
+    beside = answer.text[line_start + 1 : found.start].strip(" *`_>-")
+    return (announces(said) or not (said or beside)) and not tail(answer, found.end).strip(" .,;:!-)]*`")
 
 
 def _is_value(value: Any) -> bool:

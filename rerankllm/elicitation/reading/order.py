@@ -112,7 +112,7 @@ def _decide(answer: Cut, names: Names | None) -> Candidate | str:
     if not any(item.kind == LABEL for item in answer.items):
         return "no label"
     candidates = _candidates(answer, names)
-    standing = [found for found in candidates if not no_answer(answer, found)]
+    standing = [found for found in candidates if found.named and not no_answer(answer, found)]
     if not standing:
         return "no order"
     complete = [found for found in standing if found.named >= answer.wanted]
