@@ -598,3 +598,119 @@ PIECES = (
 def mixed(rng: random.Random) -> str:
     """A reply at random: labels, separators, words and markup."""
     return "".join(rng.choice(PIECES) for _ in range(rng.choice((1, 2, 3, 5, 8, 13, 21, 40))))
+
+
+CHOICES: dict[str, tuple[str, str | None]] = {
+    # What is asked, and what it means: "a" the first or chosen label, "b" another one, "-" nothing.
+    "{a}": ("any", "a"),
+    "[{a}]": ("any", "a"),
+    "**{a}**": ("any", "a"),
+    "{a}.": ("any", "a"),
+    "{a}\n\nThe passage says {words}.": ("any", "a"),
+    "{a}\nBecause {words}.": ("any", "a"),
+    "Answer: {a}": ("any", "a"),
+    "Answer: **{a}**\n\nReason: {words}": ("any", "a"),
+    "The answer is {a}.": ("any", "a"),
+    "Final answer: {a}": ("any", "a"),
+    "My verdict: {a}": ("any", "a"),
+    "<think>{b}, no, {a}</think>{a}": ("any", "a"),
+    "<answer>{a}</answer>": ("any", "a"),
+    '{{"answer": "{a}"}}': ("any", "a"),
+    '```json\n{{"reason": "{words}", "answer": "{a}"}}\n```': ("any", "a"),
+    "\\boxed{{{a}}}": ("any", "a"),
+    "{a} or {b}": ("any", None),
+    "{a}/{b}": ("doc", None),
+    "{a} and {b}": ("any", None),
+    "Either {a} or {b}.": ("any", None),
+    "Neither {a} nor {b}.": ("any", None),
+    "Is it {a}?": ("any", None),
+    "Answer: {a} or {b}": ("any", None),
+    "Not {a}.": ("any", None),
+    "The answer is not {a}.": ("any", None),
+    "{a}. No wait, {b}.": ("any", "b"),
+    "Answer: {a}\n\nCorrection: the answer is {b}.": ("any", "b"),
+    "I cannot decide.": ("any", None),
+    "{words}": ("any", None),
+    "": ("any", None),
+    "Passage {a}": ("doc", "a"),
+    "Passage {a} is more relevant.": ("doc", "a"),
+    "Passage {a} is more relevant than passage {b}.": ("doc", "a"),
+    "Passage {a} is better because it names the months.": ("doc", "a"),
+    "[{a}] is the most relevant passage.": ("doc", "a"),
+    "I would choose passage {a} over passage {b}.": ("doc", "a"),
+    "The more relevant passage is {a}.": ("doc", "a"),
+    "[{a}] > [{b}]": ("doc", "a"),
+    "{a}: irrelevant\n{b}: relevant": ("doc", "b"),
+    "{b}: irrelevant\n{a}: relevant": ("doc", "a"),
+    "{a} is worse than {b}.": ("doc", "b"),
+    "{a} is not better than {b}.": ("doc", None),
+    "{a} is less relevant than {b}.": ("doc", "b"),
+    "{a} is wrong, {b} is right.": ("doc", "b"),
+    "Passage {a} is irrelevant. Passage {b} answers the query.": ("doc", "b"),
+    "Passage {a}: {words}. Passage {b}: {words}. Answer: {b}": ("doc", "b"),
+    "Passage {a}: {words}.\nPassage {b}: {words}.": ("doc", None),
+    "[{a}] {words}. [{b}] {words}.": ("doc", None),
+    "{a}. {words}\n{b}. {words}": ("doc", None),
+    "Both passages, {a} and {b}, are relevant.": ("doc", None),
+    "Passage {a} is relevant, but passage {b} is more relevant.": ("doc", "b"),
+    "{a} seems good at first, but {b} is better.": ("doc", "b"),
+    "The less relevant passage is {a}.": ("doc", "b"),
+    "Worst: {a}. Best: {b}.": ("doc", "b"),
+    "Worse: {a}": ("doc", "b"),
+    "{a} does not answer, {b} does.": ("doc", "b"),
+    "Option {a}: {words}\nOption {b}: {words}\n\nI pick {b}.": ("doc", "b"),
+    "{a} = {b}": ("doc", None),
+    "Score: {a}": ("grade", "a"),
+    "Score: {a}\nReason: {words}.": ("grade", "a"),
+    "Grade: {a}/3": ("grade", "a"),
+    "{a} out of 3": ("grade", "a"),
+    "{a} - {words}": ("grade", "a"),
+    "{a} ({words})": ("grade", "a"),
+    "I would give it a {a}.": ("grade", "a"),
+    "1. {words}, so grade {a}": ("grade", "a"),
+    "Score (0-3): {a}": ("grade", "a"),
+    "Relevance: {a}\nConfidence: {b}": ("grade", "a"),
+    '{{"score": {a}, "confidence": {b}}}': ("grade", "a"),
+    "The relevance of the passage is {a}.": ("grade", "a"),
+    "{a}-{b}": ("grade", None),
+    "between {a} and {b}": ("grade", None),
+    "{a}.5": ("grade", None),
+    "1{a}": ("grade", None),
+    "Score: {a}/10": ("grade", None),
+    "Score: 7": ("grade", None),
+    "-{a}": ("grade", None),
+    "Score: {a}? No, {b}.": ("grade", "b"),
+    "0: not relevant, 1: related, 2: partial, 3: full": ("grade", None),
+    "1. {words}.\n2. {words}.": ("grade", None),
+    "{a} fleas were seen": ("grade", None),
+    "Yes, it does.": ("yes", "Yes"),
+    "No, it does not.": ("yes", "No"),
+    "Yes/No": ("yes", None),
+    "There is no doubt that {words}.": ("yes", None),
+    "No doubt, yes.": ("yes", "Yes"),
+    "Yes, but no.": ("yes", None),
+    "No. Yes.": ("yes", None),
+    "The answer is no longer there.": ("yes", None),
+}
+"""Answers that should be one label: what they may be asked of, and what they mean."""
+
+
+class Chosen(NamedTuple):
+    """An answer that should be one of the labels."""
+
+    text: str
+    labels: tuple[str, ...]
+    meaning: str | None
+
+
+def chosen(each: int, seed: int) -> Iterator[Chosen]:
+    """So many answers of each form and kind of labels."""
+    kinds = {"doc": [("A", "B")], "grade": [("0", "1", "2", "3")], "yes": [("Yes", "No")]}
+    kinds["any"] = [labels for one in kinds.values() for labels in one]
+    rng = random.Random(seed)
+    for form, (asked, meaning) in CHOICES.items():
+        for labels in kinds[asked]:
+            for _ in range(each):
+                a, b = rng.sample(labels, 2)
+                text = form.format(a=a, b=b, words=rng.choice(WORDS))
+                yield Chosen(text, labels, {"a": a, "b": b}.get(meaning or "", meaning))

@@ -6,7 +6,7 @@ says which verdict counts where several are given. Two different ones that are e
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from rerankllm.elicitation.reading import words
@@ -57,7 +57,7 @@ _FINAL = re.compile(
     r"\b(?:final\w*|overall|in conclusion|conclusion|in the end|endgültig\w*|finale?|최종)\b|最终|最終|綜上|综上"
 )
 _ENDING = frozenset(
-    "is be a an as of to am are was it with for choose select pick prefer grade score rating rate answer relevance output option choice label "
+    "is be a an as of am are was it with for choose select pick prefer grade score rating rate answer relevance output option choice label "
     "ist lautet als est es è é be: 是 为 為 は :".split()
 )
 _NOT = re.compile(
@@ -85,6 +85,7 @@ _WORST_KEYS = re.compile(r"worst|least|worse")
 _OPENERS = frozenset(
     "so therefore thus hence ok okay sure well then overall finally conclusion in also donc entonces quindi the".split()
 )
+_HEDGES = frozenset({"or", "maybe", "perhaps", "possibly"})
 _SIDES = 60
 """Items before and after a label that are looked at."""
 _MOST = 400
@@ -126,6 +127,8 @@ def read_choice(text: str, labels: Sequence[str], kind: Kind) -> tuple[int | Non
         return alone, ParseReport(form="single label")
     verdicts = list(_verdicts(answer, kind))
     index, form = _settled(verdicts)
+    if index is not None and _taken_back(answer, index, max(v.at for v in verdicts if v.index == index)):
+        index, form = None, "taken back"
     marked = {item.index for item in answer.items if item.kind == LABEL and item.mark}
     if index is None and form == "no verdict" and len(marked) == 1 and _only_one(answer):
         index, form = marked.pop(), "only label"
@@ -138,6 +141,14 @@ def read_choice(text: str, labels: Sequence[str], kind: Kind) -> tuple[int | Non
     others = len(marked - {index, UNKNOWN})
     repairs = {"contradicted": others} if others else {}
     return index, ParseReport(Status.REPAIRED if repairs else Status.PARSED, repairs, form)
+
+
+def _taken_back(answer: Cut, index: int, at: int) -> bool:
+    """Whether what follows a verdict takes it back and names another label."""
+    after = answer.text[at:].casefold()
+    if not (words.RETRACTION.search(after) or words.SOFT_RETRACTION.search(after)):
+        return False
+    return any(item.kind == LABEL and item.start > at and item.index != index for item in answer.items)
 
 
 def _in_json(answer: Cut, labels: Sequence[str]) -> int | None:
@@ -187,7 +198,7 @@ def _alone(answer: Cut, labels: Sequence[str]) -> int | None:
         and sum(item.kind == WORD for item in items) == 1
         and len({x.casefold() for x in labels}) == len(labels)
     ):
-        upper = [item._replace(text=item.text.upper()) if item.kind == WORD else item for item in items]
+        upper = [replace(item, text=item.text.upper()) if item.kind == WORD else item for item in items]
         found = _spelt(named(upper, names_of(labels)))
     return found
 
@@ -197,10 +208,13 @@ def _verdicts(answer: Cut, kind: Kind) -> Iterator[_Verdict]:
     sentences = list(_sentences(answer.items))
     if len(sentences) > 2 * _MOST:
         sentences = sentences[:_MOST] + sentences[-_MOST:]
+    listed = any(_is_list_number(sentence) and sentence[0].text == "1" for sentence in sentences)
     for number, sentence in enumerate(sentences):
-        verdict = _verdict(sentence, kind, first=number == 0)
+        verdict = _verdict(sentence, kind, listed=listed)
         if verdict is not None:
             yield verdict
+        elif number and sentence[0].text.casefold() in _HEDGES:
+            yield _Verdict(UNKNOWN, Firm.FINAL, sentence[0].start)
 
 
 def _sentences(items: list[Item]) -> Iterator[list[Item]]:
@@ -234,50 +248,75 @@ def _sentences(items: list[Item]) -> Iterator[list[Item]]:
         yield sentence
 
 
-def _verdict(sentence: list[Item], kind: Kind, *, first: bool) -> _Verdict | None:
-    """What a sentence gives as the answer."""
+def _verdict(sentence: list[Item], kind: Kind, *, listed: bool) -> _Verdict | None:
+    """What a sentence gives as the answer; UNKNOWN where it begins with one label and announces another."""
     if sentence[-1].text == "?":
         return None
+    while _is_list_number(sentence) and any(item.kind == LABEL for item in sentence[2:]):
+        sentence = sentence[2:]
     labels = [i for i, item in enumerate(sentence) if item.kind == LABEL]
     chained = _chained(sentence, labels)
     if chained is not None:
         return chained
+    first = _first_given(sentence, labels, kind)
+    if first is not None and listed and _is_list_number(sentence):
+        first = None
+    last = _last_announced(sentence, labels, kind)
+    if first is not None and last is not None and first.index != last.index:
+        return _Verdict(UNKNOWN, Firm.FINAL, first.at)
+    return first or last
+
+
+def _first_given(sentence: list[Item], labels: list[int], kind: Kind) -> _Verdict | None:
+    """The first label of a sentence, if it is announced, opens the sentence or is called the better one."""
     place = labels[0]
-    if (
-        len(labels) > 1
-        and place == 0
-        and is_sign(sentence, 1, ".)")
-        and sentence[0].mark == BARE
-        and sentence[0].text.isdecimal()
-    ):
-        return _verdict(sentence[2:], kind, first=False)  # the number of a list
     said = _words(sentence[max(0, place - _SIDES) : place])
     announced = _ANNOUNCING.search(said) is not None
-    if announced and len(labels) > 1 and sentence[labels[-1] - 1].text in {":", "="}:
-        place = labels[-1]  # `Score (0-3): 2`
+    beside = _beside(sentence, place, kind)
+    if beside and announced and sentence[labels[-1] - 1].text in {":", "="}:  # `Score (0-3): 2`
+        place, beside = labels[-1], _beside(sentence, labels[-1], kind)
         said = _words(sentence[max(0, place - _SIDES) : place])
-    elif announced and not said.split()[-1:] and len(labels) > 1:
+    if beside or _denied(said):
         return None
     item = sentence[place]
-    if _denied(said) or _beside(sentence, place, kind):
-        return _last_announced(sentence, labels, kind)
-    if announced and not _EVEN.search(said):
-        ends = (
-            sentence[place - 1].text in {":", "=", "-", ">"}
-            or said.split()[-1] in _ENDING
-            or _ANNOUNCING.fullmatch(said.split()[-1])
-        )
-        if ends and _goes_on(sentence, place, kind, opening=False):
+    if announced and not _EVEN.search(said) and _leads(sentence, place, said):
+        if _goes_on(sentence, place, kind, opening=False):
             return _Verdict(item.index, Firm.FINAL if _FINAL.search(said) else Firm.ANNOUNCED, item.start)
-    if all(word in _OPENERS for word in said.split()):
-        if _goes_on(sentence, place, kind, opening=True):
-            listed = is_sign(sentence, place + 1, ".") and item.text == "1" and item.mark == BARE
-            return None if listed else _Verdict(item.index, Firm.OPENING, item.start)
-        if item.mark or kind.documents:
-            return _predicate(sentence, place, kind)
-    elif item.mark and kind.documents and not _EVEN.search(said):
         return _predicate(sentence, place, kind)
-    return _last_announced(sentence, labels, kind)
+    if all(word in _OPENERS for word in said.split()):
+        if _lists_all(sentence, labels) or (not kind.documents and _ends_otherwise(sentence, place)):
+            return None if _lists_all(sentence, labels) else _Verdict(UNKNOWN, Firm.FINAL, item.start)
+        if _goes_on(sentence, place, kind, opening=True):
+            return _Verdict(item.index, Firm.OPENING, item.start)
+        return _predicate(sentence, place, kind) if item.mark or kind.documents else None
+    return _predicate(sentence, place, kind) if item.mark and not _EVEN.search(said) else None
+
+
+def _lists_all(sentence: list[Item], labels: list[int]) -> bool:
+    """Whether a sentence says what several labels mean: `0: not relevant, 1: related`."""
+    signs = [sentence[i + 1].text for i in labels if i + 1 < len(sentence) and is_sign(sentence, i + 1, ":=-(")]
+    return len(signs) > 1 and signs[0] == signs[1] and is_sign(sentence, labels[0] + 1, ":=-(")
+
+
+def _ends_otherwise(sentence: list[Item], place: int) -> bool:
+    """Whether a sentence that begins with one label ends with another: `Yes, but no`."""
+    last = sentence[-1]
+    negated = len(sentence) > 1 and sentence[-2].text.casefold() in {"not", "than", "nor", "of", "to", "from"}
+    return last.kind == LABEL and last.index != sentence[place].index and last.mark == BARE and not negated
+
+
+def _leads(sentence: list[Item], place: int, said: str) -> bool:
+    """Whether the words before a label lead right up to it: `the answer is B`, `grade: 3`."""
+    last = said.split()[-1]
+    return (
+        sentence[place - 1].text in {":", "=", "-", ">"} or last in _ENDING or _ANNOUNCING.fullmatch(last) is not None
+    )
+
+
+def _is_list_number(sentence: list[Item]) -> bool:
+    """Whether a sentence begins with `1.` and goes on."""
+    first = sentence[0]
+    return first.mark == BARE and first.text.isdecimal() and is_sign(sentence, 1, ".)") and len(sentence) > 2  # noqa: PLR2004
 
 
 def _last_announced(sentence: list[Item], labels: list[int], kind: Kind) -> _Verdict | None:
@@ -323,7 +362,7 @@ def _beside(sentence: list[Item], place: int, kind: Kind) -> bool:
     if (
         before is not None
         and before.kind == WORD
-        and before.text.casefold() in {"or", "and", "nor", "oder", "und", "ou", "et", "y", "o"}
+        and before.text.casefold() in {"or", "and", "nor", "to", "bis", "through", "oder", "und", "ou", "et", "y", "o"}
     ):
         return True
     if following is None:
@@ -378,7 +417,7 @@ def _goes_on(sentence: list[Item], place: int, kind: Kind, *, opening: bool) -> 
         if item.text == ":" and opening and kind.documents:
             return _GOOD.search(rest) is not None or rest.startswith(("it ", "because", "this", "the passage", "since"))
         if item.text == ">":
-            return False
+            return not kind.documents
         return True
     word = item.text.casefold()
     if word in {"and", "but"} and any(i.kind == LABEL for i in sentence[after : after + 4]):

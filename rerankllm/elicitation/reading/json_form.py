@@ -32,6 +32,7 @@ _GRADE = re.compile(r"score|relevan|grade|rating|points|probability|confidence")
 _REASON = re.compile(
     r"reason|explan|rational|why|justif|comment|note|text|title|summary|snippet|content|thought|analysis"
 )
+_A_NUMBER_EACH = re.compile(r"^(?:the_|passage_|document_)?(?:ranks?|positions?|places?)$|ranks$")
 _LABEL = re.compile(r"\bid|_id|ident|label|passage|document|doc|index|number|name|option|candidate|item")
 
 
@@ -113,7 +114,7 @@ class _Reader:
         if all(isinstance(one, dict) for one in value):
             return self._objects(value, key)
         groups = [self._group(one) for one in value]
-        if any(group is None for group in groups):
+        if any(group is None for group in groups) or _A_NUMBER_EACH.search(key):
             return None
         told = tuple(group for group in groups if group is not None)
         flat = [index for group in told for index in group]

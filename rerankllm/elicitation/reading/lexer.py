@@ -1,7 +1,7 @@
 """An answer cut into items: words, numbers, signs and the ends of lines. Markup is left out."""
 
 import re
-from typing import NamedTuple
+from dataclasses import dataclass
 
 WORD, NUMBER, SIGN, BREAK, LABEL = "word", "number", "sign", "break", "label"
 
@@ -12,7 +12,8 @@ UNKNOWN = -1
 """The index of a label that was not shown."""
 
 
-class Item(NamedTuple):
+@dataclass(slots=True)
+class Item:
     """One piece of an answer.
 
     Attributes:

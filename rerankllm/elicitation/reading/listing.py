@@ -8,7 +8,7 @@ from rerankllm.elicitation.reading import words
 from rerankllm.elicitation.reading.answer import Cut, Line, is_sign
 from rerankllm.elicitation.reading.candidate import Candidate, as_shown
 from rerankllm.elicitation.reading.chain import parentheses
-from rerankllm.elicitation.reading.lexer import BARE, LABEL, NUMBER, SIGN, UNKNOWN, WORD, Item
+from rerankllm.elicitation.reading.lexer import BARE, LABEL, NAMED, NUMBER, SIGN, UNKNOWN, WORD, Item
 from rerankllm.elicitation.reading.names import is_noun
 from rerankllm.elicitation.reading.surroundings import MOST, announces, denies, lead, tail
 
@@ -54,6 +54,11 @@ _POSITIVE_TAIL = re.compile(
 _REASON = re.compile(
     r"^[\s,;(-]{0,3}(?:because|since|weil|parce que|porque|perché|потому что)\b|^(?:因为|なぜなら|왜냐하면)"
 )
+_A_NUMBER_EACH = re.compile(
+    r"\b(?:scores?|ratings?|grades?|points|ranks|positions|places|ranks? of|for each|each passage|per passage|respective\w*"
+    r"|in order of appearance)\b|分数|评分|スコア|점수"
+)
+"""What says that numbers in a row belong to the passages in the order shown."""
 _PLAIN_WORDS = frozenset("the passages documents identifiers ids labels these are here is i".split())
 
 
@@ -129,7 +134,11 @@ def _runs(line: list[Item]) -> Iterator[_Run]:
                 gap.append(item)
             continue
         kind = _parted(gap) if run is not None and len(gap) <= _GAP else None
-        if run is None or kind is None or (item.mark != run.labels[-1].mark and len(run.labels) > 1):
+        if (
+            run is None
+            or kind is None
+            or not (item.mark == run.labels[-1].mark or (len(run.labels) == 1 and item.mark == NAMED))
+        ):
             if run is not None:
                 yield run
             run = _Run(line, i, i + 1, [item])
@@ -192,6 +201,8 @@ def _led(run: _Run, said: str, *, announced: bool) -> bool:
     first = run.labels[0]
     if denies(said):
         return False
+    if first.mark == BARE and _A_NUMBER_EACH.search(said):
+        return False
     ahead = [item for item in run.line[max(0, run.first - _AHEAD) : run.first] if item.start >= first.start - len(said)]
     if any(item.kind == LABEL and item.mark for item in ahead):
         return False
@@ -213,7 +224,7 @@ def _ended(answer: Cut, run: _Run) -> bool:
         return True
     if _REASON.match(behind):
         return True
-    if behind.startswith((",", ":", "=")) or denies(behind):
+    if behind.startswith((",", ":", "=")) or denies(behind) or "respectively" in behind:
         return False
     if behind.startswith(("(", "-", ";")) or words.ASCENDING.search(behind) is not None:
         return True

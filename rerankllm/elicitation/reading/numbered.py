@@ -187,7 +187,10 @@ def _next_place(items: list[Item], at: int, number: int) -> int | None:
 
 
 def _finished(answer: Cut, block: _Block) -> Iterator[Candidate]:
-    """A block of entries as a candidate, if its places are places and it does not only repeat what was shown."""
+    """A block of entries as a candidate, if its places are places and it does not only repeat what was shown.
+
+    Where scores beside the labels say another order than the places, it has no groups: nothing else is read there.
+    """
     entries = block.entries
     places = [entry.place for entry in entries]
     lazy = set(places) == {1} and all(entry.sure for entry in entries)
@@ -202,11 +205,11 @@ def _finished(answer: Cut, block: _Block) -> Iterator[Candidate]:
     said = lead(answer, block.start)
     if answer.ordered and as_shown(indices):
         remarks = any(item.kind != SIGN for entry in entries for item in entry.rest)
-        if block.prose or remarks or (said and not announces(said)):
+        if block.prose or remarks or not _falls(ordered) or (said and not announces(said)):
             return
-    if denies(said) or not _falls(ordered):
+    if denies(said):
         return
-    groups = tuple(tuple(label.index for label in entry.labels) for entry in ordered)
+    groups = tuple(tuple(label.index for label in entry.labels) for entry in ordered) if _falls(ordered) else ()
     last = entries[-1].rest[-1] if entries[-1].rest else entries[-1].labels[-1]
     yield Candidate("numbered lines", groups, block.start, last.end)
 

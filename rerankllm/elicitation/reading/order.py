@@ -1,5 +1,6 @@
 """An answer to a listwise prompt: the forms are asked in turn, and one order is the answer, or none is."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,14 @@ from rerankllm.elicitation.reading.names import Names
 from rerankllm.elicitation.reading.numbered import numbered
 from rerankllm.elicitation.reading.scores import scores
 from rerankllm.elicitation.reading.single import single
-from rerankllm.elicitation.reading.surroundings import MOST, announced, direction, no_answer, retracted
+from rerankllm.elicitation.reading.surroundings import (
+    MOST,
+    announced,
+    direction,
+    no_answer,
+    retracted,
+    retracted_between,
+)
 from rerankllm.elicitation.reading.table import tables
 from rerankllm.elicitation.reading.thought import answer_part
 from rerankllm.judgements import ParseReport, Status
@@ -140,7 +148,7 @@ def _last(answer: Cut, complete: list[Candidate]) -> Candidate | str:
     others = [one for one in complete[:-1] if one.order != best.order]
     if not others:
         return best
-    told = announced(answer, best)
+    told = announced(answer, best) or retracted_between(answer, others[-1].end, best.start)
     alike = all("chain" in one.form for one in (best, *others)) or all(one.form == best.form for one in others)
     return best if told or (alike and best.alone) else "ambiguous"
 
@@ -168,6 +176,8 @@ def _directed(answer: Cut, found: Candidate) -> Candidate | str:
     if found.form in {"json", "table", "scores"}:
         return found
     ascending = direction(answer, found)
+    if _remarked(answer, found):
+        return "direction unclear"
     if found.ascending:
         return found if ascending or _nothing_said(answer, found) else "direction unclear"
     if ascending is None or (ascending and found.form == "chain" and "→" not in answer.text[found.start : found.end]):
@@ -176,6 +186,20 @@ def _directed(answer: Cut, found: Candidate) -> Candidate | str:
         return found
     groups = tuple(reversed(found.groups))
     return Candidate(found.form, groups, found.start, found.end, found.alone, True, found.repairs)  # noqa: FBT003
+
+
+_WORST = re.compile(r"\W{0,5}(?:the )?(?:least|worst|lowest)\b", re.IGNORECASE)
+_BEST = re.compile(r"\W{0,5}(?:the )?(?:most|best|highest)\b", re.IGNORECASE)
+
+
+def _remarked(answer: Cut, found: Candidate) -> bool:
+    """Whether a remark calls the first label the worst, or the last one the best."""
+    labels = [item for item in answer.items if item.kind == LABEL and found.start <= item.start < found.end]
+    first, last = (_BEST, _WORST) if found.ascending else (_WORST, _BEST)
+    return bool(labels) and any(
+        pattern.match(answer.text[label.end : label.end + 30].partition("\n")[0])
+        for pattern, label in ((first, labels[0]), (last, labels[-1]))
+    )
 
 
 def _nothing_said(answer: Cut, found: Candidate) -> bool:

@@ -83,7 +83,7 @@ def _value(items: list[Item], i: int, *, list_numbers: bool) -> tuple[Pair, int]
     negative = broken = False
     while j < min(len(items), i + _REACH):
         item = items[j]
-        if item.kind == NUMBER or (item.kind == LABEL and item.mark == BARE and item.text.isdecimal()):
+        if item.kind == NUMBER or (item.kind == LABEL and item.mark != NAMED and item.text.isdecimal()):
             return None if broken and not kinds else _pair(items, i, j, kinds, negative=negative)
         if item.kind == LABEL or not _fills(item, kinds):
             return None

@@ -7,7 +7,7 @@ from itertools import groupby
 from rerankllm.elicitation.reading import words
 from rerankllm.elicitation.reading.answer import Cut
 from rerankllm.elicitation.reading.candidate import Candidate
-from rerankllm.elicitation.reading.lexer import UNKNOWN
+from rerankllm.elicitation.reading.lexer import LABEL, NAMED, UNKNOWN
 from rerankllm.elicitation.reading.pairs import Pair, pairs
 from rerankllm.elicitation.reading.surroundings import lead
 
@@ -36,7 +36,9 @@ def scores(answer: Cut) -> Iterator[Candidate]:
     told = list(by_label.values())
     if len(told) < 2 or len({pair.out_of for pair in told}) > 1:  # noqa: PLR2004
         return
-    kinds = {pair.kind for pair in told}
+    if {item.index for item in answer.items if item.kind == LABEL and item.mark == NAMED} - set(by_label) - {UNKNOWN}:
+        return  # a label without a number: the numbers may belong to the labels behind them
+    kinds: set[str] = {pair.kind for pair in told}
     said = lead(answer, found[0].label.start)
     if kinds == {""}:
         kinds = {kind for kind, pattern in (("score", _SCORES), ("rank", _RANKS)) if pattern.search(said)}

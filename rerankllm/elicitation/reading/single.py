@@ -31,6 +31,11 @@ def single(answer: Cut) -> Iterator[Candidate]:
 
 def _announced(answer: Cut, start: int, end: int, *, bare: bool = False) -> bool:
     said, behind = lead(answer, start), tail(answer, end)
-    if denies(said) or denies(behind) or not words.ANNOUNCING.search(said):
+    if (
+        behind.startswith((",", ";", ">", "=", "<"))
+        or denies(said)
+        or denies(behind)
+        or not words.ANNOUNCING.search(said)
+    ):
         return False
     return not bare or (said.endswith((":", " is")) and not behind.strip(" .)"))

@@ -13,6 +13,7 @@ _NEAR = 240
 _SENTENCE_END = re.compile(
     r"(?<!\be\.g)(?<!\bi\.e)(?<!\bz\.B)(?<!\bvs)(?<!\bno)(?<!\d)[.!?…](?=\s|$)|[.!?](?=\s*[^\x00-\u0900])"
 )
+_QUESTION = re.compile(r"[^.!?\n]{0,80}\?")
 _MARKUP = re.compile(r"[*_`#\"'“”„«»「」『』{}$\\>|·+•▪]|^\s*(?:\d{1,3}[.)]|-)\s")
 
 
@@ -50,7 +51,8 @@ def _last_sentence(text: str) -> str:
 
 def denies(said: str) -> bool:
     """Whether words deny that the labels beside them are the best; "from least to most" does not."""
-    return words.NEGATIVE.search(words.ASCENDING.sub(" ", words.DESCENDING.sub(" ", said))) is not None
+    rest = words.ASCENDING.sub(" ", words.DESCENDING.sub(" ", said))
+    return words.NEGATIVE.search(rest) is not None or words.OTHER_ORDER.search(rest) is not None
 
 
 def announces(said: str) -> bool:
@@ -62,7 +64,9 @@ def no_answer(answer: Cut, found: Candidate) -> bool:
     """Whether the words around an order say that it is a draft, an example or wrong."""
     said = lead(answer, found.start)
     final = words.ANNOUNCING.search(said) is not None and re.search(r"\bfinal|revised|corrected|最终", said)
-    if words.EXAMPLE.search(said) or words.JUST_BEFORE_NO_ANSWER.search(said):
+    if _QUESTION.match(answer.text, found.end):
+        return True
+    if words.EXAMPLE.search(said) or words.OTHER_ORDER.search(said) or words.JUST_BEFORE_NO_ANSWER.search(said):
         return True
     if words.DRAFT.search(said) and not final:
         return True
@@ -88,6 +92,12 @@ def retracted(answer: Cut, end: int) -> bool:
         return True
     soft = words.SOFT_RETRACTION.search(rest)
     return soft is not None and any(item.kind == "label" and item.mark for item in answer.items if item.start >= end)
+
+
+def retracted_between(answer: Cut, start: int, end: int) -> bool:
+    """Whether what stands between two orders takes the first back."""
+    between = answer.text[start:end].casefold()
+    return words.RETRACTION.search(between) is not None or words.SOFT_RETRACTION.search(between) is not None
 
 
 def direction(answer: Cut, found: Candidate) -> bool | None:

@@ -41,6 +41,12 @@ NEGATIVE = any_of(
 )
 """What denies that the labels beside it are the answer, or says that they are its other end."""
 
+OTHER_ORDER = re.compile(
+    r"\b(?:by|according to|on|nach|par|por|per) (?:their |the |its )?(?:date|length|name|time|year|size|age|number|id|identifier|title|source"
+    r"|appearance|alphabet|publication|topic|subject|datum|länge|longueur|fecha|data)\w*|\b(?:chronological\w*|alphabetical\w*|(?:numerical|reading) order)\b"
+)
+"""What says that an order is by something else than relevance."""
+
 DRAFT = re.compile(
     r"\b(?:initial|original|previous|prior|earlier|old|retriev\w+|presented|given|input|shown|first|preliminary|baseline"
     r"|bm25|naive|default|unsorted|alternative|other|another|possible)(?: \w+)?"
@@ -49,7 +55,7 @@ DRAFT = re.compile(
     r"|\border (?:given|shown|presented|above|of the input)\b|\bas (?:shown|given|presented)\b|\bpassages? (?:shown|given)\b"
     r"|\bdrafts?\b|\binitially\b|\boriginally\b|\btentative\w*|\bprovisional\w*|\balternative\w*|\balternately\b"
     r"|\bat first(?: glance| sight)?\b|\bbefore (?:re|check|verif)\w+|\bi (?:first )?thought\b|\bmight (?:also|prefer)\b"
-    r"|\bcould also\b|\bsomeone\b|\bothers? (?:may|might|would|could)\b|\bif (?:you|one|we|the query)\b"
+    r"|\bcould also\b|\bsomeone\b|\bothers? (?:may|might|would|could)\b|\bif (?:you|one|we|the query)\b|^if\b"
     r"|\bentw[uü]rf\w*|\bzunächst\b|\bvorläufig\w*|\bursprünglich\w*|\banfänglich\w*|\bausgangs\w*|\berste[rn]? (?:eindruck|"
     r"gedanke|versuch)"
     r"|\bbrouillon\b|\bordre (?:initial|donné|d'origine)|\bprovisoire\b|\bau départ\b|\bpremière impression\b"
@@ -68,7 +74,7 @@ EXAMPLE = any_of(
 """What says that an order is an example of one."""
 
 JUST_BEFORE_NO_ANSWER = re.compile(
-    r"(?:\b(?:like|not|never|than|of|isn't|wasn't|nicht|pas|non|no|не|into|from)|不是|而不是)[\s\"'(:]*$"
+    r"(?:\b(?:like|not|never|than|of|isn't|wasn't|nicht|pas|non|no|не|into|from|if|when|whether|wenn|si)|不是|而不是)[\s\"'(:]*$"
 )
 """What ends the words before an order that is not the answer."""
 
@@ -91,8 +97,8 @@ ASCENDING = re.compile(
     r"|\b(?:vo[nm]|aufsteigend\w*)\b(?: \w+){0,3} (?:wenigsten|unwichtigsten|schlechtesten|am wenigsten)"
     r"|\baufsteigend\w*|\bschlechteste\w* zuerst"
     r"|\b(?:du|de la|des) (?:moins|pire)\b|\bcroissant\w*|\bmoins pertinente?s? (?:en premier|d'abord|au plus)"
-    r"|\bde(?:l)?(?: la| lo)? (?:menos|peor)\b|\bascendente\b|\bcreciente\b|\bcrescente\b"
-    r"|\bdal(?:la)? (?:meno|peggiore)\b|\bdo (?:menos|pior)\b"
+    r"|\bdel?(?: la| lo)? (?:menos|menor|peor)\b|\bascendente\b|\bcreciente\b|\bcrescente\b"
+    r"|\bdal(?:la)? (?:meno|minore|peggiore)\b|\bdo (?:menos|menor|pior)\b"
     r"|\bvan (?:minst|slechtst)\w*|\boplopend\w*|\bod (?:najmniej|najgorsz\w*|nejméně)|\brosnąc\w*"
     r"|\bот (?:наименее|худш\w*|менее)|\bпо возрастанию|\ben az\b|\bartan\b|\bdari yang (?:paling tidak|kurang)"
     r"|从最不|由最不|从低到高|由低到高|升序|从差到好|从小到大|低い順|低い方から|昇順|낮은 ?(?:순|것부터)|오름차순|बढ़ते|आरोही|تصاعدي|الأقل"
@@ -128,7 +134,7 @@ RANK = any_of(
 )
 """What the number beside a label is, when it is a place."""
 SCORE = any_of(
-    "score* scor* grade* rating* rated relevance relevancy relevant point* pts confidence probability similarity mark marks"
+    "score* scor* grade* rating* rated relevance relevancy point* pts confidence probability similarity mark marks"
     " value note* punkte bewertung* relevanz wertung pertinence puntuación puntaje relevancia puntos punteggio rilevanza"
     " punti pontuação relevância nota pontos оценка оценк* балл* релевантность ocena puan skor nilai skor poäng"
     " 分 得分 分数 评分 相关性 相关度 スコア 点 評価 関連度 점수 점 관련성 평점 अंक स्कोर"
