@@ -235,6 +235,16 @@ class ParseReport:
     form: str | None = None
 
 
+def as_shown(judgement: Judgement, answer: Answer | Unanswered) -> bool:
+    """Whether the answer to a `Permute` is complete, without ties, and the order in which its documents were shown."""
+    if not isinstance(judgement, Permute) or not isinstance(answer, WeakOrder):
+        return False
+    ids = tuple(doc.doc_id for doc in judgement.docs)
+    wanted = len(ids) if judgement.decode is None else min(judgement.decode, len(ids))
+    single = all(len(group) == 1 for group in answer.groups)
+    return single and len(answer.groups) >= max(wanted, 2) and answer.ranked == ids[: len(answer.groups)]
+
+
 class StageLike(Protocol):
     """What `within` needs of a stage: which elicitation and model its judgements go to (None: inherit)."""
 

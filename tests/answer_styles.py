@@ -5,6 +5,8 @@ that answer means: groups, best first, or None where it means no order. A reader
 something; it must not read another meaning out of it and call that parsed.
 """
 
+# ruff: noqa: E501 - a style is a line: what it writes and what that means
+
 import json
 import random
 from collections.abc import Callable, Iterator
@@ -112,7 +114,10 @@ def ranked(form: str, between: str = "\n", before: str = "", after: str = "") ->
 
 
 def meaningless(form: Callable[[list[int], random.Random], str]) -> Style:
-    return lambda order, rng: (form(order, rng), None)
+    def style(order: list[int], rng: random.Random) -> tuple[str, Groups | None]:
+        return form(order, rng), None
+
+    return style
 
 
 def chain(order: list[int]) -> str:
@@ -183,6 +188,20 @@ def passages(form: str, between: str = "\n") -> Style:
     )
 
 
+def _scored_json(order: list[int], rng: random.Random, make: Callable[[int, int], object]) -> tuple[str, Groups | None]:
+    scores = {i: rng.randint(0, 10) for i in order}
+    levels = sorted(set(scores.values()), reverse=True)
+    groups = [sorted(i for i in order if scores[i] == level) for level in levels]
+    return json.dumps([make(i, scores[i]) for i in sorted(order)], indent=rng.choice((None, 2))), groups
+
+
+def _scored_lines(order: list[int], rng: random.Random) -> tuple[str, Groups | None]:
+    scores = {i: rng.randint(0, 10) for i in order}
+    levels = sorted(set(scores.values()), reverse=True)
+    groups = [sorted(i for i in order if scores[i] == level) for level in levels]
+    return "\n".join(json.dumps({"passage": i, "score": scores[i]}) for i in sorted(order)), groups
+
+
 STYLES: dict[str, Style] = {
     # Chains
     "chain": joined(" > "),
@@ -239,7 +258,7 @@ STYLES: dict[str, Style] = {
     "taken back": lambda order, rng: (f"{chain(rng.sample(order, len(order)))}\n\nWait, that is wrong. Let me redo this.", None),
     "example first": lambda order, rng: (
         f'Order all passages, joined by " > ", as in [2] > [1] > [3], every identifier exactly once.\n\n{chain(order)}', strict(order)),
-    "example only": meaningless(lambda order, rng: f'I should answer in the form, e.g., {chain(rng.sample(order, len(order)))}.'),
+    "example only": meaningless(lambda order, rng: f"I should answer in the form, e.g., {chain(rng.sample(order, len(order)))}."),
     # Lists
     "commas": joined(", "),
     "commas, bare": joined(", ", "{}"),
@@ -330,7 +349,7 @@ STYLES: dict[str, Style] = {
     "scores, small": scored("[{label}]: {score}", best=3),
     "scores, json": lambda order, rng: _scored_json(order, rng, lambda i, s: {"id": i, "score": s}),
     "scores, json, named": lambda order, rng: _scored_json(order, rng, lambda i, s: {"passage": f"[{i}]", "relevance_score": s}),
-    "scores, json lines": lambda order, rng: _scored_lines(order, rng),
+    "scores, json lines": _scored_lines,
     "ranks": ranked("[{label}]: rank {rank}"),
     "ranks, nth": ranked("Passage {label}: {nth}"),
     "ranks, words": ranked("[{label}] is ranked {nth}", ", "),
@@ -384,20 +403,6 @@ STYLES: dict[str, Style] = {
     "thought cut off": meaningless(lambda order, rng: f"<think>Let me see. {chain(order)}"),
     "unsorted": meaningless(lambda order, rng: "The passages, unsorted: " + ", ".join(map(str, order))),
 }  # fmt: skip
-
-
-def _scored_json(order: list[int], rng: random.Random, make: Callable[[int, int], object]) -> tuple[str, Groups | None]:
-    scores = {i: rng.randint(0, 10) for i in order}
-    levels = sorted(set(scores.values()), reverse=True)
-    groups = [sorted(i for i in order if scores[i] == level) for level in levels]
-    return json.dumps([make(i, scores[i]) for i in sorted(order)], indent=rng.choice((None, 2))), groups
-
-
-def _scored_lines(order: list[int], rng: random.Random) -> tuple[str, Groups | None]:
-    scores = {i: rng.randint(0, 10) for i in order}
-    levels = sorted(set(scores.values()), reverse=True)
-    groups = [sorted(i for i in order if scores[i] == level) for level in levels]
-    return "\n".join(json.dumps({"passage": i, "score": scores[i]}) for i in sorted(order)), groups
 
 
 BEFORE = (

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from rerankllm.elicitation.reading.characters import plain
@@ -80,6 +80,12 @@ def cut_answer(text: str, labels: Sequence[str], wanted: int, *, ordered: bool =
     names = names_of(labels)
     items = named(cut(text), names)
     return Cut(text, items, lines_of(items), len(labels), wanted, names.numbers, ordered)
+
+
+def cut_inside(answer: Cut, text: str, names: Names) -> Cut:
+    """Cuts a text that an answer holds, such as a string of its JSON."""
+    items = named(cut(text), names)
+    return replace(answer, text=text, items=items, lines=lines_of(items))
 
 
 def _last_part(text: str) -> str:

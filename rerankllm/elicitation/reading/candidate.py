@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from rerankllm.elicitation.reading.lexer import UNKNOWN
 
@@ -49,4 +50,4 @@ class Candidate:
 
 def as_shown(indices: Sequence[int]) -> bool:
     """Whether several labels come in the order in which they were shown."""
-    return len(indices) > 1 and all(a < b for a, b in zip(indices, indices[1:], strict=False)) and indices[0] >= 0
+    return len(indices) > 1 and all(a < b for a, b in pairwise(indices)) and indices[0] >= 0

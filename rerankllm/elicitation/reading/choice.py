@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from itertools import pairwise
 
 from rerankllm.elicitation.reading import words
 from rerankllm.elicitation.reading.answer import Cut, cut_answer, is_sign, names_of, whole_number
@@ -46,44 +47,53 @@ class Kind:
 
 _ANNOUNCING = words.any_of(
     "answer* choice choose chose chosen output option grade* score* scor* rating* rate rated relevance label verdict"
-    " judg* decision decide* conclu* selection select* pick* prefer* winner wins best better most_relevant more_relevant result"
+    " judg* decision decide* conclu* selection select* pick* prefer* winner wins best better most_relevant"
+    " more_relevant result"
     " final give* assign* result* go_with would_be relevant therefore so thus hence"
     " antwort* urteil note bewertung* punkte relevanz wahl relevanter* besser* relevanteste* also"
-    " réponse choix meilleur* score pertinen* donc respuesta elección puntuación mejor relevancia risposta scelta punteggio"
+    " réponse choix meilleur* score pertinen* donc respuesta elección puntuación mejor relevancia risposta"
+    " scelta punteggio"
     " migliore resposta escolha melhor antwoord keuze odpowiedź ответ выбор оценка cevap jawaban svar"
-    " 答案 回答 选择 选 評価 評分 评分 分数 得分 结论 結論 答え 選択 スコア 関連度 相关性 대답 답 정답 선택 점수 등급 उत्तर"
+    " 答案 回答 选择 选 評価 評分 评分 分数 得分 结论 結論 答え 選択 スコア"
+    " 関連度 相关性 대답 답 정답 선택 점수 등급 उत्तर"
 )
 _FINAL = re.compile(
     r"\b(?:final\w*|overall|in conclusion|conclusion|in the end|endgültig\w*|finale?|최종)\b|最终|最終|綜上|综上"
 )
-_ENDING = frozenset(
-    "is be a an as of am are was it with for choose select pick prefer grade score rating rate answer relevance output option choice label "
-    "ist lautet als est es è é be: 是 为 為 は :".split()
+_ENDING = words.among(
+    "is be a an as of am are was it with for choose select pick prefer grade score rating rate answer relevance"
+    " output option choice label "
+    "ist lautet als est es è é be: 是 为 為 は :"
 )
 _NOT = re.compile(
-    r"\b(?:not|never|neither|nor|cannot|unlikely|hardly|wrong|incorrect|no longer|isn't|doesn't|unable|nicht|kein\w*|pas|non|no es|不)\b|n't\b"
+    r"\b(?:not|never|neither|nor|cannot|unlikely|hardly|wrong|incorrect|no longer|isn't|doesn't|unable|nicht"
+    r"|kein\w*|pas|non|no es|不)\b|n't\b"
 )
 _NO_CHOICE = re.compile(
-    r"\b(?:worse|worst|less|least|lower|inferior|irrelevant|unrelated|off[ -]topic|loses?|weaker|weakest|bad|poor|fails?)\b"
+    r"\b(?:worse|worst|less|least|lower|inferior|irrelevant|unrelated|off[ -]topic|loses?|weaker|weakest|bad"
+    r"|poor|fails?)\b"
 )
 _GOOD = re.compile(
-    r"\b(?:better|best|more|most|superior|preferred|preferable|stronger|strongest|correct|right|answer|winner|wins|closer|the one|besser\w*|relevanter"
+    r"\b(?:better|best|more|most|superior|preferred|preferable|stronger|strongest|correct|right|answer|winner"
+    r"|wins|closer|the one|besser\w*|relevanter"
     r"|meilleure?|plus|mejor|más|migliore|melhor)\b"
 )
 _EVEN = re.compile(
-    r"\b(?:both|either|or|equal\w*|equivalent|tie[ds]?|same|between|neither|unsure|depends|unclear|beide|ambos|entrambi|les deux)\b|都|両方|둘"
+    r"\b(?:both|either|or|equal\w*|equivalent|tie[ds]?|same|between|neither|unsure|depends|unclear|beide|ambos"
+    r"|entrambi|les deux)\b|都|両方|둘"
 )
-_ASKING = re.compile(r"\b(?:which|whether|scale|range|ranges|options|out of|means|meaning|if|between|from)\b")
-_AFTER = frozenset(
-    "because since as for due given which that who by in it the this there and but while whereas with weil da denn car parce porque ya perché poiché"
-    " points point stars star punkte puntos points. out of on".split()
+_AFTER = words.among(
+    "because since as for due given which that who by in it the this there and but while whereas with weil da"
+    " denn car parce porque ya perché poiché"
+    " points point stars star punkte puntos points. out of on"
 )
 _CHOICE_KEYS = re.compile(
-    r"answer|choice|label|score|grade|rating|relevan|verdict|judg|decision|output|result|selec|best|better|winner|prefer|passage|document|identifier|\bid\b"
+    r"answer|choice|label|score|grade|rating|relevan|verdict|judg|decision|output|result|selec|best|better"
+    r"|winner|prefer|passage|document|identifier|\bid\b"
 )
 _WORST_KEYS = re.compile(r"worst|least|worse")
-_OPENERS = frozenset(
-    "so therefore thus hence ok okay sure well then overall finally conclusion in also donc entonces quindi the".split()
+_OPENERS = words.among(
+    "so therefore thus hence ok okay sure well then overall finally conclusion in also donc entonces quindi the"
 )
 _HEDGES = frozenset({"or", "maybe", "perhaps", "possibly"})
 _SIDES = 60
@@ -307,7 +317,7 @@ def _ends_otherwise(sentence: list[Item], place: int) -> bool:
 
 def _leads(sentence: list[Item], place: int, said: str) -> bool:
     """Whether the words before a label lead right up to it: `the answer is B`, `grade: 3`."""
-    last = said.split()[-1]
+    last = said.rsplit(maxsplit=1)[-1]
     return (
         sentence[place - 1].text in {":", "=", "-", ">"} or last in _ENDING or _ANNOUNCING.fullmatch(last) is not None
     )
@@ -344,7 +354,7 @@ def _chained(sentence: list[Item], labels: list[int]) -> _Verdict | None:
     """The first of `[A] > [B]`."""
     if len(labels) < 2 or labels[0] > 1 or not is_sign(sentence, labels[0] + 1, ">"):  # noqa: PLR2004
         return None
-    steps = [sentence[a + 1 : b] for a, b in zip(labels, labels[1:], strict=False)]
+    steps = [sentence[a + 1 : b] for a, b in pairwise(labels)]
     rest = [item for item in sentence[labels[-1] + 1 :] if item.kind != SIGN]
     if rest or any(len(step) != 1 or step[0].text != ">" for step in steps):
         return None

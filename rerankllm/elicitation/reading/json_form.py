@@ -2,17 +2,19 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
-from rerankllm.elicitation.reading import words
 from rerankllm.elicitation.reading.answer import Cut
 from rerankllm.elicitation.reading.candidate import Candidate, as_shown
 from rerankllm.elicitation.reading.lexer import LABEL, SIGN, UNKNOWN, cut
-from rerankllm.elicitation.reading.names import Names, is_noun, named
+from rerankllm.elicitation.reading.names import Names, named
 from rerankllm.elicitation.reading.scores import by_number, grouped
 from rerankllm.elicitation.reading.surroundings import announces, denies, lead, tail
+
+ReadText = Callable[[str, Cut, Names], tuple[tuple[int, ...], ...] | None]
 
 _TRIES = 6
 """So many texts that only look like JSON are tried."""
@@ -65,13 +67,19 @@ def values(text: str) -> list[Found]:
     return found
 
 
-def json_orders(answer: Cut, names: Names) -> Iterator[Candidate]:
-    """The orders that JSON in an answer holds, or no groups where nothing in it is one; objects a line each are a list."""
+def json_orders(answer: Cut, names: Names, read_text: ReadText) -> Iterator[Candidate]:
+    """The orders that JSON in an answer holds; no groups where it holds none.
+
+    Args:
+        answer: The answer; objects, a line each, are one list.
+        names: How labels are found.
+        read_text: Reads the order that a string holds.
+    """
     found = [one for one in values(answer.text) if _is_value(one.value)]
     if len(found) > 1 and all(isinstance(one.value, dict) for one in found):
         found = [Found([one.value for one in found], found[0].start, found[-1].end)]
     for one in found[-_TRIES:]:
-        groups = _Reader(answer, names).order(one.value, "") if _is_led(answer, one) else None
+        groups = _Reader(answer, names, read_text).order(one.value, "") if _is_led(answer, one) else None
         if groups or isinstance(one.value, dict) or any(isinstance(item, dict) for item in one.value):
             yield Candidate("json", groups or (), one.start, one.end)
 
@@ -99,6 +107,7 @@ def _is_value(value: Any) -> bool:
 class _Reader:
     answer: Cut
     names: Names
+    read_text: ReadText
 
     def order(self, value: Any, key: str) -> tuple[tuple[int, ...], ...] | None:
         """The order that a value holds under a key; None where it holds none, or several."""
@@ -107,7 +116,7 @@ class _Reader:
         elif isinstance(value, dict):
             groups = self._object(value, key)
         else:
-            groups = self._text(value) if isinstance(value, str) else None
+            groups = self.read_text(value, self.answer, self.names) if isinstance(value, str) else None
         return tuple(reversed(groups)) if groups and _ASCENDING.search(key) else groups
 
     def _list(self, value: list[Any], key: str) -> tuple[tuple[int, ...], ...] | None:
@@ -139,12 +148,6 @@ class _Reader:
         plain = all(item.kind in {LABEL, SIGN} for item in items)
         return labels[0].index if len(labels) == 1 and plain else None
 
-    def _text(self, value: str) -> tuple[tuple[int, ...], ...] | None:
-        """A ranking written inside a string."""
-        from rerankllm.elicitation.reading.order import read_text  # noqa: PLC0415
-
-        return read_text(value, self.answer, self.names)
-
     def _objects(self, value: list[dict[str, Any]], key: str) -> tuple[tuple[int, ...], ...] | None:
         """A list of objects, each with a label and a rank or a score, or in the order of the ranking."""
         if all(len(one) == 1 for one in value):
@@ -165,7 +168,7 @@ class _Reader:
             if by_place is None:
                 return by_grade
             of = dict(zip(indices, grades, strict=True))
-            rises = any(of[a[0]] < of[b[0]] for a, b in zip(by_place, by_place[1:], strict=False))
+            rises = any(of[a[0]] < of[b[0]] for a, b in pairwise(by_place))
             return None if rises else by_place
         if by_place is not None:
             return by_place

@@ -15,28 +15,10 @@ from rerankllm.elicitation.reading.surroundings import MOST, announces, denies, 
 _COMMAS = frozenset(",;&")
 _OTHER = frozenset("/|-")
 _BRACKETS = frozenset("[]")
-_JOINING = frozenset(
-    "and & then next followed by finally lastly und dann et puis ensuite y luego e poi depois en и затем 和 と 및".split()
+_JOINING = words.among(
+    "and & then next followed by finally lastly und dann et puis ensuite y luego e poi depois en и затем 和 と 및"
 )
-_COPULAS = (
-    "is",
-    "are",
-    "be",
-    "follows",
-    "ist",
-    "sind",
-    "lautet",
-    "est",
-    "sont",
-    "es",
-    "son",
-    "è",
-    "sono",
-    "é",
-    "são",
-    "是",
-    "は",
-)
+_COPULAS = words.among("is are be follows ist sind lautet est sont es son è sono é são 是 は")
 _LEAST = 3
 """Labels of a list without commas."""
 _GAP = 5
@@ -46,20 +28,23 @@ _AHEAD = 80
 _INVENTED = 4
 """One bare number in so many may be no label."""
 _BENIGN = re.compile(
-    r"\b(?:without|with no|no|not?) (?:any )?(?:further |other |additional |more )?(?:explanations?|comments?|text|words|ado|reasons?|ties)\b"
+    r"\b(?:without|with no|no|not?) (?:any )?(?:further |other |additional |more )?(?:explanations?|comments?"
+    r"|text|words|ado|reasons?|ties)\b"
 )
 _POSITIVE_TAIL = re.compile(
-    r"^\W*(?:is|are|in|from|as|by|being|ist|sind|est|sont|es|son)\b[^.]{0,60}(?:rank|order|relevan|best|pertinent|reihenfolge|answer)"
+    r"^\W*(?:is|are|in|from|as|by|being|ist|sind|est|sont|es|son)\b[^.]{0,60}(?:rank|order|relevan|best"
+    r"|pertinent|reihenfolge|answer)"
 )
 _REASON = re.compile(
     r"^[\s,;(-]{0,3}(?:because|since|weil|parce que|porque|perché|потому что)\b|^(?:因为|なぜなら|왜냐하면)"
 )
 _A_NUMBER_EACH = re.compile(
-    r"\b(?:scores?|ratings?|grades?|points|ranks|positions|places|ranks? of|for each|each passage|per passage|respective\w*"
+    r"\b(?:scores?|ratings?|grades?|points|ranks|positions|places|ranks? of|for each|each passage|per passage"
+    r"|respective\w*"
     r"|in order of appearance)\b|分数|评分|スコア|점수"
 )
 """What says that numbers in a row belong to the passages in the order shown."""
-_PLAIN_WORDS = frozenset("the passages documents identifiers ids labels these are here is i".split())
+_PLAIN_WORDS = words.among("the passages documents identifiers ids labels these are here is i")
 
 
 @dataclass(slots=True)

@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rerankllm.elicitation.reading import words
 from rerankllm.elicitation.reading.lexer import BARE, LABEL, NAMED, NUMBER, PARENTHESES, SIGN, UNKNOWN, WORD, Item
 
-NOUNS = frozenset(
+NOUNS = words.among(
     "passage document doc identifier id text option item candidate article snippet excerpt paragraph psg p "
     "textstelle abschnitt dokument textabschnitt absatz kandidat "
     "extrait texte paragraphe passages documento pasaje párrafo fragmento texto opción "
     "passaggio brano paragrafo passagem trecho parágrafo tekst fragment dokumen bagian pasaj belge paragraf metin "
     "đoạn отрывок документ текст фрагмент абзац пассаж dokument pasaż stycke avsnitt kappale tekstfragment alinea "
-    "المقطع الوثيقة النص अनुच्छेद दस्तावेज़ परिच्छेद ข้อความ".split()
+    "المقطع الوثيقة النص अनुच्छेद दस्तावेज़ परिच्छेद ข้อความ"
 ) - {"passages"}
 _ENDINGS = (
     "段落",

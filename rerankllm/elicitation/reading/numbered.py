@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from rerankllm.elicitation.reading import words
 from rerankllm.elicitation.reading.answer import Cut, is_sign, whole_number
@@ -98,7 +99,7 @@ def _place(items: list[Item]) -> tuple[int, int, bool] | None:
     number = whole_number(first)
     if number is not None:
         if len(items) > 1 and not items[1].spaced and items[1].text.casefold() in _ENDINGS:
-            after = 2 + (len(items) > 2 and items[2].text.casefold() in _PLACE_WORDS)
+            after = 2 + any(item.text.casefold() in _PLACE_WORDS for item in items[2:3])
             return number, after, True
         if is_sign(items, 1, ".)") and not items[1].spaced and len(items) > 2:  # noqa: PLR2004
             return number, 2 + is_sign(items, 2, ")"), True
@@ -220,7 +221,7 @@ def _falls(block: list[_Entry]) -> bool:
     if any(score is None for score in scores):
         return True
     values = [score for score in scores if score is not None]
-    return all(a >= b for a, b in zip(values, values[1:], strict=False))
+    return all(a >= b for a, b in pairwise(values))
 
 
 def _score(rest: list[Item]) -> float | None:

@@ -3,9 +3,9 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from rerankllm.elicitation.reading.answer import Cut, cut_answer, names_of
+from rerankllm.elicitation.reading.answer import Cut, cut_answer, cut_inside, names_of
 from rerankllm.elicitation.reading.candidate import Candidate, as_shown
 from rerankllm.elicitation.reading.chain import chains
 from rerankllm.elicitation.reading.json_form import json_orders
@@ -18,6 +18,7 @@ from rerankllm.elicitation.reading.scores import scores
 from rerankllm.elicitation.reading.single import single
 from rerankllm.elicitation.reading.surroundings import (
     MOST,
+    Direction,
     announced,
     direction,
     no_answer,
@@ -30,6 +31,8 @@ from rerankllm.judgements import ParseReport, Status
 
 FORMS: tuple[Callable[[Cut], Iterator[Candidate]], ...] = (chains, tables, numbered, scores, lists, label_lines)
 """The forms of an order besides JSON, which comes first, and a single label, which comes last."""
+_WORST = re.compile(r"\W{0,5}(?:the )?(?:least|worst|lowest)\b", re.IGNORECASE)
+_BEST = re.compile(r"\W{0,5}(?:the )?(?:most|best|highest)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,27 +95,15 @@ def read_order(text: str, labels: Sequence[str], wanted: int, *, ordered: bool =
     repairs["repeated"] = len(flat) - flat.count(UNKNOWN) - found.named
     repairs["missing"] = max(0, wanted - found.named)
     counts = {kind: count for kind, count in repairs.items() if count}
-    groups = _once(found)
+    groups = found.order
     omitted = tuple(sorted(set(everything) - {index for group in groups for index in group}))
     return Parsed(groups, omitted, ParseReport(Status.REPAIRED if counts else Status.PARSED, counts, found.form))
 
 
 def read_text(text: str, answer: Cut, names: Names) -> tuple[tuple[int, ...], ...] | None:
     """The order that a text inside an answer holds, such as a string of its JSON."""
-    from rerankllm.elicitation.reading.answer import lines_of  # noqa: PLC0415
-    from rerankllm.elicitation.reading.lexer import cut  # noqa: PLC0415
-    from rerankllm.elicitation.reading.names import named  # noqa: PLC0415
-
-    items = named(cut(text), names)
-    found = _decide(
-        Cut(text, items, lines_of(items), answer.labels, answer.wanted, answer.numbers, answer.ordered), None
-    )
+    found = _decide(cut_inside(answer, text, names), None)
     return None if isinstance(found, str) else found.groups
-
-
-def _once(found: Candidate) -> tuple[tuple[int, ...], ...]:
-    """The groups with each label where it was named first."""
-    return found.order
 
 
 def _decide(answer: Cut, names: Names | None) -> Candidate | str:
@@ -132,7 +123,7 @@ def _decide(answer: Cut, names: Names | None) -> Candidate | str:
 
 def _candidates(answer: Cut, names: Names | None) -> list[Candidate]:
     """What the forms find, each at a place where no form before it found anything, in the order of the text."""
-    found: list[Candidate] = list(json_orders(answer, names)) if names else []
+    found: list[Candidate] = list(json_orders(answer, names, read_text)) if names else []
     for form in FORMS:
         fresh = list(form(answer))
         enough = [one for one in fresh if one.named >= answer.wanted][-MOST:]
@@ -175,21 +166,14 @@ def _directed(answer: Cut, found: Candidate) -> Candidate | str:
     """The order, best first, where it is written from the worst to the best; a word where that is not clear."""
     if found.form in {"json", "table", "scores"}:
         return found
-    ascending = direction(answer, found)
-    if _remarked(answer, found):
+    said = direction(answer, found)
+    signed = found.form == "chain" and "→" not in answer.text[found.start : found.end]
+    contradicted = (found.ascending and said is Direction.DOWN) or (signed and said is Direction.UP)
+    if said is Direction.UNCLEAR or contradicted or _remarked(answer, found):
         return "direction unclear"
-    if found.ascending:
-        return found if ascending or _nothing_said(answer, found) else "direction unclear"
-    if ascending is None or (ascending and found.form == "chain" and "→" not in answer.text[found.start : found.end]):
-        return "direction unclear"
-    if not ascending:
+    if said is not Direction.UP or found.ascending:
         return found
-    groups = tuple(reversed(found.groups))
-    return Candidate(found.form, groups, found.start, found.end, found.alone, True, found.repairs)  # noqa: FBT003
-
-
-_WORST = re.compile(r"\W{0,5}(?:the )?(?:least|worst|lowest)\b", re.IGNORECASE)
-_BEST = re.compile(r"\W{0,5}(?:the )?(?:most|best|highest)\b", re.IGNORECASE)
+    return replace(found, groups=tuple(reversed(found.groups)), ascending=True)
 
 
 def _remarked(answer: Cut, found: Candidate) -> bool:
@@ -200,7 +184,3 @@ def _remarked(answer: Cut, found: Candidate) -> bool:
         pattern.match(answer.text[label.end : label.end + 30].partition("\n")[0])
         for pattern, label in ((first, labels[0]), (last, labels[-1]))
     )
-
-
-def _nothing_said(answer: Cut, found: Candidate) -> bool:
-    return direction(answer, found) is False

@@ -8,11 +8,11 @@ from rerankllm.elicitation.reading import words
 from rerankllm.elicitation.reading.answer import Cut, is_sign, whole_number
 from rerankllm.elicitation.reading.lexer import BARE, BREAK, LABEL, NAMED, NUMBER, SIGN, WORD, Item
 
-_FILLERS = frozenset(
-    "is gets get of has a an the at with receives given earns out ist hat est a es tiene è ha é tem from".split()
+_FILLERS = words.among(
+    "is gets get of has a an the at with receives given earns out ist hat est a es tiene è ha é tem from"
 )
-_UNITS = frozenset(
-    "points point pts stars star because since as for due punkte punkt puntos points weil car porque and but".split()
+_UNITS = words.among(
+    "points point pts stars star because since as for due punkte punkt puntos points weil car porque and but"
 )
 _ENDINGS = frozenset({"st", "nd", "rd", "th", "º", "ª", "位", "위", "등"})
 _SCORED = frozenset({"分", "点", "점"})

@@ -1,4 +1,4 @@
-"""One label, and nothing else that is one: `[2]`, `The most relevant is [2].`"""
+"""One label, and nothing else that is one: `[2]`; `The most relevant is [2].` too."""
 
 from collections.abc import Iterator
 

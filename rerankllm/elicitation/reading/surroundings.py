@@ -1,6 +1,7 @@
 """What is said right before and right after an order, which decides whether it is the answer."""
 
 import re
+from enum import Enum
 
 from rerankllm.elicitation.reading import words
 from rerankllm.elicitation.reading.answer import Cut
@@ -100,15 +101,26 @@ def retracted_between(answer: Cut, start: int, end: int) -> bool:
     return words.RETRACTION.search(between) is not None or words.SOFT_RETRACTION.search(between) is not None
 
 
-def direction(answer: Cut, found: Candidate) -> bool | None:
-    """Whether an order is said to be written from the worst to the best; None where that is not clear."""
+class Direction(Enum):
+    """From which end an order is said to be written."""
+
+    UP = "from the worst"
+    DOWN = "from the best"
+    UNSAID = "nothing is said"
+    UNCLEAR = "not clear"
+
+
+def direction(answer: Cut, found: Candidate) -> Direction:
+    """What the words around an order say, or those elsewhere in the answer if none around it do."""
     near = f"{before(answer, found.start)}\n{tail(answer, found.end)}"
     up, down = words.ASCENDING.search(near), words.DESCENDING.search(near)
     if words.BACKWARDS.search(near) or (up and down):
-        return None
+        return Direction.UNCLEAR
     if up:
-        return None if re.search(r"ascending rank|rank\w* ascending|increasing rank", near) else True
+        return (
+            Direction.UNCLEAR if re.search(r"ascending rank|rank\w* ascending|increasing rank", near) else Direction.UP
+        )
     elsewhere = answer.text.casefold()
     if not down and words.ASCENDING.search(elsewhere) and not words.DESCENDING.search(elsewhere):
-        return None
-    return False
+        return Direction.UNCLEAR
+    return Direction.DOWN if down else Direction.UNSAID

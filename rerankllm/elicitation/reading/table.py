@@ -1,6 +1,7 @@
 """Tables: rows of cells, with a line above that names the columns."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from rerankllm.elicitation.reading import words
 from rerankllm.elicitation.reading.answer import Cut, Line, whole_number
@@ -79,7 +80,7 @@ def _order(rows: list[Row], answer: Cut) -> tuple[tuple[int, ...], ...] | None:
     if ranks is not None:
         by_rank = grouped(list(zip(labels, ranks, strict=True)), falling=False)
         of = dict(zip(labels, values or [0.0] * len(labels), strict=True))
-        falls = all(of[a[0]] >= of[b[0]] for a, b in zip(by_rank, by_rank[1:], strict=False))
+        falls = all(of[a[0]] >= of[b[0]] for a, b in pairwise(by_rank))
         return by_rank if min(ranks) >= 1 and falls else None
     if values is not None:
         return by_number(list(zip(labels, values, strict=True)), {"score"}, answer)

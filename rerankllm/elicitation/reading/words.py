@@ -3,6 +3,11 @@
 import re
 
 
+def among(said: str) -> frozenset[str]:
+    """The words of a text, to look others up in."""
+    return frozenset(said.split())
+
+
 def any_of(words: str) -> re.Pattern[str]:
     """Whole words in alphabets that part words by spaces, any place in others; `*` stands for an ending."""
     spaced = [re.escape(w).replace(r"\*", r"\w*").replace("_", r"\s") for w in words.split() if w[0] < "\u0900"]
@@ -22,7 +27,8 @@ ANNOUNCING = any_of(
     " порядок порядк* ранж* ответ* результат* рейтинг* отсортир* sıra* cevap yanıt sonuç"
     " urut* peringkat jawaban hasil ordning svar rækkefølge järjestys vastaus thứ_tự xếp_hạng kết_quả"
     " ترتيب الترتيب الإجابة النتيجة"
-    " 排序 排名 排列 顺序 順序 次序 答案 结果 結果 順位 順番 ランキング 並べ 回答 答え 순위 순서 정렬 답 결과 क्रम उत्तर रैंक ลำดับ อันดับ"
+    " 排序 排名 排列 顺序 順序 次序 答案 结果 結果 順位 順番 ランキング 並べ"
+    " 回答 答え 순위 순서 정렬 답 결과 क्रम उत्तर रैंक ลำดับ อันดับ"
 )
 """What announces an answer."""
 
@@ -42,21 +48,28 @@ NEGATIVE = any_of(
 """What denies that the labels beside it are the answer, or says that they are its other end."""
 
 OTHER_ORDER = re.compile(
-    r"\b(?:by|according to|on|nach|par|por|per) (?:their |the |its )?(?:date|length|name|time|year|size|age|number|id|identifier|title|source"
-    r"|appearance|alphabet|publication|topic|subject|datum|länge|longueur|fecha|data)\w*|\b(?:chronological\w*|alphabetical\w*|(?:numerical|reading) order)\b"
+    r"\b(?:by|according to|on|nach|par|por|per) (?:their |the |its )?(?:date|length|name|time|year|size|age"
+    r"|number|id|identifier|title|source"
+    r"|appearance|alphabet|publication|topic|subject|datum|länge|longueur|fecha|data)\w*|\b(?:chronological\w*"
+    r"|alphabetical\w*|(?:numerical|reading) order)\b"
 )
 """What says that an order is by something else than relevance."""
 
 DRAFT = re.compile(
-    r"\b(?:initial|original|previous|prior|earlier|old|retriev\w+|presented|given|input|shown|first|preliminary|baseline"
+    r"\b(?:initial|original|previous|prior|earlier|old|retriev\w+|presented|given|input|shown|first|preliminary"
+    r"|baseline"
     r"|bm25|naive|default|unsorted|alternative|other|another|possible)(?: \w+)?"
-    r" (?:order\w*|rank\w*|list\w*|sequence|impression|guess|thoughts?|pass|attempt|try|idea|look|assessment|sort\w*|version"
+    r" (?:order\w*|rank\w*|list\w*|sequence|impression|guess|thoughts?|pass|attempt|try|idea|look|assessment"
+    r"|sort\w*|version"
     r"|option|answer)\b"
-    r"|\border (?:given|shown|presented|above|of the input)\b|\bas (?:shown|given|presented)\b|\bpassages? (?:shown|given)\b"
+    r"|\border (?:given|shown|presented|above|of the input)\b|\bas (?:shown|given|presented)\b|\bpassages?"
+    r" (?:shown|given)\b"
     r"|\bdrafts?\b|\binitially\b|\boriginally\b|\btentative\w*|\bprovisional\w*|\balternative\w*|\balternately\b"
-    r"|\bat first(?: glance| sight)?\b|\bbefore (?:re|check|verif)\w+|\bi (?:first )?thought\b|\bmight (?:also|prefer)\b"
+    r"|\bat first(?: glance| sight)?\b|\bbefore (?:re|check|verif)\w+|\bi (?:first )?thought\b|\bmight (?:also"
+    r"|prefer)\b"
     r"|\bcould also\b|\bsomeone\b|\bothers? (?:may|might|would|could)\b|\bif (?:you|one|we|the query)\b|^if\b"
-    r"|\bentw[uü]rf\w*|\bzunächst\b|\bvorläufig\w*|\bursprünglich\w*|\banfänglich\w*|\bausgangs\w*|\berste[rn]? (?:eindruck|"
+    r"|\bentw[uü]rf\w*|\bzunächst\b|\bvorläufig\w*|\bursprünglich\w*|\banfänglich\w*|\bausgangs\w*|\berste[rn]?"
+    r" (?:eindruck|"
     r"gedanke|versuch)"
     r"|\bbrouillon\b|\bordre (?:initial|donné|d'origine)|\bprovisoire\b|\bau départ\b|\bpremière impression\b"
     r"|\bborrador\w*|\borden (?:inicial|original|dado)|\bprovisional\b|\bprimera impresión\b|\bal principio\b"
@@ -69,20 +82,26 @@ DRAFT = re.compile(
 
 EXAMPLE = any_of(
     "eg e.g e.g. example* for_instance such_as as_in beispiel* zb z.b z.b. exemple*"
-    " ejemplo* esempio esempi exemplo* bijvoorbeeld przykład* например örneğin misalnya 例如 比如 例えば 例 예를 예시 उदाहरण"
+    " ejemplo* esempio esempi exemplo* bijvoorbeeld przykład* например örneğin misalnya"
+    " 例如 比如 例えば 例 예를 예시 उदाहरण"
 )
 """What says that an order is an example of one."""
 
 JUST_BEFORE_NO_ANSWER = re.compile(
-    r"(?:\b(?:like|not|never|than|of|isn't|wasn't|nicht|pas|non|no|не|into|from|if|when|whether|wenn|si)|不是|而不是)[\s\"'(:]*$"
+    r"(?:\b(?:like|not|never|than|of|isn't|wasn't|nicht|pas|non|no|не|into|from|if|when|whether|wenn|si)|不是"
+    r"|而不是)[\s\"'(:]*$"
 )
 """What ends the words before an order that is not the answer."""
 
 _WRONG = (
-    r"(?:\b(?:wrong|incorrect|not|mistaken|bad|worse|rejected|discarded|false|falsch|nicht|faux|pas|incorrecto|sbagliato|errado"
+    r"(?:\b(?:wrong|incorrect|not|mistaken|bad|worse|rejected|discarded|false|falsch|nicht|faux|pas|incorrecto"
+    r"|sbagliato|errado"
     r"|fout|неверн\w*|не)\b|n't\b|[✗❌✘]|错|不对|不正确|間違|違|틀)"
 )
-_BEING = r"(?:is|was|are|were|would|seems?|looks?|cannot|can't|isn't|wasn't|ist|war|wäre|est|était|serait|es|era|sería|è|é|sarebbe)\b"
+_BEING = (
+    r"(?:is|was|are|were|would|seems?|looks?|cannot|can't|isn't|wasn't|ist|war|wäre"
+    r"|est|était|serait|es|era|sería|è|é|sarebbe)\b"
+)
 DENYING = re.compile(
     rf"^\W*(?:which|this|that|it|das|ce|esto|questo)\s{_BEING}.{{0,40}}?{_WRONG}|^[^\w,]*(?:{_BEING}.{{0,40}}?)?{_WRONG}"
 )
@@ -101,22 +120,26 @@ ASCENDING = re.compile(
     r"|\bdal(?:la)? (?:meno|minore|peggiore)\b|\bdo (?:menos|menor|pior)\b"
     r"|\bvan (?:minst|slechtst)\w*|\boplopend\w*|\bod (?:najmniej|najgorsz\w*|nejméně)|\brosnąc\w*"
     r"|\bот (?:наименее|худш\w*|менее)|\bпо возрастанию|\ben az\b|\bartan\b|\bdari yang (?:paling tidak|kurang)"
-    r"|从最不|由最不|从低到高|由低到高|升序|从差到好|从小到大|低い順|低い方から|昇順|낮은 ?(?:순|것부터)|오름차순|बढ़ते|आरोही|تصاعدي|الأقل"
+    r"|从最不|由最不|从低到高|由低到高|升序|从差到好|从小到大"
+    r"|低い順|低い方から|昇順|낮은 ?(?:순|것부터)|오름차순|बढ़ते|आरोही|تصاعدي|الأقل"
 )
 """What says that an order is written from the worst to the best."""
 DESCENDING = re.compile(
     rf"\b{_HIGH}\b(?:[ -]+\w+){{0,3}}[ -]*(?:\bto\b|\bdown to\b|[>→–-])[ -]*(?:the[ -]+)?{_LOW}\b"
     rf"|\b{_HIGH}\b(?:[ -]+\w+){{0,2}}[ -]+first\b|\b{_LOW}\b(?:[ -]+\w+){{0,2}}[ -]+last\b"
-    r"|\bdescending\b|\bdecreasing\b|\babsteigend\w*|\bdécroissant\w*|\bdescendente\b|\bdecreciente\b|по убыванию|降序|내림차순"
+    r"|\bdescending\b|\bdecreasing\b|\babsteigend\w*|\bdécroissant\w*|\bdescendente\b|\bdecreciente\b|по"
+    r" убыванию|降序|내림차순"
 )
 BACKWARDS = re.compile(r"\b(?:revers\w+|backwards?|inverted|umgekehrt\w*|invers\w*|inverti\w*)\b|逆|倒序|обратн")
 """What leaves open which end comes first."""
 
 RETRACTION = re.compile(
     r"\bscratch that\b|\bon second thoughts?\b|\blet me (?:re\w+|correct|fix|double|think)|\bi (?:made|was) (?:a|an)? ?"
-    r"(?:mistake|error|mistaken|wrong)|\bi take that back\b|\bwait\b(?! (?:time|until|for|list))|\bcorrection\b|\boops\b"
+    r"(?:mistake|error|mistaken|wrong)|\bi take that back\b|\bwait\b(?! (?:time|until|for|list))|\bcorrection\b"
+    r"|\boops\b"
     r"|\b(?:should|must|need to|could) (?:be )?(?:swap\w*|exchange\w*|switch\w*|revers\w*)|\bmy mistake\b|\bi mean\b"
-    r"|\bwrong order\b|\bdisregard\b|\bignore (?:that|the above|this)|\bstrike that\b|\bthat'?s (?:wrong|not right|incorrect)"
+    r"|\bwrong order\b|\bdisregard\b|\bignore (?:that|the above|this)|\bstrike that\b|\bthat'?s (?:wrong|not"
+    r" right|incorrect)"
     r"|\b(?:that|this|it) (?:is|was) (?:wrong|not right|incorrect|mistaken)|\bmoment mal\b|\bkorrektur\b|\bhalt,"
     r"|\bje me corrige\b|\battend(?:s|ez)\b|\bespera\b|\bcorrección\b|\bme equivoqué\b|\baspetta\b|\bcorrezione\b"
     r"|\bcorreção\b|\bподожди\w*|\bисправл\w*|\bwacht\b|等等|等一下|不对|更正|纠正|訂正|待って|待った|間違え|정정|잠깐|수정"
@@ -135,13 +158,15 @@ RANK = any_of(
 """What the number beside a label is, when it is a place."""
 SCORE = any_of(
     "score* scor* grade* rating* rated relevance relevancy point* pts confidence probability similarity mark marks"
-    " value note* punkte bewertung* relevanz wertung pertinence puntuación puntaje relevancia puntos punteggio rilevanza"
+    " value note* punkte bewertung* relevanz wertung pertinence puntuación puntaje relevancia puntos punteggio"
+    " rilevanza"
     " punti pontuação relevância nota pontos оценка оценк* балл* релевантность ocena puan skor nilai skor poäng"
     " 分 得分 分数 评分 相关性 相关度 スコア 点 評価 関連度 점수 점 관련성 평점 अंक स्कोर"
 )
 """What it is when it is a score."""
 LOWER_IS_BETTER = re.compile(
-    r"\blower (?:is|means|=)|\b1 ?(?:=|is|being|means)\s{0,2}(?:the )?(?:best|most|highest|top)|\blowest (?:is|=) (?:the )?best"
+    r"\blower (?:is|means|=)|\b1 ?(?:=|is|being|means)\s{0,2}(?:the )?(?:best|most|highest|top)|\blowest (?:is"
+    r"|=) (?:the )?best"
     r"|\b(?:distance|loss|perplexity|error)\b"
 )
 ORDINALS = {
