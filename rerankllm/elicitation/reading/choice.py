@@ -85,7 +85,7 @@ _EVEN = re.compile(
 _AFTER = words.among(
     "because since as for due given which that who by in it the this there and but while whereas with weil da"
     " denn car parce porque ya perché poiché"
-    " points point stars star punkte puntos points. out of on"
+    " points point stars star punkte puntos out of on です だ 입니다"
 )
 _CHOICE_KEYS = re.compile(
     r"answer|choice|label|score|grade|rating|relevan|verdict|judg|decision|output|result|selec|best|better"
@@ -317,10 +317,10 @@ def _ends_otherwise(sentence: list[Item], place: int) -> bool:
 
 def _leads(sentence: list[Item], place: int, said: str) -> bool:
     """Whether the words before a label lead right up to it: `the answer is B`, `grade: 3`."""
-    last = said.rsplit(maxsplit=1)[-1]
-    return (
-        sentence[place - 1].text in {":", "=", "-", ">"} or last in _ENDING or _ANNOUNCING.fullmatch(last) is not None
-    )
+    last = said.rpartition(" ")[2]
+    if sentence[place - 1].text in {":", "=", "-", ">"} or last in _ENDING or last.endswith(("是", "为", "為", "は")):
+        return True
+    return _ANNOUNCING.fullmatch(last) is not None or last.endswith(("选择", "選択"))
 
 
 def _is_list_number(sentence: list[Item]) -> bool:

@@ -35,10 +35,12 @@ class Item:
     mark: int = BARE
 
 
+_DENSE = "\u3041-\u3096\u309d-\u30fa\u30fc-\u30ff\u3400-\u9fff\uac00-\ud7af"
+"""Scripts that put no spaces between words: `段落B` is two items."""
 _ITEM = re.compile(
     r"(?P<break>\n)"
     r"|(?P<number>[0-9]++(?:\.[0-9]++)?)"
-    r"|(?P<word>[^\W\d_]++(?:['’][^\W\d_]++)*+)"
+    rf"|(?P<word>[{_DENSE}]++|[^\W\d_{_DENSE}]++(?:['’][^\W\d_{_DENSE}]++)*+)"
     r"|(?P<more>[-=]{1,3}>++|>++=?)"
     r"|(?P<less><++[-=]{0,3})"
     r"|(?P<equal>={1,3}|~)"

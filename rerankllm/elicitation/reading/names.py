@@ -36,7 +36,10 @@ _ENDINGS = (
 _COUNTERS = ("段", "篇", "号", "條", "条", "個", "个", "番", "번", "문서", "段落", "篇文章", "番目")
 _BETWEEN = frozenset({"number", "no", "nr", "num", "n", "numéro", "número", "nummer", "nº", "n°", "№"})
 _PLACES = frozenset({"st", "nd", "rd", "th", "er", "ère", "ème", "e", "º", "ª", "位", "名", "위"})
-_NOT_AFTER_I = frozenset({"is", "was", "has", "answers", "contains", "gives", "seems"})
+_VERBS = frozenset(
+    {"is", "was", "has", "answers", "contains", "gives", "seems", "scores", "gets", "ranks", "does", "mentions"}
+)
+"""What follows the label I, where the word "I" would not."""
 _TWO = 2
 
 
@@ -256,7 +259,7 @@ def _glued(items: list[Item], i: int) -> bool:
 
 
 def _wordy(items: list[Item], i: int) -> bool:
-    return i < len(items) and items[i].kind == WORD and items[i].text.casefold() not in _NOT_AFTER_I
+    return i < len(items) and items[i].kind == WORD and items[i].text.casefold() not in _VERBS
 
 
 def _sign(items: Sequence[Item], i: int, text: str) -> bool:
