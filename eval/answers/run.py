@@ -114,18 +114,21 @@ def replies(count: int) -> str:
     """That no random reply raises, and all that is read are weak orders over the labels shown."""
     rng = random.Random(SEED)
     statuses: Counter[Status] = Counter()
-    for _ in range(count):
+    for number in range(count):
         text, n, decode = mixed(rng), rng.choice((0, 1, 2, 3, 5, 12, 20)), rng.choice((None, None, 1, 3))
         parsed = parse_order(text, numbers(n) if rng.random() < 0.7 else letters(n), decode)  # noqa: PLR2004
         named = [i for group in parsed.groups for i in group]
         if sorted([*named, *parsed.omitted]) != list(range(n)) or not all(parsed.groups):
             raise AssertionError(text)
         statuses[parsed.report.status] += 1
+        if number % 4:
+            continue
         parse_choice(text, rng.choice((("A", "B"), ("Yes", "No"), ("0", "1", "2", "3"))))
         parse_selection(text, numbers(5), rng.choice((1, 2)), worst=rng.random() < 0.3)  # noqa: PLR2004
         parse_grades(text, numbers(4), 10)
-    return f"{count} random replies, each read as an order, a label, a selection and grades: none raises; " + ", ".join(
-        f"{statuses[status]} orders {status.value}" for status in Status
+    return (
+        f"{count} random replies, all read as an order, every fourth as a label, a selection and grades too: none raises; "
+        + ", ".join(f"{statuses[status]} orders {status.value}" for status in Status)
     )
 
 
@@ -137,11 +140,19 @@ def slowest() -> str:
         "a selection": lambda text: parse_selection(text, numbers(20)),
         "grades": lambda text: parse_grades(text, numbers(20), 10),
     }
-    units = [
-        piece
-        for piece in (*PIECES, "[1] > [2].\n", "1, 2, ", "1. [2]\n", "[1]: 3\n", "Ranking: 1, 2 because\n")
-        if piece
-    ]
+    made_of = (
+        *PIECES[::6],
+        "[1] > [2].\n",
+        "1, 2, ",
+        "1. [2]\n",
+        "[1]: 3\n",
+        "Ranking: 1, 2 because\n",
+        "①",
+        "[",
+        "<a ",
+        "{",
+    )
+    units = sorted(set(made_of))
     found = (0.0, "", "")
     for unit in units:
         for before in ("", "[2] > [1] "):

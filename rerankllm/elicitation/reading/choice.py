@@ -55,7 +55,7 @@ _ANNOUNCING = words.any_of(
     " scelta punteggio"
     " migliore resposta escolha melhor antwoord keuze odpowiedź ответ выбор оценка cevap jawaban svar"
     " 答案 回答 选择 选 評価 評分 评分 分数 得分 结论 結論 答え 選択 スコア"
-    " 関連度 相关性 대답 답 정답 선택 점수 등급 उत्तर"
+    " 関連度 相关性 대답 답 정답 正解 선택 점수 등급 उत्तर"
 )
 _FINAL = re.compile(
     r"\b(?:final\w*|overall|in conclusion|conclusion|in the end|endgültig\w*|finale?|최종)\b|最终|最終|綜上|综上"
@@ -320,7 +320,7 @@ def _leads(sentence: list[Item], place: int, said: str) -> bool:
     last = said.rpartition(" ")[2]
     if sentence[place - 1].text in {":", "=", "-", ">"} or last in _ENDING or last.endswith(("是", "为", "為", "は")):
         return True
-    return _ANNOUNCING.fullmatch(last) is not None or last.endswith(("选择", "選択"))
+    return _ANNOUNCING.fullmatch(last) is not None or last.endswith(("选择", "選択", "은", "는"))
 
 
 def _is_list_number(sentence: list[Item]) -> bool:
@@ -440,7 +440,7 @@ def _goes_on(sentence: list[Item], place: int, kind: Kind, *, opening: bool) -> 
         and word in {"it", "the", "this", "there", "that", "in", "by", "for", "out", "of", "on", "with", "as"}
     ):
         return False
-    return word in _AFTER and item.spaced
+    return word in _AFTER and (item.spaced or not word.isascii())
 
 
 def _predicate(sentence: list[Item], place: int, kind: Kind) -> _Verdict | None:
