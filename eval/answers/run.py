@@ -127,7 +127,7 @@ def replies(count: int) -> str:
         parse_selection(text, numbers(5), rng.choice((1, 2)), worst=rng.random() < 0.3)  # noqa: PLR2004
         parse_grades(text, numbers(4), 10)
     return (
-        f"{count} random replies, all read as an order, every fourth as a label, a selection and grades too: none raises; "
+        f"{count} random replies read as orders, every fourth as a label, a selection and grades too: none raises; "
         + ", ".join(f"{statuses[status]} orders {status.value}" for status in Status)
     )
 
