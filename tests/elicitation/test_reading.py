@@ -10,12 +10,16 @@ from pathlib import Path
 import pytest
 from answer_styles import CHOICES, STYLES, chosen, made, mixed
 
+from rerankllm.calls import Reply
+from rerankllm.data import Document, Query
 from rerankllm.elicitation.grades import parse_grades
 from rerankllm.elicitation.labels import letters, numbers
 from rerankllm.elicitation.parsing import parse_choice, parse_order
 from rerankllm.elicitation.reading.answer import LONGEST
 from rerankllm.elicitation.selection import parse_selection
-from rerankllm.judgements import Status
+from rerankllm.formats.recordings import from_record, to_record
+from rerankllm.journal.codec import dump, load
+from rerankllm.judgements import ParseReport, Permute, Select, Status, Unanswered, WeakOrder, as_shown
 
 PARSED, REPAIRED, FAILED = Status.PARSED, Status.REPAIRED, Status.FAILED
 ANSWERS = Path(__file__).parents[1] / "golden" / "answers" / "answers.jsonl"
@@ -227,6 +231,33 @@ def test_an_answer_that_only_gives_back_the_order_shown_says_so():
     ):
         assert parse_order(text, numbers(3)).as_shown is expected, text
     assert parse_order("[1] > [2]", numbers(3), decode=2).as_shown
+
+
+def test_any_complete_answer_to_permute_can_be_asked_whether_it_is_the_order_shown():
+    docs = tuple(Document(name, name) for name in "abc")
+    query = Query("q", "a question")
+    for order_, decode, expected in (
+        (WeakOrder((("a",), ("b",), ("c",))), None, True),
+        (WeakOrder((("a",), ("b",)), ("c",)), 2, True),
+        (WeakOrder((("a",), ("b",)), ("c",)), None, False),
+        (WeakOrder((("a",), ("c",), ("b",))), None, False),
+        (WeakOrder((("a", "b"), ("c",))), None, False),
+        (WeakOrder((("a",),), ("b", "c")), 1, False),  # one label says nothing about an order
+        (Unanswered("none"), None, False),
+    ):
+        assert as_shown(Permute(query, docs, decode), order_) is expected
+    assert not as_shown(Select(query, docs, 3), ("a", "b", "c"))
+
+
+def test_the_form_is_kept_with_an_answer():
+    """And answers kept without one are still read."""
+    work = Permute(Query("q", "a question"), (Document("a", "a"), Document("b", "b")))
+    answer = WeakOrder((("b",), ("a",)))
+    for report in (ParseReport(form="chain"), ParseReport(Status.REPAIRED, {"repeated": 1})):
+        reply = Reply(answer, report)
+        assert load(dump(reply), work) == reply
+        record = json.loads(json.dumps(to_record(work, answer, report, reply.usage)))
+        assert from_record(record, work) == (answer, report, reply.usage)
 
 
 @pytest.mark.parametrize(
