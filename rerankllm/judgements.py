@@ -222,10 +222,27 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ParseReport:
-    """How an answer read, and each kind of repair it needed with how often."""
+    """How an answer read.
+
+    Attributes:
+        status: Whether it was complete as it was.
+        repairs: Each kind of repair it needed, with how often.
+        form: The form it was written in, such as `chain` or `json`; None where it is not known, or nothing was read.
+    """
 
     status: Status = Status.PARSED
     repairs: Mapping[str, int] = field(default_factory=dict)
+    form: str | None = None
+
+
+def as_shown(judgement: Judgement, answer: Answer | Unanswered) -> bool:
+    """Whether the answer to a `Permute` is complete, without ties, and the order in which its documents were shown."""
+    if not isinstance(judgement, Permute) or not isinstance(answer, WeakOrder):
+        return False
+    ids = tuple(doc.doc_id for doc in judgement.docs)
+    wanted = len(ids) if judgement.decode is None else min(judgement.decode, len(ids))
+    single = all(len(group) == 1 for group in answer.groups)
+    return single and len(answer.groups) >= max(wanted, 2) and answer.ranked == ids[: len(answer.groups)]
 
 
 class StageLike(Protocol):

@@ -8,45 +8,70 @@ from rerankllm.calls import Generate, Request, Response
 from rerankllm.elicitation import labels as label_sets
 from rerankllm.elicitation.base import unusable
 from rerankllm.elicitation.constrained import Constraint
-from rerankllm.elicitation.parsing import parse_choice, parse_order
 from rerankllm.elicitation.prompts import PromptBuilder
+from rerankllm.elicitation.reading.choice import read_choice
+from rerankllm.elicitation.reading.order import read_order
+from rerankllm.elicitation.reading.verdicts import Kind
 from rerankllm.elicitation.template import Wanted, bracketed
 from rerankllm.judgements import Answer, Failure, Judgement, ParseReport, Select, Status, Unanswered
 
 _POLITENESS = 24
-_AND = re.compile(r"(?<=[0-9A-Z\]])\s*,?\s+(?:and|&)\s+(?=[0-9A-Z\[])")
 
 _WORDS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+_OTHER_END = {"least": "most", "most": "least", "worst": "best", "best": "worst", "less": "more", "more": "less"}
+_END = re.compile(rf"\b(?:{'|'.join(_OTHER_END)})\b", re.IGNORECASE)
 _ORDINAL = re.compile(rf"\b(?:({'|'.join(_WORDS)})|([0-9]+)(?:st|nd|rd|th)) (?=passage|document|one\b)", re.IGNORECASE)
 
 
-def parse_selection(text: str, labels: Sequence[str], m: int = 1) -> tuple[tuple[int, ...], ParseReport]:
+def parse_selection(
+    text: str, labels: Sequence[str], m: int = 1, *, worst: bool = False
+) -> tuple[tuple[int, ...], ParseReport]:
     """Reads an answer that should name `m` of `labels`. Total: never raises.
 
-    A single label may open the answer, follow a word such as "answer", or be the only one named, as for a comparison;
-    where there is none, "the second passage" is number 2. Several are read as a ranking is.
+    A single label may open the answer, follow a word such as "answer", be called the best, or be the only one named,
+    as for a comparison; where there is none, "the second passage" is number 2. Several are read as a ranking is, and
+    a ranking in place of a single label gives its first.
 
     Args:
         text: The model's answer.
         labels: The labels shown, numbers or letters.
         m: How many should be named.
+        worst: Whether the least relevant are asked for; an answer that names the most relevant is none then.
 
     Returns:
-        Indices of the labels named, best first, at most `m`. The report is `repaired` when there are fewer
-        (`missing`), more (`extra`) or others, and `failed` when there is none, or the answer repeats the passages.
+        Indices of the labels named, best (worst) first, at most `m`. The report is `repaired` when there are fewer
+        (`missing`), more (`extra`) or others, and `failed` when there is none, or when it is not clear which.
     """
-    parsed = parse_order(_AND.sub(", ", text), labels, m)
-    if "passages repeated" in parsed.report.repairs:
-        return (), parsed.report
+    if worst:
+        text = _END.sub(lambda found: _OTHER_END[found.group().lower()], text)
     if m == 1:
-        index, report = parse_choice(text, labels)
-        if "no label" in report.repairs and labels[0].isdigit():
-            index, report = parse_choice(_ORDINAL.sub(_counted, text), labels)
-        return (() if index is None else (index,)), report
+        index, report = _one(text, labels)
+        if index is not None:
+            return (index,), report
+        if worst:
+            return (), report
+    return _several(text, labels, m, worst=worst)
+
+
+def _one(text: str, labels: Sequence[str]) -> tuple[int | None, ParseReport]:
+    kind = Kind(documents=True)
+    index, report = read_choice(text, labels, kind)
+    if "no label" in report.repairs and labels and labels[0].isdigit():
+        return read_choice(_ORDINAL.sub(_counted, text), labels, kind)
+    return index, report
+
+
+def _several(text: str, labels: Sequence[str], m: int, *, worst: bool) -> tuple[tuple[int, ...], ParseReport]:
+    """The first of a ranking."""
+    parsed = read_order(text, labels, m, ordered=m == 1)
     named = [index for group in parsed.groups for index in group]
     if len(named) <= m:
         return tuple(named), parsed.report
-    return tuple(named[:m]), ParseReport(Status.REPAIRED, {**parsed.report.repairs, "extra": len(named) - m})
+    places = [place for place, group in enumerate(parsed.groups) for _ in group]
+    if worst or places[m - 1] == places[m]:
+        return (), ParseReport(Status.FAILED, {"ambiguous": 1})
+    repairs = {**parsed.report.repairs, "extra": len(named) - m}
+    return tuple(named[:m]), ParseReport(Status.REPAIRED, repairs, parsed.report.form)
 
 
 def _counted(ordinal: re.Match[str]) -> str:
@@ -85,7 +110,8 @@ class Selection:
     def read(self, judgement: Judgement, response: Response) -> tuple[Answer | Unanswered, ParseReport]:
         """The ids named, fewer than m where the answer has fewer; an answer cut off before the last is none."""
         assert isinstance(judgement, Select)  # noqa: S101
-        named, report = parse_selection(response.text, self._labels(len(judgement.docs)), judgement.m)
+        labels = self._labels(len(judgement.docs))
+        named, report = parse_selection(response.text, labels, judgement.m, worst=judgement.worst)
         if report.status is Status.FAILED:
             return unusable(response.text), report
         if response.finish_reason == "length" and "missing" in report.repairs:

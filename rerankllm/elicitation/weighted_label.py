@@ -91,7 +91,7 @@ class Weighed:
         expected = expected_value(self.builder.template.choices, values)
         if not unreported:
             return expected, report
-        return expected, ParseReport(Status.REPAIRED, {**report.repairs, "unreported label": unreported})
+        return expected, ParseReport(Status.REPAIRED, {**report.repairs, "unreported label": unreported}, report.form)
 
     def _stands_alone(self, text: str, reading: Reading) -> bool:
         """Whether the label read is a word of its own: not the 1 of 12."""

@@ -95,13 +95,14 @@ def to_record(judgement: Judgement, answer: Answer | Unanswered, report: ParseRe
         **({"reason": answer.reason} if isinstance(answer, Unanswered) else {"answer": _plain(answer)}),
         "status": report.status.value,
         "repairs": dict(report.repairs),
+        **({"form": report.form} if report.form else {}),
         "tokens": [usage.prompt_tokens, usage.completion_tokens],
     }
 
 
 def from_record(record: Record, judgement: Judgement) -> tuple[Answer | Unanswered, ParseReport, Usage]:
     """What the line says was answered to this judgement."""
-    report = ParseReport(Status(record["status"]), record["repairs"])
+    report = ParseReport(Status(record["status"]), record["repairs"], record.get("form"))
     usage = Usage(*record["tokens"])
     if "reason" in record:
         return Unanswered(record["reason"], Failure.ANSWER), report, usage

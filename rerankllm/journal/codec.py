@@ -52,7 +52,7 @@ def dump(outcome: Response | Reply) -> str:
     if isinstance(outcome, Reply):
         report = outcome.report
         values["answer"] = _dump_answer(outcome.answer)
-        values["report"] = [report.status.value, dict(report.repairs)]
+        values["report"] = [report.status.value, dict(report.repairs), *([report.form] if report.form else [])]
     return json.dumps(values)
 
 
@@ -65,9 +65,9 @@ def load(text: str, work: Work) -> Outcome:
         readings = values.get("readings", ())
         values["readings"] = tuple(Reading(at, label, tuple(found), floor) for at, label, found, floor in readings)
         return Response(**values)
-    status, repairs = values["report"]
+    status, repairs, *form = values["report"]
     values["answer"] = _load_answer(values["answer"], work)
-    return Reply(values["answer"], ParseReport(Status(status), repairs), values["usage"])
+    return Reply(values["answer"], ParseReport(Status(status), repairs, *form), values["usage"])
 
 
 def _fields(value: Any) -> Any:

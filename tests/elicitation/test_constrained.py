@@ -14,7 +14,7 @@ from rerankllm.elicitation.logprobs import Labels
 from rerankllm.elicitation.reasoning import Reasoning
 from rerankllm.elicitation.text import Text
 from rerankllm.errors import CapabilityError, SpecError, TemplateError
-from rerankllm.judgements import Compare, Grade, ParseReport, Permute, Score, Select, WeakOrder
+from rerankllm.judgements import Compare, Grade, ParseReport, Permute, Score, Select, Status, WeakOrder
 from rerankllm.spec.stage import Stage
 
 QUERY = Query("q", "how long do fleas live")
@@ -53,7 +53,7 @@ def test_answers_are_written_as_templates_ask_for_them_and_read_as_always():
         written = want.opening + want.between.join(want.labels[: want.count]) + want.closing
         assert written == text
         _, report = elicitor.read(judgement, Response(written))
-        assert report == ParseReport()
+        assert (report.status, report.repairs) == (Status.PARSED, {})
 
 
 def test_it_is_held_where_the_engine_can_and_nothing_else_was_said():

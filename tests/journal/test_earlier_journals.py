@@ -71,11 +71,9 @@ def rank_by_prompts(journal):
     """The same for a model that is shown prompts, whose templates and settings are part of the keys."""
     with Reranker("pointwise / labels", "llamacpp:smollm2", instruction="about fleas", passage_tokens=9) as reranker:
         reranker.keep(journal)
-        rankings = [
-            reranker.rerank("query", list(TEXTS.values())[:2]),
-            reranker.beside(FREE, instruction="about cats").rerank("query", list(TEXTS.values())[:2]),
-        ]
-    return [(ranking.ledger.replayed, ranking.ledger.calls) for ranking in rankings]
+        free = reranker.beside(FREE, instruction="about cats")
+        outcomes = [each.submit("query", list(TEXTS.values())[:2]).result() for each in (reranker, free)]
+    return [(outcome.ledger.replayed, outcome.ledger.calls) for outcome in outcomes]
 
 
 def keys(journal):

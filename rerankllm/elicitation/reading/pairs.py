@@ -1,0 +1,158 @@
+"""A label and the number beside it: `[1]: 3`, `Passage 1 scores 7/10`, `| 2 | 9 |`."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from rerankllm.elicitation.reading import words
+from rerankllm.elicitation.reading.answer import Cut, is_sign, whole_number
+from rerankllm.elicitation.reading.lexer import BARE, BREAK, LABEL, NAMED, NUMBER, SIGN, WORD, Item
+
+_FILLERS = words.among(
+    "is gets get of has a an the at with receives given earns out ist hat est a es tiene è ha é tem from"
+)
+_UNITS = words.among(
+    "points point pts stars star because since as for due punkte punkt puntos points weil car porque and but"
+)
+_ENDINGS = frozenset({"st", "nd", "rd", "th", "º", "ª", "位", "위", "등"})
+_SCORED = frozenset({"分", "点", "점"})
+_REACH = 10
+"""Items between a label and its number."""
+
+Kind = Literal["score", "rank", ""]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A label and its number.
+
+    Attributes:
+        label: The label.
+        value: The number.
+        kind: What the number is called; "" where nothing says it.
+        out_of: The best that it could be, where that is said; 0 where not.
+        end: Where it ends in the plain text.
+    """
+
+    label: Item
+    value: float
+    kind: Kind
+    out_of: float
+    end: int
+
+
+def pairs(answer: Cut, *, list_numbers: bool) -> Iterator[Pair]:
+    """All labels with a number beside them, as they come.
+
+    Args:
+        answer: The answer.
+        list_numbers: Whether the number in front of a line, as in `1. 7`, is a label.
+    """
+    items = answer.items
+    skip_to = 0
+    for i, item in enumerate(items):
+        if i < skip_to or item.kind != LABEL:
+            continue
+        found = _value(items, i, list_numbers=list_numbers)
+        if found is not None:
+            pair, skip_to = found
+            yield pair
+
+
+def _is_key(items: list[Item], i: int, *, list_numbers: bool) -> bool:
+    """Whether a label may have a number: it is marked, or it is a bare one in front of a colon or the like."""
+    item = items[i]
+    if item.mark == NAMED:
+        return True
+    at_start = i == 0 or items[i - 1].kind == BREAK or (items[i - 1].kind == SIGN and items[i - 1].text in ",;:|-·+")
+    if not at_start:
+        return False
+    if item.mark == BARE and is_sign(items, i + 1, ".)"):
+        return list_numbers and items[i + 2 : i + 3] != [] and items[i + 2].spaced and not is_sign(items, i - 1, ":")
+    return is_sign(items, i + 1, ":=|") or (is_sign(items, i + 1, "-") and items[i + 1].spaced)
+
+
+def _value(items: list[Item], i: int, *, list_numbers: bool) -> tuple[Pair, int] | None:
+    """The number of the label at i, and the item after it."""
+    if not _is_key(items, i, list_numbers=list_numbers):
+        return None
+    kinds: set[Kind] = set()
+    j = i + 1
+    if items[i].mark == BARE and is_sign(items, j, ".)"):
+        j += 1
+    negative = broken = False
+    while j < min(len(items), i + _REACH):
+        item = items[j]
+        if item.kind == NUMBER or (item.kind == LABEL and item.mark != NAMED and item.text.isdecimal()):
+            return None if broken and not kinds else _pair(items, i, j, kinds, negative=negative)
+        if item.kind == LABEL or not _fills(item, kinds):
+            return None
+        broken = broken or item.kind == BREAK
+        negative = item.text == "-" and j + 1 < len(items) and not items[j + 1].spaced and item.spaced
+        j += 1
+    return None
+
+
+def _fills(item: Item, kinds: set[Kind]) -> bool:
+    """Whether something may stand between a label and its number; notes what it calls the number."""
+    if item.kind == BREAK:
+        return True
+    said = item.text.casefold()
+    if item.kind == SIGN:
+        if said == "#":
+            kinds.add("rank")
+        return said in ":=|,(-[])#·>"
+    if words.SCORE.fullmatch(said):
+        kinds.add("score")
+    elif words.RANK.fullmatch(said):
+        kinds.add("rank")
+    elif said not in _FILLERS:
+        return False
+    return True
+
+
+def _pair(items: list[Item], i: int, j: int, kinds: set[Kind], *, negative: bool) -> tuple[Pair, int] | None:
+    """The pair of label i and number j, if the number stands for itself."""
+    after = j + 1
+    value = float(items[j].text[:300]) * (-1 if negative else 1)
+    out_of = 0.0
+    if after < len(items) and not items[after].spaced and items[after].text.casefold() in _ENDINGS:
+        kinds.add("rank")
+        after += 1
+        after += after < len(items) and items[after].text.casefold() in {"place", "position"}
+    if is_sign(items, after, "%"):
+        out_of, after = 100.0, after + 1
+    else:
+        slash = 1 if is_sign(items, after, "/") else 2 if _says(items, after, "out", "of") else 0
+        if slash and after + slash < len(items) and whole_number(items[after + slash]) is not None:
+            out_of, after = float(items[after + slash].text), after + slash + 1
+        elif _says(items, after, "of") and "rank" in kinds:
+            after += 2
+    if after < len(items) and items[after].text in _SCORED:
+        kinds.add("score")
+        after += 1
+    if out_of:
+        kinds.add("score")
+    if after < len(items) and not _ends(items[after], kinds):
+        return None
+    kind: Kind = next(iter(kinds)) if len(kinds) == 1 else ""
+    if len(kinds) > 1:
+        return None
+    return Pair(items[i], value, kind, out_of, items[after - 1].end), after
+
+
+def _says(items: list[Item], i: int, *said: str) -> bool:
+    return [item.text.casefold() for item in items[i : i + len(said)]] == list(said)
+
+
+def _ends(item: Item, kinds: set[Kind]) -> bool:
+    """Whether what follows a number leaves it a number of its own: not 3 fleas, 3rd or 3:30."""
+    if item.kind == BREAK or (item.kind == LABEL and item.mark):
+        return True
+    if item.kind == WORD:
+        if words.SCORE.fullmatch(item.text.casefold()) and item.spaced:
+            kinds.add("score")
+        return item.spaced and (
+            item.text.casefold() in _UNITS or words.SCORE.fullmatch(item.text.casefold()) is not None
+        )
+    return item.kind == SIGN and item.text in ".,;:|-()[]!…·" and (item.spaced or item.text not in "-:")
