@@ -62,6 +62,17 @@ class Generate:
 
 
 @dataclass(frozen=True, slots=True)
+class Sample(Generate):
+    """Asks for text drawn at temperature 1 instead of the likeliest, as after an answer that could not be used.
+
+    Attributes:
+        seed: Of the drawing, where the engine computes in this process; hosts draw as they do.
+    """
+
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ReadLabels:
     """Asks for the log-probability of each label as the answer.
 
@@ -267,6 +278,7 @@ class Capabilities:
         batch: How many requests it is given at a time, so that progress shows; None for all there are.
         slots: How many requests it has under way at any time; None for any number.
         constrained: Whether it writes labels and nothing else where that is wanted (`WriteLabels`).
+        fixed: Whether its answers were given beforehand, so that it may lack one, which is no fault of a call.
     """
 
     answers: frozenset[type] = frozenset()
@@ -283,6 +295,7 @@ class Capabilities:
     batch: int | None = None
     slots: int | None = None
     constrained: bool = False
+    fixed: bool = False
 
 
 class Backend(Protocol):

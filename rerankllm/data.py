@@ -130,6 +130,9 @@ class Ledger:
         parsed: Answers that were exactly a complete answer.
         repaired: Answers from which something was dropped, or to which something was added.
         failed: Calls without a usable answer.
+        forms: How often answers were written in each form, such as `chain` or `json`, where they had to be read.
+        orders: Answers that put four documents or more in an order.
+        as_shown: How many of them only give back the order in which the documents were shown.
         usage: Tokens sent and generated.
         cost_usd: Money; 0 for local models, None when the price is unknown.
         notes: What else the reader should know, with how often it happened.
@@ -143,6 +146,9 @@ class Ledger:
     parsed: int = 0
     repaired: int = 0
     failed: int = 0
+    forms: Mapping[str, int] = field(default_factory=dict)
+    orders: int = 0
+    as_shown: int = 0
     usage: Usage = Usage()
     cost_usd: float | None = 0.0
     notes: Mapping[str, int] = field(default_factory=dict)
@@ -166,13 +172,18 @@ class Ledger:
             parsed=self.parsed + other.parsed,
             repaired=self.repaired + other.repaired,
             failed=self.failed + other.failed,
+            forms=_added(self.forms, other.forms),
+            orders=self.orders + other.orders,
+            as_shown=self.as_shown + other.as_shown,
             usage=self.usage + other.usage,
             cost_usd=None if unknown else (self.cost_usd or 0.0) + (other.cost_usd or 0.0),
-            notes={
-                note: self.notes.get(note, 0) + other.notes.get(note, 0)
-                for note in (*self.notes, *(n for n in other.notes if n not in self.notes))
-            },
+            notes=_added(self.notes, other.notes),
         )
+
+
+def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    """The sums, those of `one` first."""
+    return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from rerankllm.drivers.recipe import DriverName, Recipe
 from rerankllm.drivers.results import Run
 from rerankllm.drivers.session import Session
 from rerankllm.drivers.task import Observer
+from rerankllm.drivers.unusable import Unusable
 from rerankllm.errors import QueryFailed
 from rerankllm.formats.join import join
 from rerankllm.formats.objects import AnyDocument, to_candidates, to_query
@@ -58,6 +59,9 @@ class Reranker:
             empty ranking then says that nothing is relevant; a query that failed raises, here as anywhere.
         profile: How the judge errs: a file that `rerankllm judge-profile` wrote, or a `JudgeProfile`. It sets trust,
             scale and sharpness of every `active` in the strategy, whatever is written there.
+        unusable: What follows an answer in which nothing can be used. `keep`: it is asked once more, with the documents
+            in another order; after that it is no evidence, and the query fails only where half of its answers cannot be
+            used. `fail`: it is not asked again, and the query fails unless its strategy can do without.
         shelf: Keeps engines that compute here loaded for the next one that is given it.
 
     Attributes:
@@ -89,6 +93,7 @@ class Reranker:
         cutoff: str | Cutoff | None = None,
         per_query: Limits | None = None,
         profile: str | Path | JudgeProfile | None = None,
+        unusable: Unusable = "keep",
         shelf: LoadedModels | None = None,
     ) -> None:
         recipe = Recipe(
@@ -105,6 +110,7 @@ class Reranker:
             calibration=calibration,
             cutoff=cutoff,
             profile=profile,
+            unusable=unusable,
         )
         budget = limits if isinstance(limits, Budget) else None
         self.session = Session.open(recipe, budget, observer=observer, shelf=shelf)

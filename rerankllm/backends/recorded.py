@@ -36,7 +36,7 @@ class Recorded(DirectBackend):
         found = recordings.read(name)
         self._records: _Records | _Windows = _Windows(name) if found is None else _Records(*found)
         self.default_strategy = self._records.strategy
-        self.capabilities = Capabilities(answers=self._records.kinds)
+        self.capabilities = Capabilities(answers=self._records.kinds, fixed=True)
         if not self.capabilities.answers:
             raise InputError(f"{name} holds no recorded answers")
 

@@ -211,6 +211,7 @@ class Session:
             resolve=self.panel.resolve,
             observer=observer,
             party=party,
+            unusable=self.opened_with.unusable,
         )
         return afterwards(ranked, lambda outcome: self.finish(with_unread(outcome, tail)))
 

@@ -101,10 +101,31 @@ def tell_summary(report: Mapping[str, Any]) -> None:
         f"calls ({answers['parsed']} parsed, {answers['repaired']} repaired, {answers['failed']} failed)"
         f"{replayed}, {tokens} tokens, {report['wall_seconds']:.1f} s, {cost}"
     )
+    tell_evidence(report)
     tell_cut_off(report)
     if "nDCG@10" in report:
         value = report["nDCG@10"]
         tell(f"nDCG@10 {value['before']:.4f} before, {value['after']:.4f} after ({value['queries']} judged queries)")
+
+
+def tell_evidence(report: Mapping[str, Any]) -> None:
+    """Tells where answers said nothing, and where they only gave back the order shown."""
+    lost, orders = report.get("without_evidence"), report.get("orders")
+    if lost:
+        count = sum(lost.values())
+        tell(
+            f"{count} answer{'s' * (count > 1)} of {some(list(lost))} could not be used, asked twice where that helps: "
+            "what they were about stays in the order it had"
+        )
+    if orders and orders["as_shown"] * OFTEN > orders["read"]:
+        tell(
+            f"{orders['as_shown']} of {orders['read']} orders only give back the order shown (chance: once in "
+            "24 at most): the lists were in order, or the model does not read them; `rerankllm diagnose` tells which"
+        )
+
+
+OFTEN = 8
+"""One order in so many that is the order shown is three times what chance gives, and worth a note."""
 
 
 def tell_levels(pool: "Pool", *, asked: bool) -> None:

@@ -4,7 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from rerankllm.calls import ChatPrompt, Generate, ReadContinuation, ReadLabels, Request, TextPrompt, Want, WriteLabels
+from rerankllm.calls import (
+    ChatPrompt,
+    Generate,
+    ReadContinuation,
+    ReadLabels,
+    Request,
+    Sample,
+    TextPrompt,
+    Want,
+    WriteLabels,
+)
 
 Api: TypeAlias = Literal["chat", "completions"]
 
@@ -104,7 +114,10 @@ class Poster:
             body["structured_outputs"] = {"choice": list(self.choices(request))}
         limit = "max_completion_tokens" if self.new_limit and self.api == "chat" else "max_tokens"
         body[limit] = self.most_tokens(request.want)
-        return body | {key: value for key, value in self.sampling.items() if value is not None}
+        told = {key: value for key, value in self.sampling.items() if value is not None}
+        if isinstance(request.want, Sample) and "temperature" in told:
+            told["temperature"] = 1.0
+        return body | told
 
     def texts(self, request: Request) -> list[str]:
         """The texts of the prompt, to count their tokens."""

@@ -125,6 +125,7 @@ def command(
     max_passage_tokens: options.PassageTokens = None,
     concurrency: options.Concurrency = None,
     on_error: OnFailure = "partial",
+    unusable: options.WhenUnusable = "keep",
     seed: options.Seed = None,
     max_calls: options.MaxCalls = None,
     max_tokens: options.MaxTokens = None,
@@ -165,7 +166,7 @@ def command(
         demonstrations=demonstrations, depth=depth, driver="rounds" if batch else None,
         options=options.model_options(model, base_url=base_url, concurrency=concurrency, seed=seed, batch=batch),
         limits=Limits(max_calls, max_tokens, max_cost, max_seconds), per_query=options.limits_of(per_query),
-        calibration=calibration, cutoff=rule, profile=profile,
+        calibration=calibration, cutoff=rule, profile=profile, unusable=unusable,
     )  # fmt: skip
     job = Job(output=output, jsonl=jsonl, summary=summary, depth=depth, top_k=top_k, truncate=truncate,
               on_error=on_error, origins=origins())  # fmt: skip
