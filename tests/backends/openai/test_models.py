@@ -114,7 +114,7 @@ def test_a_budget_spent_on_thoughts_is_named():
     answer = Answer("", finish_reason="length", usage=usage)
     with (
         ScriptedServer(lambda body, n: answer) as server,
-        Reranker("sliding / text", f"openai:o3?base_url={server.url}") as reranker,
+        Reranker("sliding / text", f"openai:o3?base_url={server.url}", unusable="fail") as reranker,
     ):
         [failed] = reranker.stream([(Query("1", "q"), [Candidate(Document(str(i), "text")) for i in range(3)])])
     assert isinstance(failed, Failed)
