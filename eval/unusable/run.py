@@ -84,10 +84,10 @@ def _start(text: str) -> str:
 
 
 def measured(
-    queries: Queries, qrels: Qrels, strategy: str, share: float, unusable: Literal["keep", "fail"], seed: int
+    queries: Queries, qrels: Qrels, strategy: str, judge: Judge, unusable: Literal["keep", "fail"]
 ) -> tuple[Run, float]:
     """The run, and its nDCG@10 over the queries that were ranked."""
-    with ScriptedServer(Judge(queries, qrels, share, seed)) as server:
+    with ScriptedServer(judge) as server:
         given = {"base_url": server.url, "concurrency": "16"}
         with Reranker(strategy, "openai:scripted", options=given, unusable=unusable) as reranker:
             run = Run.of(reranker.stream(queries))
@@ -99,13 +99,14 @@ def measured(
 def table(queries: Queries, qrels: Qrels, share: float, seed: int) -> Iterator[str]:
     """A row a strategy and setting."""
     yield (
-        "| strategy | garbage | --unusable | queries lost | nDCG@10 of those ranked | answers without use | asked again "
-        "| attempts |\n|---|---:|---|---:|---:|---:|---:|---:|"
+        "| strategy | garbage | --unusable | queries lost | nDCG@10 of those ranked | answers without use "
+        "| asked again | attempts |\n|---|---:|---|---:|---:|---:|---:|---:|"
     )
     settings: tuple[tuple[float, Literal["keep", "fail"]], ...] = ((0.0, "keep"), (share, "keep"), (share, "fail"))
     for strategy in STRATEGIES:
         for garbage, unusable in settings:
-            run, value = measured(queries, qrels, strategy, garbage, unusable, seed)
+            judge = Judge(queries, qrels, garbage, seed)
+            run, value = measured(queries, qrels, strategy, judge, unusable)
             ledger = run.ledger
             yield (
                 f"| `{strategy}` | {garbage:.0%} | {unusable} | {len(run.failures)} of {len(queries)} | {value:.4f} | "

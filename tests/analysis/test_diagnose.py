@@ -36,6 +36,7 @@ def diagnose(cli, tmp_path, *arguments):
     return json.loads(path.read_text()), table, err
 
 
+@pytest.mark.slow
 def test_a_fair_judge_and_one_that_likes_the_first_place(cli, judged, tmp_path):
     options, model = judged
     fair, _, _ = diagnose(cli, tmp_path, *options, "--model", f"{model}&position=0")

@@ -34,7 +34,6 @@ from rerankllm.judgements import (
     Criterion,
     Embed,
     Grade,
-    ParseReport,
     Permute,
     Score,
     Select,

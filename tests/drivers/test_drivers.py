@@ -113,6 +113,7 @@ JOBS = st.lists(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(jobs=JOBS, batch=st.sampled_from([None, 1, 3]))
 @settings(max_examples=60)
 def test_the_drivers_agree(jobs, batch):

@@ -72,6 +72,7 @@ def test_most_answers_that_mean_something_are_read():
     assert len(meaning) > 250
 
 
+@pytest.mark.slow
 def test_no_style_of_answer_is_misread():
     assert len(STYLES) >= 60
     outcomes = Counter()
@@ -107,6 +108,7 @@ def check(text, n, decode, *, numbered):
         assert len(named) >= min(decode or n, n)
 
 
+@pytest.mark.slow
 def test_random_replies_are_weak_orders_over_what_was_shown():
     rng = random.Random(20261130)
     for _ in range(3000):
@@ -176,6 +178,7 @@ UNITS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", UNITS)
 @pytest.mark.parametrize("before", ["", "[2] > [1] "])
 def test_the_work_grows_as_the_text_does(unit, before):

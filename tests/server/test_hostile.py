@@ -75,6 +75,7 @@ def test_lone_surrogates_and_long_numbers(server, path):
             check(path, server.post(path, content=sent.encode(), headers={"Content-Type": "application/json"}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PATHS)
 def test_ten_megabytes_and_ten_thousand_documents(server, path):
     """One text of 10 MB is within the limits and is ranked; 10,000 documents are more than are taken by default."""

@@ -150,6 +150,7 @@ def test_over_http(process, sample):
     assert out == ""
 
 
+@pytest.mark.slow
 def test_usage(cli, monkeypatch):
     status, out, _ = cli("mcp", "--help")
     assert status == 0

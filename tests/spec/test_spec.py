@@ -41,6 +41,7 @@ STAGES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(STAGES)
 def test_the_printed_form_is_the_spec(stage):
     assert Stage.parse(str(stage)) == stage

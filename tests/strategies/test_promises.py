@@ -240,6 +240,7 @@ def noisy_judge(seed, *, noise=0.5):
     return worth, answer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spec", "calls", "rounds", "slots", "hits"),
     [

@@ -160,6 +160,7 @@ SIMULATED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("spec", "calls", "rounds", "slots"), SIMULATED, ids=[row[0] for row in SIMULATED])
 def test_a_noisy_judge_takes_as_many_as_published(spec, calls, rounds, slots, make_candidates, play, query):
     runs = []

@@ -49,6 +49,7 @@ def answer_with(oracle):
     return answer
 
 
+@pytest.mark.slow
 @given(spec=SPECS, n=st.integers(0, 60))
 @settings(max_examples=400)
 def test_every_document_once_plan_kept_and_ideal_where_promised(spec, n, oracle, grades, make_candidates, play, query):
@@ -66,6 +67,7 @@ def test_every_document_once_plan_kept_and_ideal_where_promised(spec, n, oracle,
     assert [grades[doc_id] for doc_id in played.ranking.doc_ids[:settled]] == ideal[:settled]
 
 
+@pytest.mark.slow
 @given(spec=SPECS, n=st.integers(0, 60), seed=st.integers(0, 1000))
 @settings(max_examples=200)
 def test_any_answers_at_all_still_give_every_document_once(spec, n, seed, make_candidates, play, query):

@@ -126,6 +126,7 @@ class TestHere:
         assert not np.allclose(reply.answer[0], plain.answer[0], atol=1e-2)
         assert reply.usage.prompt_tokens == len(theirs.tokenizer(asked)["input_ids"])
 
+    @pytest.mark.slow
     def test_a_prompt_of_its_own_is_not_read_as_a_query(self, tmp_path):
         from sentence_transformers import SentenceTransformer
 
@@ -143,6 +144,7 @@ class TestHere:
         room = {role: backend._engine.room(role) for role in ("query", "prompt")}
         assert room["query"] == room["prompt"] - len(backend._engine.ends("Instruct: answer\nQuery:"))
 
+    @pytest.mark.slow
     def test_it_reranks_and_notes_what_did_not_fit(self):
         texts = ["Dogs bark. " * 30, *(f"Adult fleas live for {i} months on a host. " * 5 for i in range(2, 20))]
         with Reranker("e2rank", "embed:minilm?threads=1") as reranker:

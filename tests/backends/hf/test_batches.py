@@ -12,6 +12,7 @@ rows = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(rows, st.integers(1, 40), st.integers(1, 20))
 def test_every_row_once_within_the_limits(rows, tokens, positions):
     found = list(batches(rows, Limits(tokens, positions)))

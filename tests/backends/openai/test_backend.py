@@ -351,6 +351,7 @@ def test_after_one_success_a_lost_server_fails_each_request_for_itself():
     assert all("cannot reach" in o.reason for o in rest)
 
 
+@pytest.mark.slow
 def test_a_server_killed_midway_is_not_asked_for_ever():
     """However many calls there are, a dead host costs a bounded number of attempts; the rest fail unsent."""
     concurrency, retries = 4, 1
@@ -425,6 +426,7 @@ def test_after_the_cool_down_the_host_is_tried_again(closed):
     assert asyncio.run(run()) == ([1, 1, 0, 0, 0], 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("action", [Status(503, "<h1>upstream is down</h1>", SOON), Garbage("<p>log in first</p>")])
 def test_a_host_that_never_serves_is_given_up(action):
     outcomes, server = ask_script(lambda body, n: action, *[generate()] * 50, retries=1)
@@ -471,6 +473,7 @@ def test_a_rate_limit_is_waited_for():
     assert outcome.attempts == server.calls == 2
 
 
+@pytest.mark.slow
 def test_retry_after_is_honoured():
     came = []
 
@@ -572,6 +575,7 @@ LIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lie", LIES)
 def test_nothing_but_an_answer_becomes_text(lie):
     [outcome], server = ask_script(lambda body, n: Garbage(LIES[lie], "text/html"), generate(), retries=1)
@@ -653,6 +657,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(json_values, json_values, json_values)
 def test_bodies_of_any_shape_are_read_or_refused(whole, choice, message):
     choice = {**choice, "message": message} if isinstance(choice, dict) else choice
@@ -666,6 +671,7 @@ def test_bodies_of_any_shape_are_read_or_refused(whole, choice, message):
         assert isinstance(completion.text, str)
 
 
+@pytest.mark.slow
 @given(st.lists(json_values, max_size=4))
 def test_log_probabilities_of_any_shape_are_read_or_refused(positions):
     positions = [{"token": "A", "top_logprobs": p} if i % 2 else p for i, p in enumerate(positions)]
