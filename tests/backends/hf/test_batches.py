@@ -1,5 +1,6 @@
 """What is padded together: every row once, within the limits, with rows of its length."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 

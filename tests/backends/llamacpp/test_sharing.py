@@ -1,5 +1,6 @@
 """Planning what is computed once for several sequences, and counting the cells that takes."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
