@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 from rerankllm.calls import CallFailed, Outcome, Work
@@ -13,7 +13,7 @@ from rerankllm.drivers.account import Account, Asked
 from rerankllm.drivers.budget import Budget
 from rerankllm.drivers.events import Event, Failed, Finished, Judged, QueryOutcome, Started
 from rerankllm.drivers.judges import Judge, Resolve, asking
-from rerankllm.drivers.unusable import AGAIN, Unusable, another_order, in_first_order, no_evidence, sampled
+from rerankllm.drivers.unusable import Unusable, another_order, in_first_order, no_evidence, sampled
 from rerankllm.errors import InputError, QueryFailed
 from rerankllm.journal.store import CallPlace
 from rerankllm.judgements import Answer, Failure, Judgement, ParseReport, Status, Steps, Unanswered
@@ -73,8 +73,7 @@ class Call:
     def again(self, reason: str, *, replayed: bool) -> "Call | None":
         """The call that asks the same once more, in another way; None where there is no other way."""
         other = another_order(self.judgement) or self.judgement
-        place = replace(self.place, item=AGAIN + self.place.item)
-        again = Call(self.task, place, other, self.judge, FirstTry(self, reason, replayed))
+        again = Call(self.task, self.place.second_try(), other, self.judge, FirstTry(self, reason, replayed))
         return None if again._work() is None else again
 
     def _work(self) -> Work | None:

@@ -31,8 +31,6 @@ Unusable: TypeAlias = Literal["keep", "fail"]
 """What an unusable answer does to its query. `keep`: it is asked once more, and is no evidence after that. `fail`: it
 is not asked again, and the query fails wherever its strategy cannot do without the answer."""
 
-AGAIN = 1 << 32
-"""What the journal's number of a judgement is raised by where it is asked again."""
 _RELEVANCE = Criterion("how relevant the document is to the query")
 
 

@@ -17,7 +17,7 @@ import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,8 @@ CREATE TABLE IF NOT EXISTS answers (
     key TEXT, step INTEGER, item INTEGER, judge INTEGER, record TEXT, PRIMARY KEY (key, step, item)
 );
 """
+AGAIN = 1 << 32
+"""More than the judgements of any batch."""
 PATIENCE = 30.0
 """Seconds to wait for another process that is writing."""
 HEAD = "key, step, item, judgement, model"
@@ -59,12 +61,20 @@ class CallPlace:
     Attributes:
         key: The key of its query, from `Journal.enter`.
         step: How many batches the strategy had asked for before.
-        item: The number of the judgement in its batch.
+        item: The number of the judgement in its batch, raised by `AGAIN` where it is asked a second time.
     """
 
     key: str
     step: int
     item: int
+
+    def second_try(self) -> "CallPlace":
+        """The place of the same judgement, asked once more."""
+        return replace(self, item=AGAIN + self.item)
+
+    def __str__(self) -> str:
+        again = ", asked again" if self.item >= AGAIN else ""
+        return f"step {self.step} item {self.item % AGAIN}{again}"
 
 
 @dataclass(frozen=True, slots=True)

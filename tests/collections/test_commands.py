@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from rerankllm.files import digest
 from rerankllm.formats.trec import read_run
 from rerankllm.runs import provenance
