@@ -13,7 +13,7 @@ from rerankllm.drivers.results import Finish
 from rerankllm.errors import InputError
 from rerankllm.spec.stage import Stage
 
-DEFAULT_MODEL = "llamacpp:smollm2"
+DEFAULT_MODEL = "embed:minilm"
 """Judges where no model is named."""
 
 DriverName: TypeAlias = Literal["rounds", "concurrent"]

