@@ -66,7 +66,7 @@ def test_check_says_what_would_change(readme, text, tmp_path, monkeypatch, capsy
 
 
 def test_the_row_of_the_embedded_default_is_its_default(readme):
-    pytest.importorskip("llama_cpp", reason="needs the extra `embedded`")
+    pytest.importorskip("llama_cpp", reason="needs the extra `llamacpp`")
     from rerankllm import Reranker
 
     with Reranker() as reranker:

@@ -56,7 +56,7 @@ def environment(tmp_path):
 
 
 @pytest.mark.slow(seconds=90)
-@pytest.mark.embedded
+@pytest.mark.llamacpp
 def test_it_runs(notebook, environment, tmp_path):
     for module in ("nbmake", "ipykernel", "llama_cpp", "openai", "matplotlib"):
         if importlib.util.find_spec(module) is None:

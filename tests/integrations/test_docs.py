@@ -19,7 +19,7 @@ PACKAGES = {
 }  # fmt: skip
 
 pytestmark = [
-    pytest.mark.embedded,
+    pytest.mark.llamacpp,
     pytest.mark.filterwarnings("ignore:The inplace keyword"),  # what PyTerrier 1.1 asks of pandas 3.1
 ]
 

@@ -27,8 +27,6 @@ from rerankllm.judgements import Embed, Judgement, ParseReport, Score
 
 REMEMBERED = 256 * 2**20
 """Bytes of vectors kept: some 170,000 texts at 384 dimensions, 16,000 at 4,096."""
-AT_ONCE = 8
-"""Batches that a driver hands over at a time: what is done shows, and a query that is whole can be written."""
 ONNX_DTYPE = "int8"
 ABANDONED = CallFailed("given up: nobody waited for it")
 
@@ -113,9 +111,8 @@ class Embeddings(BatchBackend[Judgement]):
         self._memory = Memory(REMEMBERED)
         self._feedback = Feedback(name, self._engine)
         self.default_strategy = "e2rank" if self._feedback.named else "pointwise"
-        here_at_once = batch * AT_ONCE
         self.capabilities = Capabilities(
-            answers=frozenset({Score, Embed}), remote=bool(base_url), batch=None if base_url else here_at_once
+            answers=frozenset({Score, Embed}), remote=bool(base_url), batch=self._engine.at_once
         )
 
     @functools.cached_property

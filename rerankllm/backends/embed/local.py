@@ -25,6 +25,10 @@ PROMPTS: dict[Role, tuple[str, ...]] = {
 class Local:
     """A model of sentence-transformers; what it wants put before queries and documents is put there.
 
+    Attributes:
+        dtype: The type it computes with.
+        at_once: Texts worth taking together.
+
     Args:
         name: `minilm`, an id on the hub, or a local folder.
         revision: Branch, tag or commit on the hub.
@@ -55,6 +59,7 @@ class Local:
                 device=str(where),
                 model_kwargs={"dtype": loading.precision(dtype, where)},
             )
+        self.at_once = batch * CHUNK
         self.dtype = str(self._model.dtype).removeprefix("torch.")
         config = getattr(self._model[0], "config", None)
         self._commit: str | None = getattr(config, "_commit_hash", None)

@@ -30,6 +30,10 @@ class Onnx:
     Every thread computes a batch of its own, on one core: small matrices gain nothing from several. Vectors do not
     depend on the number of threads, nor on the CPU, but for the rounding of float32.
 
+    Attributes:
+        dtype: The type of the weights.
+        at_once: Texts that keep all threads busy; taking few lets the user see what is done.
+
     Args:
         model: The model.
         batch: Texts computed at a time, at most.
@@ -44,6 +48,7 @@ class Onnx:
         if any(importlib.util.find_spec(package) is None for package in ("onnxruntime", "tokenizers")):
             raise MissingExtra(ONNX_NEEDED)
         self.dtype = model.dtype
+        self.at_once = batch * (threads or cpus())
         self._model = model
         self._batch = batch
         self._threads = threads or cpus()

@@ -40,7 +40,7 @@ class LlamaCpp(BatchBackend[Request]):
     `f32`, by up to .1 with `bf16`, which rounds what it multiplies to 8 bits.
 
     Args:
-        name: `smollm2`, which comes with the extra `embedded`, or the path of a .gguf file.
+        name: `smollm2`, which comes with the extra `llamacpp`, or the path of a .gguf file.
         type: Weights to compute with: `bf16`, `f16`, `f32`, `q8_0`, `q4_0`, or `file` for those in the file. Others
             than the file's are converted once and kept in the user's cache folder. None is `bf16` for `smollm2`,
             whose 4-bit weights compute slowly, and `file` for a path.
