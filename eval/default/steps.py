@@ -79,8 +79,7 @@ def by_run() -> dict[str, Any]:
         (table,) = read_tables(RESULTS / f"{name}.md")
         collection = Collection(str(DATA / name))
         found["ndcg"][name] = table.number("chat turn", "fused")
-        minutes = table.number("chat turn", "minutes")
-        found["clock"][name] = minutes * 60 / sum(map(len, collection.run.values())) * 100
+        found["clock"][name] = table.number("chat turn", "minutes") * 6000 / sum(map(len, collection.run.values()))
     return found
 
 

@@ -17,7 +17,7 @@ from rerankllm.registry import ELICITATIONS
 from rerankllm.spec.model import ModelSpec
 from rerankllm.spec.stage import Stage, inner_stages, map_stages, said, show
 
-INSTEAD = "or name a language model: --model openai:NAME, hf:NAME, vllm:NAME or llamacpp:FILE.gguf"
+INSTEAD = ", or name a language model: --model openai:NAME, hf:NAME, vllm:NAME or llamacpp:FILE.gguf"
 """What to do where a model is to be shown a prompt, and takes none."""
 
 
@@ -272,16 +272,16 @@ class Panel:
                 can = " and ".join(sorted(kind.__name__ for kind in capabilities.answers))
                 raise CapabilityError(
                     f"{backend.model} answers {can} only, and this strategy asks {judgement.__name__}: "
-                    f"its own is '{backend.default_strategy}'; {INSTEAD}"
+                    f"leave the strategy out{INSTEAD}"
                 )
             if elicitation is not None:
                 raise CapabilityError(
-                    f"{backend.model} answers without a prompt: leave the '/ elicitation' out; {INSTEAD}"
+                    f"{backend.model} answers without a prompt: leave the '/ elicitation' out{INSTEAD}"
                 )
             if self._settings != PromptSettings():
                 raise CapabilityError(
                     f"{backend.model} answers without a prompt: leave instruction, passage cut and demonstrations "
-                    f"out; {INSTEAD}"
+                    f"out{INSTEAD}"
                 )
             return Direct(backend)
         if elicitation is None:
