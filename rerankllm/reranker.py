@@ -39,7 +39,7 @@ class Reranker:
 
     Args:
         strategy: A stage spec such as `sliding(window=20, stride=10) / labels`; the model's default when None.
-        model: `kind:name[?key=value&…]`; the embedded model when None.
+        model: `kind:name[?key=value&…]`; the default model when None.
         instruction: What counts as relevant, for prompts that show it.
         passage_tokens: Cut of every passage; the template's own when None.
         demonstrations: Worked examples for comparisons, instead of the template's own: JSON lines or a folder with

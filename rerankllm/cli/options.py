@@ -48,7 +48,7 @@ Model: TypeAlias = Annotated[
     typer.Option(
         metavar="MODEL",
         autocompletion=completing.models,
-        help="kind:name[?key=value&…], such as llamacpp:smollm2 (the default), openai:NAME; see `rerankllm models`.",
+        help="kind:name[?key=value&…], such as embed:minilm (the default), openai:NAME; see `rerankllm models`.",
     ),
 ]
 BaseUrl: TypeAlias = Annotated[

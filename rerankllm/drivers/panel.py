@@ -17,6 +17,9 @@ from rerankllm.registry import ELICITATIONS
 from rerankllm.spec.model import ModelSpec
 from rerankllm.spec.stage import Stage, inner_stages, map_stages, said, show
 
+INSTEAD = ", or name a language model: --model openai:NAME, hf:NAME, vllm:NAME or llamacpp:FILE.gguf"
+"""What to do where a model is to be shown a prompt, and takes none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prompted:
@@ -266,13 +269,19 @@ class Panel:
         capabilities = backend.capabilities
         if capabilities.answers:
             if judgement not in capabilities.answers:
-                can = ", ".join(sorted(kind.__name__ for kind in capabilities.answers))
-                raise CapabilityError(f"{backend.model} answers {can}, and this strategy asks {judgement.__name__}")
+                can = " and ".join(sorted(kind.__name__ for kind in capabilities.answers))
+                raise CapabilityError(
+                    f"{backend.model} answers {can} only, and this strategy asks {judgement.__name__}: "
+                    f"leave the strategy out{INSTEAD}"
+                )
             if elicitation is not None:
-                raise CapabilityError(f"{backend.model} answers without a prompt: leave the '/ elicitation' out")
+                raise CapabilityError(
+                    f"{backend.model} answers without a prompt: leave the '/ elicitation' out{INSTEAD}"
+                )
             if self._settings != PromptSettings():
                 raise CapabilityError(
-                    f"{backend.model} answers without a prompt: leave instruction, passage cut and demonstrations out"
+                    f"{backend.model} answers without a prompt: leave instruction, passage cut and demonstrations "
+                    f"out{INSTEAD}"
                 )
             return Direct(backend)
         if elicitation is None:

@@ -14,7 +14,7 @@ from rerankllm.drivers.unusable import Unusable
 from rerankllm.errors import InputError
 from rerankllm.spec.stage import Stage
 
-DEFAULT_MODEL = "llamacpp:smollm2"
+DEFAULT_MODEL = "embed:minilm"
 """Judges where no model is named."""
 
 DriverName: TypeAlias = Literal["rounds", "concurrent"]

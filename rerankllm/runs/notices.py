@@ -10,6 +10,8 @@ from rerankllm.formats.lines import some
 from rerankllm.notes import tell
 from rerankllm.reranker import Reranker
 from rerankllm.runs.forecast import Forecast
+from rerankllm.spec.stage import Stage
+from rerankllm.strategies.interpolate import Interpolate
 
 if TYPE_CHECKING:  # loads NumPy
     from rerankllm.evaluation.systems import Pool
@@ -65,9 +67,16 @@ def tell_notes(reranker: Reranker, top_k: int | None, depth: int) -> None:
         depth: Candidates of the longest list that are read.
     """
     if reranker.defaulted:
-        tell(f"strategy {reranker.stage} (the default of {reranker.backend.model})")
+        tell(f"strategy {reranker.stage} (the default of {reranker.backend.model}); {_use_of_scores(reranker.stage)}")
     tell_other_judge(reranker)
     tell_settled(reranker, top_k, depth)
+
+
+def _use_of_scores(stage: Stage) -> str:
+    """What a default does with the scores that come with the documents."""
+    if isinstance(stage.strategy, Interpolate):
+        return f"scores that come with the documents have {1 - stage.strategy.weight:.0%} of the say"
+    return "scores that come with the documents have no say"
 
 
 def tell_settled(ranker: Ranker, top_k: int | None, depth: int) -> None:

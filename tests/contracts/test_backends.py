@@ -164,8 +164,8 @@ SUBJECTS = {
     "embed-api": embed_api,
 }
 NEEDS = {
-    "llamacpp": ("llama_cpp", "embedded"),
-    "openai_llamacpp": ("llama_cpp", "embedded"),
+    "llamacpp": ("llama_cpp", "llamacpp"),
+    "openai_llamacpp": ("llama_cpp", "llamacpp"),
     "hf": ("transformers", "hf"),
     "cross-encoder": ("sentence_transformers", "embed"),
     "embed": ("sentence_transformers", "embed"),

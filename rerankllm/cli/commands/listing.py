@@ -22,12 +22,12 @@ rerankllm plan --strategy 'sliding(window=10, stride=5)' -n 100  # parameters ar
     "elicitations": """
 [bold]Examples[/bold]\n
 rerankllm elicitations\n
-rerankllm rerank --sample --strategy 'pointwise / labels'  # behind the strategy and a slash
+rerankllm rerank --sample --model llamacpp:smollm2 --strategy 'pointwise / labels'  # behind the strategy and a slash
 """,
     "models": """
 [bold]Examples[/bold]\n
 rerankllm models\n
-rerankllm rerank --sample --model 'llamacpp:smollm2?threads=2'
+rerankllm rerank --sample --model 'embed:minilm?threads=2'
 """,
     "aggregations": """
 [bold]Examples[/bold]\n

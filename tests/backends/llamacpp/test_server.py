@@ -15,9 +15,9 @@ from rerankllm.spec.stage import Stage
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.embedded,
+    pytest.mark.llamacpp,
 ]
-pytest.importorskip("llama_cpp", reason="needs the extra `embedded`")
+pytest.importorskip("llama_cpp", reason="needs the extra `llamacpp`")
 pytest.importorskip("starlette", reason="needs llama-cpp-python[server]")
 
 QUERY = Query("q", "how long do fleas live")
