@@ -17,14 +17,14 @@ from rerankllm.calls import Backend
 from rerankllm.data import Candidate, Document, Query, Ranking, Usage
 from rerankllm.drivers.budget import Budget, Limits
 from rerankllm.drivers.estimate import Estimate, Sizes
-from rerankllm.drivers.events import Failed, QueryOutcome
+from rerankllm.drivers.events import QueryOutcome, ranking_of
 from rerankllm.drivers.recipe import DriverName, Recipe
 from rerankllm.drivers.results import Run
 from rerankllm.drivers.session import Session
 from rerankllm.drivers.task import Observer
-from rerankllm.errors import QueryFailed
+from rerankllm.errors import InputError
 from rerankllm.formats.join import join
-from rerankllm.formats.objects import AnyDocument, to_candidates, to_query
+from rerankllm.formats.objects import AnyDocuments, to_candidates, to_query
 from rerankllm.journal.store import Journal
 from rerankllm.plan import Plan
 from rerankllm.spec.stage import Stage
@@ -209,35 +209,57 @@ class Reranker:
         """Whether scores are expected values of labels worth 0 to 1, such as P(yes)."""
         return self.session.panel.gives_probabilities(self.stage)
 
-    def rerank(self, query: str | Query, documents: Sequence[AnyDocument], *, top_k: int | None = None) -> Ranking:
+    def rerank(
+        self,
+        query: str | Query,
+        documents: AnyDocuments,
+        *,
+        top_k: int | None = None,
+        columns: Mapping[str, str] | None = None,
+        top_n: int | None = None,
+    ) -> Ranking:
         """Ranks documents for one query; works in scripts, threads and notebooks alike.
 
         Args:
             query: The query.
-            documents: Texts; dicts with `text` and, if wanted, `id` (or `doc_id`, `_id`), `title`, `score` (the first
-                stage's) and anything else, which comes back as `metadata`; or `Document`s. Documents without an id
-                are called by their position, from "0".
-            top_k: How many first places matter. Strategies that can spend less on the rest do; every document is
-                in the ranking all the same, and `Ranking.top` cuts it.
+            documents: Texts; dicts with `text` and, if wanted, `id`, `title`, `score` (the first stage's) and anything
+                else, which comes back as `metadata`; `Document`s or `Candidate`s; a table of pandas, polars, pyarrow or
+                `datasets`; or a `Path` to a CSV, TSV, JSON, JSON lines or Parquet file. Documents without an id are
+                called by their position, from "0".
+            top_k: How many results to return; all when None. Strategies that can spend less on the others do.
+            columns: Names of keys or columns by field (`text`, `id`, `title`, `score`), where they are not the usual
+                ones.
+            top_n: What other libraries call `top_k`; refused with a hint.
 
         Returns:
-            Every document once, best first; fewer where a cut-off was asked for.
+            Every document once, best first; the first `top_k`, or fewer where a cut-off was asked for.
 
         Raises:
             QueryFailed: It could not be ranked; there is no ranking then, not even the input order.
+            InputError: The query or a document cannot be one.
         """
-        return _ranking(self.submit(query, documents, top_k=top_k).result())
+        _refuse_top_n(top_n)
+        found = self.session.submit(to_query(query), to_candidates(documents, columns), top_k)
+        return ranking_of(found.result()).top(top_k)
 
     async def arerank(
-        self, query: str | Query, documents: Sequence[AnyDocument], *, top_k: int | None = None
+        self,
+        query: str | Query,
+        documents: AnyDocuments,
+        *,
+        top_k: int | None = None,
+        columns: Mapping[str, str] | None = None,
+        top_n: int | None = None,
     ) -> Ranking:
         """`rerank`, awaited."""
-        return _ranking(await asyncio.wrap_future(self.submit(query, documents, top_k=top_k)))
+        _refuse_top_n(top_n)
+        found = self.session.submit(to_query(query), to_candidates(documents, columns), top_k)
+        return ranking_of(await asyncio.wrap_future(found)).top(top_k)
 
     def submit(
         self,
         query: str | Query,
-        documents: Sequence[AnyDocument],
+        documents: AnyDocuments,
         *,
         top_k: int | None = None,
         observer: Observer | None = None,
@@ -247,12 +269,13 @@ class Reranker:
         Args:
             query: The query.
             documents: As `rerank` takes them.
-            top_k: How many first places matter.
+            top_k: How many first places matter: strategies that can spend less on the others do. Nothing is left out;
+                `Ranking.top` does that.
             observer: Called with every event of this query, on another thread.
 
         Returns:
-            A future of the ranking, or of `Failed`; cancelling it ends the query. It raises only what concerns more
-            than this query, such as a wrong key.
+            A future of the ranking of all documents, or of `Failed`; cancelling it ends the query. It raises only what
+            concerns more than this query, such as a wrong key.
         """
         return self.session.submit(to_query(query), to_candidates(documents), top_k, observer=observer)
 
@@ -428,7 +451,6 @@ class Reranker:
         self.close()
 
 
-def _ranking(outcome: QueryOutcome) -> Ranking:
-    if isinstance(outcome, Failed):
-        raise QueryFailed(outcome.reason, outcome.query.query_id)
-    return outcome
+def _refuse_top_n(top_n: int | None) -> None:
+    if top_n is not None:
+        raise InputError(f"top_n is called top_k here: rerank(query, documents, top_k={top_n})")

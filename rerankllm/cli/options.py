@@ -15,14 +15,38 @@ from rerankllm.spec.model import ModelSpec
 
 EngineName: TypeAlias = Literal["here", "ray"]
 Run: TypeAlias = Annotated[Path | None, typer.Option(help="TREC run of the first stage (may be .gz).")]
-Queries: TypeAlias = Annotated[Path | None, typer.Option(help="Query texts: qid<TAB>text, or BEIR JSONL or folder.")]
-Corpus: TypeAlias = Annotated[Path | None, typer.Option(help="BEIR corpus.jsonl, or the folder it is in.")]
+Queries: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(help="Query texts: qid<TAB>text lines, JSON lines, CSV, TSV or Parquet; or a BEIR folder."),
+]
+Corpus: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(help="Documents: JSON lines (BEIR's corpus.jsonl), CSV, TSV or Parquet; or a BEIR folder."),
+]
 Requests: TypeAlias = Annotated[
     Path | None,
     typer.Option(
         help="Castorini JSONL instead, queries with their candidates' texts; or Parquet (a file or a folder) of "
         "query_id, query, candidates."
     ),
+]
+TextColumn: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Column of the texts, if it is not called text, contents, passage, …")
+]
+IdColumn: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Column of the ids, if it is not called id, doc_id, _id, docno, …")
+]
+TitleColumn: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Column of the titles, if it is not called title.")
+]
+ScoreColumn: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Column of the first stage's scores, if it is not called score.")
+]
+QueryColumn: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Column of the query texts, if it is not called query, text, …")
+]
+QueryIdColumn: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Column of the query ids, if it is not called query_id, qid, id, …")
 ]
 SkipMissing: TypeAlias = Annotated[
     bool, typer.Option("--skip-missing", help="Leave out queries and documents that have no text.")

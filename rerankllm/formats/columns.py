@@ -78,10 +78,9 @@ class Columns:
             return found
         if wanted in self.given:
             raise InputError(f"{where}: expected a column '{self.given[wanted]}', yours has {shown(there)}")
-        raise InputError(
-            f"{where}: expected a column of {_MEANS.get(wanted, wanted)} ({', '.join(NAMES[wanted][:4])}, …), yours has "
-            f"{shown(there)}; name it: {_OPTIONS[wanted]} NAME, in Python columns={{'{wanted}': NAME}}"
-        )
+        what = f"a column of {_MEANS.get(wanted, wanted)} ({', '.join(NAMES[wanted][:4])}, …)"
+        how = f"{_OPTIONS[wanted]} NAME, in Python columns={{'{wanted}': NAME}}"
+        raise InputError(f"{where}: expected {what}, yours has {shown(there)}; name it: {how}")
 
 
 def shown(names: Iterable[str]) -> str:

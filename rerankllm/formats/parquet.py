@@ -37,7 +37,7 @@ def read_requests(path: FilePath) -> Iterator[tuple[Query, list[Candidate]]]:
         MissingExtra: pyarrow is not installed.
     """
     if importlib.util.find_spec("pyarrow") is None:
-        raise MissingExtra("pip install 'rerankllm[ray]'")
+        raise MissingExtra(f"{fspath(path)} is Parquet, which needs pyarrow: pip install 'rerankllm[tables]'")
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 

@@ -39,7 +39,7 @@ def kind_of(path: FilePath) -> Kind | None:
 def read_rows(path: FilePath, columns: Columns, needed: Sequence[str], default: Kind) -> Iterator[Row]:
     """The rows of a table, as the caller advances; what the file is says its name, or else its first line.
 
-    - CSV has a header. Its columns are parted by commas, semicolons, tabs or `|`: by what makes the header's names known.
+    - CSV has a header. Commas, semicolons, tabs or `|` part its columns: whichever makes the header's names known.
     - TSV is the same with tabs; without a header it has the two columns that are `needed`, and quotes mean nothing.
     - JSON is a list of objects or texts, or an object that holds one such list.
     - JSON lines, and Parquet (a file or a folder of such).
@@ -69,7 +69,8 @@ def read_rows(path: FilePath, columns: Columns, needed: Sequence[str], default: 
             return
         kind = named or _looks_like(first[1], columns, needed) or default
         if kind in {"csv", "tsv"}:
-            yield from _separated(path, first, lines, columns, needed, "\t" if kind == "tsv" else _DELIMITERS)
+            marks = "\t" if kind == "tsv" else _DELIMITERS
+            yield from _separated(path, first, lines, columns, needed, delimiters=marks)
             return
         for number, line in chain([first], lines):
             if line.strip():
@@ -135,6 +136,7 @@ def _separated(
     lines: Iterator[tuple[int, str]],
     columns: Columns,
     needed: Sequence[str],
+    *,
     delimiters: str,
 ) -> Iterator[Row]:
     """Rows of a CSV or TSV."""

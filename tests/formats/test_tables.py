@@ -3,14 +3,16 @@
 import gzip
 import io
 import json
+import re
 import sys
+from importlib.resources import files
 
 import pytest
 
 from rerankllm.data import Document
 from rerankllm.errors import InputError, MissingExtra
 from rerankllm.formats.beir import read_corpus, read_queries
-from rerankllm.formats.columns import Columns
+from rerankllm.formats.columns import NAMES, Columns
 from rerankllm.formats.documents import read_documents
 from rerankllm.formats.objects import to_candidates
 from rerankllm.formats.tables import kind_of
@@ -110,10 +112,10 @@ def test_columns_can_be_named(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("p.csv", "id,title\n1,x\n", "p.csv:2: expected a column of texts (text, contents, segment, passage, …), yours "
-         "has `id`, `title`; name it: --text-column NAME"),
-        ("p.csv", "id,text\n1,a\n2,b,c\n", "p.csv:3: expected 2 columns (`id`, `text`), with quotes around a text that "
-         "holds the separator, found '3 columns'"),
+        ("p.csv", "id,title\n1,x\n", ("p.csv:2: expected a column of texts (text, contents, segment, passage, …), "
+         "yours has `id`, `title`; name it: --text-column NAME")),
+        ("p.csv", "id,text\n1,a\n2,b,c\n", ("p.csv:3: expected 2 columns (`id`, `text`), with quotes around a text "
+         "that holds the separator, found '3 columns'")),
         ("p.csv", 'id,text\n1,"a\n2,b\n', "p.csv:3: expected cells as spreadsheets write them"),
         ("p.csv", "id,text,text\n1,a,b\n", "p.csv:1: two columns are called `text`"),
         ("p.csv", "id,text\n1,a\n2,\n", "p.csv:3: the text is empty"),
@@ -227,3 +229,10 @@ def test_paths_generators_and_candidates_are_documents_too(tmp_path):
 )
 def test_the_name_says_what_a_file_is(name, kind):
     assert kind_of(name) == kind
+
+
+def test_the_page_of_the_server_knows_the_same_names():
+    script = (files("rerankllm.server") / "files" / "passages.js").read_text(encoding="utf-8")
+    for constant, field in (("IDS", "id"), ("TEXTS", "text")):
+        (found,) = re.findall(rf"const {constant} = (\[.*?\]);", script)
+        assert tuple(json.loads(found)) == NAMES[field]

@@ -111,6 +111,11 @@ def command(
     queries: options.Queries = None,
     corpus: options.Corpus = None,
     requests: options.Requests = None,
+    text_column: options.TextColumn = None,
+    id_column: options.IdColumn = None,
+    title_column: options.TitleColumn = None,
+    query_column: options.QueryColumn = None,
+    query_id_column: options.QueryIdColumn = None,
     output: Output = None,
     qrels: Qrels = None,
     strategy: options.Strategy = None,
@@ -169,7 +174,16 @@ def command(
     )  # fmt: skip
     job = Job(output=output, jsonl=jsonl, summary=summary, depth=depth, top_k=top_k, truncate=truncate,
               on_error=on_error, origins=origins())  # fmt: skip
-    reading = {**read, "sample": sample, "skip_missing": skip_missing, "dataset": dataset, "depth": depth}
+    columns = {"text": text_column, "id": id_column, "title": title_column, "query": query_column,
+               "query_id": query_id_column}  # fmt: skip
+    reading = {
+        **read,
+        "columns": columns,
+        "sample": sample,
+        "skip_missing": skip_missing,
+        "dataset": dataset,
+        "depth": depth,
+    }
     if engine == "ray":
         kept = Kept(journaling.path(usual=True), worker_journals, (str(Path.cwd()), noted))
         size = Size(workers or 1, gpus_per_worker or 0, ray_address)
