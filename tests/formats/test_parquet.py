@@ -73,7 +73,11 @@ def test_a_row_that_is_no_good_is_named(tmp_path, row, complaint):
 
 
 def test_other_names_of_the_same_fields_are_known(tmp_path):
-    row = {"qid": 7, "question": "why?", "candidates": [{"docid": "a", "contents": "x"}, {"docid": "b", "contents": "y"}]}
+    row = {
+        "qid": 7,
+        "question": "why?",
+        "candidates": [{"docid": "a", "contents": "x"}, {"docid": "b", "contents": "y"}],
+    }
     ((query, found),) = read_requests(write(tmp_path / "a.parquet", row))
     assert (query.query_id, query.text) == ("7", "why?")
     assert [(each.doc_id, each.document.text) for each in found] == [("a", "x"), ("b", "y")]

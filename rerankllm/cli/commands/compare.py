@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from rerankllm.runs.compare import RunComparison
 
 EXAMPLES = """
-[bold]Examples[/bold]\n
-rerankllm compare --qrels qrels.txt --first-stage bm25.txt --run sliding=a.txt --run prp=b.txt\n
-rerankllm compare --qrels qrels.txt --run old=a.txt --run new=b1.txt,b2.txt,b3.txt --baseline old
- --measure nDCG@10 --measure 'RR(rel=2)@10' --family new --family nDCG@10\n
-rerankllm compare --qrels qrels.txt --run exact=a.txt --run cheap=b.txt --alternative equivalence --margin .01\n
-rerankllm compare --qrels dl19=q19.txt --qrels dl20=q20.txt --run A=a.txt --run B@dl19=b19.txt
- --run B@dl20=b20.txt --format markdown --plot plots\n
+rerankllm compare --qrels qrels.txt --first-stage bm25.txt --run sliding=a.txt --run prp=b.txt
+rerankllm compare --qrels qrels.txt --run old=a.txt --run new=b1.txt,b2.txt,b3.txt --baseline old --measure nDCG@10
+  --measure 'RR(rel=2)@10' --family new --family nDCG@10
+rerankllm compare --qrels qrels.txt --run exact=a.txt --run cheap=b.txt --alternative equivalence --margin .01
+rerankllm compare --qrels dl19=q19.txt --qrels dl20=q20.txt --run A=a.txt --run B@dl19=b19.txt --run B@dl20=b20.txt
+  --format markdown --plot plots
+
 How to read what it prints: docs/evaluation.md.
 """
 Alternative: TypeAlias = Literal["two-sided", "equivalence"]

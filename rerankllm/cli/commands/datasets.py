@@ -16,8 +16,7 @@ Dataset: TypeAlias = Annotated[
     ),
 ]
 EXAMPLES = """
-[bold]Examples[/bold]\n
-rerankllm datasets\n
+rerankllm datasets
 rerankllm rerank --dataset sample --output reranked.txt
 """
 

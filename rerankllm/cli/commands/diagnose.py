@@ -18,11 +18,11 @@ from rerankllm.runs.progress import ProgressBar
 from rerankllm.runs.source import read_source
 
 EXAMPLES = """
-[bold]Examples[/bold]\n
-rerankllm diagnose --sample --max-calls 300 --journal calls.db\n
-rerankllm diagnose --run bm25.txt --queries queries.tsv --corpus corpus.jsonl --model openai:NAME --dry-run\n
-rerankllm diagnose --sample --elicitation 'labels(prompt=prp-demos)' --json judge.json --plot plots/\n
-[bold]Exit status[/bold]: 0 diagnosed, 1 nothing could be done, 3 some queries failed (named on stderr).
+rerankllm diagnose --sample --max-calls 300 --journal calls.db
+rerankllm diagnose --run bm25.txt --queries queries.tsv --corpus corpus.jsonl --model openai:NAME --dry-run
+rerankllm diagnose --sample --elicitation 'labels(prompt=prp-demos)' --json judge.json --plot plots/
+
+Exit status: 0 diagnosed, 1 nothing could be done, 3 some queries failed (named on stderr).
 """
 
 

@@ -12,10 +12,12 @@ from rerankllm.files import as_json
 from rerankllm.notes import tell
 
 EXAMPLES = """
-[bold]Examples[/bold]\n
-rerankllm rerank --sample -o out.txt --journal out.txt.journal  # a run that keeps its judgements\n
-rerankllm explain out.txt q1 d112  # its place, every judgement that showed it, its neighbours\n
-rerankllm explain out.txt q1 d112 --compare d039  # what tells the two apart\n
+# a run that keeps its judgements
+rerankllm rerank --sample -o out.txt --journal out.txt.journal
+# its place, every judgement that showed it, its neighbours
+rerankllm explain out.txt q1 d112
+# what tells the two apart
+rerankllm explain out.txt q1 d112 --compare d039
 rerankllm explain out.txt q1 d112 --journal calls.db --first-stage bm25.txt --format json
 """
 Format: TypeAlias = Literal["text", "json"]

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from rerankllm.cli import completion as completing
+from rerankllm.cli.help import Command, Group
 from rerankllm.elicitation import templates
 from rerankllm.elicitation.preview import preview
 from rerankllm.registry import AGGREGATIONS, BACKENDS, ELICITATIONS, STRATEGIES, Registry
@@ -15,32 +16,31 @@ from rerankllm.spec.stage import show_value
 
 EXAMPLES = {
     "strategies": """
-[bold]Examples[/bold]\n
-rerankllm strategies\n
-rerankllm plan --strategy 'sliding(window=10, stride=5)' -n 100  # parameters are written as they are listed
+rerankllm strategies
+# parameters are written as they are listed
+rerankllm plan --strategy 'sliding(window=10, stride=5)' -n 100
 """,
     "elicitations": """
-[bold]Examples[/bold]\n
-rerankllm elicitations\n
-rerankllm rerank --sample --strategy 'pointwise / labels'  # behind the strategy and a slash
+rerankllm elicitations
+# behind the strategy and a slash
+rerankllm rerank --sample --strategy 'pointwise / labels'
 """,
     "models": """
-[bold]Examples[/bold]\n
-rerankllm models\n
+rerankllm models
 rerankllm rerank --sample --model 'llamacpp:smollm2?threads=2'
 """,
     "aggregations": """
-[bold]Examples[/bold]\n
-rerankllm aggregations\n
+rerankllm aggregations
 rerankllm plan --strategy 'jointrank(aggregate=pagerank)'
 """,
     "prompts": """
-[bold]Examples[/bold]\n
-rerankllm prompts\n
+rerankllm prompts
 rerankllm prompts show permute/text -n 5
 """,
 }
-prompts = typer.Typer(help="The prompt templates that ship.", epilog=EXAMPLES["prompts"], invoke_without_command=True)
+prompts = typer.Typer(
+    cls=Group, help="The prompt templates that ship.", epilog=EXAMPLES["prompts"], invoke_without_command=True
+)
 
 
 def strategies() -> None:
@@ -75,7 +75,7 @@ def _prompts(context: typer.Context) -> None:
             typer.echo(f"{name}\t{templates.load(judgement, short).description}")
 
 
-@prompts.command("show", epilog=EXAMPLES["prompts"])
+@prompts.command("show", cls=Command, epilog=EXAMPLES["prompts"])
 def show(
     name: Annotated[str, typer.Argument(autocompletion=completing.prompts, help="As listed, such as permute/text.")],
     n: Annotated[int, typer.Option("-n", min=1, help="How many documents or criteria to show.")] = 3,

@@ -16,8 +16,7 @@ from rerankllm.runs.notices import tell_other_judge
 from rerankllm.spec.stage import Stage
 
 EXAMPLES = """
-[bold]Examples[/bold]\n
-rerankllm plan --strategy 'prp(sort=heap)' -n 100 --top-k 10\n
+rerankllm plan --strategy 'prp(sort=heap)' -n 100 --top-k 10
 rerankllm plan --strategy sliding -n 100 --model openai:NAME --base-url http://localhost:8000/v1 --json
 """
 

@@ -17,10 +17,9 @@ from rerankllm.runs.progress import ProgressBar
 from rerankllm.runs.writer import result_rows
 
 EXAMPLES = """
-[bold]Examples[/bold]\n
-rerankllm rank "how long do fleas live" passages.txt\n
-rerankllm rank "how long do fleas live" passages.csv --text-column abstract --top-k 5\n
-cat passages.jsonl | rerankllm rank "how long do fleas live" - --json\n
+rerankllm rank "how long do fleas live" passages.txt
+rerankllm rank "how long do fleas live" passages.csv --text-column abstract --top-k 5
+cat passages.jsonl | rerankllm rank "how long do fleas live" - --json
 """
 
 

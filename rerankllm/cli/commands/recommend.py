@@ -17,12 +17,14 @@ from rerankllm.files import as_json
 from rerankllm.runs.source import read_source
 
 EXAMPLES = """
-[bold]Examples[/bold]\n
-rerankllm recommend --max-calls 20 --max-rounds 5  # one query of 100 candidates, no model in particular\n
-rerankllm recommend --run bm25.txt --queries queries.tsv --corpus corpus.jsonl --model openai:gpt-5-mini --max-cost 2\n
+# one query of 100 candidates, no model in particular
+rerankllm recommend --max-calls 20 --max-rounds 5
+rerankllm recommend --run bm25.txt --queries queries.tsv --corpus corpus.jsonl --model openai:gpt-5-mini --max-cost 2
 rerankllm recommend --model openai:qwen3 --base-url http://localhost:8000/v1 --number 500 --max-seconds 600
- --seconds-per-call .2 --tokens-per-second 8000\n
-rerankllm recommend --sample --model llamacpp:smollm2 --max-seconds 60 --measure  # five small calls\n
+  --seconds-per-call .2 --tokens-per-second 8000
+# five small calls
+rerankllm recommend --sample --model llamacpp:smollm2 --max-seconds 60 --measure
+
 What the numbers are and are not: docs/choosing.md.
 """
 Format: TypeAlias = Literal["table", "json"]

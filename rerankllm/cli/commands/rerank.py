@@ -27,18 +27,24 @@ from rerankllm.runs.writer import OnError
 from rerankllm.version import __version__
 
 EXAMPLES = """
-[bold]Examples[/bold]\n
-rerankllm rerank --sample\n
-rerankllm rerank --run bm25.txt --queries queries.tsv --corpus corpus.jsonl --output reranked.txt\n
+rerankllm rerank --sample
 rerankllm rerank --run bm25.txt --queries queries.tsv --corpus corpus.jsonl --output reranked.txt
- --model openai:qwen3 --base-url http://localhost:8000/v1 --strategy 'sliding(window=20, stride=10)'
- --qrels qrels.txt --summary summary.json\n
-rerankllm rerank … --strategy pointwise --calibration fit.json --cutoff auto --output best.txt  # see `calibrate`\n
-rerankllm rerank --dataset beir/scifact --output reranked.txt  # BM25's candidates; or your own with --run\n
-rerankllm rerank … --model openai:NAME --dry-run  # what it will cost\n
-rerankllm rerank … --model openai:NAME --max-cost 5  # stops in time; see `resume`\n
-rerankllm rerank --requests queries.parquet --output reranked.txt --engine ray --workers 4 --gpus-per-worker 1\n
-[bold]Exit status[/bold]: 0 all ranked, 1 nothing could be done, 3 some queries failed (named on stderr), 130 Ctrl-C.
+rerankllm rerank --run bm25.txt --queries queries.tsv --corpus corpus.jsonl --output reranked.txt
+  --model openai:qwen3 --base-url http://localhost:8000/v1 --strategy 'sliding(window=20, stride=10)'
+  --qrels qrels.txt --summary summary.json
+# see `calibrate`
+rerankllm rerank --run bm25.txt --queries queries.tsv --corpus corpus.jsonl --strategy pointwise
+  --calibration fit.json --cutoff auto --output best.txt
+# BM25's candidates; or your own with --run
+rerankllm rerank --dataset beir/scifact --output reranked.txt
+# what it will cost
+rerankllm rerank --run bm25.txt --queries queries.tsv --corpus corpus.jsonl --model openai:NAME --dry-run
+# stops in time; see `resume`
+rerankllm rerank --run bm25.txt --queries queries.tsv --corpus corpus.jsonl --model openai:NAME
+  --max-cost 5 --output reranked.txt
+rerankllm rerank --requests queries.parquet --output reranked.txt --engine ray --workers 4 --gpus-per-worker 1
+
+Exit status: 0 all ranked, 1 nothing could be done, 3 some queries failed (named on stderr), 130 Ctrl-C.
 """
 ORIGINS = "from"
 """Where a journal notes, among the options, which of them nobody typed, and who set them."""

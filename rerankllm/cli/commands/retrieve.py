@@ -17,8 +17,7 @@ from rerankllm.runs import provenance
 from rerankllm.runs.source import first_stage, open_dataset
 
 EXAMPLES = """
-[bold]Examples[/bold]\n
-rerankllm retrieve --dataset beir/scifact --output bm25.txt\n
+rerankllm retrieve --dataset beir/scifact --output bm25.txt
 rerankllm retrieve --dataset bright/biology --depth 1000 --stemmer none --output bm25.txt
 """
 

@@ -28,15 +28,19 @@ if TYPE_CHECKING:
     from rerankllm.analysis.robustness.robustness import RobustnessPlan
 
 EXAMPLES = """
-[bold]Examples[/bold]\n
-rerankllm robustness --sample --depth 8 --output orders\n
-rerankllm robustness --run bm25.txt --queries queries.tsv --corpus corpus.jsonl --qrels qrels.txt
- --strategy sliding --model openai:NAME --output orders --dry-run\n
-rerankllm robustness … --orders given,shuffled --shuffles 5 --first-stage splade=splade.txt --output orders\n
-rerankllm robustness --qrels qrels.txt --ranked given=a.txt --ranked reversed=b.txt  # runs that are there\n
-rerankllm robustness EXPERIMENT  # a folder of `rerankllm experiment` whose first stages are orders of one\n
-What it prints is explained in docs/evaluation.md. A run that was cut goes on with the same command.\n
-[bold]Exit status[/bold]: 0 all ranked, 1 nothing could be done, 3 some queries failed (named on stderr), 130 Ctrl-C.
+rerankllm robustness --sample --depth 8 --output orders
+rerankllm robustness --run bm25.txt --queries queries.tsv --corpus corpus.jsonl --qrels qrels.txt --strategy sliding
+  --model openai:NAME --output orders --dry-run
+rerankllm robustness --run bm25.txt --queries queries.tsv --corpus corpus.jsonl --orders given,shuffled --shuffles 5
+  --first-stage splade=splade.txt --output orders
+# runs that are there
+rerankllm robustness --qrels qrels.txt --ranked given=a.txt --ranked reversed=b.txt
+# a folder of `rerankllm experiment` whose first stages are orders of one
+rerankllm robustness EXPERIMENT
+
+What it prints is explained in docs/evaluation.md. A run that was cut goes on with the same command.
+
+Exit status: 0 all ranked, 1 nothing could be done, 3 some queries failed (named on stderr), 130 Ctrl-C.
 """
 Format: TypeAlias = Literal["table", "json", "markdown"]
 
