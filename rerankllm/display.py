@@ -1,6 +1,7 @@
-"""Tables of results: HTML for notebooks, which takes the page's own colours, and text for terminals."""
+"""Tables of results, as HTML for notebooks and as text for terminals; command lines that fit and can be pasted."""
 
 import html
+import re
 import shutil
 import unicodedata
 from collections.abc import Sequence
@@ -9,6 +10,8 @@ LONGEST = 240
 """Characters of a cell of HTML."""
 _LEAST = 12
 """Characters of the last column of a text table, however narrow the terminal is."""
+
+_WORD = re.compile(r"""(?:'[^']*'|"[^"]*"|\S)+""")
 
 
 def table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]], below: str = "") -> str:
@@ -70,3 +73,27 @@ def one_line(text: object) -> str:
 
 def _cell(value: object) -> str:
     return f'<td style="text-align: left; vertical-align: top; overflow-wrap: anywhere">{plain(value)}</td>'
+
+
+def folded(line: str, width: int) -> str:
+    r"""A command line in lines of at most `width` columns, where its words allow, each but the last ending in a `\`."""
+    if len(line) <= width or line.startswith("#"):
+        return line
+    lines: list[list[str]] = [[]]
+    for word in _pieces(line):
+        taken = len(" ".join([*lines[-1], word])) + len(" \\") + (len("    ") if len(lines) > 1 else 0)
+        if lines[-1] and taken > width:
+            lines.append([])
+        lines[-1].append(word)
+    return " \\\n    ".join(" ".join(words) for words in lines)
+
+
+def _pieces(line: str) -> list[str]:
+    """Words, an option together with its value."""
+    pieces: list[str] = []
+    for word in _WORD.findall(line):
+        if pieces and pieces[-1].startswith("-") and " " not in pieces[-1] and not word.startswith(("-", "|")):
+            pieces[-1] += f" {word}"
+        else:
+            pieces.append(word)
+    return pieces

@@ -7,7 +7,8 @@ import typer.main
 from text import table
 
 from rerankllm.cli.app import app
-from rerankllm.cli.help import folded, parts
+from rerankllm.cli.help import parts
+from rerankllm.display import folded
 
 WIDTH = 90
 """Columns of an example."""

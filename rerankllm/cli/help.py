@@ -1,17 +1,18 @@
-"""Help that can be pasted: examples are printed as they are typed, and broken with a `\\` where a line is too long."""
+"""Help that can be pasted: examples are printed as they are typed, long ones continued with a backslash."""
 
-import re
 import shutil
 import textwrap
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
+from rerankllm.display import folded
+
 PANELS = {
     "Input": "sample dataset run queries corpus requests qrels ranked other first_stage minilm text_column id_column "
     "title_column score_column query_column query_id_column skip_missing orders shuffles robustness",
-    "Strategy and model": "alias strategy elicitation model base_url concurrency instruction demonstrations profile depth "
-    "top_k max_passage_tokens seed batch",
+    "Strategy and model": "alias strategy elicitation model base_url concurrency instruction demonstrations profile "
+    "depth top_k max_passage_tokens seed batch",
     "Output": "output truncate summary jsonl calibration cutoff threshold form json_lines plot",
     "Statistics": "baseline measure relevant_from family correction alternative margin resamples resample_runs cost "
     "notable",
@@ -26,7 +27,6 @@ MANY = 12
 
 _OTHER = "Other"
 _PANEL_OF = {name: panel for panel, names in PANELS.items() for name in names.split()}
-_WORD = re.compile(r"""(?:'[^']*'|"[^"]*"|\S)+""")
 _INDENT = "  "
 
 
@@ -70,27 +70,3 @@ def parts(epilog: str) -> tuple[list[str], list[str]]:
     """The examples, comments between them, and the paragraphs after them; a line that begins with a space goes on."""
     first, *notes = epilog.strip("\n").split("\n\n")
     return first.replace("\n ", " ").split("\n"), [" ".join(note.split()) for note in notes]
-
-
-def folded(line: str, width: int) -> str:
-    r"""A command line in lines of at most `width` columns, where its words allow, each but the last ending in a `\`."""
-    if len(line) <= width or line.startswith("#"):
-        return line
-    lines: list[list[str]] = [[]]
-    for word in _pieces(line):
-        taken = len(" ".join([*lines[-1], word])) + len(" \\") + (len("    ") if len(lines) > 1 else 0)
-        if lines[-1] and taken > width:
-            lines.append([])
-        lines[-1].append(word)
-    return " \\\n    ".join(" ".join(words) for words in lines)
-
-
-def _pieces(line: str) -> list[str]:
-    """Words, an option together with its value."""
-    pieces: list[str] = []
-    for word in _WORD.findall(line):
-        if pieces and pieces[-1].startswith("-") and " " not in pieces[-1] and not word.startswith(("-", "|")):
-            pieces[-1] += f" {word}"
-        else:
-            pieces.append(word)
-    return pieces

@@ -7,7 +7,8 @@ import pytest
 import typer
 
 from rerankllm.cli.app import _PANELS, FIRST, app
-from rerankllm.cli.help import PANELS, folded, parts
+from rerankllm.cli.help import PANELS, parts
+from rerankllm.display import folded
 from rerankllm.spec.model import ModelSpec
 from rerankllm.spec.stage import Stage
 

@@ -1,13 +1,11 @@
 """`rerankllm compare`: systems side by side, how they differ, and what each costs."""
 
-import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
-from rerankllm.cli.console import check_paths
+from rerankllm.cli.console import check_paths, terminal_width
 from rerankllm.errors import InputError
 from rerankllm.evaluation.measures import DEFAULT_MEASURES
 from rerankllm.evaluation.tables import write_csv
@@ -160,6 +158,6 @@ def _print(comparison: "RunComparison", form: Format) -> None:
     elif form == "csv":
         typer.echo(comparison.csv(), nl=False)
     elif form == "table":
-        typer.echo(comparison.text(shutil.get_terminal_size().columns if sys.stdout.isatty() else None))
+        typer.echo(comparison.text(terminal_width()))
     else:
         typer.echo(comparison.markdown() if form == "markdown" else comparison.latex())

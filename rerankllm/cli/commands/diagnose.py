@@ -7,11 +7,10 @@ import typer
 
 from rerankllm.analysis.diagnose import plots
 from rerankllm.analysis.diagnose.diagnose import Diagnosis, DiagnosisPlan
-from rerankllm.analysis.diagnose.table import rows
 from rerankllm.cli import completion as completing
 from rerankllm.cli import options
 from rerankllm.cli.commands.datasets import Dataset
-from rerankllm.cli.console import PARTIAL, check_paths
+from rerankllm.cli.console import PARTIAL, check_paths, terminal_width
 from rerankllm.files import as_json
 from rerankllm.notes import tell
 from rerankllm.runs.progress import ProgressBar
@@ -101,8 +100,7 @@ def command(
 
 def _write(found: Diagnosis, json_file: Path | None, plot: Path | None) -> None:
     """Prints the table, and writes what was asked for beside it."""
-    for name, value, of in rows(found.findings):
-        typer.echo(f"{name}\t{value}\t{of}")
+    typer.echo(found.text(terminal_width()))
     if json_file is not None:
         json_file.write_text(f"{as_json(found.to_dict(), indent=2)}\n", encoding="utf-8")
     if plot is not None:

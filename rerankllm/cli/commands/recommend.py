@@ -1,7 +1,5 @@
 """`rerankllm recommend`: which strategy for this budget and this model."""
 
-import shutil
-import sys
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -12,6 +10,7 @@ from rerankllm.analysis.recommend.options import PASSAGE_TOKENS, Axis
 from rerankllm.analysis.recommend.recommend import PLACEHOLDERS, Recommender
 from rerankllm.cli import options
 from rerankllm.cli.commands.datasets import Dataset
+from rerankllm.cli.console import terminal_width
 from rerankllm.errors import InputError
 from rerankllm.files import as_json
 from rerankllm.runs.source import read_source
@@ -126,8 +125,7 @@ def _print(found: Advice, form: Format, *, every: bool) -> None:
     if form == "json":
         typer.echo(as_json(found.to_dict(), indent=2))
         return
-    width = shutil.get_terminal_size((120, 24)).columns if sys.stdout.isatty() else None
-    typer.echo(found.text(every=every, width=width))
+    typer.echo(found.text(every=every, width=terminal_width()))
 
 
 def _options(values: Mapping[str, Any]) -> list[str]:

@@ -1,7 +1,5 @@
 """`rerankllm robustness`: what the order of the candidates does to a system's rankings and to their quality."""
 
-import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
@@ -11,7 +9,7 @@ import typer
 from rerankllm.cli import options
 from rerankllm.cli.commands.datasets import Dataset
 from rerankllm.cli.config.command import origins
-from rerankllm.cli.console import PARTIAL
+from rerankllm.cli.console import PARTIAL, terminal_width
 from rerankllm.drivers.budget import Limits
 from rerankllm.drivers.recipe import Recipe
 from rerankllm.errors import InputError
@@ -187,7 +185,7 @@ def _show(report: "RobustnessReport", form: Format) -> None:
     if form == "json":
         typer.echo(as_json(report.to_dict(), indent=2))
         return
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    width = terminal_width()
     typer.echo(report.text(markdown=form == "markdown", width=width))
 
 
