@@ -72,7 +72,7 @@ class Provenance(StrEnum):
     JUDGED = "judged"
     """A model's answers placed it."""
     UNREAD = "unread"
-    """No model read it: the first stage placed it, behind all that were read unless the strategy weighs the two."""
+    """No model read it. The first stage placed it, behind all that were read unless the strategy mixes the two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Result:
         probability: How likely it is among the `top_k` most relevant, where the strategy says so.
         rationale: Why it stands there, in the model's words, where the strategy asks for reasons.
         relevance: How likely it is relevant, where a calibration says so.
-        input_rank: Its place among the candidates as they were given, from 1; None where nobody says.
+        input_rank: Its place among the candidates as they were given, from 1; None if that is unknown.
     """
 
     rank: int
@@ -309,7 +309,9 @@ class Ranking(Sequence[Result]):
         header = ["rank", "id", *(["score"] if scored else []), "text"]
         hidden = len(self) - len(rows)
         shown = text_table(header, rows, frozenset({0, 2}) if scored else frozenset({0}))
-        return f"{shown}\n… {hidden} more" if hidden else shown
+        more = [f"… {hidden} more"] if hidden else []
+        notes = [f"note: {note}" + (f" ({count})" if count > 1 else "") for note, count in self.ledger.notes.items()]
+        return "\n".join([shown, *more, *notes])
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""

@@ -48,20 +48,20 @@ class Reranker:
         observer: Called with every event while queries run, on another thread.
         options: Options of the model, such as `base_url`, as in its spec after `?`; these win over those there.
         journal: A file, or an open `Journal`, that keeps every completed call; what it holds is not asked again.
-        limits: What may be spent, all queries together, or an open `Budget` that others spend of too, and that was told
-            what the journal holds; queries that it does not suffice for fail by name.
-        per_query: What each query may spend. A strategy that has an order at any time (`active`) ends there with the
-            order it has; with any other the query fails by name. Seconds are a deadline, from its first call.
+        limits: What all queries together may spend; or an open `Budget` that several rerankers share and that already
+            counts what the journal holds. Queries that the budget does not suffice for fail, each by name.
+        per_query: What each query may spend. `active` then ends with the order it has; with other strategies the query
+            fails. Seconds count from the query's first call.
         calibration: Says how likely each result is relevant: a file that `rerankllm calibrate` wrote, or a
             `Calibration`. It should have been fitted on scores of the same strategy and model.
         cutoff: Where rankings stop: `auto`, `f1`, `precision=P`, `recall=R` or `threshold=P`, by the calibration. An
             empty ranking then says that nothing is relevant; a query that failed raises, here as anywhere.
-        profile: How the judge errs: a file that `rerankllm judge-profile` wrote, or a `JudgeProfile`. It sets trust,
-            scale and sharpness of every `active` in the strategy, whatever is written there.
-        shelf: Keeps engines that compute here loaded for the next one that is given it.
+        profile: How the model errs: a file that `rerankllm judge-profile` wrote, or a `JudgeProfile`. It replaces
+            trust, scale and sharpness of every `active` in the strategy.
+        shelf: Keeps models of this process loaded for the next reranker that is given the same shelf.
 
     Attributes:
-        session: The open models with their driver, which those made by `on`, `parts`, `beside` and `calibrated` share.
+        session: The open models with their driver; rerankers made by `on`, `parts`, `beside` and `calibrated` share it.
 
     Raises:
         InputError: A spec, a model or a template that does not load.
@@ -352,8 +352,8 @@ class Reranker:
     ) -> "Reranker":
         """Another strategy, or other prompts, on the same engines, journal and budget; only this one is to be closed.
 
-        What queries of both ask is batched together. What is not given is as it is here, but for a calibration and its
-        cut-off, which belong to the scores that are given here.
+        Calls of both are batched together. Arguments that are left out are taken from this one, except the calibration
+        and its cut-off, which belong to this one's scores.
 
         Args:
             strategy: A stage spec; the model's default where only a model is given.

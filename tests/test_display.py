@@ -137,3 +137,12 @@ def test_a_ranking_as_json_and_as_a_frame():
     assert (frame["year"][0], frame["rank"][2]) == (1999, 3)
     assert "metadata" not in frame
     assert list(RANKING[:0].to_pandas()) == ["rank", "doc_id", "score", "text"]
+
+
+def test_what_was_done_with_first_stage_scores_is_printed(tmp_path):
+    (tmp_path / "qrels.txt").write_text("query 0 b 1\n")
+    documents = [{"id": "a", "text": "x", "score": 9.0}, {"id": "b", "text": "y", "score": 1.0}]
+    with Reranker("interpolate(sliding, weight=0.8)", f"oracle:{tmp_path / 'qrels.txt'}") as reranker:
+        fused, plain = reranker.rerank("q", documents), reranker.rerank("q", [{**d, "score": None} for d in documents])
+    assert str(fused).split("\n")[-1] == "note: fused with the first stage's scores, which count 20%"
+    assert "note" not in str(plain)

@@ -94,19 +94,24 @@ Demonstrations: TypeAlias = Annotated[
 ]
 TopK: TypeAlias = Annotated[
     int | None,
-    typer.Option(min=1, metavar="K", help="How many first places matter; the strategy aims for them. Cuts nothing."),
+    typer.Option(
+        min=1,
+        metavar="K",
+        help="How many first places matter: strategies that can spend less on the others do. The run still has all.",
+    ),
 ]
 Truncate: TypeAlias = Annotated[
     int | None, typer.Option(min=1, metavar="K", help="Write only the first K documents of each query.")
 ]
 Concurrency: TypeAlias = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Calls at a time, for models behind an API.")
+    int | None, typer.Option(min=1, metavar="N", help="How many calls run at a time, for models behind an API.")
 ]
 Seed: TypeAlias = Annotated[
-    int | None, typer.Option(metavar="N", help="Sent to models that sample, where their API takes a seed.")
+    int | None, typer.Option(metavar="N", help="Seed for models that sample, if their API takes one.")
 ]
 MaxCalls: TypeAlias = Annotated[
-    int | None, typer.Option(min=0, metavar="N", help="Budget: calls of the whole run, the journal's included.")
+    int | None,
+    typer.Option(min=0, metavar="N", help="Budget: calls of the whole run, those that the journal answers included."),
 ]
 MaxTokens: TypeAlias = Annotated[
     int | None, typer.Option(min=0, metavar="N", help="Budget: prompt and completion tokens together.")
@@ -136,7 +141,7 @@ JudgeProfile: TypeAlias = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="What `rerankllm judge-profile` wrote of this judge: sets trust, scale and sharpness of every `active`.",
+        help="A profile of this model that `rerankllm judge-profile` wrote; it sets the parameters of `active`.",
     ),
 ]
 Engine: TypeAlias = Annotated[

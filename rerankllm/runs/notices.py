@@ -10,6 +10,8 @@ from rerankllm.formats.lines import some
 from rerankllm.notes import tell
 from rerankllm.reranker import Reranker
 from rerankllm.runs.forecast import Forecast
+from rerankllm.spec.stage import Stage
+from rerankllm.strategies.interpolate import Interpolate
 
 if TYPE_CHECKING:  # loads NumPy
     from rerankllm.evaluation.systems import Pool
@@ -66,8 +68,19 @@ def tell_notes(reranker: Reranker, top_k: int | None, depth: int) -> None:
     """
     if reranker.defaulted:
         tell(f"strategy {reranker.stage} (the default of {reranker.backend.model})")
+        _tell_fused(reranker.stage)
     tell_other_judge(reranker)
     tell_settled(reranker, top_k, depth)
+
+
+def _tell_fused(stage: Stage) -> None:
+    """Tells how much the first stage's scores count, where nobody asked for that."""
+    strategy = stage.strategy
+    if isinstance(strategy, Interpolate):
+        tell(
+            f"where candidates have a first-stage score, it counts {1 - strategy.weight:.0%} and the model's answers "
+            f"{strategy.weight:.0%}; --strategy '{strategy.stage}' leaves it out"
+        )
 
 
 def tell_settled(ranker: Ranker, top_k: int | None, depth: int) -> None:

@@ -20,9 +20,10 @@ SHOWN = 12
 """Rows of the table besides the Pareto front, the best of those within the budget."""
 COLUMNS = {"fitted": "RankVicuna-like", "cost": "US $", "slots": "passages"}
 CAUTION = (
-    "No language model was run for these numbers: simulated judges answered instead. Differences within the interval are "
-    "ties, and intervals are not corrected for the number of strategies. With your model, first stage and queries the "
-    "order may be another one: `rerankllm judge-profile` and `rerankllm compare` on judged queries of your own say more."
+    "No language model was run for these numbers: simulated judges answered instead. Differences within the interval "
+    "are ties, and intervals are not corrected for the number of strategies. With your model, first stage and queries "
+    "the order may be another one: `rerankllm judge-profile` and `rerankllm compare` on judged queries of your own say "
+    "more."
 )
 FLATTERED = (
     "The simulated judges are better at scoring single passages than language models are, so `pointwise` looks better "

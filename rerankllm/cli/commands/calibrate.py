@@ -37,7 +37,7 @@ def command(
         typer.Option(help="What rerank --summary wrote of the same run: notes whose scores these are."),
     ] = None,
 ) -> None:
-    """Fits how likely a result is relevant by its score, for `rerank --calibration`.
+    """Learns from judgements how likely a result with a given score is relevant, for `rerank --calibration`.
 
     Ungraded results count as not relevant. Fit on other queries than those you go on to rank: the calibration names
     the ones it has seen, and rerank says when they come again.

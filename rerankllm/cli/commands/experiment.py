@@ -50,7 +50,7 @@ def command(
     ] = None,
     quiet: options.Quiet = False,
 ) -> None:
-    """Runs every combination that is not done yet, and writes runs, journals and one table of results.
+    """Ranks every dataset with every strategy and model of a file, and makes one table. Run again, it continues.
 
     A run that was cut goes on where it ended; the same configuration twice makes no calls.
     """

@@ -29,7 +29,7 @@ def command(
     query: Annotated[str, typer.Argument(help="The query's id.")],
     doc: Annotated[str, typer.Argument(help="The document's id.")],
     compare: Annotated[
-        str | None, typer.Option(metavar="DOC2", help="Instead: what tells the document and this one apart.")
+        str | None, typer.Option(metavar="DOC2", help="Say instead why one of the two documents is above the other.")
     ] = None,
     journal: Annotated[Path | None, typer.Option(help="The run's journal; RUN.journal when left out.")] = None,
     first_stage: Annotated[
@@ -40,7 +40,7 @@ def command(
     ] = None,
     form: Annotated[Format, typer.Option("--format", help="What to print.")] = "text",
 ) -> None:
-    """Why a document stands where it does: each judgement that showed it, what was answered, and how it moved.
+    """Says why a document is where it is: each judgement that showed it, what was answered, and how it moved.
 
     It is read off the journal; no model is called. A journal tells what was asked and answered and not how a strategy
     went on from there, so moves are shown only where they account for the whole ranking.

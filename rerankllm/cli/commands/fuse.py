@@ -47,7 +47,7 @@ def command(
     depth: Annotated[int | None, typer.Option(min=1, metavar="N", help="Read only the first N of each list.")] = None,
     truncate: options.Truncate = None,
 ) -> None:
-    """Fuses runs into one. A document that a run lacks stands behind those it lists."""
+    """Merges runs into one. A document that a run lacks counts as ranked behind all that the run lists."""
     rule = parse_aggregation(method)
     if len({path.resolve() for path in run}) < len(run):
         raise InputError("--run names one file twice: leave one out, or give it a --weight of 2")

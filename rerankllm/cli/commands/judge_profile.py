@@ -50,7 +50,7 @@ def command(
     ] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Of the intervals, which draw queries.")] = 0,
 ) -> None:
-    """Fits how a judge errs, for `active` to go by: its noise, its preference for places, the error it repeats.
+    """Measures how a model errs, from its answers in a journal: noise, preference for places, repeated errors.
 
     Orders, selections, comparisons and scores are read; anything else is left out and counted.
     """

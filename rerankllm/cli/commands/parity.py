@@ -32,7 +32,7 @@ def command(
     ] = None,
     json_document: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
-    """Puts the same prompts to two models and reports how far their log-probabilities lie apart."""
+    """Sends the same prompts to two models and reports how much their log-probabilities differ."""
     found = parity(model_a, model_b, queries=queries, depth=depth)
     if json_document:
         typer.echo(as_json(found.to_dict(), indent=2))

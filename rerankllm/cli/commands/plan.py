@@ -32,7 +32,7 @@ def command(
     max_passage_tokens: options.PassageTokens = None,
     json_document: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
-    """Calls, rounds and passage slots for one query; with a model also tokens and money. Nothing is called."""
+    """Says how many calls, rounds and passages one query takes; with --model also tokens and money. Nothing is sent."""
     if base_url is not None and model is None:
         raise InputError("--base-url needs --model")
     stage = Stage.parse(strategy)

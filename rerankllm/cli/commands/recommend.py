@@ -29,20 +29,24 @@ What the numbers are and are not: docs/choosing.md.
 Format: TypeAlias = Literal["table", "json"]
 
 
-Amount: TypeAlias = Annotated[float | None, typer.Option(min=0, metavar="N", help="Of the whole run.")]
-Dollars: TypeAlias = Annotated[float | None, typer.Option(min=0, metavar="USD", help="Of the whole run.")]
-Seconds: TypeAlias = Annotated[float | None, typer.Option(min=0, metavar="S", help="Of the whole run.")]
-Slots: TypeAlias = Annotated[float | None, typer.Option(min=0, metavar="N", help="Passages sent, of the whole run.")]
+Amount: TypeAlias = Annotated[float | None, typer.Option(min=0, metavar="N", help="Budget of the whole run.")]
+Dollars: TypeAlias = Annotated[float | None, typer.Option(min=0, metavar="USD", help="Budget of the whole run.")]
+Seconds: TypeAlias = Annotated[float | None, typer.Option(min=0, metavar="S", help="Budget of the whole run.")]
+Slots: TypeAlias = Annotated[
+    float | None, typer.Option(min=0, metavar="N", help="Budget of the whole run: passages sent.")
+]
 Rounds: TypeAlias = Annotated[
     float | None,
-    typer.Option("--max-rounds", "--rounds", min=0, metavar="N", help="Calls of a query that wait for one another."),
+    typer.Option(
+        "--max-rounds", "--rounds", min=0, metavar="N", help="Budget of one query: calls that wait for one another."
+    ),
 ]
 Judge: TypeAlias = Annotated[
     str | None,
     typer.Option(
         metavar="good|poor|fitted|FILE",
-        help="What the model is assumed to be like: a judge that was simulated (fitted: to RankVicuna's answers), "
-        "or a profile that `rerankllm judge-profile` wrote. All three alike when left out.",
+        help="Which simulated judge is most like your model (fitted: one that errs like RankVicuna), or a profile that "
+        "`rerankllm judge-profile` wrote. All three count alike when left out.",
     ),
 ]
 Depth: TypeAlias = Annotated[
@@ -55,7 +59,7 @@ TextTokens: TypeAlias = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Of a passage, where no texts are given; 136 when left out.")
 ]
 SecondsPerCall: TypeAlias = Annotated[
-    float | None, typer.Option(min=0, metavar="S", help="What a call takes whatever is in it.")
+    float | None, typer.Option(min=0, metavar="S", help="Seconds that every call takes, however short.")
 ]
 TokensPerSecond: TypeAlias = Annotated[
     float | None, typer.Option(min=1e-9, metavar="N", help="Tokens that one call reads or writes in a second.")
@@ -86,16 +90,16 @@ def command(
     max_passage_tokens: options.PassageTokens = None,
     seconds_per_call: SecondsPerCall = None,
     tokens_per_second: TokensPerSecond = None,
-    timed: Annotated[bool, typer.Option("--measure", help="Find both out with five small calls.")] = False,
+    timed: Annotated[bool, typer.Option("--measure", help="Measure the model's speed with five small calls.")] = False,
     every: Annotated[
         bool, typer.Option("--all", help="Print every strategy, not the best and the Pareto front.")
     ] = False,
     form: Annotated[Format, typer.Option("--format", help="What to print.")] = "table",
 ) -> None:
-    """Which strategy for a budget and a model: what each gave where it was measured, and would take here.
+    """Recommends a strategy for a budget and a model, from measurements with simulated judges.
 
-    Nothing is sent to the model, but for --measure. Of what fits the budget, the best is looked for, and then the
-    cheapest that cannot be told from it.
+    Of all that fits the budget it takes the cheapest that does about as well as the best. Nothing is sent to the model
+    unless --measure is given.
     """
     caps: dict[Axis, float | None] = {
         "cost": max_cost, "seconds": max_seconds, "tokens": max_tokens, "slots": max_slots, "calls": max_calls,

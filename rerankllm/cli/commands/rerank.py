@@ -52,12 +52,14 @@ ORIGINS = "from"
 Sample: TypeAlias = Annotated[bool, typer.Option("--sample", help="Rerank the sample collection that ships.")]
 Output: TypeAlias = Annotated[Path | None, typer.Option("--output", "-o", help="The TREC run to write.")]
 Qrels: TypeAlias = Annotated[Path | None, typer.Option(help="Judgements: prints nDCG@10 before and after.")]
-Depth: TypeAlias = Annotated[int, typer.Option(min=1, help="Candidates read per query; the rest follow unread.")]
+Depth: TypeAlias = Annotated[
+    int, typer.Option(min=1, help="How many candidates of each query the model reads; the others follow behind them.")
+]
 OnFailure: TypeAlias = Annotated[
     OnError,
     typer.Option(
-        help="A query that fails: left out and named (partial), also written unchanged to OUTPUT.failed "
-        "(fallback), or the end of the run (raise)."
+        help="What happens with a query that fails. partial: it is left out and named. fallback: its first-stage order "
+        "is also written to OUTPUT.failed. raise: the run stops."
     ),
 ]
 JournalFile: TypeAlias = Annotated[
@@ -68,13 +70,15 @@ JournalFile: TypeAlias = Annotated[
     ),
 ]
 NoJournal: TypeAlias = Annotated[bool, typer.Option("--no-journal", help="Keep no calls.")]
-Batch: TypeAlias = Annotated[bool, typer.Option("--batch", help="Through the host's batch API: half the price, hours.")]
+Batch: TypeAlias = Annotated[
+    bool, typer.Option("--batch", help="Use the host's batch API: half the price, but it takes hours.")
+]
 DryRun: TypeAlias = Annotated[
-    bool, typer.Option("--dry-run", help="Print calls, tokens and money that it will take; send nothing.")
+    bool, typer.Option("--dry-run", help="Print how many calls, tokens and dollars it will take; send nothing.")
 ]
 Summary: TypeAlias = Annotated[
     Path | None,
-    typer.Option(help="Write what it cost and gave, as JSON, here too; OUTPUT.summary.json always has it."),
+    typer.Option(help="Write costs and measures here, too, as JSON; OUTPUT.summary.json always has them."),
 ]
 JsonLines: TypeAlias = Annotated[
     Path | None, typer.Option(help="Write every result with its own score and provenance, as JSON lines.")
@@ -84,7 +88,8 @@ CalibrationFile: TypeAlias = Annotated[
     typer.Option(help="What `rerankllm calibrate` wrote: says how likely each result is relevant, in --jsonl."),
 ]
 Threshold: TypeAlias = Annotated[
-    float | None, typer.Option(metavar="P", help="Drop what is relevant with less than this probability.")
+    float | None,
+    typer.Option(metavar="P", help="Leave out documents that are relevant with less than this probability."),
 ]
 
 

@@ -50,12 +50,14 @@ Orders: TypeAlias = Annotated[
     str, typer.Option(metavar="ORDERS", help="Of the first --depth candidates: given, reversed, shuffled.")
 ]
 Shuffles: TypeAlias = Annotated[int, typer.Option(min=1, metavar="N", help="How many shuffles.")]
-Seed: TypeAlias = Annotated[int, typer.Option(min=0, help="Of the first shuffle; the next ones count on.")]
+Seed: TypeAlias = Annotated[
+    int, typer.Option(min=0, help="Seed of the first shuffle; the next shuffles take the next numbers.")
+]
 FirstStages: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=FILE", help="Another first stage's run of the same queries; repeatable."),
 ]
-Depth: TypeAlias = Annotated[int, typer.Option(min=1, help="Candidates a query; those beyond are in no order.")]
+Depth: TypeAlias = Annotated[int, typer.Option(min=1, help="How many candidates of each query are reordered.")]
 DryRun: TypeAlias = Annotated[
     bool, typer.Option("--dry-run", help="Print calls, tokens and money that all orders will take; send nothing.")
 ]
@@ -117,9 +119,9 @@ def command(
     form: Annotated[Format, typer.Option("--format", help="What to print.")] = "table",
     quiet: options.Quiet = False,
 ) -> None:
-    """Reranks the same candidates in several orders, and measures how far the results agree and their quality varies.
+    """Reranks the same candidates in several orders, and measures whether the result depends on the order.
 
-    One model and one journal serve all orders: what was asked in the same words before is not asked again.
+    All orders share one model and one journal: a question that was asked before in the same words is not asked again.
     """
     from rerankllm.analysis.robustness.report import RobustnessReport  # noqa: PLC0415 - loads NumPy
     from rerankllm.analysis.robustness.results import RobustnessSettings  # noqa: PLC0415

@@ -84,7 +84,7 @@ def command(
         typer.Option(
             min=0,
             metavar="N",
-            help="Calls that a strategy may plan which is made up on the page at /; 0: aliases only.",
+            help="Most calls of a strategy that a visitor writes on the page at /; 0 offers the aliases only.",
         ),
     ] = 20_000,
     grace: Annotated[
