@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from rerankllm.data import Ledger, Query, Ranking, Usage
+from rerankllm.errors import QueryFailed
 from rerankllm.judgements import Answer, Judgement, ParseReport, Unanswered
 
 
@@ -25,6 +26,17 @@ class Failed:
 
 
 QueryOutcome: TypeAlias = Ranking | Failed
+
+
+def ranking_of(outcome: QueryOutcome) -> Ranking:
+    """The ranking of an outcome.
+
+    Raises:
+        QueryFailed: The query failed.
+    """
+    if isinstance(outcome, Failed):
+        raise QueryFailed(outcome.reason, outcome.query.query_id)
+    return outcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,8 +75,9 @@ def tell_notes(reranker: Reranker, top_k: int | None, depth: int) -> None:
 def _use_of_scores(stage: Stage) -> str:
     """What a default does with the scores that come with the documents."""
     if isinstance(stage.strategy, Interpolate):
-        return f"scores that come with the documents have {1 - stage.strategy.weight:.0%} of the say"
-    return "scores that come with the documents have no say"
+        weight = stage.strategy.weight
+        return f"a first-stage score, where candidates have one, counts {1 - weight:.0%} and the model's answers {weight:.0%}"
+    return "first-stage scores do not count"
 
 
 def tell_settled(ranker: Ranker, top_k: int | None, depth: int) -> None:

@@ -295,7 +295,7 @@ def test_rank_lines_and_json(cli, tmp_path):
     }  # fmt: skip
     passages.write_text('{"id": "a", "text": "x"}\nnot json\n')
     status, _, err = cli("rank", "q", passages, *model)
-    assert (status, "p.jsonl:2: expected a JSON object with 'text', found not json" in err) == (1, True)
+    assert (status, "p.jsonl:2: expected one JSON object on the line" in err) == (1, True)
     _, out, err = cli("rank", "q", "-", "--model", f"oracle:{qrels}", stdin="first\nsecond\n")
     assert "sliding(window=20, stride=10, passes=1) (the default of oracle:" in err
     assert out.startswith("1\t-\t1\tsecond\n")

@@ -19,14 +19,21 @@ from rerankllm.notes import tell
 from rerankllm.version import __version__
 
 EXAMPLES = """
-[bold]Examples[/bold]\n
-rerankllm journal reranked.txt.journal  # totals: calls, tokens, costs, repairs, failures\n
-rerankllm journal reranked.txt.journal --calls  # a line a call\n
-rerankllm journal reranked.txt.journal --show 17  # one prompt with its answer\n
-rerankllm journal reranked.txt.journal --json | jq …  # everything, as JSON lines\n
-rerankllm journal reranked.txt.journal --export recording.jsonl  # what was asked and answered\n
-rerankllm rerank … --model recorded:recording.jsonl  # the same again, or another strategy, without the model\n
-rerankllm journal reranked.txt.journal --purge  # forget it all\n
+# totals: calls, tokens, costs, repairs, failures
+rerankllm journal reranked.txt.journal
+# a line a call
+rerankllm journal reranked.txt.journal --calls
+# one prompt with its answer
+rerankllm journal reranked.txt.journal --show 17
+# everything, as JSON lines
+rerankllm journal reranked.txt.journal --json | head -3
+# what was asked and answered
+rerankllm journal reranked.txt.journal --export recording.jsonl
+# the same again, or another strategy, without the model
+rerankllm rerank --run bm25.txt --queries queries.tsv --corpus corpus.jsonl
+  --model recorded:recording.jsonl --output again.txt
+# forget it all
+rerankllm journal reranked.txt.journal --purge
 """
 
 
