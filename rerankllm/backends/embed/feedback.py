@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 from rerankllm.backends.embed.memory import Role, Text
 from rerankllm.data import Document, Query
-from rerankllm.elicitation.defaults import named_by
+from rerankllm.elicitation import cards
 from rerankllm.elicitation.labels import numbers
 from rerankllm.elicitation.prompts import FEWEST_TOKENS, common_cut
 from rerankllm.elicitation.template import escape, pieces
@@ -49,9 +49,9 @@ class Feedback:
     """
 
     def __init__(self, model: str, measure: Measure) -> None:
-        own = named_by(model, ("embed",))
-        self.named = own is not None
-        self.template = own or load("embed", PLAIN)
+        card = cards.find([model])
+        self.named = card is not None and "embed" in card.prompts
+        self.template = card.template("embed") if card is not None and self.named else load("embed", PLAIN)
         self._role: Role = "prompt" if self.named else "query"
         self._measure = measure
 

@@ -148,6 +148,7 @@ class OpenAI(RemoteBackend):
                 text_prompts=api == "completions",
                 opened_chats=api == "chat" and server.is_vllm,
                 context=self._poster.room,
+                names=(name, *server.names),
                 remote=not batch,  # in batch mode queries should wait for one another
             ),
             default_strategy="sliding / text",

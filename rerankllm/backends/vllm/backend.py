@@ -5,6 +5,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from rerankllm.backends.hf.loading import ModelFiles
 from rerankllm.backends.hub_tokenizer import HubTokenizer
 from rerankllm.backends.vllm import weights
 from rerankllm.backends.vllm.continuous import ContinuousBackend
@@ -122,6 +123,7 @@ class VLLM(ContinuousBackend):
             token_prompts=True,
             context=self._engine.context,
             batch=REQUESTS,
+            names=ModelFiles(source).names(name),
         )
 
     @property
