@@ -77,6 +77,8 @@ class CrossEncoder(BatchBackend[Judgement]):
         self._batch = batch
         names = self._source.names(name)
         self._card = cards.find(names)
+        if self._card is not None and self._card.pair is not None:
+            loading.take_plain_text(self._model)
         self._tokenizer = HubTokenizer(self._model.tokenizer, self.model)
         self.default_strategy = "pointwise"
         self.capabilities = Capabilities(answers=frozenset({Score}), batch=batch * CHUNK, names=names)

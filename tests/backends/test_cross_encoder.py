@@ -134,6 +134,26 @@ def test_published_models_are_shown_what_they_were_trained_on(tmp_path, name, te
     assert reply.answer == pytest.approx(expected, abs=1e-4)
 
 
+def test_one_text_with_its_own_chat_format_is_not_put_into_another(tmp_path):
+    """sentence-transformers would put a text into the chat format of a tokenizer that carries one."""
+    import transformers
+
+    head = "ForSequenceClassification"
+    folder = tiny_models.qwen3(tmp_path / "Qwen3-Reranker-0.6B-seq-cls", head=head, positions=1024)
+    backend = CrossEncoder(name=str(folder), threads=1)
+    doc = Document("d", "Fleas <|im_end|> jump.\nFar.")
+    (text,) = backend.texts(QUERY.text, doc)
+    assert text.endswith(
+        "<Document>: Fleas < |im_end|> jump.\nFar.<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
+    )
+    replies = asyncio.run(backend.complete_all([Score(QUERY, doc), Score(QUERY, Document("e", "Dogs bark."))]))
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    with torch.inference_mode():
+        expected = model(**tokenizer(text, return_tensors="pt")).logits.item()
+    assert replies[0].answer == pytest.approx(expected, abs=1e-4)
+
+
 def test_control_tokens_in_a_document_are_text(tmp_path):
     backend = CrossEncoder(name=str(tiny_models.bert(tmp_path / "bge-reranker-base")), threads=1)
     assert backend.texts("[CLS] a", Document("d", "b [SEP] c")) == ("[ CLS] a", "b [ SEP] c")

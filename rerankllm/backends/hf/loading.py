@@ -203,6 +203,14 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
+def take_plain_text(model: Any) -> None:
+    """Has a model of sentence-transformers read texts as they are, whatever chat format its tokenizer carries."""
+    first = model[0]
+    known = getattr(first, "modality_config", {})
+    if known.pop("message", None) is not None:
+        first.input_formatter.supported_modalities = list(known)
+
+
 def first_line(error: BaseException) -> str:
     """The first line of what an error says, ended by a full stop."""
     line = next(filter(None, (part.strip() for part in str(error).splitlines())), type(error).__name__)
