@@ -88,7 +88,8 @@ for _panel, _commands in {
 _THERE = "What there is"
 for _name, _module in {"doctor": doctor, "datasets": datasets, "config": config}.items():
     app.command(_name, cls=Configured, epilog=_module.EXAMPLES, rich_help_panel=_THERE)(_module.command)
-for _listing in (listing.strategies, listing.elicitations, listing.models, listing.aggregations):
+for _listing in (listing.strategies, listing.elicitations, listing.aggregations):
     _epilog = listing.EXAMPLES[_listing.__name__]
     app.command(_listing.__name__, epilog=_epilog, rich_help_panel=_THERE)(_listing)
+app.add_typer(listing.models, name="models", rich_help_panel=_THERE)
 app.add_typer(listing.prompts, name="prompts", rich_help_panel=_THERE)

@@ -115,6 +115,17 @@ class Card:
         """The kinds of judgement that it answers by a prompt."""
         return tuple(kind for kind in self.prompts if kind != "embed")
 
+    @property
+    def is_text(self) -> bool:
+        """Whether all that it is shown is known as text, chat format included."""
+        asked = [self.prompts[kind] for kind in self.answers]
+        return bool(asked) and all(t.completion or (t.form and t.form.chat_template) for t in asked)
+
+    @property
+    def reads_logits(self) -> bool:
+        """Whether its score is a token's logit, which no log-probability or difference of them tells."""
+        return any(t.read == "logits" and sum(label.value for label in t.choices) != 0 for t in self.prompts.values())
+
     def template(self, judgement: str) -> Template:
         """Its prompt for a kind of judgement.
 

@@ -62,7 +62,11 @@ def expected(folder, text, read):
 
 
 def spec(engine, folder, file):
-    options = {"hf": "threads=1", "llamacpp": "threads=1&context=1024", "vllm": "enforce_eager=true&dtype=float32"}
+    options = {
+        "hf": "threads=1",
+        "llamacpp": "threads=1&context=1024",
+        "vllm": "enforce_eager=true&dtype=float32&kv_cache_memory_bytes=67108864",
+    }
     return f"{engine}:{file if engine == 'llamacpp' else folder}?{options[engine]}"
 
 
@@ -77,8 +81,6 @@ def spec(engine, folder, file):
 )
 def test_pointwise_models_are_read_as_their_authors_read_them(models, engine, strategy, name, text, read):
     folder, file = models(name)
-    if engine == "vllm" and "zerank" in name:
-        pytest.skip("vLLM tells log-probabilities, not logits")
     with Reranker(strategy, model=spec(engine, folder, file)) as reranker:
         ranking = reranker.rerank(QUERY, DOCS)
     for result in ranking:

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
+from rerankllm.analysis.model_card import show_model
 from rerankllm.cli import completion as completing
-from rerankllm.elicitation import templates
+from rerankllm.elicitation import cards, templates
 from rerankllm.elicitation.preview import preview
 from rerankllm.registry import AGGREGATIONS, BACKENDS, ELICITATIONS, STRATEGIES, Registry
 from rerankllm.spec.model import ModelSpec
@@ -27,6 +28,8 @@ rerankllm rerank --sample --strategy 'pointwise / labels'  # behind the strategy
     "models": """
 [bold]Examples[/bold]\n
 rerankllm models\n
+rerankllm models show qwen3-reranker\n
+rerankllm models show hf:castorini/monot5-base-msmarco  # with its tokens\n
 rerankllm rerank --sample --model 'llamacpp:smollm2?threads=2'
 """,
     "aggregations": """
@@ -40,6 +43,9 @@ rerankllm prompts\n
 rerankllm prompts show permute/text -n 5
 """,
 }
+models = typer.Typer(
+    help="The kinds of model, and published rerankers.", epilog=EXAMPLES["models"], invoke_without_command=True
+)
 prompts = typer.Typer(help="The prompt templates that ship.", epilog=EXAMPLES["prompts"], invoke_without_command=True)
 
 
@@ -58,12 +64,32 @@ def aggregations() -> None:
     _list(AGGREGATIONS)
 
 
-def models() -> None:
-    """Lists the kinds of model and their options (kind:name?option=value)."""
+@models.callback()
+def _models(context: typer.Context) -> None:
+    """Lists the kinds of model with their options (kind:name?option=value), then the published rerankers known."""
+    if context.invoked_subcommand is not None:
+        return
     for kind in BACKENDS:
         options = ModelSpec(kind, "", {}).known_options()
         shown = f"?{'&'.join(f'{name}=…' for name in options)}" if options else ""
         typer.echo(f"{kind}:NAME{shown}\t{_first_line(BACKENDS[kind])}")
+    for name in cards.names():
+        card = cards.load(name)
+        typer.echo(f"{name}\t{card.description}{' (cannot be used here)' if card.cannot else ''}")
+
+
+@models.command("show", epilog=EXAMPLES["models"])
+def show_card(
+    name: Annotated[
+        str,
+        typer.Argument(
+            autocompletion=completing.cards,
+            help="As listed, or a model: its name, folder, or MODEL.",
+        ),
+    ],
+) -> None:
+    """Prints what is known of a published reranker, with a prompt as text and as tokens, and what is read."""
+    typer.echo(show_model(name))
 
 
 @prompts.callback()
