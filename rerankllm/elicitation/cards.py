@@ -124,7 +124,7 @@ class Card:
     @property
     def reads_logits(self) -> bool:
         """Whether its score is a token's logit, which no log-probability or difference of them tells."""
-        return any(t.read == "logits" and sum(label.value for label in t.choices) != 0 for t in self.prompts.values())
+        return any(template.needs_logits for template in self.prompts.values())
 
     def template(self, judgement: str) -> Template:
         """Its prompt for a kind of judgement.

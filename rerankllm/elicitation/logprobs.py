@@ -65,7 +65,7 @@ class Labels:
             )
         template = load(judgement.__name__.lower(), "labels" if self.prompt == "default" else self.prompt)
         check_labels(template, judgement)
-        if template.read == "logits" and not capabilities.logits and sum(label.value for label in template.choices):
+        if template.needs_logits and not capabilities.logits:
             raise CapabilityError(
                 f"template {template.name} reads logits, which this backend does not give; use a model in this process "
                 "(hf:), or another template"

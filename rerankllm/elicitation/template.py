@@ -145,6 +145,11 @@ class Template:
         return any("instruction" in source for source in self.sources)
 
     @property
+    def needs_logits(self) -> bool:
+        """Whether it reads logits that no log-probabilities tell: those of labels whose values do not add up to 0."""
+        return self.read == "logits" and sum(label.value for label in self.choices) != 0
+
+    @property
     def choices(self) -> tuple[Label, ...]:
         """The labels that stand for values.
 

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import math
 
+import model_servers
 import pytest
 import tiny_models
 
@@ -61,6 +62,11 @@ def expected(folder, text, read):
     )
 
 
+def p_yes(logits):
+    """The softmax over yes and no."""
+    return 1 / (1 + math.exp(logits["no"] - logits["yes"]))
+
+
 def spec(engine, folder, file):
     options = {
         "hf": "threads=1",
@@ -75,7 +81,7 @@ def spec(engine, folder, file):
 @pytest.mark.parametrize(
     ("name", "text", "read"),
     [
-        ("Qwen/Qwen3-Reranker-0.6B", QWEN, lambda z: 1 / (1 + math.exp(z["no"] - z["yes"]))),
+        ("Qwen/Qwen3-Reranker-0.6B", QWEN, p_yes),
         ("zeroentropy/zerank-2", ZERANK, lambda z: z["Yes"]),
     ],
 )
@@ -87,6 +93,37 @@ def test_pointwise_models_are_read_as_their_authors_read_them(models, engine, st
         doc = result.document
         shown = f"{doc.title} {doc.text}".strip()
         assert result.score == pytest.approx(expected(folder, text.format(q=QUERY, d=shown), read), abs=2e-3)
+
+
+def lean_towards(folder, text, tokens):
+    """Makes a model answer one of these tokens to texts like this one: a host tells the likeliest tokens only."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder).eval()
+    with torch.inference_mode():
+        state = model.model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0, -1]
+    for share, token in enumerate(tokens, 1):
+        row = model.lm_head.weight.data[tokenizer.convert_tokens_to_ids(token)]
+        row.copy_(0.2 * row + state * (3 - 0.1 * share) / state.norm())
+    model.save_pretrained(folder)
+
+
+@pytest.mark.skipif("vllm" not in ENGINES, reason="needs vLLM")
+def test_vllms_server_is_sent_the_same_text(tmp_path):
+    name, folder = "Qwen/Qwen3-Reranker-0.6B", tmp_path / "model"
+    tiny_models.qwen3(folder, head="ForCausalLM", positions=1024)
+    lean_towards(folder, QWEN.format(q=QUERY, d=DOCS[0].text), ("yes", "no"))
+    with model_servers.vllm_of(folder, name, tmp_path) as url:
+        for strategy in (None, "pointwise"):
+            with Reranker(strategy, model=f"openai:{name}?base_url={url}") as reranker:
+                assert str(reranker.stage) == "pointwise / labels(prompt=qwen3-reranker, prior=none)"
+                assert reranker.backend.model.endswith("&api=completions")
+                ranking = reranker.rerank(QUERY, DOCS)
+            for result in ranking:
+                shown = f"{result.document.title} {result.document.text}".strip()
+                number = expected(
+                    folder, QWEN.format(q=QUERY, d=shown), lambda z: 1 / (1 + math.exp(z["no"] - z["yes"]))
+                )
+                assert result.score == pytest.approx(number, abs=2e-3)
 
 
 @pytest.mark.parametrize("words", [10, 80, 300])

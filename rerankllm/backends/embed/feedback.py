@@ -7,10 +7,10 @@ from rerankllm.backends.embed.memory import Role, Text
 from rerankllm.data import Document, Query
 from rerankllm.elicitation import cards
 from rerankllm.elicitation.labels import numbers
-from rerankllm.elicitation.prompts import FEWEST_TOKENS, common_cut
 from rerankllm.elicitation.template import filled, pieces
 from rerankllm.elicitation.templates import load
 from rerankllm.elicitation.treatment import Treatment
+from rerankllm.elicitation.whole import FEWEST_TOKENS, common_cut
 from rerankllm.errors import TemplateError
 
 PLAIN = "feedback"
