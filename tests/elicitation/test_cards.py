@@ -1,19 +1,23 @@
 """Cards of published rerankers: each loads, is found by its models' names, and renders what its authors' code does."""
 
 import json
+import math
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from word_tokenizer import WordTokenizer
 
-from rerankllm.calls import Capabilities, ChatPrompt
+from rerankllm.calls import Capabilities, ChatPrompt, Reading, ReadLabels, Response
 from rerankllm.data import Document, Query
 from rerankllm.elicitation import cards
+from rerankllm.elicitation.base import PromptSettings
 from rerankllm.elicitation.labels import letters, numbers
 from rerankllm.elicitation.prompts import PromptBuilder
 from rerankllm.elicitation.templates import load
 from rerankllm.errors import TemplateError
+from rerankllm.judgements import Compare, Grade, Permute, Score, Select, Status, WeakOrder
 from rerankllm.spec.stage import Stage, parse_elicitation
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "cards"
@@ -207,3 +211,85 @@ def test_as_published(family):
     expected = json.loads(path.read_text(encoding="utf-8"))["expected"][key]
     made = rendered(card, key)
     assert made == expected
+
+
+HERE = Capabilities(generate=True, label_logprobs=1000, logits=True, token_prompts=True, context=40960)
+ANSWERS = {
+    # What authors' own code reads of such answers; `worked_example` in ../shared/golden, where there is one.
+    "rankgpt": ("[2] > [3] > [1]", "B C A"),
+    "rankzephyr": ("[2] > [3] > [1]", "B C A"),
+    "dear-listwise": ("<think>Two is best.</think>\n[2] > [3] > [1]", "B C A"),
+    "reasonrank": ("<think> First [1], then [3]. </think>\n<answer> [2] > [3] > [1] </answer>", "B C A"),
+    "rearank": ("<think> [1] is off.\n</think>\n<answer> [2] > [3] > [1] </answer>", "B C A"),
+    "rank-k": ("<think>\nhm\n</think>\n\n[2] > [3] = [1]", "B A=C"),
+    "rank-r1": ("<think> [1] or [3]? </think> <answer>[2]</answer>", "B"),
+    "rank-r1-v0.2": ("<think> [1] or [3]? </think>\n<answer>[2]</answer>", "B"),
+    "lighton-rerank-lw": ("[2] > [3] > [1]", "B C A"),
+    "grouprank": (
+        '<reason>\n[1] jumps, 10 of it.\n</reason>\n<answer>\n```json\n{"[1]": 5, "[2]": 9, "[3]": 0}\n```\n</answer>',
+        (5.0, 9.0, 0.0),
+    ),
+}
+
+
+def judge(name, capabilities=HERE):
+    """The elicitor of a card's one answer, and a judgement of all documents."""
+    (kind,) = cards.load(name).answers
+    judgement = {"score": Score, "compare": Compare, "select": Select, "permute": Permute, "grade": Grade}[kind]
+    documents = (DOCS[0],) if kind == "score" else tuple(DOCS[:2]) if kind == "compare" else (tuple(DOCS),)
+    elicitation = parse_elicitation(cards.load(name).elicitation(kind))
+    elicitor = elicitation.bind(judgement, WordTokenizer(), capabilities, PromptSettings())
+    return elicitor, judgement(QUERY, *documents)
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_answers_are_read_as_their_authors_read_them(name):
+    text, expected = ANSWERS[name]
+    elicitor, judgement = judge(name, replace(HERE, constrained=False))
+    answer, report = elicitor.read(judgement, Response(text=text))
+    assert report.status is Status.PARSED, report
+    if isinstance(answer, WeakOrder):
+        answer = " ".join("=".join(group) for group in answer.groups)
+    assert (" ".join(answer) if isinstance(expected, str) and isinstance(answer, tuple) else answer) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "logits", "score"),
+    [
+        ("qwen3-reranker", (3.25, -1.5), 0.991423),
+        ("prism-reranker", (2.0, 1.0), 0.731059),
+        ("monot5", (1.0, -1.0), 0.880797),
+        ("duot5", (1.0, -1.0), 0.880797),
+        ("mxbai-rerank-v2", (6.0, 2.0), 4.0),
+        ("zerank", (5.4062,), 5.4062),
+        ("bge-reranker-v2-gemma", (-1.25,), -1.25),
+        ("ctxl-rerank-v2", (2.5,), 2.5),
+    ],
+)
+def test_numbers_are_made_as_their_authors_make_them(name, logits, score):
+    elicitor, judgement = judge(name)
+    want = elicitor.prepare(judgement).want
+    assert isinstance(want, ReadLabels)
+    assert want.raw == (cards.load(name).template(cards.load(name).answers[0]).read == "logits")
+    answer, _ = elicitor.read(judgement, Response(logprobs=logits))
+    assert answer == pytest.approx(score, abs=1e-6)
+
+
+def test_first_reads_the_letters_after_the_bracket():
+    elicitor, judgement = judge("first-mistral")
+    request = elicitor.prepare(judgement)
+    assert elicitor.builder.tokenizer.decode(request.prompt.ids).endswith("[/INST][")
+    assert request.want.labels == ("A", "B", "C")
+    answer, _ = elicitor.read(judgement, Response(logprobs=(-2.0, -0.5, -3.0)))
+    assert answer.ranked == ("B", "A", "C")
+
+
+def test_rank1_reads_true_and_false_where_the_thought_has_ended():
+    elicitor, judgement = judge("rank1")
+    request = elicitor.prepare(judgement)
+    assert request.want.max_tokens >= 8192
+    assert request.want.labels.labels == ("true", "false")
+    text = "It says so.\n</think> true"
+    reading = Reading(text.index(" true"), 0, (-0.1, -2.4))
+    answer, _ = elicitor.read(judgement, Response(text=text, readings=(reading,)))
+    assert answer == pytest.approx(1 / (1 + math.exp(-2.3)))
