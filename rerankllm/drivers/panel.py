@@ -8,7 +8,7 @@ from rerankllm.backends.dedup import Deduplicated
 from rerankllm.backends.loaded import LoadedModels
 from rerankllm.calls import Backend, Reply, Response, Work
 from rerankllm.drivers.judges import Judge
-from rerankllm.drivers.published import card_of, check, elicited
+from rerankllm.drivers.published import card_of, check, elicited, refuse_unusable
 from rerankllm.elicitation.base import Elicitation, Elicitor, PromptSettings
 from rerankllm.elicitation.prior import Contextual
 from rerankllm.elicitation.text import Text
@@ -259,6 +259,7 @@ class Panel:
 
     def _load(self, model: str, options: Mapping[str, str]) -> Backend:
         spec = ModelSpec.parse(model)
+        refuse_unusable(spec.kind, spec.name)
         loaded: Backend = (
             spec.load(options) if self._shelf is None else self._shelf.take(model, options, lambda: spec.load(options))
         )

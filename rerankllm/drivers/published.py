@@ -18,9 +18,24 @@ ASKED_BY = {
 ANSWERED = {kind.__name__.lower(): strategy for kind, strategy in ASKED_BY.items()}
 
 
+KINDS = ("hf", "vllm", "llamacpp", "openai", "cross-encoder")
+"""The kinds of model whose names are those of weights."""
+
+
 def card_of(backend: Backend) -> cards.Card | None:
     """The card of a model; None where there is none."""
     return cards.find(backend.capabilities.names)
+
+
+def refuse_unusable(kind: str, name: str) -> None:
+    """Looks at a model's name before it is loaded.
+
+    Raises:
+        CapabilityError: It is a published reranker that cannot be asked here.
+    """
+    card = cards.find([name]) if kind in KINDS else None
+    if card is not None and card.cannot:
+        raise CapabilityError(f"{kind}:{name} is {card.name}, which cannot be used so: {card.cannot}")
 
 
 def check(backend: Backend) -> None:

@@ -16,6 +16,7 @@ FEWEST_TOKENS = 16
 """A passage is never cut below this to make a prompt fit; the prompt is refused instead."""
 _TRIES = 8
 _CACHED = 50_000
+_RECENT = 256
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class WholeText:
     def _segment(self) -> Any:
         """The tokens of a text as the tokenizer has them where it is given nothing else."""
         whole = getattr(self.tokenizer, "whole", None)
-        return lru_cache(maxsize=4096)(whole or (lambda text: self.tokenizer.encode(text, special=True)))
+        return lru_cache(maxsize=_RECENT)(whole or (lambda text: self.tokenizer.encode(text, special=True)))
 
     @cached_property
     def _plain(self) -> Any:

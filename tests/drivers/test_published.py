@@ -102,6 +102,12 @@ def test_what_it_was_not_trained_to_answer_is_refused_in_a_line():
         asked("Soyoung97/ListT5-base")
 
 
+@pytest.mark.parametrize("kind", ["hf", "vllm", "llamacpp", "openai", "cross-encoder"])
+def test_what_cannot_be_asked_is_refused_before_anything_is_loaded(kind):
+    with pytest.raises(CapabilityError, match="is jina-reranker-v3, which cannot be used so: its scores are"):
+        Reranker(model=f"{kind}:jinaai/jina-reranker-v3")
+
+
 def test_a_name_that_says_it_reranks_and_that_no_card_knows_is_told(caplog):
     with caplog.at_level(logging.WARNING, "rerankllm.notes"):
         asked("someone/super-reranker-7b", "sliding")

@@ -15,6 +15,7 @@ from rerankllm.elicitation import cards
 from rerankllm.elicitation.base import PromptSettings
 from rerankllm.elicitation.labels import letters, numbers
 from rerankllm.elicitation.prompts import PromptBuilder
+from rerankllm.elicitation.template import SEAM, THE_BEST
 from rerankllm.elicitation.templates import load
 from rerankllm.errors import TemplateError
 from rerankllm.judgements import Compare, Grade, Permute, Score, Select, Status, WeakOrder
@@ -211,6 +212,22 @@ def test_as_published(family):
     expected = json.loads(path.read_text(encoding="utf-8"))["expected"][key]
     made = rendered(card, key)
     assert made == expected
+
+
+@pytest.mark.parametrize(
+    ("family", "key"), [("mxbai-rerank-v2", "segments"), ("bge-reranker-v2-minicpm-layerwise", "")]
+)
+def test_texts_are_tokenized_apart_where_their_authors_do(family, key):
+    """The layerwise model cannot be asked here; its sister's words are the same."""
+    path = PUBLISHED / f"{family}.json"
+    if not path.is_file():
+        pytest.skip("needs ../shared/golden beside the project")
+    expected = json.loads(path.read_text(encoding="utf-8"))["expected"]
+    card = "mxbai-rerank-v2" if key else "bge-reranker-v2-gemma"
+    builder = PromptBuilder(cards.load(card).template("score"), WordTokenizer(), HERE)
+    texts = {"query": QUERY.text, "instruction": ""}
+    (sent,) = builder._whole.fill(builder._skeleton(("A",), THE_BEST), texts, DOCS[:1], 1)
+    assert [part for part in sent.split(SEAM) if part] == (expected[key][0] if key else expected["segments_first"])
 
 
 HERE = Capabilities(generate=True, label_logprobs=1000, logits=True, token_prompts=True, context=40960)
