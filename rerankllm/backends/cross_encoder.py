@@ -107,8 +107,11 @@ class CrossEncoder(BatchBackend[Judgement]):
         return outcomes
 
     def texts(self, query: str, doc: Document) -> tuple[str, ...]:
-        """What the model is shown: two texts, or one."""
-        if self._card is None or self._card.pair is None:
+        """What the model is shown: two texts, or one.
+
+        A published model without a card for its head gets plain pairs, which its own configuration puts into a prompt.
+        """
+        if self._card is None:
             return query, doc.content
         safe = Document(doc.doc_id, self._tokenizer.harmless(doc.text), self._tokenizer.harmless(doc.title))
         cut = self._card.treatment.query_cut
@@ -130,7 +133,9 @@ class CrossEncoder(BatchBackend[Judgement]):
         import torch  # noqa: PLC0415
 
         inputs = [pair if len(pair) > 1 else pair[0] for pair in texts]
-        features = self._model.preprocess(inputs)
+        shown = self._card is not None and self._card.pair is not None
+        prompt = None if shown else self._model.prompts.get(self._model.default_prompt_name)
+        features = self._model.preprocess(inputs, prompt=prompt)
         tokens = features["attention_mask"].sum(1).tolist()
         on_device = {key: value.to(self._model.device) if hasattr(value, "to") else value
                      for key, value in features.items()}  # fmt: skip

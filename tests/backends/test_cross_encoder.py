@@ -154,6 +154,27 @@ def test_one_text_with_its_own_chat_format_is_not_put_into_another(tmp_path):
     assert replies[0].answer == pytest.approx(expected, abs=1e-4)
 
 
+def test_causal_models_are_asked_as_their_own_configuration_says(tmp_path):
+    """sentence-transformers keeps a chat format for pairs, a prompt, and the tokens to compare, beside the weights."""
+    import sentence_transformers
+
+    plain = tiny_models.qwen3(tmp_path / "plain", head="ForCausalLM", positions=1024)
+    with pytest.raises(InputError, match="Qwen3ForCausalLM has no classification head; hf:"):
+        CrossEncoder(name=str(plain))
+    theirs = sentence_transformers.CrossEncoder(str(plain), device="cpu")
+    theirs.prompts, theirs.default_prompt_name = {"web": "Find answers."}, "web"
+    theirs.tokenizer.chat_template = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}<|im_start|>assistant\n"
+    theirs.save_pretrained(str(tmp_path / "causal"))
+    backend = CrossEncoder(name=str(tmp_path / "causal"), threads=1)
+    docs = DOCS[:3]
+    replies = asyncio.run(backend.complete_all([Score(QUERY, doc) for doc in docs]))
+    pairs = [(QUERY.text, doc.content) for doc in docs]
+    expected = theirs.predict(pairs, activation_fn=torch.nn.Identity(), show_progress_bar=False)
+    assert [reply.answer for reply in replies] == pytest.approx(list(expected), abs=1e-4)
+    unprompted = theirs.predict(pairs, prompt="", activation_fn=torch.nn.Identity(), show_progress_bar=False)
+    assert list(unprompted) != pytest.approx(list(expected), abs=1e-2)
+
+
 def test_control_tokens_in_a_document_are_text(tmp_path):
     backend = CrossEncoder(name=str(tiny_models.bert(tmp_path / "bge-reranker-base")), threads=1)
     assert backend.texts("[CLS] a", Document("d", "b [SEP] c")) == ("[ CLS] a", "b [ SEP] c")
