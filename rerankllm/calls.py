@@ -6,9 +6,10 @@ that is unusable as a whole raises.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol, TypeAlias
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from rerankllm.data import Usage
 from rerankllm.judgements import Answer, Judgement, ParseReport
@@ -231,6 +232,9 @@ Work: TypeAlias = Request | Judgement
 Outcome: TypeAlias = Response | Reply | CallFailed
 
 
+NO_FLAGS: Mapping[str, Any] = MappingProxyType({})
+
+
 class Tokenizer(Protocol):
     """A model's tokenizer, or an estimate of it if it is not known.
 
@@ -254,8 +258,13 @@ class Tokenizer(Protocol):
         """The text of these ids."""
         ...
 
-    def chat(self, messages: Sequence[Message]) -> str:
-        """The model's chat template, applied; a last assistant message is left open to be continued."""
+    def chat(self, messages: Sequence[Message], flags: Mapping[str, Any] = NO_FLAGS, /) -> str:
+        """The model's chat template, applied; a last assistant message is left open to be continued.
+
+        Args:
+            messages: The turns.
+            flags: What the template is told besides; given for published models only, where there are any.
+        """
         ...
 
 
@@ -279,6 +288,7 @@ class Capabilities:
         slots: How many requests it has under way at any time; None for any number.
         constrained: Whether it writes labels and nothing else where that is wanted (`WriteLabels`).
         fixed: Whether its answers were given beforehand, so that it may lack one, which is no fault of a call.
+        names: What the model is called, by its name, its files and its host: published rerankers are known by them.
     """
 
     answers: frozenset[type] = frozenset()
@@ -296,6 +306,7 @@ class Capabilities:
     slots: int | None = None
     constrained: bool = False
     fixed: bool = False
+    names: tuple[str, ...] = ()
 
 
 class Backend(Protocol):

@@ -93,7 +93,7 @@ class Session:
         settings = PromptSettings(recipe.instruction, recipe.passage_tokens, examples)
         panel = Panel(model, settings, recipe.options, shelf)
         profile = recipe.judge_profile
-        stage = given or Stage.parse(panel.backend.default_strategy)
+        stage = given or panel.default_strategy()
         stage = panel.complete(profile.apply(stage) if profile else stage)
         if examples and Compare not in stage.strategy.asks:
             asked = ", ".join(kind.__name__ for kind in stage.strategy.asks)
@@ -151,7 +151,7 @@ class Session:
         stage = Stage.parse(strategy) if isinstance(strategy, str) else strategy
         defaulted = self.defaulted and strategy is None and model is None
         if stage is None:
-            stage = self.stage if model is None else Stage.parse(panel.load(model).default_strategy)
+            stage = self.stage if model is None else panel.default_strategy(model)
         stage = panel.complete(stage if stage.model or model is None else replace(stage, model=model))
         if self.driver.journal is not None:
             panel.fix_context()

@@ -76,7 +76,7 @@ def _use_of_scores(stage: Stage) -> str:
     """What a default does with the scores that come with the documents."""
     if isinstance(stage.strategy, Interpolate):
         weight = stage.strategy.weight
-        return f"a first-stage score, where candidates have one, counts {1 - weight:.0%} and the model's answers {weight:.0%}"
+        return f"where candidates have first-stage scores, these count {1 - weight:.0%}, the model {weight:.0%}"
     return "first-stage scores do not count"
 
 

@@ -8,13 +8,11 @@ from word_tokenizer import WordTokenizer
 
 from rerankllm.calls import Capabilities, ChatPrompt
 from rerankllm.data import Document, Query
-from rerankllm.elicitation.defaults import named_by, stage_for
 from rerankllm.elicitation.labels import letters, numbers
 from rerankllm.elicitation.prompts import PromptBuilder
 from rerankllm.elicitation.template import THE_BEST, Wanted
 from rerankllm.elicitation.templates import load, names
 from rerankllm.errors import TemplateError
-from rerankllm.spec.stage import Stage
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "prompts"
 QUERY = Query("q1", "how long do fleas live")
@@ -163,37 +161,6 @@ def test_an_instruction_replaces_the_default_one():
     assert "<Instruct>: Given a web search query, retrieve relevant passages that answer the query\n" in texts[0]
     assert "<Instruct>: Prefer numbers.\n<Query>: how long do fleas live\n<Document>: Fleas" in texts[1]
     assert "web search" not in texts[1]
-
-
-@pytest.mark.parametrize(
-    ("model", "stage"),
-    [
-        ("castorini/monot5-base-msmarco", "pointwise / labels(prompt=monot5)"),
-        ("/models/MonoT5-3B-med/", "pointwise / labels(prompt=monot5)"),
-        ("someone/RankT5-base", "pointwise / labels(prompt=rankt5)"),
-        ("Qwen/Qwen3-Reranker-0.6B", "pointwise / labels(prompt=qwen3-reranker)"),
-        ("castorini/rank_zephyr_7b_v1_full", "sliding / text(prompt=rankzephyr)"),
-        ("castorini/rank_vicuna_7b_v1", "sliding / text(prompt=rankzephyr)"),
-        ("Qwen/Qwen3-0.6B", None),
-        ("monot5-fans/other-model", None),
-        ("Alibaba-NLP/E2Rank-0.6B", None),
-        ("smollm2", None),
-    ],
-)
-def test_models_are_asked_by_the_template_that_names_them(model, stage):
-    assert stage_for(model) == stage
-    assert stage is None or Stage.parse(stage)
-
-
-def test_every_template_that_names_models_is_found_by_one_of_them():
-    for name in names():
-        judgement, short = name.split("/")
-        template = load(judgement, short)
-        for pattern in template.models:
-            model = pattern.replace("*", "x")
-            assert named_by(model, (judgement,)) is template
-            if judgement != "embed":
-                assert f"{template.elicitation}(prompt={short})" in stage_for(model)
 
 
 class TestFitting:

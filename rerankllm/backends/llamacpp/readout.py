@@ -49,7 +49,9 @@ def log_probabilities(logits: Logits, ids: Sequence[int]) -> list[float]:
 
 
 def label_log_probabilities(logits: Logits, want: ReadLabels) -> tuple[float, ...]:
-    """For each label, of any of the tokens that spell it. NaN for one that has no token."""
+    """For each label, of any of the tokens that spell it, or their logits. NaN for one that has no token."""
+    if want.raw:
+        return tuple(log_sum_exp([float(logits[token]) for token in ids]) if ids else math.nan for ids in want.ids)
     return tuple(log_sum_exp(log_probabilities(logits, ids)) if ids else math.nan for ids in want.ids)
 
 

@@ -24,6 +24,7 @@ from rerankllm.calls import (
     Work,
 )
 from rerankllm.data import Usage
+from rerankllm.elicitation import cards
 from rerankllm.errors import AuthError, CapabilityError, InputError, MissingExtra
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ class OpenAI(RemoteBackend):
         name: The model, as the host calls it.
         base_url: Where the API is; None for `$OPENAI_BASE_URL`, else OpenAI's own.
         api: `chat`, or `completions` for plain text: hosts that have it go on with opened answers, and prompts must
-            bring what a chat template would.
+            bring what a chat template would. None is `completions` for published rerankers whose prompt is known to
+            the letter, and `chat` for all others.
         batch: Whether each round goes out as a batch job (see `batch`): half the price, an answer within a day. Asks
             for few and large rounds: queries advance together, as in the `rounds` driver.
         batch_poll: Seconds until the first look at such a job.
@@ -82,7 +84,7 @@ class OpenAI(RemoteBackend):
         *,
         name: str,
         base_url: str | None = None,
-        api: Api = "chat",
+        api: Api | None = None,
         batch: bool = False,
         batch_poll: float = 10.0,
         api_key_env: str = "OPENAI_API_KEY",
@@ -112,6 +114,9 @@ class OpenAI(RemoteBackend):
             raise InputError(f"openai:{name} thinks before it answers and takes no temperature; leave it out, or say "
                              "reasoning=false if it does not think")  # fmt: skip
         server = Server() if endpoint.is_openai else look(endpoint, name)
+        names = (name, *server.names)
+        card = cards.find(names)
+        api = api or ("completions" if card is not None and card.is_text else "chat")
         penalty = None if endpoint.is_openai or untold else repetition_penalty
         self._poster = Poster(
             model=name,
@@ -148,6 +153,7 @@ class OpenAI(RemoteBackend):
                 text_prompts=api == "completions",
                 opened_chats=api == "chat" and server.is_vllm,
                 context=self._poster.room,
+                names=names,
                 remote=not batch,  # in batch mode queries should wait for one another
             ),
             default_strategy="sliding / text",

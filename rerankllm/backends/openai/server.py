@@ -25,10 +25,12 @@ class Server:
     Attributes:
         is_vllm: Whether it says that it is a vLLM server.
         context: Tokens that prompt and answer may have together, its chat template aside; None where it does not say.
+        names: What the model is called besides the name that it is asked for by, such as its folder.
     """
 
     is_vllm: bool = False
     context: int | None = None
+    names: tuple[str, ...] = ()
 
 
 def look(endpoint: Endpoint, model: str) -> Server:
@@ -51,7 +53,9 @@ def look(endpoint: Endpoint, model: str) -> Server:
         names = ", ".join(sorted(str(entry.get("id")) for entry in entries))
         raise AuthError(f"{endpoint.host} serves no model {model}; it serves {names}")
     context = mine.get("max_model_len") or entries[0].get("max_model_len")  # an adapter has that of its base
-    return Server(is_vllm=True, context=max(1, context - TEMPLATE_TOKENS) if type(context) is int else None)
+    fits = max(1, context - TEMPLATE_TOKENS) if type(context) is int else None
+    root = mine.get("root")
+    return Server(is_vllm=True, context=fits, names=(root,) if isinstance(root, str) else ())
 
 
 def _get(endpoint: Endpoint) -> tuple[int, str]:
