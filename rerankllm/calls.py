@@ -157,7 +157,8 @@ class Reading(NamedTuple):
         at: How many characters of the text come before it.
         label: The index of the label that was written.
         logprobs: Natural logs, one per label. A label the backend did not report is NaN.
-        floor: Upper bound on the labels that were not reported; NaN if there is none.
+        floor: Upper bound on each label that was not reported, which share what probability is left; NaN if there is
+            none, or the backend reported something that is no number.
     """
 
     at: int
@@ -173,7 +174,8 @@ class Response:
     Attributes:
         text: Generated text (`Generate`), or the labels written with what stands between them (`WriteLabels`).
         logprobs: Natural logs, one per label or continuation token. A label the backend did not report is NaN.
-        floor: Upper bound on the labels that were not reported; NaN if there is none.
+        floor: Upper bound on each label that was not reported, which share what probability is left; NaN if there is
+            none, or the backend reported something that is no number.
         usage: Tokens, as the backend counted them.
         attempts: How many HTTP requests it took, retries included.
         finish_reason: Why generation ended ("stop", "length", "content_filter", …), if it is known.

@@ -186,6 +186,12 @@ class TestLabels:
         answer, report = elicitor.read(Compare(QUERY, *DOCS[:2]), Response(logprobs=(math.nan, math.nan), floor=-6.0))
         assert (isinstance(answer, Unanswered), report.status) == (True, Status.FAILED)
 
+    def test_a_log_probability_that_is_no_number_is_no_answer(self):
+        for judgement in (Compare(QUERY, *DOCS[:2]), Score(QUERY, DOCS[0])):
+            elicitor = bind(Labels(), type(judgement))
+            answer, report = elicitor.read(judgement, Response(logprobs=(math.nan, math.nan)))
+            assert (isinstance(answer, Unanswered), report.repairs) == (True, {"no log-probability": 2})
+
     def test_grades_are_an_expectation(self):
         elicitor = bind(Labels(prompt="grades"), Score)
         answer, _ = elicitor.read(Score(QUERY, DOCS[0]), Response(logprobs=tuple(map(math.log, (0.1, 0.2, 0.3, 0.4)))))

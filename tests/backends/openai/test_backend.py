@@ -714,6 +714,36 @@ def test_the_chosen_token_counts_once_whether_or_not_it_is_among_the_alternative
     assert beside.logprobs[:2] == pytest.approx((-1.0, -1.5))
 
 
+@pytest.mark.parametrize(
+    ("told", "bound"),
+    [
+        ({"A": 0.9}, 0.1 / 2),  # only the chosen token: B and C share what is left
+        ({"A": 0.5, "x": 0.3, "y": 0.1}, 0.1 / 2),  # less is left than the last one of the list has
+        ({"A": 0.5, "x": 0.01}, 0.01),  # a list of the likeliest: nobody behind it is likelier than its last
+        ({"A": 1.0}, 1e-6 / 2),  # rounded
+    ],
+)
+def test_labels_not_reported_share_the_probability_that_is_left(told, bound):
+    outcome, _ = read(("A", {token: math.log(p) for token, p in told.items()}))
+    assert outcome.logprobs[0] == pytest.approx(math.log(told["A"]))
+    assert all(map(math.isnan, outcome.logprobs[1:]))
+    assert math.exp(outcome.floor) == pytest.approx(bound)
+
+
+def test_the_chosen_token_beside_the_list_bounds_nobody():
+    outcome, _ = read(("A", {"x": math.log(0.5), "y": math.log(0.1)}))
+    assert math.exp(outcome.floor) == pytest.approx((1 - 0.6 - math.exp(-1.0)) / 2)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("label", ["A", "B"])
+def test_what_is_no_number_is_no_answer(label, value):
+    outcome, _ = read(("A", {"A": -0.5, "B": -1.5, label: value}))
+    assert all(map(math.isnan, (*outcome.logprobs, outcome.floor)))
+    harmless, _ = read(("A", {"A": -0.5, "B": -1.5, "x": value, "y": -math.inf}))
+    assert harmless.logprobs[:2] == pytest.approx((-0.5, -1.5))
+
+
 def test_case_counts_only_where_labels_need_it():
     outcome, _ = read(("yes", {"Yes": -0.5, "NO": -1.5}), names=("Yes", "No"))
     assert outcome.logprobs == pytest.approx((math.log(math.exp(-0.5) + math.exp(-1.0)), -1.5))
