@@ -47,7 +47,7 @@ class Call:
         try:
             return self.judge.prepare(self.judgement)
         except InputError as error:
-            self.task.fail(str(error))
+            self.task.fail(str(error), unaskable=True)
         except Exception as error:  # noqa: BLE001  # belongs to whoever waits for this query
             self.task.abort(error)
         return None
@@ -137,9 +137,9 @@ class Task:
             self._account.rounds += 1
             self._advance(self._answers)
 
-    def fail(self, reason: str) -> None:
-        """Ends the query without a ranking."""
-        self._finish(Failed(self.query, reason, self._account.ledger(), self.unaffordable))
+    def fail(self, reason: str, *, unaskable: bool = False) -> None:
+        """Ends the query without a ranking; `unaskable` where no prompt can be made of it."""
+        self._finish(Failed(self.query, reason, self._account.ledger(), self.unaffordable, unaskable))
 
     def abort(self, error: BaseException) -> None:
         """Ends the query with an error that is not its alone."""

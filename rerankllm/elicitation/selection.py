@@ -113,7 +113,7 @@ class Selection:
         labels = self._labels(len(judgement.docs))
         named, report = parse_selection(response.text, labels, judgement.m, worst=judgement.worst)
         if report.status is Status.FAILED:
-            return unusable(response.text), report
+            return unusable(response), report
         if response.finish_reason == "length" and "missing" in report.repairs:
             reason = "the answer was cut off; allow it more tokens: text(max_tokens=…)"
             return Unanswered(reason, Failure.ANSWER), ParseReport(Status.FAILED, {"cut off": 1})

@@ -165,8 +165,7 @@ class _Order:
         assert isinstance(judgement, Permute)  # noqa: S101
         if self.constraint and judgement.decode == 1 and len(response.readings) == 1:
             return _first(judgement, response.readings[0]), ParseReport()
-        cut_off = response.finish_reason == "length"
-        return read_order(response.text, judgement, self._labels(len(judgement.docs)), cut_off=cut_off)
+        return read_order(response, judgement, self._labels(len(judgement.docs)))
 
     def _labels(self, n: int) -> tuple[str, ...]:
         return label_sets.letters(n) if self.template.labels == "letters" else label_sets.numbers(n)
@@ -201,7 +200,7 @@ class _Choice:
         del judgement
         choices = self.template.choices
         index, report = parse_choice(response.text, [label.text for label in choices])
-        return (unusable(response.text) if index is None else choices[index].value), report
+        return (unusable(response) if index is None else choices[index].value), report
 
 
 def _first(judgement: Permute, reading: Reading) -> WeakOrder:
@@ -223,16 +222,16 @@ def _first(judgement: Permute, reading: Reading) -> WeakOrder:
 
 
 def read_order(
-    text: str, judgement: Permute, labels: tuple[str, ...], *, cut_off: bool = False
+    response: Response, judgement: Permute, labels: tuple[str, ...]
 ) -> tuple[WeakOrder | Unanswered, ParseReport]:
     """The order that an answer to `judgement` names, its documents having been shown under `labels`.
 
     An answer that was cut off before it was complete is none: what it names may be half a thought.
     """
-    parsed = parse_order(text, labels, judgement.decode)
+    parsed = parse_order(response.text, labels, judgement.decode)
     if parsed.report.status is Status.FAILED:
-        return unusable(text), parsed.report
-    if cut_off and "missing" in parsed.report.repairs:
+        return unusable(response), parsed.report
+    if response.finish_reason == "length" and "missing" in parsed.report.repairs:
         report = ParseReport(Status.FAILED, {"cut off": 1})
         return Unanswered("the answer was cut off; allow it more tokens: text(max_tokens=…)", Failure.ANSWER), report
     ids = [doc.doc_id for doc in judgement.docs]

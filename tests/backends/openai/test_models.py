@@ -118,7 +118,7 @@ def test_a_budget_spent_on_thoughts_is_named():
     ):
         [failed] = reranker.stream([(Query("1", "q"), [Candidate(Document(str(i), "text")) for i in range(3)])])
     assert isinstance(failed, Failed)
-    assert "answered nothing" in failed.reason
+    assert "thought until its tokens ran out, and answered nothing; give it room to think" in failed.reason
     assert failed.ledger.usage == Usage(7, 8204)  # paid for all the same
 
 
