@@ -43,6 +43,31 @@ class TextPrompt:
     text: str
 
 
+HINT = {"hint": True}
+"""Metadata of a field that says how an answer may be had, not what is asked: it is no part of a call's content."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelForm:
+    """How an answer that names labels is written.
+
+    Attributes:
+        labels: Those that may be named.
+        count: How many of them.
+        opening: The text before the first label.
+        between: The text between two labels.
+        closing: The text after the last label.
+        required: Whether a backend that does not know how to hold answers to it should find out.
+    """
+
+    labels: tuple[str, ...]
+    count: int = 1
+    opening: str = ""
+    between: str = ""
+    closing: str = ""
+    required: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Generate:
     """Asks for text, greedily decoded unless the model's spec says otherwise.
@@ -51,6 +76,7 @@ class Generate:
         max_tokens: The most tokens to generate.
         stop: The text ends before any of these.
         choices: The text should be one of these; a backend that can constrain the model may do so.
+        form: The text should have this form; a backend that can constrain the model may do so.
         labels: Asks also for the log-probabilities of these labels wherever the model writes one of them. Backends that
             give label log-probabilities give these too.
     """
@@ -59,6 +85,7 @@ class Generate:
     stop: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
     labels: "ReadLabels | None" = None
+    form: LabelForm | None = field(default=None, metadata=HINT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +209,7 @@ class Response:
         reasoning: What the model thought before it answered, if the backend separates the two ("" if it hides the
             thoughts); None if thoughts are part of `text`.
         readings: The labels of `Generate` or `WriteLabels` that the model wrote, in order.
+        adapted: How the request differed from that of other hosts, in words: what this one refuses.
     """
 
     text: str = ""
@@ -192,6 +220,7 @@ class Response:
     finish_reason: str = "stop"
     reasoning: str | None = None
     readings: tuple[Reading, ...] = ()
+    adapted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +298,7 @@ class Capabilities:
         batch: How many requests it is given at a time, so that progress shows; None for all there are.
         slots: How many requests it has under way at any time; None for any number.
         constrained: Whether it writes labels and nothing else where that is wanted (`WriteLabels`).
+        forms: Whether it may hold text to a form (`Generate.form`); others need not be told one.
     """
 
     answers: frozenset[type] = frozenset()
@@ -285,6 +315,7 @@ class Capabilities:
     batch: int | None = None
     slots: int | None = None
     constrained: bool = False
+    forms: bool = False
 
 
 class Backend(Protocol):

@@ -10,7 +10,7 @@ from rerankllm.data import float32
 from rerankllm.elicitation import labels as label_sets
 from rerankllm.elicitation.assessment import Assessments
 from rerankllm.elicitation.base import Elicitor, PromptSettings, builder_for, check_labels, refuse, unusable
-from rerankllm.elicitation.constrained import BARE, CHAIN, LIST, ONE, Constraint, Form
+from rerankllm.elicitation.constrained import BARE, CHAIN, LIST, ONE, Constraint, Form, Wish
 from rerankllm.elicitation.criteria import Criteria
 from rerankllm.elicitation.grades import Grades
 from rerankllm.elicitation.parsing import parse_choice, parse_order
@@ -115,9 +115,13 @@ class Text:
         if judgement in READERS:
             return READERS[judgement](builder, self.max_tokens, before)
         constraint = Constraint(builder, FORMS[judgement], required=self.constrained is True) if holds else None
+        forms = capabilities.forms and self.constrained is not False and self.max_tokens is None and not before
+        wish = Wish(builder, FORMS[judgement], required=self.constrained is True) if forms else None
         if judgement is Select:
-            return Selection(builder, self.max_tokens, before, constraint)
-        return (_Order if judgement is Permute else _Choice)(template, builder, self.max_tokens, before, constraint)
+            return Selection(builder, self.max_tokens, before, constraint, wish)
+        return (_Order if judgement is Permute else _Choice)(
+            template, builder, self.max_tokens, before, constraint, wish
+        )
 
     def _template(self, judgement: type) -> Template:
         template = load(judgement.__name__.lower(), "text" if self.prompt == "default" else self.prompt)
@@ -131,11 +135,11 @@ class Text:
             CapabilityError: They should be, and cannot.
         """
         can = capabilities.constrained and judgement in FORMS
-        if self.constrained is True and not can:
+        if self.constrained is True and not can and not (capabilities.forms and judgement in FORMS):
             names = ", ".join(kind.__name__ for kind in FORMS)
             raise CapabilityError(
-                f"constrained=true is for {names}, asked of models computed in this process; not for "
-                f"{judgement.__name__} of this one"
+                f"constrained=true is for {names}, asked of models computed in this process or of hosts that hold "
+                f"answers to a form; not for {judgement.__name__} of this one"
             )
         return can and self.constrained is not False and self.max_tokens is None
 
@@ -149,6 +153,7 @@ class _Order:
     max_tokens: int | None
     before: int
     constraint: Constraint | None
+    wish: Wish | None = None
 
     def prepare(self, judgement: Judgement) -> Request:
         assert isinstance(judgement, Permute)  # noqa: S101
@@ -159,7 +164,8 @@ class _Order:
         prompt = self.builder.build(
             judgement.query, judgement.docs, labels, reserve=room, left=held.left if held else ""
         )
-        return Request(prompt, held.want if held else Generate(room))
+        free = Generate(room, form=self.wish.form_for(labels, count) if self.wish else None)
+        return Request(prompt, held.want if held else free)
 
     def read(self, judgement: Judgement, response: Response) -> tuple[Answer | Unanswered, ParseReport]:
         assert isinstance(judgement, Permute)  # noqa: S101
@@ -184,6 +190,7 @@ class _Choice:
     max_tokens: int | None
     before: int
     constraint: Constraint | None
+    wish: Wish | None = None
 
     def prepare(self, judgement: Judgement) -> Request:
         room = self.before + (self.max_tokens or CHOICE_TOKENS)
@@ -193,7 +200,8 @@ class _Choice:
         prompt = self.builder.build(
             judgement.query, judgement.docs, shown, reserve=room, left=held.left if held else ""
         )
-        free = Generate(room, choices=() if self.max_tokens or self.before else texts)
+        form = self.wish.form_for(texts, 1) if self.wish else None
+        free = Generate(room, choices=() if self.max_tokens or self.before else texts, form=form)
         return Request(prompt, held.want if held else free)
 
     def read(self, judgement: Judgement, response: Response) -> tuple[Answer | Unanswered, ParseReport]:

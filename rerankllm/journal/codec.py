@@ -26,8 +26,8 @@ from rerankllm.judgements import (
 def digest(*values: Any) -> str:
     """SHA-256, in hexadecimal, of the values' canonical JSON.
 
-    There a document is its id and content, a query its id and text, and any other dataclass its name and fields. Keys
-    of journals are made of it: none of these names may change.
+    There a document is its id and content, a query its id and text, and any other dataclass its name and fields, hints
+    aside. Keys of journals are made of it: none of these names may change.
     """
     text = json.dumps(values, default=_fields, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
@@ -49,6 +49,8 @@ def dump(outcome: Response | Reply) -> str:
     """An outcome as JSON."""
     values = {f.name: getattr(outcome, f.name) for f in dataclasses.fields(outcome)}
     values["usage"] = [outcome.usage.prompt_tokens, outcome.usage.completion_tokens]
+    if not values.get("adapted"):
+        values.pop("adapted", None)
     if isinstance(outcome, Reply):
         report = outcome.report
         values["answer"] = _dump_answer(outcome.answer)
@@ -63,6 +65,7 @@ def load(text: str, work: Work) -> Outcome:
     if isinstance(work, Request):
         values["logprobs"] = tuple(values["logprobs"])
         readings = values.get("readings", ())
+        values["adapted"] = tuple(values.get("adapted", ()))
         values["readings"] = tuple(Reading(at, label, tuple(found), floor) for at, label, found, floor in readings)
         return Response(**values)
     status, repairs, *form = values["report"]
@@ -76,7 +79,8 @@ def _fields(value: Any) -> Any:
     if isinstance(value, Query):
         return [value.query_id, value.text]
     if dataclasses.is_dataclass(value):
-        fields: Mapping[str, Any] = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        asked = (f.name for f in dataclasses.fields(value) if not f.metadata.get("hint"))
+        fields: Mapping[str, Any] = {name: getattr(value, name) for name in asked}
         return {type(value).__name__: fields}
     raise TypeError(f"{type(value).__name__} has no canonical JSON")
 

@@ -11,6 +11,8 @@ from rerankllm.calls import Reading, log_sum_exp
 BRACKETS = "[](){}<>"
 LEAST_MASS = 1e-6
 """Probability that is left at least: log-probabilities are rounded on their way."""
+MOST = 0.1
+"""What is above this is no log-probability, however it was rounded."""
 
 
 class NoLogprobsError(UnusableError):
@@ -89,8 +91,8 @@ def _bound(position: Any, found: Sequence[tuple[str, float]], unreported: int) -
     """
     told = [value for _, value in found if not math.isnan(value)]
     left = max(1 - math.fsum(map(math.exp, told)), LEAST_MASS)
-    listed = [value for value in map(_value, _mapping(position)["top_logprobs"]) if not math.isnan(value)]
-    return min(math.log(left / max(unreported, 1)), *listed)
+    listed = [value for value in map(_value, _mapping(position)["top_logprobs"]) if math.isfinite(value)]
+    return min([math.log(left / max(unreported, 1)), *listed])
 
 
 def _spelled(position: Any) -> str:
@@ -146,7 +148,7 @@ def _alternatives(position: Any) -> list[tuple[str, float]]:
 
 def _value(entry: Any) -> float:
     value = _mapping(entry).get("logprob")
-    return float(value) if type(value) in (int, float) and value < math.inf else math.nan
+    return float(value) if type(value) in (int, float) and value < MOST else math.nan
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

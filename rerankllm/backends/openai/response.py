@@ -4,10 +4,12 @@ import asyncio
 import logging
 import math
 
-from rerankllm.backends.openai.completion import UnusableError, read_completion
+from rerankllm.backends.openai.completion import Completion, UnusableError, read_completion
 from rerankllm.backends.openai.endpoint import Endpoint
+from rerankllm.backends.openai.holding import holds
 from rerankllm.backends.openai.labels import NoLogprobsError, label_logprobs, readings
 from rerankllm.backends.openai.request import Poster
+from rerankllm.backends.openai.thinking import thoughts_in
 from rerankllm.backends.token_estimate import tokenizer_for
 from rerankllm.calls import CallFailed, Generate, ReadLabels, Request, Response
 from rerankllm.data import Usage
@@ -23,12 +25,14 @@ class Reader:
         model: Its printed spec, to name in warnings.
         endpoint: Where they come from.
         poster: How they were asked for.
+        unthinking: Whether the model was told not to think.
     """
 
-    def __init__(self, model: str, endpoint: Endpoint, poster: Poster) -> None:
+    def __init__(self, model: str, endpoint: Endpoint, poster: Poster, *, unthinking: bool = False) -> None:
         self._model = model
         self._endpoint = endpoint
         self._poster = poster
+        self._unthinking = unthinking
         self._tells_logprobs = False
         self._said: set[str] = set()
 
@@ -51,9 +55,7 @@ class Reader:
         except UnusableError as error:
             return self._endpoint.unusable(error, attempts)
         self._tells_logprobs = self._tells_logprobs or labels is not None or bool(read)
-        choices = self._poster.choices(request)
-        if choices and completion.text.strip() not in choices:
-            self._say(f"{self._model} does not hold answers to the labels, though it is asked to")
+        self._verify(request, completion)
         return Response(
             text=completion.text if labels is None else "",
             logprobs=logprobs,
@@ -62,8 +64,23 @@ class Reader:
             attempts=attempts,
             finish_reason=completion.finish_reason,
             readings=read,
+            adapted=tuple(self._poster.adaptation.changes),
             reasoning="" if completion.reasoning is None and self._poster.thinks else completion.reasoning,
         )
+
+    def _verify(self, request: Request, completion: Completion) -> None:
+        """Checks that the host did what it was asked beyond the plain; what it does not is said once.
+
+        One that does not hold answers to a form is not asked to from then on.
+        """
+        poster, form = self._poster, self._poster.form(request)
+        cut_off = completion.finish_reason == "length" and isinstance(request.want, Generate)
+        if form and poster.means and not cut_off and not holds(poster.means, form, completion.text):
+            self._say(f"{self._model} does not hold answers to the labels, though it is asked to")
+            poster.means = None
+        if self._unthinking and (completion.reasoning or thoughts_in(completion.text)):
+            self._say(f"{self._model} thinks, though it is told not to: its host ignores thinking=off, or the model "
+                      "cannot do without")  # fmt: skip
 
     async def _estimated(self, request: Request, text: str) -> Usage:
         """Tokens counted here, for a host that does not say."""

@@ -99,8 +99,6 @@ def test_an_answer_and_what_was_sent_for_it():
             "max_tokens": 12,
             "stop": ["\n"],
             "temperature": 0.0,
-            "repetition_penalty": 1.0,
-            "repeat_penalty": 1.0,
             "seed": 7,
         }
     ]
