@@ -138,6 +138,13 @@ class RemoteBackend(ABC):
         self._rate = None if self._rate is None else self._rate / parts
         self.capabilities = replace(self.capabilities, slots=self._concurrency)
 
+    def check(self) -> None:  # noqa: B027 - most have nothing to check
+        """Checks what can be known before anything is sent.
+
+        Raises:
+            InputError: A key is needed and there is none.
+        """
+
     @property
     def revision(self) -> str | None:
         """None: hosts do not say which weights they serve."""

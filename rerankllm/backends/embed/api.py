@@ -59,6 +59,7 @@ class Api:
                 f"embed:{name}: needs a name, concurrency of 1 or more, timeout above 0, retries of 0 or more"
             )
         self.endpoint = Endpoint.at(base_url, api_key_env)
+        self.endpoint.check_key()
         self._name = name
         self._batch = batch
         self._concurrency = concurrency

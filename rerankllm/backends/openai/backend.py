@@ -95,7 +95,7 @@ class OpenAI(RemoteBackend):
 
     Raises:
         AuthError: The host, asked for its models, refuses the key or does not have this one.
-        InputError: An option is out of range, or OpenAI's own host would be asked without a key.
+        InputError: An option is out of range.
         MissingExtra: The SDK is not installed.
     """
 
@@ -201,6 +201,10 @@ class OpenAI(RemoteBackend):
     def tokenizer(self) -> Tokenizer:
         """The one tiktoken has for models it knows by name, else an estimate."""
         return tokenizer_for(self._poster.model)
+
+    def check(self) -> None:
+        """Whether there is a key where one is needed; see `RemoteBackend.check`."""
+        self._endpoint.check_key()
 
     def cost(self, usage: Usage) -> float | None:
         """US dollars for this usage, None when a price is unknown.

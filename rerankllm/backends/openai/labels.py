@@ -147,7 +147,7 @@ def _alternatives(position: Any) -> list[tuple[str, float]]:
 
 
 def _value(entry: Any) -> float:
-    value = _mapping(entry).get("logprob")
+    value: Any = _mapping(entry).get("logprob")
     return float(value) if type(value) in (int, float) and value < MOST else math.nan
 
 

@@ -18,6 +18,7 @@ from waiting import GUARD, leap
 
 from rerankllm.backends.openai.backend import OpenAI
 from rerankllm.backends.openai.completion import UnusableError, read_completion, server_message
+from rerankllm.backends.openai.endpoint import Endpoint
 from rerankllm.backends.openai.labels import label_logprobs
 from rerankllm.backends.remote import PATIENCE
 from rerankllm.calls import (
@@ -34,6 +35,7 @@ from rerankllm.calls import (
 from rerankllm.data import Query, Usage
 from rerankllm.errors import AuthError, BackendError, CapabilityError, InputError, MissingExtra
 from rerankllm.judgements import Write
+from rerankllm.reranker import Reranker
 from rerankllm.spec.model import ModelSpec
 
 KEY = "sk-proj-0123456789-very-secret"  # as conftest.py sets it
@@ -209,9 +211,15 @@ def test_a_key_is_asked_for_by_name_only_where_one_is_needed(monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY")
     for url in (None, "https://api.openai.com/v1", "https://eu.api.openai.com/v1"):
         with pytest.raises(InputError, match="OPENAI_API_KEY"):
-            OpenAI(name="m", base_url=url)
+            OpenAI(name="m", base_url=url).check()
     with pytest.raises(InputError, match="OTHER_KEY"):
-        OpenAI(name="m", api_key_env="OTHER_KEY")
+        OpenAI(name="m", api_key_env="OTHER_KEY").check()
+    with Reranker("pointwise / text", "openai:gpt-4o") as reranker:
+        assert reranker.estimate_any(3).calls.high == 3
+        with pytest.raises(InputError, match="OPENAI_API_KEY"):
+            reranker.rerank("q", ["a", "b"])
+    with pytest.raises(InputError, match="OPENAI_API_KEY"):
+        Endpoint.at(None, "OPENAI_API_KEY").check_key()
     [outcome], server = ask_script(lambda body, n: Answer("x"), generate())
     assert outcome.text == "x"
     assert server.headers[0]["authorization"] == "Bearer none"
