@@ -355,6 +355,27 @@ def test_parts_are_read_over_the_wire():
     assert (outcome.text, outcome.reasoning, outcome.finish_reason) == ("[2] > [1]", "hm", "length")
 
 
+# --- silent cuts ----------------------------------------------------------------------------------------------
+
+LONG = Request(ChatPrompt((Message("user", "fleas live on dogs " * 1500),)), Generate(12))
+
+
+@pytest.mark.parametrize("counted", [10, 2048])
+def test_a_prompt_that_the_host_cut_without_a_word_fails_with_the_cure(counted):
+    usage = {"prompt_tokens": counted, "completion_tokens": 3}
+    outcomes, _ = ask(lambda body, n: Answer("[2] > [1]", usage=usage), LONG, FREE)
+    assert f"it counted {counted} tokens of a prompt that has about 6" in outcomes[0].reason
+    assert "OLLAMA_CONTEXT_LENGTH" in outcomes[0].reason
+    assert "?context=N" in outcomes[0].reason
+    assert outcomes[1].text == "[2] > [1]"
+
+
+@pytest.mark.parametrize("usage", [None, {"prompt_tokens": 4100, "completion_tokens": 3}])
+def test_a_count_that_other_tokenizers_explain_is_none(usage):
+    [outcome], _ = ask(lambda body, n: Answer("[2] > [1]", usage=usage), LONG)
+    assert outcome.text == "[2] > [1]"
+
+
 # --- thinking -------------------------------------------------------------------------------------------------
 
 
