@@ -11,11 +11,12 @@ class Account:
     """A ledger in the making. It is changed in place, because a new `Ledger` for every call would be slow.
 
     Attributes:
-        rounds: Batches answered.
+        rounds: Batches answered, those aside in which nothing was asked that had not been before.
     """
 
     def __init__(self) -> None:
         self.rounds = 0
+        self._waits = False
         self._statuses = Counter[Status]()
         self._notes = Counter[str]()
         self._calls = self._replayed = self._attempts = self._slots = 0
@@ -26,6 +27,7 @@ class Account:
         self, judgement: Judgement, outcome: Outcome, report: ParseReport, backend: Backend, *, replayed: bool
     ) -> None:
         """Adds one call; `replayed` if the journal had it."""
+        self._waits = True
         if isinstance(outcome, CallFailed) and outcome.refused:
             self._notes["calls beyond the budget of the query"] += 1
             return
@@ -42,6 +44,15 @@ class Account:
         self._cost = None if cost is None or self._cost is None else self._cost + cost
         if report.repairs:
             self._notes.update(report.repairs)
+
+    def repeat(self) -> None:
+        """Adds a judgement that was answered by what the query had asked before."""
+        self._notes["repeated judgements"] += 1
+
+    def end_round(self) -> None:
+        """Ends a batch."""
+        self.rounds += self._waits
+        self._waits = False
 
     def ledger(self) -> Ledger:
         """The sum so far."""

@@ -13,6 +13,7 @@ from rerankllm.drivers.account import Account
 from rerankllm.drivers.budget import Budget
 from rerankllm.drivers.events import Event, Failed, Finished, Judged, QueryOutcome, Started
 from rerankllm.drivers.judges import Judge, Resolve, asking
+from rerankllm.drivers.repeats import Repeats
 from rerankllm.errors import InputError, QueryFailed
 from rerankllm.journal.store import CallPlace
 from rerankllm.judgements import Answer, Failure, Judgement, ParseReport, Status, Steps, Unanswered
@@ -71,6 +72,7 @@ class Task:
 
     Attributes:
         reused: Numbers of the journal's calls of other rankings that answered a call of this one.
+        repeats: What it has asked, so that nothing is asked twice.
         unaffordable: Whether a budget refused one of its calls.
     """
 
@@ -102,6 +104,7 @@ class Task:
         self._read: set[str] = set()
         self._step = 0
         self.reused: set[int] = set()
+        self.repeats = Repeats()
         self.unaffordable = False
 
     def start(self) -> None:
@@ -109,7 +112,9 @@ class Task:
         self._observe(Started(self.query, len(self._candidates)))
         self._advance(None)
 
-    def receive(self, call: Call, outcome: Outcome, keep: Keep, *, replayed: bool = False) -> None:
+    def receive(
+        self, call: Call, outcome: Outcome, keep: Keep, *, replayed: bool = False, repeated: bool = False
+    ) -> None:
         """Takes the outcome of one of its calls; the last one moves the generator on.
 
         Args:
@@ -117,13 +122,17 @@ class Task:
             outcome: What came back.
             keep: Called first, with the answer and how it was read, even if the query has ended meanwhile.
             replayed: Whether the journal had it.
+            repeated: Whether the query had asked the same before; that is no call.
         """
         try:
             answer, report = self._read_outcome(call, outcome)
             keep(answer, report)
             if self.future.done():
                 return
-            self._account.add(call.judgement, outcome, report, call.judge.backend, replayed=replayed)
+            if repeated:
+                self._account.repeat()
+            else:
+                self._account.add(call.judgement, outcome, report, call.judge.backend, replayed=replayed)
             if not isinstance(outcome, CallFailed):
                 self._read.update([doc.doc_id for doc in call.judgement.docs])
         except Exception as error:  # noqa: BLE001  # belongs to whoever waits for this query
@@ -134,7 +143,7 @@ class Task:
         self._answers[call.place.item] = answer
         self._missing -= 1
         if not self._missing:
-            self._account.rounds += 1
+            self._account.end_round()
             self._advance(self._answers)
 
     def fail(self, reason: str, *, unaskable: bool = False) -> None:

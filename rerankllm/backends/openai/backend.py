@@ -144,7 +144,7 @@ class OpenAI(RemoteBackend):
             api=api,
             new_limit=manners.new_limit or untold,
             thinks=thinks,
-            thought=int(thinking) if (thinking or "").isdecimal() else THOUGHT_TOKENS,
+            thought=int(thinking) if thinking and thinking.isdecimal() else THOUGHT_TOKENS,
             max_tokens=max_tokens,
             context=context or server.context,
             sampling={

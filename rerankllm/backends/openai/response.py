@@ -19,7 +19,7 @@ from rerankllm.errors import CapabilityError
 
 log = logging.getLogger(__name__)
 
-MISSING = 512
+MISSING = 2048
 """Tokens by which a host's count of a prompt must fall short, besides by half, to show that it cut the prompt."""
 
 
