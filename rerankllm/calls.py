@@ -8,7 +8,7 @@ that is unusable as a whole raises.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from rerankllm.data import Usage
 from rerankllm.judgements import Answer, Judgement, ParseReport
@@ -225,11 +225,19 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer to a judgement that a backend answers without a prompt."""
+    """The answer to a judgement that a backend answers without a prompt.
+
+    Attributes:
+        answer: The answer.
+        report: How it read.
+        usage: What it took; of several that are answered by one request, the first has it all.
+        attempts: How many requests it took; 0 where another answer of the same request counts them.
+    """
 
     answer: Answer
     report: ParseReport = ParseReport()
     usage: Usage = Usage()
+    attempts: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,6 +371,15 @@ class Backend(Protocol):
 
     async def aclose(self) -> None:
         """Frees its resources; it is not used afterwards."""
+        ...
+
+
+@runtime_checkable
+class SharesRequests(Protocol):
+    """A backend that answers many judgements with one request."""
+
+    def takes(self, work: Judgement) -> Usage:
+        """What a judgement takes of such a request, as far as it can be told before."""
         ...
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from rerankllm.calls import Backend, CallFailed, Outcome, Reply
+from rerankllm.calls import Backend, CallFailed, Outcome
 from rerankllm.data import Ledger, Usage
 from rerankllm.judgements import Judgement, ParseReport, Status, slots_of
 
@@ -20,7 +20,8 @@ class Account:
         self._statuses = Counter[Status]()
         self._notes = Counter[str]()
         self._calls = self._replayed = self._attempts = self._slots = 0
-        self._prompt_tokens = self._completion_tokens = 0
+        self._prompt_tokens = self._completion_tokens = self._cached_tokens = 0
+        self._searches = 0.0
         self._cost: float | None = 0.0
 
     def add(
@@ -31,7 +32,7 @@ class Account:
         if isinstance(outcome, CallFailed) and outcome.refused:
             self._notes["calls beyond the budget of the query"] += 1
             return
-        self._attempts += 1 if isinstance(outcome, Reply) else outcome.attempts
+        self._attempts += outcome.attempts
         self._statuses[report.status] += 1
         if isinstance(outcome, CallFailed):
             return
@@ -40,6 +41,8 @@ class Account:
         self._slots += slots_of(judgement)
         self._prompt_tokens += outcome.usage.prompt_tokens
         self._completion_tokens += outcome.usage.completion_tokens
+        self._cached_tokens += outcome.usage.cached_tokens
+        self._searches += outcome.usage.searches
         cost = backend.cost(outcome.usage)
         self._cost = None if cost is None or self._cost is None else self._cost + cost
         if report.repairs:
@@ -65,7 +68,7 @@ class Account:
             parsed=self._statuses[Status.PARSED],
             repaired=self._statuses[Status.REPAIRED],
             failed=self._statuses[Status.FAILED],
-            usage=Usage(self._prompt_tokens, self._completion_tokens),
+            usage=Usage(self._prompt_tokens, self._completion_tokens, self._cached_tokens, self._searches),
             cost_usd=self._cost,
             notes=dict(self._notes),
         )

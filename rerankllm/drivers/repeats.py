@@ -8,7 +8,7 @@ answers nothing: who asks the same later asks the model.
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from rerankllm.calls import CallFailed, Outcome, Reply
+from rerankllm.calls import CallFailed, Outcome
 from rerankllm.data import Usage
 from rerankllm.drivers.judges import Judge
 from rerankllm.judgements import Judgement
@@ -58,5 +58,4 @@ def _again(outcome: Outcome) -> Outcome:
     """An outcome as those get it who need not pay for it."""
     if isinstance(outcome, CallFailed):
         return replace(outcome, attempts=0)
-    free = replace(outcome, usage=Usage())
-    return free if isinstance(free, Reply) else replace(free, attempts=0)
+    return replace(outcome, usage=Usage(), attempts=0)

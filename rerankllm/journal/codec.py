@@ -48,12 +48,16 @@ def shown(work: Work, backend: Backend) -> str:
 def dump(outcome: Response | Reply) -> str:
     """An outcome as JSON."""
     values = {f.name: getattr(outcome, f.name) for f in dataclasses.fields(outcome)}
-    values["usage"] = [outcome.usage.prompt_tokens, outcome.usage.completion_tokens]
+    usage = outcome.usage
+    rare = [usage.cached_tokens, usage.searches]
+    values["usage"] = [usage.prompt_tokens, usage.completion_tokens, *(rare if any(rare) else [])]
     if not values.get("adapted"):
         values.pop("adapted", None)
     if isinstance(outcome, Reply):
         report = outcome.report
         values["answer"] = _dump_answer(outcome.answer)
+        if outcome.attempts == 1:
+            del values["attempts"]
         values["report"] = [report.status.value, dict(report.repairs), *([report.form] if report.form else [])]
     return json.dumps(values)
 
@@ -70,7 +74,8 @@ def load(text: str, work: Work) -> Outcome:
         return Response(**values)
     status, repairs, *form = values["report"]
     values["answer"] = _load_answer(values["answer"], work)
-    return Reply(values["answer"], ParseReport(Status(status), repairs, *form), values["usage"])
+    report = ParseReport(Status(status), repairs, *form)
+    return Reply(values["answer"], report, values["usage"], values.get("attempts", 1))
 
 
 def _fields(value: Any) -> Any:

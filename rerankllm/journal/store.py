@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rerankllm.calls import Backend, CallFailed, Outcome, Response, Work
+from rerankllm.calls import Backend, CallFailed, Outcome, Work
 from rerankllm.data import Document, Query
 from rerankllm.errors import InputError
 from rerankllm.journal.codec import digest, dump, load, shown
@@ -329,7 +329,7 @@ class Journal:
                 json.dumps(dict(call.report.repairs)),
                 outcome.usage.prompt_tokens,
                 outcome.usage.completion_tokens,
-                outcome.attempts if isinstance(outcome, Response) else 1,
+                outcome.attempts,
                 backend.cost(outcome.usage),
                 _now(),
             ),
