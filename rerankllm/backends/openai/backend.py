@@ -92,6 +92,8 @@ class OpenAI(RemoteBackend):
         context: Tokens that prompt and answer may have together; None for what the host says, if it does.
         price_prompt: US dollars per million prompt tokens; None for what `models.yaml` knows of OpenAI's own host.
         price_completion: The same for generated tokens.
+        price_cached: The same for prompt tokens that the host finds in its cache; None for what `models.yaml` knows,
+            else `price_prompt`.
 
     Raises:
         AuthError: The host, asked for its models, refuses the key or does not have this one.
@@ -123,6 +125,7 @@ class OpenAI(RemoteBackend):
         context: int | None = None,
         price_prompt: float | None = None,
         price_completion: float | None = None,
+        price_cached: float | None = None,
     ) -> None:
         if any(importlib.util.find_spec(package) is None for package in ("openai", "httpx2")):
             raise MissingExtra("pip install 'rerankllm[openai]'")
@@ -192,6 +195,7 @@ class OpenAI(RemoteBackend):
             listed.prompt if price_prompt is None else price_prompt,
             listed.completion if price_completion is None else price_completion,
         )
+        self._price_cached = price_cached if price_cached is not None or price_prompt is not None else listed.cached
         self._batch_poll = batch_poll if batch else None
         self._client: AsyncOpenAI | None = None
         self._turns = Turns()
@@ -209,13 +213,15 @@ class OpenAI(RemoteBackend):
     def cost(self, usage: Usage) -> float | None:
         """US dollars for this usage, None when a price is unknown.
 
-        An upper bound where the host takes less for prompt tokens that it finds in its cache: usage does not say which.
+        An upper bound where it is not known what the host takes for prompt tokens that it finds in its cache.
         """
         prompt, completion = self._prices
         if prompt is None or completion is None:
             return None
         share = 1.0 if self._batch_poll is None else BATCH_SHARE
-        return share * (prompt * usage.prompt_tokens + completion * usage.completion_tokens) / 1e6
+        cached = min(usage.cached_tokens, usage.prompt_tokens)
+        less = cached * (prompt - (prompt if self._price_cached is None else self._price_cached))
+        return share * (prompt * usage.prompt_tokens - less + completion * usage.completion_tokens) / 1e6
 
     def most_tokens(self, want: Want) -> int:
         """What the host is told not to exceed."""

@@ -22,6 +22,9 @@ _OVERFLOW = re.compile(
     re.IGNORECASE,
 )
 
+CACHED = ("prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens")
+"""What DeepSeek, Moonshot and Anthropic call prompt tokens that were found in their cache."""
+
 
 class UnusableError(Exception):
     """A body without a usable answer.
@@ -185,6 +188,13 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def _usage(value: Any) -> Usage | None:
-    counts = [_mapping(value).get(key) for key in ("prompt_tokens", "completion_tokens")]
-    prompt, completion = (count if type(count) is int and count >= 0 else None for count in counts)
-    return None if prompt is None or completion is None else Usage(prompt, completion)
+    told = _mapping(value)
+    prompt, completion = (_count(told.get(key)) for key in ("prompt_tokens", "completion_tokens"))
+    if prompt is None or completion is None:
+        return None
+    cached = (_mapping(told.get("prompt_tokens_details")).get("cached_tokens"), *map(told.get, CACHED))
+    return Usage(prompt, completion, next((n for n in map(_count, cached) if n), 0))
+
+
+def _count(value: Any) -> int | None:
+    return value if type(value) is int and value >= 0 else None

@@ -149,16 +149,15 @@ class RerankApi(RemoteBackend):
     def cost(self, usage: Usage) -> float | None:
         """US dollars for search units or tokens, whichever the API counts; None when the price is unknown."""
         per_search, per_token = self._price_searches, self._price_tokens
-        if (per_search if self._dialect.a_search else per_token) is None:
+        if per_search is None and per_token is None:
             return None
         return (per_search or 0.0) * usage.searches / 1e3 + (per_token or 0.0) * usage.prompt_tokens / 1e6
 
     def takes(self, work: Judgement) -> Usage:
-        """What a document takes of a call: about its tokens and the query's, or its part of a search unit."""
-        if self._dialect.a_search:
-            return Usage(searches=1 / self._dialect.a_search)
+        """What a document takes of a call: about its tokens and the query's, and its part of a search unit."""
         texts = [work.query.text, *(doc.content for doc in work.docs)]
-        return Usage(sum(len(_ESTIMATE.encode(text)) for text in texts))
+        tokens = sum(len(_ESTIMATE.encode(text)) for text in texts)
+        return Usage(tokens, searches=1 / self._dialect.a_search if self._dialect.a_search else 0.0)
 
     def most_tokens(self, want: Want) -> int:
         """None: it generates nothing."""
