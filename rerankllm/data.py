@@ -127,13 +127,27 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one call or of many, as the backend counted them."""
+    """What one call or many took, as the backend counted it.
+
+    Attributes:
+        prompt_tokens: Tokens read.
+        completion_tokens: Tokens generated.
+        cached_tokens: How many of the prompt tokens the host found in its cache, where it says so.
+        searches: Search units, in which some reranking APIs count.
+    """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = 0
+    searches: float = 0.0
 
     def __add__(self, other: Self) -> "Usage":
-        return Usage(self.prompt_tokens + other.prompt_tokens, self.completion_tokens + other.completion_tokens)
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.searches + other.searches,
+        )
 
 
 @dataclass(frozen=True, slots=True)

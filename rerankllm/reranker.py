@@ -14,8 +14,8 @@ from rerankllm.calibration.cutoff import Cutoff
 from rerankllm.calibration.judge_profile import JudgeProfile
 from rerankllm.calibration.relevance import Calibration
 from rerankllm.calls import Backend
-from rerankllm.data import Candidate, Document, Query, Ranking, Usage
-from rerankllm.drivers.budget import Budget, Limits
+from rerankllm.data import Candidate, Document, Query, Ranking
+from rerankllm.drivers.budget import ANYTHING, Budget, Limits
 from rerankllm.drivers.estimate import Estimate, Sizes
 from rerankllm.drivers.events import QueryOutcome, ranking_of
 from rerankllm.drivers.recipe import DriverName, Recipe
@@ -203,7 +203,7 @@ class Reranker:
     @property
     def paid(self) -> bool:
         """Whether any of the models is one whose calls cost money, or may."""
-        return any(backend.cost(Usage(1, 1)) != 0 for backend in self.session.panel.backends)
+        return any(backend.cost(ANYTHING) != 0 for backend in self.session.panel.backends)
 
     @property
     def backend(self) -> Backend:

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from rerankllm.backends.direct import DirectBackend
-from rerankllm.calls import CallFailed, Capabilities, Reply
+from rerankllm.calls import CallFailed, Capabilities, Reply, Response
 from rerankllm.elicitation.labels import numbers
 from rerankllm.elicitation.text import read_order
 from rerankllm.errors import InputError
@@ -118,4 +118,4 @@ class _Windows:
                 f"holds no answer of query {judgement.query.query_id} for the window of {len(ids)} documents that "
                 f"starts with {ids[0]}: it was recorded with another strategy, window or depth"
             )
-        return Reply(*read_order(response, judgement, numbers(len(ids))))
+        return Reply(*read_order(Response(response), judgement, numbers(len(ids))))

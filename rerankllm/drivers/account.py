@@ -3,7 +3,7 @@
 from collections import Counter
 from enum import Enum, auto
 
-from rerankllm.calls import Backend, CallFailed, Outcome, Reply
+from rerankllm.calls import Backend, CallFailed, Outcome
 from rerankllm.data import Ledger, Usage
 from rerankllm.judgements import (
     TELLING,
@@ -36,17 +36,19 @@ class Account:
     """A ledger in the making. It is changed in place, because a new `Ledger` for every call would be slow.
 
     Attributes:
-        rounds: Batches answered.
+        rounds: Batches answered, those aside in which nothing was asked that had not been before.
     """
 
     def __init__(self) -> None:
         self.rounds = 0
+        self._waits = False
         self._statuses = Counter[Status]()
         self._notes = Counter[str]()
         self._forms = Counter[str]()
         self._orders = self._as_shown = 0
         self._calls = self._replayed = self._attempts = self._slots = 0
-        self._prompt_tokens = self._completion_tokens = 0
+        self._prompt_tokens = self._completion_tokens = self._cached_tokens = 0
+        self._searches = 0.0
         self._cost: float | None = 0.0
 
     def add(
@@ -64,6 +66,7 @@ class Account:
 
         A judgement that is asked twice is one call, of which the second answer counts; both are attempts that cost.
         """
+        self._waits = True
         if isinstance(outcome, CallFailed):
             if asked is Asked.AGAIN:  # the first answer stays the one there is
                 self._end(report.status, replayed=replayed)
@@ -73,7 +76,7 @@ class Account:
             self._attempts += outcome.attempts
             self._statuses[report.status] += asked is not Asked.AGAIN
             return
-        self._attempts += 1 if isinstance(outcome, Reply) else outcome.attempts
+        self._attempts += outcome.attempts
         if asked is Asked.TO_ASK_AGAIN:
             self._notes[ASKED_AGAIN] += 1
         else:
@@ -81,6 +84,8 @@ class Account:
         self._slots += slots_of(judgement)
         self._prompt_tokens += outcome.usage.prompt_tokens
         self._completion_tokens += outcome.usage.completion_tokens
+        self._cached_tokens += outcome.usage.cached_tokens
+        self._searches += outcome.usage.searches
         cost = backend.cost(outcome.usage)
         self._cost = None if cost is None or self._cost is None else self._cost + cost
         if report.repairs:
@@ -96,6 +101,15 @@ class Account:
         self._replayed += replayed
         self._statuses[status] += 1
 
+    def repeat(self) -> None:
+        """Adds a judgement that was answered by what the query had asked before."""
+        self._notes["repeated judgements"] += 1
+
+    def end_round(self) -> None:
+        """Ends a batch."""
+        self.rounds += self._waits
+        self._waits = False
+
     def ledger(self) -> Ledger:
         """The sum so far."""
         return Ledger(
@@ -110,7 +124,7 @@ class Account:
             forms=dict(self._forms),
             orders=self._orders,
             as_shown=self._as_shown,
-            usage=Usage(self._prompt_tokens, self._completion_tokens),
+            usage=Usage(self._prompt_tokens, self._completion_tokens, self._cached_tokens, self._searches),
             cost_usd=self._cost,
             notes=dict(self._notes),
         )

@@ -6,6 +6,7 @@ from typing import Any
 
 from rerankllm.backends.dedup import Deduplicated
 from rerankllm.backends.loaded import LoadedModels
+from rerankllm.backends.remote import RemoteBackend
 from rerankllm.calls import Backend, Reply, Response, Work
 from rerankllm.drivers.judges import Judge
 from rerankllm.drivers.published import card_of, check, elicited, refuse_unusable
@@ -180,6 +181,16 @@ class Panel:
     def own(self) -> tuple[Backend, ...]:
         """The backends that no shelf keeps, which have to be freed with this panel."""
         return tuple(each for each in self.backends if self._shelf is None or not self._shelf.keeps(each))
+
+    def check(self) -> None:
+        """Checks, before anything is sent, what a plan or an estimate does not need.
+
+        Raises:
+            InputError: A model needs a key and there is none.
+        """
+        for backend in self.backends:
+            if isinstance(backend, RemoteBackend):
+                backend.check()
 
     def complete(self, stage: Stage) -> Stage:
         """The stage with every elicitation named that it leaves to the backend.

@@ -13,6 +13,7 @@ from rerankllm.drivers.account import Account, Asked
 from rerankllm.drivers.budget import Budget
 from rerankllm.drivers.events import Event, Failed, Finished, Judged, QueryOutcome, Started
 from rerankllm.drivers.judges import Judge, Resolve, asking
+from rerankllm.drivers.repeats import Repeats
 from rerankllm.drivers.unusable import Unusable, another_order, in_first_order, no_evidence, sampled
 from rerankllm.errors import InputError, QueryFailed
 from rerankllm.journal.store import CallPlace
@@ -65,7 +66,7 @@ class Call:
         try:
             return self._work()
         except InputError as error:
-            self.task.fail(str(error))
+            self.task.fail(str(error), unaskable=True)
         except Exception as error:  # noqa: BLE001  # belongs to whoever waits for this query
             self.task.abort(error)
         return None
@@ -101,6 +102,7 @@ class Task:
 
     Attributes:
         reused: Numbers of the journal's calls of other rankings that answered a call of this one.
+        repeats: What it has asked, so that nothing is asked twice.
         unaffordable: Whether a budget refused one of its calls.
     """
 
@@ -135,6 +137,7 @@ class Task:
         self._read: set[str] = set()
         self._step = 0
         self.reused: set[int] = set()
+        self.repeats = Repeats()
         self.unaffordable = False
 
     def start(self) -> None:
@@ -142,7 +145,9 @@ class Task:
         self._observe(Started(self.query, len(self._candidates)))
         self._advance(None)
 
-    def receive(self, call: Call, outcome: Outcome, keep: Keep, *, replayed: bool = False) -> None:
+    def receive(
+        self, call: Call, outcome: Outcome, keep: Keep, *, replayed: bool = False, repeated: bool = False
+    ) -> None:
         """Takes the outcome of one of its calls; the last one moves the generator on.
 
         Args:
@@ -150,6 +155,7 @@ class Task:
             outcome: What came back.
             keep: Called first, with the answer and how it was read, even if the query has ended meanwhile.
             replayed: Whether the journal had it.
+            repeated: Whether the query had asked the same before; that is no call.
         """
         try:
             answer, report = self._read_outcome(call, outcome)
@@ -159,9 +165,12 @@ class Task:
             again = self._again(call, answer, replayed=replayed)
             asked = Asked.AGAIN if call.first else Asked.TO_ASK_AGAIN if again else Asked.ONCE
             replayed = call.first.replayed if call.first and isinstance(outcome, CallFailed) else replayed
-            self._account.add(
-                call.judgement, outcome, answer, report, call.judge.backend, replayed=replayed, asked=asked
-            )
+            if repeated:
+                self._account.repeat()
+            else:
+                self._account.add(
+                    call.judgement, outcome, answer, report, call.judge.backend, replayed=replayed, asked=asked
+                )
             if not isinstance(answer, Unanswered):
                 self._read.update([doc.doc_id for doc in call.judgement.docs])
         except Exception as error:  # noqa: BLE001  # belongs to whoever waits for this query
@@ -193,12 +202,12 @@ class Task:
         self._answers[asked.place.item] = answer
         self._missing -= 1
         if not self._missing:
-            self._account.rounds += 1
+            self._account.end_round()
             self._advance(self._answers)
 
-    def fail(self, reason: str) -> None:
-        """Ends the query without a ranking."""
-        self._finish(Failed(self.query, reason, self._account.ledger(), self.unaffordable))
+    def fail(self, reason: str, *, unaskable: bool = False) -> None:
+        """Ends the query without a ranking; `unaskable` where no prompt can be made of it."""
+        self._finish(Failed(self.query, reason, self._account.ledger(), self.unaffordable, unaskable))
 
     def abort(self, error: BaseException) -> None:
         """Ends the query with an error that is not its alone."""

@@ -51,7 +51,7 @@ def sampled(work: Work) -> Work | None:
     if not isinstance(work, Request) or not isinstance(work.want, WriteText):
         return None
     want = work.want
-    return replace(work, want=Sample(want.max_tokens, want.stop, want.choices, want.labels))
+    return replace(work, want=Sample(want.max_tokens, want.stop, want.choices, want.labels, want.form))
 
 
 def in_first_order(judgement: Judgement, again: Judgement, answer: Answer) -> Answer:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rerankllm.calls import Backend, CallFailed, Outcome, Response, Work
+from rerankllm.calls import Backend, CallFailed, Outcome, Work
 from rerankllm.data import Document, Query
 from rerankllm.errors import InputError
 from rerankllm.journal.codec import digest, dump, load, shown
@@ -166,16 +166,19 @@ class Journal:
             )
         return key
 
-    def recall(self, place: CallPlace, content: str, work: Work, reused: set[int]) -> Outcome | None:
+    def recall(
+        self, place: CallPlace, content: str, work: Work, reused: set[int], *, elsewhere: bool = True
+    ) -> Outcome | None:
         """The outcome of a call if it was completed before: in this place, or in another ranking.
 
-        A call of another ranking is used once in a ranking, so that one which asks the same twice gets two answers.
+        A call of another ranking is used once in a ranking, so that two judges of one model get an answer each.
 
         Args:
             place: The place of the call.
             content: `content_of` the work.
             work: What would be sent.
             reused: The numbers of the calls of other rankings that this one has used; one that is found is added.
+            elsewhere: Whether calls of other rankings count.
         """
         with self._reading():
             rows = self._db.execute(
@@ -184,7 +187,7 @@ class Journal:
                 (place.key, content, place.key, place.step, place.item),
             ).fetchall()
         for number, outcome, own in rows:
-            if own or number not in reused:
+            if own or (elsewhere and number not in reused):
                 reused.add(number)
                 return load(outcome, work)
         return None
@@ -336,7 +339,7 @@ class Journal:
                 json.dumps(dict(call.report.repairs)),
                 outcome.usage.prompt_tokens,
                 outcome.usage.completion_tokens,
-                outcome.attempts if isinstance(outcome, Response) else 1,
+                outcome.attempts,
                 backend.cost(outcome.usage),
                 _now(),
             ),

@@ -30,6 +30,8 @@ def summarize(reranker: Ranker, writer: Writer, source: Source, seconds: float) 
         "slots": ledger.slots,
         "prompt_tokens": ledger.usage.prompt_tokens,
         "completion_tokens": ledger.usage.completion_tokens,
+        **({"cached_tokens": ledger.usage.cached_tokens} if ledger.usage.cached_tokens else {}),
+        **({"searches": ledger.usage.searches} if ledger.usage.searches else {}),
         "answers": {"parsed": ledger.parsed, "repaired": ledger.repaired, "failed": ledger.failed},
         "forms": dict(ledger.forms),
         "orders": {"read": ledger.orders, "as_shown": ledger.as_shown},

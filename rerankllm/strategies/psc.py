@@ -69,8 +69,9 @@ class PermutationSelfConsistency:
         return Ranking.of(query, [docs[i] for i in order], [scores[i] for i in order], notes)
 
     def plan(self, n: int) -> Plan:
-        """The stage's, so many times."""
-        return self.stage.strategy.plan(n).side_by_side(self.shuffles)
+        """The stage's, so many times; few documents are shuffled into the same order again, which is asked once."""
+        once = self.stage.strategy.plan(n)
+        return once.side_by_side(self.shuffles).or_fewer(once.calls.low, once.rounds.low, once.slots.low)
 
     def settles(self, n: int) -> int | None:
         """All or nothing."""

@@ -215,7 +215,7 @@ def test_prompts_that_cannot_be_made_fail_the_query(driver):
     )
     outcome = future.result(timeout=GUARD)
     live.close()
-    assert outcome == Failed(Query("q", "q"), "20 passages do not fit", Ledger())
+    assert outcome == Failed(Query("q", "q"), "20 passages do not fit", Ledger(), unaskable=True)
 
 
 @both

@@ -115,6 +115,8 @@ def command(
         per_query=options.limits_of(per_query),
     )
     with next(iter(offered.values())):
+        for reranker in offered.values():
+            reranker.session.panel.check()
         offered = offering.calibrated(offered, calibration or [])
         if not is_loopback(host) and not known:
             tell(f"anyone who reaches {host} may ask, as there are no keys: see --keys")
