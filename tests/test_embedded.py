@@ -55,7 +55,7 @@ def test_what_it_cannot_do_is_said_before_anything_is_asked(cli):
         status, out, err = cli("rerank", "--sample", "--strategy", strategy)
         assert (status, out) == (1, "")
         assert "or name a language model: --model openai:NAME, hf:NAME, vllm:NAME or llamacpp:FILE.gguf" in err
-    with pytest.raises(CapabilityError, match="answers Embed and Score only, and this strategy asks Permute: leave "):
+    with pytest.raises(CapabilityError, match="answers Embed, Score, and this strategy asks Permute: leave "):
         Reranker("sliding")
 
 
