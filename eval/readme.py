@@ -2,6 +2,7 @@
 
     python eval/readme.py            # writes what stands between the markers of README.md
     python eval/readme.py --check    # writes nothing; says what would change, and exits with 1 if anything would
+    python eval/readme.py --draw     # draws the picture below the table of strategies, too
     python eval/readme.py --run      # first runs the commands behind the tables, with their seeds: an hour and a half
 
 A marker is `<!-- table: NAME -->`, up to the next `<!-- end -->`. Simulated judges are seeded and the packaged models
@@ -23,6 +24,7 @@ from tables import Table, read_tables
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
 FRONTIER, DEFAULT = HERE / "frontier" / "results", HERE / "default" / "results"
+PICTURE = "strategies.png"
 DATA = HERE.parents[1] / "shared" / "data"
 WORLDS = {"mild": "good", "harsh": "poor", "fitted": "fitted"}
 COLLECTIONS = ("dl19-bm25", "noveleval")
@@ -145,11 +147,46 @@ def default() -> str:
 
 
 def plot() -> str:
-    """The picture that the frontier's command draws."""
-    picture = (FRONTIER / "dl19-bm25.png").relative_to(README.parent)
+    """The picture of the table of strategies."""
+    picture = (FRONTIER / PICTURE).relative_to(README.parent)
     if not (README.parent / picture).is_file():
-        raise SystemExit(f"{picture} is not there: run eval/frontier/run.py")
-    return f"![nDCG@10 against slots and rounds]({picture})"
+        raise SystemExit(f"{picture} is not there: run eval/readme.py")
+    return f"![nDCG@10 of each strategy in the table, with each judge]({picture})"
+
+
+def draw() -> None:
+    """Draws the table of strategies: a line a strategy, a mark a judge."""
+    import matplotlib as mpl  # noqa: PLC0415
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt  # noqa: PLC0415
+
+    worlds = frontier()
+    stages = [choice for choice in CHOICES if choice.source == "frontier"]
+    stages.sort(key=lambda choice: worlds["mild"].number(choice.stage, "slots"))
+    figure, axes = plt.subplots(figsize=(8, 3.6))
+    for world, (colour, mark) in {
+        "mild": ("#1f4e79", "o"),
+        "harsh": ("#c55a11", "s"),
+        "fitted": ("#2e7d32", "D"),
+    }.items():
+        found = [worlds[world].number(choice.stage, "nDCG@10") for choice in stages]
+        axes.plot(found, range(len(stages)), mark, color=colour, label=f"{WORLDS[world]} judge")
+    before = worlds["mild"].number(FIRST, "nDCG@10")
+    axes.axvline(before, color="grey", linestyle=":", label="BM25, before")
+    costs = [[worlds["mild"].number(choice.stage, what) for what in ("slots", "rounds")] for choice in stages]
+    labels = [
+        f"{choice.stage}\n{slots:.0f} passages, {rounds:.0f} {'call' if round(rounds) == 1 else 'calls'} in a row"
+        for choice, (slots, rounds) in zip(stages, costs, strict=True)
+    ]
+    axes.set_yticks(range(len(stages)), labels, fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xlabel("nDCG@10, TREC DL 2019, judges simulated", fontsize=9)
+    axes.grid(axis="y", linewidth=0.3)
+    axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.3, 1.14), ncols=4, frameon=False)
+    figure.tight_layout()
+    figure.savefig(FRONTIER / PICTURE, dpi=110, metadata={"Software": None})
+    plt.close(figure)
 
 
 TABLES: Mapping[str, Callable[[], str]] = {
@@ -177,10 +214,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--run", action="store_true")
+    parser.add_argument("--draw", action="store_true")
     options = parser.parse_args()
     for command in COMMANDS if options.run else ():
         print("+ python eval/" + " ".join(command), flush=True)
         subprocess.run([sys.executable, str(HERE / command[0]), *command[1:]], check=True)
+    if options.draw or options.run:
+        draw()
     before = README.read_text(encoding="utf-8")
     after = written(before)
     changes = difflib.unified_diff(before.split("\n"), after.split("\n"), "README.md", "results", lineterm="", n=0)

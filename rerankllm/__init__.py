@@ -30,6 +30,7 @@ from rerankllm.errors import (
     UnreachableError,
 )
 from rerankllm.evaluation.evaluate import evaluate
+from rerankllm.formats.documents import read_documents
 from rerankllm.plan import Bound, Plan
 from rerankllm.reranker import Reranker
 from rerankllm.runs.fuse import fuse
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from rerankllm.analysis.diagnose.diagnose import diagnose
     from rerankllm.analysis.explain.explain import explain
     from rerankllm.analysis.judge_profile.judge_profile import judge_profile
+    from rerankllm.analysis.model_card import show_model
     from rerankllm.analysis.parity import parity
     from rerankllm.analysis.recommend.recommend import recommend
     from rerankllm.analysis.robustness.robustness import robustness
@@ -63,6 +65,7 @@ _ON_FIRST_USE = {
     "recommend": "rerankllm.analysis.recommend.recommend",
     "report": "rerankllm.reports.report",
     "robustness": "rerankllm.analysis.robustness.robustness",
+    "show_model": "rerankllm.analysis.model_card",
 }
 """Where the verbs are that are loaded when they are first used, so that `import rerankllm` stays quick."""
 
@@ -127,8 +130,10 @@ __all__ = [
     "load_collection",
     "parity",
     "preview",
+    "read_documents",
     "recommend",
     "report",
     "rerank",
     "robustness",
+    "show_model",
 ]

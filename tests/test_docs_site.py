@@ -88,8 +88,8 @@ def test_costs_and_results_are_the_ones_of_the_code(site):
 def test_choosing_shows_the_table_and_the_plot_of_the_readme(site):
     choosing = page(site, "choosing")
     assert "what you can spend a query" in choosing
-    assert 'src="eval/frontier/results/dl19-bm25.png"' in choosing
-    assert (site / "eval/frontier/results/dl19-bm25.png").is_file()
+    assert 'src="eval/frontier/results/strategies.png"' in choosing
+    assert (site / "eval/frontier/results/strategies.png").is_file()
 
 
 def test_nothing_is_loaded_from_elsewhere(site):

@@ -65,6 +65,7 @@ def test_check_says_what_would_change(readme, text, tmp_path, monkeypatch, capsy
     assert stale.read_text(encoding="utf-8") == text
 
 
+@pytest.mark.slow
 def test_the_row_of_the_packaged_language_model_is_its_default(readme):
     pytest.importorskip("llama_cpp", reason="needs the extra `llamacpp`")
     from rerankllm import Reranker

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 from rerankllm.data import Candidate, Document, Query, Ranking
+from rerankllm.formats.columns import NAMES, Columns
 from rerankllm.formats.lines import (
     FilePath,
     excerpt_of,
@@ -18,7 +19,8 @@ from rerankllm.formats.lines import (
 )
 from rerankllm.formats.trec import written_scores
 
-_TEXT_FIELDS = ("contents", "segment", "text", "passage", "body", "content")
+_TEXT_FIELDS = tuple(dict.fromkeys(("contents", "segment", *NAMES["text"])))  # castorini's own come first
+_COLUMNS = Columns()
 
 
 def read_requests(path: FilePath) -> Iterator[tuple[Query, list[Candidate]]]:
@@ -49,7 +51,7 @@ def read_requests(path: FilePath) -> Iterator[tuple[Query, list[Candidate]]]:
 def _query(path: FilePath, number: int, found: Any) -> Query:
     if not isinstance(found, dict):
         raise expected(path, number, '"query" to be an object with qid and text', excerpt_of(found))
-    query_id = identifier(path, number, "qid", found)
+    query_id = identifier(path, number, _COLUMNS.find("query_id", found) or "qid", found)
     text = found.get("text")
     if not isinstance(text, str) or not text.strip():
         raise expected(path, number, f'"text" of query {query_id} not to be empty', excerpt_of(found))
@@ -75,7 +77,7 @@ def _candidates(path: FilePath, number: int, found: Any) -> list[Candidate]:
 def _candidate(path: FilePath, number: int, found: Any) -> Candidate:
     if not isinstance(found, dict):
         raise expected(path, number, "a candidate to be an object with docid, score and doc", excerpt_of(found))
-    doc_id = identifier(path, number, "docid", found)
+    doc_id = identifier(path, number, _COLUMNS.find("id", found) or "docid", found)
     return Candidate(_document(path, number, doc_id, found.get("doc")), _score(path, number, doc_id, found))
 
 

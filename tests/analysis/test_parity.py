@@ -28,6 +28,7 @@ def table(cli, *arguments):
     return status, {(row["elicitation"], row["judgement"]): row for row in json.loads(out)}, err
 
 
+@pytest.mark.slow
 def test_hosts_that_agree_and_hosts_that_do_not(cli):
     with ScriptedServer(answering(-0.1)) as one, ScriptedServer(answering(-0.35, 2.0)) as other:
         models = [f"openai:scripted?base_url={server.url}" for server in (one, one, other)]

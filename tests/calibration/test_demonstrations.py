@@ -217,6 +217,7 @@ def test_estimates_count_them_and_journals_tell_them_apart(examples, tmp_path):
     assert tokens[1] > tokens[0] + 2 * 60
 
 
+@pytest.mark.slow
 def test_whoever_shows_no_comparisons_refuses_them(examples, tmp_path):
     qrels = tmp_path / "qrels.txt"
     qrels.write_text("q 0 d 1\n")

@@ -112,6 +112,7 @@ def test_the_bracket_is_left_to_the_label_only_where_it_has_to_be():
     assert single_tokens(made("llama"), f"{OPENED}[", 3)[1] == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [CHAIN, LIST], ids=["chain", "list"])
 @pytest.mark.parametrize("labels", [numbers(12), numbers(2), letters(3), letters(20)], ids=len)
 def test_chains_have_the_tokens_that_the_vocabulary_gives_the_whole_answer(tokenizer, labels, form):

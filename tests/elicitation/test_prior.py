@@ -285,6 +285,7 @@ def test_a_real_models_liking_of_labels_gets_less():
     assert ranges[1] < ranges[0]
 
 
+@pytest.mark.slow
 def test_a_transformers_model_is_asked_once_a_shape(tmp_path):
     pytest.importorskip("transformers", reason="needs the extra `hf`")
     path = tiny_models.t5(tmp_path)

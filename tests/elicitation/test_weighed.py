@@ -126,6 +126,7 @@ def test_comparisons_have_an_expectation():
     assert read("expected", text, [pair], Compare(QUERY, *DOCS))[0] == pytest.approx(1 / 3)
 
 
+@pytest.mark.slow
 @given(
     st.text(alphabet="<think>/ 0123.()\n"),
     st.none() | st.text(),

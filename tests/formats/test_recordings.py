@@ -98,6 +98,7 @@ def recorded(tmp_path, cli, model, strategy, *options):
     return status, run.read_bytes(), recording
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "strategy", ["sliding(window=8, stride=4)", "prp(sort=heap, top_k=3)", "setwise(c=4, top_k=3)", "pointwise",
                  "cascade([pointwise, sliding(window=8, stride=4)], depths=[20, 10])"]
@@ -235,6 +236,7 @@ def test_what_is_no_answer_to_the_judgement_is_refused(tmp_path, judgement, answ
             Recorded(name=str(path))
 
 
+@pytest.mark.slow
 @given(answered=answered)
 def test_every_kind_that_is_recorded_is_answered(answered, tmp_path_factory):
     judgement, answer = answered

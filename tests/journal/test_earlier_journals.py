@@ -69,7 +69,9 @@ def rank_everything(journal):
 
 def rank_by_prompts(journal):
     """The same for a model that is shown prompts, whose templates and settings are part of the keys."""
-    with Reranker("pointwise / labels", "llamacpp:smollm2", instruction="about fleas", passage_tokens=9) as reranker:
+    with Reranker(
+        "pointwise / labels", "llamacpp:smollm2", instruction="about fleas", passage_tokens=9, unusable="fail"
+    ) as reranker:
         reranker.keep(journal)
         free = reranker.beside(FREE, instruction="about cats")
         outcomes = [each.submit("query", list(TEXTS.values())[:2]).result() for each in (reranker, free)]

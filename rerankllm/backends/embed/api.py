@@ -64,6 +64,8 @@ class Api:
             )
         self.endpoint = Endpoint.at(base_url, api_key_env)
         self.at_once = None
+        self.names = (name,)
+        self.endpoint.check_key()
         self._name = name
         self._batch = batch
         self._concurrency = concurrency

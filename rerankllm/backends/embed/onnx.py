@@ -33,6 +33,7 @@ class Onnx:
     Attributes:
         dtype: The type of the weights.
         at_once: Texts that keep all threads busy; taking few lets the user see what is done.
+        names: What the model is called, where it has a published format: nothing, as these have none.
 
     Args:
         model: The model.
@@ -49,6 +50,7 @@ class Onnx:
             raise MissingExtra(ONNX_NEEDED)
         self.dtype = model.dtype
         self.at_once = batch * (threads or cpus())
+        self.names: tuple[str, ...] = ()
         self._model = model
         self._batch = batch
         self._threads = threads or cpus()

@@ -98,7 +98,9 @@ class LlamaCpp(BatchBackend[Request]):
             token_prompts=True,
             context=min(context, self._engine.trained_context),
             batch=2 * max_sequences,
+            logits=True,
             constrained=True,
+            names=(name, *self._engine.called),
         )
 
     @property

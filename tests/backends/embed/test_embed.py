@@ -41,6 +41,7 @@ class TestByTorch:
     def _installed(self):
         pytest.importorskip("sentence_transformers", reason="needs the extra `embed`")
 
+    @pytest.mark.slow
     def test_scores_are_cosines_and_vectors_come_query_first(self, theirs):
         backend = Embeddings(name="minilm", dtype="float32", threads=1)
         *scores, embedded = complete(backend, [*(Score(QUERY, doc) for doc in DOCS), Embed(QUERY, DOCS)])
@@ -69,6 +70,7 @@ class TestByTorch:
         assert [reply.answer for reply in first] == [reply.answer for reply in again]
         assert {reply.usage for reply in again} == {Usage()}
 
+    @pytest.mark.slow
     def test_prompts_of_the_model_for_queries_and_documents_are_put_before_them(self, theirs, tmp_path):
         theirs.save(str(tmp_path))
         path = tmp_path / "config_sentence_transformers.json"
@@ -197,6 +199,7 @@ class TestBehindAnApi:
         assert "answered 400: too long" in refused.reason
         assert last.answer == pytest.approx(math.sqrt(0.5))
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("action", [Answer("hello"), Garbage("<html>"), Garbage('{"data": []}')])
     def test_nonsense_is_a_failed_call(self, action):
         with ScriptedServer(lambda body, number: action) as server:
