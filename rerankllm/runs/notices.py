@@ -11,7 +11,6 @@ from rerankllm.notes import tell
 from rerankllm.reranker import Reranker
 from rerankllm.runs.forecast import Forecast
 from rerankllm.spec.stage import Stage
-from rerankllm.strategies.interpolate import Interpolate
 
 if TYPE_CHECKING:  # loads NumPy
     from rerankllm.evaluation.systems import Pool
@@ -74,6 +73,8 @@ def tell_notes(reranker: Reranker, top_k: int | None, depth: int) -> None:
 
 def _use_of_scores(stage: Stage) -> str:
     """What a default does with the scores that come with the documents."""
+    from rerankllm.strategies.interpolate import Interpolate  # noqa: PLC0415 - loads NumPy
+
     if isinstance(stage.strategy, Interpolate):
         weight = stage.strategy.weight
         return f"where candidates have first-stage scores, these count {1 - weight:.0%}, the model {weight:.0%}"

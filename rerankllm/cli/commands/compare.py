@@ -52,7 +52,7 @@ MiniLM: TypeAlias = Annotated[
     typer.Option(metavar="[COLLECTION=]FILE", help="A run of all-MiniLM-L6-v2, a small embedder, to compare with."),
 ]
 Queries: TypeAlias = Annotated[
-    Path | None, typer.Option(help="Query texts, to compute the MiniLM row instead (extra `embed`).")
+    Path | None, typer.Option(help="Query texts, to compute the MiniLM row instead (extra `embedded`).")
 ]
 Corpus: TypeAlias = Annotated[Path | None, typer.Option(help="Document texts, to compute the MiniLM row.")]
 Depth: TypeAlias = Annotated[
