@@ -126,7 +126,7 @@ def test_every_strategy_has_a_drawing_of_what_it_asks(site):
         (drawing,) = re.findall(r'<svg class="asks".*?</svg>', page(site, f"strategies/{name}"), re.DOTALL)
         assert drawing.count("<circle") >= 10, name
     sliding = page(site, "strategies/sliding")
-    assert "on ten documents, if every answer is right: 4 calls in 4 rounds" in sliding
+    assert "on ten documents, all answers right: 4 calls in 4 rounds" in sliding
     drawing = re.findall(r'<svg class="asks".*?</svg>', sliding, re.DOTALL)[0]
     assert drawing.count("<circle") == 4 * 4  # four windows of four
 

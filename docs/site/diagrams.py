@@ -64,8 +64,8 @@ def diagram(name: str) -> str:
     said = " or ".join(WORDS[kind] for kind in kinds)
     counted = f"{_plural(calls, 'call')} in {_plural(len(rounds), 'round')}"
     return (
-        f"{_svg(rounds, spec)}\n\n`{spec}` on ten documents, if every answer is right: {counted}. Each column is a call, "
-        f"which asks the model to {said}; dots mark the documents it shows, by their place in the first stage's order. "
+        f"{_svg(rounds, spec)}\n\n`{spec}` on ten documents, all answers right: {counted}. Each column is a call "
+        f"that asks the model to {said}; dots mark the documents it shows, by their place in the first stage's order. "
         "Calls between two lines are one round, so they can run at the same time. Filled dots are relevant documents."
         f"{more}"
     )
