@@ -11,7 +11,6 @@ from rerankllm.notes import tell
 from rerankllm.reranker import Reranker
 from rerankllm.runs.forecast import Forecast
 from rerankllm.spec.stage import Stage
-from rerankllm.strategies.interpolate import Interpolate
 
 if TYPE_CHECKING:  # loads NumPy
     from rerankllm.evaluation.systems import Pool
@@ -75,6 +74,8 @@ def tell_notes(reranker: Reranker, top_k: int | None, depth: int) -> None:
 
 def _tell_fused(stage: Stage) -> None:
     """Tells how much the first stage's scores count, where nobody asked for that."""
+    from rerankllm.strategies.interpolate import Interpolate  # noqa: PLC0415 - loads NumPy
+
     strategy = stage.strategy
     if isinstance(strategy, Interpolate):
         tell(
