@@ -5,8 +5,8 @@
     python eval/readme.py --draw     # draws the picture below the table of strategies, too
     python eval/readme.py --run      # first runs the commands behind the tables, with their seeds: an hour and a half
 
-A marker is `<!-- table: NAME -->`, up to the next `<!-- end -->`. Simulated judges are seeded and the embedded model is
-greedy, so on one machine a second run writes the same bytes. `--run` needs ../shared/data and the extra `dev`.
+A marker is `<!-- table: NAME -->`, up to the next `<!-- end -->`. Simulated judges are seeded and the packaged models
+draw nothing, so on one machine a second run writes the same bytes. `--run` needs ../shared/data and the extra `dev`.
 """
 
 import argparse
@@ -27,15 +27,28 @@ FRONTIER, DEFAULT = HERE / "frontier" / "results", HERE / "default" / "results"
 PICTURE = "strategies.png"
 DATA = HERE.parents[1] / "shared" / "data"
 WORLDS = {"mild": "good", "harsh": "poor", "fitted": "fitted"}
-COLLECTIONS = {"dl19-bm25": "TREC-DL 2019, BM25 top 100", "noveleval": "NovelEval, top 20"}
-FIRST, MINILM = "first stage", "all-MiniLM-L6-v2 cosine"
+COLLECTIONS = ("dl19-bm25", "noveleval")
+FIRST = "first stage"
 DEFAULT_VARIANT = "chat turn"
 """Fused with the first stage, it is what `llamacpp:` does when nothing is said."""
+STEPS = {
+    FIRST: ("the first stage", ""),
+    "the default": ("**the default**, `embed:minilm`", "`embedded`"),
+    "fused with the first stage": ("half of it, half of the first stage: `interpolate(pointwise)`", "`embedded`"),
+    "its full weights": ("its full weights: `embed:minilm?dtype=float32`", "`embed`: torch"),
+    "the packaged language model, its default": ("the packaged language model: `llamacpp:smollm2`", "`llamacpp`"),
+    "the packaged language model for the best 20": (
+        "the default, then half of it and half of `llamacpp:smollm2` for the best 20", "`embedded,llamacpp`"
+    ),
+    "a 7B listwise model for all (recorded)": ("a 7B language model, windows of 20 (RankVicuna, recorded)", "a GPU"),
+}  # fmt: skip
+"""Rows of default/results/steps.md, with what README calls them and what they need."""
 COMMANDS = (
     ("frontier/run.py", "--collection", "dl19-bm25"),
     ("frontier/active.py", "--data", f"{DATA / 'dl19-bm25'}", *(f"--world={world}" for world in WORLDS)),
     ("default/run.py", *(f"--data={DATA / name}" for name in COLLECTIONS), "--minilm", "--variant",
      "zero-shot completion", "--variant", DEFAULT_VARIANT),
+    ("default/steps.py",),
 )  # fmt: skip
 MARKED = re.compile(r"(<!-- table: (\S+) -->\s*)(.*?)(\s*<!-- end -->)", re.DOTALL)
 
@@ -122,13 +135,14 @@ def strategies() -> str:
     return "\n".join([head, "|---|---|---:|---:|---:|---:|---:|", *(choice.line(worlds) for choice in CHOICES)])
 
 
-def embedded() -> str:
-    """How good the embedded default is."""
-    lines = [f"| collection | {FIRST} | embedded default | {MINILM} |", "|---|---|---|---|"]
-    for name, title in COLLECTIONS.items():
-        (table,) = read_tables(DEFAULT / f"{name}.md")
-        cells = [(FIRST, "nDCG@10"), (DEFAULT_VARIANT, "fused"), (MINILM, "nDCG@10")]
-        lines.append(f"| {title} | {' | '.join(decimals(table.number(*cell), 4) for cell in cells)} |")
+def default() -> str:
+    """How good the default is, and what the next steps up give."""
+    (table,) = read_tables(DEFAULT / "steps.md")
+    lines = ["| what ranks | needs | DL 2019 | NovelEval | CPU s |", "|---|---|---:|---:|---:|"]
+    for name, (title, needs) in STEPS.items():
+        measured = [table.cell(name, column) for column in ("DL19", "NovelEval")]
+        quality = [cell if cell == "–" else decimals(float(cell), 4) for cell in measured]
+        lines.append(f"| {title} | {needs} | {' | '.join((*quality, table.cell(name, 'CPU s')))} |")
     return "\n".join(lines)
 
 
@@ -179,7 +193,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "first-stage": first_stage,
     "strategies": strategies,
     "plot": plot,
-    "embedded": embedded,
+    "default": default,
 }
 
 

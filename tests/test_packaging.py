@@ -33,7 +33,9 @@ def test_the_wheel_carries_prompts_sample_and_types(tmp_path):
     assert not [name for name in names if name.startswith(("tests/", "eval/", "prompts/"))]
     code = (
         "import rerankllm; from rerankllm.elicitation.templates import load, names; from rerankllm.sample import path;"
+        "from rerankllm.elicitation import cards; known = [cards.load(name) for name in cards.names()];"
         "assert 'installed' in rerankllm.__file__; found = names(); [load(*n.split('/')) for n in found];"
+        "found = sorted([*found, *(f'models/{card.name}' for card in known)]);"
         "assert path('run.txt').is_file(); print(*found)"
     )
     shown = subprocess.run(

@@ -95,5 +95,122 @@ def bert(folder, *, labels=1, head="ForSequenceClassification"):
     return folder
 
 
+CHATML = ("<|im_start|>", "<|im_end|>", "<|endoftext|>", "<think>", "</think>")
+
+
+def qwen3(folder, *, head="", words=("yes", "no", "Yes", "No", "true", "false", "relevant"), positions=256, name=None):
+    """Saves a tiny random Qwen3 whose tokenizer is of bytes, whole words, and ChatML's control tokens.
+
+    Args:
+        folder: Where to.
+        head: What follows Qwen3 in the model's class, such as `ForCausalLM`; nothing for the model alone.
+        words: Tokens of several letters, alone and after a space.
+        positions: Tokens that it takes.
+        name: What its configuration says it is called.
+    """
+    import json
+
+    import torch
+    import transformers
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary, merges = {letter: number for number, letter in enumerate(alphabet)}, []
+    for word in (spelled for plain in words for spelled in (plain, f"\u0120{plain}")):
+        for end in range(2, len(word) + 1):
+            if word[:end] not in vocabulary:
+                vocabulary[word[:end]] = len(vocabulary)
+                merges.append((word[: end - 1], word[end - 1]))
+    inner = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    inner.decoder = decoders.ByteLevel()
+    inner.add_tokens([AddedToken(token, special="think" not in token, normalized=False) for token in CHATML])
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=inner,
+        eos_token=CHATML[1],
+        pad_token=CHATML[2],
+        model_max_length=positions,
+    )
+    tokenizer.chat_template = (
+        "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(3)
+    config = transformers.Qwen3Config(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=32,
+        max_position_embeddings=positions,
+        num_labels=1,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        bos_token_id=None,
+    )
+    model = getattr(transformers, f"Qwen3{head or 'Model'}")(config)
+    for weights in model.parameters():
+        if weights.dim() > 1:
+            torch.nn.init.normal_(weights, std=0.3)
+    model.save_pretrained(folder)
+    if name is not None:
+        path = folder / "config.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "_name_or_path": name}))
+    return folder
+
+
 FLEAS = "Adult fleas live for two or three months on a host."
 DOGS = "Dogs bark at strangers."
+
+
+def gguf(folder, path, *, name):
+    """Writes what `qwen3` saved, a causal language model, as a GGUF file that says it is called `name`."""
+    import json
+
+    from gguf import GGUFWriter, TokenType
+    from safetensors.numpy import load_file
+    from transformers import AutoTokenizer
+
+    config = json.loads((folder / "config.json").read_text())
+    core = json.loads((folder / "tokenizer.json").read_text())
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    added = set(tokenizer.get_added_vocab())
+    tokens = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
+    writer = GGUFWriter(path, "qwen3")
+    writer.add_name(name)
+    writer.add_block_count(config["num_hidden_layers"])
+    writer.add_context_length(config["max_position_embeddings"])
+    writer.add_embedding_length(config["hidden_size"])
+    writer.add_feed_forward_length(config["intermediate_size"])
+    writer.add_head_count(config["num_attention_heads"])
+    writer.add_head_count_kv(config["num_key_value_heads"])
+    writer.add_key_length(config["head_dim"])
+    writer.add_value_length(config["head_dim"])
+    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
+    writer.add_rope_freq_base((config.get("rope_parameters") or config)["rope_theta"])
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    writer.add_token_list(tokens)
+    writer.add_token_types([TokenType.CONTROL if token in added else TokenType.NORMAL for token in tokens])
+    writer.add_token_merges([" ".join(merge) for merge in core["model"]["merges"]])
+    writer.add_eos_token_id(tokenizer.eos_token_id)
+    writer.add_pad_token_id(tokenizer.pad_token_id)
+    writer.add_add_bos_token(False)
+    writer.add_chat_template(tokenizer.chat_template)
+    renamed = {"self_attn.": "attn_", "attn_o_proj": "attn_output", "_proj": "", "mlp.": "ffn_", "layers": "blk",
+               "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm", "model.": "",
+               "embed_tokens": "token_embd", "lm_head": "output"}  # fmt: skip
+    for key, tensor in load_file(folder / "model.safetensors").items():
+        called = "output_norm.weight" if key == "model.norm.weight" else key
+        for old, new in renamed.items():
+            called = called.replace(old, new)
+        writer.add_tensor(called, tensor)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path

@@ -5,6 +5,8 @@ import typing
 
 from text import Described, code, kind, parameters, table
 
+from rerankllm.analysis.model_card import show_model
+from rerankllm.elicitation import cards
 from rerankllm.elicitation.preview import preview
 from rerankllm.elicitation.templates import load, names
 from rerankllm.registry import AGGREGATIONS, BACKENDS, ELICITATIONS, Registry
@@ -27,9 +29,13 @@ does not have is an error that names those it has. Which kind to take, and how t
 [Models and where they run](../backends.md)."""
 PROMPTS = """# Prompts
 
-Every template that ships, as `rerankllm prompts show NAME` renders it with made-up texts. Those that name models are
-taken for these models without being asked for. `prompt=` in an elicitation takes another, or
-[a file of your own](../extending.md#a-prompt)."""
+Every template that ships, as `rerankllm prompts show NAME` renders it with made-up texts. `prompt=` in an elicitation
+takes another, or [a file of your own](../extending.md#a-prompt), or the format of a
+[published reranker](published.md)."""
+PUBLISHED = """# Published rerankers
+
+Every published reranker that is known by its name, as `rerankllm models show NAME` prints it: what it answers, how it
+is asked, and what is read. [Models and where they run](../backends.md#published-rerankers) says when that is done."""
 
 
 def pages() -> dict[str, str]:
@@ -39,6 +45,7 @@ def pages() -> dict[str, str]:
         "reference/aggregations.md": _registered(AGGREGATIONS, AGGREGATING),
         "reference/models.md": _models(),
         "reference/prompts.md": _prompts(),
+        "reference/published.md": _published(),
     }
 
 
@@ -64,6 +71,11 @@ def _models() -> str:
     return "\n\n".join(sections)
 
 
+def _published() -> str:
+    sections = [f"## {name}\n\n````text\n{show_model(name).rstrip()}\n````" for name in cards.names()]
+    return "\n\n".join([PUBLISHED, *sections])
+
+
 def _prompts() -> str:
     sections = [PROMPTS]
     for name in names():
@@ -71,7 +83,6 @@ def _prompts() -> str:
         facts = {
             "elicitation": code(template.elicitation.replace("none", "")),
             "passages cut to": f"{template.passage_tokens} tokens",
-            "models": ", ".join(map(code, template.models)),
             "source": template.source,
         }
         listed = "\n".join(f"- {what}: {fact}" for what, fact in facts.items() if fact)

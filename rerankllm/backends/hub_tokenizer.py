@@ -2,10 +2,10 @@
 
 import functools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rerankllm.calls import Message
+from rerankllm.calls import NO_FLAGS, Message
 from rerankllm.elicitation.passages import composes
 from rerankllm.errors import CapabilityError, TemplateError
 
@@ -67,6 +67,17 @@ class HubTokenizer:
         ids = read(_GUARD + text)
         return ids[len(self._guard) :] if ids[: len(self._guard)] == self._guard else read(text)
 
+    def whole(self, text: str) -> tuple[int, ...]:
+        """Token ids of a text that stands by itself, control tokens read; without what is put around whole texts."""
+        return self._special(text.encode("utf-8", "replace").decode()) if text else ()
+
+    def harmless(self, text: str) -> str:
+        """A text in which control tokens are spelled with a space, and so are none."""
+        for token in self._control:
+            if token in text:
+                text = text.replace(token, f"{token[0]} {token[1:]}")
+        return text
+
     def decode(self, ids: Sequence[int]) -> str:
         """The text of these ids, control tokens spelled out; bytes that are no UTF-8 become U+FFFD.
 
@@ -81,7 +92,7 @@ class HubTokenizer:
         """The text of an answer: control tokens, such as the one that ends it, are left out."""
         return self._decoded(ids, skip=True)
 
-    def chat(self, messages: Sequence[Message]) -> str:
+    def chat(self, messages: Sequence[Message], flags: Mapping[str, Any] = NO_FLAGS, /) -> str:
         """The model's chat template, applied; a last assistant message is left open to be continued.
 
         Raises:
@@ -100,7 +111,9 @@ class HubTokenizer:
             opening = last.content
         turns = [{"role": message.role, "content": message.content} for message in messages]
         try:
-            rendered: str = self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+            rendered: str = self._tokenizer.apply_chat_template(
+                turns, tokenize=False, add_generation_prompt=True, **flags
+            )
         except (JinjaError, ValueError, TypeError) as error:
             raise TemplateError(f"{self._name}: its chat template does not take these messages: {error}") from error
         return rendered + opening
@@ -141,6 +154,10 @@ class HubTokenizer:
         """The added tokens that can be cut, by id; those of white space are text like any other."""
         added = ((number, token.content) for number, token in self._tokenizer.added_tokens_decoder.items())
         return {number: content for number, content in added if len(content) > 1 and content.strip(" ▁\n\t")}
+
+    @functools.cached_property
+    def _control(self) -> tuple[str, ...]:
+        return tuple(self._added.values())
 
     @functools.cached_property
     def _guard(self) -> tuple[int, ...]:

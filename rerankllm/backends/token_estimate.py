@@ -5,10 +5,10 @@ import importlib.util
 import logging
 import re
 import threading
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from rerankllm.calls import Message, Tokenizer
+from rerankllm.calls import NO_FLAGS, Message, Tokenizer
 from rerankllm.errors import CapabilityError
 
 if TYPE_CHECKING:
@@ -75,12 +75,13 @@ class EstimatedTokenizer:
         """
         return "".join(map(self._ids.pieces.__getitem__, ids))
 
-    def chat(self, messages: Sequence[Message]) -> NoReturn:
+    def chat(self, messages: Sequence[Message], flags: Mapping[str, Any] = NO_FLAGS, /) -> NoReturn:
         """Not possible: the host applies its own chat template.
 
         Raises:
             CapabilityError: Always.
         """
+        del flags
         raise CapabilityError(_no_template(messages))
 
 
@@ -111,12 +112,13 @@ class TiktokenTokenizer:
         """The text of these ids; a character cut in two at either end is left out."""
         return self._encoding.decode_bytes(ids).decode("utf-8", errors="ignore")
 
-    def chat(self, messages: Sequence[Message]) -> NoReturn:
+    def chat(self, messages: Sequence[Message], flags: Mapping[str, Any] = NO_FLAGS, /) -> NoReturn:
         """Not possible: the host applies its own chat template.
 
         Raises:
             CapabilityError: Always.
         """
+        del flags
         raise CapabilityError(_no_template(messages))
 
 

@@ -116,7 +116,8 @@ for _panel, _commands in _PANELS.items():
         app.command(_name, cls=Configured, epilog=_module.EXAMPLES, rich_help_panel=_panel)(_module.command)
 
 _THERE = "Lists of what there is"
-for _listing in (listing.strategies, listing.elicitations, listing.models, listing.aggregations):
+for _listing in (listing.strategies, listing.elicitations, listing.aggregations):
     _epilog = listing.EXAMPLES[_listing.__name__]
     app.command(_listing.__name__, cls=Command, epilog=_epilog, rich_help_panel=_THERE)(_listing)
+app.add_typer(listing.models, name="models", rich_help_panel=_THERE)
 app.add_typer(listing.prompts, name="prompts", rich_help_panel=_THERE)

@@ -39,6 +39,13 @@ def prompts(incomplete: str) -> list[str]:
     return beginning(incomplete, templates.names())
 
 
+def cards(incomplete: str) -> list[str]:
+    """Names of published rerankers."""
+    from rerankllm.elicitation import cards as published  # noqa: PLC0415
+
+    return beginning(incomplete, published.names())
+
+
 def extras(incomplete: str) -> list[str]:
     """Names of extras."""
     from rerankllm.cli.extras import GIVES  # noqa: PLC0415

@@ -11,7 +11,8 @@ from packaging.markers import Marker
 from packaging.requirements import Requirement
 
 GIVES = {
-    "embedded": "models llamacpp:, and SmolLM2-135M-Instruct to start with",
+    "embedded": "embed:minilm, the default: all-MiniLM-L6-v2 on onnxruntime",
+    "llamacpp": "models llamacpp:, and SmolLM2-135M-Instruct to start with (compiles)",
     "openai": "models openai:, any host that speaks its API",
     "hf": "models hf:, transformers in this process",
     "vllm": "models vllm:, its engine in this process (Linux, best with a GPU)",

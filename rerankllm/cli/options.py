@@ -9,6 +9,7 @@ from rerankllm.calibration.cutoff import Cutoff
 from rerankllm.cli import completion as completing
 from rerankllm.drivers.budget import Limits
 from rerankllm.drivers.recipe import DEFAULT_MODEL
+from rerankllm.drivers.unusable import Unusable
 from rerankllm.errors import InputError
 from rerankllm.notes import tell
 from rerankllm.spec.model import ModelSpec
@@ -71,7 +72,7 @@ Model: TypeAlias = Annotated[
     typer.Option(
         metavar="MODEL",
         autocompletion=completing.models,
-        help="kind:name[?key=value&…], such as llamacpp:smollm2 (the default), openai:NAME; see `rerankllm models`.",
+        help="kind:name[?key=value&…], such as embed:minilm (the default), openai:NAME; see `rerankllm models`.",
     ),
 ]
 BaseUrl: TypeAlias = Annotated[
@@ -135,6 +136,14 @@ PerQuery: TypeAlias = Annotated[
         metavar="LIMITS",
         help="What each query may spend, such as tokens=20000,seconds=2 (of calls, tokens, cost, seconds). `active` "
         "then ends with the order it has; with other strategies the query fails.",
+    ),
+]
+WhenUnusable: TypeAlias = Annotated[
+    Unusable,
+    typer.Option(
+        help="What follows an answer in which nothing can be used. keep: it is asked once more with the documents in "
+        "another order, then a window stays as it is, a pair is tied; a query fails when half of its answers cannot be "
+        "used. fail: it is not asked again, and the query fails unless its strategy can do without.",
     ),
 ]
 JudgeProfile: TypeAlias = Annotated[

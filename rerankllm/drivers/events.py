@@ -17,12 +17,14 @@ class Failed:
         reason: One line.
         ledger: What it cost until then.
         unaffordable: Whether a budget refused one of its calls.
+        unaskable: Whether no prompt can be made of it: the query or its documents are too long.
     """
 
     query: Query
     reason: str
     ledger: Ledger = Ledger()
     unaffordable: bool = False
+    unaskable: bool = False
 
 
 QueryOutcome: TypeAlias = Ranking | Failed

@@ -6,16 +6,21 @@ from typing import Any
 
 from rerankllm.backends.dedup import Deduplicated
 from rerankllm.backends.loaded import LoadedModels
+from rerankllm.backends.remote import RemoteBackend
 from rerankllm.calls import Backend, Reply, Response, Work
 from rerankllm.drivers.judges import Judge
-from rerankllm.elicitation.base import Elicitation, Elicitor, PromptSettings, default_elicitation
+from rerankllm.drivers.published import card_of, check, elicited, refuse_unusable
+from rerankllm.elicitation.base import Elicitation, Elicitor, PromptSettings
 from rerankllm.elicitation.prior import Contextual
 from rerankllm.elicitation.text import Text
 from rerankllm.errors import CapabilityError
 from rerankllm.judgements import Answer, Ask, Judgement, ParseReport, Prior, Score, Unanswered
 from rerankllm.registry import ELICITATIONS
 from rerankllm.spec.model import ModelSpec
-from rerankllm.spec.stage import Stage, inner_stages, map_stages, said, show
+from rerankllm.spec.stage import Stage, inner_stages, map_stages, parse_elicitation, said, show
+
+INSTEAD = ", or name a language model: --model openai:NAME, hf:NAME, vllm:NAME or llamacpp:FILE.gguf"
+"""What to do where a model is to be shown a prompt, and takes none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +182,16 @@ class Panel:
         """The backends that no shelf keeps, which have to be freed with this panel."""
         return tuple(each for each in self.backends if self._shelf is None or not self._shelf.keeps(each))
 
+    def check(self) -> None:
+        """Checks, before anything is sent, what a plan or an estimate does not need.
+
+        Raises:
+            InputError: A model needs a key and there is none.
+        """
+        for backend in self.backends:
+            if isinstance(backend, RemoteBackend):
+                backend.check()
+
     def complete(self, stage: Stage) -> Stage:
         """The stage with every elicitation named that it leaves to the backend.
 
@@ -193,10 +208,9 @@ class Panel:
             )
             return replace(stage, strategy=strategy)
         if stage.elicitation is None and not self.load(stage.model).capabilities.answers:
-            capabilities = self.load(stage.model).capabilities
-            names = {default_elicitation(judgement, capabilities) for judgement in stage.strategy.asks}
-            if len(names) == 1:
-                stage = replace(stage, elicitation=ELICITATIONS[names.pop()]())
+            specs = {elicited(self.load(stage.model), judgement) for judgement in stage.strategy.asks}
+            if len(specs) == 1:
+                stage = replace(stage, elicitation=parse_elicitation(specs.pop()))
         backend = self.load(stage.model)
         if isinstance(stage.elicitation, Text) and backend.capabilities.constrained:
             kinds, how = tuple(stage.strategy.asks), (backend.tokenizer, backend.capabilities, self._settings)
@@ -221,6 +235,12 @@ class Panel:
         if template is None or isinstance(template.labels, str) or template.read == "logits":
             return False
         return all(0 <= label.value <= 1 for label in template.labels)
+
+    def default_strategy(self, model: str | None = None) -> Stage:
+        """The strategy that a model is asked by where none is named: a published reranker's own, else its backend's."""
+        backend = self.load(model)
+        card = card_of(backend)
+        return Stage.parse(card.strategy if card and card.answers else backend.default_strategy)
 
     def context(self) -> list[Any]:
         """What a journal's keys say of models, templates and settings; fixed when it is first asked for."""
@@ -253,9 +273,11 @@ class Panel:
 
     def _load(self, model: str, options: Mapping[str, str]) -> Backend:
         spec = ModelSpec.parse(model)
+        refuse_unusable(spec.kind, spec.name)
         loaded: Backend = (
             spec.load(options) if self._shelf is None else self._shelf.take(model, options, lambda: spec.load(options))
         )
+        check(loaded)
         return loaded
 
     def _shared(self, backend: Backend) -> Backend:
@@ -266,17 +288,23 @@ class Panel:
         capabilities = backend.capabilities
         if capabilities.answers:
             if judgement not in capabilities.answers:
-                can = ", ".join(sorted(kind.__name__ for kind in capabilities.answers))
-                raise CapabilityError(f"{backend.model} answers {can}, and this strategy asks {judgement.__name__}")
+                can = " and ".join(sorted(kind.__name__ for kind in capabilities.answers))
+                raise CapabilityError(
+                    f"{backend.model} answers {can} only, and this strategy asks {judgement.__name__}: "
+                    f"leave the strategy out{INSTEAD}"
+                )
             if elicitation is not None:
-                raise CapabilityError(f"{backend.model} answers without a prompt: leave the '/ elicitation' out")
+                raise CapabilityError(
+                    f"{backend.model} answers without a prompt: leave the '/ elicitation' out{INSTEAD}"
+                )
             if self._settings != PromptSettings():
                 raise CapabilityError(
-                    f"{backend.model} answers without a prompt: leave instruction, passage cut and demonstrations out"
+                    f"{backend.model} answers without a prompt: leave instruction, passage cut and demonstrations "
+                    f"out{INSTEAD}"
                 )
             return Direct(backend)
         if elicitation is None:
-            elicitation = ELICITATIONS[default_elicitation(judgement, capabilities)]()
+            elicitation = parse_elicitation(elicited(backend, judgement))
         spec = show(elicitation, ELICITATIONS)
         elicitor = elicitation.bind(judgement, backend.tokenizer, capabilities, self._settings)
         if isinstance(elicitor, Contextual):

@@ -93,7 +93,7 @@ class Session:
         settings = PromptSettings(recipe.instruction, recipe.passage_tokens, examples)
         panel = Panel(model, settings, recipe.options, shelf)
         profile = recipe.judge_profile
-        stage = given or Stage.parse(panel.backend.default_strategy)
+        stage = given or panel.default_strategy()
         stage = panel.complete(profile.apply(stage) if profile else stage)
         if examples and Compare not in stage.strategy.asks:
             asked = ", ".join(kind.__name__ for kind in stage.strategy.asks)
@@ -151,7 +151,7 @@ class Session:
         stage = Stage.parse(strategy) if isinstance(strategy, str) else strategy
         defaulted = self.defaulted and strategy is None and model is None
         if stage is None:
-            stage = self.stage if model is None else Stage.parse(panel.load(model).default_strategy)
+            stage = self.stage if model is None else panel.default_strategy(model)
         stage = panel.complete(stage if stage.model or model is None else replace(stage, model=model))
         if self.driver.journal is not None:
             panel.fix_context()
@@ -199,6 +199,7 @@ class Session:
         """
         if top_k is not None and top_k < 1:
             raise InputError(f"top_k should be at least 1, found {top_k}")
+        self.panel.check()
         stage = self.aimed(top_k)
         found = list(candidates)  # read now: they may be read from a file as they are looked at
         head, tail = found[: self.depth], [] if self.depth is None else found[self.depth :]
@@ -211,6 +212,7 @@ class Session:
             resolve=self.panel.resolve,
             observer=observer,
             party=party,
+            unusable=self.opened_with.unusable,
         )
         return afterwards(ranked, lambda outcome: self.finish(with_unread(outcome, tail)))
 

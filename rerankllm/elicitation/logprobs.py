@@ -12,6 +12,7 @@ from rerankllm.elicitation.prior import Contextual, PriorKind, less
 from rerankllm.elicitation.prompts import PromptBuilder
 from rerankllm.elicitation.template import Label, Template, Wanted
 from rerankllm.elicitation.templates import load
+from rerankllm.elicitation.unreported import Filled, fill
 from rerankllm.errors import CapabilityError, TemplateError
 from rerankllm.judgements import (
     Answer,
@@ -65,7 +66,7 @@ class Labels:
             )
         template = load(judgement.__name__.lower(), "labels" if self.prompt == "default" else self.prompt)
         check_labels(template, judgement)
-        if template.read == "logits" and not capabilities.logits:
+        if template.needs_logits and not capabilities.logits:
             raise CapabilityError(
                 f"template {template.name} reads logits, which this backend does not give; use a model in this process "
                 "(hf:), or another template"
@@ -180,18 +181,14 @@ class _Choice:
 
     def read(self, judgement: Judgement, response: Response) -> tuple[Answer | Unanswered, ParseReport]:
         del judgement
-        unreported = sum(map(math.isnan, response.logprobs))
-        values = [response.floor if math.isnan(value) else value for value in response.logprobs]
-        if unreported == len(values) or any(map(math.isnan, values)):
-            report = ParseReport(Status.FAILED, {"unreported label": unreported})
-            return Unanswered("the labels are not among the likeliest tokens", Failure.ANSWER), report
-        if self.want.raw:
-            pairs = zip(self.template.choices, values, strict=True)
+        filled = fill(response.logprobs, response.floor)
+        if not isinstance(filled, Filled):
+            return filled
+        if self.template.read == "logits":  # of which differences are those of log-probabilities
+            pairs = zip(self.template.choices, filled.values, strict=True)
             return sum(label.value * value for label, value in pairs), ParseReport()
-        values = less(values, self.own)
-        repairs = {"unreported label": unreported} if unreported else {}
-        report = ParseReport(Status.REPAIRED if repairs else Status.PARSED, repairs)
-        return expected_value(self.template.choices, values), report
+        values = less(filled.values, self.own)
+        return expected_value(self.template.choices, values), filled.report(ParseReport())
 
     def given(self, own: tuple[float, ...]) -> "_Choice":
         """The same, with what the labels are worth by themselves."""
@@ -212,11 +209,15 @@ def choice_tokens(template: Template, builder: PromptBuilder, opening: str) -> t
     """
     choices = template.choices
     texts = tuple(label.text for label in choices)
+    raw = template.read == "logits" and builder.capabilities.logits
     if not builder.capabilities.token_prompts:
         return ReadLabels(texts), ""
+    if all(label.id is not None for label in choices):
+        known = tuple((label.id,) for label in choices if label.id is not None)
+        return ReadLabels(texts, known, raw=raw), ""
     labels = [(label.text, label.variants) for label in choices]
     ids, left = label_sets.tokens_after(builder.tokenizer, opening, labels)
     spelled = [token for tokens in ids for token in tokens]
     if len(set(spelled)) < len(spelled):
         raise TemplateError(f"template {template.name}: two labels share a token for this model")
-    return ReadLabels(texts, ids, raw=template.read == "logits"), left
+    return ReadLabels(texts, ids, raw=raw), left

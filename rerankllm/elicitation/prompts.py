@@ -10,11 +10,10 @@ from rerankllm.calibration.demonstrations import Demonstration, example_for
 from rerankllm.calls import Capabilities, ChatPrompt, Message, TextPrompt, Tokenizer, TokenPrompt
 from rerankllm.data import Document, Query
 from rerankllm.elicitation.passages import first_tokens
-from rerankllm.elicitation.template import THE_BEST, Piece, Slot, Template, Wanted, escape, pieces
+from rerankllm.elicitation.template import SEAM, THE_BEST, Piece, Slot, Template, Wanted, escape, pieces
+from rerankllm.elicitation.whole import FEWEST_TOKENS, WholeText, common_cut
 from rerankllm.errors import TemplateError
 
-FEWEST_TOKENS = 16
-"""A passage is never cut below this to make a prompt fit; the prompt is refused instead."""
 _CACHED_PASSAGES = 50_000
 
 
@@ -43,15 +42,15 @@ class PromptBuilder:
 
     def __post_init__(self) -> None:
         self.template.compile()
-        sources = [self.template.completion, *(source for _, source in self.template.messages)]
-        if self.instruction is not None and not any("instruction" in source for source in sources):
+        if self.instruction is not None and not self.template.instructed:
             raise TemplateError(
                 f"template {self.template.name} has no place for an instruction: leave --instruction out, or put "
                 "{{ instruction }} into a template of your own"
             )
         if self.template.completion and not (self.capabilities.token_prompts or self.capabilities.text_prompts):
             raise TemplateError(f"template {self.template.name} is a completion; this backend takes chats only")
-        if self.template.messages and self.capabilities.text_prompts:
+        formatted = self.template.form is not None and self.template.form.chat_template
+        if self.template.messages and self.capabilities.text_prompts and not formatted:
             raise TemplateError(
                 f"template {self.template.name} is a chat; this backend takes plain text and knows no chat template: "
                 "give it a template with completion:, or use its chat API"
@@ -83,7 +82,29 @@ class PromptBuilder:
             TemplateError: It cannot fit the model's context even with its passages cut short, or all worked examples
                 are of this query.
         """
-        skeleton = self._skeleton(tuple(labels), wanted)
+        skeleton = _ended(self._skeleton(tuple(labels), wanted), left)
+        reserve = 0 if self.capabilities.separate_decoder else reserve
+        if self._whole is not None:
+            texts = {"query": query.text, "instruction": self.instruction or ""}
+            contents = self._whole.fill(skeleton, texts, docs, reserve)
+            if self.capabilities.token_prompts:
+                return TokenPrompt(self._whole.ids(contents[0]))
+            return self._sent([content.replace(SEAM, "") for content in contents], labels, wanted)
+        filled = self._filled(skeleton, query, docs, reserve, criteria)
+        if self.capabilities.token_prompts:
+            bos = self.tokenizer.bos if self.template.completion else ()
+            return TokenPrompt((*bos, *chain.from_iterable(chain.from_iterable(filled))))
+        return self._sent(["".join(map(self._text, parts)) for parts in filled], labels, wanted)
+
+    def _filled(
+        self,
+        skeleton: Sequence[Sequence[Piece]],
+        query: Query,
+        docs: Sequence[Document],
+        reserve: int,
+        criteria: Sequence[str],
+    ) -> list[list[tuple[int, ...]]]:
+        """For each message the tokens of its pieces, passages cut until all fits."""
         shown, asked = list(docs), [query.text]
         if self.demonstrations:
             example = example_for(query, self.demonstrations)
@@ -105,13 +126,11 @@ class PromptBuilder:
                 else:
                     parts.append(self._own_words(piece))
             filled.append(parts)
-        if left:
-            filled[-1][-1] = self._own_words(skeleton[-1][-1].removesuffix(left))
-        self._fit(filled, passages, reserve)
-        if self.capabilities.token_prompts:
-            bos = self.tokenizer.bos if self.template.completion else ()
-            return TokenPrompt((*bos, *chain.from_iterable(chain.from_iterable(filled))))
-        contents = ["".join(map(self._text, parts)) for parts in filled]
+        self._fit(filled, passages, reserve, query)
+        return filled
+
+    def _sent(self, contents: Sequence[str], labels: Sequence[str], wanted: Wanted) -> TextPrompt | ChatPrompt:
+        """A prompt for a backend that tokenizes it itself."""
         if self.capabilities.text_prompts:
             return TextPrompt(contents[0])
         roles = [message.role for message in self._messages(tuple(labels), wanted)]
@@ -125,7 +144,7 @@ class PromptBuilder:
         if self.capabilities.separate_decoder:
             return ""
         last = self._skeleton(tuple(labels), THE_BEST)[-1][-1]
-        return last if isinstance(last, str) else ""
+        return last.rpartition(SEAM)[2] if isinstance(last, str) else ""
 
     def continuation(self, query: Query) -> tuple[int, ...]:
         """The tokens of the text whose likelihood is asked for."""
@@ -141,7 +160,8 @@ class PromptBuilder:
         messages = self.template.render(
             labels, instruction=self.instruction is not None, wanted=wanted, worked=bool(self.demonstrations)
         )
-        continued = self.capabilities.token_prompts or self.capabilities.opened_chats
+        can = self.capabilities
+        continued = can.token_prompts or can.text_prompts or can.opened_chats
         if messages[-1].role == "assistant" and not continued:
             return messages[:-1]
         return messages
@@ -150,13 +170,27 @@ class PromptBuilder:
     def _skeleton(self) -> Any:
         def make(labels: tuple[str, ...], wanted: Wanted) -> tuple[tuple[Piece, ...], ...]:
             messages = self._messages(labels, wanted)
-            if not self.capabilities.token_prompts:
+            if not self.capabilities.token_prompts and not self.capabilities.text_prompts:
                 return tuple(pieces(message.content) for message in messages)
-            if self.template.completion:
-                return (pieces(messages[0].content),)
-            return (pieces(self.tokenizer.chat(messages)),)
+            return (pieces(self._as_text(messages)),)
 
         return lru_cache(maxsize=256)(make)
+
+    def _as_text(self, messages: tuple[Message, ...]) -> str:
+        """The messages in their chat format; a completion is text already."""
+        form = self.template.form
+        if self.template.completion:
+            return messages[0].content
+        if form is not None and form.chat_template:
+            return form.chat(messages)
+        return self.tokenizer.chat(messages, dict(form.chat_flags)) if form else self.tokenizer.chat(messages)
+
+    @cached_property
+    def _whole(self) -> WholeText | None:
+        form = self.template.form
+        if form is None:
+            return None
+        return WholeText(form, self.tokenizer, self.capabilities.context, self.passage_tokens)
 
     @cached_property
     def _own_words(self) -> Any:
@@ -179,7 +213,9 @@ class PromptBuilder:
     def _text(self) -> Any:
         return lru_cache(maxsize=_CACHED_PASSAGES)(self.tokenizer.decode)
 
-    def _fit(self, filled: list[list[tuple[int, ...]]], passages: Sequence[tuple[int, int]], reserve: int) -> None:
+    def _fit(
+        self, filled: list[list[tuple[int, ...]]], passages: Sequence[tuple[int, int]], reserve: int, query: Query
+    ) -> None:
         """Cuts the longest passages, all to the same length, until prompt and answer fit the context."""
         context = self.capabilities.context
         total = sum(len(part) for parts in filled for part in parts)
@@ -189,6 +225,9 @@ class PromptBuilder:
         room = context - reserve - (total - sum(lengths))
         cut = common_cut(lengths, room)
         if cut < FEWEST_TOKENS:
+            asked = len(self._plain(query.text))
+            if 2 * asked > context:
+                raise TemplateError(f"the query has {asked} tokens, the context {context}: shorten it")
             raise TemplateError(
                 f"{len(passages)} passages do not fit a context of {context} tokens ({total} in the prompt, {reserve} "
                 f"kept for the answer): that would leave {max(cut, 0)} tokens each; show fewer documents at a time"
@@ -197,13 +236,10 @@ class PromptBuilder:
             filled[m][p] = filled[m][p][:cut]
 
 
-def common_cut(lengths: Sequence[int], room: int) -> int:
-    """The largest c with Σ min(length, c) ≤ room."""
-    remaining = room
-    ordered = sorted(lengths)
-    for position, length in enumerate(ordered):
-        left = len(ordered) - position
-        if length * left > remaining:
-            return remaining // left
-        remaining -= length
-    return max(lengths, default=0)
+def _ended(skeleton: Sequence[Sequence[Piece]], left: str) -> Sequence[Sequence[Piece]]:
+    """Messages in pieces without the end that is left to the answer's first token, which is the template's own."""
+    if not left:
+        return skeleton
+    *before, message = skeleton
+    *pieces_before, last = message
+    return [*before, [*pieces_before, last.removesuffix(left) if isinstance(last, str) else last]]

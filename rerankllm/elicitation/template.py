@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from rerankllm.calibration.demonstrations import Demonstration
 from rerankllm.calls import Message
+from rerankllm.elicitation.treatment import BRACKETS, Treatment
 from rerankllm.errors import TemplateError
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from jinja2.sandbox import SandboxedEnvironment
 
 _MARK = re.compile("\ue000(query|instruction|doc|criterion)(\\d*)\ue001")
+SEAM = "\ue002"
+"""Where a prompt is tokenized apart: what stands on either side has the tokens it has by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +60,51 @@ Piece = str | Slot
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A label that stands for a value, such as `Yes` for 1."""
+    """A label that stands for a value, such as `Yes` for 1.
+
+    Attributes:
+        text: What is written.
+        value: What it stands for.
+        variants: Other ways to write it.
+        id: Its token, for a published model whose label is a token rather than a text; None to look the text up.
+    """
 
     text: str
     value: float
     variants: tuple[str, ...] = ()
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a published model's prompt is put together, where that is not left to this project.
+
+    Such a prompt is made as one text, as its authors make it, and tokenized whole, apart at seams only.
+
+    Attributes:
+        treatment: What happens to the texts.
+        whole: Tokens that a prompt may have; its documents are cut to fit. None for what the model takes.
+        chat_template: The chat format, as a Jinja template over `messages`; empty for the model's own.
+        chat_flags: What the model's own chat template is told besides, such as `enable_thinking`.
+    """
+
+    treatment: Treatment = field(default_factory=Treatment)
+    whole: int | None = None
+    chat_template: str = ""
+    chat_flags: tuple[tuple[str, Any], ...] = ()
+
+    def chat(self, messages: Sequence[Message]) -> str:
+        """The messages in this chat format; a last assistant message is left open to be continued."""
+        opening = ""
+        if messages[-1].role == "assistant":
+            *messages, last = messages
+            opening = last.content
+        turns = [{"role": message.role, "content": message.content} for message in messages]
+        return _compiled(self.chat_template).render(messages=turns) + opening
+
+
+Turn = tuple[str, "str | tuple[tuple[str, str], ...]"]
+"""A role and its source; or `each` and the turns that come once for every document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +114,7 @@ class Template:
     Attributes:
         name: `<judgement>/<name>`, or the path of a file of the user's own.
         sha256: Of the file's text; part of every journal key.
+        form: How a published model's prompt is put together; None for templates of this project and of users.
     """
 
     name: str
@@ -80,13 +124,30 @@ class Template:
     elicitation: str
     passage_tokens: int
     labels: Literal["numbers", "letters"] | tuple[Label, ...] = "numbers"
-    messages: tuple[tuple[str, str], ...] = ()
+    messages: tuple[Turn, ...] = ()
     completion: str = ""
     continuation: str = ""
     read: Literal["logprobs", "logits"] = "logprobs"
-    models: tuple[str, ...] = ()
     demonstrations: tuple[Demonstration, ...] = ()
+    form: Form | None = None
     _cache: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Everything in it that is a template."""
+        nested = ((source,) if isinstance(source, str) else (text for _, text in source) for _, source in self.messages)
+        chat = self.form.chat_template if self.form else ""
+        return (self.completion, self.continuation, *(text for turn in nested for text in turn), chat)
+
+    @property
+    def instructed(self) -> bool:
+        """Whether it has a place for an instruction."""
+        return any("instruction" in source for source in self.sources)
+
+    @property
+    def needs_logits(self) -> bool:
+        """Whether it reads logits that no log-probabilities tell: those of labels whose values do not add up to 0."""
+        return self.read == "logits" and sum(label.value for label in self.choices) != 0
 
     @property
     def choices(self) -> tuple[Label, ...]:
@@ -126,7 +187,7 @@ class Template:
             TemplateError: One of them is none.
         """
         with self._faults():
-            for source in (self.completion, self.continuation, *(source for _, source in self.messages)):
+            for source in self.sources:
                 _compiled(source)
 
     def render_continuation(self) -> str:
@@ -134,8 +195,14 @@ class Template:
         return self._render(self.continuation, (), _Shown())
 
     def _turns(self, labels: tuple[str, ...], shown: "_Shown") -> tuple[Message, ...]:
-        sources = self.messages or (("user", self.completion),)
-        rendered = ((role, self._render(text, labels, shown)) for role, text in sources)
+        sources: tuple[Turn, ...] = self.messages or (("user", self.completion),)
+        rendered: list[tuple[str, str]] = []
+        for role, source in sources:
+            if isinstance(source, str):
+                rendered.append((role, self._render(source, labels, shown)))
+            else:
+                for doc in range(len(labels)):
+                    rendered += [(each, self._render(text, labels, shown, doc)) for each, text in source]
         return tuple(Message(cast("Any", role), text) for role, text in rendered if text)
 
     def _after_examples(self, turns: tuple[Message, ...], instruction: bool) -> tuple[Message, ...]:  # noqa: FBT001
@@ -154,10 +221,10 @@ class Template:
         found += turns[system:]
         return (Message("user", "".join(message.content for message in found)),) if self.completion else tuple(found)
 
-    def _render(self, source: str, labels: Sequence[str], shown: "_Shown") -> str:
+    def _render(self, source: str, labels: Sequence[str], shown: "_Shown", doc: int = 0) -> str:
         places = shown.places or range(len(labels))
         docs = [
-            {"label": bracketed(text), "text": f"\ue000doc{place}\ue001"}
+            {"label": bracketed(text), "name": text, "text": f"\ue000doc{place}\ue001"}
             for text, place in zip(labels, places, strict=True)
         ]
         marks = (f"\ue000criterion{i}\ue001" for i in range(shown.wanted.m))
@@ -166,7 +233,8 @@ class Template:
             rendered = _compiled(source).render(
                 query=f"\ue000query{shown.query or ''}\ue001",
                 docs=docs,
-                doc=docs[0] if docs else None,
+                doc=docs[doc] if docs else None,
+                seam=SEAM,
                 n=len(docs),
                 criteria=criteria,
                 example=" > ".join(bracketed(text) for text in (*labels[1:2], *labels[:1], *labels[2:3])),
@@ -211,10 +279,12 @@ def bracketed(label: str) -> str:
 
 def escape(text: str) -> str:
     """A text with everything that looks like a label made harmless: `[12]` becomes `(12)`, `[A]` becomes `(A)`."""
-    return _LABEL_LIKE.sub(r"(\1)", text)
+    return BRACKETS["all"].sub(r"(\1)", text)
 
 
-_LABEL_LIKE = re.compile(r"\[\s*(\d{1,4}|[A-Za-z]{1,2})\s*\]")
+def filled(source: str, **values: Any) -> str:
+    """A source with these values put in; what is in a value stays text."""
+    return _compiled(source).render(**values)
 
 
 @lru_cache(maxsize=256)

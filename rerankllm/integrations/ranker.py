@@ -26,7 +26,7 @@ class RerankerSource:
     Attributes:
         reranker: A ready one, with whatever options it has.
         strategy: Otherwise a stage spec; the model's default when None.
-        model: `kind:name[?key=value&…]`; the embedded model when None.
+        model: `kind:name[?key=value&…]`; the default model when None.
         instruction: What counts as relevant, for prompts that show it.
         passage_tokens: Cut of every passage.
 

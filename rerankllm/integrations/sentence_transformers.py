@@ -25,7 +25,7 @@ class RerankllmCrossEncoder:
     """Stands where a `CrossEncoder` is asked to `rank`.
 
     Args:
-        model: `kind:name[?key=value&…]`; the embedded model when None.
+        model: `kind:name[?key=value&…]`; the default model when None.
         strategy: A stage spec; the model's default strategy when None.
         instruction: What counts as relevant, for prompts that show it.
         passage_tokens: Cut of every passage.

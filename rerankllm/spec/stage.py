@@ -162,6 +162,15 @@ def parse_aggregation(text: str) -> Aggregation:
     return typing.cast("Aggregation", _build(node.call, AGGREGATIONS))
 
 
+def parse_elicitation(text: str) -> Any:
+    """Reads the spec of an elicitation, such as `labels(prompt=monot5)`.
+
+    Raises:
+        SpecError: It does not parse, or names something unknown; the message says what exists.
+    """
+    return _build(Parser(text).whole().call, ELICITATIONS)
+
+
 def _stage(node: Node) -> Stage:
     elicitation = _build(node.elicitation, ELICITATIONS) if node.elicitation else None
     return Stage(_build(node.call, STRATEGIES), elicitation, node.model)

@@ -60,11 +60,13 @@ class Elimination:
         return Ranking.of(query, [docs[i] for i in order], notes=judge.notes())
 
     def plan(self, n: int) -> Plan:
-        """Exact."""
+        """Exact; where the anchor is seeded, less by the games of the anchor that seeding has shown already."""
         anchor = int(self.seeding == "anchor" and n > 1)
         games = max(0, n - 1) * (1 + anchor)
         rounds = anchor + max(0, n - 1).bit_length()
-        return Plan.exactly(self.orders * games, rounds, 2 * self.orders * games)
+        exact = Plan.exactly(self.orders * games, rounds, 2 * self.orders * games)
+        once = self.orders * max(0, n - 1)
+        return exact.or_fewer(once, 1, 2 * once) if anchor else exact
 
     def settles(self, n: int) -> int:
         """The winner."""

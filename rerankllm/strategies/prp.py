@@ -88,7 +88,7 @@ class Prp:
         return Ranking.of(query, ordered, scores, judge.notes())
 
     def plan(self, n: int) -> Plan:
-        """Exact for `allpair` and `bubble`, and for `graph` up to n/4 rounds (n/2 where n is even); bounds else."""
+        """Exact for `allpair`, and for `graph` up to n/4 rounds (n/2 where n is even); bounds else."""
         if self.sort == "graph":
             rounds, games = swiss_cost(n, self.rounds)
             return Plan(Bound(2 * games.low, 2 * games.high), rounds, Bound(4 * games.low, 4 * games.high))

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from rerankllm.data import Candidate, Query, Ranking
@@ -59,9 +59,13 @@ class Sliding:
         return Ranking.of(query, docs, notes=+notes)
 
     def plan(self, n: int) -> Plan:
-        """Exact."""
+        """Exact; with several passes, less by windows that a pass finds as the one before left them."""
         rounds = earliest_rounds(self._windows(n))
-        return Plan.exactly(sum(map(len, rounds)), len(rounds), count_slots(rounds))
+        exact = Plan.exactly(sum(map(len, rounds)), len(rounds), count_slots(rounds))
+        if self.passes == 1:
+            return exact
+        once = replace(self, passes=1).plan(n)
+        return exact.or_fewer(once.calls.low, once.rounds.low, once.slots.low)
 
     def settles(self, n: int) -> int:
         """The best window − stride of each pass, or everything when one window holds it."""

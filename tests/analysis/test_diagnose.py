@@ -40,6 +40,7 @@ def diagnose(cli, tmp_path, *arguments):
     return found, {each[0]: "\t".join(each[1:]) for each in cells}, err
 
 
+@pytest.mark.slow
 def test_a_fair_judge_and_one_that_likes_the_first_place(cli, judged, tmp_path):
     options, model = judged
     fair, _, _ = diagnose(cli, tmp_path, *options, "--model", f"{model}&position=0")

@@ -32,6 +32,7 @@ def backend(folder):
     return CrossEncoder(name=str(folder), threads=1)
 
 
+@pytest.mark.slow
 def test_scores_are_the_raw_logits(backend, folder):
     import transformers
 
@@ -73,10 +74,11 @@ def test_nobody_waits_nothing_is_computed(backend, monkeypatch):
     assert all(isinstance(outcome, CallFailed) for outcome in outcomes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("head", "labels", "message"),
     [
-        ("ForSequenceClassification", 3, "it tells 3 classes apart; a reranker gives one score"),
+        ("ForSequenceClassification", 3, "it tells 3 classes apart; a reranker gives one score, or two classes"),
         ("Model", 1, "BertModel has no classification head; embed:"),
         ("LMHeadModel", 1, "BertLMHeadModel has no classification head; hf:"),
     ],
@@ -84,6 +86,103 @@ def test_nobody_waits_nothing_is_computed(backend, monkeypatch):
 def test_models_of_another_kind(tmp_path, head, labels, message):
     with pytest.raises(InputError, match=message):
         CrossEncoder(name=str(tiny_models.bert(tmp_path, head=head, labels=labels)))
+
+
+def test_a_head_that_is_not_among_the_weights_is_refused(tmp_path, capfd):
+    """transformers would make it up at random, and say so in a log."""
+    folder = tiny_models.bert(tmp_path, head="Model")
+    config = folder / "config.json"
+    config.write_text(config.read_text().replace("BertModel", "BertForSequenceClassification"))
+    with pytest.raises(InputError, match=r"its weights lack classifier.bias, classifier.weight: it was not trained"):
+        CrossEncoder(name=str(folder))
+    assert "MISSING" not in capfd.readouterr().err
+
+
+def test_of_two_classes_the_second_counts(tmp_path):
+    import transformers
+
+    folder = tiny_models.bert(tmp_path, labels=2)
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    replies = asyncio.run(CrossEncoder(name=str(folder), threads=1).complete_all([Score(QUERY, d) for d in DOCS[2:]]))
+    for doc, reply in zip(DOCS[2:], replies, strict=True):
+        with torch.inference_mode():
+            inputs = tokenizer([QUERY.text], [doc.content], return_tensors="pt")
+            no, yes = model(**inputs).logits[0].tolist()
+        assert reply.answer == pytest.approx(yes - no, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "texts"),
+    [
+        ("bge-reranker-base", ("how long do fleas live", "Pets Fleas  live\nlong. [1]")),
+        ("dear-8b-reranker-ce-v1", ("query: how long do fleas live", "document: Pets Fleas  live\nlong. [1]")),
+        ("llama-nemotron-rerank-1b-v2", ("question:how long do fleas live \n \n passage:Pets Fleas  live\nlong. [1]",)),
+        ("nameless", ("how long do fleas live", "Pets Fleas live long. [1]")),
+    ],
+)
+def test_published_models_are_shown_what_they_were_trained_on(tmp_path, name, texts):
+    import transformers
+
+    folder = tiny_models.bert(tmp_path / name)
+    backend = CrossEncoder(name=str(folder), threads=1)
+    doc = Document("d", "Fleas  live\nlong. [1]", title="Pets")
+    assert backend.texts(QUERY.text, doc) == texts
+    (reply,) = asyncio.run(backend.complete_all([Score(QUERY, doc)]))
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    with torch.inference_mode():
+        expected = model(**tokenizer(*texts, return_tensors="pt")).logits.item()
+    assert reply.answer == pytest.approx(expected, abs=1e-4)
+
+
+def test_one_text_with_its_own_chat_format_is_not_put_into_another(tmp_path):
+    """sentence-transformers would put a text into the chat format of a tokenizer that carries one."""
+    import transformers
+
+    head = "ForSequenceClassification"
+    folder = tiny_models.qwen3(tmp_path / "Qwen3-Reranker-0.6B-seq-cls", head=head, positions=1024)
+    backend = CrossEncoder(name=str(folder), threads=1)
+    doc = Document("d", "Fleas <|im_end|> jump.\nFar.")
+    (text,) = backend.texts(QUERY.text, doc)
+    assert text.endswith(
+        "<Document>: Fleas < |im_end|> jump.\nFar.<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
+    )
+    replies = asyncio.run(backend.complete_all([Score(QUERY, doc), Score(QUERY, Document("e", "Dogs bark."))]))
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    with torch.inference_mode():
+        expected = model(**tokenizer(text, return_tensors="pt")).logits.item()
+    assert replies[0].answer == pytest.approx(expected, abs=1e-4)
+
+
+def test_causal_models_are_asked_as_their_own_configuration_says(tmp_path):
+    """sentence-transformers keeps a chat format for pairs, a prompt, and the tokens to compare, beside the weights."""
+    import sentence_transformers
+
+    plain = tiny_models.qwen3(tmp_path / "plain", head="ForCausalLM", positions=1024)
+    with pytest.raises(InputError, match="Qwen3ForCausalLM has no classification head; hf:"):
+        CrossEncoder(name=str(plain))
+    theirs = sentence_transformers.CrossEncoder(str(plain), device="cpu")
+    theirs.prompts, theirs.default_prompt_name = {"web": "Find answers."}, "web"
+    theirs.tokenizer.chat_template = (
+        "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+        "<|im_start|>assistant\n"
+    )
+    theirs.save_pretrained(str(tmp_path / "causal"))
+    backend = CrossEncoder(name=str(tmp_path / "causal"), threads=1)
+    docs = DOCS[:3]
+    replies = asyncio.run(backend.complete_all([Score(QUERY, doc) for doc in docs]))
+    pairs = [(QUERY.text, doc.content) for doc in docs]
+    expected = theirs.predict(pairs, activation_fn=torch.nn.Identity(), show_progress_bar=False)
+    assert [reply.answer for reply in replies] == pytest.approx(list(expected), abs=1e-4)
+    unprompted = theirs.predict(pairs, prompt="", activation_fn=torch.nn.Identity(), show_progress_bar=False)
+    assert list(unprompted) != pytest.approx(list(expected), abs=1e-2)
+
+
+def test_control_tokens_in_a_document_are_text(tmp_path):
+    backend = CrossEncoder(name=str(tiny_models.bert(tmp_path / "bge-reranker-base")), threads=1)
+    assert backend.texts("[CLS] a", Document("d", "b [SEP] c")) == ("[ CLS] a", "b [ SEP] c")
 
 
 def test_models_that_are_not_there(tmp_path):

@@ -47,6 +47,7 @@ def test_a_run_file_in_a_better_one_out(cli, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_the_recorded_runs_reproduce_their_papers(cli, shared_data, tmp_path):
     data = shared_data / "dl19-bm25"
     source = ["--run", data / "run.txt", "--queries", data / "queries.tsv", "--corpus", data / "corpus.jsonl"]
@@ -143,6 +144,7 @@ class TestFailures:
         assert 0 < report["after"] < report["before"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

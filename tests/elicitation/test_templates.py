@@ -8,13 +8,11 @@ from word_tokenizer import WordTokenizer
 
 from rerankllm.calls import Capabilities, ChatPrompt
 from rerankllm.data import Document, Query
-from rerankllm.elicitation.defaults import named_by, stage_for
 from rerankllm.elicitation.labels import letters, numbers
 from rerankllm.elicitation.prompts import PromptBuilder
 from rerankllm.elicitation.template import THE_BEST, Wanted
 from rerankllm.elicitation.templates import load, names
 from rerankllm.errors import TemplateError
-from rerankllm.spec.stage import Stage
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "prompts"
 QUERY = Query("q1", "how long do fleas live")
@@ -165,37 +163,6 @@ def test_an_instruction_replaces_the_default_one():
     assert "web search" not in texts[1]
 
 
-@pytest.mark.parametrize(
-    ("model", "stage"),
-    [
-        ("castorini/monot5-base-msmarco", "pointwise / labels(prompt=monot5)"),
-        ("/models/MonoT5-3B-med/", "pointwise / labels(prompt=monot5)"),
-        ("someone/RankT5-base", "pointwise / labels(prompt=rankt5)"),
-        ("Qwen/Qwen3-Reranker-0.6B", "pointwise / labels(prompt=qwen3-reranker)"),
-        ("castorini/rank_zephyr_7b_v1_full", "sliding / text(prompt=rankzephyr)"),
-        ("castorini/rank_vicuna_7b_v1", "sliding / text(prompt=rankzephyr)"),
-        ("Qwen/Qwen3-0.6B", None),
-        ("monot5-fans/other-model", None),
-        ("Alibaba-NLP/E2Rank-0.6B", None),
-        ("smollm2", None),
-    ],
-)
-def test_models_are_asked_by_the_template_that_names_them(model, stage):
-    assert stage_for(model) == stage
-    assert stage is None or Stage.parse(stage)
-
-
-def test_every_template_that_names_models_is_found_by_one_of_them():
-    for name in names():
-        judgement, short = name.split("/")
-        template = load(judgement, short)
-        for pattern in template.models:
-            model = pattern.replace("*", "x")
-            assert named_by(model, (judgement,)) is template
-            if judgement != "embed":
-                assert f"{template.elicitation}(prompt={short})" in stage_for(model)
-
-
 class TestFitting:
     def build(self, lengths, context, reserve=10, passage_tokens=None):
         docs = [Document(str(i), " ".join(["word"] * n)) for i, n in enumerate(lengths)]
@@ -221,6 +188,12 @@ class TestFitting:
     def test_a_prompt_that_cannot_fit_says_so(self):
         with pytest.raises(TemplateError, match="20 passages do not fit a context of 300 tokens"):
             self.build([100] * 20, context=300)
+
+    def test_a_query_that_leaves_no_room_is_named(self):
+        builder, _, _ = self.build([5], context=300)
+        query = Query("q", " ".join(["flea"] * 400))
+        with pytest.raises(TemplateError, match="the query has 4.. tokens, the context 300: shorten it"):
+            builder.build(query, [Document("a", "word")], numbers(1), reserve=10)
 
     def test_every_passage_is_tokenized_once(self):
         builder, _, _ = self.build([30, 30], context=None)

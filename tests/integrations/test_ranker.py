@@ -143,12 +143,12 @@ def test_a_missing_package_is_named_with_its_extra(module, package, extra, monke
         importlib.import_module(f"rerankllm.integrations.{module}")
 
 
-@pytest.mark.embedded
-def test_the_embedded_model():
-    encoder = RerankllmCrossEncoder(strategy="pointwise / likelihood")
+@pytest.mark.llamacpp
+def test_the_packaged_language_model():
+    encoder = RerankllmCrossEncoder(strategy="pointwise / likelihood", model="llamacpp:smollm2")
     hits = encoder.rank("how long do fleas live", ["Dogs bark at strangers.", "A flea lives for two or three months."])
     assert [hit["corpus_id"] for hit in hits] == [1, 0]
     encoder.close()
-    with Reranker("pointwise / labels") as reranker:
+    with Reranker("pointwise / labels", "llamacpp:smollm2") as reranker:
         hits = RerankllmCrossEncoder(reranker=reranker).rank("how long do fleas live", ["Dogs bark.", "Fleas jump."])
     assert sorted(hit["corpus_id"] for hit in hits) == [0, 1]

@@ -287,6 +287,7 @@ def test_a_journal_that_cannot_be_written_stops_the_run(tmp_path, oracle):
             reranker.rerank(QUERY, DOCS)
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(st.integers(2, 14), st.sampled_from(["prp(sort=heap)", "prp(sort=bubble, top_k=3)", "sliding(window=4)"]),
        st.data())  # fmt: skip
@@ -349,6 +350,7 @@ def test_kill_9_then_resume(tmp_path, cli):
     assert f"{len(held)} of them from the journal" in err
 
 
+@pytest.mark.slow
 def test_the_journal_command(tmp_path, cli):
     output = tmp_path / "out"
     with ScriptedServer(by_length) as server:

@@ -41,6 +41,7 @@ def options(runs):
     return ["compare", "--qrels", QRELS, "--run", f"good={runs['good']}", "--run", f"bad={bad}"]
 
 
+@pytest.mark.slow
 def test_the_verb_gives_what_the_command_writes_as_json(cli, runs):
     asked = ["--first-stage", sample("run.txt"), "--measure", "nDCG@10", "--measure", "RR@10", "--baseline", "bad",
              "--family", "good", "--seed", 3, "--relevant-from", 1, "--cost", "calls"]  # fmt: skip
@@ -110,6 +111,7 @@ def test_without_its_package_there_is_no_minilm_row(runs, monkeypatch, caplog):
     assert any(note.startswith("no MiniLM row: ") and "pip install" in note for note in caplog.messages)
 
 
+@pytest.mark.slow
 def test_differences_are_drawn(runs, tmp_path):
     pytest.importorskip("matplotlib", reason="needs the extra `dev`")
     drawn = compare(runs, QRELS).plot(tmp_path / "new" / "plots")

@@ -1,3 +1,4 @@
+import re
 from dataclasses import dataclass
 
 import pytest
@@ -41,6 +42,7 @@ STAGES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(STAGES)
 def test_the_printed_form_is_the_spec(stage):
     assert Stage.parse(str(stage)) == stage
@@ -186,3 +188,24 @@ def test_a_strategy_of_ones_own_is_one_registration():
             Stage.parse("combined([pointwise], aggregate=mean)")
     finally:
         del STRATEGIES._entries["combined"]
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("gpt-4o-mini", "openai:gpt-4o-mini"),
+        ("openai/gpt-4o?temperature=none", "openai:gpt-4o?temperature=none"),
+        ("opnai:gpt-4o", "openai:gpt-4o"),
+        ("o3", "openai:o3"),
+        ("claude-sonnet-4-5", "openai:claude-sonnet-4-5"),
+        ("Qwen/Qwen3-8B", "hf:Qwen/Qwen3-8B"),
+        ("models/qwen.gguf", "llamacpp:models/qwen.gguf"),
+        ("cross-encoder/ms-marco-MiniLM-L6-v2", "cross-encoder:cross-encoder/ms-marco-MiniLM-L6-v2"),
+    ],
+)
+def test_the_kind_that_was_probably_meant_is_named(given, meant):
+    with pytest.raises(SpecError, match=re.escape(f"did you mean '{meant}'?")):
+        ModelSpec.parse(given)
+    with pytest.raises(SpecError) as caught:
+        ModelSpec.parse("whatever")
+    assert "did you mean" not in str(caught.value)

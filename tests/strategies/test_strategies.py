@@ -49,6 +49,7 @@ def answer_with(oracle):
     return answer
 
 
+@pytest.mark.slow
 @given(spec=SPECS, n=st.integers(0, 60))
 @settings(max_examples=400)
 def test_every_document_once_plan_kept_and_ideal_where_promised(spec, n, oracle, grades, make_candidates, play, query):
@@ -66,6 +67,7 @@ def test_every_document_once_plan_kept_and_ideal_where_promised(spec, n, oracle,
     assert [grades[doc_id] for doc_id in played.ranking.doc_ids[:settled]] == ideal[:settled]
 
 
+@pytest.mark.slow
 @given(spec=SPECS, n=st.integers(0, 60), seed=st.integers(0, 1000))
 @settings(max_examples=200)
 def test_any_answers_at_all_still_give_every_document_once(spec, n, seed, make_candidates, play, query):
@@ -101,9 +103,13 @@ def test_any_answers_at_all_still_give_every_document_once(spec, n, seed, make_c
 )
 def test_published_costs_for_100_documents(spec, calls, rounds, slots):
     plan = Stage.parse(spec).strategy.plan(100)
-    assert plan.calls == (calls, calls)
-    assert rounds is None or plan.rounds == (rounds, rounds)
-    assert plan.slots == (slots, slots)
+    assert plan.calls.high == calls
+    assert rounds is None or plan.rounds.high == rounds
+    assert plan.slots.high == slots
+    if "passes" in spec or "bubble" in spec:  # what was asked before is not sent again
+        assert plan.calls.low < calls
+    else:
+        assert (plan.calls.low, plan.slots.low) == (calls, slots)
 
 
 def test_heapsort_takes_about_490_prompts_and_132_rounds(make_candidates, play, query):

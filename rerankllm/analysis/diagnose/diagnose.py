@@ -206,7 +206,7 @@ def prober(elicitation: str | None, shuffles: int, seed: int, **settings: Any) -
     refused: dict[str, Exception] = {}
     for kinds in (tuple(PROBES), *((kind,) for kind in PROBES)):
         try:
-            reranker = Reranker(probe(kinds, shuffles, elicitation, seed), **settings)
+            reranker = Reranker(probe(kinds, shuffles, elicitation, seed), unusable="fail", **settings)
         except (CapabilityError, TemplateError) as error:
             refused["/".join(kind.__name__ for kind in kinds)] = error
         else:

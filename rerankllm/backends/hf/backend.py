@@ -26,7 +26,6 @@ from rerankllm.calls import (
     WriteLabels,
 )
 from rerankllm.data import Usage
-from rerankllm.elicitation.defaults import stage_for
 from rerankllm.errors import BackendError, CapabilityError, SpecError
 
 LOGITS = 2**26
@@ -115,8 +114,9 @@ class HuggingFace(BatchBackend[Request]):
             ends=ends,
             pad=pad,
         )
+        fits = _context(context, config, tokenizer)
         prompt = "likelihood-chat" if self._tokenizer.chats else "likelihood"
-        self.default_strategy = stage_for(name) or f"interpolate(pointwise / likelihood(prompt={prompt}))"
+        self.default_strategy = f"interpolate(pointwise / likelihood(prompt={prompt}))"
         self.capabilities = Capabilities(
             generate=True,
             label_logprobs=self._vocabulary,
@@ -124,9 +124,10 @@ class HuggingFace(BatchBackend[Request]):
             logits=True,
             token_prompts=True,
             separate_decoder=encoder,
-            context=_context(context, config, tokenizer),
+            context=None if fits is None else fits - len(self._eos),
             batch=REQUESTS,
             constrained=True,
+            names=self._source.names(name),
         )
 
     @property
@@ -202,7 +203,7 @@ class HuggingFace(BatchBackend[Request]):
             return f"a token id is outside the vocabulary of {self._vocabulary}"
         limit = self.capabilities.context
         writes = isinstance(want, Generate | WriteLabels)
-        room = len(self._eos) + (self.most_tokens(want) if writes else _positions(want))
+        room = 0 if self.capabilities.separate_decoder else self.most_tokens(want) if writes else _positions(want)
         if limit is not None and len(prompt) + room > limit:
             return f"{len(prompt)} prompt tokens and {room} for the answer exceed the context of {limit} tokens"
         return None

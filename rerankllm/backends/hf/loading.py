@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import importlib.util
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,16 @@ class ModelFiles:
 
         plain = getattr(hf, "GgufConfig", None)  # before it came, that is all there was
         return {"quantization_config": plain(dequantize=True)} if self.file and plain else {}
+
+    def names(self, name: str) -> tuple[str, ...]:
+        """What a model is called: as the user has it, and as its own configuration does."""
+        config = Path(self.where) / "config.json"
+        try:
+            known = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
+        except ValueError:
+            known = {}
+        own = known.get("_name_or_path") if isinstance(known, dict) else None
+        return (name, own) if isinstance(own, str) and own else (name,)
 
     def fingerprint(self) -> str | None:
         """SHA-256 over the weight files of a folder, in hexadecimal; None for a model on the hub."""
@@ -190,6 +201,14 @@ def quiet() -> Iterator[None]:
     finally:
         if shown:
             logging.enable_progress_bar()
+
+
+def take_plain_text(model: Any) -> None:
+    """Has a model of sentence-transformers read texts as they are, whatever chat format its tokenizer carries."""
+    first = model[0]
+    known = getattr(first, "modality_config", {})
+    if known.pop("message", None) is not None:
+        first.input_formatter.supported_modalities = list(known)
 
 
 def first_line(error: BaseException) -> str:

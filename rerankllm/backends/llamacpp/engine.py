@@ -107,6 +107,13 @@ class Engine:
         self._alive()
         return self.lib.llama_get_memory(self._context)
 
+    @property
+    def called(self) -> tuple[str, ...]:
+        """What the file says that its model is called; nothing where it does not."""
+        buffer = ctypes.create_string_buffer(256)
+        length = self.lib.llama_model_meta_val_str(self.model, b"general.name", buffer, len(buffer))
+        return (buffer.value.decode("utf-8", "replace"),) if length > 0 else ()
+
     def _alive(self) -> None:
         if not self.close.alive:
             raise BackendError("this llama.cpp model was closed")

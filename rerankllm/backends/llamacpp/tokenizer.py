@@ -3,7 +3,7 @@
 import datetime as dt
 import functools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from jinja2 import Template
@@ -11,7 +11,7 @@ from jinja2.exceptions import TemplateError as JinjaError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from rerankllm.backends.llamacpp.engine import Engine
-from rerankllm.calls import Message
+from rerankllm.calls import NO_FLAGS, Message
 from rerankllm.elicitation.passages import composes
 from rerankllm.errors import CapabilityError, TemplateError
 
@@ -49,6 +49,26 @@ class LlamaTokenizer:
                 return tuple(buffer[:found])
             size = -found
 
+    def whole(self, text: str) -> tuple[int, ...]:
+        """Token ids of a text that stands by itself, control tokens read."""
+        return self.encode(text, special=True)
+
+    def harmless(self, text: str) -> str:
+        """A text in which control tokens are spelled with a space, and so are none."""
+        for token in self._control:
+            if token in text:
+                text = text.replace(token, f"{token[0]} {token[1:]}")
+        return text
+
+    @functools.cached_property
+    def _control(self) -> tuple[str, ...]:
+        """The control tokens of the vocabulary that are more than one character."""
+        lib, vocab = self._engine.lib, self._engine.vocab
+        marked = lib.LLAMA_TOKEN_ATTR_CONTROL | lib.LLAMA_TOKEN_ATTR_USER_DEFINED
+        tokens = (t for t in range(self._engine.vocabulary) if lib.llama_vocab_get_attr(vocab, t) & marked)
+        spelled = (self._engine.spell(token, special=True).decode("utf-8", "replace") for token in tokens)
+        return tuple(text for text in spelled if len(text) > 1 and text.strip(" ▁\n\t"))
+
     def decode(self, ids: Sequence[int]) -> str:
         """The text of these ids, control tokens spelled out; bytes that are no UTF-8 become U+FFFD.
 
@@ -59,7 +79,7 @@ class LlamaTokenizer:
             raise IndexError(f"token ids of {self._name} go from 0 to {self._engine.vocabulary - 1}")
         return b"".join(self._engine.spell(token, special=True) for token in ids).decode("utf-8", "replace")
 
-    def chat(self, messages: Sequence[Message]) -> str:
+    def chat(self, messages: Sequence[Message], flags: Mapping[str, Any] = NO_FLAGS, /) -> str:
         """The chat template, applied; a last assistant message is left open to be continued.
 
         Raises:
@@ -72,7 +92,8 @@ class LlamaTokenizer:
             opening = last.content
         turns = [{"role": message.role, "content": message.content} for message in messages]
         try:
-            return self._template.render(messages=turns, add_generation_prompt=True, **self._variables) + opening
+            told = {**self._variables, **flags}
+            return self._template.render(messages=turns, add_generation_prompt=True, **told) + opening
         except JinjaError as error:
             raise TemplateError(f"{self._name}: its chat template does not take these messages: {error}") from error
 

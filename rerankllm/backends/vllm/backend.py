@@ -5,6 +5,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from rerankllm.backends.hf.loading import ModelFiles
 from rerankllm.backends.hub_tokenizer import HubTokenizer
 from rerankllm.backends.vllm import weights
 from rerankllm.backends.vllm.continuous import ContinuousBackend
@@ -23,6 +24,7 @@ from rerankllm.calls import (
     WriteLabels,
 )
 from rerankllm.data import Usage
+from rerankllm.elicitation import cards
 from rerankllm.errors import BackendError, CapabilityError, SpecError
 
 HEADS = ("float32", "model")
@@ -39,6 +41,9 @@ class VLLM(ContinuousBackend):
     Takes prompts as token ids only. Beginnings that prompts have in common are computed once, except where the
     log-probabilities of a continuation are read, for which vLLM computes the whole prompt. Writing is greedy. Whatever
     shares the batch moves log-probabilities by rounding only.
+
+    Of a published reranker whose score is a token's logit the engine tells logits instead of log-probabilities, of
+    which the order and the differences are the same.
 
     Args:
         name: A model's folder, or its name on the Hugging Face hub.
@@ -84,6 +89,9 @@ class VLLM(ContinuousBackend):
         library()
         source, self._commit = weights.find(name, revision)
         self._folder = Path(source)
+        names = ModelFiles(source).names(name)
+        card = cards.find(names)
+        self._logits = card is not None and card.reads_logits
         self._engine = Engine(
             f"vllm:{name}",
             {
@@ -99,6 +107,7 @@ class VLLM(ContinuousBackend):
                 "block_size": block_size,
                 "tensor_parallel_size": tensor_parallel_size,
                 "enforce_eager": enforce_eager,
+                "logprobs_mode": "raw_logits" if self._logits else None,
             },
         )
         shown = {
@@ -118,10 +127,12 @@ class VLLM(ContinuousBackend):
         self.capabilities = Capabilities(
             generate=True,
             label_logprobs=MAX_LABEL_TOKENS,
-            continuation_logprobs=True,
+            continuation_logprobs=not self._logits,
+            logits=self._logits,
             token_prompts=True,
             context=self._engine.context,
             batch=REQUESTS,
+            names=names,
         )
 
     @property
@@ -138,7 +149,7 @@ class VLLM(ContinuousBackend):
         """Raises `CapabilityError` for messages, since the prompt has to be tokens, and for logits."""
         if not isinstance(work.prompt, TokenPrompt):
             raise CapabilityError(f"{self.model} takes prompts as token ids: apply its tokenizer's chat template first")
-        if isinstance(work.want, ReadLabels) and work.want.raw:
+        if isinstance(work.want, ReadLabels) and work.want.raw and not self._logits:
             raise CapabilityError(f"{self.model} tells log-probabilities, not logits")
         if isinstance(work.want, WriteLabels):
             raise CapabilityError(f"{self.model} does not hold answers to labels; use text(constrained=false)")

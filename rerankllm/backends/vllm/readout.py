@@ -12,6 +12,7 @@ from rerankllm.calls import (
     Reading,
     ReadLabels,
     Response,
+    Sample,
     WriteLabels,
     log_sum_exp,
 )
@@ -170,7 +171,8 @@ class TextReader:
         """Where to stop, what to choose from, and which log-probabilities to tell beside every token."""
         held = {"choices": self.want.choices} if self.want.choices else {}
         told = {"logprob_token_ids": list(self.named)} if self.named else {}
-        return held | told | {"stop": [stop for stop in self.want.stop if stop]}
+        drawn = {"temperature": 1.0, "seed": self.want.seed} if isinstance(self.want, Sample) else {}
+        return held | told | drawn | {"stop": [stop for stop in self.want.stop if stop]}
 
     def response(self, output: Any) -> Response | CallFailed:
         """The text, and why it ended; a failure where vLLM did not hold it to the choices."""

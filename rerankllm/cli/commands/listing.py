@@ -6,10 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
+from rerankllm.analysis.model_card import show_model
 from rerankllm.cli import completion as completing
 from rerankllm.cli.console import show_table
 from rerankllm.cli.help import Command, Group
-from rerankllm.elicitation import templates
+from rerankllm.elicitation import cards, templates
 from rerankllm.elicitation.preview import preview
 from rerankllm.evaluation.tables import Table
 from rerankllm.registry import AGGREGATIONS, BACKENDS, ELICITATIONS, STRATEGIES, Registry
@@ -25,11 +26,14 @@ rerankllm plan --strategy 'sliding(window=10, stride=5)' -n 100
     "elicitations": """
 rerankllm elicitations
 # behind the strategy and a slash
-rerankllm rerank --sample --strategy 'pointwise / labels'
+rerankllm rerank --sample --model llamacpp:smollm2 --strategy 'pointwise / labels'
 """,
     "models": """
 rerankllm models
-rerankllm rerank --sample --model 'llamacpp:smollm2?threads=2'
+rerankllm models show qwen3-reranker
+# with its tokens
+rerankllm models show hf:castorini/monot5-base-msmarco
+rerankllm rerank --sample --model 'embed:minilm?threads=2'
 """,
     "aggregations": """
 rerankllm aggregations
@@ -40,6 +44,12 @@ rerankllm prompts
 rerankllm prompts show permute/text -n 5
 """,
 }
+models = typer.Typer(
+    cls=Group,
+    help="The kinds of model, and published rerankers.",
+    epilog=EXAMPLES["models"],
+    invoke_without_command=True,
+)
 prompts = typer.Typer(
     cls=Group, help="The prompt templates that ship.", epilog=EXAMPLES["prompts"], invoke_without_command=True
 )
@@ -60,14 +70,36 @@ def aggregations() -> None:
     _list("Rules that make one order of many", AGGREGATIONS)
 
 
-def models() -> None:
-    """Lists the kinds of model and their options (kind:name?option=value)."""
+@models.callback()
+def _models(context: typer.Context) -> None:
+    """Lists the kinds of model with their options (kind:name?option=value), then the published rerankers known."""
+    if context.invoked_subcommand is not None:
+        return
     rows = []
     for kind in BACKENDS:
         options = ModelSpec(kind, "", {}).known_options()
         shown = f"?{'&'.join(f'{name}=…' for name in options)}" if options else ""
         rows.append((f"{kind}:NAME{shown}", _first_line(BACKENDS[kind])))
     _show("Kinds of model", rows)
+    known = [cards.load(name) for name in cards.names()]
+    _show(
+        "Published rerankers",
+        [(c.name, f"{c.description}{' (cannot be used here)' if c.cannot else ''}") for c in known],
+    )
+
+
+@models.command("show", cls=Command, epilog=EXAMPLES["models"])
+def show_card(
+    name: Annotated[
+        str,
+        typer.Argument(
+            autocompletion=completing.cards,
+            help="As listed, or a model: its name, folder, or MODEL.",
+        ),
+    ],
+) -> None:
+    """Prints what is known of a published reranker, with a prompt as text and as tokens, and what is read."""
+    typer.echo(show_model(name))
 
 
 @prompts.callback()

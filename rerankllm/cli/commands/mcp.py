@@ -29,6 +29,7 @@ def command(
     concurrency: options.Concurrency = None,
     instruction: options.Instruction = None,
     max_passage_tokens: options.PassageTokens = None,
+    unusable: options.WhenUnusable = "keep",
     port: Annotated[
         int | None,
         typer.Option(
@@ -49,6 +50,7 @@ def command(
         concurrency=concurrency,
         instruction=instruction,
         passage_tokens=max_passage_tokens,
+        unusable=unusable,
     )
     with next(iter(offered.values())):
         server = make_mcp(offered)

@@ -51,6 +51,7 @@ def command(
         int | None, typer.Option(min=1, metavar="K", help="Print the first K of a ranking of all documents.")
     ] = None,
     max_passage_tokens: options.PassageTokens = None,
+    unusable: options.WhenUnusable = "keep",
     concurrency: options.Concurrency = None,
     seed: options.Seed = None,
     quiet: options.Quiet = False,
@@ -62,7 +63,7 @@ def command(
     bar = ProgressBar(quiet=quiet)
     recipe = Recipe(
         strategy=strategy, model=model, instruction=instruction, passage_tokens=max_passage_tokens,
-        demonstrations=demonstrations,
+        demonstrations=demonstrations, unusable=unusable,
         options=options.model_options(model, base_url=base_url, concurrency=concurrency, seed=seed),
     )  # fmt: skip
     with Reranker.from_recipe(recipe, observer=bar) as reranker:

@@ -1,5 +1,6 @@
 """`rerankllm rerank`: a run in, a better run out."""
 
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,18 +13,22 @@ from rerankllm.cli import options
 from rerankllm.cli.commands.datasets import Dataset
 from rerankllm.cli.config.command import origins, recall_origins
 from rerankllm.cli.console import INTERRUPTED, PARTIAL, check_paths
+from rerankllm.data import Ranking
 from rerankllm.distributed.pool import Size
 from rerankllm.drivers.budget import Limits
-from rerankllm.drivers.recipe import Recipe
+from rerankllm.drivers.panel import model_named_by
+from rerankllm.drivers.recipe import DEFAULT_MODEL, Recipe
 from rerankllm.errors import InputError
 from rerankllm.notes import tell
 from rerankllm.reranker import Reranker
 from rerankllm.runs.job import Done, Job, perform
 from rerankllm.runs.notices import estimate_line, tell_fit, tell_notes, tell_summary
 from rerankllm.runs.on_ray import Input, Kept, perform_on_workers
+from rerankllm.runs.preview import before_and_after
 from rerankllm.runs.progress import ProgressBar
 from rerankllm.runs.source import read_source
 from rerankllm.runs.writer import OnError
+from rerankllm.spec.stage import Stage
 from rerankllm.version import __version__
 
 EXAMPLES = """
@@ -46,6 +51,8 @@ rerankllm rerank --requests queries.parquet --output reranked.txt --engine ray -
 
 Exit status: 0 all ranked, 1 nothing could be done, 3 some queries failed (named on stderr), 130 Ctrl-C.
 """
+EARLIER_MODEL = "llamacpp:smollm2"
+"""What judged where a journal notes no model: since the default is another one, every journal notes its model."""
 ORIGINS = "from"
 """Where a journal notes, among the options, which of them nobody typed, and who set them."""
 
@@ -141,6 +148,7 @@ def command(
     max_passage_tokens: options.PassageTokens = None,
     concurrency: options.Concurrency = None,
     on_error: OnFailure = "partial",
+    unusable: options.WhenUnusable = "keep",
     seed: options.Seed = None,
     max_calls: options.MaxCalls = None,
     max_tokens: options.MaxTokens = None,
@@ -165,7 +173,7 @@ def command(
     quiet: options.Quiet = False,
 ) -> None:
     """Reranks the queries of a run and writes the new run."""
-    noted = _noted(dict(locals()))
+    noted = _noted(dict(locals()) | {"model": _judge(model, strategy, DEFAULT_MODEL)})
     _check_output(output, on_error, needed=not (sample or dry_run))
     beside = None if output is None else output.with_name(f"{output.name}.journal")
     journaling = Journaling(journal, beside, not no_journal, noted)
@@ -181,7 +189,7 @@ def command(
         demonstrations=demonstrations, depth=depth, driver="rounds" if batch else None,
         options=options.model_options(model, base_url=base_url, concurrency=concurrency, seed=seed, batch=batch),
         limits=Limits(max_calls, max_tokens, max_cost, max_seconds), per_query=options.limits_of(per_query),
-        calibration=calibration, cutoff=rule, profile=profile,
+        calibration=calibration, cutoff=rule, profile=profile, unusable=unusable,
     )  # fmt: skip
     job = Job(output=output, jsonl=jsonl, summary=summary, depth=depth, top_k=top_k, truncate=truncate,
               on_error=on_error, origins=origins())  # fmt: skip
@@ -230,8 +238,17 @@ def _rerank_here(
         journal = journaling.path(usual=reranker.paid)
         if journal is not None:
             reranker.keep(journal).begin(str(Path.cwd()), journaling.noted, __version__)
+        if job.output is None:
+            job = replace(job, show=lambda ranking: _show(ranking, job.judgements, bar))
         done = perform(reranker, job, bar)
     _finish(done, journal)
+
+
+def _show(ranking: Ranking, judgements: Mapping[str, Mapping[str, int]] | None, bar: ProgressBar) -> None:
+    """Prints the first passages of a ranking, before and after: what a run gives that writes no file."""
+    grades = None if judgements is None else judgements.get(ranking.query.query_id)
+    with bar.aside():
+        typer.echo(before_and_after(ranking, grades, shutil.get_terminal_size().columns))
 
 
 def _finish(done: Done, journal: Path | None) -> None:
@@ -279,11 +296,18 @@ def repeat(settings: dict[str, Any], journal: Path) -> None:
         journal: The journal.
     """
     recall_origins(settings.pop(ORIGINS, {}))
+    settings["model"] = _judge(settings["model"], settings["strategy"], EARLIER_MODEL)
     hints = get_type_hints(command)
     for name, value in settings.items():
         if value is not None and Path in get_args(hints[name]):
             settings[name] = Path(value)
     command(**settings | {"journal": journal})
+
+
+def _judge(model: str | None, strategy: str | None, default: str) -> str | None:
+    """The model that judges where a stage names none; None where the strategy itself names one."""
+    named = model is None and strategy is not None and model_named_by(Stage.parse(strategy)) is not None
+    return None if named else model or default
 
 
 def _noted(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -46,6 +46,7 @@ def command(
     concurrency: options.Concurrency = None,
     instruction: options.Instruction = None,
     max_passage_tokens: options.PassageTokens = None,
+    unusable: options.WhenUnusable = "keep",
     host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 is all of this machine's.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 is any that is free.")] = 8000,
     keys: Annotated[
@@ -108,11 +109,14 @@ def command(
         concurrency=concurrency,
         instruction=instruction,
         passage_tokens=max_passage_tokens,
+        unusable=unusable,
         journal=journal,
         budget=Budget(Spent(max_calls, max_tokens, max_cost), "the server's budget"),
         per_query=options.limits_of(per_query),
     )
     with next(iter(offered.values())):
+        for reranker in offered.values():
+            reranker.session.panel.check()
         offered = offering.calibrated(offered, calibration or [])
         if not is_loopback(host) and not known:
             tell(f"anyone who reaches {host} may ask, as there are no keys: see --keys")

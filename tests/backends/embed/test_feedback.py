@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+import tiny_models
 from scripted_server import Garbage, ScriptedServer
 
 from rerankllm import Reranker
@@ -45,7 +46,7 @@ class Words:
 
 
 def test_what_it_says():
-    prompted = Feedback("minilm", Words()).prompt(Query("q", "<|im_end|>fleas"), DOCS)
+    prompted = Feedback(["minilm"], Words()).prompt(Query("q", "<|im_end|>fleas"), DOCS)
     assert prompted.text.role == "query"
     assert prompted.text.text == (
         f"{HEAD}[1] Dogs bark at night\n[2] Fleas live for weeks, see (2).\nSearch Query: < |im_end|>fleas"
@@ -54,12 +55,12 @@ def test_what_it_says():
 
 
 def test_e2ranks_own_checkpoints_are_shown_their_own_prompt_as_it_is():
-    feedback = Feedback("Alibaba-NLP/E2Rank-0.6B", Words(room=20))
+    feedback = Feedback(["Alibaba-NLP/E2Rank-0.6B"], Words(room=20))
     prompted = feedback.prompt(QUERY, DOCS)
     assert feedback.named
     assert prompted.text.role == "prompt"
     assert prompted.text.text == (
-        f"<|im_start|>user\n{HEAD}[1] Dogs bark at night\n[2] Fleas live for weeks, see (2).\n"
+        f"<|im_start|>user\n{HEAD}[1] Dogs bark at night\n[2] Fleas live for weeks, see [2].\n"
         "Search Query: how long do fleas live<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
     )
 
@@ -67,7 +68,7 @@ def test_e2ranks_own_checkpoints_are_shown_their_own_prompt_as_it_is():
 def test_long_passages_are_cut_alike_then_the_last_are_left_out():
     words = [Document(str(i), " ".join(f"w{i}" for _ in range(n))) for i, n in enumerate((200, 60, 10))]
     own = len(Words().ends(f"{HEAD}Search Query: {QUERY.text}"))
-    by_room = {room: Feedback("minilm", Words(own + 3 + room)).prompt(QUERY, words) for room in (200, 110, 42, 34)}
+    by_room = {room: Feedback(["minilm"], Words(own + 3 + room)).prompt(QUERY, words) for room in (200, 110, 42, 34)}
     shown = {room: [p.text.text.count(f"w{i}") for i in range(3)] for room, p in by_room.items()}
     assert shown == {200: [128, 60, 10], 110: [50, 50, 10], 42: [16, 16, 10], 34: [17, 17, 0]}
     assert {room: (p.cut, p.left_out) for room, p in by_room.items()} == {
@@ -77,7 +78,7 @@ def test_long_passages_are_cut_alike_then_the_last_are_left_out():
 
 def test_what_cannot_fit_says_so():
     with pytest.raises(TemplateError, match="the query and a document do not fit a context of 30 tokens; use embed"):
-        Feedback("minilm", Words(30)).prompt(QUERY, [Document("a", "w " * 50)])
+        Feedback(["minilm"], Words(30)).prompt(QUERY, [Document("a", "w " * 50)])
 
 
 def test_at_least_one_document():
@@ -107,7 +108,7 @@ class TestHere:
 
     def test_nothing_of_the_prompt_is_truncated_by_the_model(self, local):
         docs = [Document(str(i), f"Fleas live for {i} weeks on a host. " * 9) for i in range(20)]
-        prompted = Feedback("minilm", local).prompt(QUERY, docs)
+        prompted = Feedback(["minilm"], local).prompt(QUERY, docs)
         assert 230 < len(local._model.tokenizer(prompted.text.text)["input_ids"]) <= 256
         assert prompted.text.text.endswith(f"Search Query: {QUERY.text}")
         assert 0 < prompted.left_out < 20
@@ -116,7 +117,7 @@ class TestHere:
     def test_row_0_is_the_prompts_vector_and_the_others_the_documents(self):
         from sentence_transformers import SentenceTransformer
 
-        backend = Embeddings(name="minilm", threads=1)
+        backend = Embeddings(name="minilm", dtype="float32", threads=1)
         (plain,) = asyncio.run(backend.complete_all([Embed(QUERY, DOCS)]))
         (reply,) = asyncio.run(backend.complete_all([Embed(QUERY, DOCS, feedback=1)]))
         theirs = SentenceTransformer(_packaged("minilm").where, device="cpu")
@@ -126,26 +127,41 @@ class TestHere:
         assert not np.allclose(reply.answer[0], plain.answer[0], atol=1e-2)
         assert reply.usage.prompt_tokens == len(theirs.tokenizer(asked)["input_ids"])
 
-    def test_a_prompt_of_its_own_is_not_read_as_a_query(self, tmp_path):
-        from sentence_transformers import SentenceTransformer
+    @pytest.mark.slow
+    def test_e2rank_reads_the_last_token_which_ends_every_text(self, tmp_path):
+        """Its files say neither: without a card texts would be averaged, and the query's prompt read as a query."""
+        import torch
+        import transformers
 
-        theirs = SentenceTransformer(_packaged("minilm").where, device="cpu")
-        folder = tmp_path / "E2Rank-tiny"
-        theirs.save(str(folder))
-        path = folder / "config_sentence_transformers.json"
-        path.write_text(json.dumps(json.loads(path.read_text()) | {"prompts": {"query": "Instruct: answer\nQuery:"}}))
+        folder = tiny_models.qwen3(tmp_path / "E2Rank-tiny")
+        model = transformers.AutoModel.from_pretrained(folder).eval()
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+
+        def vector(text):
+            with torch.inference_mode():
+                last = model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0, -1]
+            return torch.nn.functional.normalize(last, dim=0).numpy()
+
         backend = Embeddings(name=str(folder), threads=1)
         assert backend.default_strategy == "e2rank"
-        (reply,) = asyncio.run(backend.complete_all([Embed(QUERY, DOCS, feedback=2)]))
+        docs = (*DOCS, Document("end", "All is said.<|endoftext|>"), Document("long", "dogs " * 2000))
+        reply, plain = asyncio.run(backend.complete_all([Embed(QUERY, docs, feedback=2), Embed(QUERY, docs)]))
         asked = backend._feedback.prompt(QUERY, DOCS).text
-        assert asked.role == "prompt"
-        assert np.allclose(reply.answer[0], theirs.encode(asked.text, normalize_embeddings=True), atol=1e-5)
-        room = {role: backend._engine.room(role) for role in ("query", "prompt")}
-        assert room["query"] == room["prompt"] - len(backend._engine.ends("Instruct: answer\nQuery:"))
+        instruct = "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:"
+        assert np.allclose(reply.answer[0], vector(asked.text), atol=1e-5)
+        assert np.allclose(plain.answer[0], vector(f"{instruct}{QUERY.text}<|endoftext|>"), atol=1e-5)
+        shown = [f"{doc.text}<|endoftext|>" for doc in DOCS] + ["All is said.< |endoftext|><|endoftext|>"]
+        for row, text in zip(reply.answer[1:], shown, strict=False):
+            assert np.allclose(row, vector(text), atol=1e-5)
+        cut = tokenizer(backend._feedback.document(docs[-1]).text)["input_ids"]
+        assert len(cut) == 256
+        assert cut[-1] == tokenizer.convert_tokens_to_ids("<|endoftext|>")
+        assert np.allclose(reply.answer[-1], vector(backend._feedback.document(docs[-1]).text), atol=1e-5)
 
+    @pytest.mark.slow
     def test_it_reranks_and_notes_what_did_not_fit(self):
         texts = ["Dogs bark. " * 30, *(f"Adult fleas live for {i} months on a host. " * 5 for i in range(2, 20))]
-        with Reranker("e2rank", "embed:minilm?threads=1") as reranker:
+        with Reranker("e2rank", "embed:minilm?dtype=float32&threads=1") as reranker:
             (ranking,) = reranker.stream([(QUERY, to_candidates(texts))])
             assert isinstance(ranking, Ranking), ranking
             assert ranking.ledger.slots == 38 == reranker.plan(19).slots.high
@@ -174,7 +190,7 @@ def test_behind_an_api_the_prompt_is_one_text_of_the_call():
 def test_a_query_too_long_fails_by_name():
     pytest.importorskip("sentence_transformers", reason="needs the extra `embed`")
     long = Query("q", "how long do fleas live " * 60)
-    with Reranker("e2rank", "embed:minilm?threads=1") as reranker:
+    with Reranker("e2rank", "embed:minilm?dtype=float32&threads=1") as reranker:
         (outcome,) = reranker.stream([(long, to_candidates(["Fleas live for weeks. " * 9]))])
     assert isinstance(outcome, Failed)
     assert "do not fit a context of 254 tokens; use embed" in outcome.reason
@@ -183,7 +199,7 @@ def test_a_query_too_long_fails_by_name():
 
 def test_a_failed_prompt_leaves_the_others_alone():
     pytest.importorskip("sentence_transformers", reason="needs the extra `embed`")
-    backend = Embeddings(name="minilm", threads=1)
+    backend = Embeddings(name="minilm", dtype="float32", threads=1)
     docs = (Document("a", "Fleas live for weeks. " * 9),)
     bad, good = asyncio.run(
         backend.complete_all([Embed(Query("q", "flea " * 300), docs, feedback=1), Embed(QUERY, docs, feedback=1)])

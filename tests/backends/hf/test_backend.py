@@ -235,7 +235,7 @@ def test_what_answers_depend_on(causal, folder, t5):
     assert causal.revision == hashlib.sha256(weights).hexdigest()
     assert causal.capabilities.context == 8192
     assert not causal.capabilities.separate_decoder
-    assert (t5.capabilities.context, t5.capabilities.separate_decoder) == (512, True)
+    assert (t5.capabilities.context, t5.capabilities.separate_decoder) == (511, True)  # a last token is appended
     assert causal.default_strategy == "interpolate(pointwise / likelihood(prompt=likelihood-chat))"
     assert t5.default_strategy == "interpolate(pointwise / likelihood(prompt=likelihood))"
 

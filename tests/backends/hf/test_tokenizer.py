@@ -11,6 +11,7 @@ from rerankllm.calls import Capabilities, Message
 from rerankllm.data import Document, Query
 from rerankllm.elicitation.passages import first_tokens
 from rerankllm.elicitation.prompts import PromptBuilder
+from rerankllm.elicitation.template import SEAM, THE_BEST
 from rerankllm.elicitation.templates import load
 from rerankllm.errors import CapabilityError, TemplateError
 
@@ -88,6 +89,28 @@ def test_pieces_join_as_the_whole_would_read(request, kind):
     rest = tuple(whole[after : len(whole) - len(tokenizer.eos)])
     assert prompt.ids[-len(rest) :] == rest
     assert tokenizer.text(prompt.ids).strip() == tokenizer.text(whole)
+
+
+@pytest.mark.parametrize(
+    ("query", "text"), [("live?", "fleas  jump\nfar"), ("12 (or so)?\n", "  [1] far.\n\n"), ("x", "?")]
+)
+@pytest.mark.parametrize("card", ["monot5", "rankt5", "rank1", "rankvicuna", "mxbai-rerank-v2"])
+@pytest.mark.parametrize("kind", ["smollm2", "t5", "llama"])
+def test_a_published_prompt_has_the_tokens_of_the_whole_text(request, kind, card, query, text):
+    """`live?` and a line break are one token together in some vocabularies, and pieces would not have it."""
+    own = request.getfixturevalue(kind)
+    tokenizer = HubTokenizer(own, kind)
+    doc, asked = Document("d", text), Query("q", query)
+    judgement = "permute" if card == "rankvicuna" else "score"
+    builder = PromptBuilder(load(judgement, card), tokenizer, TOKENS)
+    ids = builder.build(asked, [doc], ["1"], reserve=1).ids
+    texts = {"query": query, "instruction": ""}
+    (sent,) = builder._whole.fill(builder._skeleton(("1",), THE_BEST), texts, [doc], 1)
+    if SEAM in sent:  # where its authors tokenize apart
+        apart = [token for part in sent.split(SEAM) for token in own.encode(part, add_special_tokens=False)]
+        assert list(ids[len(tokenizer.bos) :]) == apart
+    else:
+        assert [*ids, *tokenizer.eos] == own.encode(sent)
 
 
 def test_what_surrounds_a_text(t5, llama, smollm2):

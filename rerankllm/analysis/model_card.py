@@ -1,0 +1,172 @@
+"""A published reranker's card, printed: a prompt as text and as tokens, and what is read off the answer."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from rerankllm.backends.hf import loading
+from rerankllm.backends.hub_tokenizer import HubTokenizer
+from rerankllm.backends.token_estimate import EstimatedTokenizer
+from rerankllm.calls import (
+    Capabilities,
+    ChatPrompt,
+    Generate,
+    ReadLabels,
+    Request,
+    TextPrompt,
+    Tokenizer,
+    TokenPrompt,
+    Want,
+    WriteLabels,
+)
+from rerankllm.data import Document, Query
+from rerankllm.elicitation import cards
+from rerankllm.elicitation.base import PromptSettings
+from rerankllm.elicitation.labels import numbers
+from rerankllm.elicitation.prompts import PromptBuilder
+from rerankllm.errors import InputError, RerankError
+from rerankllm.judgements import Compare, Grade, Judgement, Permute, Score, Select
+from rerankllm.spec.stage import parse_elicitation
+
+QUERY = Query("q", "how long do fleas live")
+DOCS = (
+    Document("1", "Fleas jump far."),
+    Document("2", "A flea lives for two or three months."),
+    Document("3", "Dogs [1] bark  at strangers.", title="Pets"),
+)
+HERE = Capabilities(generate=True, label_logprobs=1000, logits=True, token_prompts=True, constrained=True)
+"""What a model in this process can do."""
+SHOWN = 24
+"""Tokens of a prompt that are printed at either end."""
+
+
+def show_model(name: str) -> str:
+    """What is known of a published reranker, with a prompt as it would be sent.
+
+    Args:
+        name: A card's name as `rerankllm models` lists it, such as `monot5`; a model's name, folder or file; or a
+            MODEL, such as `hf:castorini/monot5-base-msmarco`. Where the model's tokenizer is here, or on the hub, the
+            prompt is shown as tokens too.
+
+    Returns:
+        Several paragraphs.
+
+    Raises:
+        InputError: No card is for it.
+    """
+    model = name.partition("?")[0] if ":" not in name else name.partition(":")[2].partition("?")[0]
+    if name in cards.names():
+        return "\n".join(_lines(cards.load(name), None, "name a model to see tokens, such as its folder"))
+    source = loading.find("hf", model)
+    card = cards.find(source.names(model))
+    if card is None:
+        raise InputError(f"no card is for '{name}'. There are: {', '.join(cards.names())}")
+    tokenizer, encoder, why = _tokenizer(source, name)
+    return "\n".join(_lines(card, tokenizer, why, encoder=encoder))
+
+
+def _tokenizer(source: loading.ModelFiles, name: str) -> tuple[HubTokenizer | None, bool, str]:
+    """A model's tokenizer, whether it has an encoder, and why there is no tokenizer where there is none."""
+    try:
+        loading.need("transformers")
+        with loading.reported(name), loading.quiet():
+            from transformers import AutoConfig, AutoTokenizer  # noqa: PLC0415
+
+            found = AutoTokenizer.from_pretrained(source.where, **source.options)
+            config = AutoConfig.from_pretrained(source.where, **source.options)
+    except RerankError as error:
+        return None, False, str(error)
+    return HubTokenizer(found, name), bool(config.is_encoder_decoder), ""
+
+
+def _lines(card: cards.Card, tokenizer: HubTokenizer | None, why: str, *, encoder: bool = False) -> Iterator[str]:
+    yield f"{card.name}: {card.description}"
+    yield f"for      {', '.join(card.models) or 'any chat model, by prompt=' + card.name}"
+    told = {"licence": card.licence, "needs": card.needs, "cannot": card.cannot}
+    yield from (f"{key:<9}{text}" for key, text in told.items() if text)
+    yield from (f"source   {where}" for where in card.source)
+    yield from (f"figure   {figure}" for figure in card.figures)
+    if not card.cannot:
+        yield f"strategy {card.strategy}"
+    yield from _texts(card)
+    if card.pair is not None:
+        shown = card.texts(QUERY.text, DOCS[-1])
+        yield f"--- {'one text' if len(shown) == 1 else 'two texts'}, scored by the model's head"
+        yield from shown
+    if card.vectors is not None:
+        yield f"--- a document, embedded ({card.vectors.pooling or 'as its files say'})"
+        yield card.treatment.document(DOCS[-1]) + card.vectors.end
+        yield "--- a query with the first documents, embedded"
+        whole = replace(HERE, token_prompts=False, text_prompts=True)
+        builder = PromptBuilder(card.template("embed"), EstimatedTokenizer(), whole)
+        yield from (builder.build(QUERY, DOCS, numbers(len(DOCS)), reserve=0).text,)  # type: ignore[union-attr]
+    for kind in card.answers:
+        yield from _asked(card, kind, tokenizer, why, encoder=encoder)
+
+
+def _texts(card: cards.Card) -> Iterator[str]:
+    """What happens to texts."""
+    if card.cannot:
+        return
+    how = card.treatment
+    cut = {"passage": how.passage_cut, "query": how.query_cut}
+    cuts = "".join(f", {name} cut to {each.length} {each.unit}" for name, each in cut.items() if each)
+    yield f"text     spaces: {how.spaces}, title: {how.title}, brackets: {how.brackets}, query: {how.query}{cuts}"
+
+
+def _asked(card: cards.Card, kind: str, tokenizer: HubTokenizer | None, why: str, *, encoder: bool) -> Iterator[str]:
+    """A prompt and what is read, for one kind of judgement."""
+    template = card.template(kind)
+    known = bool(template.completion or (template.form and template.form.chat_template))
+    can = replace(HERE, token_prompts=False, constrained=False, text_prompts=known, opened_chats=True)
+    request = _request(card, kind, EstimatedTokenizer(), can)
+    yield f"--- {kind} by {card.elicitation(kind)}"
+    if isinstance(request.prompt, ChatPrompt):
+        yield from (f"[{turn.role}]\n{turn.content}" for turn in request.prompt.messages)
+    elif isinstance(request.prompt, TextPrompt):
+        yield request.prompt.text
+    if tokenizer is not None:
+        can = Capabilities(
+            generate=True,
+            label_logprobs=1000,
+            logits=True,
+            token_prompts=True,
+            constrained=True,
+            separate_decoder=encoder,
+        )
+        request = _request(card, kind, tokenizer, can)
+        assert isinstance(request.prompt, TokenPrompt)  # noqa: S101
+        ids = (*request.prompt.ids, *(tokenizer.eos if encoder else ()))
+        yield f"--- as {len(ids)} tokens"
+        ends = ids if len(ids) <= 2 * SHOWN else (*ids[:SHOWN], *ids[-SHOWN:])
+        yield " ".join(f"{token}={tokenizer.decode((token,))!r}" for token in ends)
+    else:
+        yield f"--- not shown as tokens: {why}"
+    yield f"--- read: {_read(request.want, template.read)}"
+
+
+def _request(card: cards.Card, kind: str, tokenizer: Tokenizer, can: Capabilities) -> Request:
+    judgements: dict[str, Judgement] = {
+        "score": Score(QUERY, DOCS[-1]),
+        "compare": Compare(QUERY, *DOCS[1:]),
+        "select": Select(QUERY, DOCS),
+        "permute": Permute(QUERY, DOCS),
+        "grade": Grade(QUERY, DOCS),
+    }
+    elicitation = parse_elicitation(card.elicitation(kind))
+    request: Request = elicitation.bind(type(judgements[kind]), tokenizer, can, PromptSettings()).prepare(
+        judgements[kind]
+    )
+    return request
+
+
+def _read(want: Want, read: str) -> str:
+    """What a request asks for, in words."""
+    if isinstance(want, ReadLabels):
+        ids = [f"{text} {list(found)}" for text, found in zip(want.labels, want.ids or [()] * 99, strict=False)]
+        what = "logits" if read == "logits" else "log-probabilities"
+        return f"the {what} of {', '.join(each.removesuffix(' []') for each in ids)} as the next token"
+    if isinstance(want, WriteLabels):
+        return f"{want.count} of the labels {', '.join(want.labels)}, one after the other, and nothing else"
+    if isinstance(want, Generate):
+        return f"text, up to {want.max_tokens} tokens"
+    return "the log-probabilities of given tokens"

@@ -1,0 +1,49 @@
+"""`rerankllm models show`: a card, a prompt as text and as tokens, and what is read."""
+
+import pytest
+import tiny_models
+
+from rerankllm import show_model
+from rerankllm.elicitation import cards
+from rerankllm.errors import InputError
+
+
+@pytest.mark.parametrize("name", cards.names())
+def test_every_card_can_be_shown(name):
+    shown = show_model(name)
+    card = cards.load(name)
+    assert shown.startswith(f"{name}: {card.description}")
+    assert ("cannot   " in shown) == bool(card.cannot)
+    for kind in card.answers:
+        assert f"--- {kind} by {card.elicitation(kind)}" in shown
+    assert shown.count("--- read: ") == len(card.answers)
+
+
+def test_a_prompt_and_what_is_read_of_it():
+    lines = show_model("zerank").splitlines()
+    assert "Pets Dogs [1] bark  at strangers.<|im_end|>" in lines
+    assert lines[-1] == "--- read: the logits of Yes as the next token"
+    shown = show_model("e2rank")
+    assert "Pets Dogs [1] bark at strangers.<|endoftext|>" in shown
+    assert "[3] Pets Dogs [1] bark at strangers.\nSearch Query: how long do fleas live<|im_end|>" in shown
+
+
+def test_tokens_where_the_models_tokenizer_is_here(tmp_path):
+    pytest.importorskip("transformers", reason="needs the extra `hf`")
+    pytest.importorskip("torch", reason="needs the extra `hf`")
+    import transformers
+
+    folder = tiny_models.t5(tmp_path / "monot5-tiny")
+    own = transformers.AutoTokenizer.from_pretrained(folder)
+    whole = own("Query: how long do fleas live Document: Pets Dogs [1] bark  at strangers. Relevant:")["input_ids"]
+    for name in (str(folder), f"hf:{folder}?threads=1"):
+        shown = show_model(name).splitlines()
+        assert shown[-3] == f"--- as {len(whole)} tokens"
+        assert [int(token.partition("=")[0]) for token in shown[-2].split("' ")] == whole
+        yes, no = own.convert_tokens_to_ids(["▁true", "▁false"])
+        assert shown[-1] == f"--- read: the log-probabilities of true [{yes}], false [{no}] as the next token"
+
+
+def test_what_has_no_card_says_which_have():
+    with pytest.raises(InputError, match="no card is for 'Qwen/Qwen3-8B'. There are: bge-reranker, "):
+        show_model("Qwen/Qwen3-8B")

@@ -1,0 +1,159 @@
+"""Tiny random models under published names, on every engine: what they are shown, and the number read off them."""
+
+import importlib.util
+import json
+import math
+
+import model_servers
+import pytest
+import tiny_models
+
+from rerankllm import Reranker
+from rerankllm.data import Document
+
+torch = pytest.importorskip("torch", reason="needs the extra `hf`")
+transformers = pytest.importorskip("transformers", reason="needs the extra `hf`")
+pytest.importorskip("gguf", reason="needs the extra `hf`")
+
+pytestmark = pytest.mark.slow
+
+QUERY = "how long do fleas live?"
+DOCS = [
+    Document("a", "Fleas jump far."),
+    Document("b", "A flea lives for\ntwo  months.", title="Fleas"),
+    Document("c", "Dogs [1] bark."),
+]
+ENGINES = [name for name, module in (("hf", "torch"), ("llamacpp", "llama_cpp"), ("vllm", "vllm"))
+           if importlib.util.find_spec(module)]  # fmt: skip
+SYSTEM = (
+    "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and the Instruct "
+    'provided. Note that the answer can only be "yes" or "no".<|im_end|>\n<|im_start|>user\n'
+)
+QWEN = SYSTEM + (
+    "<Instruct>: Given a web search query, retrieve relevant passages that answer the query\n<Query>: {q}\n"
+    "<Document>: {d}<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
+)
+ZERANK = "<|im_start|>system\n{q}<|im_end|>\n<|im_start|>user\n{d}<|im_end|>\n<|im_start|>assistant\n"
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """A model as a folder and as a GGUF file, by its published name, neither of which is called so."""
+    made = {}
+
+    def get(name):
+        if name not in made:
+            folder = tmp_path_factory.mktemp("plain") / "model"
+            tiny_models.qwen3(folder, head="ForCausalLM", positions=1024, name=name)
+            made[name] = (folder, tiny_models.gguf(folder, folder.parent / "any.gguf", name=name.replace("-", " ")))
+        return made[name]
+
+    return get
+
+
+def expected(folder, text, read):
+    """What transformers alone makes of a text: a number of its last logits, by token."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder).eval()
+    with torch.inference_mode():
+        logits = model(**tokenizer(text, return_tensors="pt")).logits[0, -1]
+    return read(
+        {token: logits[tokenizer.convert_tokens_to_ids(token)].item() for token in ("yes", "no", "Yes", "1", "0")}
+    )
+
+
+def p_yes(logits):
+    """The softmax over yes and no."""
+    return 1 / (1 + math.exp(logits["no"] - logits["yes"]))
+
+
+def spec(engine, folder, file):
+    options = {
+        "hf": "threads=1",
+        "llamacpp": "threads=1&context=1024",
+        "vllm": "enforce_eager=true&dtype=float32&kv_cache_memory_bytes=67108864",
+    }
+    return f"{engine}:{file if engine == 'llamacpp' else folder}?{options[engine]}"
+
+
+@pytest.mark.parametrize("strategy", [None, "pointwise"])
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("name", "text", "read"),
+    [
+        ("Qwen/Qwen3-Reranker-0.6B", QWEN, p_yes),
+        ("zeroentropy/zerank-2", ZERANK, lambda z: z["Yes"]),
+    ],
+)
+def test_pointwise_models_are_read_as_their_authors_read_them(models, engine, strategy, name, text, read):
+    folder, file = models(name)
+    with Reranker(strategy, model=spec(engine, folder, file)) as reranker:
+        ranking = reranker.rerank(QUERY, DOCS)
+    for result in ranking:
+        doc = result.document
+        shown = f"{doc.title} {doc.text}".strip()
+        assert result.score == pytest.approx(expected(folder, text.format(q=QUERY, d=shown), read), abs=2e-3)
+
+
+def lean_towards(folder, text, tokens):
+    """Makes a model answer one of these tokens to texts like this one: a host tells the likeliest tokens only."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder).eval()
+    with torch.inference_mode():
+        state = model.model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0, -1]
+    for share, token in enumerate(tokens, 1):
+        row = model.lm_head.weight.data[tokenizer.convert_tokens_to_ids(token)]
+        row.copy_(0.2 * row + state * (3 - 0.1 * share) / state.norm())
+    model.save_pretrained(folder)
+
+
+@pytest.mark.skipif("vllm" not in ENGINES, reason="needs vLLM")
+def test_vllms_server_is_sent_the_same_text(tmp_path):
+    name, folder = "Qwen/Qwen3-Reranker-0.6B", tmp_path / "model"
+    tiny_models.qwen3(folder, head="ForCausalLM", positions=1024)
+    lean_towards(folder, QWEN.format(q=QUERY, d=DOCS[0].text), ("yes", "no"))
+    with model_servers.vllm_of(folder, name, tmp_path) as url:
+        for strategy in (None, "pointwise"):
+            with Reranker(strategy, model=f"openai:{name}?base_url={url}") as reranker:
+                assert str(reranker.stage) == "pointwise / labels(prompt=qwen3-reranker, prior=none)"
+                assert reranker.backend.model.endswith("&api=completions")
+                ranking = reranker.rerank(QUERY, DOCS)
+            for result in ranking:
+                shown = f"{result.document.title} {result.document.text}".strip()
+                number = expected(
+                    folder, QWEN.format(q=QUERY, d=shown), lambda z: 1 / (1 + math.exp(z["no"] - z["yes"]))
+                )
+                assert result.score == pytest.approx(number, abs=2e-3)
+
+
+@pytest.mark.parametrize("words", [10, 80, 300])
+def test_t5_takes_long_queries_and_cuts_the_passage(tmp_path, words):
+    """The encoder has its 512 tokens for the prompt alone: the answer stands in the decoder."""
+    folder = tiny_models.t5(tmp_path / "monot5-tiny")
+    query, doc = " ".join(["fleas"] * words), Document("d", "dogs bark at strangers " * 200)
+    with Reranker(model=f"hf:{folder}?threads=1") as reranker:
+        assert str(reranker.stage) == "pointwise / labels(prompt=monot5, prior=none)"
+        (result,) = reranker.rerank(query, [doc])
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model = transformers.T5ForConditionalGeneration.from_pretrained(folder).eval()
+    passage = tokenizer(doc.text, add_special_tokens=False)["input_ids"]
+    room = 512 - len(tokenizer(f"Query: {query} Document: Relevant:")["input_ids"])
+    shown = tokenizer.decode(passage[:room])
+    inputs = tokenizer(f"Query: {query} Document: {shown} Relevant:", return_tensors="pt")
+    assert 505 < inputs["input_ids"].shape[1] <= 512
+    with torch.inference_mode():
+        logits = model(**inputs, decoder_input_ids=torch.tensor([[0]])).logits[0, -1]
+    yes, no = (logits[tokenizer.convert_tokens_to_ids(token)].item() for token in ("▁true", "▁false"))
+    assert result.score == pytest.approx(1 / (1 + math.exp(no - yes)), abs=1e-3)
+
+
+def test_rankvicuna_needs_no_chat_template(tmp_path):
+    folder = tiny_models.qwen3(tmp_path / "rank_vicuna_7b_v1", head="ForCausalLM", positions=2048)
+    path = folder / "tokenizer_config.json"
+    known = json.loads(path.read_text())
+    known.pop("chat_template", None)
+    path.write_text(json.dumps(known))
+    (folder / "chat_template.jinja").unlink(missing_ok=True)
+    with Reranker("sliding", model=f"hf:{folder}?threads=1") as reranker:
+        assert "text(prompt=rankvicuna" in str(reranker.stage)
+        assert len(reranker.rerank(QUERY, DOCS)) == 3

@@ -1,0 +1,127 @@
+"""Published rerankers are asked as their cards say, whatever the strategy; what no card answers is refused."""
+
+import json
+import logging
+
+import pytest
+from word_tokenizer import WordTokenizer
+
+from rerankllm import Reranker
+from rerankllm.calls import Capabilities, Response
+from rerankllm.data import Usage
+from rerankllm.errors import CapabilityError
+from rerankllm.registry import BACKENDS
+
+TEXTS = ["Fleas jump far.", "A flea  lives for\nmonths."]
+
+
+class Named:
+    """A chat model behind a host, called as it likes; the labels it is asked for are ever less likely."""
+
+    default_strategy = "sliding / text"
+    revision = None
+
+    def __init__(self, *, name: str) -> None:
+        self.model = f"named:{name}"
+        self.capabilities = Capabilities(generate=True, label_logprobs=20, opened_chats=True, names=(name,))
+        self.tokenizer = WordTokenizer()
+        self.prompts = []
+        LAST.append(self)
+
+    async def complete(self, work):
+        self.prompts.append(work.prompt.messages)
+        labels = getattr(work.want, "labels", None) or ()
+        return Response(text="[2] > [1]", logprobs=tuple(-1.0 * n for n in range(len(labels))), usage=Usage(1, 1))
+
+    async def complete_all(self, works):
+        return [await self.complete(work) for work in works]
+
+    def cost(self, usage):
+        return 0.0
+
+    def most_tokens(self, want):
+        return 1
+
+    async def aclose(self):
+        pass
+
+
+LAST: list[Named] = []
+BACKENDS.register("named", Named)
+
+
+def asked(model, strategy=None):
+    """The strategy as it is completed, and the last prompt."""
+    with Reranker(strategy, model=f"named:{model}") as reranker:
+        reranker.rerank("how long do fleas live", TEXTS)
+        return str(reranker.stage), LAST[-1].prompts[-1]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "stage"),
+    [
+        (None, "sliding(window=20, stride=10,"),
+        ("sliding(window=4, stride=2)", "sliding(window=4, stride=2,"),
+        ("full", "full("),
+    ],
+)
+def test_the_format_follows_the_model_whatever_the_strategy(strategy, stage):
+    found, prompt = asked("castorini/rank_zephyr_7b_v1_full", strategy)
+    assert found.startswith(stage)
+    assert found.endswith("/ text(prompt=rankzephyr, max_tokens=none)")
+    assert prompt[0].content.startswith("You are RankLLM, an intelligent assistant that can rank passages")
+    assert "[2] A flea lives for months.\n" in prompt[1].content
+
+
+def test_the_format_is_for_the_stage_inside_too():
+    found, prompt = asked("castorini/rank_zephyr_7b_v1_full", "psc(sliding, shuffles=2)")
+    assert "sliding(" in found
+    assert "text(prompt=rankzephyr" in found
+    assert prompt[0].content.startswith("You are RankLLM")
+
+
+def test_a_way_of_asking_that_is_named_wins():
+    for strategy in ("sliding / text", "sliding / text(prompt=text)"):
+        found, prompt = asked("castorini/rank_zephyr_7b_v1_full", strategy)
+        assert "prompt=rankzephyr" not in found
+        assert "RankLLM" not in prompt[0].content
+    found, prompt = asked("some-model", "sliding / text(prompt=rankgpt)")
+    assert [message.role for message in prompt[2:-1]] == ["assistant", "user", "assistant", "user", "assistant"]
+
+
+def test_what_it_was_not_trained_to_answer_is_refused_in_a_line():
+    with pytest.raises(CapabilityError) as caught:
+        asked("castorini/rank_zephyr_7b_v1_full", "pointwise")
+    assert str(caught.value) == (
+        "named:castorini/rank_zephyr_7b_v1_full is rankzephyr, which was trained to answer Permute (sliding), and this "
+        "strategy asks Score; to ask it all the same, name a way: STRATEGY / text"
+    )
+    with pytest.raises(CapabilityError, match="which is shown no prompt: use cross-encoder: with it"):
+        asked("BAAI/bge-reranker-v2-m3", "pointwise")
+    with pytest.raises(CapabilityError, match="is listt5, which cannot be used so: its passages are encoded apart"):
+        asked("Soyoung97/ListT5-base")
+
+
+@pytest.mark.parametrize("kind", ["hf", "vllm", "llamacpp", "openai", "cross-encoder"])
+def test_what_cannot_be_asked_is_refused_before_anything_is_loaded(kind):
+    with pytest.raises(CapabilityError, match="is jina-reranker-v3, which cannot be used so: its scores are"):
+        Reranker(model=f"{kind}:jinaai/jina-reranker-v3")
+
+
+def test_a_name_that_says_it_reranks_and_that_no_card_knows_is_told(caplog):
+    with caplog.at_level(logging.WARNING, "rerankllm.notes"):
+        asked("someone/super-reranker-7b", "sliding")
+        asked("someone/model-7b", "sliding")
+        asked("castorini/rank_zephyr_7b_v1_full")
+    (told,) = [record.message for record in caplog.records if "reranks" in record.message]
+    assert told.startswith("named:someone/super-reranker-7b: its name says that it reranks, and how it was trained to")
+    assert "\n" not in told
+
+
+def test_the_names_of_a_folders_own_configuration_count(tmp_path):
+    from rerankllm.backends.hf.loading import ModelFiles
+
+    (tmp_path / "config.json").write_text(json.dumps({"_name_or_path": "castorini/monot5-3b-msmarco"}))
+    assert ModelFiles(str(tmp_path)).names("./folder") == ("./folder", "castorini/monot5-3b-msmarco")
+    (tmp_path / "config.json").write_text("no json")
+    assert ModelFiles(str(tmp_path)).names("./folder") == ("./folder",)
