@@ -108,10 +108,25 @@ def test_a_console_session_runs_and_says_what_the_page_says(text, cli, tmp_path,
         shutil.copy(path(name), file or name)
     Path("passages.txt").write_text("a passage\n", encoding="utf-8")
     Path("titles.csv").write_text("id,title\n1,On fleas\n", encoding="utf-8")
-    for session in text.removeprefix("$ ").split("\n$ "):
+    for session in text.replace("\\\n", "").removeprefix("$ ").split("\n$ "):
         command, _, said = session.partition("\n")
         _, out, err = cli(*shlex.split(command)[1:])
         assert SECONDS.sub("0.0 s", (out + err).rstrip()) == SECONDS.sub("0.0 s", said.rstrip())
+
+
+def test_the_readme_shows_what_compare_prints(cli, tmp_path, monkeypatch):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    joined = text.replace("\\\n", "")
+    made = re.search(r"^\$ (rerankllm rerank --run .*)$", joined, re.MULTILINE)[1]
+    command = re.search(r"^(rerankllm compare .*)$", joined, re.MULTILINE)[1]
+    monkeypatch.chdir(tmp_path)
+    for name, file in {"run.txt": "bm25.txt", "queries.tsv": "", "corpus.jsonl": "", "qrels.txt": ""}.items():
+        shutil.copy(path(name), file or name)
+    for each in (made, command):
+        status, out, err = cli(*shlex.split(each)[1:])
+        assert status == 0, err
+    shown = text.split(f"{command}\n```\n\n```\n")[1].split("\n…\n")[0]
+    assert out.startswith(shown)
 
 
 def commands():
