@@ -52,6 +52,21 @@ def _commit(name: str, revision: str | None) -> str | None:
     return commit
 
 
+def find_adapter(name: str) -> str:
+    """The folder of a LoRA adapter, fetched where it is on the hub.
+
+    Raises:
+        InputError: There is no such adapter, or it cannot be fetched.
+    """
+    from transformers.utils.hub import cached_file  # noqa: PLC0415 - comes with vLLM
+
+    try:
+        paths: list[Any] = [cached_file(name, file) for file in ("adapter_config.json", "adapter_model.safetensors")]
+    except (OSError, ValueError) as error:
+        raise InputError(f"vllm: adapter {name}: no such adapter ({' '.join(str(error).split())})") from error
+    return str(Path(paths[0]).parent)
+
+
 def fingerprint(folder: Path) -> str:
     """SHA-256 over the files that answers depend on, in hexadecimal."""
     total = hashlib.sha256()
