@@ -68,6 +68,13 @@ class VLLM(ContinuousBackend):
         BackendError: The engine does not start.
     """
 
+    @classmethod
+    def class_for(cls, name: str) -> type:
+        """What computes a model: this, or for one with a scoring head what computes those."""
+        from rerankllm.backends.vllm.scorer import VLLMScorer  # noqa: PLC0415
+
+        return VLLMScorer if weights.architecture(name).endswith("ForSequenceClassification") else cls
+
     def __init__(
         self,
         *,
@@ -111,6 +118,7 @@ class VLLM(ContinuousBackend):
                 "tensor_parallel_size": tensor_parallel_size,
                 "enforce_eager": enforce_eager,
                 "logprobs_mode": "raw_logits" if self._logits else None,
+                "enable_prefix_caching": True,
             },
             self._adapter,
         )

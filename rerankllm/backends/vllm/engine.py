@@ -81,7 +81,7 @@ class Engine:
             given |= {"enable_lora": True, "max_loras": 1, "max_lora_rank": _rank(adapter)}
         try:
             with _randomness_left_alone():
-                self._llm = vllm.LLM(enable_prefix_caching=True, tokenizer_mode="hf", **given)
+                self._llm = vllm.LLM(tokenizer_mode="hf", **given)
         except RuntimeError as error:
             raise BackendError(
                 f"{name}: vLLM's engine does not start ({complaint(error)}); if its log above speaks of "
@@ -111,6 +111,20 @@ class Engine:
         held = None if choices is None else self._held(choice=list(choices))
         params = self._params(output_kind=self._final_only, structured_outputs=held, **sampling)
         self._llm.llm_engine.add_request(key, self._prompt(list(ids)), params, lora_request=self._adapter)
+
+    def scores(self, rows: list[tuple[list[int], list[int]]]) -> list[list[float]]:
+        """The raw logits of a scoring head, for each of these texts or pairs.
+
+        Args:
+            rows: Tokens, and for each the text of the pair that it belongs to, 0 or 1; nothing where there is no such.
+        """
+        pooling, prompts, params = importlib.import_module("vllm").PoolingParams, [], []
+        for ids, types in rows:
+            prompts.append(self._prompt(ids))
+            second = {"compressed_token_type_ids": types.index(1)} if 1 in types else None
+            params.append(pooling(use_activation=False, extra_kwargs=second))
+        found = self._llm.classify(prompts, pooling_params=params, use_tqdm=False)
+        return [list(map(float, output.outputs.probs)) for output in found]
 
     def step(self) -> list[Any]:
         """Computes one step; returns the `RequestOutput` of each request that it finished."""
