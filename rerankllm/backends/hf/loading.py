@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import importlib
 import importlib.util
 import json
 import warnings
@@ -177,11 +178,10 @@ def add_adapter(model: Any, adapter: str, what: str) -> Any:
         InputError: There is no such adapter, or it is not of this model.
     """
     need("peft", extra="pip install 'rerankllm[adapters]'")
-    import peft  # noqa: PLC0415
-
     with reported(f"{what}: adapter {adapter}"), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # what peft asks of transformers is no business of users
         warnings.filterwarnings("error", message=".*missing adapter keys.*")
+        peft = importlib.import_module("peft")
         return peft.PeftModel.from_pretrained(model, adapter).merge_and_unload().eval()
 
 
