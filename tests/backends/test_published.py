@@ -101,7 +101,8 @@ FIRST = (
     "their relevance to the search query: {q}.\n\n[A] Fleas jump far.\n[B] Title: Fleas Content: A flea lives for two "
     "months.\n[C] Dogs [1] bark.\nSearch Query: {q}.\nRank the 3 passages above based on their relevance to the search "
     "query. All the passages should be included and listed using identifiers, in descending order of relevance. "
-    "The output format should be [] > [], e.g., [B] > [A], Only respond with the ranking results, do not say any word or explain.[/INST]["
+    "The output format should be [] > [], e.g., [B] > [A], Only respond with the ranking results, do not say any "
+    "word or explain.[/INST]["
 )
 
 
