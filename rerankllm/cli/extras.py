@@ -15,6 +15,7 @@ GIVES = {
     "llamacpp": "models llamacpp:, and SmolLM2-135M-Instruct to start with (compiles)",
     "openai": "models openai:, any host that speaks its API",
     "hf": "models hf:, transformers in this process",
+    "adapters": "LoRA adapters of models hf: (hf:NAME?adapter=…)",
     "vllm": "models vllm:, its engine in this process (Linux, best with a GPU)",
     "embed": "models embed: and cross-encoder:, sentence-transformers",
     "stats": "compare, robustness, report; aggregation by integer programs",

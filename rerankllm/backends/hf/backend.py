@@ -66,6 +66,7 @@ class HuggingFace(BatchBackend[Request]):
             them again.
         context: Tokens that prompt and answer may have together; None for what the model was made for.
         threads: Threads that torch computes with, in the whole process; None leaves that to torch.
+        adapter: A LoRA adapter of this model, as a folder or an id on the hub; its weights are added to the model's.
 
     Raises:
         MissingExtra: transformers, or a package that the model needs, is not installed.
@@ -84,6 +85,7 @@ class HuggingFace(BatchBackend[Request]):
         cache: int = 256,
         context: int | None = None,
         threads: int | None = None,
+        adapter: str | None = None,
     ) -> None:
         super().__init__()
         if batch < 1 or cache < 0 or any(option is not None and option < 1 for option in (context, threads)):
@@ -93,8 +95,12 @@ class HuggingFace(BatchBackend[Request]):
         where = loading.place(device)
         self._source = loading.find("hf", name, revision)
         self._model, tokenizer = loading.load(self._source, "hf", where, loading.precision(dtype, where))
+        if adapter is not None:
+            self._model = loading.add_adapter(self._model, adapter, f"hf:{name}")
+        self._adapter = adapter
         config = self._model.config.get_text_config()
-        shown = {"revision": revision, "dtype": str(self._model.dtype).removeprefix("torch."), "context": context}
+        dtype = str(self._model.dtype).removeprefix("torch.")
+        shown = {"adapter": adapter, "revision": revision, "dtype": dtype, "context": context}
         self.model = f"hf:{name}?" + "&".join(f"{key}={value}" for key, value in shown.items() if value is not None)
         self._tokenizer = HubTokenizer(tokenizer, self.model)
         self._vocabulary: int = config.vocab_size
@@ -127,7 +133,7 @@ class HuggingFace(BatchBackend[Request]):
             context=None if fits is None else fits - len(self._eos),
             batch=REQUESTS,
             constrained=True,
-            names=self._source.names(name),
+            names=(*((adapter,) if adapter else ()), *self._source.names(name)),
         )
 
     @property
@@ -142,8 +148,9 @@ class HuggingFace(BatchBackend[Request]):
 
     @functools.cached_property
     def revision(self) -> str | None:
-        """The commit on the hub, else SHA-256 of the weights, in hexadecimal."""
-        return self._commit or self._source.fingerprint()
+        """The commit on the hub, else SHA-256 of the weights, in hexadecimal; an adapter's after a plus sign."""
+        own = self._commit or self._source.fingerprint()
+        return own if self._adapter is None else f"{own}+{loading.adapter_digest(self._adapter)}"
 
     def check(self, work: Request) -> None:
         """Raises `CapabilityError` for messages: the prompt has to be tokens."""

@@ -50,6 +50,7 @@ class LlamaCpp(BatchBackend[Request]):
         batch: Tokens decoded at a time.
         max_sequences: Requests worked on at a time; less than `batch`.
         gpu_layers: Layers kept on a GPU, where llama.cpp was built for one; -1 for all.
+        adapter: A LoRA adapter of this model, as the path of a .gguf file; it is added while it computes.
 
     Raises:
         MissingExtra: llama.cpp, or the package with the weights, is not installed.
@@ -67,6 +68,7 @@ class LlamaCpp(BatchBackend[Request]):
         batch: int = 512,
         max_sequences: int = 32,
         gpu_layers: int = -1,
+        adapter: str | None = None,
     ) -> None:
         super().__init__()
         if not 0 < max_sequences <= min(batch - 1, MOST_SEQUENCES):
@@ -74,8 +76,9 @@ class LlamaCpp(BatchBackend[Request]):
         if context < 1 or (threads is not None and threads < 1):
             raise SpecError("llamacpp: context and threads should be at least 1")
         wanted = type or (PACKAGED_TYPE if name in gguf.PACKAGED else gguf.AS_SHIPPED)
-        self.model = f"llamacpp:{name}?type={wanted}"
+        self.model = f"llamacpp:{name}?type={wanted}" + (f"&adapter={adapter}" if adapter else "")
         self._source = gguf.find(name)
+        self._adapter = gguf.find(adapter) if adapter else None
         path, file_type = gguf.weights(self._source, wanted)
         self._engine = Engine(
             path,
@@ -85,6 +88,7 @@ class LlamaCpp(BatchBackend[Request]):
             batch=batch,
             sequences=max_sequences + 1,
             gpu_layers=gpu_layers,
+            adapter=self._adapter,
         )
         self._scheduler = Scheduler(self._engine)
         self._tokenizer = LlamaTokenizer(self._engine, self.model)
@@ -100,7 +104,7 @@ class LlamaCpp(BatchBackend[Request]):
             batch=2 * max_sequences,
             logits=True,
             constrained=True,
-            names=(name, *self._engine.called),
+            names=(*((adapter,) if adapter else ()), name, *self._engine.called),
         )
 
     @property
@@ -116,7 +120,7 @@ class LlamaCpp(BatchBackend[Request]):
     @functools.cached_property
     def revision(self) -> str:
         """SHA-256 of the weights as shipped, in hexadecimal: with `model`, what its answers depend on."""
-        return digest(self._source)
+        return "+".join(digest(path) for path in (self._source, self._adapter) if path is not None)
 
     def check(self, work: Request) -> None:
         """Raises `CapabilityError` for messages: the prompt has to be tokens."""

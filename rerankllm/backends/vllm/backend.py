@@ -60,12 +60,20 @@ class VLLM(ContinuousBackend):
             on CPUs, and leaves it to vLLM elsewhere.
         tensor_parallel_size: GPUs to spread the model over.
         enforce_eager: Do without compilation and CUDA graphs: starts sooner, computes more slowly.
+        adapter: A LoRA adapter of this model, as a folder or an id on the hub; all is computed with it.
 
     Raises:
         MissingExtra: vLLM is not installed.
         InputError: There is no such model, or vLLM does not take it or an option.
         BackendError: The engine does not start.
     """
+
+    @classmethod
+    def class_for(cls, name: str) -> type:
+        """What computes a model: this, or for one with a scoring head what computes those."""
+        from rerankllm.backends.vllm.scorer import VLLMScorer  # noqa: PLC0415
+
+        return VLLMScorer if weights.architecture(name).endswith("ForSequenceClassification") else cls
 
     def __init__(
         self,
@@ -82,6 +90,7 @@ class VLLM(ContinuousBackend):
         block_size: int | None = None,
         tensor_parallel_size: int = 1,
         enforce_eager: bool = False,
+        adapter: str | None = None,
     ) -> None:
         super().__init__()
         if head_dtype not in HEADS:
@@ -89,7 +98,8 @@ class VLLM(ContinuousBackend):
         library()
         source, self._commit = weights.find(name, revision)
         self._folder = Path(source)
-        names = ModelFiles(source).names(name)
+        self._adapter = None if adapter is None else weights.find_adapter(adapter)
+        names = (*((adapter,) if adapter else ()), *ModelFiles(source).names(name))
         card = cards.find(names)
         self._logits = card is not None and card.reads_logits
         self._engine = Engine(
@@ -108,9 +118,12 @@ class VLLM(ContinuousBackend):
                 "tensor_parallel_size": tensor_parallel_size,
                 "enforce_eager": enforce_eager,
                 "logprobs_mode": "raw_logits" if self._logits else None,
+                "enable_prefix_caching": True,
             },
+            self._adapter,
         )
         shown = {
+            "adapter": adapter,
             "revision": revision,
             "dtype": self._engine.dtype,
             "head_dtype": None if head_dtype == "float32" else head_dtype,
@@ -144,7 +157,8 @@ class VLLM(ContinuousBackend):
     @functools.cached_property
     def revision(self) -> str | None:
         """The commit on the hub, or SHA-256 over the folder's files: with `model`, what its answers depend on."""
-        return weights.fingerprint(self._folder) if self._folder.is_dir() else self._commit
+        own = weights.fingerprint(self._folder) if self._folder.is_dir() else self._commit
+        return own if self._adapter is None else f"{own}+{weights.fingerprint(Path(self._adapter))}"
 
     def check(self, work: Request) -> None:
         """Raises `CapabilityError` for messages, since the prompt has to be tokens, and for logits."""
