@@ -113,6 +113,7 @@ BACKENDS = Registry(
     {
         "llamacpp": "rerankllm.backends.llamacpp.backend:LlamaCpp",
         "openai": "rerankllm.backends.openai.backend:OpenAI",
+        "litellm": "rerankllm.backends.litellm:LiteLLM",
         "hf": "rerankllm.backends.hf.backend:HuggingFace",
         "vllm": "rerankllm.backends.vllm.backend:VLLM",
         "cross-encoder": "rerankllm.backends.cross_encoder:CrossEncoder",

@@ -12,7 +12,8 @@ from packaging.requirements import Requirement
 
 GIVES = {
     "embedded": "models llamacpp:, and SmolLM2-135M-Instruct to start with",
-    "openai": "models openai:, any host that speaks its API",
+    "openai": "models openai:, any host that speaks its API; cohere:, jina:, voyage: and other reranking APIs",
+    "litellm": "models litellm:, providers without such an API: Anthropic, Bedrock, Vertex AI, …",
     "hf": "models hf:, transformers in this process",
     "vllm": "models vllm:, its engine in this process (Linux, best with a GPU)",
     "embed": "models embed: and cross-encoder:, sentence-transformers",
