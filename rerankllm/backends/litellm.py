@@ -6,11 +6,11 @@ import os
 import random
 from typing import Any
 
+from rerankllm.backends.chat_template import LEVELS, checked
 from rerankllm.backends.openai.endpoint import NO_KEY, TOO_LONG, Endpoint
 from rerankllm.backends.openai.hosts import Manners
 from rerankllm.backends.openai.request import THOUGHT_TOKENS, Poster
 from rerankllm.backends.openai.response import Reader
-from rerankllm.backends.openai.thinking import LEVELS, checked
 from rerankllm.backends.remote import Host, RemoteBackend, RemoteFailure
 from rerankllm.backends.token_estimate import tokenizer_for
 from rerankllm.calls import CallFailed, Capabilities, Request, Response, Tokenizer, Want

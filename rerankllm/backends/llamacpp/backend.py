@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 
 from rerankllm.backends.batching import BatchBackend
+from rerankllm.backends.chat_template import arguments_of
 from rerankllm.backends.llamacpp import gguf
 from rerankllm.backends.llamacpp.engine import Engine
 from rerankllm.backends.llamacpp.readout import reader_for
@@ -49,6 +50,9 @@ class LlamaCpp(BatchBackend[Request]):
             short ones share it.
         batch: Tokens decoded at a time.
         max_sequences: Requests worked on at a time; less than `batch`.
+        thinking: `on`, `off`, `low`, `medium`, `high` or a number of tokens: told to the chat template, in the names
+            that the usual ones have for it.
+        template_kwargs: A JSON object of arguments for the chat template.
         gpu_layers: Layers kept on a GPU, where llama.cpp was built for one; -1 for all.
 
     Raises:
@@ -67,14 +71,19 @@ class LlamaCpp(BatchBackend[Request]):
         batch: int = 512,
         max_sequences: int = 32,
         gpu_layers: int = -1,
+        thinking: str | None = None,
+        template_kwargs: str | None = None,
     ) -> None:
         super().__init__()
         if not 0 < max_sequences <= min(batch - 1, MOST_SEQUENCES):
             raise SpecError(f"llamacpp: max_sequences should be 1 to {min(batch - 1, MOST_SEQUENCES)}, and below batch")
         if context < 1 or (threads is not None and threads < 1):
             raise SpecError("llamacpp: context and threads should be at least 1")
+        arguments = arguments_of(thinking, template_kwargs)
         wanted = type or (PACKAGED_TYPE if name in gguf.PACKAGED else gguf.AS_SHIPPED)
-        self.model = f"llamacpp:{name}?type={wanted}"
+        told = {"thinking": thinking, "template_kwargs": template_kwargs}
+        options = "".join(f"&{key}={value}" for key, value in told.items() if value)
+        self.model = f"llamacpp:{name}?type={wanted}{options}"
         self._source = gguf.find(name)
         path, file_type = gguf.weights(self._source, wanted)
         self._engine = Engine(
@@ -87,7 +96,7 @@ class LlamaCpp(BatchBackend[Request]):
             gpu_layers=gpu_layers,
         )
         self._scheduler = Scheduler(self._engine)
-        self._tokenizer = LlamaTokenizer(self._engine, self.model)
+        self._tokenizer = LlamaTokenizer(self._engine, self.model, arguments)
         # A chat model is asked in its own chat format, another by a plain completion.
         prompt = "likelihood-chat" if self._tokenizer.chats else "likelihood"
         self.default_strategy = f"interpolate(pointwise / likelihood(prompt={prompt}))"

@@ -5,6 +5,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from rerankllm.backends.chat_template import arguments_of
 from rerankllm.backends.hub_tokenizer import HubTokenizer
 from rerankllm.backends.vllm import weights
 from rerankllm.backends.vllm.continuous import ContinuousBackend
@@ -54,6 +55,9 @@ class VLLM(ContinuousBackend):
         block_size: Tokens of a block: what prompts begin with in common is computed once in whole blocks. None is 32
             on CPUs, and leaves it to vLLM elsewhere.
         tensor_parallel_size: GPUs to spread the model over.
+        thinking: `on`, `off`, `low`, `medium`, `high` or a number of tokens: told to the chat template, in the names
+            that the usual ones have for it.
+        template_kwargs: A JSON object of arguments for the chat template.
         enforce_eager: Do without compilation and CUDA graphs: starts sooner, computes more slowly.
 
     Raises:
@@ -77,10 +81,13 @@ class VLLM(ContinuousBackend):
         block_size: int | None = None,
         tensor_parallel_size: int = 1,
         enforce_eager: bool = False,
+        thinking: str | None = None,
+        template_kwargs: str | None = None,
     ) -> None:
         super().__init__()
         if head_dtype not in HEADS:
             raise SpecError(f"vllm: head_dtype should be float32 or model; found '{head_dtype}'")
+        arguments = arguments_of(thinking, template_kwargs)
         library()
         source, self._commit = weights.find(name, revision)
         self._folder = Path(source)
@@ -107,9 +114,11 @@ class VLLM(ContinuousBackend):
             "head_dtype": None if head_dtype == "float32" else head_dtype,
             "quantization": quantization,
             "max_model_len": max_model_len,
+            "thinking": thinking,
+            "template_kwargs": template_kwargs,
         }
         self.model = f"vllm:{name}?" + "&".join(f"{key}={value}" for key, value in shown.items() if value is not None)
-        self._tokenizer = HubTokenizer(self._engine.tokenizer, self.model)
+        self._tokenizer = HubTokenizer(self._engine.tokenizer, self.model, arguments)
         self._readers: dict[str, Reader] = {}
         self._broken: str | None = None
         # A chat model is asked in its own chat format, another by a plain completion.
