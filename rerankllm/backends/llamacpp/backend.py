@@ -4,6 +4,7 @@ import functools
 from collections.abc import Sequence
 
 from rerankllm.backends.batching import BatchBackend
+from rerankllm.backends.chat_template import arguments_of
 from rerankllm.backends.cpus import cpus
 from rerankllm.backends.llamacpp import gguf
 from rerankllm.backends.llamacpp.engine import Engine
@@ -49,6 +50,9 @@ class LlamaCpp(BatchBackend[Request]):
             short ones share it.
         batch: Tokens decoded at a time.
         max_sequences: Requests worked on at a time; less than `batch`.
+        thinking: `on`, `off`, `low`, `medium`, `high` or a number of tokens: told to the chat template, in the names
+            that the usual ones have for it.
+        template_kwargs: A JSON object of arguments for the chat template.
         gpu_layers: Layers kept on a GPU, where llama.cpp was built for one; -1 for all.
         adapter: A LoRA adapter of this model, as the path of a .gguf file; it is added while it computes.
 
@@ -69,14 +73,19 @@ class LlamaCpp(BatchBackend[Request]):
         max_sequences: int = 32,
         gpu_layers: int = -1,
         adapter: str | None = None,
+        thinking: str | None = None,
+        template_kwargs: str | None = None,
     ) -> None:
         super().__init__()
         if not 0 < max_sequences <= min(batch - 1, MOST_SEQUENCES):
             raise SpecError(f"llamacpp: max_sequences should be 1 to {min(batch - 1, MOST_SEQUENCES)}, and below batch")
         if context < 1 or (threads is not None and threads < 1):
             raise SpecError("llamacpp: context and threads should be at least 1")
+        arguments = arguments_of(thinking, template_kwargs)
         wanted = type or (PACKAGED_TYPE if name in gguf.PACKAGED else gguf.AS_SHIPPED)
-        self.model = f"llamacpp:{name}?type={wanted}" + (f"&adapter={adapter}" if adapter else "")
+        told = {"adapter": adapter, "thinking": thinking, "template_kwargs": template_kwargs}
+        options = "".join(f"&{key}={value}" for key, value in told.items() if value)
+        self.model = f"llamacpp:{name}?type={wanted}{options}"
         self._source = gguf.find(name)
         self._adapter = gguf.find(adapter) if adapter else None
         path, file_type = gguf.weights(self._source, wanted)
@@ -91,7 +100,7 @@ class LlamaCpp(BatchBackend[Request]):
             adapter=self._adapter,
         )
         self._scheduler = Scheduler(self._engine)
-        self._tokenizer = LlamaTokenizer(self._engine, self.model)
+        self._tokenizer = LlamaTokenizer(self._engine, self.model, arguments)
         # A chat model is asked in its own chat format, another by a plain completion.
         prompt = "likelihood-chat" if self._tokenizer.chats else "likelihood"
         self.default_strategy = f"interpolate(pointwise / likelihood(prompt={prompt}))"

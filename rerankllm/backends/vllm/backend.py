@@ -5,6 +5,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from rerankllm.backends.chat_template import arguments_of
 from rerankllm.backends.hf.loading import ModelFiles
 from rerankllm.backends.hub_tokenizer import HubTokenizer
 from rerankllm.backends.vllm import weights
@@ -59,6 +60,9 @@ class VLLM(ContinuousBackend):
         block_size: Tokens of a block: what prompts begin with in common is computed once in whole blocks. None is 32
             on CPUs, and leaves it to vLLM elsewhere.
         tensor_parallel_size: GPUs to spread the model over.
+        thinking: `on`, `off`, `low`, `medium`, `high` or a number of tokens: told to the chat template, in the names
+            that the usual ones have for it.
+        template_kwargs: A JSON object of arguments for the chat template.
         enforce_eager: Do without compilation and CUDA graphs: starts sooner, computes more slowly.
         adapter: A LoRA adapter of this model, as a folder or an id on the hub; all is computed with it.
 
@@ -91,10 +95,13 @@ class VLLM(ContinuousBackend):
         tensor_parallel_size: int = 1,
         enforce_eager: bool = False,
         adapter: str | None = None,
+        thinking: str | None = None,
+        template_kwargs: str | None = None,
     ) -> None:
         super().__init__()
         if head_dtype not in HEADS:
             raise SpecError(f"vllm: head_dtype should be float32 or model; found '{head_dtype}'")
+        arguments = arguments_of(thinking, template_kwargs)
         library()
         source, self._commit = weights.find(name, revision)
         self._folder = Path(source)
@@ -129,9 +136,11 @@ class VLLM(ContinuousBackend):
             "head_dtype": None if head_dtype == "float32" else head_dtype,
             "quantization": quantization,
             "max_model_len": max_model_len,
+            "thinking": thinking,
+            "template_kwargs": template_kwargs,
         }
         self.model = f"vllm:{name}?" + "&".join(f"{key}={value}" for key, value in shown.items() if value is not None)
-        self._tokenizer = HubTokenizer(self._engine.tokenizer, self.model)
+        self._tokenizer = HubTokenizer(self._engine.tokenizer, self.model, arguments)
         self._readers: dict[str, Reader] = {}
         self._broken: str | None = None
         # A chat model is asked in its own chat format, another by a plain completion.
