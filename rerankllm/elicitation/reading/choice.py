@@ -131,4 +131,6 @@ def _alone(answer: Cut, labels: Sequence[str]) -> int | None:
 def _only_one(answer: Cut) -> bool:
     """Whether an answer that names one label, marked, does not deny it, and does not say the other end of it."""
     said = answer.text.casefold()
-    return not any(pattern.search(said) for pattern in (NOT, EVEN, NO_CHOICE))
+    return "?" not in said and not any(
+        pattern.search(said) for pattern in (NOT, EVEN, NO_CHOICE, words.NOT_THE_BEST, words.LACKING)
+    )

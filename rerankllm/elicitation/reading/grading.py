@@ -31,7 +31,8 @@ class Graded:
         grades: One a label, NaN for a label without one.
         reasons: What the answer says after each grade, up to the next; "" where that is nothing, or no grade is.
         report: How it read, and in which form. Repairs: `missing` (a label has no grade), `unknown` (a label that was
-            not shown), `repeated` (a label has several, the first counts), `out of range`.
+            not shown), `repeated` (a label has the same twice), `contradicted` (it has several, of which none counts),
+            `out of range`.
     """
 
     grades: tuple[float, ...]
@@ -74,15 +75,18 @@ def parse_grades(text: str, labels: Sequence[str], scale: float) -> Graded:
         told, form = _written(answer), "scores"
     found: dict[int, _Told] = {}
     repairs: Counter[str] = Counter()
+    contradicted: set[int] = set()
     for one in told:
         if one.index == UNKNOWN:
             repairs["unknown"] += 1
         elif one.index in found:
-            repairs["repeated"] += 1
+            repairs["repeated" if one.value == found[one.index].value else "contradicted"] += 1
+            contradicted |= {one.index} if one.value != found[one.index].value else set()
         elif not 0 <= one.value <= scale:
             repairs["out of range"] += 1
         else:
             found[one.index] = one
+    found = {index: one for index, one in found.items() if index not in contradicted}
     if not found:
         return Graded(nothing, silence, ParseReport(Status.FAILED, dict(repairs) or {"no grade": 1}))
     if len(found) < len(labels):

@@ -173,7 +173,10 @@ def _is_answer(answer: Cut, run: _Run) -> bool:
     """Whether what stands around a list lets it be the answer, also where it only repeats what was shown."""
     said = _said_before(answer, run)[0]
     announced = announces(said)
-    if answer.ordered and as_shown([label.index for label in run.labels]):
+    shown = as_shown([label.index for label in run.labels])
+    if answer.ordered and answer.wanted == 1 and (shown or run.between == {"and"}):
+        return False
+    if answer.ordered and shown:
         if run.remarks or (said and not announced) or run.between == {"and"}:
             return False
         if not said and not run.fills:

@@ -133,7 +133,7 @@ def _pair(items: list[Item], i: int, j: int, kinds: set[Kind], *, negative: bool
         after += 1
     if out_of:
         kinds.add("score")
-    if after < len(items) and not _ends(items[after], kinds):
+    if after < len(items) and (_decimal(items, after) or not _ends(items[after], kinds)):
         return None
     kind: Kind = next(iter(kinds)) if len(kinds) == 1 else ""
     if len(kinds) > 1:
@@ -143,6 +143,13 @@ def _pair(items: list[Item], i: int, j: int, kinds: set[Kind], *, negative: bool
 
 def _says(items: list[Item], i: int, *said: str) -> bool:
     return [item.text.casefold() for item in items[i : i + len(said)]] == list(said)
+
+
+def _decimal(items: list[Item], i: int) -> bool:
+    """Whether a comma goes on with the number before it: `7,5`, and not `1: 7,2: 5`."""
+    if not is_sign(items, i, ",") or items[i].spaced or i + 1 >= len(items) or items[i + 1].spaced:
+        return False
+    return whole_number(items[i + 1]) is not None and not is_sign(items, i + 2, ":=")
 
 
 def _ends(item: Item, kinds: set[Kind]) -> bool:

@@ -234,7 +234,7 @@ def _words(items: list[Item]) -> str:
 
 def _denied(said: str) -> bool:
     """Whether the words before a label deny it, or say that it is the other end."""
-    return NOT.search(said) is not None or NO_CHOICE.search(said) is not None
+    return any(pattern.search(said) for pattern in (NOT, NO_CHOICE, words.NOT_THE_BEST))
 
 
 def _chained(sentence: list[Item], labels: list[int]) -> Verdict | None:
@@ -254,27 +254,33 @@ def _beside(sentence: list[Item], place: int, kind: Kind) -> bool:
     item, after = sentence[place], place + 1
     following = sentence[after] if after < len(sentence) else None
     before = sentence[place - 1] if place else None
-    if before is not None and before.kind == SIGN and before.text in "/-<" and not item.spaced:
+    if before is not None and before.kind == SIGN and before.text in "/-<|" and not item.spaced:
         return True
     if before is not None and before.text.casefold() in _CONJUNCTIONS:
         return True
     if following is None:
         return False
-    if following.text in {"/", "-", "&", "+", "<", "="} and after + 1 < len(sentence):
+    if following.text in {"/", "|", "-", "&", "+", "<", "="} and after + 1 < len(sentence):
         other = sentence[after + 1]
         if following.text == "/" and item.text.isdecimal() and whole_number(other) is not None:
             return kind.documents or kind.best is None or whole_number(other) != kind.best
         if other.kind in {LABEL, NUMBER} and (following.text != "-" or not other.spaced or other.mark):
             return True
-        if following.text == "/":
+        if following.text in "/|":
             return True
     conjunction = following.text in "&/," or following.text.casefold() in _CONJUNCTIONS
     if conjunction and after + 1 < len(sentence) and sentence[after + 1].kind in {LABEL, NUMBER}:
         return True
-    if _says(sentence, after, "out", "of") and after + 2 < len(sentence):
-        best = whole_number(sentence[after + 2])
-        return best is not None and best != kind.best
-    return following.text == "%"
+    return following.text == "%" or _out_of_another(sentence, after, kind)
+
+
+def _out_of_another(sentence: list[Item], after: int, kind: Kind) -> bool:
+    """Whether a number is a part of something: `7 out of 10`, `2 of the 3 aspects`; not so `2 out of 3` on that scale."""
+    for of in (("out", "of"), ("of",), ("of", "the")):
+        best = whole_number(sentence[after + len(of)]) if after + len(of) < len(sentence) else None
+        if best is not None and _says(sentence, after, *of):
+            return best != kind.best or of[-1] == "the"
+    return False
 
 
 def _says(sentence: list[Item], at: int, *said: str) -> bool:
