@@ -72,7 +72,7 @@ def parse_grades(text: str, labels: Sequence[str], scale: float) -> Graded:
     answer = cut_answer(said, labels, len(labels), ordered=False)
     told, form = _in_json(answer.text, names_of(labels)), "json"
     if not told:
-        told, form = _written(answer), "scores"
+        told, form = _written(answer, scale), "scores"
     found: dict[int, _Told] = {}
     repairs: Counter[str] = Counter()
     contradicted: set[int] = set()
@@ -97,9 +97,9 @@ def parse_grades(text: str, labels: Sequence[str], scale: float) -> Graded:
     return Graded(grades, why, ParseReport(status, dict(repairs), form))
 
 
-def _written(answer: Cut) -> list[_Told]:
-    """The grades beside labels, with what follows each, up to the next label that has one."""
-    found = list(pairs(answer, list_numbers=True))
+def _written(answer: Cut, scale: float) -> list[_Told]:
+    """The grades beside labels, with what follows each; a number that is a rank, or on another scale, is none."""
+    found = [pair for pair in pairs(answer, list_numbers=True) if pair.kind != "rank" and pair.out_of in {0, scale}]
     told: list[_Told] = []
     for pair, following in zip_longest(found, found[1:]):
         end = following.label.start if following else len(answer.text)

@@ -80,14 +80,16 @@ def _value(items: list[Item], i: int, *, list_numbers: bool) -> tuple[Pair, int]
     j = i + 1
     if items[i].mark == BARE and is_sign(items, j, ".)"):
         j += 1
-    negative = broken = False
+    negative = broken = counts = False
     while j < min(len(items), i + _REACH):
         item = items[j]
         if item.kind == NUMBER or (item.kind == LABEL and item.mark != NAMED and item.text.isdecimal()):
-            return None if broken and not kinds else _pair(items, i, j, kinds, negative=negative)
+            found = None if broken and not kinds else _pair(items, i, j, kinds, negative=negative)
+            return None if counts and found is not None and not found[0].kind else found
         if item.kind == LABEL or not _fills(item, kinds):
             return None
         broken = broken or item.kind == BREAK
+        counts = counts or item.text.casefold() == "has"  # `has 4`, of whatever
         negative = item.text == "-" and j + 1 < len(items) and not items[j + 1].spaced and item.spaced
         j += 1
     return None

@@ -27,7 +27,7 @@ ANNOUNCING = any_of(
     " порядок порядк* ранж* ответ* результат* рейтинг* отсортир* sıra* cevap yanıt sonuç"
     " urut* peringkat jawaban hasil ordning svar rækkefølge järjestys vastaus thứ_tự xếp_hạng kết_quả"
     " ترتيب الترتيب الإجابة النتيجة"
-    " 排序 排名 排列 顺序 順序 次序 答案 结果 結果 順位 順番 ランキング 並べ"
+    " 最相关 最相關 最も関連 排序 排名 排列 顺序 順序 次序 答案 结果 結果 順位 順番 ランキング 並べ"
     " 回答 答え 순위 순서 정렬 답 결과 क्रम उत्तर रैंक ลำดับ อันดับ"
 )
 """What announces an answer."""
@@ -48,18 +48,27 @@ _OTHER_END = (
 NEGATIVE = any_of(
     _DENIALS + _OTHER_END + " no without wrong"
     " incorrect exclud* except ignor* omit* discard* remov* missing remain* other others rest"
-    " bad poor* weak* skip* instead rather fail* unranked unsorted unordered unable"
+    " bad poor* weak* skip* lack* miss* avoid* empty nichts instead rather fail* unranked unsorted unordered unable"
     " übrige* restliche* ausgenommen ohne sauf non ne sin excepto no tranne exceto sem кроме غير 不 没 除"
 )
 """What denies that the labels beside it are the answer, or says that they are its other end."""
 NOT_THE_BEST = any_of(_DENIALS + _OTHER_END + " except excluding ohne sauf excepto tranne exceto кроме 不 除")
 """What does so in an answer that may say much else."""
 
-LACKING = any_of("no_information no_answer no_idea unable sorry désolé lo_siento tut_mir_leid 抱歉 申し訳")
-"""What says that there is no answer."""
+POSITIVE = any_of(
+    "answer* relevan* best better choose chose chosen choice pick* select* prefer* match* recommend* winner direct*"
+    " address* definitely it_is correct fits suit* antwort* beantwort* wähle wahl passt passend* besser* beste*"
+    " pertinent* répond* meilleur* choisis choix respon* mejor* elijo rispond* miglior* scelgo melhor* escolho"
+    " antwoord*"
+    " релевант* отвеча* ответ* лучш* выбираю صلة يجيب أختار الأفضل الإجابة"
+    " 相关 最 选 選 答 関連 適 관련 선택 답 정답 उत्तर"
+)
+"""What calls the one label of an answer its answer."""
 
 OTHER_ORDER = re.compile(
-    r"\b(?:by|according to|on|nach|par|por|per) (?:their |the |its )?(?:date|length|name|time|year|size|age"
+    r"^\W*bm25\b|\b(?:longest|shortest|newest|oldest|latest|earliest)\b"
+    r"|\b(?:by|according to|in terms of|on|nach|par|por|per)"
+    r" (?:their |the |its )?(?:date|length|name|time|year|size|age"
     r"|number|id|identifier|title|source"
     r"|appearance|alphabet|publication|topic|subject|datum|länge|longueur|fecha|data)\w*|\b(?:chronological\w*"
     r"|alphabetical\w*|(?:numerical|reading) order)\b"
@@ -101,7 +110,10 @@ EXAMPLE = any_of(
 JUST_BEFORE_NO_ANSWER = re.compile(
     r"(?:\b(?:(?:should|must|would|could|do|does|did|can|is|was|are|were)(?: not|n.t)|cannot)"
     r"(?: (?:be|think|believe|say|agree|it'?s|that))*"
-    r"|\bformat (?:is|was|(?:should|must|would) be)"
+    r"|\bformat (?:is|was|(?:should|must|would) be)|^\W*(?:the )?(?:output|expected|required|desired|answer)"
+    r" (?:output )?format\W*"
+    r"|\b(?:output|format|answer)(?: should| must| would)? looks? like this\W*"
+    r"|\banything but|\bnever \w+|\b(?:disagree with|reject|avoid)"
     r"|\b(?:like|not|never|than|of|nicht|pas|non|no|не|into|from|if|when|whether|wenn|si)|不是"
     r"|而不是)[\s\"'(:]*$"
 )
@@ -117,7 +129,8 @@ _BEING = (
     r"|est|était|serait|es|era|sería|è|é|sarebbe)\b"
 )
 DENYING = re.compile(
-    rf"^\W*(?:which|this|that|it|das|ce|esto|questo)\s{_BEING}.{{0,40}}?{_WRONG}|^[^\w,]*(?:{_BEING}.{{0,40}}?)?{_WRONG}"
+    r"^\W*(?:which|that) i (?:reject|disagree|doubt)"
+    rf"|^\W*(?:which|this|that|it|das|ce|esto|questo)\s{_BEING}.{{0,40}}?{_WRONG}|^[^\w,]*(?:{_BEING}.{{0,40}}?)?{_WRONG}"
 )
 """What, after an order, takes it back."""
 
