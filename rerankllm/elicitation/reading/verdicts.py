@@ -59,17 +59,23 @@ _ENDING = words.among(
     "ist lautet als est es è é be: 是 为 為 は :"
 )
 NOT = re.compile(
-    r"\b(?:not|never|neither|nor|cannot|unlikely|hardly|wrong|incorrect|no longer|isn't|doesn't|unable|nicht"
+    r"\b(?:not|never|neither|nor|cannot|unlikely|hardly|no (?:direct |clear )?(?:answer|information|mention)"
+    r"|wrong|incorrect|no longer|isn't|doesn't|unable|nicht"
     r"|kein\w*|pas|non|no es|不)\b|n't\b"
 )
 NO_CHOICE = re.compile(
     r"\b(?:worse|worst|less|least|lower|inferior|irrelevant|unrelated|off[ -]topic|loses?|weaker|weakest|bad"
     r"|poor|fails?)\b"
 )
+_FIT = (
+    r"(?:\w+ly )?(?:relevan\w*|useful|helpful|specific\w*|direct\w*|informative|suit\w*|appropriate|accurate|complete"
+    r"|precise|pertinente?|utile|útil|adapté|related|aligned|on[- ]topic|to the point)"
+)
 _GOOD = re.compile(
-    r"\b(?:better|best|more|most|superior|preferred|preferable|stronger|strongest|correct|right|answer|winner"
-    r"|wins|closer|the one|besser\w*|relevanter"
-    r"|meilleure?|plus|mejor|más|migliore|melhor)\b"
+    rf"\b(?:(?:more|most|plus|más|più|mais) {_FIT}|better(?! if| written| known)|best(?! known)|superior|preferred"
+    r"|preferable"
+    r"|stronger|strongest|correct|right|answer|winner|wins|closer|the one|besser\w*|relevanter|meilleure?"
+    r"|mejor|migliore|melhor)\b"
 )
 _WORSE_THAN = re.compile(
     r"(?:is|seems|appears|ist|est|es) (?:much |far |clearly |slightly |deutlich )?"
@@ -77,8 +83,10 @@ _WORSE_THAN = re.compile(
 )
 EVEN = re.compile(
     r"\b(?:both|either|or|equal\w*|equivalent|tie[ds]?|same|between|neither|unsure|depends|unclear|beide|ambos"
-    r"|entrambi|les deux)\b|都|両方|둘"
+    r"|entrambi|les deux|best known|better (?:known|written)"
+    r"|(?:would|could|might) be (?:a )?better\b.{0,60}\bif)\b|都|両方|둘"
 )
+_THAN = re.compile(r"\b(?:than|over|to|compared|als|que|di|do)(?: the| with| as| le| la| el| il| o| der| die)?$")
 _AFTER = words.among(
     "because since as for due given which that who by in it the this there and but while whereas with weil da"
     " denn car parce porque ya perché poiché"
@@ -238,7 +246,7 @@ def _last_announced(sentence: list[Item], labels: list[int], kind: Kind) -> Verd
     """The last label of a sentence with several, where a word right before announces it: `…, so grade 3`."""
     place = labels[-1]
     near = _words(sentence[max(0, place - 4) : place])
-    if len(labels) < 2 or not _ANNOUNCING.search(near) or _denied(near) or EVEN.search(near):  # noqa: PLR2004
+    if len(labels) < 2 or not _ANNOUNCING.search(near) or _denied(near) or EVEN.search(near) or _THAN.search(near):  # noqa: PLR2004
         return None
     direct = near.split()[-1] in _ENDING or sentence[place - 1].text in {":", "="}
     if not direct or _beside(sentence, place, kind) or not _goes_on(sentence, place, kind, opening=False):
@@ -350,7 +358,7 @@ def _predicate(sentence: list[Item], place: int, kind: Kind) -> Verdict | None:
     good = _GOOD.search(rest)
     if not good or NO_CHOICE.search(rest[: good.end()]):
         return None
-    if others and not re.search(r"\b(?:than|over|to|compared|als|que|di|do)(?: the| with| as)?$", rest):
+    if others and not _THAN.search(rest):
         return None
     rest_of_list = [
         other for other in behind[stop:] if other.kind != LABEL and other.text not in {",", "and", "or", "."}
