@@ -56,7 +56,8 @@ NOT_THE_BEST = any_of(_DENIALS + _OTHER_END + " except excluding ohne sauf excep
 """What does so in an answer that may say much else."""
 
 POSITIVE = any_of(
-    "answer* relevan* best better choose chose chosen choice pick* rate rated select* prefer* match* recommend* winner direct*"
+    "answer* relevan* best better choose chose chosen choice pick* rate rated select* prefer* match* recommend*"
+    " winner direct*"
     " address* definitely it_is correct fits suit* antwort* beantwort* wähle wahl passt passend* besser* beste*"
     " pertinent* répond* meilleur* choisis choix respon* mejor* elijo rispond* miglior* scelgo melhor* escolho"
     " antwoord*"
