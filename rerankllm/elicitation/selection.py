@@ -18,8 +18,28 @@ from rerankllm.judgements import Answer, Failure, Judgement, ParseReport, Select
 _POLITENESS = 24
 
 _WORDS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
-_OTHER_END = {"least": "most", "most": "least", "worst": "best", "best": "worst", "less": "more", "more": "less"}
-_END = re.compile(rf"\b(?:{'|'.join(_OTHER_END)})\b", re.IGNORECASE)
+_ENDS = (
+    ("least", "most"),
+    ("worst", "best"),
+    ("less", "more"),
+    ("wenigsten", "meisten"),
+    ("unwichtigste", "relevanteste"),
+    ("moins", "plus"),
+    ("pire", "meilleur"),
+    ("menos", "más"),
+    ("peor", "mejor"),
+    ("meno", "più"),
+    ("peggiore", "migliore"),
+    ("наименее", "наиболее"),
+    ("худший", "лучший"),
+    ("最不相关", "最相关"),
+    ("低い", "高い"),
+    ("الأقل", "الأكثر"),
+)
+_OTHER_END = {a: b for pair in _ENDS for a, b in (pair, pair[::-1])}
+_END = re.compile(
+    "|".join(end if end[0] > "\u0900" else rf"\b{end}(?=\w{{0,2}}\b)" for end in _OTHER_END), re.IGNORECASE
+)
 _ORDINAL = re.compile(rf"\b(?:({'|'.join(_WORDS)})|([0-9]+)(?:st|nd|rd|th)) (?=passage|document|one\b)", re.IGNORECASE)
 
 

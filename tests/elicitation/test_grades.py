@@ -65,7 +65,8 @@ def test_forms_of_a_complete_answer(text):
     ("text", "grades", "repairs"),
     [
         ("[1]: 7\n[3]: 0", (7, None, 0), {"missing": 1}),
-        ("[1]: 7\n[1]: 8\n[2]: 3\n[3]: 0", (7, 3, 0), {"repeated": 1}),
+        ("[1]: 7\n[1]: 7\n[2]: 3\n[3]: 0", (7, 3, 0), {"repeated": 1}),
+        ("[1]: 7\n[1]: 8\n[2]: 3\n[3]: 0", (None, 3, 0), {"contradicted": 1, "missing": 1}),
         ("[1]: 7\n[2]: 3\n[3]: 0\n[4]: 2", (7, 3, 0), {"unknown": 1}),
         ("[1]: 11\n[2]: -3\n[3]: 0", (None, None, 0), {"out of range": 2, "missing": 2}),
         ("[2]: 3.5", (None, 3.5, None), {"missing": 2}),

@@ -52,7 +52,7 @@ def read(record):
 def meant(record):
     """What it means, in the shape of what is read."""
     if record["asked"] == "order" and record["means"]:
-        return [sorted(group) for group in record["means"]]
+        return [sorted(group, key=lambda label: (len(label), label)) for group in record["means"]]
     return record["means"]
 
 
@@ -64,12 +64,12 @@ def test_an_answer_is_read_as_it_is_meant_or_not_at_all(record):
 
 
 def test_most_answers_that_mean_something_are_read():
-    """Those that are not name the wrong one only: "A is worse than B"."""
-    assert len(CORPUS) >= 300
+    """Those that are not deny one label and leave the other to be inferred, or need two sentences to be weighed."""
+    assert len(CORPUS) >= 1400
     meaning = [record for record in CORPUS if record["means"] is not None]
     unread = [record["answer"] for record in meaning if read(record)[0] is None]
-    assert len(unread) <= 10
-    assert len(meaning) > 250
+    assert len(unread) <= len(meaning) * 0.06
+    assert len(meaning) > 800
 
 
 @pytest.mark.slow
@@ -268,7 +268,7 @@ def test_orders_that_were_misread(text, expected):
     ("text", "labels", "meant"),
     [
         ("A: irrelevant\nB: relevant", ["A", "B"], None),
-        ("A is worse than B.", ["A", "B"], None),
+        ("A is worse than B.", ["A", "B"], "B"),
         ("Passage A is irrelevant. Passage B answers the query.", ["A", "B"], None),
         (
             "Passage A: This passage has value 3. Passage B: This passage has value 9. Answer: B",

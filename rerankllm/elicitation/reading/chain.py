@@ -127,6 +127,8 @@ def _is_remark(gap: list[Item]) -> bool:
 def _finished(chain: _Chain, answer: Cut, closing: dict[int, int]) -> Iterator[Candidate]:
     """The chain as a candidate, if it is one."""
     links, labels = chain.links, chain.labels
+    if _spans(answer.items, chain.last):
+        links, labels = links[:-1], labels[:-1]
     signs = [link for link in links if link != ","]
     last = max((at for at, link in enumerate(links) if link != ","), default=-1)
     links, labels = links[: last + 1], labels[: last + 2]  # `[2] > [1], [3]` names one more, and does not say where
@@ -156,6 +158,13 @@ def _finished(chain: _Chain, answer: Cut, closing: dict[int, int]) -> Iterator[C
     if set(signs) == {"="} and found.named < answer.labels:
         return
     yield found
+
+
+def _spans(items: list[Item], last: int) -> bool:
+    """Whether a label is the first of several, in a range or tied in some way: `[1]-[5]`, `[1]/[4]`."""
+    if not is_sign(items, last + 1, "-/") or items[last + 1].spaced:
+        return False
+    return last + 2 < len(items) and items[last + 2].kind == LABEL and not items[last + 2].spaced
 
 
 def _end(answer: Cut, last: int, closing: dict[int, int]) -> int:

@@ -13,6 +13,7 @@ from rerankllm.elicitation.reading.answer import Cut, cut_answer, names_of
 from rerankllm.elicitation.reading.json_form import values
 from rerankllm.elicitation.reading.lexer import BREAK, LABEL, UNKNOWN, WORD, Item, cut
 from rerankllm.elicitation.reading.names import named
+from rerankllm.elicitation.reading.order import read_order
 from rerankllm.elicitation.reading.thought import answer_part
 from rerankllm.elicitation.reading.verdicts import EVEN, NO_CHOICE, NOT, Kind, settled, verdicts
 from rerankllm.judgements import ParseReport, Status
@@ -28,14 +29,20 @@ def parse_choice(text: str, labels: Sequence[str]) -> tuple[int | None, ParseRep
     """Reads an answer that should be one of `labels` (`A`, `Yes`, `2`). Total: never raises.
 
     The label may open the answer, follow a word such as "answer" or "grade", be called the better one, or be the only
-    one named. An answer that gives several, or that only denies one, says nothing certain and fails.
+    one named; of scores beside letters the best one counts. An answer that
+    gives several, or that only denies one, says nothing certain and fails.
 
     Returns:
         The index of the label, or None when the report is `failed`.
     """
     letters = all(len(label) <= 2 and label.isalpha() and label.isupper() for label in labels)  # noqa: PLR2004
     scale = max(map(int, labels)) if labels and all(label.isdecimal() and len(label) < 4 for label in labels) else None  # noqa: PLR2004
-    return read_choice(text, labels, Kind(documents=letters, best=scale))
+    index, report = read_choice(text, labels, Kind(documents=letters, best=scale))
+    if index is None and letters:
+        parsed = read_order(text, labels, len(labels))
+        if parsed.report.form in {"scores", "table"} and len(parsed.groups[0]) == 1:
+            return parsed.groups[0][0], parsed.report
+    return index, report
 
 
 def read_choice(text: str, labels: Sequence[str], kind: Kind) -> tuple[int | None, ParseReport]:
@@ -71,9 +78,11 @@ def read_choice(text: str, labels: Sequence[str], kind: Kind) -> tuple[int | Non
 def _taken_back(answer: Cut, index: int, at: int) -> bool:
     """Whether what follows a verdict takes it back and names another label."""
     after = answer.text[at:].casefold()
-    if not (words.RETRACTION.search(after) or words.SOFT_RETRACTION.search(after)):
+    found = [match for pattern in (words.RETRACTION, words.SOFT_RETRACTION) if (match := pattern.search(after))]
+    if not found:
         return False
-    return any(item.kind == LABEL and item.start > at and item.index != index for item in answer.items)
+    back = at + min(match.end() for match in found)
+    return any(item.kind == LABEL and item.start >= back and item.index != index for item in answer.items)
 
 
 def _in_json(answer: Cut, labels: Sequence[str]) -> int | None:
@@ -107,7 +116,7 @@ def _as_label(value: object, labels: Sequence[str]) -> int | None:
 def _spelt(items: list[Item]) -> int | None:
     """The label that items are, with nothing but signs beside it."""
     found = [item for item in items if item.kind == LABEL]
-    if len(found) == 1 and found[0].index != UNKNOWN and all(i.kind == LABEL or i.text in ".:;!?[]()," for i in items):
+    if len(found) == 1 and found[0].index != UNKNOWN and all(i.kind == LABEL or i.text in ".:;![]()," for i in items):
         return found[0].index
     return None
 
@@ -129,6 +138,9 @@ def _alone(answer: Cut, labels: Sequence[str]) -> int | None:
 
 
 def _only_one(answer: Cut) -> bool:
-    """Whether an answer that names one label, marked, does not deny it, and does not say the other end of it."""
+    """Whether an answer with one label, marked, calls it the answer or quotes what it names, and denies nothing."""
     said = answer.text.casefold()
-    return not any(pattern.search(said) for pattern in (NOT, EVEN, NO_CHOICE))
+    quotes = answer.items[0].kind == LABEL and answer.items[1:] and answer.items[1].text[0].isupper()
+    if "?" in said or not (quotes or words.POSITIVE.search(said)):
+        return False
+    return not any(pattern.search(said) for pattern in (NOT, EVEN, NO_CHOICE, words.NEGATIVE))

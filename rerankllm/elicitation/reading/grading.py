@@ -31,7 +31,8 @@ class Graded:
         grades: One a label, NaN for a label without one.
         reasons: What the answer says after each grade, up to the next; "" where that is nothing, or no grade is.
         report: How it read, and in which form. Repairs: `missing` (a label has no grade), `unknown` (a label that was
-            not shown), `repeated` (a label has several, the first counts), `out of range`.
+            not shown), `repeated` (a label has the same twice), `contradicted` (it has several, of which none counts),
+            `out of range`.
     """
 
     grades: tuple[float, ...]
@@ -71,18 +72,21 @@ def parse_grades(text: str, labels: Sequence[str], scale: float) -> Graded:
     answer = cut_answer(said, labels, len(labels), ordered=False)
     told, form = _in_json(answer.text, names_of(labels)), "json"
     if not told:
-        told, form = _written(answer), "scores"
+        told, form = _written(answer, scale), "scores"
     found: dict[int, _Told] = {}
     repairs: Counter[str] = Counter()
+    contradicted: set[int] = set()
     for one in told:
         if one.index == UNKNOWN:
             repairs["unknown"] += 1
         elif one.index in found:
-            repairs["repeated"] += 1
+            repairs["repeated" if one.value == found[one.index].value else "contradicted"] += 1
+            contradicted |= {one.index} if one.value != found[one.index].value else set()
         elif not 0 <= one.value <= scale:
             repairs["out of range"] += 1
         else:
             found[one.index] = one
+    found = {index: one for index, one in found.items() if index not in contradicted}
     if not found:
         return Graded(nothing, silence, ParseReport(Status.FAILED, dict(repairs) or {"no grade": 1}))
     if len(found) < len(labels):
@@ -93,9 +97,9 @@ def parse_grades(text: str, labels: Sequence[str], scale: float) -> Graded:
     return Graded(grades, why, ParseReport(status, dict(repairs), form))
 
 
-def _written(answer: Cut) -> list[_Told]:
-    """The grades beside labels, with what follows each, up to the next label that has one."""
-    found = list(pairs(answer, list_numbers=True))
+def _written(answer: Cut, scale: float) -> list[_Told]:
+    """The grades beside labels, with what follows each; a number that is a rank, or on another scale, is none."""
+    found = [pair for pair in pairs(answer, list_numbers=True) if pair.kind != "rank" and pair.out_of in {0, scale}]
     told: list[_Told] = []
     for pair, following in zip_longest(found, found[1:]):
         end = following.label.start if following else len(answer.text)

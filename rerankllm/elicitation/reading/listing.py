@@ -82,6 +82,11 @@ class _Run:
             after += 1
         return before < 0 and after == len(self.line)
 
+    @property
+    def follows_colon(self) -> bool:
+        """Whether it ends its line, right behind a colon."""
+        return is_sign(self.line, self.first - 1, ":") and all(item.kind == SIGN for item in self.line[self.after :])
+
 
 def lists(answer: Cut) -> Iterator[Candidate]:
     """All lists of an answer; one that ends a line with a comma goes on in the next."""
@@ -160,7 +165,8 @@ def _is_list(answer: Cut, run: _Run) -> bool:
         return True
     if len(known) < answer.wanted or len(between) > 1:
         return False
-    return run.fills if between == {" "} and not bare else run.fills and len(labels) >= _LEAST
+    stands = run.fills or run.follows_colon
+    return stands if between == {" "} and not bare else stands and len(labels) >= _LEAST
 
 
 def _said_before(answer: Cut, run: _Run) -> tuple[str, bool]:
@@ -173,7 +179,10 @@ def _is_answer(answer: Cut, run: _Run) -> bool:
     """Whether what stands around a list lets it be the answer, also where it only repeats what was shown."""
     said = _said_before(answer, run)[0]
     announced = announces(said)
-    if answer.ordered and as_shown([label.index for label in run.labels]):
+    shown = as_shown([label.index for label in run.labels])
+    if answer.ordered and answer.wanted == 1 and (shown or run.between == {"and"}):
+        return False
+    if answer.ordered and shown:
         if run.remarks or (said and not announced) or run.between == {"and"}:
             return False
         if not said and not run.fills:

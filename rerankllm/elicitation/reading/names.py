@@ -108,7 +108,12 @@ def named(items: list[Item], names: Names) -> list[Item]:
             continue
         index, after, mark = label
         text = next((item.text for item in items[i:after] if item.kind == NUMBER), items[after - 1].text)
-        found.append(Item(LABEL, text, items[i].start, items[after - 1].end, items[i].spaced, index, mark))
+        start, spaced = items[i].start, items[i].spaced
+        said = _before_noun(items[i])
+        if said:  # `没有相关段落3` denies
+            found.append(Item(WORD, said, start, start + len(said), spaced))
+            start, spaced = start + len(said), False
+        found.append(Item(LABEL, text, start, items[after - 1].end, spaced, index, mark))
         i = after
     return found
 
@@ -116,6 +121,14 @@ def named(items: list[Item], names: Names) -> list[Item]:
 def is_noun(word: str) -> bool:
     """Whether a word, such as "Passage", may stand before a label."""
     return word.casefold() in NOUNS or word.endswith(_ENDINGS)
+
+
+def _before_noun(item: Item) -> str:
+    """What a word says before the noun that it ends in, in scripts that put no spaces between words."""
+    if item.kind != WORD or item.text.casefold() in NOUNS:
+        return ""
+    noun = max((ending for ending in _ENDINGS if item.text.endswith(ending)), key=len, default=item.text)
+    return item.text.removesuffix(noun)
 
 
 def _label(items: list[Item], i: int, names: Names) -> tuple[int, int, int] | None:

@@ -18,10 +18,12 @@ from rerankllm.elicitation.reading.scores import scores
 from rerankllm.elicitation.reading.single import single
 from rerankllm.elicitation.reading.surroundings import (
     MOST,
+    TURN,
     Direction,
     announced,
     direction,
     no_answer,
+    redefined,
     retracted,
     retracted_between,
 )
@@ -31,8 +33,9 @@ from rerankllm.judgements import ParseReport, Status
 
 FORMS: tuple[Callable[[Cut], Iterator[Candidate]], ...] = (chains, tables, numbered, scores, lists, label_lines)
 """The forms of an order besides JSON, which comes first, and a single label, which comes last."""
-_WORST = re.compile(r"\W{0,5}(?:the )?(?:least|worst|lowest)\b", re.IGNORECASE)
-_BEST = re.compile(r"\W{0,5}(?:the )?(?:most|best|highest)\b", re.IGNORECASE)
+_ENDS = {"best": "(?:most|best|highest)", "worst": "(?:least|worst|lowest)"}
+_NEAR = 40
+"""Characters beside a label in which it may be called one end of the order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,7 @@ def _decide(answer: Cut, names: Names | None) -> Candidate | str:
         return "no label"
     candidates = _candidates(answer, names)
     standing = [found for found in candidates if found.named and not no_answer(answer, found)]
+    standing = _first_turn(answer, standing)
     if not standing:
         return "no order"
     complete = [found for found in standing if found.named >= answer.wanted]
@@ -119,6 +123,13 @@ def _candidates(answer: Cut, names: Names | None) -> list[Candidate]:
             if not any(one.start < other.end and other.start < one.end for other in found):
                 found.append(one)
     return sorted([one for one in found or single(answer) if one.groups], key=lambda one: one.start)
+
+
+def _first_turn(answer: Cut, standing: list[Candidate]) -> list[Candidate]:
+    """The orders before the answer goes on with a question of its own, if one of them is complete."""
+    first = next((one for one in standing if one.named >= answer.wanted), None)
+    turn = TURN.search(answer.text, first.end) if first else None
+    return [one for one in standing if one.end <= turn.start()] if turn else standing
 
 
 def _last(answer: Cut, complete: list[Candidate]) -> Candidate | str:
@@ -157,7 +168,7 @@ def _directed(answer: Cut, found: Candidate) -> Candidate | str:
     said = direction(answer, found)
     signed = found.form == "chain" and "→" not in answer.text[found.start : found.end]
     contradicted = (found.ascending and said is Direction.DOWN) or (signed and said is Direction.UP)
-    if said is Direction.UNCLEAR or contradicted or _remarked(answer, found):
+    if said is Direction.UNCLEAR or contradicted or redefined(answer, found) or _remarked(answer, found):
         return "direction unclear"
     if said is not Direction.UP or found.ascending:
         return found
@@ -165,10 +176,26 @@ def _directed(answer: Cut, found: Candidate) -> Candidate | str:
 
 
 def _remarked(answer: Cut, found: Candidate) -> bool:
-    """Whether a remark calls the first label the worst, or the last one the best."""
-    labels = [item for item in answer.items if item.kind == LABEL and found.start <= item.start < found.end]
-    first, last = (_BEST, _WORST) if found.ascending else (_WORST, _BEST)
-    return bool(labels) and any(
-        pattern.match(answer.text[label.end : label.end + 30].partition("\n")[0])
-        for pattern, label in ((first, labels[0]), (last, labels[-1]))
-    )
+    """Whether a remark calls a label at one end of the order the other end."""
+    worst, best = found.order[-1], found.order[0]
+    text = answer.text.casefold()
+    for label in answer.items:
+        if label.kind != LABEL or label.index not in (*worst, *best) or best == worst:
+            continue
+        behind = text[label.end : label.end + _NEAR].partition("\n")[0]
+        ahead = text[max(0, label.start - _NEAR) : label.start].rpartition("\n")[2]
+        inside = found.start <= label.start < found.end
+        called = {name for name, end in _ENDS.items() if _called(end, ahead, behind, inside=inside)}
+        if len(called) == 1 and label.index in (best if "worst" in called else worst):
+            return True
+    return False
+
+
+def _called(end: str, ahead: str, behind: str, *, inside: bool) -> bool:
+    """Whether the words beside a label call it one end of the order."""
+    opposite = _ENDS["best" if end == _ENDS["worst"] else "worst"]
+    being = r"(?:is|being|was|as)\s" if not inside else r"(?:(?:is|being|was|as)\s)?"
+    if re.match(rf"\W{{0,5}}{being}(?:clearly |by far )?(?:the )?{end}\b", behind):
+        return True
+    said = re.search(rf"\b{end}\b(?: \w+){{0,2}}(?: is| was|:)\W*$", ahead)
+    return not inside and said is not None and re.search(rf"\b{opposite}\b", ahead) is None

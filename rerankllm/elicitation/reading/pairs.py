@@ -80,14 +80,16 @@ def _value(items: list[Item], i: int, *, list_numbers: bool) -> tuple[Pair, int]
     j = i + 1
     if items[i].mark == BARE and is_sign(items, j, ".)"):
         j += 1
-    negative = broken = False
+    negative = broken = counts = False
     while j < min(len(items), i + _REACH):
         item = items[j]
         if item.kind == NUMBER or (item.kind == LABEL and item.mark != NAMED and item.text.isdecimal()):
-            return None if broken and not kinds else _pair(items, i, j, kinds, negative=negative)
+            found = None if broken and not kinds else _pair(items, i, j, kinds, negative=negative)
+            return None if counts and found is not None and not found[0].kind else found
         if item.kind == LABEL or not _fills(item, kinds):
             return None
         broken = broken or item.kind == BREAK
+        counts = counts or item.text.casefold() == "has"  # `has 4`, of whatever
         negative = item.text == "-" and j + 1 < len(items) and not items[j + 1].spaced and item.spaced
         j += 1
     return None
@@ -133,7 +135,7 @@ def _pair(items: list[Item], i: int, j: int, kinds: set[Kind], *, negative: bool
         after += 1
     if out_of:
         kinds.add("score")
-    if after < len(items) and not _ends(items[after], kinds):
+    if after < len(items) and (_decimal(items, after) or not _ends(items[after], kinds)):
         return None
     kind: Kind = next(iter(kinds)) if len(kinds) == 1 else ""
     if len(kinds) > 1:
@@ -143,6 +145,13 @@ def _pair(items: list[Item], i: int, j: int, kinds: set[Kind], *, negative: bool
 
 def _says(items: list[Item], i: int, *said: str) -> bool:
     return [item.text.casefold() for item in items[i : i + len(said)]] == list(said)
+
+
+def _decimal(items: list[Item], i: int) -> bool:
+    """Whether a comma goes on with the number before it: `7,5`, and not `1: 7,2: 5`."""
+    if not is_sign(items, i, ",") or items[i].spaced or i + 1 >= len(items) or items[i + 1].spaced:
+        return False
+    return whole_number(items[i + 1]) is not None and not is_sign(items, i + 2, ":=")
 
 
 def _ends(item: Item, kinds: set[Kind]) -> bool:

@@ -14,6 +14,16 @@ _NEAR = 240
 _SENTENCE_END = re.compile(
     r"(?<!\be\.g)(?<!\bi\.e)(?<!\bz\.B)(?<!\bvs)(?<!\bno)(?<!\d)[.!?…](?=\s|$)|[.!?](?=\s*[^\x00-\u0900])"
 )
+TURN = re.compile(
+    r"^\W{0,4}(?:user|human|search query|query|question|instruction)\W{0,3}:", re.IGNORECASE | re.MULTILINE
+)
+"""What begins another question: a model that does not stop goes on with one of its own."""
+_MEANS = r"\W{0,3}(?:means?|denotes?|indicates?|stands? for|signifies|bedeutet|signifie|significa)\b"
+_OTHER_MEANING = re.compile(
+    rf"<{_MEANS}(?!.{{0,30}}\b(?:less|lower|worse|weniger|moins|menos))"
+    rf"|>{_MEANS}.{{0,30}}\b(?:less|lower|worse|weniger|moins|menos)"
+)
+"""What gives a sign of a chain another meaning than it has."""
 _QUESTION = re.compile(r"[^.!?\n]{0,80}\?")
 _MARKUP = re.compile(r"[*_`#\"'“”„«»「」『』{}$\\>|·+•▪]|^\s*(?:\d{1,3}[.)]|-)\s")
 
@@ -124,3 +134,8 @@ def direction(answer: Cut, found: Candidate) -> Direction:
     if not down and words.ASCENDING.search(elsewhere) and not words.DESCENDING.search(elsewhere):
         return Direction.UNCLEAR
     return Direction.DOWN if down else Direction.UNSAID
+
+
+def redefined(answer: Cut, found: Candidate) -> bool:
+    """Whether the answer says that the signs of its chain mean something else than they do."""
+    return "chain" in found.form and _OTHER_MEANING.search(answer.text.casefold()) is not None

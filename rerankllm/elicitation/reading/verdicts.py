@@ -43,6 +43,7 @@ _ANNOUNCING = words.any_of(
     " more_relevant result"
     " final give* assign* result* go_with would_be relevant therefore so thus hence"
     " antwort* urteil note bewertung* punkte relevanz wahl relevanter* besser* relevanteste* also"
+    " wähle choisis elijo scelgo escolho выбираю النتيجة الإجابة الدرجة"
     " réponse choix meilleur* score pertinen* donc respuesta elección puntuación mejor relevancia risposta"
     " scelta punteggio"
     " migliore resposta escolha melhor antwoord keuze odpowiedź ответ выбор оценка cevap jawaban svar"
@@ -58,29 +59,42 @@ _ENDING = words.among(
     "ist lautet als est es è é be: 是 为 為 は :"
 )
 NOT = re.compile(
-    r"\b(?:not|never|neither|nor|cannot|unlikely|hardly|wrong|incorrect|no longer|isn't|doesn't|unable|nicht"
+    r"\b(?:not|never|neither|nor|cannot|unlikely|hardly|no (?:direct |clear )?(?:answer|information|mention)"
+    r"|wrong|incorrect|no longer|isn't|doesn't|unable|nicht"
     r"|kein\w*|pas|non|no es|不)\b|n't\b"
 )
 NO_CHOICE = re.compile(
     r"\b(?:worse|worst|less|least|lower|inferior|irrelevant|unrelated|off[ -]topic|loses?|weaker|weakest|bad"
     r"|poor|fails?)\b"
 )
+_FIT = (
+    r"(?:\w+ly )?(?:relevan\w*|useful|helpful|specific\w*|direct\w*|informative|suit\w*|appropriate|accurate|complete"
+    r"|precise|pertinente?|utile|útil|adapté|related|aligned|on[- ]topic|to the point)"
+)
 _GOOD = re.compile(
-    r"\b(?:better|best|more|most|superior|preferred|preferable|stronger|strongest|correct|right|answer|winner"
-    r"|wins|closer|the one|besser\w*|relevanter"
-    r"|meilleure?|plus|mejor|más|migliore|melhor)\b"
+    rf"\b(?:(?:more|most|plus|más|più|mais) {_FIT}|better(?! if| written| known)|best(?! known)|superior|preferred"
+    r"|preferable"
+    r"|stronger|strongest|correct|right|answer|winner|wins|closer|the one|besser\w*|relevanter|meilleure?"
+    r"|mejor|migliore|melhor)\b"
+)
+_WORSE_THAN = re.compile(
+    r"(?:is|seems|appears|ist|est|es) (?:much |far |clearly |slightly |deutlich )?"
+    r"(?:(?:less|weniger|moins|menos) \w+|worse|weaker|inferior|schlechter|unwichtiger) (?:than|to|als|que)"
 )
 EVEN = re.compile(
     r"\b(?:both|either|or|equal\w*|equivalent|tie[ds]?|same|between|neither|unsure|depends|unclear|beide|ambos"
-    r"|entrambi|les deux)\b|都|両方|둘"
+    r"|entrambi|les deux|best known|better (?:known|written)"
+    r"|(?:would|could|might) be (?:a )?better\b.{0,60}\bif)\b|都|両方|둘"
 )
+_THAN = re.compile(r"\b(?:than|over|to|compared|als|que|di|do)(?: the| with| as| le| la| el| il| o| der| die)?$")
 _AFTER = words.among(
     "because since as for due given which that who by in it the this there and but while whereas with weil da"
     " denn car parce porque ya perché poiché"
     " points point stars star punkte puntos out of on です だ 입니다"
 )
 _OPENERS = words.among(
-    "so therefore thus hence ok okay sure well then overall finally conclusion in also donc entonces quindi the"
+    "it's definitely clearly certainly"
+    " so therefore thus hence ok okay sure well then overall finally conclusion in also donc entonces quindi the"
 )
 _CONJUNCTIONS = words.among("or and nor to bis through oder und ou et y o")
 _NOT_ANOTHER = frozenset({"not", "than", "nor", "of", "to", "from", "/"})
@@ -152,7 +166,7 @@ def _verdict(sentence: list[Item], kind: Kind, *, listed: bool) -> Verdict | Non
     while _is_list_number(sentence) and any(item.kind == LABEL for item in sentence[2:]):
         sentence = sentence[2:]
     labels = [i for i, item in enumerate(sentence) if item.kind == LABEL]
-    chained = _chained(sentence, labels)
+    chained = _chained(sentence, labels) if kind.documents else None
     if chained is not None:
         return chained
     first = _first_given(sentence, labels, kind)
@@ -161,7 +175,19 @@ def _verdict(sentence: list[Item], kind: Kind, *, listed: bool) -> Verdict | Non
     last = _last_announced(sentence, labels, kind)
     if first is not None and last is not None and first.index != last.index:
         return Verdict(UNKNOWN, Firm.FINAL, first.at)
-    return first or last
+    return first or last or _surpassed(sentence, labels, kind)
+
+
+def _surpassed(sentence: list[Item], labels: list[int], kind: Kind) -> Verdict | None:
+    """The second of `A is less relevant than B`, with nothing denied and no third."""
+    if len(labels) != 2 or not kind.documents or labels[1] - labels[0] > _SIDES:  # noqa: PLR2004
+        return None
+    said, ahead = _words(sentence[labels[0] + 1 : labels[1]]), _words(sentence[max(0, labels[0] - _SIDES) : labels[0]])
+    rest = sentence[labels[1] + 1 :]
+    less = _WORSE_THAN.fullmatch(said) and all(word in _OPENERS for word in ahead.split())
+    if not less or any(item.kind != SIGN for item in rest[:1]):
+        return None
+    return Verdict(sentence[labels[1]].index, Firm.PREDICATE, sentence[labels[1]].start)
 
 
 def _first_given(sentence: list[Item], labels: list[int], kind: Kind) -> Verdict | None:
@@ -207,7 +233,7 @@ def _leads(sentence: list[Item], place: int, said: str) -> bool:
     last = said.rpartition(" ")[2]
     if sentence[place - 1].text in {":", "=", "-", ">"} or last in _ENDING or last.endswith(("是", "为", "為", "は")):
         return True
-    return _ANNOUNCING.fullmatch(last) is not None or last.endswith(("选择", "選択", "은", "는"))
+    return _ANNOUNCING.fullmatch(last) is not None or last.endswith(("选择", "選択", "选", "選", "은", "는"))
 
 
 def _is_list_number(sentence: list[Item]) -> bool:
@@ -220,7 +246,7 @@ def _last_announced(sentence: list[Item], labels: list[int], kind: Kind) -> Verd
     """The last label of a sentence with several, where a word right before announces it: `…, so grade 3`."""
     place = labels[-1]
     near = _words(sentence[max(0, place - 4) : place])
-    if len(labels) < 2 or not _ANNOUNCING.search(near) or _denied(near) or EVEN.search(near):  # noqa: PLR2004
+    if len(labels) < 2 or not _ANNOUNCING.search(near) or _denied(near) or EVEN.search(near) or _THAN.search(near):  # noqa: PLR2004
         return None
     direct = near.split()[-1] in _ENDING or sentence[place - 1].text in {":", "="}
     if not direct or _beside(sentence, place, kind) or not _goes_on(sentence, place, kind, opening=False):
@@ -234,19 +260,20 @@ def _words(items: list[Item]) -> str:
 
 def _denied(said: str) -> bool:
     """Whether the words before a label deny it, or say that it is the other end."""
-    return NOT.search(said) is not None or NO_CHOICE.search(said) is not None
+    return any(pattern.search(said) for pattern in (NOT, NO_CHOICE, words.NOT_THE_BEST))
 
 
 def _chained(sentence: list[Item], labels: list[int]) -> Verdict | None:
-    """The first of `[A] > [B]`."""
-    if len(labels) < 2 or labels[0] > 1 or not is_sign(sentence, labels[0] + 1, ">"):  # noqa: PLR2004
+    """The first of `[A] > [B]`, the last of `[A] < [B]`."""
+    if len(labels) < 2 or labels[0] > 1 or not is_sign(sentence, labels[0] + 1, "><"):  # noqa: PLR2004
         return None
+    sign = sentence[labels[0] + 1].text
     steps = [sentence[a + 1 : b] for a, b in pairwise(labels)]
     rest = [item for item in sentence[labels[-1] + 1 :] if item.kind != SIGN]
-    if rest or any(len(step) != 1 or step[0].text != ">" for step in steps):
+    if rest or any(len(step) != 1 or step[0].text != sign for step in steps):
         return None
-    item = sentence[labels[0]]
-    return Verdict(item.index, Firm.OPENING, item.start)
+    item = sentence[labels[0 if sign == ">" else -1]]
+    return Verdict(item.index, Firm.OPENING, sentence[labels[0]].start)
 
 
 def _beside(sentence: list[Item], place: int, kind: Kind) -> bool:
@@ -254,27 +281,37 @@ def _beside(sentence: list[Item], place: int, kind: Kind) -> bool:
     item, after = sentence[place], place + 1
     following = sentence[after] if after < len(sentence) else None
     before = sentence[place - 1] if place else None
-    if before is not None and before.kind == SIGN and before.text in "/-<" and not item.spaced:
+    if before is not None and before.kind == SIGN and before.text in "/-<|" and not item.spaced:
         return True
     if before is not None and before.text.casefold() in _CONJUNCTIONS:
         return True
     if following is None:
         return False
-    if following.text in {"/", "-", "&", "+", "<", "="} and after + 1 < len(sentence):
+    if (
+        following.text in {"/", "|", "-", "&", "+", "<", "="} or (following.text == ">" and kind.best)
+    ) and after + 1 < len(sentence):
         other = sentence[after + 1]
         if following.text == "/" and item.text.isdecimal() and whole_number(other) is not None:
             return kind.documents or kind.best is None or whole_number(other) != kind.best
         if other.kind in {LABEL, NUMBER} and (following.text != "-" or not other.spaced or other.mark):
             return True
-        if following.text == "/":
+        if following.text in "/|":
             return True
     conjunction = following.text in "&/," or following.text.casefold() in _CONJUNCTIONS
     if conjunction and after + 1 < len(sentence) and sentence[after + 1].kind in {LABEL, NUMBER}:
         return True
-    if _says(sentence, after, "out", "of") and after + 2 < len(sentence):
-        best = whole_number(sentence[after + 2])
-        return best is not None and best != kind.best
-    return following.text == "%"
+    return following.text == "%" or _out_of_another(sentence, after, kind)
+
+
+def _out_of_another(sentence: list[Item], after: int, kind: Kind) -> bool:
+    """Whether a number is a part of something: `7 out of 10`, `2 of the 3 aspects`; `2 out of 3` on a scale is not."""
+    if _says(sentence, after, "of") or _says(sentence, after, "out", "of"):
+        after += 1 if _says(sentence, after, "of") else 2
+        return after < len(sentence) and whole_number(sentence[after]) != kind.best
+    if not _says(sentence, after, "in"):
+        return False
+    after += 2 if _says(sentence, after, "in", "every") else 1
+    return after < len(sentence) and whole_number(sentence[after]) is not None
 
 
 def _says(sentence: list[Item], at: int, *said: str) -> bool:
@@ -291,7 +328,8 @@ def _goes_on(sentence: list[Item], place: int, kind: Kind, *, opening: bool) -> 
     item = sentence[after]
     rest = _words(sentence[after : after + 5])
     if item.kind == SIGN:
-        if item.text in ":-(=" and kind.documents and (NOT.search(rest) or NO_CHOICE.search(rest)):
+        another = item.text == "(" and any(other.kind == LABEL for other in sentence[after : after + 4])
+        if item.text in ":-(=" and kind.documents and not another and (NOT.search(rest) or NO_CHOICE.search(rest)):
             return False
         if item.text == ":" and opening and kind.documents:
             return _GOOD.search(rest) is not None or rest.startswith(("it ", "because", "this", "the passage", "since"))
@@ -320,9 +358,12 @@ def _predicate(sentence: list[Item], place: int, kind: Kind) -> Verdict | None:
     good = _GOOD.search(rest)
     if not good or NO_CHOICE.search(rest[: good.end()]):
         return None
-    if others and not re.search(r"\b(?:than|over|to|compared|als|que|di|do)(?: the| with| as)?$", rest):
+    if others and not _THAN.search(rest):
         return None
-    if len(others) > 1 or not kind.documents:
+    rest_of_list = [
+        other for other in behind[stop:] if other.kind != LABEL and other.text not in {",", "and", "or", "."}
+    ]
+    if not kind.documents or (len(others) > 1 and rest_of_list):
         return None
     if rest.partition(" ")[0] not in _VERBS:
         return None

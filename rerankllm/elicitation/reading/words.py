@@ -17,7 +17,7 @@ def any_of(words: str) -> re.Pattern[str]:
 
 ANNOUNCING = any_of(
     "rank* order* sort* arrang* answer* result* final* output response* list listing sequence priorit* best top"
-    " most_relevant from_most permutation identifiers"
+    " most_relevant from_most permutation"
     " rangfolge reihenfolge rangliste sortier* geordnet antwort ergebnis* beste* relevanteste*"
     " classement ordre ordonn* class* réponse résultat* tri meilleur* plus_pertinent*"
     " orden* clasific* respuesta* resultado* mejor* más_relevante* ranking*"
@@ -27,28 +27,49 @@ ANNOUNCING = any_of(
     " порядок порядк* ранж* ответ* результат* рейтинг* отсортир* sıra* cevap yanıt sonuç"
     " urut* peringkat jawaban hasil ordning svar rækkefølge järjestys vastaus thứ_tự xếp_hạng kết_quả"
     " ترتيب الترتيب الإجابة النتيجة"
-    " 排序 排名 排列 顺序 順序 次序 答案 结果 結果 順位 順番 ランキング 並べ"
+    " 最相关 最相關 最も関連 排序 排名 排列 顺序 順序 次序 答案 结果 結果 順位 順番 ランキング 並べ"
     " 回答 答え 순위 순서 정렬 답 결과 क्रम उत्तर रैंक ลำดับ อันดับ"
 )
 """What announces an answer."""
 
+_DENIALS = (
+    " not none never neither nor cannot nicht kein* keine* weder niemals"
+    " pas aucun* jamais ninguno ninguna ningún nunca tampoco nessun* nenhum* não niet geen żad* nie žádn* не ни нет"
+    " değil hiç* tidak bukan inte ingen ikke không لا ليس ليست لم"
+    " 不是 不能 不会 不會 没有 沒有 无法 無法 ない ません 없 않 아니 नहीं ไม่"
+)
+_OTHER_END = (
+    " irrelevant* unrelated unhelpful useless off_topic off-topic least worst lowest bottom"
+    " falsch schlecht* unwichtig* irrelevante* unpassend* wenigsten wenigste* am_wenigsten"
+    " moins pire* hors_sujet menos peor* meno peggior* irrilevant* menos pior* minst* slechtst* irrelevant*"
+    " nieistotn* нерелевант* худш* наименее менее ilgisiz الأقل أقل"
+    " 不相关 不相關 最不 无关 無關 無関係 関連のない 低 最低 最差 무관 낮"
+)
 NEGATIVE = any_of(
-    "no not none never neither nor cannot without irrelevant unrelated unhelpful useless off_topic off-topic wrong"
-    " incorrect exclud* except ignor* omit* discard* remov* missing remain* other others rest least worst lowest bottom"
-    " bad poor* weak* skip* instead rather fail* unranked unsorted unordered unable nicht kein* keine* irrelevant*"
-    " falsch schlecht* unwichtig* übrige* restliche* ausgenommen ohne weder am_wenigsten"
-    " pas aucun* sauf hors non ne moins pire* jamais"
-    " ninguno ninguna no sin menos peor* irrelevante* excepto nunca tampoco"
-    " nessun* non meno peggior* tranne irrilevant*"
-    " nenhum* não menos pior* exceto sem"
-    " niet geen minst* slechtst* żad* nie nieistotn* žádn* не ни нет нерелевант* худш* кроме"
-    " değil hiç* ilgisiz tidak bukan inte ingen ikke không لا ليس غير"
-    " 不 无关 無關 没有 沒有 無関係 ない ません 関連のない 없 않 무관 아니 नहीं ไม่"
+    _DENIALS + _OTHER_END + " no without wrong"
+    " incorrect exclud* except ignor* omit* discard* remov* missing remain* other others rest"
+    " bad poor* weak* skip* lack* miss* avoid* empty nichts instead rather fail* unranked unsorted unordered unable"
+    " übrige* restliche* ausgenommen ohne sauf non ne sin excepto no tranne exceto sem кроме غير 不 没 除"
 )
 """What denies that the labels beside it are the answer, or says that they are its other end."""
+NOT_THE_BEST = any_of(_DENIALS + _OTHER_END + " except excluding ohne sauf excepto tranne exceto кроме 不 除")
+"""What does so in an answer that may say much else."""
+
+POSITIVE = any_of(
+    "answer* relevan* best better choose chose chosen choice pick* rate rated select* prefer* match* recommend*"
+    " winner direct*"
+    " address* definitely it_is correct fits suit* antwort* beantwort* wähle wahl passt passend* besser* beste*"
+    " pertinent* répond* meilleur* choisis choix respon* mejor* elijo rispond* miglior* scelgo melhor* escolho"
+    " antwoord*"
+    " релевант* отвеча* ответ* лучш* выбираю صلة يجيب أختار الأفضل الإجابة"
+    " 相关 最 选 選 答 関連 適 관련 선택 답 정답 उत्तर"
+)
+"""What calls the one label of an answer its answer."""
 
 OTHER_ORDER = re.compile(
-    r"\b(?:by|according to|on|nach|par|por|per) (?:their |the |its )?(?:date|length|name|time|year|size|age"
+    r"^\W*bm25\b|\b(?:longest|shortest|newest|oldest|latest|earliest)\b"
+    r"|\b(?:by|according to|in terms of|on|nach|par|por|per)"
+    r" (?:their |the |its )?(?:date|length|name|time|year|size|age"
     r"|number|id|identifier|title|source"
     r"|appearance|alphabet|publication|topic|subject|datum|länge|longueur|fecha|data)\w*|\b(?:chronological\w*"
     r"|alphabetical\w*|(?:numerical|reading) order)\b"
@@ -88,7 +109,13 @@ EXAMPLE = any_of(
 """What says that an order is an example of one."""
 
 JUST_BEFORE_NO_ANSWER = re.compile(
-    r"(?:\b(?:like|not|never|than|of|isn't|wasn't|nicht|pas|non|no|не|into|from|if|when|whether|wenn|si)|不是"
+    r"(?:\b(?:(?:should|must|would|could|do|does|did|can|is|was|are|were)(?: not|n.t)|cannot)"
+    r"(?: (?:be|think|believe|say|agree|it'?s|that))*"
+    r"|\bformat (?:is|was|(?:should|must|would) be)|^\W*(?:the )?(?:output|expected|required|desired|answer)"
+    r" (?:output )?format\W*"
+    r"|\b(?:output|format|answer)(?: should| must| would)? looks? like this\W*"
+    r"|\banything but|\bnever \w+|\b(?:disagree with|reject|avoid)"
+    r"|\b(?:like|not|never|than|of|nicht|pas|non|no|не|into|from|if|when|whether|wenn|si)|不是"
     r"|而不是)[\s\"'(:]*$"
 )
 """What ends the words before an order that is not the answer."""
@@ -103,7 +130,8 @@ _BEING = (
     r"|est|était|serait|es|era|sería|è|é|sarebbe)\b"
 )
 DENYING = re.compile(
-    rf"^\W*(?:which|this|that|it|das|ce|esto|questo)\s{_BEING}.{{0,40}}?{_WRONG}|^[^\w,]*(?:{_BEING}.{{0,40}}?)?{_WRONG}"
+    r"^\W*(?:which|that) i (?:reject|disagree|doubt)"
+    rf"|^\W*(?:which|this|that|it|das|ce|esto|questo)\s{_BEING}.{{0,40}}?{_WRONG}|^[^\w,]*(?:{_BEING}.{{0,40}}?)?{_WRONG}"
 )
 """What, after an order, takes it back."""
 
@@ -121,12 +149,17 @@ ASCENDING = re.compile(
     r"|\bvan (?:minst|slechtst)\w*|\boplopend\w*|\bod (?:najmniej|najgorsz\w*|nejméně)|\brosnąc\w*"
     r"|\bот (?:наименее|худш\w*|менее)|\bпо возрастанию|\ben az\b|\bartan\b|\bdari yang (?:paling tidak|kurang)"
     r"|从最不|由最不|从低到高|由低到高|升序|从差到好|从小到大"
-    r"|低い順|低い方から|昇順|낮은 ?(?:순|것부터)|오름차순|बढ़ते|आरोही|تصاعدي|الأقل"
+    r"|低い順|低い方から|昇順|낮은 ?(?:순|것부터)|오름차순|बढ़ते|आरोही|تصاعدي|من الأقل"
 )
 """What says that an order is written from the worst to the best."""
 DESCENDING = re.compile(
     rf"\b{_HIGH}\b(?:[ -]+\w+){{0,3}}[ -]*(?:\bto\b|\bdown to\b|[>→–-])[ -]*(?:the[ -]+)?{_LOW}\b"
     rf"|\b{_HIGH}\b(?:[ -]+\w+){{0,2}}[ -]+first\b|\b{_LOW}\b(?:[ -]+\w+){{0,2}}[ -]+last\b"
+    r"|\bvo[nm] (?:der |dem )?(?:am meisten|\w+sten)(?: \w+){0,2} (?:bis )?zu[rm] (?:am )?\w+"
+    r"|\bdu plus(?: \w+){1,2} au moins|\bdel? (?:más|mayor|mejor)(?: \w+)? a(?:l)? (?:menos|menor|peor)"
+    r"|\bd[oa] mais(?: \w+)? (?:ao|à|para o) menos|\bdal(?:la)? più(?: \w+)? al(?:la)? meno"
+    r"|\bот (?:наиболее|самого|более)(?: \w+)? (?:к|до) (?:наименее|наименьш\w*|менее)"
+    r"|从高到低|由高到低|从最相关到最不相关|高い順|높은 ?순|من الأكثر(?: \w+)? إلى الأقل|تنازلي"
     r"|\bdescending\b|\bdecreasing\b|\babsteigend\w*|\bdécroissant\w*|\bdescendente\b|\bdecreciente\b|по"
     r" убыванию|降序|내림차순"
 )
