@@ -2,10 +2,11 @@
 
     python eval/readme.py            # writes what stands between the markers of README.md
     python eval/readme.py --check    # writes nothing; says what would change, and exits with 1 if anything would
+    python eval/readme.py --draw     # draws the picture below the table of strategies, too
     python eval/readme.py --run      # first runs the commands behind the tables, with their seeds: an hour and a half
 
-A marker is `<!-- table: NAME -->`, up to the next `<!-- end -->`. Simulated judges are seeded and the embedded model is
-greedy, so on one machine a second run writes the same bytes. `--run` needs ../shared/data and the extra `dev`.
+A marker is `<!-- table: NAME -->`, up to the next `<!-- end -->`. Simulated judges are seeded and the packaged models
+draw nothing, so on one machine a second run writes the same bytes. `--run` needs ../shared/data and the extra `dev`.
 """
 
 import argparse
@@ -23,17 +24,31 @@ from tables import Table, read_tables
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
 FRONTIER, DEFAULT = HERE / "frontier" / "results", HERE / "default" / "results"
+PICTURE = "strategies.png"
 DATA = HERE.parents[1] / "shared" / "data"
 WORLDS = {"mild": "good", "harsh": "poor", "fitted": "fitted"}
-COLLECTIONS = {"dl19-bm25": "TREC-DL 2019, BM25 top 100", "noveleval": "NovelEval, top 20"}
-FIRST, MINILM = "first stage", "all-MiniLM-L6-v2 cosine"
+COLLECTIONS = ("dl19-bm25", "noveleval")
+FIRST = "first stage"
 DEFAULT_VARIANT = "chat turn"
 """Fused with the first stage, it is what `llamacpp:` does when nothing is said."""
+STEPS = {
+    FIRST: ("the first stage", ""),
+    "the default": ("**the default**, `embed:minilm`", "`embedded`"),
+    "fused with the first stage": ("half of it, half of the first stage: `interpolate(pointwise)`", "`embedded`"),
+    "its full weights": ("its full weights: `embed:minilm?dtype=float32`", "`embed`: torch"),
+    "the packaged language model, its default": ("the packaged language model: `llamacpp:smollm2`", "`llamacpp`"),
+    "the packaged language model for the best 20": (
+        "the default, then half of it and half of `llamacpp:smollm2` for the best 20", "`embedded,llamacpp`"
+    ),
+    "a 7B listwise model for all (recorded)": ("a 7B language model, windows of 20 (RankVicuna, recorded)", "a GPU"),
+}  # fmt: skip
+"""Rows of default/results/steps.md, with what README calls them and what they need."""
 COMMANDS = (
     ("frontier/run.py", "--collection", "dl19-bm25"),
     ("frontier/active.py", "--data", f"{DATA / 'dl19-bm25'}", *(f"--world={world}" for world in WORLDS)),
     ("default/run.py", *(f"--data={DATA / name}" for name in COLLECTIONS), "--minilm", "--variant",
      "zero-shot completion", "--variant", DEFAULT_VARIANT),
+    ("default/steps.py",),
 )  # fmt: skip
 MARKED = re.compile(r"(<!-- table: (\S+) -->\s*)(.*?)(\s*<!-- end -->)", re.DOTALL)
 
@@ -120,29 +135,65 @@ def strategies() -> str:
     return "\n".join([head, "|---|---|---:|---:|---:|---:|---:|", *(choice.line(worlds) for choice in CHOICES)])
 
 
-def embedded() -> str:
-    """How good the embedded default is."""
-    lines = [f"| collection | {FIRST} | embedded default | {MINILM} |", "|---|---|---|---|"]
-    for name, title in COLLECTIONS.items():
-        (table,) = read_tables(DEFAULT / f"{name}.md")
-        cells = [(FIRST, "nDCG@10"), (DEFAULT_VARIANT, "fused"), (MINILM, "nDCG@10")]
-        lines.append(f"| {title} | {' | '.join(decimals(table.number(*cell), 4) for cell in cells)} |")
+def default() -> str:
+    """How good the default is, and what the next steps up give."""
+    (table,) = read_tables(DEFAULT / "steps.md")
+    lines = ["| what ranks | needs | DL 2019 | NovelEval | CPU s |", "|---|---|---:|---:|---:|"]
+    for name, (title, needs) in STEPS.items():
+        measured = [table.cell(name, column) for column in ("DL19", "NovelEval")]
+        quality = [cell if cell == "–" else decimals(float(cell), 4) for cell in measured]
+        lines.append(f"| {title} | {needs} | {' | '.join((*quality, table.cell(name, 'CPU s')))} |")
     return "\n".join(lines)
 
 
 def plot() -> str:
-    """The picture that the frontier's command draws."""
-    picture = (FRONTIER / "dl19-bm25.png").relative_to(README.parent)
+    """The picture of the table of strategies."""
+    picture = (FRONTIER / PICTURE).relative_to(README.parent)
     if not (README.parent / picture).is_file():
-        raise SystemExit(f"{picture} is not there: run eval/frontier/run.py")
-    return f"![nDCG@10 against slots and rounds]({picture})"
+        raise SystemExit(f"{picture} is not there: run eval/readme.py")
+    return f"![nDCG@10 of each strategy in the table, with each judge]({picture})"
+
+
+def draw() -> None:
+    """Draws the table of strategies: a line a strategy, a mark a judge."""
+    import matplotlib as mpl  # noqa: PLC0415
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt  # noqa: PLC0415
+
+    worlds = frontier()
+    stages = [choice for choice in CHOICES if choice.source == "frontier"]
+    stages.sort(key=lambda choice: worlds["mild"].number(choice.stage, "slots"))
+    figure, axes = plt.subplots(figsize=(8, 3.6))
+    for world, (colour, mark) in {
+        "mild": ("#1f4e79", "o"),
+        "harsh": ("#c55a11", "s"),
+        "fitted": ("#2e7d32", "D"),
+    }.items():
+        found = [worlds[world].number(choice.stage, "nDCG@10") for choice in stages]
+        axes.plot(found, range(len(stages)), mark, color=colour, label=f"{WORLDS[world]} judge")
+    before = worlds["mild"].number(FIRST, "nDCG@10")
+    axes.axvline(before, color="grey", linestyle=":", label="BM25, before")
+    costs = [[worlds["mild"].number(choice.stage, what) for what in ("slots", "rounds")] for choice in stages]
+    labels = [
+        f"{choice.stage}\n{slots:.0f} passages, {rounds:.0f} {'call' if round(rounds) == 1 else 'calls'} in a row"
+        for choice, (slots, rounds) in zip(stages, costs, strict=True)
+    ]
+    axes.set_yticks(range(len(stages)), labels, fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xlabel("nDCG@10, TREC DL 2019, judges simulated", fontsize=9)
+    axes.grid(axis="y", linewidth=0.3)
+    axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.3, 1.14), ncols=4, frameon=False)
+    figure.tight_layout()
+    figure.savefig(FRONTIER / PICTURE, dpi=110, metadata={"Software": None})
+    plt.close(figure)
 
 
 TABLES: Mapping[str, Callable[[], str]] = {
     "first-stage": first_stage,
     "strategies": strategies,
     "plot": plot,
-    "embedded": embedded,
+    "default": default,
 }
 
 
@@ -163,10 +214,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--run", action="store_true")
+    parser.add_argument("--draw", action="store_true")
     options = parser.parse_args()
     for command in COMMANDS if options.run else ():
         print("+ python eval/" + " ".join(command), flush=True)
         subprocess.run([sys.executable, str(HERE / command[0]), *command[1:]], check=True)
+    if options.draw or options.run:
+        draw()
     before = README.read_text(encoding="utf-8")
     after = written(before)
     changes = difflib.unified_diff(before.split("\n"), after.split("\n"), "README.md", "results", lineterm="", n=0)

@@ -30,6 +30,7 @@ from rerankllm.errors import (
     UnreachableError,
 )
 from rerankllm.evaluation.evaluate import evaluate
+from rerankllm.formats.documents import read_documents
 from rerankllm.plan import Bound, Plan
 from rerankllm.reranker import Reranker
 from rerankllm.runs.fuse import fuse
@@ -129,6 +130,7 @@ __all__ = [
     "load_collection",
     "parity",
     "preview",
+    "read_documents",
     "recommend",
     "report",
     "rerank",

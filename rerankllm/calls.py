@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from rerankllm.data import Usage
 from rerankllm.judgements import Answer, Judgement, ParseReport
@@ -44,6 +44,31 @@ class TextPrompt:
     text: str
 
 
+HINT = {"hint": True}
+"""Metadata of a field that says how an answer may be had, not what is asked: it is no part of a call's content."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelForm:
+    """How an answer that names labels is written.
+
+    Attributes:
+        labels: Those that may be named.
+        count: How many of them.
+        opening: The text before the first label.
+        between: The text between two labels.
+        closing: The text after the last label.
+        required: Whether a backend that does not know how to hold answers to it should find out.
+    """
+
+    labels: tuple[str, ...]
+    count: int = 1
+    opening: str = ""
+    between: str = ""
+    closing: str = ""
+    required: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Generate:
     """Asks for text, greedily decoded unless the model's spec says otherwise.
@@ -52,6 +77,7 @@ class Generate:
         max_tokens: The most tokens to generate.
         stop: The text ends before any of these.
         choices: The text should be one of these; a backend that can constrain the model may do so.
+        form: The text should have this form; a backend that can constrain the model may do so.
         labels: Asks also for the log-probabilities of these labels wherever the model writes one of them. Backends that
             give label log-probabilities give these too.
     """
@@ -60,6 +86,18 @@ class Generate:
     stop: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
     labels: "ReadLabels | None" = None
+    form: LabelForm | None = field(default=None, metadata=HINT)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample(Generate):
+    """Asks for text drawn at temperature 1 instead of the likeliest, as after an answer that could not be used.
+
+    Attributes:
+        seed: Of the drawing, where the engine computes in this process; hosts draw as they do.
+    """
+
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +196,8 @@ class Reading(NamedTuple):
         at: How many characters of the text come before it.
         label: The index of the label that was written.
         logprobs: Natural logs, one per label. A label the backend did not report is NaN.
-        floor: Upper bound on the labels that were not reported; NaN if there is none.
+        floor: Upper bound on each label that was not reported, which share what probability is left; NaN if there is
+            none, or the backend reported something that is no number.
     """
 
     at: int
@@ -174,13 +213,15 @@ class Response:
     Attributes:
         text: Generated text (`Generate`), or the labels written with what stands between them (`WriteLabels`).
         logprobs: Natural logs, one per label or continuation token. A label the backend did not report is NaN.
-        floor: Upper bound on the labels that were not reported; NaN if there is none.
+        floor: Upper bound on each label that was not reported, which share what probability is left; NaN if there is
+            none, or the backend reported something that is no number.
         usage: Tokens, as the backend counted them.
         attempts: How many HTTP requests it took, retries included.
         finish_reason: Why generation ended ("stop", "length", "content_filter", …), if it is known.
         reasoning: What the model thought before it answered, if the backend separates the two ("" if it hides the
             thoughts); None if thoughts are part of `text`.
         readings: The labels of `Generate` or `WriteLabels` that the model wrote, in order.
+        adapted: How the request differed from that of other hosts, in words: what this one refuses.
     """
 
     text: str = ""
@@ -191,15 +232,24 @@ class Response:
     finish_reason: str = "stop"
     reasoning: str | None = None
     readings: tuple[Reading, ...] = ()
+    adapted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer to a judgement that a backend answers without a prompt."""
+    """The answer to a judgement that a backend answers without a prompt.
+
+    Attributes:
+        answer: The answer.
+        report: How it read.
+        usage: What it took; of several that are answered by one request, the first has it all.
+        attempts: How many requests it took; 0 where another answer of the same request counts them.
+    """
 
     answer: Answer
     report: ParseReport = ParseReport()
     usage: Usage = Usage()
+    attempts: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +326,9 @@ class Capabilities:
         batch: How many requests it is given at a time, so that progress shows; None for all there are.
         slots: How many requests it has under way at any time; None for any number.
         constrained: Whether it writes labels and nothing else where that is wanted (`WriteLabels`).
+        fixed: Whether its answers were given beforehand, so that it may lack one, which is no fault of a call.
         names: What the model is called, by its name, its files and its host: published rerankers are known by them.
+        forms: Whether it may hold text to a form (`Generate.form`); others need not be told one.
     """
 
     answers: frozenset[type] = frozenset()
@@ -293,7 +345,9 @@ class Capabilities:
     batch: int | None = None
     slots: int | None = None
     constrained: bool = False
+    fixed: bool = False
     names: tuple[str, ...] = ()
+    forms: bool = False
 
 
 class Backend(Protocol):
@@ -341,6 +395,15 @@ class Backend(Protocol):
 
     async def aclose(self) -> None:
         """Frees its resources; it is not used afterwards."""
+        ...
+
+
+@runtime_checkable
+class SharesRequests(Protocol):
+    """A backend that answers many judgements with one request."""
+
+    def takes(self, work: Judgement) -> Usage:
+        """What a judgement takes of such a request, as far as it can be told before."""
         ...
 
 

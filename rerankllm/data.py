@@ -7,10 +7,11 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, Self, overload
 
-from rerankllm.display import table
+from rerankllm.display import table, text_table
+from rerankllm.errors import MissingExtra
 
 SHOWN = 20
-"""Results of a ranking that a notebook shows."""
+"""Results of a ranking that are printed, or that a notebook shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class Provenance(StrEnum):
     JUDGED = "judged"
     """A model's answers placed it."""
     UNREAD = "unread"
-    """No model read it: the first stage placed it, behind all that were read unless the strategy weighs the two."""
+    """No model read it. The first stage placed it, behind all that were read unless the strategy mixes the two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class Result:
         probability: How likely it is among the `top_k` most relevant, where the strategy says so.
         rationale: Why it stands there, in the model's words, where the strategy asks for reasons.
         relevance: How likely it is relevant, where a calibration says so.
-        input_rank: Its place among the candidates as they were given, from 1; None where nobody says.
+        input_rank: Its place among the candidates as they were given, from 1; None if that is unknown.
     """
 
     rank: int
@@ -103,16 +104,50 @@ class Result:
     def doc_id(self) -> str:
         return self.document.doc_id
 
+    @property
+    def text(self) -> str:
+        return self.document.text
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result with its document, as JSON can hold it; what is not known is left out, but for the score."""
+        known = {
+            "title": self.document.title,
+            **{name: getattr(self, name) for name in ("probability", "relevance", "rationale", "input_rank")},
+            "metadata": dict(self.document.metadata),
+        }
+        return {
+            "rank": self.rank,
+            "doc_id": self.doc_id,
+            "score": self.score,
+            "text": self.document.text,
+            "provenance": self.provenance.value,
+            **{name: value for name, value in known.items() if value not in (None, "", {})},
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one call or of many, as the backend counted them."""
+    """What one call or many took, as the backend counted it.
+
+    Attributes:
+        prompt_tokens: Tokens read.
+        completion_tokens: Tokens generated.
+        cached_tokens: How many of the prompt tokens the host found in its cache, where it says so.
+        searches: Search units, in which some reranking APIs count.
+    """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = 0
+    searches: float = 0.0
 
     def __add__(self, other: Self) -> "Usage":
-        return Usage(self.prompt_tokens + other.prompt_tokens, self.completion_tokens + other.completion_tokens)
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.searches + other.searches,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +165,9 @@ class Ledger:
         parsed: Answers that were exactly a complete answer.
         repaired: Answers from which something was dropped, or to which something was added.
         failed: Calls without a usable answer.
+        forms: How often answers were written in each form, such as `chain` or `json`, where they had to be read.
+        orders: Answers that put four documents or more in an order.
+        as_shown: How many of them only give back the order in which the documents were shown.
         usage: Tokens sent and generated.
         cost_usd: Money; 0 for local models, None when the price is unknown.
         notes: What else the reader should know, with how often it happened.
@@ -143,6 +181,9 @@ class Ledger:
     parsed: int = 0
     repaired: int = 0
     failed: int = 0
+    forms: Mapping[str, int] = field(default_factory=dict)
+    orders: int = 0
+    as_shown: int = 0
     usage: Usage = Usage()
     cost_usd: float | None = 0.0
     notes: Mapping[str, int] = field(default_factory=dict)
@@ -166,13 +207,18 @@ class Ledger:
             parsed=self.parsed + other.parsed,
             repaired=self.repaired + other.repaired,
             failed=self.failed + other.failed,
+            forms=_added(self.forms, other.forms),
+            orders=self.orders + other.orders,
+            as_shown=self.as_shown + other.as_shown,
             usage=self.usage + other.usage,
             cost_usd=None if unknown else (self.cost_usd or 0.0) + (other.cost_usd or 0.0),
-            notes={
-                note: self.notes.get(note, 0) + other.notes.get(note, 0)
-                for note in (*self.notes, *(n for n in other.notes if n not in self.notes))
-            },
+            notes=_added(self.notes, other.notes),
         )
+
+
+def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    """The sums, those of `one` first."""
+    return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,13 +238,13 @@ class Cut:
     expected_recall: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Ranking(Sequence[Result]):
-    """One query's documents, best first: a sequence of `Result`.
+    """One query's documents, best first: a sequence of `Result`, which prints as a table.
 
     Attributes:
         query: The query.
-        results: Every candidate exactly once, unless it was cut off.
+        results: Every candidate exactly once, unless `top_k` or a cut-off left some out.
         ledger: What it cost.
         cut: How it was cut off, by a cut-off that was asked for.
     """
@@ -236,22 +282,61 @@ class Ranking(Sequence[Result]):
         """Document ids, best first."""
         return tuple(result.doc_id for result in self.results)
 
-    def top(self, k: int) -> "Ranking":
-        """The first `k` results."""
-        return replace(self, results=self.results[:k])
+    def top(self, k: int | None) -> "Ranking":
+        """The first `k` results; all for None."""
+        return self if k is None else self[:k]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The ranking as JSON can hold it: the query, its results with their documents, and what it cost."""
+        return {
+            "query_id": self.query.query_id,
+            "query": self.query.text,
+            "results": [result.to_dict() for result in self.results],
+            "calls": self.ledger.calls,
+            "tokens": {"prompt": self.ledger.usage.prompt_tokens, "completion": self.ledger.usage.completion_tokens},
+            "cost_usd": self.ledger.cost_usd,
+        }
+
+    def to_pandas(self) -> Any:
+        """The ranking as a pandas DataFrame: a row a result, the documents' metadata in columns of their own.
+
+        Raises:
+            MissingExtra: pandas is not installed.
+        """
+        try:
+            import pandas as pd  # noqa: PLC0415
+        except ImportError:
+            raise MissingExtra("to_pandas needs pandas: pip install 'rerankllm[tables]'") from None
+        rows = [result.to_dict() for result in self.results]
+        columns = _columns(rows)
+        return pd.DataFrame([{**row.get("metadata", {}), **row} for row in rows], columns=columns)
 
     @overload
     def __getitem__(self, index: int) -> Result: ...
     @overload
-    def __getitem__(self, index: slice) -> tuple[Result, ...]: ...
-    def __getitem__(self, index: int | slice) -> Result | tuple[Result, ...]:
-        return self.results[index]
+    def __getitem__(self, index: slice) -> "Ranking": ...
+    def __getitem__(self, index: int | slice) -> "Result | Ranking":
+        return replace(self, results=self.results[index]) if isinstance(index, slice) else self.results[index]
 
     def __len__(self) -> int:
         return len(self.results)
 
     def __iter__(self) -> Iterator[Result]:
         return iter(self.results)
+
+    def __repr__(self) -> str:
+        """A table as wide as the terminal: rank, id, score where there are any, and how the passage begins."""
+        scored = any(result.score is not None for result in self.results)
+        rows = [
+            [str(result.rank), result.doc_id, *([_shown(result.score)] if scored else []), result.document.content]
+            for result in self.results[:SHOWN]
+        ]
+        header = ["rank", "id", *(["score"] if scored else []), "text"]
+        hidden = len(self) - len(rows)
+        shown = text_table(header, rows, frozenset({0, 2}) if scored else frozenset({0}))
+        more = [f"… {hidden} more"] if hidden else []
+        notes = [f"note: {note}" + (f" ({count})" if count > 1 else "") for note, count in self.ledger.notes.items()]
+        return "\n".join([shown, *more, *notes])
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
@@ -261,6 +346,17 @@ class Ranking(Sequence[Result]):
         ]
         hidden = len(self) - len(rows)
         return table(self.query.text, ("rank", "from", "doc_id", "text"), rows, f"{hidden} more" if hidden else "")
+
+
+def _shown(score: float | None) -> str:
+    return "" if score is None else f"{score:.4f}"
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The columns of a frame: what there is of a result, then the metadata."""
+    own = dict.fromkeys(name for row in rows for name in row if name != "metadata")
+    own = own or dict.fromkeys(("rank", "doc_id", "score", "text"))
+    return [*own, *dict.fromkeys(name for row in rows for name in row.get("metadata", {}) if name not in own)]
 
 
 def _moved(result: Result) -> str:

@@ -184,6 +184,10 @@ class Assessment:
     rationales: tuple[str, ...]
 
 
+Answer: TypeAlias = Any
+"""A float, a `WeakOrder`, a tuple of ids, of floats or of criteria, an `Assessment` or an array: see each judgement."""
+
+
 class Failure(StrEnum):
     """Whose fault it is that a judgement has no answer."""
 
@@ -202,14 +206,12 @@ class Unanswered:
     Attributes:
         reason: One line.
         failure: Whether the call failed or the answer was unusable.
+        instead: An answer that is no evidence, with which a strategy goes on that needs one; None: the query fails.
     """
 
     reason: str
     failure: Failure = Failure.CALL
-
-
-Answer: TypeAlias = Any
-"""A float, a `WeakOrder`, a tuple of ids, of floats or of criteria, an `Assessment` or an array: see each judgement."""
+    instead: Answer | None = field(default=None, compare=False)
 
 
 class Status(StrEnum):
@@ -235,14 +237,13 @@ class ParseReport:
     form: str | None = None
 
 
-def as_shown(judgement: Judgement, answer: Answer | Unanswered) -> bool:
-    """Whether the answer to a `Permute` is complete, without ties, and the order in which its documents were shown."""
-    if not isinstance(judgement, Permute) or not isinstance(answer, WeakOrder):
-        return False
-    ids = tuple(doc.doc_id for doc in judgement.docs)
-    wanted = len(ids) if judgement.decode is None else min(judgement.decode, len(ids))
-    single = all(len(group) == 1 for group in answer.groups)
-    return single and len(answer.groups) >= max(wanted, 2) and answer.ranked == ids[: len(answer.groups)]
+TELLING = 4
+"""Documents in an order that is the order shown once in 24 times by chance, or more rarely."""
+
+
+def gives_back(shown: Sequence[str], order: WeakOrder) -> bool:
+    """Whether an order names the first of the documents, as many as it names, in the order shown and without ties."""
+    return len(order.ranked) == len(order.groups) and order.ranked == tuple(shown[: len(order.groups)])
 
 
 class StageLike(Protocol):
@@ -282,16 +283,22 @@ def ask(judgements: Iterable[Judgement]) -> Steps[Sequence[Answer]]:
         judgements: What may be answered in parallel; nothing is yielded when empty.
 
     Returns:
-        One answer a judgement, in order.
+        One answer a judgement, in order. An answer that cannot be used is replaced by one that is no evidence, if the
+        driver allows that: see `rerankllm.drivers.unusable`.
 
     Raises:
         QueryFailed: One of them was not answered.
     """
     answers = yield from try_ask(judgements)
-    for answer in answers:
-        if isinstance(answer, Unanswered):
-            raise QueryFailed(answer.reason)
-    return answers
+    return [_needed(answer) for answer in answers]
+
+
+def _needed(answer: Answer) -> Answer:
+    if not isinstance(answer, Unanswered):
+        return answer
+    if answer.instead is None:
+        raise QueryFailed(answer.reason)
+    return answer.instead
 
 
 def try_ask(judgements: Iterable[Judgement]) -> Steps[Sequence[Answer]]:

@@ -44,6 +44,14 @@ class Plan:
     def exactly(cls, calls: int, rounds: int, slots: int) -> "Plan":
         return cls(Bound.exactly(calls), Bound.exactly(rounds), Bound.exactly(slots))
 
+    def or_fewer(self, calls: int, rounds: int, slots: int) -> "Plan":
+        """The same, or as little as this: of judgements that a query has asked already nothing is sent."""
+        return Plan(
+            Bound(min(calls, self.calls.low), self.calls.high),
+            Bound(min(rounds, self.rounds.low), self.rounds.high),
+            Bound(min(slots, self.slots.low), self.slots.high),
+        )
+
     def then(self, other: "Plan") -> "Plan":
         """The one after the other."""
         return Plan(self.calls.plus(other.calls), self.rounds.plus(other.rounds), self.slots.plus(other.slots))

@@ -14,17 +14,18 @@ from rerankllm.calibration.cutoff import Cutoff
 from rerankllm.calibration.judge_profile import JudgeProfile
 from rerankllm.calibration.relevance import Calibration
 from rerankllm.calls import Backend
-from rerankllm.data import Candidate, Document, Query, Ranking, Usage
-from rerankllm.drivers.budget import Budget, Limits
+from rerankllm.data import Candidate, Document, Query, Ranking
+from rerankllm.drivers.budget import ANYTHING, Budget, Limits
 from rerankllm.drivers.estimate import Estimate, Sizes
-from rerankllm.drivers.events import Failed, QueryOutcome
+from rerankllm.drivers.events import QueryOutcome, ranking_of
 from rerankllm.drivers.recipe import DriverName, Recipe
 from rerankllm.drivers.results import Run
 from rerankllm.drivers.session import Session
 from rerankllm.drivers.task import Observer
-from rerankllm.errors import QueryFailed
+from rerankllm.drivers.unusable import Unusable
+from rerankllm.errors import InputError
 from rerankllm.formats.join import join
-from rerankllm.formats.objects import AnyDocument, to_candidates, to_query
+from rerankllm.formats.objects import AnyDocuments, to_candidates, to_query
 from rerankllm.journal.store import Journal
 from rerankllm.plan import Plan
 from rerankllm.spec.stage import Stage
@@ -38,7 +39,7 @@ class Reranker:
 
     Args:
         strategy: A stage spec such as `sliding(window=20, stride=10) / labels`; the model's default when None.
-        model: `kind:name[?key=value&…]`; the embedded model when None.
+        model: `kind:name[?key=value&…]`; the default model when None.
         instruction: What counts as relevant, for prompts that show it.
         passage_tokens: Cut of every passage; the template's own when None.
         demonstrations: Worked examples for comparisons, instead of the template's own: JSON lines or a folder with
@@ -48,20 +49,23 @@ class Reranker:
         observer: Called with every event while queries run, on another thread.
         options: Options of the model, such as `base_url`, as in its spec after `?`; these win over those there.
         journal: A file, or an open `Journal`, that keeps every completed call; what it holds is not asked again.
-        limits: What may be spent, all queries together, or an open `Budget` that others spend of too, and that was told
-            what the journal holds; queries that it does not suffice for fail by name.
-        per_query: What each query may spend. A strategy that has an order at any time (`active`) ends there with the
-            order it has; with any other the query fails by name. Seconds are a deadline, from its first call.
+        limits: What all queries together may spend; or an open `Budget` that several rerankers share and that already
+            counts what the journal holds. Queries that the budget does not suffice for fail, each by name.
+        per_query: What each query may spend. `active` then ends with the order it has; with other strategies the query
+            fails. Seconds count from the query's first call.
         calibration: Says how likely each result is relevant: a file that `rerankllm calibrate` wrote, or a
             `Calibration`. It should have been fitted on scores of the same strategy and model.
         cutoff: Where rankings stop: `auto`, `f1`, `precision=P`, `recall=R` or `threshold=P`, by the calibration. An
             empty ranking then says that nothing is relevant; a query that failed raises, here as anywhere.
-        profile: How the judge errs: a file that `rerankllm judge-profile` wrote, or a `JudgeProfile`. It sets trust,
-            scale and sharpness of every `active` in the strategy, whatever is written there.
-        shelf: Keeps engines that compute here loaded for the next one that is given it.
+        profile: How the model errs: a file that `rerankllm judge-profile` wrote, or a `JudgeProfile`. It replaces
+            trust, scale and sharpness of every `active` in the strategy.
+        unusable: What follows an answer in which nothing can be used. `keep`: it is asked once more, with the documents
+            in another order; after that it is no evidence, and the query fails only where half of its answers cannot be
+            used. `fail`: it is not asked again, and the query fails unless its strategy can do without.
+        shelf: Keeps models of this process loaded for the next reranker that is given the same shelf.
 
     Attributes:
-        session: The open models with their driver, which those made by `on`, `parts`, `beside` and `calibrated` share.
+        session: The open models with their driver; rerankers made by `on`, `parts`, `beside` and `calibrated` share it.
 
     Raises:
         InputError: A spec, a model or a template that does not load.
@@ -89,6 +93,7 @@ class Reranker:
         cutoff: str | Cutoff | None = None,
         per_query: Limits | None = None,
         profile: str | Path | JudgeProfile | None = None,
+        unusable: Unusable = "keep",
         shelf: LoadedModels | None = None,
     ) -> None:
         recipe = Recipe(
@@ -105,6 +110,7 @@ class Reranker:
             calibration=calibration,
             cutoff=cutoff,
             profile=profile,
+            unusable=unusable,
         )
         budget = limits if isinstance(limits, Budget) else None
         self.session = Session.open(recipe, budget, observer=observer, shelf=shelf)
@@ -197,7 +203,7 @@ class Reranker:
     @property
     def paid(self) -> bool:
         """Whether any of the models is one whose calls cost money, or may."""
-        return any(backend.cost(Usage(1, 1)) != 0 for backend in self.session.panel.backends)
+        return any(backend.cost(ANYTHING) != 0 for backend in self.session.panel.backends)
 
     @property
     def backend(self) -> Backend:
@@ -209,35 +215,57 @@ class Reranker:
         """Whether scores are expected values of labels worth 0 to 1, such as P(yes)."""
         return self.session.panel.gives_probabilities(self.stage)
 
-    def rerank(self, query: str | Query, documents: Sequence[AnyDocument], *, top_k: int | None = None) -> Ranking:
+    def rerank(
+        self,
+        query: str | Query,
+        documents: AnyDocuments,
+        *,
+        top_k: int | None = None,
+        columns: Mapping[str, str] | None = None,
+        top_n: int | None = None,
+    ) -> Ranking:
         """Ranks documents for one query; works in scripts, threads and notebooks alike.
 
         Args:
             query: The query.
-            documents: Texts; dicts with `text` and, if wanted, `id` (or `doc_id`, `_id`), `title`, `score` (the first
-                stage's) and anything else, which comes back as `metadata`; or `Document`s. Documents without an id
-                are called by their position, from "0".
-            top_k: How many first places matter. Strategies that can spend less on the rest do; every document is
-                in the ranking all the same, and `Ranking.top` cuts it.
+            documents: Texts; dicts with `text` and, if wanted, `id`, `title`, `score` (the first stage's) and anything
+                else, which comes back as `metadata`; `Document`s or `Candidate`s; a table of pandas, polars, pyarrow or
+                `datasets`; or a `Path` to a CSV, TSV, JSON, JSON lines or Parquet file. Documents without an id are
+                called by their position, from "0".
+            top_k: How many results to return; all when None. Strategies that can spend less on the others do.
+            columns: Names of keys or columns by field (`text`, `id`, `title`, `score`), where they are not the usual
+                ones.
+            top_n: What other libraries call `top_k`; refused with a hint.
 
         Returns:
-            Every document once, best first; fewer where a cut-off was asked for.
+            Every document once, best first; the first `top_k`, or fewer where a cut-off was asked for.
 
         Raises:
             QueryFailed: It could not be ranked; there is no ranking then, not even the input order.
+            InputError: The query or a document cannot be one.
         """
-        return _ranking(self.submit(query, documents, top_k=top_k).result())
+        _refuse_top_n(top_n)
+        found = self.session.submit(to_query(query), to_candidates(documents, columns), top_k)
+        return ranking_of(found.result()).top(top_k)
 
     async def arerank(
-        self, query: str | Query, documents: Sequence[AnyDocument], *, top_k: int | None = None
+        self,
+        query: str | Query,
+        documents: AnyDocuments,
+        *,
+        top_k: int | None = None,
+        columns: Mapping[str, str] | None = None,
+        top_n: int | None = None,
     ) -> Ranking:
         """`rerank`, awaited."""
-        return _ranking(await asyncio.wrap_future(self.submit(query, documents, top_k=top_k)))
+        _refuse_top_n(top_n)
+        found = self.session.submit(to_query(query), to_candidates(documents, columns), top_k)
+        return ranking_of(await asyncio.wrap_future(found)).top(top_k)
 
     def submit(
         self,
         query: str | Query,
-        documents: Sequence[AnyDocument],
+        documents: AnyDocuments,
         *,
         top_k: int | None = None,
         observer: Observer | None = None,
@@ -247,12 +275,13 @@ class Reranker:
         Args:
             query: The query.
             documents: As `rerank` takes them.
-            top_k: How many first places matter.
+            top_k: How many first places matter: strategies that can spend less on the others do. Nothing is left out;
+                `Ranking.top` does that.
             observer: Called with every event of this query, on another thread.
 
         Returns:
-            A future of the ranking, or of `Failed`; cancelling it ends the query. It raises only what concerns more
-            than this query, such as a wrong key.
+            A future of the ranking of all documents, or of `Failed`; cancelling it ends the query. It raises only what
+            concerns more than this query, such as a wrong key.
         """
         return self.session.submit(to_query(query), to_candidates(documents), top_k, observer=observer)
 
@@ -329,8 +358,8 @@ class Reranker:
     ) -> "Reranker":
         """Another strategy, or other prompts, on the same engines, journal and budget; only this one is to be closed.
 
-        What queries of both ask is batched together. What is not given is as it is here, but for a calibration and its
-        cut-off, which belong to the scores that are given here.
+        Calls of both are batched together. Arguments that are left out are taken from this one, except the calibration
+        and its cut-off, which belong to this one's scores.
 
         Args:
             strategy: A stage spec; the model's default where only a model is given.
@@ -428,7 +457,6 @@ class Reranker:
         self.close()
 
 
-def _ranking(outcome: QueryOutcome) -> Ranking:
-    if isinstance(outcome, Failed):
-        raise QueryFailed(outcome.reason, outcome.query.query_id)
-    return outcome
+def _refuse_top_n(top_n: int | None) -> None:
+    if top_n is not None:
+        raise InputError(f"top_n is called top_k here: rerank(query, documents, top_k={top_n})")

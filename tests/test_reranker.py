@@ -24,7 +24,7 @@ from rerankllm import (
 )
 from rerankllm.api import _loaded
 from rerankllm.drivers.budget import Budget, Limits
-from rerankllm.drivers.events import Judged
+from rerankllm.drivers.events import Judged, ranking_of
 from rerankllm.drivers.recipe import Recipe
 from rerankllm.errors import CapabilityError
 from rerankllm.formats.beir import read_corpus, read_queries
@@ -92,7 +92,7 @@ def test_first_stage_scores_are_fused_only_when_there_are_any(oracle):
         ({"text": "one dict"}, "a list of documents"),
         ([Document(1, "x")], "document 0: doc_id and text should be strings"),
         ([{"text": "x", "score": "high"}], "document 0: the first stage's score should be a number, found 'high'"),
-        ([{"id": "a"}], "document 0 should be a text, a dict with 'text'"),
+        ([{"id": "a"}], "document 0: expected a column of texts .* yours has `id`"),
         ([3], "document 0 should be"),
         ([{"id": "a", "text": "x"}, {"id": "a", "text": "y"}], "1 document ids come more than once: a"),
     ],
@@ -155,7 +155,7 @@ def test_a_cancelled_arerank_ends(oracle):
 
         asyncio.run(give_up())
         reranker.rerank(Query("query", "another"), ["zero", "one", "two"])
-        assert reranker.plan(300).calls.low > len(events)
+        assert reranker.plan(300).calls.high > len(events)
         told = [event.query.text for event in events if isinstance(event, Judged)]
         assert "given up" not in told[told.index("another") + 1 :]
 
@@ -167,7 +167,7 @@ def test_what_a_model_cannot_do_is_said_before_the_first_call(oracle):
         Reranker("interpolate(sliding / labels)", oracle)
     recorded = oracle.replace("oracle", "recorded").replace("qrels.txt", "recorded.jsonl")
     Path(recorded.removeprefix("recorded:")).write_text('{"query_id": "q", "doc_ids": ["a"], "response": "[1]"}\n')
-    with pytest.raises(CapabilityError, match="answers Permute, and this strategy asks Score"):
+    with pytest.raises(CapabilityError, match="answers Permute only, and this strategy asks Score"):
         Reranker("pointwise", recorded)
 
 
@@ -194,11 +194,27 @@ def test_depth_leaves_the_rest_unread_in_input_order(oracle):
         assert reranker.plan(100).calls == (1, 1)
 
 
-def test_top_k_is_an_aim_and_cuts_nothing(oracle):
+def test_top_k_limits_what_comes_back_and_what_is_asked(oracle):
     with Reranker("prp(sort=bubble)", oracle) as reranker:
         ranking = reranker.rerank("q", ["zero", "one", "two"], top_k=1)
-        assert ranking.doc_ids == ("2", "0", "1")
+        assert ranking.doc_ids == ("2",)
         assert ranking.ledger.calls == 4
+        assert asyncio.run(reranker.arerank("q", ["zero", "one", "two"], top_k=2)).doc_ids == ("2", "0")
+        assert len(reranker.rerank("q", ["zero", "one"], top_k=9)) == 2
+        assert ranking_of(reranker.submit("q", ["zero", "one", "two"], top_k=1).result()).doc_ids == ("2", "0", "1")
+        with pytest.raises(InputError, match=r"top_n is called top_k here: rerank\(query, documents, top_k=3\)"):
+            reranker.rerank("q", ["zero", "one"], top_n=3)
+
+
+def test_tables_are_documents(oracle, tmp_path):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"key": ["a", "b"], "abstract": ["zero", "one"], "year": [1999, 2001]})
+    frame.to_csv(tmp_path / "p.csv", index=False)
+    columns = {"id": "key", "text": "abstract"}
+    with Reranker("sliding", oracle) as reranker:
+        for documents in (frame, tmp_path / "p.csv"):
+            best = reranker.rerank("q", documents, columns=columns)[0]
+            assert (best.doc_id, best.text, int(best.document.metadata["year"])) == ("b", "one", 2001)
 
 
 def test_from_everywhere(oracle):

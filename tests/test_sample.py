@@ -28,6 +28,7 @@ def test_every_candidate_has_a_text_and_a_grade():
     assert len({doc.content for doc in corpus.values()}) == len(corpus)
 
 
+@pytest.mark.slow
 def test_the_run_is_bm25s(tmp_path):
     script = ROOT / "eval" / "sample" / "make_run.py"
     subprocess.run([sys.executable, script, "--output", tmp_path / "run.txt"], check=True, capture_output=True)

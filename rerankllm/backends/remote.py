@@ -16,9 +16,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
-from rerankllm.calls import CallFailed, Capabilities, Outcome, Request, Response, Tokenizer, Work
+from rerankllm.calls import CallFailed, Capabilities, Outcome, Request, Tokenizer, Work
 from rerankllm.data import Usage
 from rerankllm.errors import AuthError, BackendError, CapabilityError, InputError, UnreachableError
 
@@ -138,6 +138,13 @@ class RemoteBackend(ABC):
         self._rate = None if self._rate is None else self._rate / parts
         self.capabilities = replace(self.capabilities, slots=self._concurrency)
 
+    def check(self) -> None:  # noqa: B027 - most have nothing to check
+        """Checks what can be known before anything is sent.
+
+        Raises:
+            InputError: A key is needed and there is none.
+        """
+
     @property
     def revision(self) -> str | None:
         """None: hosts do not say which weights they serve."""
@@ -149,7 +156,7 @@ class RemoteBackend(ABC):
         """How it counts."""
 
     @abstractmethod
-    async def send(self, request: Request) -> Response | CallFailed:
+    async def send(self, request: Any) -> Any:
         """Sends one request, with all the retries this backend makes.
 
         Returns:
@@ -177,9 +184,19 @@ class RemoteBackend(ABC):
             CapabilityError: The same, since it cannot do what is wanted.
             BackendError: Used from another event loop than before, or after `aclose`.
         """
-        bound = self._bind()
+        self._bind()
         if not isinstance(work, Request):
             return CallFailed(f"{self.model} answers prompts only, not a bare {type(work).__name__}", attempts=0)
+        outcome: Outcome = await self.through(work)
+        return outcome
+
+    async def through(self, request: Any) -> Any:
+        """Sends what this backend sends, past the gate and when there is a slot; see `complete`.
+
+        Raises:
+            BackendError: As `complete` does.
+        """
+        bound = self._bind()
         epoch = self._epoch
         while True:
             was_open = bound.opened.is_set()
@@ -189,7 +206,7 @@ class RemoteBackend(ABC):
                 if not is_open and (epoch != self._epoch or bound.loop.time() < self._silent_until):
                     return CallFailed(self._turned_away, attempts=0)
                 if is_open is was_open:
-                    return plain(await (self._send(work, bound) if is_open else self._probe(work, bound)))
+                    return plain(await (self._send(request, bound) if is_open else self._probe(request, bound)))
 
     async def complete_all(self, works: Sequence[Work]) -> list[Outcome]:
         """Answers many at once, in order; when one of them raises, so does this, once all have ended."""
@@ -222,7 +239,7 @@ class RemoteBackend(ABC):
             raise BackendError(f"{self.model} is closed; make another backend")
         return self._bound
 
-    async def _probe(self, request: Request, bound: _Bound) -> Response | CallFailed:
+    async def _probe(self, request: Any, bound: _Bound) -> Any:
         """Sends a request alone, and learns from what becomes of it."""
         if not self._failures:
             self._probing_since = bound.loop.time()
@@ -235,7 +252,7 @@ class RemoteBackend(ABC):
                 self._turn_away(outcome.reason, bound)
         return outcome
 
-    async def _send(self, request: Request, bound: _Bound) -> Response | CallFailed:
+    async def _send(self, request: Any, bound: _Bound) -> Any:
         """Sends a request among others; closes the gate when too many in a row are failed by the host."""
         outcome = await self._attempt(request)
         if _serves(outcome):
@@ -247,7 +264,7 @@ class RemoteBackend(ABC):
                 self._failures = 0
         return outcome
 
-    async def _attempt(self, request: Request) -> Response | CallFailed:
+    async def _attempt(self, request: Any) -> Any:
         if self._rate is not None:
             now = asyncio.get_running_loop().time()
             wait = max(0.0, self._next - now)
@@ -285,14 +302,16 @@ class _Unreachable(RemoteFailure):
     """No connection: nobody else need try."""
 
 
-def _serves(outcome: Response | CallFailed) -> bool:
-    return isinstance(outcome, Response) or (isinstance(outcome, RemoteFailure) and outcome.host is Host.SERVES)
+def _serves(outcome: object) -> bool:
+    if not isinstance(outcome, CallFailed):
+        return True
+    return isinstance(outcome, RemoteFailure) and outcome.host is Host.SERVES
 
 
-def _is_the_hosts(outcome: Response | CallFailed) -> TypeGuard[RemoteFailure]:
+def _is_the_hosts(outcome: object) -> TypeGuard[RemoteFailure]:
     return isinstance(outcome, RemoteFailure) and outcome.host is Host.FAILS
 
 
-def plain(outcome: Response | CallFailed) -> Response | CallFailed:
+def plain(outcome: Any) -> Any:
     """The outcome as callers know it: what it says about the host stays in here."""
     return CallFailed(outcome.reason, outcome.attempts) if isinstance(outcome, RemoteFailure) else outcome

@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import TypeAlias
 
 from rerankllm.calibration.order import SUREST, TIE, margin
-from rerankllm.judgements import WeakOrder
+from rerankllm.judgements import TELLING, WeakOrder, gives_back
 
 Shown: TypeAlias = tuple[str, str]
 """Two documents' ids, in the order shown."""
@@ -99,6 +99,22 @@ class Listed:
 
     shown: tuple[str, ...]
     order: WeakOrder
+
+    @property
+    def telling(self) -> bool:
+        """Whether it puts so many documents in an order that chance rarely gives the one shown."""
+        return len(self.order.groups) >= TELLING
+
+    @property
+    def as_shown(self) -> bool:
+        """Whether the answer only gives back the order shown."""
+        return gives_back(self.shown, self.order)
+
+
+def order_kept(lists: Iterable[Listed]) -> Share:
+    """Answers that only give back the order shown, of those in which that tells something."""
+    told = [each for each in lists if each.telling]
+    return Share(sum(each.as_shown for each in told), len(told))
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ def main() -> None:
                 stream.reconfigure(encoding="utf-8")
     try:
         with notes_on_stderr():
-            app()
+            app(prog_name="rerankllm")
     except Interrupted as error:
         sys.stderr.write(f"rerankllm: {error}\n")
         sys.exit(INTERRUPTED)

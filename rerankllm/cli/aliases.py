@@ -10,6 +10,7 @@ from rerankllm.calibration.relevance import Calibration
 from rerankllm.cli import options
 from rerankllm.drivers.budget import Budget, Limits
 from rerankllm.drivers.recipe import DEFAULT_MODEL, Recipe
+from rerankllm.drivers.unusable import Unusable
 from rerankllm.errors import InputError
 from rerankllm.notes import tell
 from rerankllm.reranker import Reranker
@@ -39,6 +40,7 @@ def offered(
     journal: Path | None = None,
     budget: Budget | None = None,
     per_query: Limits | None = None,
+    unusable: Unusable = "keep",
 ) -> dict[str, Reranker]:
     """The rerankers by name, the default first, told on stderr; closing that closes all.
 
@@ -53,6 +55,7 @@ def offered(
         journal: Keeps every call; what it holds is not asked again.
         budget: What all requests together may spend.
         per_query: What each request may spend.
+        unusable: What follows an answer that cannot be used.
 
     Raises:
         InputError: An alias does not parse, or options are about no model.
@@ -67,7 +70,7 @@ def offered(
 
     recipe = Recipe(
         model=model or DEFAULT_MODEL, instruction=instruction, passage_tokens=passage_tokens, options=given or {},
-        driver="concurrent", per_query=per_query,
+        driver="concurrent", per_query=per_query, unusable=unusable,
     )  # fmt: skip
     found = offer(aliases, recipe, budget, journal=journal)
     for name, reranker in found.items():

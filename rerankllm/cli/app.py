@@ -1,6 +1,6 @@
 """The commands, put together."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,6 +15,7 @@ from rerankllm.cli.commands import (
     experiment,
     explain,
     fuse,
+    init,
     journal,
     judge_profile,
     listing,
@@ -31,12 +32,31 @@ from rerankllm.cli.commands import (
     serve,
 )
 from rerankllm.cli.config.command import Configured, Known
+from rerankllm.cli.help import Command, Group
 from rerankllm.version import __version__
+
+FIRST = """
+rerankllm puts search results into a better order by asking a language model.
+
+Try it on the sample that ships:
+  rerankllm rerank --sample
+
+Rank passages of your own for one query (CSV, TSV, JSON lines, Parquet, or one a line):
+  rerankllm rank "how long do fleas live" passages.csv
+
+Start a folder with sample data, a configuration and a command that runs:
+  rerankllm init trial
+
+See what is installed and what to install next, or all commands:
+  rerankllm doctor
+  rerankllm --help
+"""
 
 app = typer.Typer(
     name="rerankllm",
-    help="Rerank with language models: any strategy, any elicitation, any backend.",
-    no_args_is_help=True,
+    cls=Group,
+    help="Rerank with language models: any strategy, any way of asking, any model.",
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -66,30 +86,38 @@ def _main(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Rerank with language models: any strategy, any elicitation, any backend."""
+    """Rerank with language models: any strategy, any way of asking, any model."""
+    if context.invoked_subcommand is None:
+        typer.echo(FIRST.strip())
+        return
     if context.invoked_subcommand != "resume":  # which repeats a run as it was
         context.obj = known = Known.of(context, config_file)
         context.default_map = known.defaults()
 
 
-for _panel, _commands in {
-    "Rank": {"rerank": rerank, "rank": rank, "resume": resume, "retrieve": retrieve, "fuse": fuse},
-    "Offer it to others": {"serve": serve, "mcp": mcp},
-    "Before it runs": {"plan": plan, "recommend": recommend},
-    "What came of it": {"journal": journal, "explain": explain, "report": report},
-    "Measure": {"eval": evaluate, "compare": compare, "experiment": experiment, "robustness": robustness},
-    "Know the judge": {
+_PANELS: dict[str, dict[str, Any]] = {
+    "Start here": {"rank": rank, "rerank": rerank, "compare": compare, "serve": serve, "doctor": doctor},
+    "Set up": {"init": init, "config": config, "datasets": datasets, "mcp": mcp},
+    "More about ranking": {
+        "recommend": recommend, "plan": plan, "resume": resume, "retrieve": retrieve, "fuse": fuse
+    },
+    "Measure and explain": {
+        "eval": evaluate, "experiment": experiment, "report": report, "robustness": robustness, "explain": explain,
+        "journal": journal,
+    },
+    "Know the model that judges": {
         "diagnose": diagnose, "judge-profile": judge_profile, "calibrate": calibrate, "parity": parity
     },
-}.items():  # fmt: skip
+}  # fmt: skip
+"""Commands by panel, those that matter first in the first."""
+
+for _panel, _commands in _PANELS.items():
     for _name, _module in _commands.items():
         app.command(_name, cls=Configured, epilog=_module.EXAMPLES, rich_help_panel=_panel)(_module.command)
 
-_THERE = "What there is"
-for _name, _module in {"doctor": doctor, "datasets": datasets, "config": config}.items():
-    app.command(_name, cls=Configured, epilog=_module.EXAMPLES, rich_help_panel=_THERE)(_module.command)
+_THERE = "Lists of what there is"
 for _listing in (listing.strategies, listing.elicitations, listing.aggregations):
     _epilog = listing.EXAMPLES[_listing.__name__]
-    app.command(_listing.__name__, epilog=_epilog, rich_help_panel=_THERE)(_listing)
+    app.command(_listing.__name__, cls=Command, epilog=_epilog, rich_help_panel=_THERE)(_listing)
 app.add_typer(listing.models, name="models", rich_help_panel=_THERE)
 app.add_typer(listing.prompts, name="prompts", rich_help_panel=_THERE)

@@ -1,14 +1,20 @@
 """What all commands share: exit statuses, notes on stderr, and a check of the paths they are given."""
 
 import logging
+import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from rerankllm.errors import InputError
 from rerankllm.notes import log
+
+if TYPE_CHECKING:
+    from rerankllm.evaluation.tables import Table
 
 PARTIAL, INTERRUPTED = 3, 130
 """Exit statuses: some queries or cells failed; Ctrl-C ended the command."""
@@ -32,6 +38,20 @@ def notes_on_stderr() -> Iterator[None]:
     finally:
         log.removeHandler(handler)
         log.propagate = before
+
+
+def terminal_width() -> int | None:
+    """Columns of the terminal that stdout is; None where it is none."""
+    return shutil.get_terminal_size((120, 24)).columns if sys.stdout.isatty() else None
+
+
+def show_table(table: "Table") -> None:
+    """Prints a table: laid out on a terminal, else its rows with tabs between the cells."""
+    from rerankllm.evaluation.tables import as_text  # noqa: PLC0415
+
+    width = terminal_width()
+    rows = "\n".join("\t".join(row) for row in table.rows)
+    typer.echo(rows if width is None else as_text([table], [], width))
 
 
 def check_paths(read: Mapping[str, Path | None], written: Mapping[str, Path | None]) -> None:

@@ -11,7 +11,8 @@ from packaging.markers import Marker
 from packaging.requirements import Requirement
 
 GIVES = {
-    "embedded": "models llamacpp:, and SmolLM2-135M-Instruct to start with",
+    "embedded": "embed:minilm, the default: all-MiniLM-L6-v2 on onnxruntime",
+    "llamacpp": "models llamacpp:, and SmolLM2-135M-Instruct to start with (compiles)",
     "openai": "models openai:, any host that speaks its API",
     "hf": "models hf:, transformers in this process",
     "adapters": "LoRA adapters of models hf: (hf:NAME?adapter=…)",
@@ -23,7 +24,8 @@ GIVES = {
     "collections": "--dataset, from ir-datasets and the Hugging Face hub",
     "server": "serve",
     "mcp": "mcp",
-    "ray": "rerank --engine ray, Reranker.map_dataset, Parquet",
+    "tables": "Parquet files, and Ranking.to_pandas",
+    "ray": "rerank --engine ray, Reranker.map_dataset",
     "langchain": "rerankllm.integrations.langchain",
     "llama-index": "rerankllm.integrations.llama_index",
     "haystack": "rerankllm.integrations.haystack",

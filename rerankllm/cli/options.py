@@ -9,20 +9,45 @@ from rerankllm.calibration.cutoff import Cutoff
 from rerankllm.cli import completion as completing
 from rerankllm.drivers.budget import Limits
 from rerankllm.drivers.recipe import DEFAULT_MODEL
+from rerankllm.drivers.unusable import Unusable
 from rerankllm.errors import InputError
 from rerankllm.notes import tell
 from rerankllm.spec.model import ModelSpec
 
 EngineName: TypeAlias = Literal["here", "ray"]
 Run: TypeAlias = Annotated[Path | None, typer.Option(help="TREC run of the first stage (may be .gz).")]
-Queries: TypeAlias = Annotated[Path | None, typer.Option(help="Query texts: qid<TAB>text, or BEIR JSONL or folder.")]
-Corpus: TypeAlias = Annotated[Path | None, typer.Option(help="BEIR corpus.jsonl, or the folder it is in.")]
+Queries: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(help="Query texts: qid<TAB>text lines, JSON lines, CSV, TSV or Parquet; or a BEIR folder."),
+]
+Corpus: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(help="Documents: JSON lines (BEIR's corpus.jsonl), CSV, TSV or Parquet; or a BEIR folder."),
+]
 Requests: TypeAlias = Annotated[
     Path | None,
     typer.Option(
         help="Castorini JSONL instead, queries with their candidates' texts; or Parquet (a file or a folder) of "
         "query_id, query, candidates."
     ),
+]
+TextColumn: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Column of the texts, if it is not called text, contents, passage, …")
+]
+IdColumn: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Column of the ids, if it is not called id, doc_id, _id, docno, …")
+]
+TitleColumn: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Column of the titles, if it is not called title.")
+]
+ScoreColumn: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Column of the first stage's scores, if it is not called score.")
+]
+QueryColumn: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Column of the query texts, if it is not called query, text, …")
+]
+QueryIdColumn: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Column of the query ids, if it is not called query_id, qid, id, …")
 ]
 SkipMissing: TypeAlias = Annotated[
     bool, typer.Option("--skip-missing", help="Leave out queries and documents that have no text.")
@@ -47,7 +72,7 @@ Model: TypeAlias = Annotated[
     typer.Option(
         metavar="MODEL",
         autocompletion=completing.models,
-        help="kind:name[?key=value&…], such as llamacpp:smollm2 (the default), openai:NAME; see `rerankllm models`.",
+        help="kind:name[?key=value&…], such as embed:minilm (the default), openai:NAME; see `rerankllm models`.",
     ),
 ]
 BaseUrl: TypeAlias = Annotated[
@@ -70,19 +95,24 @@ Demonstrations: TypeAlias = Annotated[
 ]
 TopK: TypeAlias = Annotated[
     int | None,
-    typer.Option(min=1, metavar="K", help="How many first places matter; the strategy aims for them. Cuts nothing."),
+    typer.Option(
+        min=1,
+        metavar="K",
+        help="How many first places matter: strategies that can spend less on the others do. The run still has all.",
+    ),
 ]
 Truncate: TypeAlias = Annotated[
     int | None, typer.Option(min=1, metavar="K", help="Write only the first K documents of each query.")
 ]
 Concurrency: TypeAlias = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Calls at a time, for models behind an API.")
+    int | None, typer.Option(min=1, metavar="N", help="How many calls run at a time, for models behind an API.")
 ]
 Seed: TypeAlias = Annotated[
-    int | None, typer.Option(metavar="N", help="Sent to models that sample, where their API takes a seed.")
+    int | None, typer.Option(metavar="N", help="Seed for models that sample, if their API takes one.")
 ]
 MaxCalls: TypeAlias = Annotated[
-    int | None, typer.Option(min=0, metavar="N", help="Budget: calls of the whole run, the journal's included.")
+    int | None,
+    typer.Option(min=0, metavar="N", help="Budget: calls of the whole run, those that the journal answers included."),
 ]
 MaxTokens: TypeAlias = Annotated[
     int | None, typer.Option(min=0, metavar="N", help="Budget: prompt and completion tokens together.")
@@ -108,11 +138,19 @@ PerQuery: TypeAlias = Annotated[
         "then ends with the order it has; with other strategies the query fails.",
     ),
 ]
+WhenUnusable: TypeAlias = Annotated[
+    Unusable,
+    typer.Option(
+        help="What follows an answer in which nothing can be used. keep: it is asked once more with the documents in "
+        "another order, then a window stays as it is, a pair is tied; a query fails when half of its answers cannot be "
+        "used. fail: it is not asked again, and the query fails unless its strategy can do without.",
+    ),
+]
 JudgeProfile: TypeAlias = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="What `rerankllm judge-profile` wrote of this judge: sets trust, scale and sharpness of every `active`.",
+        help="A profile of this model that `rerankllm judge-profile` wrote; it sets the parameters of `active`.",
     ),
 ]
 Engine: TypeAlias = Annotated[

@@ -20,6 +20,7 @@ from rerankllm.drivers.gateway import Gateway, Signature
 from rerankllm.drivers.judges import Resolve
 from rerankllm.drivers.loop import BackgroundLoop
 from rerankllm.drivers.task import Call, Observer, Task
+from rerankllm.drivers.unusable import Unusable
 from rerankllm.errors import RerankError
 from rerankllm.journal.store import Journal
 from rerankllm.judgements import Steps
@@ -98,6 +99,7 @@ class Driver(ABC):
         resolve: Resolve | None = None,
         observer: Observer | None = None,
         party: object = None,
+        unusable: Unusable = "keep",
     ) -> "Future[QueryOutcome]":
         """Starts ranking one query; may be called from any thread while others run.
 
@@ -111,6 +113,7 @@ class Driver(ABC):
             observer: Called with this query's events, besides the driver's observer.
             party: Whose query it is: parties take turns where a backend cannot take all calls at once. None for a party
                 of its own.
+            unusable: What follows an answer that cannot be used; see `rerankllm.drivers.unusable`.
 
         Returns:
             A future of the ranking or of `Failed`; cancelling it ends the query. It raises only what concerns more
@@ -130,6 +133,7 @@ class Driver(ABC):
             key="" if signature is None else self._gateway.enter(query, candidates, signature),
             budget=budget,
             party=party,
+            unusable=unusable,
         )
         with self._lock:
             if self._closed:

@@ -13,6 +13,7 @@ from rerankllm.calls import (
     ChatPrompt,
     Outcome,
     Request,
+    SharesRequests,
     TextPrompt,
     TokenPrompt,
     Work,
@@ -42,6 +43,10 @@ class Limits:
             value = getattr(self, name)
             if value is not None and not value >= 0:
                 raise InputError(f"a budget of {value} {name} is none: it should be 0 or more")
+
+
+ANYTHING = Usage(1, 1, 0, 1)
+"""Of everything that has a price one."""
 
 
 class Admission(Enum):
@@ -118,10 +123,11 @@ class Budget:
         Raises:
             CapabilityError: It is not known.
         """
-        if self._limits.cost is not None and backend.cost(Usage(1, 1)) is None:
+        if self._limits.cost is not None and backend.cost(ANYTHING) is None:
             raise CapabilityError(
                 f"{self._name} in dollars needs to know what {backend.model} costs: give "
-                "?price_prompt=…&price_completion=… in dollars per million tokens, or limit tokens"
+                "?price_prompt=…&price_completion=… in dollars per million tokens (of a reranking API ?price_tokens=…, "
+                "or ?price_searches=… per thousand), or limit tokens"
             )
 
     def stop(self, reason: str) -> None:
@@ -202,9 +208,9 @@ def amount_of(backend: Backend, outcome: Outcome) -> Amount:
 
 
 def most_of(backend: Backend, work: Work) -> Usage:
-    """The most tokens a call can take."""
+    """The most that a call can take; of a request that many share, its part."""
     if not isinstance(work, Request):
-        return Usage()
+        return backend.takes(work) if isinstance(backend, SharesRequests) else Usage()
     return Usage(prompt_tokens(backend, work.prompt), backend.most_tokens(work.want))
 
 

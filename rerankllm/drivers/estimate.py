@@ -190,7 +190,9 @@ def _of(panel: Panel, stage: Stage, asked: tuple[type, Plan], queries: int, size
     first = blank.times(priors, plan.slots.high * queries) if priors else Usage()
     prompt = Bound(min(fewest.prompt_tokens, largest.prompt_tokens), largest.prompt_tokens + first.prompt_tokens)
     completion = Bound(0, largest.completion_tokens + first.completion_tokens)
-    return Estimate(prompt, completion, middle.times(*usual), _cost(judge, prompt, completion))
+    part = most_of(judge.backend, judge.prepare(_example(kind, 1, sizes.middle))).searches if kind is Score else 0.0
+    searches = tuple(queries * math.ceil(calls * part) for calls in plan.calls)
+    return Estimate(prompt, completion, middle.times(*usual), _cost(judge, prompt, completion, searches))
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,9 +240,9 @@ def _by_size(texts: Iterable[str]) -> list[str]:
     return sorted(set(texts), key=lambda text: (len(text.encode("utf-8", "replace")), text)) or [""]
 
 
-def _cost(judge: Judge, prompt: Bound, completion: Bound) -> tuple[float, float] | None:
-    low = judge.backend.cost(Usage(prompt.low, completion.low))
-    high = judge.backend.cost(Usage(prompt.high, completion.high))
+def _cost(judge: Judge, prompt: Bound, completion: Bound, searches: Sequence[float]) -> tuple[float, float] | None:
+    low = judge.backend.cost(Usage(prompt.low, completion.low, searches=searches[0]))
+    high = judge.backend.cost(Usage(prompt.high, completion.high, searches=searches[1]))
     return None if low is None or high is None else (low, high)
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from rerankllm.data import Ledger, Query, Ranking, Usage
+from rerankllm.errors import QueryFailed
 from rerankllm.judgements import Answer, Judgement, ParseReport, Unanswered
 
 
@@ -16,15 +17,28 @@ class Failed:
         reason: One line.
         ledger: What it cost until then.
         unaffordable: Whether a budget refused one of its calls.
+        unaskable: Whether no prompt can be made of it: the query or its documents are too long.
     """
 
     query: Query
     reason: str
     ledger: Ledger = Ledger()
     unaffordable: bool = False
+    unaskable: bool = False
 
 
 QueryOutcome: TypeAlias = Ranking | Failed
+
+
+def ranking_of(outcome: QueryOutcome) -> Ranking:
+    """The ranking of an outcome.
+
+    Raises:
+        QueryFailed: The query failed.
+    """
+    if isinstance(outcome, Failed):
+        raise QueryFailed(outcome.reason, outcome.query.query_id)
+    return outcome
 
 
 @dataclass(frozen=True, slots=True)

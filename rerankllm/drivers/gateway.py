@@ -12,7 +12,7 @@ from rerankllm.drivers.budget import Admission, Amount, Budget, amount_of
 from rerankllm.drivers.task import Call, Keep, Task, ignore
 from rerankllm.formats.recordings import to_record
 from rerankllm.journal.store import Completed, Journal, content_of
-from rerankllm.judgements import Answer, ParseReport, Prior
+from rerankllm.judgements import Answer, ParseReport, Prior, Unanswered
 from rerankllm.spec.stage import Stage
 
 
@@ -92,28 +92,41 @@ class Gateway:
         work = None if call.task.future.done() else call.prepare()
         if work is None:
             return None
+        repeats = call.task.repeats
         content = "" if self.journal is None else content_of(work, call.judge.backend)
+        known = repeats.known(call)
         if self.journal is not None:
-            outcome = self.journal.recall(call.place, content, work, call.task.reused)
+            outcome = self.journal.recall(call.place, content, work, call.task.reused, elsewhere=known is None)
             if outcome is not None:
                 call.task.budget.spend(amount_of(call.judge.backend, outcome))
                 call.task.receive(call, outcome, partial(self._hear, call, outcome), replayed=True)
                 return None
-        return Ticket(self, call, work, content)
+        if known is not None:
+            call.task.receive(call, known, partial(self._hear, call, known), repeated=True)
+            return None
+        return None if repeats.follows(call) else Ticket(self, call, work, content)
+
+    def hand(self, call: Call, outcome: Outcome, keep: Keep) -> None:
+        """Hands an outcome to the query, and to its calls that waited for it because they ask the same."""
+        call.task.receive(call, outcome, keep)
+        for waiting, same in call.task.repeats.release(call, outcome):
+            waiting.task.receive(waiting, same, partial(self._hear, waiting, same), repeated=True)
 
     def recorder(self, ticket: "Ticket", outcome: Outcome) -> Keep:
         """A function that writes the outcome down, to be called with the answer that was read from it."""
         return partial(self._record, ticket, outcome)
 
     def _record(self, ticket: "Ticket", outcome: Outcome, answer: Answer, report: ParseReport) -> None:
+        call = ticket.call
         if self.journal is not None:
-            call = ticket.call
             completed = Completed(call.judgement, ticket.work, call.judge.backend, outcome, report)
             self.journal.record(call.place, ticket.content, completed)
-            self._hear(call, outcome, answer, report)
+        self._hear(call, outcome, answer, report)
 
     def _hear(self, call: Call, outcome: Outcome, answer: Answer, report: ParseReport) -> None:
-        """Keeps the judgement with its answer, of which recordings are made."""
+        """Keeps the judgement with its answer, of which recordings are made and which answers the same again."""
+        if not isinstance(answer, Unanswered):
+            call.task.repeats.note(call, outcome)
         if self.journal is None or isinstance(outcome, CallFailed) or isinstance(call.judgement, Prior):
             return
         record = to_record(call.judgement, answer, report, outcome.usage)
@@ -157,14 +170,14 @@ class Ticket:
         if isinstance(admission, str):
             self.call.task.unaffordable = True
             outcome = CallFailed(admission, attempts=0, refused=refused)
-            self.call.task.receive(self.call, outcome, ignore)
+            self._gateway.hand(self.call, outcome, ignore)
             return None
         return admission
 
     def back(self, outcome: Outcome) -> None:
         """Settles the budgets and hands the outcome to the query."""
         self._settle(outcome)
-        self.call.task.receive(self.call, outcome, self._gateway.recorder(self, outcome))
+        self._gateway.hand(self.call, outcome, self._gateway.recorder(self, outcome))
 
     def give_up(self) -> None:
         """Settles the budgets for a call whose outcome will never be known; does nothing if they are settled."""

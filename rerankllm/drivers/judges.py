@@ -61,6 +61,7 @@ def asking(steps: Steps[Ranking], resolve: Resolve) -> Generator[list[Pair], Seq
         QueryFailed: A content-free prompt was not answered.
     """
     known: Known = {}
+    informed: dict[tuple[int, Prior], Judge] = {}
     answers: Sequence[Answer] | None = None
     while True:
         try:
@@ -74,7 +75,7 @@ def asking(steps: Steps[Ranking], resolve: Resolve) -> Generator[list[Pair], Seq
         calibrated = {kind: judge for kind, judge in judges.items() if _needs_prior(judge)}
         if calibrated:
             yield from _ask_priors(batch.judgements, calibrated, known)
-            asked = [(judgement, _informed(judgement, judge, known)) for judgement, judge in asked]
+            asked = [(judgement, _informed(judgement, judge, known, informed)) for judgement, judge in asked]
         answers = yield asked
 
 
@@ -99,8 +100,14 @@ def _ask_priors(
         known[key] = answer
 
 
-def _informed(judgement: Judgement, judge: Judge, known: Known) -> Judge:
-    return judge.given(known[id(judge), judge.prior(judgement)]) if _needs_prior(judge) else judge
+def _informed(judgement: Judgement, judge: Judge, known: Known, informed: dict[tuple[int, Prior], Judge]) -> Judge:
+    """The judge calibrated by the prior of this judgement: one object a prior, so that it can be told from others."""
+    if not _needs_prior(judge):
+        return judge
+    key = (id(judge), judge.prior(judgement))
+    if key not in informed:
+        informed[key] = judge.given(known[key])
+    return informed[key]
 
 
 def _needs_prior(judge: Judge) -> TypeGuard[NeedsPrior]:

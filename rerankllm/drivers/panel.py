@@ -6,6 +6,7 @@ from typing import Any
 
 from rerankllm.backends.dedup import Deduplicated
 from rerankllm.backends.loaded import LoadedModels
+from rerankllm.backends.remote import RemoteBackend
 from rerankllm.calls import Backend, Reply, Response, Work
 from rerankllm.drivers.judges import Judge
 from rerankllm.drivers.published import card_of, check, elicited, refuse_unusable
@@ -17,6 +18,9 @@ from rerankllm.judgements import Answer, Ask, Judgement, ParseReport, Prior, Sco
 from rerankllm.registry import ELICITATIONS
 from rerankllm.spec.model import ModelSpec
 from rerankllm.spec.stage import Stage, inner_stages, map_stages, parse_elicitation, said, show
+
+INSTEAD = ", or name a language model: --model openai:NAME, hf:NAME, vllm:NAME or llamacpp:FILE.gguf"
+"""What to do where a model is to be shown a prompt, and takes none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +182,16 @@ class Panel:
         """The backends that no shelf keeps, which have to be freed with this panel."""
         return tuple(each for each in self.backends if self._shelf is None or not self._shelf.keeps(each))
 
+    def check(self) -> None:
+        """Checks, before anything is sent, what a plan or an estimate does not need.
+
+        Raises:
+            InputError: A model needs a key and there is none.
+        """
+        for backend in self.backends:
+            if isinstance(backend, RemoteBackend):
+                backend.check()
+
     def complete(self, stage: Stage) -> Stage:
         """The stage with every elicitation named that it leaves to the backend.
 
@@ -275,12 +289,18 @@ class Panel:
         if capabilities.answers:
             if judgement not in capabilities.answers:
                 can = ", ".join(sorted(kind.__name__ for kind in capabilities.answers))
-                raise CapabilityError(f"{backend.model} answers {can}, and this strategy asks {judgement.__name__}")
+                raise CapabilityError(
+                    f"{backend.model} answers {can}, and this strategy asks {judgement.__name__}: "
+                    f"leave the strategy out{INSTEAD}"
+                )
             if elicitation is not None:
-                raise CapabilityError(f"{backend.model} answers without a prompt: leave the '/ elicitation' out")
+                raise CapabilityError(
+                    f"{backend.model} answers without a prompt: leave the '/ elicitation' out{INSTEAD}"
+                )
             if self._settings != PromptSettings():
                 raise CapabilityError(
-                    f"{backend.model} answers without a prompt: leave instruction, passage cut and demonstrations out"
+                    f"{backend.model} answers without a prompt: leave instruction, passage cut and demonstrations "
+                    f"out{INSTEAD}"
                 )
             return Direct(backend)
         if elicitation is None:

@@ -3,17 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from rerankllm.calibration.cutoff import Cutoff
 from rerankllm.calibration.judge_profile import JudgeProfile
 from rerankllm.calibration.relevance import Calibration
 from rerankllm.drivers.budget import Limits
 from rerankllm.drivers.results import Finish
+from rerankllm.drivers.unusable import Unusable
 from rerankllm.errors import InputError
 from rerankllm.spec.stage import Stage
 
-DEFAULT_MODEL = "llamacpp:smollm2"
+DEFAULT_MODEL = "embed:minilm"
 """Judges where no model is named."""
 
 DriverName: TypeAlias = Literal["rounds", "concurrent"]
@@ -43,12 +44,15 @@ class Recipe:
     calibration: str | Path | Calibration | None = None
     cutoff: str | Cutoff | None = None
     profile: str | Path | JudgeProfile | None = None
+    unusable: Unusable = "keep"
 
     def __post_init__(self) -> None:
         if self.depth is not None and self.depth < 1:
             raise InputError(f"depth should be at least 1, found {self.depth}")
         if self.passage_tokens is not None and self.passage_tokens < 1:
             raise InputError(f"a passage should be cut to at least 1 token, found {self.passage_tokens}")
+        if self.unusable not in get_args(Unusable):
+            raise InputError(f"unusable should be keep or fail, found {self.unusable}")
 
     @property
     def stage(self) -> Stage | None:

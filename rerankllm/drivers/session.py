@@ -199,6 +199,7 @@ class Session:
         """
         if top_k is not None and top_k < 1:
             raise InputError(f"top_k should be at least 1, found {top_k}")
+        self.panel.check()
         stage = self.aimed(top_k)
         found = list(candidates)  # read now: they may be read from a file as they are looked at
         head, tail = found[: self.depth], [] if self.depth is None else found[self.depth :]
@@ -211,6 +212,7 @@ class Session:
             resolve=self.panel.resolve,
             observer=observer,
             party=party,
+            unusable=self.opened_with.unusable,
         )
         return afterwards(ranked, lambda outcome: self.finish(with_unread(outcome, tail)))
 

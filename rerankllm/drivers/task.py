@@ -9,10 +9,12 @@ from itertools import pairwise
 
 from rerankllm.calls import CallFailed, Outcome, Work
 from rerankllm.data import Candidate, Ledger, Provenance, Query, Ranking, Result, Usage, float32
-from rerankllm.drivers.account import Account
+from rerankllm.drivers.account import Account, Asked
 from rerankllm.drivers.budget import Budget
 from rerankllm.drivers.events import Event, Failed, Finished, Judged, QueryOutcome, Started
 from rerankllm.drivers.judges import Judge, Resolve, asking
+from rerankllm.drivers.repeats import Repeats
+from rerankllm.drivers.unusable import Unusable, another_order, in_first_order, no_evidence, sampled
 from rerankllm.errors import InputError, QueryFailed
 from rerankllm.journal.store import CallPlace
 from rerankllm.judgements import Answer, Failure, Judgement, ParseReport, Status, Steps, Unanswered
@@ -27,6 +29,21 @@ def ignore(answer: Answer, report: ParseReport) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class FirstTry:
+    """A call whose answer could not be used.
+
+    Attributes:
+        call: The call.
+        reason: Why not.
+        replayed: Whether the journal had the answer.
+    """
+
+    call: "Call"
+    reason: str
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One judgement that a query waits for.
 
@@ -35,22 +52,35 @@ class Call:
         place: Where the answer belongs.
         judgement: What is asked.
         judge: Who answers.
+        first: For a judgement that is asked again, how it was asked before.
     """
 
     task: "Task"
     place: CallPlace
     judgement: Judgement
     judge: Judge
+    first: FirstTry | None = None
 
     def prepare(self) -> Work | None:
         """Makes the work to send, just before it is sent; None if it cannot be made, and the query has failed."""
         try:
-            return self.judge.prepare(self.judgement)
+            return self._work()
         except InputError as error:
-            self.task.fail(str(error))
+            self.task.fail(str(error), unaskable=True)
         except Exception as error:  # noqa: BLE001  # belongs to whoever waits for this query
             self.task.abort(error)
         return None
+
+    def again(self, reason: str, *, replayed: bool) -> "Call | None":
+        """The call that asks the same once more, in another way; None where there is no other way."""
+        other = another_order(self.judgement) or self.judgement
+        again = Call(self.task, self.place.second_try(), other, self.judge, FirstTry(self, reason, replayed))
+        return None if again._work() is None else again
+
+    def _work(self) -> Work | None:
+        work = self.judge.prepare(self.judgement)
+        drawn = self.first is not None and self.first.call.judgement is self.judgement
+        return sampled(work) if drawn else work
 
 
 class Task:
@@ -68,9 +98,11 @@ class Task:
         key: The key by which the journal knows this query.
         budget: What this query may spend; None for no limit of its own.
         party: Whose query it is; None for a party of its own.
+        unusable: What follows an answer that cannot be used.
 
     Attributes:
         reused: Numbers of the journal's calls of other rankings that answered a call of this one.
+        repeats: What it has asked, so that nothing is asked twice.
         unaffordable: Whether a budget refused one of its calls.
     """
 
@@ -86,6 +118,7 @@ class Task:
         key: str = "",
         budget: Budget | None = None,
         party: object = None,
+        unusable: Unusable = "keep",
     ) -> None:
         self.query = query
         self.party = self if party is None else party
@@ -99,9 +132,12 @@ class Task:
         self._answers: list[Answer] = []
         self._missing = 0
         self._account = Account()
+        self._unusable = unusable
+        self._useless = ""
         self._read: set[str] = set()
         self._step = 0
         self.reused: set[int] = set()
+        self.repeats = Repeats()
         self.unaffordable = False
 
     def start(self) -> None:
@@ -109,7 +145,9 @@ class Task:
         self._observe(Started(self.query, len(self._candidates)))
         self._advance(None)
 
-    def receive(self, call: Call, outcome: Outcome, keep: Keep, *, replayed: bool = False) -> None:
+    def receive(
+        self, call: Call, outcome: Outcome, keep: Keep, *, replayed: bool = False, repeated: bool = False
+    ) -> None:
         """Takes the outcome of one of its calls; the last one moves the generator on.
 
         Args:
@@ -117,29 +155,59 @@ class Task:
             outcome: What came back.
             keep: Called first, with the answer and how it was read, even if the query has ended meanwhile.
             replayed: Whether the journal had it.
+            repeated: Whether the query had asked the same before; that is no call.
         """
         try:
             answer, report = self._read_outcome(call, outcome)
             keep(answer, report)
             if self.future.done():
                 return
-            self._account.add(call.judgement, outcome, report, call.judge.backend, replayed=replayed)
-            if not isinstance(outcome, CallFailed):
+            again = self._again(call, answer, replayed=replayed)
+            asked = Asked.AGAIN if call.first else Asked.TO_ASK_AGAIN if again else Asked.ONCE
+            replayed = call.first.replayed if call.first and isinstance(outcome, CallFailed) else replayed
+            if repeated:
+                self._account.repeat()
+            else:
+                self._account.add(
+                    call.judgement, outcome, answer, report, call.judge.backend, replayed=replayed, asked=asked
+                )
+            if not isinstance(answer, Unanswered):
                 self._read.update([doc.doc_id for doc in call.judgement.docs])
         except Exception as error:  # noqa: BLE001  # belongs to whoever waits for this query
             self.abort(error)
             return
         usage = Usage() if isinstance(outcome, CallFailed) else outcome.usage
         self._observe(Judged(self.query, call.judgement, answer, report, usage))
-        self._answers[call.place.item] = answer
+        if again is not None:
+            self._ask([again])
+            return
+        self._settle(call, answer)
+
+    def _again(self, call: Call, answer: Answer | Unanswered, *, replayed: bool) -> Call | None:
+        """The call that asks the same once more; None where the answer is there, or no other is to be had."""
+        if not isinstance(answer, Unanswered) or answer.failure is not Failure.ANSWER:
+            return None
+        return call.again(answer.reason, replayed=replayed) if self._unusable == "keep" and not call.first else None
+
+    def _settle(self, call: Call, answer: Answer | Unanswered) -> None:
+        """Takes the answer to a call for good; the last one of a batch moves the generator on."""
+        first = call.first
+        asked = first.call if first else call
+        if not isinstance(answer, Unanswered):
+            answer = in_first_order(asked.judgement, call.judgement, answer) if first else answer
+        elif answer.failure is Failure.ANSWER or (first and _could_not_ask(call, answer)):
+            instead = no_evidence(asked.judgement) if self._unusable == "keep" else None
+            answer = Unanswered(first.reason if first else answer.reason, Failure.ANSWER, instead)
+            self._useless = self._useless or answer.reason
+        self._answers[asked.place.item] = answer
         self._missing -= 1
         if not self._missing:
-            self._account.rounds += 1
+            self._account.end_round()
             self._advance(self._answers)
 
-    def fail(self, reason: str) -> None:
-        """Ends the query without a ranking."""
-        self._finish(Failed(self.query, reason, self._account.ledger(), self.unaffordable))
+    def fail(self, reason: str, *, unaskable: bool = False) -> None:
+        """Ends the query without a ranking; `unaskable` where no prompt can be made of it."""
+        self._finish(Failed(self.query, reason, self._account.ledger(), self.unaffordable, unaskable))
 
     def abort(self, error: BaseException) -> None:
         """Ends the query with an error that is not its alone."""
@@ -180,10 +248,9 @@ class Task:
         if sorted(ranking.doc_ids) != sorted(candidate.doc_id for candidate in self._candidates):
             return Failed(self.query, "the strategy did not return every candidate once; this is a bug", spent)
         ledger = spent.then(ranking.ledger)
-        if ledger.failed * 2 > (total := ledger.parsed + ledger.repaired + ledger.failed) > 0:
-            return Failed(
-                self.query, f"{ledger.failed} of {total} answers could not be used", ledger, self.unaffordable
-            )
+        if ledger.failed * 2 >= (total := ledger.parsed + ledger.repaired + ledger.failed) > 0:
+            share = "" if total == 1 else f"{ledger.failed} of {total} answers could not be used, such as this: "
+            return Failed(self.query, f"{share}{self._useless}", ledger, self.unaffordable)
         ties = _ties(ranking)
         if ties:
             ledger = ledger.then(Ledger(notes={"tied scores": ties}))
@@ -207,6 +274,11 @@ class Task:
         with suppress(InvalidStateError):  # cancelled meanwhile
             self.future.set_result(outcome)
             self._observe(Finished(outcome))
+
+
+def _could_not_ask(call: Call, answer: Unanswered) -> bool:
+    """Whether a second try was not made at all: the budget is used up, or a recording has no such answer."""
+    return answer.failure is Failure.REFUSED or call.judge.backend.capabilities.fixed
 
 
 def _ties(ranking: Ranking) -> int:

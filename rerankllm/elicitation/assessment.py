@@ -52,7 +52,7 @@ class Assessments:
         assert isinstance(judgement, Assess)  # noqa: S101
         graded = parse_grades(response.text, label_sets.numbers(len(judgement.criteria)), judgement.scale)
         if graded.report.status is Status.FAILED:
-            return unusable(response.text), graded.report
+            return unusable(response), graded.report
         if response.finish_reason == "length" and "missing" in graded.report.repairs:
             reason = "the answer was cut off; allow it more tokens: text(max_tokens=…)"
             return Unanswered(reason, Failure.ANSWER), ParseReport(Status.FAILED, {"cut off": 1})

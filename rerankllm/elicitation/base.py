@@ -5,6 +5,7 @@ from typing import Protocol
 
 from rerankllm.calibration.demonstrations import Demonstration
 from rerankllm.calls import Capabilities, Request, Response, Tokenizer
+from rerankllm.elicitation.parsing import answer_part
 from rerankllm.elicitation.prompts import PromptBuilder
 from rerankllm.elicitation.template import Template
 from rerankllm.errors import CapabilityError, TemplateError
@@ -24,6 +25,11 @@ from rerankllm.judgements import (
 )
 
 _QUOTED = 60
+ROOM = (
+    "give it room to think (/ reasoning(budget=…), or ?max_tokens=… or ?reasoning=true of a model behind an API), or "
+    "let it not think (?thinking=off)"
+)
+"""What helps against thoughts that leave no tokens for the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +133,18 @@ def check_labels(template: Template, judgement: type) -> None:
         raise TemplateError(f"template {template.name}: to answer {judgement.__name__}, its labels should be {needs}")
 
 
-def unusable(text: str) -> Unanswered:
-    """What an answer is in which nothing was found; the reason quotes it."""
-    said = " ".join(text.split())
+def unusable(response: Response) -> Unanswered:
+    """What an answer is in which nothing was found; the reason says what the model did instead, or quotes it."""
+    said = " ".join(response.text.split())
+    cut_off = response.finish_reason == "length"
+    if response.reasoning is not None and not said and cut_off:
+        return Unanswered(f"the model thought until its tokens ran out, and answered nothing; {ROOM}", Failure.ANSWER)
+    if answer_part(response.text) is None:
+        ended = "until its tokens ran out" if cut_off else "and did not end its thought"
+        return Unanswered(f"the model thought {ended}, and answered nothing; {ROOM}", Failure.ANSWER)
     if not said:
-        return Unanswered("the model answered nothing", Failure.ANSWER)
+        thought = "thought and " if response.reasoning else ""
+        cut = f": its tokens ran out; {ROOM}" if cut_off else ""
+        return Unanswered(f"the model {thought}answered nothing{cut}", Failure.ANSWER)
     quoted = said if len(said) <= _QUOTED else f"{said[:_QUOTED]}…"
     return Unanswered(f"the model answered '{quoted}', in which no answer was found", Failure.ANSWER)

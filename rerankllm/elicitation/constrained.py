@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from rerankllm.calls import Paths, Tokenizer, WriteLabels
+from rerankllm.calls import LabelForm, Paths, Tokenizer, WriteLabels
 from rerankllm.elicitation import labels as label_sets
 from rerankllm.elicitation.prompts import PromptBuilder
 from rerankllm.errors import TemplateError
@@ -27,6 +27,26 @@ CHAIN = Form("[", "] > [", "]")
 LIST = Form("[", "], [", "]")
 ONE = Form("[", "", "]")
 BARE = Form()
+
+
+class Wish(NamedTuple):
+    """How a host is asked to hold the answers of one elicitor, where the engine is not ours.
+
+    Attributes:
+        builder: Makes the prompts.
+        form: How an answer is written.
+        required: Whether a host that is not known to do so is tried, and refused where it does not.
+    """
+
+    builder: PromptBuilder
+    form: Form
+    required: bool
+
+    def form_for(self, labels: Sequence[str], count: int) -> LabelForm:
+        """The form of an answer that names so many of these labels; what the prompt opens is not opened again."""
+        opened = bool(self.form.opening) and self.builder.opening(labels).endswith(self.form.opening)
+        form = self.form._replace(opening="") if opened else self.form
+        return LabelForm(tuple(labels), count, *form, required=self.required)
 
 
 class Held(NamedTuple):

@@ -108,7 +108,7 @@ class Criteria:
         assert isinstance(judgement, Write)  # noqa: S101
         criteria, report = parse_criteria(response.text, judgement.count)
         if report.status is Status.FAILED:
-            return unusable(response.text), report
+            return unusable(response), report
         if response.finish_reason == "length" and "extra" not in report.repairs:
             reason = "the list of criteria was cut off; allow it more tokens: text(max_tokens=…)"
             return Unanswered(reason, Failure.ANSWER), ParseReport(Status.FAILED, {"cut off": 1})

@@ -45,7 +45,7 @@ class Grades:
         assert isinstance(judgement, Grade)  # noqa: S101
         graded = parse_grades(response.text, label_sets.numbers(len(judgement.docs)), judgement.scale)
         if graded.report.status is Status.FAILED:
-            return unusable(response.text), graded.report
+            return unusable(response), graded.report
         if response.finish_reason == "length" and "missing" in graded.report.repairs:
             report = ParseReport(Status.FAILED, {"cut off": 1})
             return Unanswered(

@@ -12,6 +12,7 @@ from rerankllm.elicitation.prior import Contextual, PriorKind, less
 from rerankllm.elicitation.prompts import PromptBuilder
 from rerankllm.elicitation.template import Label, Template, Wanted
 from rerankllm.elicitation.templates import load
+from rerankllm.elicitation.unreported import Filled, fill
 from rerankllm.errors import CapabilityError, TemplateError
 from rerankllm.judgements import (
     Answer,
@@ -180,18 +181,14 @@ class _Choice:
 
     def read(self, judgement: Judgement, response: Response) -> tuple[Answer | Unanswered, ParseReport]:
         del judgement
-        unreported = sum(map(math.isnan, response.logprobs))
-        values = [response.floor if math.isnan(value) else value for value in response.logprobs]
-        if unreported == len(values) or any(map(math.isnan, values)):
-            report = ParseReport(Status.FAILED, {"unreported label": unreported})
-            return Unanswered("the labels are not among the likeliest tokens", Failure.ANSWER), report
+        filled = fill(response.logprobs, response.floor)
+        if not isinstance(filled, Filled):
+            return filled
         if self.template.read == "logits":  # of which differences are those of log-probabilities
-            pairs = zip(self.template.choices, values, strict=True)
+            pairs = zip(self.template.choices, filled.values, strict=True)
             return sum(label.value * value for label, value in pairs), ParseReport()
-        values = less(values, self.own)
-        repairs = {"unreported label": unreported} if unreported else {}
-        report = ParseReport(Status.REPAIRED if repairs else Status.PARSED, repairs)
-        return expected_value(self.template.choices, values), report
+        values = less(filled.values, self.own)
+        return expected_value(self.template.choices, values), filled.report(ParseReport())
 
     def given(self, own: tuple[float, ...]) -> "_Choice":
         """The same, with what the labels are worth by themselves."""

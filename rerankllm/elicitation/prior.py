@@ -1,6 +1,5 @@
 """What labels are worth by themselves: the answer to a prompt in which there is nothing to read."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
@@ -9,17 +8,16 @@ from rerankllm.calls import Request, Response
 from rerankllm.data import Document, Query
 from rerankllm.elicitation.base import Elicitor
 from rerankllm.elicitation.prompts import PromptBuilder
+from rerankllm.elicitation.unreported import Filled, fill
 from rerankllm.judgements import (
     Answer,
     Compare,
-    Failure,
     Judgement,
     ParseReport,
     Permute,
     Prior,
     Score,
     Select,
-    Status,
     Unanswered,
 )
 
@@ -94,13 +92,8 @@ def blank(judgement: Judgement, kind: PriorKind) -> Prior:
 
 def read_prior(response: Response) -> tuple[tuple[float, ...] | Unanswered, ParseReport]:
     """The labels' log-probabilities; one that was not reported counts as the likeliest it can be."""
-    unreported = sum(map(math.isnan, response.logprobs))
-    values = tuple(response.floor if math.isnan(value) else value for value in response.logprobs)
-    if unreported == len(values) or any(map(math.isnan, values)):
-        report = ParseReport(Status.FAILED, {"unreported label": unreported})
-        return Unanswered("the labels are not among the likeliest tokens", Failure.ANSWER), report
-    repairs = {"unreported label": unreported} if unreported else {}
-    return values, ParseReport(Status.REPAIRED if repairs else Status.PARSED, repairs)
+    filled = fill(response.logprobs, response.floor)
+    return (filled.values, filled.report(ParseReport())) if isinstance(filled, Filled) else filled
 
 
 def less(values: Sequence[float], prior: Sequence[float]) -> list[float]:

@@ -126,7 +126,7 @@ class PromptBuilder:
                 else:
                     parts.append(self._own_words(piece))
             filled.append(parts)
-        self._fit(filled, passages, reserve)
+        self._fit(filled, passages, reserve, query)
         return filled
 
     def _sent(self, contents: Sequence[str], labels: Sequence[str], wanted: Wanted) -> TextPrompt | ChatPrompt:
@@ -213,7 +213,9 @@ class PromptBuilder:
     def _text(self) -> Any:
         return lru_cache(maxsize=_CACHED_PASSAGES)(self.tokenizer.decode)
 
-    def _fit(self, filled: list[list[tuple[int, ...]]], passages: Sequence[tuple[int, int]], reserve: int) -> None:
+    def _fit(
+        self, filled: list[list[tuple[int, ...]]], passages: Sequence[tuple[int, int]], reserve: int, query: Query
+    ) -> None:
         """Cuts the longest passages, all to the same length, until prompt and answer fit the context."""
         context = self.capabilities.context
         total = sum(len(part) for parts in filled for part in parts)
@@ -223,6 +225,9 @@ class PromptBuilder:
         room = context - reserve - (total - sum(lengths))
         cut = common_cut(lengths, room)
         if cut < FEWEST_TOKENS:
+            asked = len(self._plain(query.text))
+            if 2 * asked > context:
+                raise TemplateError(f"the query has {asked} tokens, the context {context}: shorten it")
             raise TemplateError(
                 f"{len(passages)} passages do not fit a context of {context} tokens ({total} in the prompt, {reserve} "
                 f"kept for the answer): that would leave {max(cut, 0)} tokens each; show fewer documents at a time"

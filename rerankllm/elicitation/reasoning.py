@@ -10,6 +10,9 @@ from rerankllm.elicitation.weighted_label import Value, Weighed
 from rerankllm.errors import SpecError, TemplateError
 from rerankllm.judgements import Answer, Failure, Judgement, ParseReport, Status, Unanswered
 
+MORE = "allow it more: reasoning(budget=…), and ?max_tokens=… where a model behind an API has that"
+"""What helps against thoughts that are too long."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
@@ -75,15 +78,21 @@ class _Thinking:
         answer = response.text
         if response.reasoning is None:
             _, ended, answer = answer.rpartition(self.end)
+            if not ended and response.finish_reason == "length":
+                return _unclosed(f"the model thought and did not answer: its tokens ran out before {self.end}; {MORE}")
             if not ended:
-                return _unclosed(f"nothing follows a {self.end}")
+                return _unclosed(
+                    f"the model wrote no {self.end} and stopped by itself: use / text if it does not think, or "
+                    "reasoning(end=…) if its thoughts end otherwise"
+                )
         if not answer.strip():
-            return _unclosed("nothing follows the thought")
+            ran_out = response.finish_reason == "length"
+            found = f"its tokens ran out; {MORE}" if ran_out else "nothing follows the thought"
+            return _unclosed(f"the model thought and did not answer: {found}")
         start = len(response.text) - len(answer)
         readings = tuple(r._replace(at=r.at - start) for r in response.readings if r.at >= start)
         return self.answering.read(judgement, replace(response, text=answer, readings=readings))
 
 
-def _unclosed(found: str) -> tuple[Unanswered, ParseReport]:
-    reason = f"the model thought and did not answer: {found}; allow it more tokens: reasoning(budget=…)"
+def _unclosed(reason: str) -> tuple[Unanswered, ParseReport]:
     return Unanswered(reason, Failure.ANSWER), ParseReport(Status.FAILED, {"unclosed reasoning": 1})

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from rerankllm.calls import Generate, Request, Response
 from rerankllm.elicitation import labels as label_sets
 from rerankllm.elicitation.base import unusable
-from rerankllm.elicitation.constrained import Constraint
+from rerankllm.elicitation.constrained import Constraint, Wish
 from rerankllm.elicitation.prompts import PromptBuilder
 from rerankllm.elicitation.reading.choice import read_choice
 from rerankllm.elicitation.reading.order import read_order
@@ -88,12 +88,14 @@ class Selection:
         max_tokens: Bound on the answer; what a complete answer takes, and some, when none.
         before: Tokens for what comes before the answer.
         constraint: Holds answers to labels; None where they are free.
+        wish: Asks the host to hold them; None where it is not asked.
     """
 
     builder: PromptBuilder
     max_tokens: int | None
     before: int
     constraint: Constraint | None = None
+    wish: Wish | None = None
 
     def prepare(self, judgement: Judgement) -> Request:
         """The request."""
@@ -105,7 +107,8 @@ class Selection:
         held = self.constraint.hold(labels, labels, count) if self.constraint else None
         left = held.left if held else ""
         prompt = self.builder.build(judgement.query, judgement.docs, labels, reserve=room, wanted=wanted, left=left)
-        return Request(prompt, held.want if held else Generate(room))
+        free = Generate(room, form=self.wish.form_for(labels, count) if self.wish else None)
+        return Request(prompt, held.want if held else free)
 
     def read(self, judgement: Judgement, response: Response) -> tuple[Answer | Unanswered, ParseReport]:
         """The ids named, fewer than m where the answer has fewer; an answer cut off before the last is none."""
@@ -113,7 +116,7 @@ class Selection:
         labels = self._labels(len(judgement.docs))
         named, report = parse_selection(response.text, labels, judgement.m, worst=judgement.worst)
         if report.status is Status.FAILED:
-            return unusable(response.text), report
+            return unusable(response), report
         if response.finish_reason == "length" and "missing" in report.repairs:
             reason = "the answer was cut off; allow it more tokens: text(max_tokens=…)"
             return Unanswered(reason, Failure.ANSWER), ParseReport(Status.FAILED, {"cut off": 1})

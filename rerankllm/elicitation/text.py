@@ -10,7 +10,7 @@ from rerankllm.data import float32
 from rerankllm.elicitation import labels as label_sets
 from rerankllm.elicitation.assessment import Assessments
 from rerankllm.elicitation.base import Elicitor, PromptSettings, builder_for, check_labels, refuse, unusable
-from rerankllm.elicitation.constrained import BARE, CHAIN, LIST, ONE, Constraint, Form
+from rerankllm.elicitation.constrained import BARE, CHAIN, LIST, ONE, Constraint, Form, Wish
 from rerankllm.elicitation.criteria import Criteria
 from rerankllm.elicitation.grades import Grades
 from rerankllm.elicitation.parsing import parse_choice, parse_order
@@ -115,9 +115,13 @@ class Text:
         if judgement in READERS:
             return READERS[judgement](builder, self.max_tokens, before)
         constraint = Constraint(builder, FORMS[judgement], required=self.constrained is True) if holds else None
+        forms = capabilities.forms and self.constrained is not False and self.max_tokens is None and not before
+        wish = Wish(builder, FORMS[judgement], required=self.constrained is True) if forms else None
         if judgement is Select:
-            return Selection(builder, self.max_tokens, before, constraint)
-        return (_Order if judgement is Permute else _Choice)(template, builder, self.max_tokens, before, constraint)
+            return Selection(builder, self.max_tokens, before, constraint, wish)
+        return (_Order if judgement is Permute else _Choice)(
+            template, builder, self.max_tokens, before, constraint, wish
+        )
 
     def _template(self, judgement: type) -> Template:
         template = load(judgement.__name__.lower(), "text" if self.prompt == "default" else self.prompt)
@@ -131,11 +135,11 @@ class Text:
             CapabilityError: They should be, and cannot.
         """
         can = capabilities.constrained and judgement in FORMS
-        if self.constrained is True and not can:
+        if self.constrained is True and not can and not (capabilities.forms and judgement in FORMS):
             names = ", ".join(kind.__name__ for kind in FORMS)
             raise CapabilityError(
-                f"constrained=true is for {names}, asked of models computed in this process; not for "
-                f"{judgement.__name__} of this one"
+                f"constrained=true is for {names}, asked of models computed in this process or of hosts that hold "
+                f"answers to a form; not for {judgement.__name__} of this one"
             )
         return can and self.constrained is not False and self.max_tokens is None
 
@@ -149,6 +153,7 @@ class _Order:
     max_tokens: int | None
     before: int
     constraint: Constraint | None
+    wish: Wish | None = None
 
     def prepare(self, judgement: Judgement) -> Request:
         assert isinstance(judgement, Permute)  # noqa: S101
@@ -159,14 +164,14 @@ class _Order:
         prompt = self.builder.build(
             judgement.query, judgement.docs, labels, reserve=room, left=held.left if held else ""
         )
-        return Request(prompt, held.want if held else Generate(room))
+        free = Generate(room, form=self.wish.form_for(labels, count) if self.wish else None)
+        return Request(prompt, held.want if held else free)
 
     def read(self, judgement: Judgement, response: Response) -> tuple[Answer | Unanswered, ParseReport]:
         assert isinstance(judgement, Permute)  # noqa: S101
         if self.constraint and judgement.decode == 1 and len(response.readings) == 1:
             return _first(judgement, response.readings[0]), ParseReport()
-        cut_off = response.finish_reason == "length"
-        return read_order(response.text, judgement, self._labels(len(judgement.docs)), cut_off=cut_off)
+        return read_order(response, judgement, self._labels(len(judgement.docs)))
 
     def _labels(self, n: int) -> tuple[str, ...]:
         return label_sets.letters(n) if self.template.labels == "letters" else label_sets.numbers(n)
@@ -185,6 +190,7 @@ class _Choice:
     max_tokens: int | None
     before: int
     constraint: Constraint | None
+    wish: Wish | None = None
 
     def prepare(self, judgement: Judgement) -> Request:
         room = self.before + (self.max_tokens or CHOICE_TOKENS)
@@ -194,14 +200,15 @@ class _Choice:
         prompt = self.builder.build(
             judgement.query, judgement.docs, shown, reserve=room, left=held.left if held else ""
         )
-        free = Generate(room, choices=() if self.max_tokens or self.before else texts)
+        form = self.wish.form_for(texts, 1) if self.wish else None
+        free = Generate(room, choices=() if self.max_tokens or self.before else texts, form=form)
         return Request(prompt, held.want if held else free)
 
     def read(self, judgement: Judgement, response: Response) -> tuple[Answer | Unanswered, ParseReport]:
         del judgement
         choices = self.template.choices
         index, report = parse_choice(response.text, [label.text for label in choices])
-        return (unusable(response.text) if index is None else choices[index].value), report
+        return (unusable(response) if index is None else choices[index].value), report
 
 
 def _first(judgement: Permute, reading: Reading) -> WeakOrder:
@@ -223,16 +230,16 @@ def _first(judgement: Permute, reading: Reading) -> WeakOrder:
 
 
 def read_order(
-    text: str, judgement: Permute, labels: tuple[str, ...], *, cut_off: bool = False
+    response: Response, judgement: Permute, labels: tuple[str, ...]
 ) -> tuple[WeakOrder | Unanswered, ParseReport]:
     """The order that an answer to `judgement` names, its documents having been shown under `labels`.
 
     An answer that was cut off before it was complete is none: what it names may be half a thought.
     """
-    parsed = parse_order(text, labels, judgement.decode)
+    parsed = parse_order(response.text, labels, judgement.decode)
     if parsed.report.status is Status.FAILED:
-        return unusable(text), parsed.report
-    if cut_off and "missing" in parsed.report.repairs:
+        return unusable(response), parsed.report
+    if response.finish_reason == "length" and "missing" in parsed.report.repairs:
         report = ParseReport(Status.FAILED, {"cut off": 1})
         return Unanswered("the answer was cut off; allow it more tokens: text(max_tokens=…)", Failure.ANSWER), report
     ids = [doc.doc_id for doc in judgement.docs]

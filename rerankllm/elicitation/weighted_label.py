@@ -10,6 +10,7 @@ from rerankllm.elicitation.base import Elicitor
 from rerankllm.elicitation.logprobs import choice_tokens, expected_value
 from rerankllm.elicitation.parsing import parse_choice
 from rerankllm.elicitation.prompts import PromptBuilder
+from rerankllm.elicitation.unreported import Filled, fill
 from rerankllm.errors import CapabilityError
 from rerankllm.judgements import Answer, Compare, Failure, Judgement, ParseReport, Score, Status, Unanswered
 
@@ -84,14 +85,10 @@ class Weighed:
         if self.product:
             found = reading.logprobs[label]
             return self._unknown(answer) if math.isnan(found) else (answer * math.exp(found), report)
-        unreported = sum(map(math.isnan, reading.logprobs))
-        values = [reading.floor if math.isnan(value) else value for value in reading.logprobs]
-        if unreported == len(values) or any(map(math.isnan, values)):
+        filled = fill(reading.logprobs, reading.floor)
+        if not isinstance(filled, Filled):
             return self._unknown(answer)
-        expected = expected_value(self.builder.template.choices, values)
-        if not unreported:
-            return expected, report
-        return expected, ParseReport(Status.REPAIRED, {**report.repairs, "unreported label": unreported}, report.form)
+        return expected_value(self.builder.template.choices, filled.values), filled.report(report)
 
     def _stands_alone(self, text: str, reading: Reading) -> bool:
         """Whether the label read is a word of its own: not the 1 of 12."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from rerankllm.drivers.budget import Limits
+from rerankllm.drivers.unusable import Unusable
 from rerankllm.experiments.folder import DEPTH, Reordered
 from rerankllm.experiments.rules import Rule
 from rerankllm.spec.stage import Stage
@@ -59,6 +60,7 @@ class Settings:
     profile: Path | None = None
     calibration: Path | None = None
     cutoff: str | None = None
+    unusable: Unusable = "keep"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from rerankllm.calibration.cutoff import Cutoff
 from rerankllm.drivers.budget import Limits
+from rerankllm.drivers.unusable import Unusable
 from rerankllm.errors import InputError, RerankError, SpecError
 from rerankllm.evaluation.measures import DEFAULT_MEASURES, parse_measures
 from rerankllm.experiments.config import OWN, PLACEHOLDERS, Config, Data, Model, Reference, Settings, Strategy
@@ -209,6 +210,8 @@ def _settings(part: Section, also: tuple[str, ...] = ()) -> dict[str, Any]:
             found[key] = part.path(key)
         elif key in texts:
             found[key] = part.maybe(key, str)
+        elif key == "unusable":
+            found[key] = _chosen(part, key, get_args(Unusable))
         elif key not in also:
             found[key] = _positive(part, key)
     if found.get("cutoff"):
@@ -245,6 +248,13 @@ def _positive(part: Section, key: str) -> int | None:
     value = part.maybe(key, int)
     if value is not None and value < 1:
         raise part.error(key, f"should be at least 1, found {value}")
+    return value
+
+
+def _chosen(part: Section, key: str, among: Collection[str]) -> str | None:
+    value: str | None = part.maybe(key, str)
+    if value is not None and value not in among:
+        raise part.error(key, f"should be {' or '.join(among)}, found '{value}'")
     return value
 
 

@@ -47,6 +47,7 @@ class Planned:
         asked = {
             name: digest_of_file(value) or str(value) if isinstance(value, Path) else value
             for name, value in ((f.name, getattr(self.settings, f.name)) for f in fields(Settings))
+            if (name, value) != ("unusable", "keep")  # which experiments of earlier versions lack
         }
         texts = hashlib.sha256()
         for query, candidates in queries:

@@ -220,7 +220,7 @@ class Runner:
             strategy=planned.stage, model=planned.model, instruction=asked.instruction,
             passage_tokens=asked.max_passage_tokens, demonstrations=asked.demonstrations, depth=asked.depth,
             driver="rounds" if batch else None, per_query=self._per_query, calibration=asked.calibration,
-            cutoff=asked.cutoff, profile=asked.profile,
+            cutoff=asked.cutoff, profile=asked.profile, unusable=asked.unusable,
         )  # fmt: skip
         return Reranker.from_recipe(recipe, self._budget, observer=observer, shelf=shelf)
 

@@ -8,17 +8,9 @@ from typing import Any
 
 from rerankllm.data import Document
 from rerankllm.errors import InputError
-from rerankllm.formats.lines import (
-    FilePath,
-    excerpt_of,
-    expected,
-    identifier,
-    parse_object,
-    read_lines,
-    read_objects,
-    storable,
-)
-from rerankllm.formats.trec import add_topic
+from rerankllm.formats.columns import Columns
+from rerankllm.formats.lines import FilePath, excerpt_of, expected, identifier, storable
+from rerankllm.formats.tables import read_rows
 
 _JSONL = (".jsonl", ".jsonl.gz")
 _TSV = (".tsv", ".tsv.gz")
@@ -80,84 +72,102 @@ def _part(folder: Path, name: str) -> Path:
     )
 
 
-def read_corpus(path: FilePath, wanted: Collection[str] | None = None) -> dict[str, Document]:
-    """Documents: `{"_id", "title", "text", "metadata"}` a line; title and metadata may be absent.
+def read_corpus(
+    path: FilePath, wanted: Collection[str] | None = None, columns: Columns | None = None
+) -> dict[str, Document]:
+    """Documents: BEIR's `{"_id", "title", "text", "metadata"}` a line, or another table of them.
 
     Args:
-        path: corpus.jsonl, plain or gzipped. It is streamed, so its size does not matter.
+        path: corpus.jsonl, or CSV, TSV, JSON or Parquet, as `rerankllm.formats.tables.read_rows` reads them. It is
+            streamed, so its size does not matter. Titles and metadata may be absent.
         wanted: Ids to keep; None for all of them.
+        columns: Which column is which; those of usual names when None.
 
     Returns:
         The documents by id, in file order. Fields of other names join the metadata.
 
     Raises:
-        InputError: The file cannot be read, a line is no JSON object, has no `_id`, or, of a document that is
-            kept, no `text`; or one id has two different documents.
+        InputError: The file cannot be read, a row has no id, or, of a document that is kept, no text; or one id has two
+            different documents.
+        MissingExtra: It is Parquet, and pyarrow is not installed.
     """
     keep = None if wanted is None else frozenset(wanted)
+    columns = columns or Columns()
     corpus: dict[str, Document] = {}
-    for number, record in read_objects(path):
-        doc_id = identifier(path, number, "_id", record)
+    for number, record in read_rows(path, columns, ("id", "text"), "jsonl"):
+        doc_id = id_of(path, number, record, columns)
         if keep is not None and doc_id not in keep:
             continue
-        document = document_of(path, number, doc_id, record)
+        document = document_of(path, number, record, columns)
         if corpus.setdefault(doc_id, document) != document:
             raise expected(path, number, "the same document again under an id seen before", excerpt_of(record))
     return corpus
 
 
-def document_of(path: FilePath, number: int, doc_id: str, record: dict[str, Any]) -> Document:
-    """The document of a line of corpus.jsonl.
+def id_of(path: FilePath, number: int, record: Mapping[str, Any], columns: Columns, field: str = "id") -> str:
+    """The id of a row.
+
+    Args:
+        path: The file.
+        number: The line.
+        record: The values by column.
+        columns: Which column is which.
+        field: `id` or `query_id`.
 
     Raises:
-        InputError: Its text is missing, or text or title are no strings.
+        InputError: There is no such column, or it is empty here.
     """
-    text = record.get("text")
-    title = "" if record.get("title") is None else record["title"]
+    return identifier(path, number, columns.need(field, record, f"{fspath(path)}:{number}"), record)
+
+
+def document_of(path: FilePath, number: int, record: Mapping[str, Any], columns: Columns) -> Document:
+    """The document of a row.
+
+    Raises:
+        InputError: Its id or its text is missing, or text or title are no strings.
+    """
+    doc_id = id_of(path, number, record, columns)
+    text_name, title_name = columns.need("text", record, f"{fspath(path)}:{number}"), columns.find("title", record)
+    text, title = record[text_name], record[title_name] if title_name is not None else None
     if not isinstance(text, str):
-        raise expected(path, number, '"text" to be a string', excerpt_of(record))
-    if not isinstance(title, str):
-        raise expected(path, number, '"title" to be a string', excerpt_of(record))
-    return Document(doc_id, storable(text), storable(title), _metadata(record))
+        raise expected(path, number, f'"{text_name}" to be a string', excerpt_of(record))
+    if title is not None and not isinstance(title, str):
+        raise expected(path, number, f'"{title_name}" to be a string', excerpt_of(record))
+    own = {columns.find("id", record), text_name, title_name}
+    return Document(doc_id, storable(text), storable(title or ""), _metadata(record, own))
 
 
-def _metadata(record: dict[str, Any]) -> dict[str, Any]:
+def _metadata(record: Mapping[str, Any], own: Collection[str | None]) -> dict[str, Any]:
     """Everything but id, title and text; what "metadata" holds wins over a field of the same name."""
-    extra = {name: value for name, value in record.items() if name not in {"_id", "title", "text"}}
-    own = extra.get("metadata")
-    if own is None or isinstance(own, dict):
+    extra = {name: value for name, value in record.items() if name not in own}
+    held = extra.get("metadata")
+    if held is None or isinstance(held, dict):
         extra.pop("metadata", None)
-    return extra | own if isinstance(own, dict) else extra
+    return extra | held if isinstance(held, dict) else extra
 
 
-def read_queries(path: FilePath) -> dict[str, str]:
-    """Query texts: `{"_id", "text"}` a line, or topics as `rerankllm.formats.trec.read_topics` reads them.
+def read_queries(path: FilePath, columns: Columns | None = None) -> dict[str, str]:
+    """Query texts: `{"_id", "text"}` a line, `qid<TAB>text` a line, or another table of them.
 
-    A name ending in .jsonl or .jsonl.gz, or a first line that opens with `{`, says JSON.
+    Args:
+        path: JSON lines, TSV with or without a header, CSV, JSON or Parquet.
+        columns: Which column is which (`query_id`, `query`); those of usual names when None.
 
     Returns:
         The text of each query id, in file order; it may be empty.
 
     Raises:
-        InputError: The file cannot be read, a line is not of the form the first one has, or an id comes
-            twice.
+        InputError: The file cannot be read, a row has no id or no text, or an id comes twice.
+        MissingExtra: It is Parquet, and pyarrow is not installed.
     """
+    columns = columns or Columns()
     queries: dict[str, str] = {}
-    as_json = fspath(path).endswith(_JSONL)
-    for number, line in read_lines(path):
-        as_json = as_json or (not queries and line.lstrip().startswith("{"))
-        if as_json:
-            _add_query(queries, path, number, line)
-        else:
-            add_topic(queries, path, number, line)
+    for number, record in read_rows(path, columns, ("query_id", "query"), "tsv"):
+        query_id = id_of(path, number, record, columns, "query_id")
+        name = columns.need("query", record, f"{fspath(path)}:{number}")
+        if not isinstance(record[name], str):
+            raise expected(path, number, f'"{name}" to be a string', excerpt_of(record))
+        if query_id in queries:
+            raise expected(path, number, "each query id once", excerpt_of(record))
+        queries[query_id] = storable(record[name]).strip()
     return queries
-
-
-def _add_query(queries: dict[str, str], path: FilePath, number: int, line: str) -> None:
-    record = parse_object(path, number, line)
-    query_id = identifier(path, number, "_id", record)
-    if not isinstance(record.get("text"), str):
-        raise expected(path, number, '"text" to be a string', line)
-    if query_id in queries:
-        raise expected(path, number, "each query id once", line)
-    queries[query_id] = storable(record["text"]).strip()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 from rerankllm.data import Candidate, Document, Query, Ranking
+from rerankllm.formats.columns import NAMES, Columns
 from rerankllm.formats.lines import (
     FilePath,
     excerpt_of,
@@ -18,7 +19,8 @@ from rerankllm.formats.lines import (
 )
 from rerankllm.formats.trec import written_scores
 
-_TEXT_FIELDS = ("contents", "segment", "text", "passage", "body", "content")
+_TEXT_FIELDS = tuple(dict.fromkeys(("contents", "segment", *NAMES["text"])))  # castorini's own come first
+_COLUMNS = Columns()
 
 
 def read_requests(path: FilePath) -> Iterator[tuple[Query, list[Candidate]]]:
@@ -49,7 +51,7 @@ def read_requests(path: FilePath) -> Iterator[tuple[Query, list[Candidate]]]:
 def _query(path: FilePath, number: int, found: Any) -> Query:
     if not isinstance(found, dict):
         raise expected(path, number, '"query" to be an object with qid and text', excerpt_of(found))
-    query_id = identifier(path, number, "qid", found)
+    query_id = identifier(path, number, _COLUMNS.find("query_id", found) or "qid", found)
     text = found.get("text")
     if not isinstance(text, str) or not text.strip():
         raise expected(path, number, f'"text" of query {query_id} not to be empty', excerpt_of(found))
@@ -75,18 +77,18 @@ def _candidates(path: FilePath, number: int, found: Any) -> list[Candidate]:
 def _candidate(path: FilePath, number: int, found: Any) -> Candidate:
     if not isinstance(found, dict):
         raise expected(path, number, "a candidate to be an object with docid, score and doc", excerpt_of(found))
-    doc_id = identifier(path, number, "docid", found)
+    doc_id = identifier(path, number, _COLUMNS.find("id", found) or "docid", found)
     return Candidate(_document(path, number, doc_id, found.get("doc")), _score(path, number, doc_id, found))
 
 
 def _document(path: FilePath, number: int, doc_id: str, found: Any) -> Document:
     fields = found if isinstance(found, dict) else {}
     texts = {name: fields[name] for name in _TEXT_FIELDS if isinstance(fields.get(name), str)}
-    name = next((name for name, text in texts.items() if text.strip()), "")
+    name = next((name for name, text in texts.items() if text.strip()), next(iter(texts), ""))
     title = "" if fields.get("title") is None else fields["title"]
     if not isinstance(title, str):
         raise expected(path, number, f'"title" of candidate {doc_id} to be a string', excerpt_of(title))
-    if not name and not title.strip():
+    if not texts and not title.strip():
         what = f"a text in the doc of candidate {doc_id} ({', '.join(_TEXT_FIELDS)})"
         raise expected(path, number, what, excerpt_of(found))
     rest = {key: value for key, value in fields.items() if key not in {name, "title"}}

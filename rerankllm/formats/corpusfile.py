@@ -13,8 +13,9 @@ from typing import IO, Any
 import numpy as np
 
 from rerankllm.data import Document
-from rerankllm.formats.beir import document_of
-from rerankllm.formats.lines import BOM, FilePath, decoded, excerpt_of, expected, identifier, opened, parse_object
+from rerankllm.formats.beir import document_of, id_of
+from rerankllm.formats.columns import Columns
+from rerankllm.formats.lines import BOM, FilePath, decoded, excerpt_of, expected, opened, parse_object
 
 _MASK = 2**64 - 1
 
@@ -28,13 +29,14 @@ class CorpusFile(Mapping[str, Document]):
     Args:
         path: corpus.jsonl, as `rerankllm.formats.beir.read_corpus` takes it.
         wanted: Ids to keep.
+        columns: Which field is which; those of usual names when None.
 
     Raises:
         InputError: As `read_corpus`.
     """
 
-    def __init__(self, path: FilePath, wanted: Iterable[str]) -> None:
-        self._path = path
+    def __init__(self, path: FilePath, wanted: Iterable[str], columns: Columns | None = None) -> None:
+        self._path, self._columns = path, columns or Columns()
         self._keys = np.unique(np.fromiter(map(_key, wanted), np.uint64))
         self._sorted = self._keys.data
         self._starts = np.full(len(self._keys), -1, np.int64)
@@ -90,7 +92,7 @@ class CorpusFile(Mapping[str, Document]):
 
     def _parsed(self, number: int, line: bytes) -> Document:
         record = parse_object(self._path, number, decoded(self._path, number, line))
-        return document_of(self._path, number, identifier(self._path, number, "_id", record), record)
+        return document_of(self._path, number, record, self._columns)
 
     def _index(self) -> None:
         """Notes where each document is that is wanted."""
@@ -104,11 +106,11 @@ class CorpusFile(Mapping[str, Document]):
             at += len(line)
 
     def _note(self, number: int, record: dict[str, Any], where: tuple[int, int]) -> None:
-        doc_id = identifier(self._path, number, "_id", record)
+        doc_id = id_of(self._path, number, record, self._columns)
         place = self._place(doc_id)
         if place is None:
             return
-        document = document_of(self._path, number, doc_id, record)
+        document = document_of(self._path, number, record, self._columns)
         if self._starts[place] < 0:
             self._starts[place], self._sizes[place] = where
             return

@@ -2,8 +2,9 @@
 
 import gzip
 import json
+import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BufferedReader
 from os import PathLike, fspath
@@ -43,12 +44,15 @@ def read_lines(path: FilePath) -> Iterator[tuple[int, str]]:
 
 @contextmanager
 def opened(path: FilePath) -> Iterator[IO[bytes]]:
-    """A file's bytes, unpacked where it is gzipped.
+    """A file's bytes, unpacked where it is gzipped; `-` is stdin.
 
     Raises:
         InputError: The file is missing, a folder, unreadable or corrupt.
     """
     try:
+        if fspath(path) == "-":
+            yield sys.stdin.buffer
+            return
         with Path(path).open("rb") as raw, _unpacked(raw, path) as file:
             yield file
     except FileNotFoundError:
@@ -118,7 +122,7 @@ def parse_object(path: FilePath, number: int, line: str) -> dict[str, Any]:
     return value
 
 
-def identifier(path: FilePath, number: int, name: str, record: dict[str, Any]) -> str:
+def identifier(path: FilePath, number: int, name: str, record: Mapping[str, Any]) -> str:
     """The id under `name` in a JSON record; whole numbers become their digits.
 
     Raises:

@@ -1,14 +1,26 @@
 """What callers may hand in as query and documents, made into ours."""
 
-import math
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
 
 from rerankllm.data import Candidate, Document, Query
 from rerankllm.errors import InputError
+from rerankllm.formats.columns import Columns
+from rerankllm.formats.documents import candidate_of, distinct, from_records, read_documents
+from rerankllm.formats.frames import rows_of
 
-AnyDocument: TypeAlias = str | Mapping[str, Any] | Document
-"""A text; a dict with `text`; or a `Document`."""
+
+class Frame(Protocol):
+    """A pandas or polars DataFrame, a pyarrow Table, or a Dataset of `datasets`."""
+
+    def __len__(self) -> int: ...
+
+
+AnyDocument: TypeAlias = str | Mapping[str, Any] | Document | Candidate
+"""A text; a dict with `text`; a `Document`; or a `Candidate`, which has a first-stage score."""
+AnyDocuments: TypeAlias = Sequence[AnyDocument] | Iterable[AnyDocument] | Frame | Path
+"""A list of documents; a table (pandas, polars, pyarrow, `datasets`); or the path of a file with a table."""
 
 
 def to_query(query: str | Query) -> Query:
@@ -19,34 +31,40 @@ def to_query(query: str | Query) -> Query:
     return found
 
 
-def to_candidates(documents: Sequence[AnyDocument]) -> list[Candidate]:
-    """The candidates, in the order given; raises InputError for what cannot be one, and for ids that repeat."""
+def to_candidates(documents: AnyDocuments, columns: Mapping[str, str] | Columns | None = None) -> list[Candidate]:
+    """The candidates, in the order given.
+
+    Args:
+        documents: A list of texts, dicts, `Document`s or `Candidate`s; a table; or the path of a file.
+        columns: Names of columns, or keys, by field (`text`, `id`, `title`, `score`); the others are found by their
+            usual names.
+
+    Raises:
+        InputError: One of them cannot be a document, two have the same id, or there is no text.
+    """
+    given = Columns.of(columns)
+    if isinstance(documents, Path):
+        return read_documents(documents, given)
+    rows = rows_of(documents)
+    if rows is not None:
+        return from_records(rows, given)
     if isinstance(documents, (str, Mapping)):
-        raise InputError("documents should be a list of documents, not a single one")
-    candidates = [_candidate(document, position) for position, document in enumerate(documents)]
-    ids = [candidate.doc_id for candidate in candidates]
-    if len(set(ids)) < len(ids):
-        repeated = sorted({doc_id for doc_id in ids if ids.count(doc_id) > 1})
-        raise InputError(f"{len(repeated)} document ids come more than once: {', '.join(repeated[:3])}")
-    return candidates
+        what = " (for a file, give a pathlib.Path)" if isinstance(documents, str) else ""
+        raise InputError(f"documents should be a list of documents, not a single one{what}")
+    if not isinstance(documents, Iterable):
+        raise InputError(f"documents should be a list or a table, found a {type(documents).__name__}")
+    return distinct([_candidate(document, position, given) for position, document in enumerate(documents)])
 
 
-def _candidate(document: AnyDocument, position: int) -> Candidate:
+def _candidate(document: AnyDocument, position: int, columns: Columns) -> Candidate:
+    if isinstance(document, Candidate):
+        return document
     if isinstance(document, Document):
         if not isinstance(document.doc_id, str) or not isinstance(document.text, str):
             raise InputError(f"document {position}: doc_id and text should be strings")
         return Candidate(document)
     if isinstance(document, str):
         return Candidate(Document(str(position), document))
-    if not isinstance(document, Mapping) or not isinstance(document.get("text"), str):
+    if not isinstance(document, Mapping):
         raise InputError(f"document {position} should be a text, a dict with 'text', or a Document")
-    fields = dict(document)
-    text, title, score = fields.pop("text"), fields.pop("title", None) or "", fields.pop("score", None)
-    names = [name for name in ("doc_id", "id", "_id") if name in fields]
-    given = fields.pop(names[0]) if names else None
-    doc_id = str(position) if given is None else str(given)
-    own = fields.pop("metadata", {})
-    metadata = {**fields, **own} if isinstance(own, Mapping) else {**fields, "metadata": own}
-    if score is not None and (isinstance(score, (str, bool)) or not math.isfinite(score)):
-        raise InputError(f"document {position}: the first stage's score should be a number, found {score!r}")
-    return Candidate(Document(doc_id, text, str(title), metadata), None if score is None else float(score))
+    return candidate_of(document, position, f"document {position}", columns)

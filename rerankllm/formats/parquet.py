@@ -9,9 +9,11 @@ from typing import Any
 
 from rerankllm.data import Candidate, Document, Query
 from rerankllm.errors import InputError, MissingExtra
+from rerankllm.formats.columns import Columns, shown
 from rerankllm.formats.lines import FilePath, expected, storable
 
 COLUMNS = ("query_id", "query", "candidates")
+_NAMES = Columns()
 TOGETHER = 64
 """Rows read at a time."""
 
@@ -37,7 +39,7 @@ def read_requests(path: FilePath) -> Iterator[tuple[Query, list[Candidate]]]:
         MissingExtra: pyarrow is not installed.
     """
     if importlib.util.find_spec("pyarrow") is None:
-        raise MissingExtra("pip install 'rerankllm[ray]'")
+        raise MissingExtra(f"{fspath(path)} is Parquet, which needs pyarrow: pip install 'rerankllm[tables]'")
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 
@@ -46,10 +48,11 @@ def read_requests(path: FilePath) -> Iterator[tuple[Query, list[Candidate]]]:
         number = 0
         try:
             with pq.ParquetFile(file) as opened:
-                missing = [name for name in COLUMNS if name not in opened.schema_arrow.names]
-                if missing:
-                    raise InputError(f"{file}: no column {missing[0]}; it should have {', '.join(COLUMNS)}")
-                for batch in opened.iter_batches(TOGETHER, columns=list(COLUMNS)):
+                there = opened.schema_arrow.names
+                names = [_NAMES.need(field, there, str(file)) for field in ("query_id", "query")]
+                if COLUMNS[2] not in there:
+                    raise InputError(f"{file}: expected a column `{COLUMNS[2]}`, yours has {shown(there)}")
+                for batch in opened.iter_batches(TOGETHER, columns=[*names, COLUMNS[2]]):
                     for row in batch.to_pylist():
                         number += 1
                         query, candidates = request_of(row, file, number)
@@ -66,15 +69,16 @@ def request_of(row: Mapping[str, Any], path: FilePath, number: int) -> tuple[Que
 
     Args:
         row: `query_id`, a text or a whole number; `query`; and `candidates`, structs with `doc_id`, `text`, and, if
-            wanted, `title` and `score`. Their other fields become the document's metadata.
+            wanted, `title` and `score`, or what else `rerankllm.formats.columns` knows these by. Their other fields
+            become the document's metadata.
         path: Where it is from.
         number: Which row that is, from 1.
 
     Raises:
         InputError: It has another shape, a text is empty, only some candidates have a score, or a document comes twice.
     """
-    query_id = _identifier(row.get("query_id"), "query_id", path, number)
-    text, found = row.get("query"), row.get("candidates")
+    query_id = _identifier(_field(row, "query_id"), "query_id", path, number)
+    text, found = _field(row, "query"), row.get("candidates")
     if not isinstance(text, str) or not text.strip():
         raise expected(path, number, f"the text of query {query_id} not to be empty", repr(text))
     if not isinstance(found, list):
@@ -94,8 +98,10 @@ def _candidate(found: Any, path: FilePath, number: int) -> Candidate:
     if not isinstance(found, Mapping):
         raise expected(path, number, "a candidate to be a struct with doc_id and text", repr(found))
     fields = dict(found)
-    doc_id = _identifier(fields.pop("doc_id", None), "doc_id", path, number)
-    text, title, score = fields.pop("text", None), fields.pop("title", None) or "", fields.pop("score", None)
+    given, text, title, score = (
+        fields.pop(_NAMES.find(name, fields) or name, None) for name in ("id", "text", "title", "score")
+    )
+    doc_id, title = _identifier(given, "doc_id", path, number), title or ""
     if not isinstance(text, str) or not isinstance(title, str) or not (text.strip() or title.strip()):
         raise expected(path, number, f"a text of candidate {doc_id}", repr(text))
     if score is not None and (
@@ -104,6 +110,10 @@ def _candidate(found: Any, path: FilePath, number: int) -> Candidate:
         raise expected(path, number, f"a finite number as score of candidate {doc_id}", repr(score))
     document = Document(doc_id, storable(text), storable(title), fields)
     return Candidate(document, None if score is None else float(score))
+
+
+def _field(row: Mapping[str, Any], name: str) -> Any:
+    return row.get(_NAMES.find(name, row) or name)
 
 
 def _identifier(value: Any, name: str, path: FilePath, number: int) -> str:

@@ -124,23 +124,14 @@ def read_topics(path: FilePath) -> dict[str, str]:
     """
     topics: dict[str, str] = {}
     for number, line in read_lines(path):
-        add_topic(topics, path, number, line)
+        query_id, tab, text = line.partition("\t")
+        query_id = query_id.strip()
+        if not tab or not query_id:
+            raise expected(path, number, "`qid<TAB>text`", line)
+        if query_id in topics:
+            raise expected(path, number, "each query id once", line)
+        topics[query_id] = text.strip()
     return topics
-
-
-def add_topic(topics: dict[str, str], path: FilePath, number: int, line: str) -> None:
-    """Puts one line of a topics file into `topics`.
-
-    Raises:
-        InputError: The line has no tab or no id, or its id is there already.
-    """
-    query_id, tab, text = line.partition("\t")
-    query_id = query_id.strip()
-    if not tab or not query_id:
-        raise expected(path, number, "`qid<TAB>text`", line)
-    if query_id in topics:
-        raise expected(path, number, "each query id once", line)
-    topics[query_id] = text.strip()
 
 
 def written_scores(count: int) -> range:

@@ -15,7 +15,7 @@ class RankerFields(BaseModel):
 
     reranker: Reranker | None = Field(None, description="A ready reranker; the next four are then left out.")
     strategy: str | None = Field(None, description="A stage spec; the model's default strategy when left out.")
-    model: str | None = Field(None, description="kind:name[?key=value&…]; the embedded model when left out.")
+    model: str | None = Field(None, description="kind:name[?key=value&…]; the default model when left out.")
     instruction: str | None = Field(None, description="What counts as relevant, for prompts that show it.")
     passage_tokens: PositiveInt | None = Field(None, description="Cut of every passage, in the model's tokens.")
     top_n: PositiveInt | None = Field(None, description="How many are returned, and aimed for; all when left out.")

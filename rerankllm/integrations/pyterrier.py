@@ -24,7 +24,7 @@ class RerankllmTransformer(pt.Transformer):
     Args:
         reranker: A ready reranker, instead of the next four.
         strategy: A stage spec; the model's default strategy when None.
-        model: `kind:name[?key=value&…]`; the embedded model when None.
+        model: `kind:name[?key=value&…]`; the default model when None.
         instruction: What counts as relevant, for prompts that show it.
         passage_tokens: Cut of every passage.
         top_k: How many first places matter: the strategy aims for them, which cuts nothing.

@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 from rerankllm.calibration.scale import Relevance
 from rerankllm.data import Candidate, Query, Ranking
-from rerankllm.drivers.events import Failed
-from rerankllm.errors import InputError, QueryFailed
+from rerankllm.drivers.events import ranking_of
+from rerankllm.errors import InputError
 from rerankllm.reranker import Reranker
 from rerankllm.spec.model import ModelSpec
 from rerankllm.spec.stage import Stage
@@ -26,7 +26,7 @@ class RerankerSource:
     Attributes:
         reranker: A ready one, with whatever options it has.
         strategy: Otherwise a stage spec; the model's default when None.
-        model: `kind:name[?key=value&…]`; the embedded model when None.
+        model: `kind:name[?key=value&…]`; the default model when None.
         instruction: What counts as relevant, for prompts that show it.
         passage_tokens: Cut of every passage.
 
@@ -96,7 +96,7 @@ class Ranker:
         if not texts:
             return []
         reranker = self.load()
-        ranking = reranker.rerank(query, texts, top_k=_aim(top_n, texts))
+        ranking = ranking_of(reranker.submit(query, texts, top_k=_aim(top_n, texts)).result())
         return _places(reranker, ranking, map(str, range(len(texts))))[:top_n]
 
     async def arank(self, query: str, texts: Sequence[str], top_n: int | None = None) -> Places:
@@ -104,7 +104,8 @@ class Ranker:
         if not texts:
             return []
         reranker = await asyncio.to_thread(self.load)
-        ranking = await reranker.arerank(query, texts, top_k=_aim(top_n, texts))
+        submitted = reranker.submit(query, texts, top_k=_aim(top_n, texts))
+        ranking = ranking_of(await asyncio.wrap_future(submitted))
         return _places(reranker, ranking, map(str, range(len(texts))))[:top_n]
 
     def rank_all(
@@ -116,10 +117,8 @@ class Ranker:
             QueryFailed: One could not be ranked; the others stop.
         """
         reranker = self.load()
-        for outcome, (query, candidates) in zip(reranker.stream(queries, top_k=top_k), queries, strict=True):
-            if isinstance(outcome, Failed):
-                raise QueryFailed(outcome.reason, query.query_id)
-            yield _places(reranker, outcome, (candidate.doc_id for candidate in candidates))
+        for outcome, (_, candidates) in zip(reranker.stream(queries, top_k=top_k), queries, strict=True):
+            yield _places(reranker, ranking_of(outcome), (candidate.doc_id for candidate in candidates))
 
     def close(self) -> None:
         """Frees the model, unless it is that of a ready reranker; loads it again when needed again."""

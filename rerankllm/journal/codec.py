@@ -26,8 +26,8 @@ from rerankllm.judgements import (
 def digest(*values: Any) -> str:
     """SHA-256, in hexadecimal, of the values' canonical JSON.
 
-    There a document is its id and content, a query its id and text, and any other dataclass its name and fields. Keys
-    of journals are made of it: none of these names may change.
+    There a document is its id and content, a query its id and text, and any other dataclass its name and fields, hints
+    aside. Keys of journals are made of it: none of these names may change.
     """
     text = json.dumps(values, default=_fields, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
@@ -48,10 +48,16 @@ def shown(work: Work, backend: Backend) -> str:
 def dump(outcome: Response | Reply) -> str:
     """An outcome as JSON."""
     values = {f.name: getattr(outcome, f.name) for f in dataclasses.fields(outcome)}
-    values["usage"] = [outcome.usage.prompt_tokens, outcome.usage.completion_tokens]
+    usage = outcome.usage
+    rare = [usage.cached_tokens, usage.searches]
+    values["usage"] = [usage.prompt_tokens, usage.completion_tokens, *(rare if any(rare) else [])]
+    if not values.get("adapted"):
+        values.pop("adapted", None)
     if isinstance(outcome, Reply):
         report = outcome.report
         values["answer"] = _dump_answer(outcome.answer)
+        if outcome.attempts == 1:
+            del values["attempts"]
         values["report"] = [report.status.value, dict(report.repairs), *([report.form] if report.form else [])]
     return json.dumps(values)
 
@@ -63,11 +69,13 @@ def load(text: str, work: Work) -> Outcome:
     if isinstance(work, Request):
         values["logprobs"] = tuple(values["logprobs"])
         readings = values.get("readings", ())
+        values["adapted"] = tuple(values.get("adapted", ()))
         values["readings"] = tuple(Reading(at, label, tuple(found), floor) for at, label, found, floor in readings)
         return Response(**values)
     status, repairs, *form = values["report"]
     values["answer"] = _load_answer(values["answer"], work)
-    return Reply(values["answer"], ParseReport(Status(status), repairs, *form), values["usage"])
+    report = ParseReport(Status(status), repairs, *form)
+    return Reply(values["answer"], report, values["usage"], values.get("attempts", 1))
 
 
 def _fields(value: Any) -> Any:
@@ -76,7 +84,8 @@ def _fields(value: Any) -> Any:
     if isinstance(value, Query):
         return [value.query_id, value.text]
     if dataclasses.is_dataclass(value):
-        fields: Mapping[str, Any] = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        asked = (f.name for f in dataclasses.fields(value) if not f.metadata.get("hint"))
+        fields: Mapping[str, Any] = {name: getattr(value, name) for name in asked}
         return {type(value).__name__: fields}
     raise TypeError(f"{type(value).__name__} has no canonical JSON")
 

@@ -17,11 +17,11 @@ import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rerankllm.calls import Backend, CallFailed, Outcome, Response, Work
+from rerankllm.calls import Backend, CallFailed, Outcome, Work
 from rerankllm.data import Document, Query
 from rerankllm.errors import InputError
 from rerankllm.journal.codec import digest, dump, load, shown
@@ -46,6 +46,8 @@ CREATE TABLE IF NOT EXISTS answers (
     key TEXT, step INTEGER, item INTEGER, judge INTEGER, record TEXT, PRIMARY KEY (key, step, item)
 );
 """
+AGAIN = 1 << 32
+"""More than the judgements of any batch."""
 PATIENCE = 30.0
 """Seconds to wait for another process that is writing."""
 HEAD = "key, step, item, judgement, model"
@@ -59,12 +61,20 @@ class CallPlace:
     Attributes:
         key: The key of its query, from `Journal.enter`.
         step: How many batches the strategy had asked for before.
-        item: The number of the judgement in its batch.
+        item: The number of the judgement in its batch, raised by `AGAIN` where it is asked a second time.
     """
 
     key: str
     step: int
     item: int
+
+    def second_try(self) -> "CallPlace":
+        """The place of the same judgement, asked once more."""
+        return replace(self, item=AGAIN + self.item)
+
+    def __str__(self) -> str:
+        again = ", asked again" if self.item >= AGAIN else ""
+        return f"step {self.step} item {self.item % AGAIN}{again}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,16 +166,19 @@ class Journal:
             )
         return key
 
-    def recall(self, place: CallPlace, content: str, work: Work, reused: set[int]) -> Outcome | None:
+    def recall(
+        self, place: CallPlace, content: str, work: Work, reused: set[int], *, elsewhere: bool = True
+    ) -> Outcome | None:
         """The outcome of a call if it was completed before: in this place, or in another ranking.
 
-        A call of another ranking is used once in a ranking, so that one which asks the same twice gets two answers.
+        A call of another ranking is used once in a ranking, so that two judges of one model get an answer each.
 
         Args:
             place: The place of the call.
             content: `content_of` the work.
             work: What would be sent.
             reused: The numbers of the calls of other rankings that this one has used; one that is found is added.
+            elsewhere: Whether calls of other rankings count.
         """
         with self._reading():
             rows = self._db.execute(
@@ -174,7 +187,7 @@ class Journal:
                 (place.key, content, place.key, place.step, place.item),
             ).fetchall()
         for number, outcome, own in rows:
-            if own or number not in reused:
+            if own or (elsewhere and number not in reused):
                 reused.add(number)
                 return load(outcome, work)
         return None
@@ -326,7 +339,7 @@ class Journal:
                 json.dumps(dict(call.report.repairs)),
                 outcome.usage.prompt_tokens,
                 outcome.usage.completion_tokens,
-                outcome.attempts if isinstance(outcome, Response) else 1,
+                outcome.attempts,
                 backend.cost(outcome.usage),
                 _now(),
             ),

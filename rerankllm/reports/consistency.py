@@ -12,6 +12,7 @@ from rerankllm.calibration.diagnostics import (
     Share,
     inconsistency,
     kendall_distance,
+    order_kept,
     place_curve,
     self_agreement,
 )
@@ -31,6 +32,7 @@ class Consistency:
         agreement: Mean Kendall's τ of two answers about the same list in different orders; NaN where none was.
         relisted: How many such pairs of answers there are.
         omitted: Documents that answers to lists left out, of those shown.
+        as_shown: Answers that only give back the order shown, of orders of four documents or more.
         kept: Mean Kendall's τ of a list's answer and the order it was shown in; NaN without lists.
         places: The curve of mean ranks by place, over lists of the usual length.
         first_chosen: Selections of the document shown first, of all selections.
@@ -44,6 +46,7 @@ class Consistency:
     agreement: float
     relisted: int
     omitted: Share
+    as_shown: Share
     kept: float
     places: tuple[PlaceRank, ...]
     first_chosen: Share
@@ -76,6 +79,7 @@ def consistency(by_query: Iterable[Sequence[Call]]) -> Consistency:
         _mean(taus),
         len(taus),
         Share(sum(len(each.order.omitted) for each in flat), sum(len(each.shown) for each in flat)),
+        order_kept(flat),
         _mean([tau for tau in kept if not math.isnan(tau)]),
         tuple(place_curve(flat)),
         Share(sum(call.docs[0] in call.answer for call in chosen), len(chosen)),

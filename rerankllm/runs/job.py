@@ -1,12 +1,13 @@
 """Ranks the queries of one run and writes its files: `rerank` does it once, `experiment` for every cell."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rerankllm.drivers.events import QueryOutcome
+from rerankllm.data import Ranking
+from rerankllm.drivers.events import Failed, QueryOutcome
 from rerankllm.drivers.ranker import Ranker
 from rerankllm.errors import QueryFailed
 from rerankllm.files import as_json
@@ -38,6 +39,7 @@ class Job:
         origins: Which files or environment variables set the options that nobody typed, by option; they are noted in
             the provenance record.
         started: When it began, on the monotonic clock.
+        show: Called with the first ranking as soon as it is there, for whoever waits to see one.
     """
 
     source: Source = field(default_factory=lambda: Source([], None))
@@ -51,6 +53,7 @@ class Job:
     on_error: OnError = "partial"
     origins: Mapping[str, str] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
+    show: Callable[[Ranking], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,7 @@ def write_all(
         RerankError: The model cannot be used, or something not be written.
     """
     with Writer(job.output, job.jsonl, job.on_error, job.truncate, job.judgements or ()) as writer:
-        interrupted = _write_each(ranker, outcomes, writer)
+        interrupted = _write_each(ranker, outcomes, writer, job.show)
     report = summarize(ranker, writer, job.source, time.monotonic() - job.started)
     _record(ranker, job)
     if job.judgements is not None:
@@ -113,14 +116,22 @@ def write_all(
     return Done(report, writer.failures, interrupted)
 
 
-def _write_each(ranker: Ranker, outcomes: Iterable[tuple[QueryOutcome, Sequence[str]]], writer: Writer) -> bool:
-    """Writes query after query; returns whether Ctrl-C ended the run."""
+def _write_each(
+    ranker: Ranker,
+    outcomes: Iterable[tuple[QueryOutcome, Sequence[str]]],
+    writer: Writer,
+    show: Callable[[Ranking], None] | None,
+) -> bool:
+    """Writes query after query, and shows the first ranking; returns whether Ctrl-C ended the run."""
     with stop_in_order(ranker) as interrupted:
         failed: QueryFailed | None = None
         for outcome, doc_ids in outcomes:
             try:
                 if failed is None:
                     writer.write(outcome, doc_ids)
+                if show is not None and not isinstance(outcome, Failed):
+                    show(outcome)
+                    show = None
             except QueryFailed as error:
                 failed = error
                 ranker.stop("stopped at the first failure")  # running calls finish and are kept

@@ -21,7 +21,7 @@ def run_minilm(source: Source, output: Path, depth: int, *, note: str | None = N
         quiet: Show no progress.
 
     Raises:
-        MissingExtra: The extra `embed` is not installed.
+        MissingExtra: The extra `embedded` is not installed.
         QueryFailed: A query could not be ranked; the run that was written lacks it.
         Interrupted: Ctrl-C.
     """

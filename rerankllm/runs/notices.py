@@ -10,6 +10,7 @@ from rerankllm.formats.lines import some
 from rerankllm.notes import tell
 from rerankllm.reranker import Reranker
 from rerankllm.runs.forecast import Forecast
+from rerankllm.spec.stage import Stage
 
 if TYPE_CHECKING:  # loads NumPy
     from rerankllm.evaluation.systems import Pool
@@ -65,9 +66,19 @@ def tell_notes(reranker: Reranker, top_k: int | None, depth: int) -> None:
         depth: Candidates of the longest list that are read.
     """
     if reranker.defaulted:
-        tell(f"strategy {reranker.stage} (the default of {reranker.backend.model})")
+        tell(f"strategy {reranker.stage} (the default of {reranker.backend.model}); {_use_of_scores(reranker.stage)}")
     tell_other_judge(reranker)
     tell_settled(reranker, top_k, depth)
+
+
+def _use_of_scores(stage: Stage) -> str:
+    """What a default does with the scores that come with the documents."""
+    from rerankllm.strategies.interpolate import Interpolate  # noqa: PLC0415 - loads NumPy
+
+    if isinstance(stage.strategy, Interpolate):
+        weight = stage.strategy.weight
+        return f"where candidates have first-stage scores, these count {1 - weight:.0%}, the model {weight:.0%}"
+    return "first-stage scores do not count"
 
 
 def tell_settled(ranker: Ranker, top_k: int | None, depth: int) -> None:
@@ -95,16 +106,39 @@ def tell_summary(report: Mapping[str, Any]) -> None:
     answers = report["answers"]
     tokens = report["prompt_tokens"] + report["completion_tokens"]
     replayed = f", {report['replayed']} of them from the journal" if report["replayed"] else ""
+    cached = f" ({report['cached_tokens']} of them cached)" if report.get("cached_tokens") else ""
+    searches = f", {report['searches']:g} search units" if report.get("searches") else ""
     cost = "cost unknown" if report["cost_usd"] is None else f"${report['cost_usd']:.4g}"
     tell(
         f"{report['queries'] - report['failed_queries']} of {report['queries']} queries ranked: {report['calls']} "
         f"calls ({answers['parsed']} parsed, {answers['repaired']} repaired, {answers['failed']} failed)"
-        f"{replayed}, {tokens} tokens, {report['wall_seconds']:.1f} s, {cost}"
+        f"{replayed}, {tokens} tokens{cached}{searches}, {report['wall_seconds']:.1f} s, {cost}"
     )
+    tell_evidence(report)
     tell_cut_off(report)
     if "nDCG@10" in report:
         value = report["nDCG@10"]
         tell(f"nDCG@10 {value['before']:.4f} before, {value['after']:.4f} after ({value['queries']} judged queries)")
+
+
+def tell_evidence(report: Mapping[str, Any]) -> None:
+    """Tells where answers said nothing, and where they only gave back the order shown."""
+    lost, orders = report.get("without_evidence"), report.get("orders")
+    if lost:
+        count = sum(lost.values())
+        tell(
+            f"{count} answer{'s' * (count > 1)} of {some(list(lost))} could not be used, asked twice where that helps: "
+            "what they were about stays in the order it had"
+        )
+    if orders and orders["as_shown"] * OFTEN > orders["read"]:
+        tell(
+            f"{orders['as_shown']} of {orders['read']} orders only give back the order shown (chance: once in "
+            "24 at most): the lists were in order, or the model does not read them; `rerankllm diagnose` tells which"
+        )
+
+
+OFTEN = 8
+"""One order in so many that is the order shown is three times what chance gives, and worth a note."""
 
 
 def tell_levels(pool: "Pool", *, asked: bool) -> None:

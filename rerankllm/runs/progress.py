@@ -30,6 +30,7 @@ class ProgressBar:
             TimeRemainingColumn(),
             console=console,
             transient=True,
+            redirect_stdout=False,  # results are printed there, see `aside`
             disable=quiet or not console.is_terminal,
         )
         self._task = self._progress.add_task("", total=1, queries="", calls="")
@@ -56,6 +57,17 @@ class ProgressBar:
         self._started = time.monotonic()
         with self._progress:
             yield
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Takes the bar off the screen while something else is printed."""
+        live = self._progress.live.is_started
+        self._progress.stop()
+        try:
+            yield
+        finally:
+            if live:
+                self._progress.start()
 
     def __call__(self, event: Event) -> None:
         """Takes one event; called on the driver's thread."""

@@ -1,16 +1,18 @@
 """Reads queries with their candidates, from files or from a named collection."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rerankllm.collections import bm25, catalogue
 from rerankllm.collections.base import Collection, Run, without_excluded
 from rerankllm.collections.bm25 import Bm25Settings
-from rerankllm.data import Candidate, Query
+from rerankllm.data import Candidate, Document, Query
 from rerankllm.errors import InputError
 from rerankllm.formats import beir, castorini, parquet, trec
+from rerankllm.formats.columns import Columns
 from rerankllm.formats.join import join
+from rerankllm.formats.tables import kind_of
 from rerankllm.notes import tell
 from rerankllm.runs.provenance import Retrieval, retrieval_of
 from rerankllm.sample import path as sample_path
@@ -67,10 +69,12 @@ def read_source(
     skip_missing: bool,
     dataset: str | None = None,
     depth: int = 100,
+    columns: Mapping[str, str | None] | None = None,
 ) -> Source:
     """Reads one source: the sample, a named dataset, a run with its texts, or requests.
 
-    BM25 finds `depth` candidates for each query of a dataset without a run.
+    BM25 finds `depth` candidates for each query of a dataset without a run. `columns` names the columns of queries and
+    corpus by field, where they are not the usual ones.
 
     Raises:
         InputError: No source is given, or several, or it cannot be read.
@@ -96,18 +100,26 @@ def read_source(
     if run is None or queries is None or corpus is None:
         missing = [name for name, value in (("run", run), ("queries", queries), ("corpus", corpus)) if value is None]
         raise InputError(f"--{' and --'.join(missing)} missing: a run needs --run, --queries and --corpus")
-    from rerankllm.formats.corpusfile import CorpusFile  # noqa: PLC0415
     from rerankllm.formats.runfile import Lists  # noqa: PLC0415
 
     entries = Lists(run)
-    if corpus.is_dir():
-        corpus = beir.read_folder(corpus).corpus
+    given = Columns.of(columns)
     if queries.is_dir():
         queries = beir.read_folder(queries).queries
     wanted = (doc_id for ranked in entries.values() for doc_id, _ in ranked)
-    joined = join(entries, beir.read_queries(queries), CorpusFile(corpus, wanted), skip_missing=skip_missing)
+    texts = beir.read_queries(queries, given), _corpus(corpus, wanted, given)
+    joined = join(entries, *texts, skip_missing=skip_missing)
     source = Source(joined.queries, qrels, joined.skipped_queries, joined.skipped_documents, retrieval_of(run))
     return _checked(source, run)
+
+
+def _corpus(path: Path, wanted: Iterable[str], columns: Columns) -> Mapping[str, Document]:
+    """The documents of a run: read as they are looked at where the file is JSON lines, else all that are wanted."""
+    if kind_of(path) not in {None, "jsonl"}:
+        return beir.read_corpus(path, set(wanted), columns)
+    from rerankllm.formats.corpusfile import CorpusFile  # noqa: PLC0415
+
+    return CorpusFile(beir.read_folder(path).corpus if path.is_dir() else path, wanted, columns)
 
 
 def _read_dataset(name: str, run: Path | None, qrels: Path | None, depth: int, *, skip_missing: bool) -> Source:

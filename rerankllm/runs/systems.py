@@ -113,7 +113,7 @@ def oracle(pool: Pool, first: Sequence[Given], depth: int) -> System:
 
 
 def minilm_system(pool: Pool, first: Given, queries: Path, corpus: Path, depth: int) -> System | None:
-    """all-MiniLM-L6-v2 on the first stage's candidates; None, with a note, where the extra `embed` is not installed.
+    """all-MiniLM-L6-v2 on the first stage's candidates; None, with a note, where the extra `embedded` is not installed.
 
     Raises:
         InputError: There are several collections, or a query could not be ranked.

@@ -37,6 +37,7 @@ class Writer:
         rankings: The written order of judged queries: the first places, or all that a cut-off kept.
         first: The first places they came in, of those that failed too.
         failures: Reasons by query.
+        without_evidence: Of ranked queries, how many answers could not be used, where there were any.
         cuts: How rankings were cut off, where a cut-off was asked for, and how many results each kept.
     """
 
@@ -53,6 +54,7 @@ class Writer:
         self.rankings: dict[str, tuple[str, ...]] = {}
         self.first: dict[str, tuple[str, ...]] = {}
         self.failures: dict[str, str] = {}
+        self.without_evidence: dict[str, int] = {}
         self.cuts: dict[str, tuple[Cut, int]] = {}
         self._judged = judged
         self._output, self._jsonl, self._on_error, self._truncate = output, jsonl, on_error, truncate
@@ -84,6 +86,8 @@ class Writer:
             self._fail(outcome, candidates)
             return
         self.ranked += 1
+        if outcome.ledger.failed:
+            self.without_evidence[query_id] = outcome.ledger.failed
         ranking = outcome if self._truncate is None else outcome.top(self._truncate)
         if query_id in self._judged:
             self.rankings[query_id] = ranking.doc_ids if outcome.cut else ranking.doc_ids[:MEASURED]
@@ -129,8 +133,10 @@ class Writer:
 
 
 def rows(ranking: Ranking) -> list[dict[str, Any]]:
-    """A row a result; before them, where a cut-off was asked for, one on what it kept, which may be nothing."""
+    """A row a result; before them one on what a cut-off kept, which may be nothing, and one on unusable answers."""
+    useless = ranking.ledger.failed
     return [
+        *([{"query_id": ranking.query.query_id, "unusable_answers": useless}] if useless else []),
         *([] if ranking.cut is None else [_cut_row(ranking, ranking.cut)]),
         *result_rows(ranking),
     ]

@@ -1,5 +1,6 @@
 """A server of the Model Context Protocol with one tool, `rerank`."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from rerankllm.calibration.scale import Relevance, Scale
 from rerankllm.data import Ledger, Ranking
+from rerankllm.drivers.events import ranking_of
 from rerankllm.errors import RerankError
 from rerankllm.reranker import Reranker
 from rerankllm.version import __version__
@@ -99,7 +101,7 @@ def make_mcp(aliases: Mapping[str, Reranker]) -> MCPServer[Any]:
         aim = None if top_k is None else min(top_k, len(passages))
         given = [{"text": passage.text, "title": passage.title} for passage in passages]
         try:
-            ranking = await aliases[strategy].arerank(query, given, top_k=aim)
+            ranking = ranking_of(await asyncio.wrap_future(aliases[strategy].submit(query, given, top_k=aim)))
         except RerankError as error:
             raise ToolError(str(error)) from error
         relevance = Relevance.of(ranking, probabilities=aliases[strategy].gives_probabilities)

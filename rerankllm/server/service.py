@@ -237,6 +237,8 @@ def ranking_of(outcome: QueryOutcome) -> Ranking:
     """
     if isinstance(outcome, Failed) and outcome.unaffordable:
         raise Problem(Fault.UNAFFORDABLE, f"this may not cost any more: {outcome.reason}")
+    if isinstance(outcome, Failed) and outcome.unaskable:
+        raise Problem(Fault.INVALID, outcome.reason)
     if isinstance(outcome, Failed):
         raise Problem(Fault.FAILED, f"the documents could not be ranked: {outcome.reason}")
     return outcome

@@ -1,6 +1,8 @@
 """MODEL specs: `kind:name[?key=value&…]`."""
 
+import difflib
 import inspect
+import re
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +12,12 @@ from rerankllm.errors import SpecError
 from rerankllm.registry import BACKENDS, instead
 from rerankllm.spec.grammar import literal
 from rerankllm.spec.values import coerce
+
+_SERVED = re.compile(
+    r"(?:openai/)?(?:gpt-|chatgpt-|o\d|claude|gemini|mistral-|magistral|grok|deepseek-(?:chat|reasoner)|qwen-)",
+    re.IGNORECASE,
+)
+"""Names under which models are served, not published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +44,8 @@ class ModelSpec:
         kind, colon, rest = text.partition(":")
         if not colon or kind not in BACKENDS:
             known = ", ".join(f"{kind}:…" for kind in BACKENDS)
-            raise SpecError(f"model '{text}' should read kind:name, with a kind of {known}")
+            meant = f"; did you mean '{likely}'?" if (likely := _meant(text)) else ""
+            raise SpecError(f"model '{text}' should read kind:name, with a kind of {known}{meant}")
         name, _, query = rest.partition("?")
         options: dict[str, str] = {}
         for item in filter(None, query.split("&")):
@@ -74,3 +83,19 @@ class ModelSpec:
             if idle:
                 raise SpecError(f"{self.kind}:{self.name} scores by a head, for which '{idle[0]}' does nothing")
         return factory(name=self.name, **values)
+
+
+def _meant(text: str) -> str | None:
+    """The spec that was probably meant by one without a kind, or with one that is not known."""
+    kind, colon, rest = text.partition(":")
+    close = difflib.get_close_matches(kind, list(BACKENDS), 1) if colon else []
+    if close:
+        return f"{close[0]}:{rest}"
+    name = text.partition("?")[0]
+    if name.endswith(".gguf"):
+        return f"llamacpp:{text}"
+    if _SERVED.match(name):
+        return f"openai:{text.removeprefix('openai/')}"
+    if "cross-encoder/" in name or "/ms-marco" in name:
+        return f"cross-encoder:{text}"
+    return f"hf:{text}" if re.fullmatch(r"[\w.-]+/[\w.-]+", name) else None

@@ -121,6 +121,8 @@ class _Reading:
         orders = yield from ask(Permute(self.query, tuple(self.docs[i] for i in group)) for group in groups)
         self.calls += len(groups)
         for group, order in zip(groups, orders, strict=True):
+            if not order.ranked:
+                continue
             ranks = [[self.index[doc_id] for doc_id in tied] for tied in vote_of(order).groups]
             self.beliefs = updated(self.beliefs, ranks)
             self.read.update(group)

@@ -9,11 +9,12 @@ from rerankllm.data import Candidate, Query, Ranking, float32
 from rerankllm.errors import SpecError
 from rerankllm.judgements import Assess, Assessment, Criterion, Steps, Write, ask
 from rerankllm.plan import Plan
+from rerankllm.strategies.questions.lists import by_score, shown_scores
 
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """Has `count` criteria with weights written for the query, each document graded by each, and sorts by the mean.
+    """Lets the model write `count` weighted criteria for the query, grades each document by them, sorts by the mean.
 
     DrRank (zero-shot explainable ranking, 2025): criteria are written for the need, then every candidate is judged
     against them with its reasons, which the results keep. The score is the mean of the grades, 0 to 10, weighted as
@@ -42,12 +43,12 @@ class Criteria:
         (criteria,) = yield from ask([Write(query, self.count)])
         found = yield from ask(Assess(query, doc, criteria) for doc in docs)
         scores = [float32(_mean(criteria, assessment.grades)) for assessment in found]
-        order = sorted(range(len(docs)), key=lambda i: -scores[i])
+        order = by_score(scores)
         ungraded = sum(math.isnan(grade) for assessment in found for grade in assessment.grades)
         return Ranking.of(
             query,
             [docs[i] for i in order],
-            [scores[i] for i in order],
+            shown_scores(scores, order),
             {"criteria without a grade": ungraded} if ungraded else None,
             rationales=[_rationale(criteria, found[i]) for i in order],
         )
@@ -62,9 +63,9 @@ class Criteria:
 
 
 def _mean(criteria: Sequence[Criterion], grades: Sequence[float]) -> float:
-    """Σ weight·grade / Σ weight over the criteria that have a grade."""
+    """Σ weight·grade / Σ weight over the criteria that have a grade; NaN where none has."""
     graded = [(criterion.weight, g) for criterion, g in zip(criteria, grades, strict=True) if not math.isnan(g)]
-    return sum(weight * grade for weight, grade in graded) / sum(weight for weight, _ in graded)
+    return sum(weight * grade for weight, grade in graded) / sum(weight for weight, _ in graded) if graded else math.nan
 
 
 def _rationale(criteria: Sequence[Criterion], assessment: Assessment) -> str:

@@ -13,7 +13,7 @@ from rerankllm.strategies.questions.pairs import Pairs
 
 @dataclass(frozen=True, slots=True)
 class Elimination:
-    """Knock-out rounds; who goes out later ranks higher, then who won by more on the mean, then the better seed.
+    """Plays knock-out rounds of pairs: who goes out later ranks higher, then who won more clearly, then the seed.
 
     The seeded tournament of ArenaRL, on documents. Seeds 1 and 2 can meet in the final only, and where n is no power
     of two the best seeds have a bye in the first round; the public code pairs neighbours after dropping its byes,
@@ -60,11 +60,13 @@ class Elimination:
         return Ranking.of(query, [docs[i] for i in order], notes=judge.notes())
 
     def plan(self, n: int) -> Plan:
-        """Exact."""
+        """Exact; where the anchor is seeded, less by the games of the anchor that seeding has shown already."""
         anchor = int(self.seeding == "anchor" and n > 1)
         games = max(0, n - 1) * (1 + anchor)
         rounds = anchor + max(0, n - 1).bit_length()
-        return Plan.exactly(self.orders * games, rounds, 2 * self.orders * games)
+        exact = Plan.exactly(self.orders * games, rounds, 2 * self.orders * games)
+        once = self.orders * max(0, n - 1)
+        return exact.or_fewer(once, 1, 2 * once) if anchor else exact
 
     def settles(self, n: int) -> int:
         """The winner."""

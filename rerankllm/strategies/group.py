@@ -1,6 +1,7 @@
 """Groupwise: every document gets a grade among others."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,7 +12,7 @@ from rerankllm.data import Candidate, Document, Query, Ranking, float32
 from rerankllm.errors import SpecError
 from rerankllm.judgements import Grade, Steps, ask
 from rerankllm.plan import Plan
-from rerankllm.strategies.questions.lists import evenly, seeded
+from rerankllm.strategies.questions.lists import by_score, evenly, seeded, shown_scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,8 @@ class Group:
     a group of good documents only is graded more strictly, and shown in the first stage's order. With several
     regroupings, each orders the whole list by its grades, and these orders are fused by Borda count, that is by mean
     rank: scales drift between groups, so grades are not added up. Equal scores keep the first stage's order; a
-    document that an answer gives no grade is last in that regrouping.
+    document that an answer gives no grade is last in that regrouping. A group whose answer cannot be used has no say;
+    documents that no regrouping grades keep their place.
 
     Cost: ⌈n / size⌉ calls and n slots for each regrouping, all in 1 round; 5 calls and 100 slots for n = 100. Settles
     the whole list.
@@ -54,13 +56,19 @@ class Group:
         votes: list[Vote] = []
         ungraded = 0
         for groups in groupings:
-            grades = {doc.doc_id: g for group in groups for doc, g in zip(group, next(answers), strict=True)}
+            graded = [(group, next(answers)) for group in groups]
+            grades = {
+                doc.doc_id: grade
+                for group, given in graded
+                if not all(map(math.isnan, given))
+                for doc, grade in zip(group, given, strict=True)
+            }
             ungraded += sum(map(math.isnan, grades.values()))
             votes.append(_by_grade(grades))
-        scores = [float32(score) for score in Borda().scores([doc.doc_id for doc in docs], votes)]
-        order = sorted(range(len(docs)), key=lambda i: -scores[i])
+        scores = [float32(score) for score in _points([doc.doc_id for doc in docs], votes)]
+        order = by_score(scores)
         notes = {"documents without a grade": ungraded} if ungraded else None
-        return Ranking.of(query, [docs[i] for i in order], [scores[i] for i in order], notes)
+        return Ranking.of(query, [docs[i] for i in order], shown_scores(scores, order), notes)
 
     def _deal(self, docs: Sequence[Document], places: Sequence[int]) -> list[tuple[Document, ...]]:
         by_place = evenly([docs[i] for i in places], self.size)
@@ -74,6 +82,13 @@ class Group:
     def settles(self, n: int) -> int:
         """All of them."""
         return n
+
+
+def _points(doc_ids: Sequence[str], votes: Sequence[Vote]) -> list[float]:
+    """Borda points, as if every regrouping had graded every document; NaN for one that none has."""
+    graded = Counter(doc_id for vote in votes for tied in vote.groups for doc_id in tied)
+    points = Borda().scores(doc_ids, votes)
+    return [p * len(votes) / graded[d] if graded[d] else math.nan for d, p in zip(doc_ids, points, strict=True)]
 
 
 def _by_grade(grades: dict[str, float]) -> Vote:

@@ -50,7 +50,8 @@ class Interpolate:
         fused = ReciprocalRankFusion().scores([doc.doc_id for doc in documents], votes)
         scores = [float32(score) for score in fused]
         order = sorted(range(len(documents)), key=lambda i: -scores[i])
-        return Ranking.of(query, [documents[i] for i in order], [scores[i] for i in order], own.ledger.notes)
+        notes = {**own.ledger.notes, f"fused with the first stage's scores, which count {1 - self.weight:.0%}": 1}
+        return Ranking.of(query, [documents[i] for i in order], [scores[i] for i in order], notes)
 
     def plan(self, n: int) -> Plan:
         """That of the stage inside."""

@@ -78,9 +78,10 @@ class JointRank:
         )
 
     def plan(self, n: int) -> Plan:
-        """Exact: chance decides who is in a block, not how many."""
+        """Exact but for blocks that are alike, of few documents: chance decides who is in a block, not how many."""
         shown = self._blocks(n, Query("", ""))
-        return Plan.exactly(len(shown), int(bool(shown)), sum(map(len, shown)))
+        exact = Plan.exactly(len(shown), int(bool(shown)), sum(map(len, shown)))
+        return exact.or_fewer(-(-n // self.block), 1, n) if n <= self.block else exact
 
     def settles(self, n: int) -> int | None:
         """Everything when every block holds it; otherwise strengths are estimates."""

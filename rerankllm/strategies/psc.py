@@ -13,7 +13,7 @@ from rerankllm.errors import SpecError
 from rerankllm.judgements import Permute, Steps, in_parallel, within
 from rerankllm.plan import Plan
 from rerankllm.spec.stage import Stage, inner_stages
-from rerankllm.strategies.questions.lists import seeded
+from rerankllm.strategies.questions.lists import NO_EVIDENCE, seeded
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +62,16 @@ class PermutationSelfConsistency:
         for ranking in rankings:
             notes.update(ranking.ledger.notes)
         docs = [candidate.document for candidate in candidates]
-        votes = [Vote.of(ranking.doc_ids) for ranking in rankings]
+        told = [ranking for ranking in rankings if NO_EVIDENCE not in ranking.ledger.notes]
+        votes = [Vote.of(ranking.doc_ids) for ranking in told]
         scores = [float32(score) for score in self.aggregate.scores([doc.doc_id for doc in docs], votes)]
         order = sorted(range(len(docs)), key=lambda i: -scores[i])
         return Ranking.of(query, [docs[i] for i in order], [scores[i] for i in order], notes)
 
     def plan(self, n: int) -> Plan:
-        """The stage's, so many times."""
-        return self.stage.strategy.plan(n).side_by_side(self.shuffles)
+        """The stage's, so many times; few documents are shuffled into the same order again, which is asked once."""
+        once = self.stage.strategy.plan(n)
+        return once.side_by_side(self.shuffles).or_fewer(once.calls.low, once.rounds.low, once.slots.low)
 
     def settles(self, n: int) -> int | None:
         """All or nothing."""

@@ -76,12 +76,14 @@ class Setwise:
         return Ranking.of(query, [docs[i] for i in order], notes=choice.notes())
 
     def plan(self, n: int) -> Plan:
-        """Bounds; every sort may be lucky."""
+        """Bounds; every sort may be lucky, and a group may meet again."""
         k, p = min(self.top_k, n), self.permutations
         calls, rounds, slots = {"heap": _heap_plan, "bubble": _bubble_plan, "insertion": _insertion_plan}[self.sort](
             n, k, self.c
         )
-        return Plan(Bound(p * calls.low, p * calls.high), rounds, Bound(p * slots.low, p * slots.high))
+        all_asked = Plan(Bound(p * calls.low, p * calls.high), rounds, Bound(p * slots.low, p * slots.high))
+        groups = -(-max(0, n - 1) // (self.c - 1))  # that show at least which document is best
+        return all_asked.or_fewer(groups, min(1, groups), max(0, n - 1) + groups)
 
     def settles(self, n: int) -> int:
         """The top_k."""

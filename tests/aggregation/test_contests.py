@@ -30,6 +30,7 @@ VOTES = votes()
 
 
 class TestBradleyTerry:
+    @pytest.mark.slow
     @given(seed=st.integers(0, 10_000), n=st.integers(2, 12), prior=st.sampled_from([0.1, 1.0, 3.0]))
     @settings(max_examples=40)
     def test_newman_finds_zermelos_optimum_in_no_more_sweeps(self, seed, n, prior):
@@ -129,6 +130,7 @@ class TestContests:
         assert (a, b) == pytest.approx((1516 - 16 * expected, 1484 + 16 * expected))
         assert Elo(k=10).scores("abc", [Vote((("a",), ("b", "c")))]) == pytest.approx([1505, 1497.5, 1497.5])
 
+    @pytest.mark.slow
     @given(VOTES)
     def test_majorities(self, cast):
         won = wins(ITEMS, cast)
@@ -158,6 +160,7 @@ class TestContests:
             [1.5 / 5, 1.5 / 2, 3 / 5, 0.5]
         )
 
+    @pytest.mark.slow
     @given(votes(complete=True, min_size=1))
     def test_baldwin_drops_who_has_least(self, cast):
         left, found = list(ITEMS), scores(Baldwin(), ITEMS, cast)

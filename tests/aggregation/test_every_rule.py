@@ -28,6 +28,7 @@ def rules(without=frozenset()):
     return pytest.mark.parametrize("rule", [pytest.param(AGGREGATIONS[n](), id=n) for n in NAMES if n not in without])
 
 
+@pytest.mark.slow
 @rules()
 @given(cast=votes(), head=st.booleans())
 @settings(max_examples=30)
@@ -38,6 +39,7 @@ def test_one_finite_score_an_item(rule, cast, head):
     assert all(type(score) is float and math.isfinite(score) for score in found)
 
 
+@pytest.mark.slow
 @rules(without=ONE_OF_MANY)
 @given(cast=votes(), order=st.permutations(list(ITEMS)), names=st.permutations(list(ITEMS)))
 @settings(max_examples=30)
@@ -51,6 +53,7 @@ def test_neither_names_nor_listing_matter(rule, cast, order, names):
     assert scores(rule, ITEMS, other) == pytest.approx({renamed[i]: s for i, s in found.items()}, abs=1e-5)
 
 
+@pytest.mark.slow
 @given(cast=votes(), order=st.permutations(list(ITEMS)))
 @settings(max_examples=40)
 def test_where_several_orders_are_best_all_listings_find_one_as_good(cast, order):
@@ -70,6 +73,7 @@ def path_length(wins, found):
     return shares[path[:-1], path[1:]].sum()
 
 
+@pytest.mark.slow
 @rules(without={"elo"})
 @given(cast=votes(max_size=5), seed=st.integers(0, 99))
 @settings(max_examples=30)
@@ -78,6 +82,7 @@ def test_the_votes_order_does_not_matter(rule, cast, seed):
     assert scores(rule, ITEMS, shuffled) == pytest.approx(scores(rule, ITEMS, cast), abs=1e-5)
 
 
+@pytest.mark.slow
 @rules(without={"elo", "robust"})
 @given(cast=votes(max_size=4), heavy=weak_orders())
 @settings(max_examples=20)
@@ -96,6 +101,7 @@ def test_agreement_wins(rule, order, copies):
     assert len(set(found.values())) == len(ITEMS)
 
 
+@pytest.mark.slow
 @rules(without={"best_path", "elo"})
 @given(cast=votes("abcde", complete=True, min_size=1), place=st.lists(st.integers(0, 5), min_size=6, max_size=6))
 @settings(max_examples=40)

@@ -96,6 +96,7 @@ class TestMallows:
         odds = np.exp(-theta * np.array(inversions))
         assert expected_distance(5, theta) == pytest.approx((odds * inversions).sum() / odds.sum())
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("theta", [0.4, 1.2])
     def test_recovers_what_was_drawn(self, theta):
         rng = np.random.default_rng(5)

@@ -109,6 +109,7 @@ def test_a_model_is_offered_only_what_it_can_be_asked(tmp_path):
     assert all("tokens" not in offer.takes for offer in got if offer.stage)  # a recording counts none
 
 
+@pytest.mark.slow
 def test_prompts_longer_than_the_context_are_left_out():
     model = "openai:m?base_url=http://localhost:9/v1&context=4000"
     lists = Lists({100: 1}, Sizes(middle=Texts(passage="word " * 130)))
@@ -126,6 +127,7 @@ def test_without_scores_there_is_nothing_to_fuse():
     assert 3 * len(got) - 2 == len(HUNDRED)
 
 
+@pytest.mark.slow
 def test_a_models_tokens_and_money_are_its_own_estimate():
     model = "openai:m?base_url=http://localhost:9/v1&price_prompt=1&price_completion=2"
     lists = Lists({100: 3}, Sizes())
@@ -158,6 +160,7 @@ def test_a_profile_like_a_judges_is_that_judge(judge):
     assert weights(MEASURED, {name: own for own, name in JUDGES.items()}[judge])[judge] == 1
 
 
+@pytest.mark.slow
 @given(st.floats(0, 5), st.floats(0, 1e-2), st.floats(0, 1e-2))
 def test_a_speed_is_found_from_calls(call, prompt, completion):
     tokens = [(300, 8), (1200, 40), (420, 40), (150, 8)]

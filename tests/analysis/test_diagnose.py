@@ -1,6 +1,7 @@
 """`diagnose` finds what is wrong with judges that err as stated, at the cost it says."""
 
 import json
+import re
 
 import pytest
 from scripted_server import Answer, ScriptedServer, Status
@@ -32,10 +33,14 @@ def diagnose(cli, tmp_path, *arguments):
     path = tmp_path / "diagnosis.json"
     status, out, err = cli("diagnose", *arguments, "--json", path)
     assert status == 0, err
-    table = dict(line.split("\t", 1) for line in out.splitlines())
-    return json.loads(path.read_text()), table, err
+    found = json.loads(path.read_text())
+    said, _, shown = out.partition("What was measured\n")
+    assert said.split() == " ".join(found["conclusion"]).split()  # what it means comes first
+    cells = [re.split(r"\s{2,}", line.strip()) for line in shown.splitlines() if line.strip()]
+    return found, {each[0]: "\t".join(each[1:]) for each in cells}, err
 
 
+@pytest.mark.slow
 def test_a_fair_judge_and_one_that_likes_the_first_place(cli, judged, tmp_path):
     options, model = judged
     fair, _, _ = diagnose(cli, tmp_path, *options, "--model", f"{model}&position=0")
@@ -54,6 +59,24 @@ def test_a_fair_judge_and_one_that_likes_the_first_place(cli, judged, tmp_path):
     assert biased["lists"]["places"][0]["rank"] < 3 < biased["lists"]["places"][-1]["rank"]
     assert biased["lists"]["agreement"] < 1
     assert biased["calls"] == 10 * CALLS
+
+
+def test_the_conclusion_says_what_to_do(cli, judged, tmp_path):
+    options, model = judged
+    fair, _, _ = diagnose(cli, tmp_path, *options, "--model", f"{model}&position=0")
+    asked, pairs, lists = fair["conclusion"]
+    assert asked == "Asked about 10 queries, this judge shows:"
+    assert pairs == (
+        "Pairs: 0 of 150 pairs (0%) change their winner when shown the other way round. Pairs can be trusted: `prp` is "
+        "worth its calls."
+    )
+    assert lists.endswith("agree by τ = 1.00 (1: the same). Lists can be trusted: `sliding` or `full` will do.")
+    biased, _, _ = diagnose(cli, tmp_path, *options, "--model", f"{model}&position=1.5")
+    said = " ".join(biased["conclusion"])
+    assert "It prefers the passage shown first" in said
+    assert "Single comparisons say little: prefer `pointwise`" in said
+    broken, _, _ = diagnose(cli, tmp_path, *options, "--model", f"{model}&malformed=0.5")
+    assert "of its comparisons had to be repaired or could not be read" in " ".join(broken["conclusion"])
 
 
 def test_malformed_answers_are_counted(cli, judged, tmp_path):

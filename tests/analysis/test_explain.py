@@ -77,6 +77,7 @@ def records(path):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", SPECS)
 def test_every_judgement_that_showed_a_document_is_listed_once(tmp_path, spec):
     ranking, first, judgements, path = made(tmp_path, spec)
@@ -112,6 +113,7 @@ def _same_record(record, compared, doc_id):
     assert record.unusable == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", ["prp(sort=allpair)", "pointwise", "full", "setwise(c=4, sort=heap, top_k=5)"])
 def test_answers_without_use_are_listed_and_count_for_nobody(tmp_path, spec):
     _, first, judgements, path = made(tmp_path, spec, malformed=0.3)
@@ -285,6 +287,7 @@ def test_grades_are_compared_before_chains_are_looked_for():
     assert (pair.ground, pair.scores, pair.better) == ("scores", (5, 4.5), "c")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("inside", ["pointwise", "sliding(window=6, stride=3)", "prp(sort=heap)", "setwise"])
 def test_a_document_is_explained_by_all_of_its_passages(tmp_path, cli, inside):
     texts = {"a": "one two three four five six", "b": "one", "c#2": "one two three", "d文": "one two three four"}
@@ -316,6 +319,7 @@ def test_a_document_is_explained_by_all_of_its_passages(tmp_path, cli, inside):
     assert ", cut into a, a#2, a#3, a#4, a#5" in said.replace("\n", " ")
 
 
+@pytest.mark.slow
 def test_the_command_writes_what_the_verb_gives(tmp_path, cli):
     run, journal = tmp_path / "out.txt", tmp_path / "calls.db"
     source = [part for name in ("run.txt", "queries.tsv", "corpus.jsonl") for part in

@@ -33,6 +33,7 @@ def test_every_stage_listed_parses(spec):
     assert Stage.parse(spec)
 
 
+@pytest.mark.slow
 def test_every_strategy_is_run_or_left_out_for_a_reason(run, capsys):
     specs = run.stages(CONFIG, 20, [])
     ran = {name for spec in specs for name in run.names_in(Stage.parse(spec))}

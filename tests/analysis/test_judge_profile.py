@@ -80,6 +80,7 @@ def test_scores_more_exact_than_orders_are_told_apart():
     assert "sharpness" not in fit_profile(without, qrels).spec
 
 
+@pytest.mark.slow
 def test_trust_is_the_share_by_which_grades_follow_the_judge_and_not_the_first_stage():
     answers, qrels = judged(0.5, 2.0)
     ones = np.ones(len(answers.heard))
@@ -143,6 +144,7 @@ def test_results_and_journals_carry_the_numbers_and_not_the_file(tmp_path, cli):
     assert "trust=0.3" in planned
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_said(tmp_path, cli):
     file = tmp_path / "judge.json"
     PROFILE.save(file, "0")
@@ -218,6 +220,7 @@ def test_the_command_writes_what_the_verb_gives(journals, tmp_path, cli):
     assert JudgeProfile.load(tmp_path / "p.json") == found
 
 
+@pytest.mark.slow
 def test_selections_are_read_and_what_is_not_is_counted(journals, tmp_path, cli):
     from rerankllm.formats.trec import read_run
 

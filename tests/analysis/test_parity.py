@@ -28,6 +28,7 @@ def table(cli, *arguments):
     return status, {(row["elicitation"], row["judgement"]): row for row in json.loads(out)}, err
 
 
+@pytest.mark.slow
 def test_hosts_that_agree_and_hosts_that_do_not(cli):
     with ScriptedServer(answering(-0.1)) as one, ScriptedServer(answering(-0.35, 2.0)) as other:
         models = [f"openai:scripted?base_url={server.url}" for server in (one, one, other)]
@@ -81,7 +82,7 @@ def test_a_host_that_answers_nothing_is_no_parity(cli):
 
 @pytest.mark.slow(seconds=40)
 def test_types_of_the_embedded_model(cli):
-    pytest.importorskip("llama_cpp", reason="needs the extra `embedded`")
+    pytest.importorskip("llama_cpp", reason="needs the extra `llamacpp`")
     arguments = ("llamacpp:smollm2", "llamacpp:smollm2?type=f32", "--queries", 2, "--depth", 3, "--tolerance", 0.2)
     status, rows, err = table(cli, *arguments)
     assert status == 0, err
@@ -96,7 +97,7 @@ def test_types_of_the_embedded_model(cli):
 @pytest.mark.slow(seconds=40)
 def test_transformers_and_llamacpp_in_float32(cli):
     """The same weights in two engines: within a hundredth of a nat, and the same prompts token by token."""
-    pytest.importorskip("llama_cpp", reason="needs the extra `embedded`")
+    pytest.importorskip("llama_cpp", reason="needs the extra `llamacpp`")
     pytest.importorskip("transformers", reason="needs the extra `hf`")
     hf = f"hf:{packaged_model.converted()}?dtype=float32&threads=1"
     status, rows, err = table(cli, hf, "llamacpp:smollm2?type=f32", "--queries", 2, "--depth", 3, "--tolerance", 0.01)

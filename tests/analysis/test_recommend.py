@@ -14,6 +14,7 @@ from rerankllm.sample import path as sample
 SIMULATED = f"simulated:{sample('qrels.txt')}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limits", [{"calls": 20, "rounds": 5}, {"slots": 700}])
 def test_the_command_prints_what_the_verb_gives(cli, limits):
     given = [part for axis, limit in limits.items() for part in (f"--max-{axis}", limit)]

@@ -68,6 +68,7 @@ def test_tau_is_that_of_all_pairs_and_of_scipy(one, other):
         assert kendall_tau(shared, shared[::-1]) == -1
 
 
+@pytest.mark.slow
 @given(IDS, IDS, st.sampled_from([0.5, 0.9, 0.98]))
 def test_rbo_is_the_sum_over_all_depths(one, other, p):
     found = rank_biased_overlap(one, other, p)
@@ -230,6 +231,7 @@ def test_short_lists(docs):
     json.dumps(dataclasses.asdict(found))
 
 
+@pytest.mark.slow
 def test_the_command_writes_what_the_verb_gives(cli, tmp_path):
     model = f"simulated:{sample('qrels.txt')}?world=harsh"
     options = ["--sample", "--model", model, "--strategy", "sliding(window=8, stride=4)", "--depth", 12]

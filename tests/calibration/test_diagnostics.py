@@ -45,6 +45,7 @@ def brute_force(items, prefers):
     return Share(len(rounds), len(known))
 
 
+@pytest.mark.slow
 @given(n=st.integers(0, 12), seed=st.integers(0, 999), outcomes=st.sampled_from([[0, 1], [0, 0.5, 1], [0, 1, None]]))
 def test_triads_that_go_round_are_counted_right(n, seed, outcomes):
     items, prefers = graph(n, outcomes, seed)
@@ -80,6 +81,7 @@ def test_inconsistency_counts_pairs_whose_winner_follows_the_order():
     assert math.isnan(inconsistency({}).value)
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(-4, 4), min_size=2, max_size=6), st.floats(-2, 2))
 def test_the_mean_margin_of_all_pairs_in_both_orders_is_the_liking_for_the_first_place(worth, liking):
     def p(x):
@@ -95,6 +97,7 @@ def test_answers_in_words_have_no_margin():
     assert margins({("a", "b"): 1.0, ("b", "a"): 0.0, ("a", "c"): 0.5}) == [0.0]
 
 
+@pytest.mark.slow
 @given(st.permutations(range(7)), st.permutations(range(7)))
 def test_kendall_distance_is_scipys(one, other):
     tau = kendalltau([one.index(i) for i in range(7)], [other.index(i) for i in range(7)]).statistic
@@ -124,6 +127,7 @@ def test_ties_and_omitted_documents_share_ranks_and_shorter_prompts_are_left_out
     assert place_curve([]) == []
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from(["a", "bc", "d", "ef"]), unique=True, min_size=2), st.permutations("abcdef"))
 def test_self_agreement_is_taub(groups, other):
     ranked = [letter for group in groups for letter in group]

@@ -27,6 +27,7 @@ def test_the_three_published_forms_pick_the_same_winner(ab, ba):
     assert not winners >= {1, -1}
 
 
+@pytest.mark.slow
 @given(P, P)
 def test_where_both_orders_agree_every_form_does(ab, ba):
     verdict = agree(ab, ba)

@@ -38,6 +38,7 @@ class TestFitting:
         for score in (-2.0, 0.0, 2.0):
             assert curve(score) == pytest.approx(1 / (1 + math.exp(-1.5 * score + 1.0)), abs=0.05)
 
+    @pytest.mark.slow
     @given(st.integers(2, 40), st.integers(0, 10**6), st.floats(0.01, 100), st.floats(-100, 100))
     def test_logistic_is_the_best_there_is(self, n, seed, scale, shift):
         x, y = drawn(n, seed=seed)
@@ -59,6 +60,7 @@ class TestFitting:
         slope = found.slope * np.std(x)
         assert loss([slope, found.intercept + found.slope * np.mean(x)]) == pytest.approx(best, abs=1e-4)
 
+    @pytest.mark.slow
     @given(st.lists(st.tuples(st.integers(-20, 20), st.booleans()), min_size=2, max_size=60))
     def test_isotonic_is_scipys_at_the_scores_and_never_falls(self, pairs):
         x, y = [float(score) for score, _ in pairs], [good for _, good in pairs]
@@ -132,6 +134,7 @@ class TestConformal:
         assert lowest_score([[1.0]] * 8, 0.9) == -math.inf
         assert lowest_score([[1.0]] * 9, 0.9) == 1.0
 
+    @pytest.mark.slow
     def test_the_promise_holds_over_many_draws(self):
         rng = random.Random(3)
         kept = []

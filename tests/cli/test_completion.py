@@ -89,6 +89,7 @@ def ran(command, environment):
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=True).stdout
 
 
+@pytest.mark.slow
 def test_offering_names_loads_nothing_heavy():
     code = (
         "import sys, rerankllm.cli.app; from rerankllm.cli import completion as c; "

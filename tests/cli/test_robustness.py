@@ -82,6 +82,7 @@ def test_the_orders_are_what_they_are_called(cli, tmp_path):
     assert found["cost"]["reversed"]["slots"] == 16
 
 
+@pytest.mark.slow
 def test_the_sample_the_formats_and_compare_say_the_same(cli, tmp_path):
     arguments = ["robustness", "--sample", *HARSH, *SLIDING, "--output", tmp_path]
     status, out, _ = cli(*arguments, "--format", "json")
@@ -122,6 +123,7 @@ def test_a_judge_that_prefers_the_first_place_is_seen(cli, tmp_path):
     assert taus[8] < taus[0]
 
 
+@pytest.mark.slow
 def test_a_repeated_run_asks_nothing_again(cli, tmp_path):
     arguments = ["robustness", *SOURCE, *QRELS, *HARSH, *SLIDING, "--output", tmp_path]
     cli(*arguments)
@@ -278,6 +280,7 @@ def there(cli, tmp_path):
     return tmp_path / "runs"
 
 
+@pytest.mark.slow
 def test_runs_that_are_there(cli, there):
     arguments = ["robustness", *QRELS, "--format", "json"]
     for name in ("given", "reversed", "shuffled-0"):
@@ -320,6 +323,7 @@ def experiment(there):
     return there
 
 
+@pytest.mark.slow
 def test_an_experiment(cli, experiment, tmp_path):
     asked = result(experiment)
     status, out, err = cli("robustness", experiment, "--output", tmp_path / "new")

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from rerankllm.files import digest
 from rerankllm.formats.trec import read_run
 from rerankllm.runs import provenance
@@ -112,6 +114,7 @@ def test_the_list_says_what_is_cached(cli, seeded):
     assert {"dl19", "dl23", "beir/cqadupstack", "freshstack/godot", "noveleval", "t2ranking"} <= set(lines)
 
 
+@pytest.mark.slow
 def test_contradictions_are_refused(cli, tmp_path):
     run = tmp_path / "run.txt"
     run.write_text("1 Q0 s2 1 1 t\n")

@@ -34,10 +34,10 @@ from rerankllm.judgements import (
     Criterion,
     Embed,
     Grade,
-    ParseReport,
     Permute,
     Score,
     Select,
+    Status,
     Unanswered,
     Write,
 )
@@ -164,11 +164,11 @@ SUBJECTS = {
     "embed-api": embed_api,
 }
 NEEDS = {
-    "llamacpp": ("llama_cpp", "embedded"),
-    "openai_llamacpp": ("llama_cpp", "embedded"),
+    "llamacpp": ("llama_cpp", "llamacpp"),
+    "openai_llamacpp": ("llama_cpp", "llamacpp"),
     "hf": ("transformers", "hf"),
     "cross-encoder": ("sentence_transformers", "embed"),
-    "embed": ("sentence_transformers", "embed"),
+    "embed": ("onnxruntime", "embedded"),
 }
 
 
@@ -260,7 +260,7 @@ def test_answers_held_to_labels_are_always_complete(panel):
     alone = [asyncio.run(backend.complete(work)) for work in works[-3:]]
     for judge, judgement, work, outcome in zip(judges, HELD, works, together, strict=True):
         answer, report = judge.read(judgement, outcome)
-        assert (report, outcome.finish_reason) == (ParseReport(), "stop")
+        assert (report.status, report.repairs, outcome.finish_reason) == (Status.PARSED, {}, "stop")
         assert not isinstance(answer, Unanswered)
         assert len(outcome.readings) == work.want.count
         assert outcome.usage.completion_tokens <= backend.most_tokens(work.want)

@@ -36,6 +36,7 @@ from rerankllm.judgements import ParseReport, Score
 WORKS = [(Query(f"q{i}", "a question"), [Candidate(Document("d", "a text"), 1.0)]) for i in range(500)]
 
 
+@pytest.mark.slow
 @given(st.integers(0, 500), st.integers(1, 9))
 def test_shards_hold_every_query_once_in_order(count, workers):
     first, *found, last = cut(lambda: ("said", iter(WORKS[:count])), workers)
@@ -65,6 +66,7 @@ def test_an_error_keeps_its_kind_on_the_way():
     assert str(FlowError("KeyError", "x").error()) == "x"
 
 
+@pytest.mark.slow
 @given(st.permutations(range(12)))
 def test_shards_go_out_in_order_whatever_order_they_come_in(order):
     with Spool() as spool:
@@ -102,6 +104,7 @@ def holds(journal):
     return sorted(map(repr, calls)), sorted(heard), len(list(failures(journal)))
 
 
+@pytest.mark.slow
 @given(st.sets(st.integers(0, 60)), st.sets(st.integers(0, 60)))
 def test_merging_is_a_union_and_merging_again_changes_nothing(first, second):
     import tempfile
@@ -191,6 +194,7 @@ def test_what_the_journal_holds_is_spent(tmp_path):
     assert coordinator.reserve("b", CALL) is not Admission.SEND
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 2)), max_size=40))
 def test_no_order_of_events_overshoots(events):
     coordinator, sent, under_way = Coordinator(Limits(calls=5), None), 0, dict.fromkeys("abc", 0)

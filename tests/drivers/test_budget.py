@@ -72,6 +72,7 @@ def test_tokens_and_money_are_set_aside_before_they_are_spent(driver):
 prices = st.floats(0.01, 100)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.integers(1, 3000), prices), min_size=1, max_size=12), st.randoms(use_true_random=False))
 def test_what_fits_exactly_is_sent_and_nothing_waits_for_nothing(calls, random):
     """Whatever is set aside is given back to the last picodollar, in any order."""
@@ -125,6 +126,7 @@ def test_calls_given_up_are_counted():
         assert server.calls <= 4
 
 
+@pytest.mark.slow
 def test_limits_hold_with_a_journal_that_has_part_of_the_run(tmp_path, cli):
     """What other queries of the run have taken already counts before anything is sent."""
     with ScriptedServer(lambda body, n: ANSWER) as server:
@@ -181,6 +183,7 @@ def test_a_limit_on_money_needs_a_price():
         Limits(calls=-1)
 
 
+@pytest.mark.slow
 def test_a_run_out_of_budget_is_resumed_with_a_higher_one(tmp_path, cli):
     """What is done is written, what is not is named, and to go on repeats nothing."""
     output, summary = tmp_path / "out", tmp_path / "s.json"
@@ -235,6 +238,7 @@ def test_an_estimate_adds_up_over_the_stages_of_a_strategy():
     assert server.calls == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "strategy",
     ["sliding(window=6, stride=3) / text", "iranker / text", "group(size=6) / text",
@@ -265,6 +269,7 @@ def test_an_estimate_bounds_what_is_sent(strategy, tmp_path):
     assert sent.completion_tokens in estimate.completion_tokens
 
 
+@pytest.mark.slow
 def test_an_estimate_holds(tmp_path):
     """Bounds on tokens counted before enclose what the embedded tokenizer counts afterwards."""
     pytest.importorskip("llama_cpp")
@@ -330,6 +335,7 @@ def test_limits_of_a_query_that_are_none(wrong, cli):
     assert "--per-query" in err or "should be 0 or more" in err
 
 
+@pytest.mark.slow
 def test_which_calls_a_query_can_afford_does_not_hang_on_timing():
     """Prompts of many sizes, answers in any order, little left: the same calls are sent every time."""
 

@@ -21,9 +21,11 @@ from rerankllm.judgements import (
     Compare,
     Embed,
     Failure,
+    Grade,
     ParseReport,
     Permute,
     Score,
+    Select,
     Status,
     Unanswered,
     WeakOrder,
@@ -144,6 +146,40 @@ class TestReasoning:
         with pytest.raises(TemplateError, match="opens the answer"):
             bind(Reasoning(prompt=str(template)), Permute)
 
+    @pytest.mark.parametrize(
+        ("response", "said"),
+        [
+            (Response("[2] > [1] > [3]"), "wrote no </think> and stopped by itself: use / text"),
+            (
+                Response("Let me see", finish_reason="length"),
+                "tokens ran out before </think>; allow it more: reasoning(",
+            ),
+            (Response("", reasoning="Hm", finish_reason="length"), "its tokens ran out; allow it more: reasoning("),
+            (Response("", reasoning="Hm"), "nothing follows the thought"),
+        ],
+    )
+    def test_what_went_wrong_with_a_thought_is_named(self, response, said):
+        answer, report = THINKING.read(self.PERMUTE, response)
+        assert (said in answer.reason, report.repairs) == (True, {"unclosed reasoning": 1})
+
+    @pytest.mark.parametrize("kind", [Permute, Score, Select, Grade])
+    @pytest.mark.parametrize(
+        ("response", "said"),
+        [
+            (Response("", reasoning="Hm", finish_reason="length"), "thought until its tokens ran out"),
+            (Response("<think>Let me see", finish_reason="length"), "thought until its tokens ran out"),
+            (Response("<think>Let me see"), "did not end its thought"),
+            (Response("", reasoning="Hm"), "the model thought and answered nothing"),
+            (Response("", finish_reason="length"), "the model answered nothing: its tokens ran out"),
+            (Response(""), "the model answered nothing"),
+        ],
+    )
+    def test_thoughts_without_an_answer_are_named(self, kind, response, said):
+        shown = DOCS[0] if kind is Score else DOCS
+        answer, report = bind(Text(), kind).read(kind(QUERY, shown), response)
+        assert said in answer.reason
+        assert report.status is Status.FAILED
+
     @given(st.text(), st.none() | st.text())
     def test_reading_never_raises(self, text, reasoning):
         answer, report = THINKING.read(self.PERMUTE, Response(text, reasoning=reasoning))
@@ -185,6 +221,12 @@ class TestLabels:
         assert report.status is Status.REPAIRED
         answer, report = elicitor.read(Compare(QUERY, *DOCS[:2]), Response(logprobs=(math.nan, math.nan), floor=-6.0))
         assert (isinstance(answer, Unanswered), report.status) == (True, Status.FAILED)
+
+    def test_a_log_probability_that_is_no_number_is_no_answer(self):
+        for judgement in (Compare(QUERY, *DOCS[:2]), Score(QUERY, DOCS[0])):
+            elicitor = bind(Labels(), type(judgement))
+            answer, report = elicitor.read(judgement, Response(logprobs=(math.nan, math.nan)))
+            assert (isinstance(answer, Unanswered), report.repairs) == (True, {"no log-probability": 2})
 
     def test_grades_are_an_expectation(self):
         elicitor = bind(Labels(prompt="grades"), Score)

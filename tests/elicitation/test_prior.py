@@ -258,7 +258,7 @@ def test_nothing_is_taken_off_without_a_prior(values):
     assert less(values, values) == [0] * 4
 
 
-@pytest.mark.embedded
+@pytest.mark.llamacpp
 def test_a_real_models_liking_of_labels_gets_less():
     """Measured over contents in every order, so that no document is worth more than another: what is left is liking."""
     texts = ["Fleas live for weeks.", "Dogs bark at night.", "The moon is far away.", "Bread is made of flour."]
@@ -285,6 +285,7 @@ def test_a_real_models_liking_of_labels_gets_less():
     assert ranges[1] < ranges[0]
 
 
+@pytest.mark.slow
 def test_a_transformers_model_is_asked_once_a_shape(tmp_path):
     pytest.importorskip("transformers", reason="needs the extra `hf`")
     path = tiny_models.t5(tmp_path)

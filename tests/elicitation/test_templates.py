@@ -189,6 +189,12 @@ class TestFitting:
         with pytest.raises(TemplateError, match="20 passages do not fit a context of 300 tokens"):
             self.build([100] * 20, context=300)
 
+    def test_a_query_that_leaves_no_room_is_named(self):
+        builder, _, _ = self.build([5], context=300)
+        query = Query("q", " ".join(["flea"] * 400))
+        with pytest.raises(TemplateError, match="the query has 4.. tokens, the context 300: shorten it"):
+            builder.build(query, [Document("a", "word")], numbers(1), reserve=10)
+
     def test_every_passage_is_tokenized_once(self):
         builder, _, _ = self.build([30, 30], context=None)
         before = len(builder.tokenizer.encoded)

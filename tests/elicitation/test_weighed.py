@@ -126,6 +126,7 @@ def test_comparisons_have_an_expectation():
     assert read("expected", text, [pair], Compare(QUERY, *DOCS))[0] == pytest.approx(1 / 3)
 
 
+@pytest.mark.slow
 @given(
     st.text(alphabet="<think>/ 0123.()\n"),
     st.none() | st.text(),
@@ -222,7 +223,7 @@ def template(tmp_path):
 def model(request):
     """The same weights through two engines."""
     if request.param == "llamacpp":
-        pytest.importorskip("llama_cpp", reason="needs the extra `embedded`")
+        pytest.importorskip("llama_cpp", reason="needs the extra `llamacpp`")
         return "llamacpp:smollm2?type=f32"
     pytest.importorskip("transformers", reason="needs the extra `hf`")
     return f"hf:{packaged_model.converted()}?threads=2"

@@ -29,6 +29,7 @@ def test_differences_are_paired():
     assert bootstrap(first, first) == (0.0, 0.0)
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 20).map(lambda i: i / 20), min_size=1, max_size=20), st.randoms(use_true_random=False))
 def test_the_order_of_queries_does_not_matter(found, random):
     order = random.sample(range(len(found)), len(found))
@@ -44,6 +45,7 @@ def test_a_seed_is_a_draw():
     assert bootstrap(values(0), seed=1) == bootstrap(values(0), seed=1) != bootstrap(values(0), seed=2)
 
 
+@pytest.mark.slow
 def test_it_holds_as_often_as_it_says_or_a_little_less():
     """The percentile interval of so few queries is short of 95 % by a point or two; see docs/evaluation.md."""
     held = []

@@ -64,6 +64,7 @@ def test_too_few_flips_are_refused():
         randomization(differences(0, 43), resamples=9_999)
 
 
+@pytest.mark.slow
 @given(VALUES, st.randoms(use_true_random=False))
 def test_the_order_of_queries_and_of_systems_does_not_matter(gaps, random):
     shuffled = np.array(random.sample(list(gaps), len(gaps)))
@@ -73,6 +74,7 @@ def test_the_order_of_queries_and_of_systems_does_not_matter(gaps, random):
     assert 0 < p <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "test",
     [lambda gaps: randomization(gaps, resamples=10_000), lambda gaps: paired_t(gaps).p],

@@ -72,6 +72,7 @@ IDS = st.text("ab01Zz-é漢", min_size=1, max_size=3)
 SCORES = st.one_of(st.integers(0, 3).map(float), st.floats(allow_nan=False, allow_infinity=False, width=32))
 
 
+@pytest.mark.slow
 @given(st.dictionaries(IDS, st.tuples(SCORES, st.integers(0, 3)), min_size=1, max_size=12))
 def test_on_any_run(trec_eval, documents):
     """Ties, ids of any alphabet, and scores that only double precision tells apart."""

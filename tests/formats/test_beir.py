@@ -52,7 +52,7 @@ def test_only_wanted_documents_are_kept_and_checked(tmp_path):
     path = write_jsonl(tmp_path / "corpus.jsonl", *records, {"_id": "empty"})
     assert list(read_corpus(path, ["7", "31", "31", "nowhere"])) == ["7", "31"]
     assert read_corpus(path, set()) == {}
-    refused(read_corpus, path, 101, '"text" to be a string', '{"_id": "empty"}')
+    refused(read_corpus, path, 101, "a column of texts (text, contents", "yours has `_id`", "--text-column")
 
 
 @pytest.mark.parametrize(
@@ -82,10 +82,8 @@ def test_lone_surrogates_are_replaced(tmp_path):
 @pytest.mark.parametrize(
     ("record", "what"),
     [
-        ({"text": "no id"}, '"_id" to be a non-empty string or a whole number'),
-        ({"id": "d", "contents": "x"}, '"_id" to be a non-empty string or a whole number'),
+        ({"_id": "", "text": "x"}, '"_id" to be a non-empty string or a whole number'),
         ({"_id": 1.0, "text": "x"}, '"_id" to be a non-empty string or a whole number'),
-        ({"_id": "d"}, '"text" to be a string'),
         ({"_id": "d", "text": None}, '"text" to be a string'),
         ({"_id": "d", "text": ["x"]}, '"text" to be a string'),
         ({"_id": "d", "text": "x", "title": 5}, '"title" to be a string'),
@@ -97,6 +95,15 @@ def test_a_malformed_document(tmp_path, record, what):
     path = write_jsonl(tmp_path / "corpus.jsonl", {"_id": "a", "text": "x"}, "\n", record)
     found = record.strip() if isinstance(record, str) else json.dumps(record)
     refused(read_corpus, path, 3, what, repr(found))
+
+
+@pytest.mark.parametrize(
+    ("record", "what"),
+    [({"text": "no id", "n": 1}, "ids (_id, doc_id"), ({"_id": "d", "name": "x"}, "texts (text, contents")],
+)
+def test_a_document_without_a_column_says_which_it_has(tmp_path, record, what):
+    path = write_jsonl(tmp_path / "corpus.jsonl", {"_id": "a", "text": "x"}, record)
+    refused(read_corpus, path, 2, f"a column of {what}", f"yours has {', '.join(f'`{name}`' for name in record)}")
 
 
 def test_an_id_with_two_documents(tmp_path):
@@ -132,8 +139,8 @@ def test_tab_separated_queries(tmp_path, name):
 @pytest.mark.parametrize(
     ("record", "what"),
     [
-        ({"text": "no id"}, '"_id" to be'),
-        ({"_id": "q"}, '"text" to be a string'),
+        ({"text": "no id"}, "a column of query ids"),
+        ({"_id": "q"}, "a column of query texts"),
         ({"_id": "q", "text": 5}, '"text" to be a string'),
         ({"_id": "a", "text": "again"}, "each query id once"),
         ("q\ttext\n", "one JSON object on the line"),
@@ -151,11 +158,15 @@ def test_tab_separated_text_under_a_json_name(tmp_path):
 
 @pytest.mark.parametrize(
     ("line", "what"),
-    [("no tab", "`qid<TAB>text`"), ('{"_id": "q"}', "`qid<TAB>text`"), ("1\tx", "each query id once")],
+    [
+        ("no tab", "an id, a tab and a text, or a first line with the names of the columns, found 'no tab'"),
+        ('{"_id": "q"}', "an id, a tab and a text"),
+        ("1\tx", "each query id once"),
+    ],
 )
 def test_a_malformed_tab_separated_query(tmp_path, line, what):
     path = write_jsonl(tmp_path / "queries.tsv", f"1\ta\n2\tb\n{line}\n")
-    refused(read_queries, path, 3, what, repr(line))
+    refused(read_queries, path, 3, what)
 
 
 # Folder

@@ -36,6 +36,7 @@ def either(reader, path, wanted):
         return str(error)
 
 
+@pytest.mark.slow
 @given(
     lines=st.lists(st.one_of(GOOD, GOOD, GOOD, RECORDS, st.sampled_from(["", "  ", "[]", "{"])), max_size=8),
     wanted=st.sets(st.sampled_from(IDS)),
@@ -49,6 +50,7 @@ def test_the_same_documents_or_the_same_complaint(tmp_path_factory, lines, wante
     assert either(CorpusFile, path, wanted) == either(read_corpus, path, wanted)
 
 
+@pytest.mark.slow
 @given(lines=st.lists(GOOD, max_size=8), wanted=st.sets(st.sampled_from(IDS), min_size=1))
 def test_ids_of_one_key_are_told_apart(tmp_path_factory, lines, wanted):
     path = tmp_path_factory.mktemp("corpus") / "corpus.jsonl"

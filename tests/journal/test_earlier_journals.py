@@ -69,7 +69,9 @@ def rank_everything(journal):
 
 def rank_by_prompts(journal):
     """The same for a model that is shown prompts, whose templates and settings are part of the keys."""
-    with Reranker("pointwise / labels", "llamacpp:smollm2", instruction="about fleas", passage_tokens=9) as reranker:
+    with Reranker(
+        "pointwise / labels", "llamacpp:smollm2", instruction="about fleas", passage_tokens=9, unusable="fail"
+    ) as reranker:
         reranker.keep(journal)
         free = reranker.beside(FREE, instruction="about cats")
         outcomes = [each.submit("query", list(TEXTS.values())[:2]).result() for each in (reranker, free)]
@@ -102,7 +104,7 @@ def test_every_call_comes_from_the_journal(earlier):
     assert keys(journal) == before
 
 
-@pytest.mark.embedded
+@pytest.mark.llamacpp
 def test_so_does_every_call_by_prompts_where_answers_are_free_as_they_were(earlier):
     journal = earlier / "rank_by_prompts.journal"
     before, calls = keys(journal)
@@ -113,7 +115,7 @@ def test_so_does_every_call_by_prompts_where_answers_are_free_as_they_were(earli
     assert set(before) < set(after[0])
 
 
-@pytest.mark.embedded
+@pytest.mark.llamacpp
 def test_a_free_answer_is_not_taken_for_one_held_to_labels(earlier):
     journal = earlier / "rank_by_prompts.journal"
     before, calls = keys(journal)

@@ -287,9 +287,13 @@ def test_a_journal_that_cannot_be_written_stops_the_run(tmp_path, oracle):
             reranker.rerank(QUERY, DOCS)
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
-@given(st.integers(2, 14), st.sampled_from(["prp(sort=heap)", "prp(sort=bubble, top_k=3)", "sliding(window=4)"]),
-       st.data())  # fmt: skip
+@given(
+    st.integers(2, 14),
+    st.sampled_from(["prp(sort=heap)", "prp(sort=bubble, top_k=3)", "sliding(window=4, stride=2)"]),
+    st.data(),
+)
 def test_cut_off_anywhere_it_ends_as_if_it_had_not_been(tmp_path_factory, n, spec, data):
     """Any prefix of a journal, resumed with either driver, gives the ranking and the ledger of the unbroken run."""
     folder = tmp_path_factory.mktemp("cut")
@@ -349,6 +353,7 @@ def test_kill_9_then_resume(tmp_path, cli):
     assert f"{len(held)} of them from the journal" in err
 
 
+@pytest.mark.slow
 def test_the_journal_command(tmp_path, cli):
     output = tmp_path / "out"
     with ScriptedServer(by_length) as server:

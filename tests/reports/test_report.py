@@ -28,6 +28,7 @@ def runs(cli, tmp_path):
     return paths
 
 
+@pytest.mark.slow
 def test_the_command_writes_what_the_verb_gives(cli, runs, tmp_path):
     status, _, err = cli("report", "--qrels", sample("qrels.txt"), "--first-stage", sample("run.txt"), "--run",
                          f"full={runs[0]},{runs[1]}", "--queries", sample("queries.tsv"), "--corpus",
@@ -46,6 +47,7 @@ def test_the_command_writes_what_the_verb_gives(cli, runs, tmp_path):
     assert len(packed) == 5
 
 
+@pytest.mark.slow
 def test_what_robustness_found_is_a_section(runs, tmp_path):
     queries = rerankllm.load_collection("sample")
     model = f"simulated:{sample('qrels.txt')}?world=harsh"

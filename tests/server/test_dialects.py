@@ -169,6 +169,7 @@ def shaped(path, response, texts=False):  # noqa: FBT002
 ROUTES = [("/v2/rerank", False), ("/v1/rerank", False), ("/rerank", False), ("/rerank", True), ("/score", False)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("path", "texts"), ROUTES)
 @pytest.mark.parametrize(
     ("documents", "more", "statuses", "said"),

@@ -8,6 +8,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from serving import GENEROUS, JSON, PATHS, ask, inside
 
+from rerankllm.data import Query
+from rerankllm.drivers.events import Failed
+from rerankllm.server.problems import Fault, Problem
+from rerankllm.server.service import ranking_of
+
 FIELDS = [
     "model", "query", "documents", "texts", "top_n", "text_1", "text_2", "queries", "return_documents", "raw_scores",
     "truncate", "max_tokens_per_doc", "instruction", "return_text",
@@ -40,6 +45,13 @@ def check(path, response):
         assert body.keys() == {"id", "message"}
     else:
         assert body.keys() == {"error"} or body.keys() == {"error", "error_type"}
+
+
+def test_what_no_prompt_can_be_made_of_is_the_clients_fault():
+    failed = Failed(Query("q", "x"), "the query has 9001 tokens, the context 8192: shorten it", unaskable=True)
+    with pytest.raises(Problem, match="9001 tokens") as caught:
+        ranking_of(failed)
+    assert caught.value.fault is Fault.INVALID
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -75,6 +87,7 @@ def test_lone_surrogates_and_long_numbers(server, path):
             check(path, server.post(path, content=sent.encode(), headers={"Content-Type": "application/json"}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PATHS)
 def test_ten_megabytes_and_ten_thousand_documents(server, path):
     """One text of 10 MB is within the limits and is ranked; 10,000 documents are more than are taken by default."""

@@ -31,6 +31,7 @@ def raw(live, body):
     return connection
 
 
+@pytest.mark.slow
 def test_the_cohere_sdk(live):
     with cohere.ClientV2(api_key="any", base_url=live.url, timeout=GUARD) as client:
         answer = client.rerank(model="points", query="q", documents=["worth 1", "worth 3", "worth 2"], top_n=2)
@@ -62,6 +63,7 @@ def test_the_async_cohere_sdk(live):
     assert all([result.index for result in answer.results] == [1, 0] for answer in asyncio.run(several()))
 
 
+@pytest.mark.slow
 def test_requests_are_batched_together(live):
     """While the engine is busy with one request, 23 others come, of both aliases: they are its next batch."""
     live.engine.gate.clear()
@@ -176,6 +178,7 @@ def test_a_second_signal_ends_it_at_once():
         live.engine.gate.set()
 
 
+@pytest.mark.slow
 def test_metrics(live):
     post(live)
     post(live, query="repair", model="order")

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 
 import pytest
 from counting_backend import Counting  # registers `counting:`
@@ -111,9 +112,17 @@ def test_errors_are_the_tools():
 
 
 def test_calls_share_batches():
+    """The first batch waits until all queries are there, so the others are in the second."""
     with rerankers() as aliases:
-        engine = aliases["points"].backend
+        engine, driver = aliases["points"].backend, aliases["points"].session.driver
         assert isinstance(engine, Counting)
+        engine.gate.clear()
+
+        def open_gate():
+            until(lambda: len(driver._live) == 12)
+            engine.gate.set()
+
+        threading.Thread(target=open_gate).start()
         _, answers = ask(make_mcp(aliases), *({"query": f"query {n}", "documents": DOCUMENTS} for n in range(12)))
     assert not any(answer.is_error for answer in answers)
     assert (engine.calls, len(engine.batches) < 12) == (36, True)
@@ -141,6 +150,7 @@ def test_over_http(process, sample):
     assert out == ""
 
 
+@pytest.mark.slow
 def test_usage(cli, monkeypatch):
     status, out, _ = cli("mcp", "--help")
     assert status == 0

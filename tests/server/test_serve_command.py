@@ -38,6 +38,7 @@ def test_a_warning_where_everybody_may_ask(qrels):
         assert lines[0].startswith("rerankllm: default: sliding(window=20, stride=10, passes=1) on oracle:")
 
 
+@pytest.mark.slow
 def test_usage(cli, monkeypatch):
     status, out, _ = cli("serve", "--help")
     assert status == 0

@@ -45,6 +45,7 @@ def post(client, path="/v1/rerank", documents=TEXTS, **more):
 
 
 class TestSpending:
+    @pytest.mark.slow
     @pytest.mark.parametrize("path", [*PATHS, "/page/rerank"])
     def test_a_server_that_has_spent_all_says_so_in_every_dialect(self, path):
         with spending(limits=Budget(Limits(calls=3))) as client:
@@ -74,6 +75,7 @@ class TestSpending:
 
 
 class TestJournal:
+    @pytest.mark.slow
     def test_what_was_asked_is_not_asked_again_and_costs_nothing(self, tmp_path):
         path = tmp_path / "asked.journal"
         for calls in (3, 0):  # the server, and the server started anew
@@ -86,6 +88,7 @@ class TestJournal:
         assert journal.spent()[0] == 3
         journal.close()
 
+    @pytest.mark.slow
     def test_another_query_and_other_documents_are_asked(self, tmp_path):
         with spending(journal=tmp_path / "j") as client:
             post(client)
@@ -95,6 +98,7 @@ class TestJournal:
 
 
 class TestCalibration:
+    @pytest.mark.slow
     def test_scores_are_how_likely_a_document_is_relevant(self, fit):
         curve = Calibration.load(fit).curve
         with inside() as client:
@@ -130,6 +134,7 @@ class TestCalibration:
                     calibrated(aliases, wrong)
 
 
+@pytest.mark.slow
 def test_from_the_command_line(tmp_path, fit):
     qrels, journal = tmp_path / "qrels.txt", tmp_path / "asked.journal"
     qrels.write_text("query 0 0 0\nquery 0 1 2\nquery 0 2 1\n")

@@ -68,6 +68,7 @@ def vars_of(plan):
     return plan.calls, plan.rounds, plan.slots
 
 
+@pytest.mark.slow
 def test_a_small_budget_is_one_long_prompt_of_first_documents(make_candidates, play, query):
     played = run(play, query, make_candidates(100), backwards, slots=60, top_k=5)
     ((asked,),) = played.rounds
@@ -81,23 +82,27 @@ def test_a_small_budget_is_one_long_prompt_of_first_documents(make_candidates, p
     ] == [4, 3]
 
 
+@pytest.mark.slow
 def test_no_round_takes_more_than_a_fifth_of_the_prompts_or_a_batch(make_candidates, play, query):
     for slots, rounds in ((100, [1] * 5), (140, [2, 2, 2, 1]), (180, [2, 2, 2, 2, 1]), (400, [4] * 5)):
         played = run(play, query, make_candidates(100), backwards, slots=slots, regret=0)
         assert list(map(len, played.rounds)) == rounds
 
 
+@pytest.mark.slow
 def test_an_oracle_that_contradicts_the_first_stage_wins_with_a_generous_budget(make_candidates, play, query):
     played = run(play, query, make_candidates(60), backwards, slots=800, trust=1.0, regret=0)
     assert set(played.ranking.doc_ids[:10]) == {f"d{i}" for i in range(50, 60)}
 
 
+@pytest.mark.slow
 def test_windows_turn_to_what_is_open(make_candidates, play, query):
     played = run(play, query, make_candidates(100), backwards, slots=400, regret=0)
     last = [doc.doc_id for judgement in played.rounds[-1] for doc in judgement.docs]
     assert sum(int(doc_id[1:]) >= 75 for doc_id in last) > len(last) / 2
 
 
+@pytest.mark.slow
 def test_it_stops_when_nothing_more_is_to_be_won(make_candidates, play, query):
     slots = [
         run(play, query, make_candidates(100), backwards, slots=600, regret=r).slots for r in (0.3, 0.02, 0.005, 0)
@@ -106,6 +111,7 @@ def test_it_stops_when_nothing_more_is_to_be_won(make_candidates, play, query):
     assert slots[0] < slots[-1] == 600
 
 
+@pytest.mark.slow
 def test_trust_decides_between_the_judge_and_the_first_stage(make_candidates, play, query):
     tops = [
         sum(int(d[1:]) for d in run(play, query, make_candidates(40), backwards, trust=t).ranking.doc_ids[:10])
@@ -115,6 +121,7 @@ def test_trust_decides_between_the_judge_and_the_first_stage(make_candidates, pl
     assert tops[0] < tops[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["permute", "select", "compare", "score"])
 def test_every_kind_of_answer_teaches(kind, make_candidates, play, query):
     played = run(play, query, make_candidates(30), backwards, slots=400, trust=1.0, regret=0, kinds=f"[{kind}]")
@@ -122,6 +129,7 @@ def test_every_kind_of_answer_teaches(kind, make_candidates, play, query):
     assert {type(j).__name__.lower() for asked in played.rounds for j in asked} == {kind}
 
 
+@pytest.mark.slow
 def test_what_tells_most_for_its_passages_is_asked(make_candidates, play, query):
     """Scores that are far more exact than orders are worth a prompt each; worse ones are not."""
     first = [
@@ -182,6 +190,7 @@ def test_omitted_documents_are_noted(make_candidates, play, query):
     assert played.ranking.ledger.notes == {"omitted documents": 5 * 15}
 
 
+@pytest.mark.slow
 def test_seeds_differ_and_queries_too(make_candidates, play, query):
     prompts = [
         run(play, q, make_candidates(100), backwards, seed=s).rounds[0]

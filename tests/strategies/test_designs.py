@@ -34,6 +34,7 @@ def test_equi_deals_everyone_as_often_in_blocks_of_like_size(n, block, replicas,
     assert max(map(len, found), default=0) - min(map(len, found), default=0) <= 1
 
 
+@pytest.mark.slow
 @given(st.sampled_from(["latin", "triangular"]), st.integers(2, 14), st.integers(1, 3), st.data())
 def test_two_occurrences_a_copy_and_no_pair_twice_in_one(design, block, copies, data):
     most = block**2 if design == "latin" else block * (block + 1) // 2
@@ -53,6 +54,7 @@ def test_exact_designs_have_full_blocks(design, n, block, count):
     assert [len(members) for members in found] == [block] * count
 
 
+@pytest.mark.slow
 @given(PLANES, st.data())
 def test_in_a_plane_any_two_meet_once(plane, data):
     block, replicas = plane

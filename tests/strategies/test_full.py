@@ -1,10 +1,13 @@
 """The whole list in one prompt, and what happens when the answer is poor."""
 
+from dataclasses import replace
+
 import pytest
 
 from rerankllm.errors import QueryFailed, SpecError
 from rerankllm.judgements import Failure, Unanswered, WeakOrder
 from rerankllm.spec.stage import Stage
+from rerankllm.strategies.questions.lists import NO_EVIDENCE
 
 NOTHING = Unanswered("no label", Failure.ANSWER)
 
@@ -38,9 +41,8 @@ def test_half_of_the_places_will_do(make_candidates, play, query):
     assert played.ranking.ledger.notes == {"places not named": 2}
 
 
-@pytest.mark.parametrize("first", [1, NOTHING])
-def test_less_is_asked_again_with_the_documents_shuffled(first, make_candidates, play, query):
-    played = run(play, query, make_candidates(9), [first, 4])
+def test_less_is_asked_again_with_the_documents_shuffled(make_candidates, play, query):
+    played = run(play, query, make_candidates(9), [1, 4])
     shown = [tuple(doc.doc_id for doc in batch[0].docs) for batch in played.rounds]
     assert len(shown) == 2
     assert shown[0] != shown[1]
@@ -58,9 +60,17 @@ def test_the_first_answer_counts_unless_the_second_names_more(second, make_candi
     assert played.ranking.ledger.notes == {"asked again, shuffled": 1, "places not named": 3}
 
 
-def test_two_unusable_answers_are_no_ranking(make_candidates, play, query):
+def test_an_unusable_answer_is_no_ranking(make_candidates, play, query):
     with pytest.raises(QueryFailed, match="no label"):
-        run(play, query, make_candidates(9), [NOTHING, NOTHING])
+        run(play, query, make_candidates(9), [NOTHING])
+
+
+def test_without_evidence_the_list_stays_and_that_is_noted(make_candidates, play, query):
+    candidates = make_candidates(9)
+    nothing = replace(NOTHING, instead=WeakOrder((), tuple(c.doc_id for c in candidates)))
+    played = run(play, query, candidates, [nothing])
+    assert played.ranking.doc_ids == tuple(c.doc_id for c in candidates)
+    assert played.ranking.ledger.notes == {NO_EVIDENCE: 1}
 
 
 def test_a_call_that_fails_fails_the_query(make_candidates, play, query):

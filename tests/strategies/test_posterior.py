@@ -78,6 +78,7 @@ def test_gradient_and_curvature_are_those_of_finite_differences(seed, n, scale):
         np.testing.assert_allclose(curvature[i], -(above[1] - below[1]) / (2 * step), atol=1e-5)
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10_000), n=st.integers(2, 40), scale=st.sampled_from([0.25, 1.0, 2.0]))
 @settings(max_examples=40)
 def test_the_mode_is_one_and_answers_only_narrow_the_belief(seed, n, scale):
@@ -113,6 +114,7 @@ def test_without_answers_the_belief_is_the_prior_and_the_evidence_certain():
     assert list(prior.mean[:-1]) == sorted(prior.mean[:-1], reverse=True)
 
 
+@pytest.mark.slow
 def test_evidence_is_that_of_numerical_integration():
     """One comparison of two documents: P(first wins) by Monte Carlo, over the prior."""
     prior = Prior.of_ranks(2)

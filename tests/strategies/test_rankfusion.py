@@ -104,6 +104,7 @@ def test_every_document_once_plan_kept_and_nothing_asked_twice(spec, n, seed, ma
         assert max(asked(played).values(), default=1) == 1
 
 
+@pytest.mark.slow
 @given(spec=SPECS, n=st.integers(0, 60), seed=st.integers(0, 99))
 @settings(max_examples=60)
 def test_sharing_changes_no_ranking(spec, n, seed, make_candidates, play, query):

@@ -33,6 +33,7 @@ def test_orders_of_three_are_close_to_the_exact_posterior(groups):
         assert belief.deviation == pytest.approx(worth[agrees, i].std(), abs=0.25)
 
 
+@pytest.mark.slow
 @given(st.lists(BELIEFS, min_size=2, max_size=12), st.randoms(use_true_random=False))
 def test_any_order_of_any_beliefs_leaves_finite_and_surer_ones(beliefs, rng):
     order = rng.sample(range(len(beliefs)), len(beliefs))

@@ -139,7 +139,9 @@ def test_any_answers_at_all_keep_the_plan_and_the_same_ones_give_the_same_rankin
 )
 def test_published_costs_for_100_documents(spec, calls, rounds, slots):
     plan = strategy(spec).plan(100)
-    assert (plan.calls, plan.rounds, plan.slots) == ((calls, calls), (rounds, rounds), (slots, slots))
+    assert (plan.calls.high, plan.rounds.high, plan.slots.high) == (calls, rounds, slots)
+    repeats = spec == "elimination"  # the anchor's games, which its seeding has shown
+    assert (plan.calls.low, plan.rounds.low, plan.slots.low) == ((99, 1, 198) if repeats else (calls, rounds, slots))
 
 
 SIMULATED = [
@@ -160,6 +162,7 @@ SIMULATED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("spec", "calls", "rounds", "slots"), SIMULATED, ids=[row[0] for row in SIMULATED])
 def test_a_noisy_judge_takes_as_many_as_published(spec, calls, rounds, slots, make_candidates, play, query):
     runs = []

@@ -15,11 +15,10 @@ from rerankllm.spec.stage import Stage
 
 SPECS = st.one_of(
     st.just("pointwise"),
-    st.builds(
-        "sliding(window={}, stride={}, passes={})".format,
-        st.integers(2, 25),
-        st.integers(1, 30),
-        st.integers(1, 4),
+    st.integers(2, 25).flatmap(
+        lambda window: st.builds(
+            f"sliding(window={window}, stride={{}}, passes={{}})".format, st.integers(1, window), st.integers(1, 4)
+        )
     ),
     st.builds("prp(sort={}, top_k={})".format, st.sampled_from(["heap", "bubble"]), st.integers(1, 70)),
     st.just("prp(sort=allpair)"),
@@ -49,6 +48,7 @@ def answer_with(oracle):
     return answer
 
 
+@pytest.mark.slow
 @given(spec=SPECS, n=st.integers(0, 60))
 @settings(max_examples=400)
 def test_every_document_once_plan_kept_and_ideal_where_promised(spec, n, oracle, grades, make_candidates, play, query):
@@ -66,6 +66,7 @@ def test_every_document_once_plan_kept_and_ideal_where_promised(spec, n, oracle,
     assert [grades[doc_id] for doc_id in played.ranking.doc_ids[:settled]] == ideal[:settled]
 
 
+@pytest.mark.slow
 @given(spec=SPECS, n=st.integers(0, 60), seed=st.integers(0, 1000))
 @settings(max_examples=200)
 def test_any_answers_at_all_still_give_every_document_once(spec, n, seed, make_candidates, play, query):
@@ -101,9 +102,13 @@ def test_any_answers_at_all_still_give_every_document_once(spec, n, seed, make_c
 )
 def test_published_costs_for_100_documents(spec, calls, rounds, slots):
     plan = Stage.parse(spec).strategy.plan(100)
-    assert plan.calls == (calls, calls)
-    assert rounds is None or plan.rounds == (rounds, rounds)
-    assert plan.slots == (slots, slots)
+    assert plan.calls.high == calls
+    assert rounds is None or plan.rounds.high == rounds
+    assert plan.slots.high == slots
+    if "passes" in spec or "bubble" in spec:  # what was asked before is not sent again
+        assert plan.calls.low < calls
+    else:
+        assert (plan.calls.low, plan.slots.low) == (calls, slots)
 
 
 def test_heapsort_takes_about_490_prompts_and_132_rounds(make_candidates, play, query):

@@ -1,18 +1,22 @@
 """How far a judge can be trusted: what order, place and chance do to its answers, on the user's own queries."""
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from rerankllm.analysis.diagnose.conclusion import conclusion
 from rerankllm.analysis.diagnose.probe import PROBES, Answers, Findings, ask, probe, within_budget
+from rerankllm.analysis.diagnose.table import table
 from rerankllm.analysis.queries import Queries, as_source
 from rerankllm.data import Candidate, Query
 from rerankllm.drivers.budget import Limits
 from rerankllm.drivers.events import Event
 from rerankllm.drivers.task import Observer
 from rerankllm.errors import CapabilityError, TemplateError
+from rerankllm.evaluation.tables import as_text
 from rerankllm.files import plain
 from rerankllm.notes import tell
 from rerankllm.reranker import Reranker
@@ -20,6 +24,8 @@ from rerankllm.runs.forecast import Forecast
 from rerankllm.runs.progress import ProgressBar
 from rerankllm.runs.source import Source
 
+WIDTH = 100
+"""Columns of a sentence at most."""
 Chosen: TypeAlias = Sequence[tuple[Query, Sequence[Candidate]]]
 
 
@@ -43,11 +49,28 @@ class Diagnosis:
     failures: Mapping[str, str]
     findings: Findings
 
+    @property
+    def conclusion(self) -> tuple[str, ...]:
+        """What it means and what to do, a sentence or two a kind of question."""
+        return tuple(conclusion(self.findings))
+
     def to_dict(self) -> dict[str, Any]:
         """All of it, as `rerankllm diagnose --json` writes it."""
         found: dict[str, Any] = plain(self)
         findings: dict[str, Any] = found.pop("findings")
-        return found | findings
+        return found | {"conclusion": list(self.conclusion)} | findings
+
+    def text(self, width: int | None = None) -> str:
+        """The conclusion, then the table.
+
+        Args:
+            width: Columns of the terminal; None for as wide as the table is.
+        """
+        said = [textwrap.fill(each, min(width or WIDTH, WIDTH), break_on_hyphens=False) for each in self.conclusion]
+        return "\n".join([*said, as_text([table(self.findings)], [], width)])
+
+    def __str__(self) -> str:
+        return self.text()
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +206,7 @@ def prober(elicitation: str | None, shuffles: int, seed: int, **settings: Any) -
     refused: dict[str, Exception] = {}
     for kinds in (tuple(PROBES), *((kind,) for kind in PROBES)):
         try:
-            reranker = Reranker(probe(kinds, shuffles, elicitation, seed), **settings)
+            reranker = Reranker(probe(kinds, shuffles, elicitation, seed), unusable="fail", **settings)
         except (CapabilityError, TemplateError) as error:
             refused["/".join(kind.__name__ for kind in kinds)] = error
         else:

@@ -18,6 +18,7 @@ from rerankllm.calibration.diagnostics import (
     inconsistency,
     kendall_distance,
     margins,
+    order_kept,
     place_curve,
     self_agreement,
 )
@@ -68,11 +69,13 @@ class Lists:
         places: The curve of position bias.
         agreement: Mean Kendall's τ of two answers about the same documents in different orders; NaN without any.
         malformed: Answers that had to be repaired or could not be used.
+        as_shown: Answers that only give back the order shown, of orders of four documents or more.
     """
 
     places: tuple[PlaceRank, ...]
     agreement: float
     malformed: Share
+    as_shown: Share
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,8 +265,9 @@ def _distances(seen: Sequence[Seen], form: Form) -> dict[str, float]:
 
 def _lists(seen: Sequence[Seen]) -> Lists:
     taus = [tau for each in seen for tau in self_agreement(each.lists)]
-    curve = place_curve([answer for each in seen for answer in each.lists])
-    return Lists(tuple(curve), fmean(taus) if taus else math.nan, _malformed(seen))
+    answers = [answer for each in seen for answer in each.lists]
+    agreement = fmean(taus) if taus else math.nan
+    return Lists(tuple(place_curve(answers)), agreement, _malformed(seen), order_kept(answers))
 
 
 def _malformed(seen: Sequence[Seen]) -> Share:

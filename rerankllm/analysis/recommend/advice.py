@@ -10,7 +10,8 @@ from rerankllm.analysis.recommend.choice import JUDGES, NOUNS, Choice, differenc
 from rerankllm.analysis.recommend.measurements import Measured
 from rerankllm.analysis.recommend.options import AXES, UNSCORED, Axis, Lists, Offer
 from rerankllm.analysis.recommend.speed import Speed
-from rerankllm.evaluation.tables import Table, as_text
+from rerankllm.display import folded
+from rerankllm.evaluation.tables import WIDEST, Table, as_text
 from rerankllm.files import plain
 from rerankllm.judgements import Score
 from rerankllm.spec.stage import Stage
@@ -19,17 +20,19 @@ SHOWN = 12
 """Rows of the table besides the Pareto front, the best of those within the budget."""
 COLUMNS = {"fitted": "RankVicuna-like", "cost": "US $", "slots": "passages"}
 CAUTION = (
-    "Simulated judges stand in place of models there; differences within their interval are ties, intervals are not "
-    "corrected for how many strategies there are, and with your model, first stage and queries all may be otherwise. "
-    "`rerankllm judge-profile` and `rerankllm compare` on judged queries of your own say more."
+    "No language model was run for these numbers: simulated judges answered instead. Differences within the interval "
+    "are ties, and intervals are not corrected for the number of strategies. With your model, first stage and queries "
+    "the order may be another one: `rerankllm judge-profile` and `rerankllm compare` on judged queries of your own say "
+    "more."
 )
 FLATTERED = (
-    "Scores of single passages are flattered by these judges, whose noise is smallest in a list of one: models order "
-    "passages better than they grade them. Look at the next best in the table, too."
+    "The simulated judges are better at scoring single passages than language models are, so `pointwise` looks better "
+    "here than it may turn out. Look at the next best in the table, too."
 )
 FIRST = "the first stage as it is"
 WIDTH = 120
 """Columns of the text at most."""
+_INDENT = "    "
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ class Advice:
         return self.choice.chosen.stage or None
 
     def text(self, *, every: bool = False, width: int | None = None) -> str:
-        """The table, what to use, and what to keep in mind.
+        """What to use, the table, and what to keep in mind.
 
         Args:
             every: Every strategy, not only the best and the Pareto front.
@@ -75,8 +78,10 @@ class Advice:
         paragraphs = [reason(self), *_better(self), *caveats(self)]
         wrapped = [textwrap.fill(each, min(width or WIDTH, WIDTH), break_long_words=False, break_on_hyphens=False)
                    for each in paragraphs]  # fmt: skip
-        run = [f"    {self.command}"] if self.command else []
-        return "\n".join([as_text([_table(self, every=every)], [], width), "", wrapped[0], *run, "", *wrapped[1:]])
+        fits = WIDEST if width is None else width - len(_INDENT)
+        run = [textwrap.indent(folded(self.command, fits), _INDENT)] if self.command else []
+        shown = as_text([_table(self, every=every)], [], width)
+        return "\n".join([wrapped[0], *run, "", shown, *wrapped[1:]])
 
     def to_dict(self) -> dict[str, Any]:
         """The same for programs, as `rerankllm recommend --format json` writes it: every strategy, the best first."""
@@ -154,24 +159,22 @@ def reason(advice: Advice) -> str:
     chosen, best = choice.chosen, choice.best
     budget = ", ".join(f"{limit:,g} {NOUNS[axis]}" for axis, limit in advice.limits.items())
     where = f"within {budget}" if budget else "without a limit"
-    name, mean = chosen.stage or FIRST, f"{chosen.mean:.3f}"
+    name, mean, measure = chosen.stage or FIRST, f"{chosen.mean:.3f}", advice.measured.measure
     if chosen is best:
         said = (
-            f"it is the best {where} ({mean} expected), and nothing that cannot be told from it {_cheaper(choice.axis)}"
+            f"{where}, nothing that was measured ranks better ({measure} {mean} expected), and nothing about as good "
+            f"{_cheaper(choice.axis)}"
         )
     else:
         gap, half = difference(advice.measured, best, chosen)
         said = (
-            f"{where}, {best.stage} is best ({best.mean:.3f} expected), {_others(choice.ties)} cannot be told "
-            f"from it, and of all these this {_cheapest(choice.axis)} ({mean}, {gap:.3f} ± {half:.3f} less)"
+            f"{where}, {best.stage} did best ({measure} {best.mean:.3f} expected). This one did about as well ({mean}; "
+            f"the difference, {gap:.3f} ± {half:.3f}, may be chance), and of the {choice.ties + 1} strategies that did "
+            f"about as well it {_cheapest(choice.axis)}"
         )
     fit = choice.fits[advice.offers.index(chosen)]
-    likely = "; it is expected to stay within the budget, and may not" if fit == "likely" else ""
-    return f"Use {name}: {said}{likely}."
-
-
-def _others(count: int) -> str:
-    return "another one" if count == 1 else f"{count} others"
+    likely = ". It is expected to stay within the budget, and may not" if fit == "likely" else ""
+    return f"Use {name}. {said[0].upper()}{said[1:]}{likely}."
 
 
 def _cheapest(axis: Axis) -> str:
@@ -185,12 +188,13 @@ def _cheaper(axis: Axis) -> str:
 def _better(advice: Advice) -> list[str]:
     better, choice = advice.choice.better, advice.choice
     if better is None:
-        return ["Next better: nothing that was measured is better by more than chance."]
+        return ["Nothing that was measured is better than it by more than chance."]
     gap, half = difference(advice.measured, better, choice.chosen)
     fit = choice.fits[advice.offers.index(better)]
     within = {"yes": "within the budget too", "likely": "likely within the budget", "no": "beyond the budget"}[fit]
     takes = ", ".join(f"{better.takes[axis]} {NOUNS[axis]}" for axis in AXES if axis in better.takes)
-    return [f"Next better: {better.stage}, by {gap:.3f} ± {half:.3f}, takes {takes} ({within})."]
+    gain = f"by {gap:.3f} ± {half:.3f}"
+    return [f"The cheapest that is clearly better is {better.stage}: {gain}. It takes {takes} ({within})."]
 
 
 def caveats(advice: Advice) -> list[str]:

@@ -27,6 +27,10 @@ class Api:
     Until a call has succeeded they go out one at a time: a refusal for good is then the last call ever, and a host that
     is not there or cannot serve gets none of the calls that wait. Retries are the SDK's alone.
 
+    Attributes:
+        endpoint: The address, and the key.
+        at_once: Texts worth taking together: all there are.
+
     Args:
         name: The model, as the host calls it.
         base_url: Where the API is.
@@ -59,7 +63,9 @@ class Api:
                 f"embed:{name}: needs a name, concurrency of 1 or more, timeout above 0, retries of 0 or more"
             )
         self.endpoint = Endpoint.at(base_url, api_key_env)
+        self.at_once = None
         self.names = (name,)
+        self.endpoint.check_key()
         self._name = name
         self._batch = batch
         self._concurrency = concurrency

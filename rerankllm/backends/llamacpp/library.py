@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 NEEDED = (
     "llamacpp: models need a C++ compiler (`apt-get install g++ cmake`, or Xcode's command line tools) and "
-    "`pip install 'rerankllm[embedded]'`; `--model openai:NAME --base-url URL` works without"
+    "`pip install 'rerankllm[llamacpp]'`; `--model openai:NAME --base-url URL` works without"
 )
 
 SPIN = "1000"

@@ -14,6 +14,7 @@ from rerankllm.calls import (
     Reading,
     ReadLabels,
     Response,
+    Sample,
     Want,
     WriteLabels,
     log_sum_exp,
@@ -121,7 +122,7 @@ class LabelReader:
 
 
 class Writer:
-    """The most likely token, again and again, until the model ends, a stop string shows or the length is reached.
+    """The most likely token, or one drawn, until the model ends, a stop string shows or the length is reached.
 
     Where that token is a label, the log-probabilities of all labels are read beside it.
     """
@@ -141,10 +142,11 @@ class Writer:
         self._text = b""
         self._tokens = 0
         self._reason = "length"
+        self._draw = np.random.default_rng(want.seed) if isinstance(want, Sample) else None
 
     def read(self, logits: Logits) -> tuple[int, ...]:
-        """Takes the most likely token, the lowest id of equals."""
-        token = int(np.argmax(logits))
+        """Takes the most likely token, the lowest id of equals, or draws one."""
+        token = int(np.argmax(logits if self._draw is None else logits + self._draw.gumbel(size=logits.shape)))
         self._tokens += 1
         if self._vocabulary.ends(token):
             self._reason = "stop"

@@ -1,21 +1,33 @@
 """Models behind an OpenAI-compatible API: OpenAI itself, vLLM, llama.cpp, OpenRouter."""
 
 import importlib.util
+import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+from rerankllm.backends.openai.adaptation import LABELS, refused
 from rerankllm.backends.openai.batch import UPLOAD_SECONDS, Jobs
+from rerankllm.backends.openai.completion import UnusableError, overflows, read_completion
 from rerankllm.backends.openai.endpoint import OPENAI_URL, Endpoint, attempts_of
+from rerankllm.backends.openai.holding import MEANS, PROBE, PROBE_PROMPT, PROBE_TOKENS, holds
+from rerankllm.backends.openai.hosts import AZURE, VLLM, Manners
+from rerankllm.backends.openai.hosts import OPENAI as OPENAI_HOST
 from rerankllm.backends.openai.known_models import Known, known
-from rerankllm.backends.openai.request import Api, Poster
+from rerankllm.backends.openai.request import THOUGHT_TOKENS, Api, Poster
 from rerankllm.backends.openai.response import Reader
 from rerankllm.backends.openai.server import Server, look
+from rerankllm.backends.openai.thinking import checked, kwargs_of
+from rerankllm.backends.openai.thinking import fields as thinking_fields
 from rerankllm.backends.openai.turns import Rank, Turns
 from rerankllm.backends.remote import RemoteBackend, plain
 from rerankllm.backends.token_estimate import tokenizer_for
 from rerankllm.calls import (
     CallFailed,
     Capabilities,
+    ChatPrompt,
+    Generate,
+    Message,
     Outcome,
     Request,
     Response,
@@ -28,8 +40,13 @@ from rerankllm.elicitation import cards
 from rerankllm.errors import AuthError, CapabilityError, InputError, MissingExtra
 
 if TYPE_CHECKING:
+    import openai
     from openai import AsyncOpenAI
 
+log = logging.getLogger(__name__)
+
+REFUSED = {400, 422}
+"""Statuses that say that a request is not as it should be."""
 BATCH_SHARE = 0.5
 """What batch jobs cost of the price."""
 
@@ -41,8 +58,10 @@ class OpenAI(RemoteBackend):
     holds no completion, waiting 0.5 to 8 s in between, or as long as the host's Retry-After says. Past 120 s it does
     not wait: such a call fails at once. So no call takes longer than `(retries + 1) * timeout + retries * 120` seconds.
 
-    Other hosts than OpenAI's own are asked for their list of models when this is made (see `server.look`): vLLM
-    servers go on with opened answers and are asked to hold answers to labels, which is checked.
+    A host is sent what every host takes; what it takes beyond that where it is known, by its address or by its list of
+    models, which is asked for when this is made (see `hosts`). What it refuses by name is left out, or called
+    otherwise, from then on (see `adaptation`). Answers in text are held to the labels shown where the host is known to
+    hold answers, which is checked (see `holding`); vLLM servers also go on with opened answers.
 
     Its printed spec shows the options that bear on the answers, not keys, prices, retries or concurrency.
 
@@ -62,20 +81,25 @@ class OpenAI(RemoteBackend):
         retries: Attempts after the first. With the four of the default, of 10,000 calls of which every attempt fails
             with a probability of a fifth, about 3 are lost.
         temperature: 0 is greedy; None leaves it to the host. Not sent to OpenAI's models that think first.
-        repetition_penalty: 1 is none. Set explicitly, since servers default to others; under both names in use, and
-            not to OpenAI's own host, which has none. None leaves it to the host, for those that refuse to be told.
+        repetition_penalty: 1 is none. Said to servers that are known to have one, since they default to others, and
+            any other value to any host, under both names in use. None leaves it to the host.
         reasoning: Whether the model thinks before it answers: then it tells no log-probabilities, and has room to
             think. None for what `models.yaml` knows.
         reasoning_effort: How much it should think, in the host's words, such as `low`; sent where given.
+        thinking: `on`, `off`, `low`, `medium`, `high` or a number of tokens, told in the words of the host (see
+            `thinking`); what comes although it should not is noticed and said.
+        template_kwargs: A JSON object of arguments for the chat template, where the server has one of its own.
         max_tokens: Replaces what a request allows its answer, thoughts included.
         seed: Sent along where given.
         context: Tokens that prompt and answer may have together; None for what the host says, if it does.
         price_prompt: US dollars per million prompt tokens; None for what `models.yaml` knows of OpenAI's own host.
         price_completion: The same for generated tokens.
+        price_cached: The same for prompt tokens that the host finds in its cache; None for what `models.yaml` knows,
+            else `price_prompt`.
 
     Raises:
         AuthError: The host, asked for its models, refuses the key or does not have this one.
-        InputError: An option is out of range, or OpenAI's own host would be asked without a key.
+        InputError: An option is out of range.
         MissingExtra: The SDK is not installed.
     """
 
@@ -96,11 +120,14 @@ class OpenAI(RemoteBackend):
         repetition_penalty: float | None = 1.0,
         reasoning: bool | None = None,
         reasoning_effort: str | None = None,
+        thinking: str | None = None,
+        template_kwargs: str | None = None,
         max_tokens: int | None = None,
         seed: int | None = None,
         context: int | None = None,
         price_prompt: float | None = None,
         price_completion: float | None = None,
+        price_cached: float | None = None,
     ) -> None:
         if any(importlib.util.find_spec(package) is None for package in ("openai", "httpx2")):
             raise MissingExtra("pip install 'rerankllm[openai]'")
@@ -108,31 +135,34 @@ class OpenAI(RemoteBackend):
             raise InputError(f"openai:{name}: needs a name, timeout and batch_poll above 0, retries of 0 or more, "
                              "max_tokens of 1 or more")  # fmt: skip
         endpoint, about = Endpoint.at(base_url, api_key_env), known(name)
-        thinks = about.thinks if reasoning is None else reasoning
+        thinking, arguments = checked(thinking), kwargs_of(template_kwargs)
+        thinks = _thinks(about, reasoning=reasoning, thinking=thinking)
         untold = thinks and (about.thinks or endpoint.is_openai)  # OpenAI's thinking models refuse sampling options
         if untold and temperature:
             raise InputError(f"openai:{name} thinks before it answers and takes no temperature; leave it out, or say "
                              "reasoning=false if it does not think")  # fmt: skip
-        server = Server() if endpoint.is_openai else look(endpoint, name)
+        server = Server(OPENAI_HOST) if endpoint.is_openai else look(endpoint, name)
+        manners = server.manners
         names = (name, *server.names)
         card = cards.find(names)
         api = api or ("completions" if card is not None and card.is_text else "chat")
-        penalty = None if endpoint.is_openai or untold else repetition_penalty
         self._poster = Poster(
             model=name,
+            manners=manners,
             api=api,
-            new_limit=endpoint.is_openai or untold,
-            is_vllm=server.is_vllm,
+            new_limit=manners.new_limit or untold,
             thinks=thinks,
+            thought=int(thinking) if thinking and thinking.isdecimal() else THOUGHT_TOKENS,
             max_tokens=max_tokens,
             context=context or server.context,
             sampling={
                 "temperature": None if untold else temperature,
-                "repetition_penalty": penalty,  # vLLM, SGLang, OpenRouter
-                "repeat_penalty": penalty,  # llama.cpp, Ollama
+                **({} if untold else _penalties(manners, repetition_penalty)),
                 "reasoning_effort": reasoning_effort,
                 "seed": seed,
+                **thinking_fields(manners, thinking, arguments),
             },
+            means=manners.hold if api == "chat" or manners.hold != "json_schema" else None,
         )
         super().__init__(
             model=_printed(
@@ -143,6 +173,8 @@ class OpenAI(RemoteBackend):
                 repetition_penalty=_shown_unless(1.0, repetition_penalty),
                 reasoning=None if reasoning is None else str(reasoning).lower(),
                 reasoning_effort=reasoning_effort,
+                thinking=thinking,
+                template_kwargs=template_kwargs,
                 max_tokens=max_tokens,
                 seed=seed,
                 context=context,
@@ -151,42 +183,51 @@ class OpenAI(RemoteBackend):
                 generate=True,
                 label_logprobs=0 if thinks else self._poster.alternatives,
                 text_prompts=api == "completions",
-                opened_chats=api == "chat" and server.is_vllm,
+                opened_chats=api == "chat" and manners.opens,
                 context=self._poster.room,
                 names=names,
                 remote=not batch,  # in batch mode queries should wait for one another
+                forms=api == "chat" and not thinks and not batch,
             ),
             default_strategy="sliding / text",
             concurrency=concurrency,
             rate=rate,
-            welcome=server.is_vllm,  # which shows its models to those only whom it answers
+            welcome=manners is VLLM,  # which shows its models to those only whom it answers
         )
         self._endpoint, self._timeout, self._retries = endpoint, timeout, retries
-        self._reader = Reader(self.model, endpoint, self._poster)
+        self._reader = Reader(self.model, endpoint, self._poster, unthinking=thinking == "off")
         listed = about if endpoint.is_openai else Known()
         self._prices = (
             listed.prompt if price_prompt is None else price_prompt,
             listed.completion if price_completion is None else price_completion,
         )
+        self._price_cached = price_cached if price_cached is not None or price_prompt is not None else listed.cached
         self._batch_poll = batch_poll if batch else None
         self._client: AsyncOpenAI | None = None
         self._turns = Turns()
+        self._tried = False
 
     @property
     def tokenizer(self) -> Tokenizer:
         """The one tiktoken has for models it knows by name, else an estimate."""
         return tokenizer_for(self._poster.model)
 
+    def check(self) -> None:
+        """Whether there is a key where one is needed; see `RemoteBackend.check`."""
+        self._endpoint.check_key()
+
     def cost(self, usage: Usage) -> float | None:
         """US dollars for this usage, None when a price is unknown.
 
-        An upper bound where the host takes less for prompt tokens that it finds in its cache: usage does not say which.
+        An upper bound where it is not known what the host takes for prompt tokens that it finds in its cache.
         """
         prompt, completion = self._prices
         if prompt is None or completion is None:
             return None
         share = 1.0 if self._batch_poll is None else BATCH_SHARE
-        return share * (prompt * usage.prompt_tokens + completion * usage.completion_tokens) / 1e6
+        cached = min(usage.cached_tokens, usage.prompt_tokens)
+        less = cached * (prompt - (prompt if self._price_cached is None else self._price_cached))
+        return share * (prompt * usage.prompt_tokens - less + completion * usage.completion_tokens) / 1e6
 
     def most_tokens(self, want: Want) -> int:
         """What the host is told not to exceed."""
@@ -221,19 +262,25 @@ class OpenAI(RemoteBackend):
         import httpx2  # noqa: PLC0415
         import openai  # noqa: PLC0415
 
-        failed: openai.APIStatusError | openai.APIConnectionError | None = None
-        async with self._turns.one() as turn:
-            body = self._poster.body(request)
-            try:
-                raw = await self._sdk().post(self._poster.path, cast_to=httpx2.Response, body=body)
-            except (openai.APIStatusError, openai.APIConnectionError) as error:
-                failed = error
-            await turn.take(Rank.ANSWERED)
-            if isinstance(failed, openai.APIStatusError):
-                return self._endpoint.refused(failed, self._poster.model)
-            if isinstance(failed, openai.APIConnectionError):
-                return self._endpoint.cut_off(failed, self._timeout)
-            return await self._reader.outcome(request, raw.text, attempts_of(raw.request))
+        if self._may_hold(request):
+            await self._try_holding()
+        attempts = 0
+        while True:
+            async with self._turns.one() as turn:
+                body, failed = self._poster.body(request), None
+                try:
+                    raw = await self._sdk().post(self._poster.path, cast_to=httpx2.Response, body=body)
+                except (openai.APIStatusError, openai.APIConnectionError) as error:
+                    failed = error
+                await turn.take(Rank.ANSWERED)
+                if failed is None:
+                    return await self._reader.outcome(request, raw.text, attempts + attempts_of(raw.request))
+                if isinstance(failed, openai.APIConnectionError):
+                    return self._endpoint.cut_off(failed, self._timeout)
+                attempts += attempts_of(failed.response.request)
+                if not self._learns(failed, body, request):
+                    refusal = self._endpoint.refused(failed, self._poster.model)
+                    return replace(refusal, attempts=attempts)
 
     async def aclose(self) -> None:
         """Closes the connections; call it on the event loop they belong to."""
@@ -241,6 +288,57 @@ class OpenAI(RemoteBackend):
             self._bind()
             await self._client.close()
         await super().aclose()
+
+    def _learns(self, failed: "openai.APIStatusError", body: dict[str, Any], request: Request) -> bool:
+        """Whether a refused request would be sent otherwise now.
+
+        Raises:
+            CapabilityError: The host refuses to tell log-probabilities.
+        """
+        refusal = failed.response.text
+        if failed.status_code not in REFUSED or overflows(refusal):
+            return False
+        adaptation = self._poster.adaptation
+        known = len(adaptation.changes)
+        adaptation.learn(refusal, body)
+        for change in adaptation.changes[known:]:
+            log.warning("%s: %s, since it answers %s: %s", self._endpoint.host, change, failed.status_code,
+                        self._endpoint.shown(refusal))  # fmt: skip
+        otherwise = self._poster.body(request) != body
+        if not otherwise and LABELS & set(refused(refusal, body)):
+            told = f"{self._endpoint.host} answered {failed.status_code}: {self._endpoint.shown(refusal)}"
+            raise CapabilityError(f"{told}; it tells no log-probabilities: use / text")
+        return otherwise
+
+    def _may_hold(self, request: Request) -> bool:
+        """Whether an answer should be held to a form, and whether the host can is not known."""
+        form = request.want.form if isinstance(request.want, Generate) else None
+        return form is not None and form.required and self._poster.means is None and not self._tried
+
+    async def _try_holding(self) -> None:
+        """Finds out, once, by which means the host holds answers to a form: none does so by accident.
+
+        Raises:
+            CapabilityError: By none.
+        """
+        import httpx2  # noqa: PLC0415
+        import openai  # noqa: PLC0415
+
+        self._tried = True
+        asked = Request(ChatPrompt((Message("user", PROBE_PROMPT),)), Generate(PROBE_TOKENS, form=PROBE))
+        for means in MEANS:
+            self._poster.means = means
+            body = self._poster.body(asked)
+            try:
+                raw = await self._sdk().post(self._poster.path, cast_to=httpx2.Response, body=body)
+                if holds(means, PROBE, read_completion(raw.text, "chat").text):
+                    log.warning("%s holds answers to labels by %s", self._endpoint.host, means)
+                    return
+            except (openai.APIStatusError, openai.APIConnectionError, UnusableError) as error:
+                log.debug("%s does not take %s: %s", self._endpoint.host, means, error)
+        self._poster.means = None
+        raise CapabilityError(f"{self._endpoint.host} does not hold answers to a form by any of {', '.join(MEANS)}: "
+                              "use text(constrained=auto)")  # fmt: skip
 
     def _sdk(self) -> "AsyncOpenAI":
         if self._client is None:
@@ -259,6 +357,24 @@ class OpenAI(RemoteBackend):
         """What an answer of a batch job means."""
         assert isinstance(work, Request)  # noqa: S101
         return answer if isinstance(answer, CallFailed) else plain(await self._reader.outcome(work, answer, attempts=1))
+
+
+def _thinks(about: Known, *, reasoning: bool | None, thinking: str | None) -> bool:
+    """Whether the model thinks: as the user says, by either option, else as is known of it."""
+    if reasoning is not None:
+        return reasoning
+    return about.thinks if thinking is None else thinking != "off"
+
+
+def _penalties(manners: Manners, penalty: float | None) -> dict[str, float | None]:
+    """The repetition penalty under the host's name for it; one that is not 1 under all names at any host but OpenAI's.
+
+    What servers of open weights default to is not said anywhere, so they are told that there is none.
+    """
+    if manners in {OPENAI_HOST, AZURE}:
+        return {}
+    names = manners.penalty if penalty == 1.0 or manners.penalty else ("repetition_penalty", "repeat_penalty")
+    return dict.fromkeys(names, penalty)
 
 
 def _printed(name: str, **options: str | float | None) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rerankllm.backends.openai.message import finish_reason, read_message
 from rerankllm.backends.openai.request import Api
 from rerankllm.backends.remote import Host
 from rerankllm.data import Usage
@@ -20,6 +21,9 @@ _OVERFLOW = re.compile(
     "|exceeds? (?:the )?(?:model'?s? )?(?:maximum )?context (?:length|size|window)|prompt is too long",
     re.IGNORECASE,
 )
+
+CACHED = ("prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens")
+"""What DeepSeek, Moonshot and Anthropic call prompt tokens that were found in their cache."""
 
 
 class UnusableError(Exception):
@@ -87,19 +91,19 @@ def read_completion(body: str, api: Api = "chat") -> Completion:
         what = "an error" if failed else "something that is no completion"
         said = json.dumps({"error": failed}) if failed else body
         raise UnusableError(f"answered 200 with {what}", said, Host.UNKNOWN if _is_final(failed) else Host.FAILS)
-    text, refusal, finish_reason = message.get("content"), message.get("refusal"), choice.get("finish_reason")
-    if finish_reason == "content_filter":
+    told, ended = read_message(message), finish_reason(choice.get("finish_reason"))
+    if ended == "content_filter":
         raise UnusableError("withheld the answer: content filter")
-    if refusal:
-        raise UnusableError("the model refused", str(refusal))
-    if not isinstance(text, str | None) or not isinstance(finish_reason, str | None):
+    if told is not None and told.refusal:
+        raise UnusableError("the model refused", told.refusal)
+    if told is None or ended is None:
         raise UnusableError("answered 200 with a completion of unknown shape", body, Host.FAILS)
     return Completion(
-        text=text or "",
-        finish_reason=finish_reason or "stop",
+        text=told.text,
+        finish_reason=ended,
         usage=_usage(payload.get("usage")),
         positions=_positions(choice.get("logprobs")),
-        reasoning=_reasoning(message, payload.get("usage")),
+        reasoning=_hidden(payload.get("usage")) if told.thought is None else told.thought,
     )
 
 
@@ -149,11 +153,8 @@ def _is_final(error: Any) -> bool:
     return type(code) is int and 400 <= code < 500 and code not in {408, 409, 429}  # noqa: PLR2004
 
 
-def _reasoning(message: Mapping[str, Any], usage: Any) -> str | None:
-    """What was thought, under the names that hosts keep it apart by; "" where they only count it."""
-    for told in (message.get("reasoning_content"), message.get("reasoning")):
-        if isinstance(told, str):
-            return told
+def _hidden(usage: Any) -> str | None:
+    """An empty thought where one is counted and not shown; None where there is none."""
     thought = _mapping(_mapping(usage).get("completion_tokens_details")).get("reasoning_tokens")
     return "" if type(thought) is int and thought > 0 else None
 
@@ -187,6 +188,13 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def _usage(value: Any) -> Usage | None:
-    counts = [_mapping(value).get(key) for key in ("prompt_tokens", "completion_tokens")]
-    prompt, completion = (count if type(count) is int and count >= 0 else None for count in counts)
-    return None if prompt is None or completion is None else Usage(prompt, completion)
+    told = _mapping(value)
+    prompt, completion = (_count(told.get(key)) for key in ("prompt_tokens", "completion_tokens"))
+    if prompt is None or completion is None:
+        return None
+    cached = (_mapping(told.get("prompt_tokens_details")).get("cached_tokens"), *map(told.get, CACHED))
+    return Usage(prompt, completion, next((n for n in map(_count, cached) if n), 0))
+
+
+def _count(value: Any) -> int | None:
+    return value if type(value) is int and value >= 0 else None

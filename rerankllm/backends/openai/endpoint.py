@@ -56,7 +56,7 @@ class Endpoint:
         """The API at `base_url`, else `$OPENAI_BASE_URL`, else OpenAI's own, with the key in `$key_env`.
 
         Raises:
-            InputError: The URL is none, or carries secrets; the key is no key; OpenAI's own host and no key.
+            InputError: The URL is none, or carries secrets; the key is no key.
         """
         url = (base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL).strip().rstrip("/")
         try:
@@ -70,11 +70,18 @@ class Endpoint:
             raise InputError(f"base_url of {name} must be scheme, host and path alone; a key belongs in ${key_env}")
         is_openai = name == "api.openai.com" or name.endswith(".api.openai.com")
         key = os.environ.get(key_env, "").strip()
-        if not key and is_openai:
-            raise InputError(f"{name} needs a key: set the environment variable {key_env}")
         if not re.fullmatch(r"[!-~]*", key):
             raise InputError(f"${key_env} holds white space or other characters that no API key has")
         return cls(url, name if port is None else f"{name}:{port}", is_openai, key_env, key or NO_KEY)
+
+    def check_key(self) -> None:
+        """Whether there is a key where one is needed: asked before anything is sent, not to say what it would take.
+
+        Raises:
+            InputError: There is none, and this is OpenAI's own host.
+        """
+        if self.is_openai and self.key == NO_KEY:
+            raise InputError(f"{self.host} needs a key: set the environment variable {self.key_env}")
 
     def client(self, *, timeout: float, retries: int, concurrency: int) -> "AsyncOpenAI":
         """The SDK's client, which retries, given two more reasons to.

@@ -13,11 +13,13 @@ class Known:
 
     Attributes:
         prompt: US dollars per million prompt tokens; None when unknown.
+        cached: The same for those found in the host's cache; None where that is not known.
         completion: The same for generated tokens, thoughts among them.
         thinks: Whether it thinks before it answers; such models take no temperature and tell no log-probabilities.
     """
 
     prompt: float | None = None
+    cached: float | None = None
     completion: float | None = None
     thinks: bool = False
 
@@ -37,6 +39,6 @@ def _models() -> Mapping[str, Known]:
     data = yaml.safe_load((resources.files(__package__) / "models.yaml").read_text(encoding="utf-8"))
     models: dict[str, Known] = {}
     for name, entry in data["models"].items():
-        model = Known(entry["prompt"], entry["completion"], entry.get("thinks", False))
+        model = Known(entry["prompt"], entry.get("cached"), entry["completion"], entry.get("thinks", False))
         models |= dict.fromkeys((name, *(f"{name}-{date}" for date in entry.get("snapshots", ()))), model)
     return models

@@ -9,6 +9,10 @@ from rerankllm.backends.remote import Host
 from rerankllm.calls import Reading, log_sum_exp
 
 BRACKETS = "[](){}<>"
+LEAST_MASS = 1e-6
+"""Probability that is left at least: log-probabilities are rounded on their way."""
+MOST = 0.1
+"""What is above this is no log-probability, however it was rounded."""
 
 
 class NoLogprobsError(UnusableError):
@@ -16,10 +20,11 @@ class NoLogprobsError(UnusableError):
 
 
 def label_logprobs(positions: Sequence[Any], labels: Sequence[str]) -> tuple[tuple[float, ...], float]:
-    """The log-probability of each label where the model began to spell one, and the least of all reported there.
+    """The log-probability of each label where the model began to spell one, and a bound for those not reported.
 
     That is the first generated token which, white space and brackets around it aside, is a label and no part
-    of a longer word. Each label's value sums over the alternatives there that spell it; NaN if none does.
+    of a longer word. Each label's value sums over the alternatives there that spell it; NaN if none does. Where a
+    host reports NaN or infinity for a label, nothing there is an answer: all are NaN, the bound too.
 
     Args:
         positions: `Completion.positions`.
@@ -72,7 +77,22 @@ def _readings(positions: Sequence[Any], labels: Sequence[str]) -> Iterator[Readi
                 raise NoLogprobsError("this server returned no top_logprobs beside the chosen token; use / text")
             sums = {label: [value for text, value in found if fold(text) == label] for label in wanted}
             values = tuple(log_sum_exp(sums[label]) if sums[label] else math.nan for label in wanted)
-            yield Reading(index, wanted.index(fold(token)), values, min(value for _, value in found))
+            floor = _bound(positions[index], found, sum(map(math.isnan, values)))
+            if any(math.isnan(value) for label in wanted for value in sums[label]):
+                values, floor = (math.nan,) * len(wanted), math.nan
+            yield Reading(index, wanted.index(fold(token)), values, floor)
+
+
+def _bound(position: Any, found: Sequence[tuple[str, float]], unreported: int) -> float:
+    """What a label that was not reported can have at most.
+
+    The labels that were not reported share the probability that is left. And a host lists the likeliest tokens, so none
+    of them is likelier than the last of its list.
+    """
+    told = [value for _, value in found if not math.isnan(value)]
+    left = max(1 - math.fsum(map(math.exp, told)), LEAST_MASS)
+    listed = [value for value in map(_value, _mapping(position)["top_logprobs"]) if math.isfinite(value)]
+    return min([math.log(left / max(unreported, 1)), *listed])
 
 
 def _spelled(position: Any) -> str:
@@ -112,18 +132,23 @@ def _inside_word(tokens: Sequence[str], index: int) -> bool:
 
 
 def _alternatives(position: Any) -> list[tuple[str, float]]:
-    """Tokens and log-probabilities at a position: the alternatives, and the token itself if they lack it."""
+    """Tokens and log-probabilities at a position: the alternatives, and the token itself if they lack it.
+
+    NaN where the host gives no number that a log-probability can be. Tokens that cannot come (-inf) are left out.
+    """
     entries = _mapping(position).get("top_logprobs")
     if not isinstance(entries, list) or not entries:
         return []
     top = [_mapping(entry) for entry in entries]
     if all(entry.get("token") != position["token"] for entry in top):
         top.append(position)
-    return [
-        (str(entry.get("token", "")), float(entry["logprob"]))
-        for entry in top
-        if type(entry.get("logprob")) in (int, float) and not math.isnan(entry["logprob"])
-    ]
+    found = [(str(entry.get("token", "")), _value(entry)) for entry in top]
+    return [(token, value) for token, value in found if value != -math.inf]
+
+
+def _value(entry: Any) -> float:
+    value: Any = _mapping(entry).get("logprob")
+    return float(value) if type(value) in (int, float) and value < MOST else math.nan
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -1,10 +1,25 @@
-"""What is posted to a host for a request. Pure: values in, JSON out."""
+"""What is posted to a host for a request: what every host takes, and beyond it what this one is known to take."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from rerankllm.calls import ChatPrompt, Generate, ReadContinuation, ReadLabels, Request, TextPrompt, Want, WriteLabels
+from rerankllm.backends.openai import holding
+from rerankllm.backends.openai.adaptation import HOLDS, Adaptation
+from rerankllm.backends.openai.holding import form_of
+from rerankllm.backends.openai.hosts import OPENAI, UNKNOWN, Hold, Manners
+from rerankllm.calls import (
+    ChatPrompt,
+    Generate,
+    LabelForm,
+    ReadContinuation,
+    ReadLabels,
+    Request,
+    Sample,
+    TextPrompt,
+    Want,
+    WriteLabels,
+)
 
 Api: TypeAlias = Literal["chat", "completions"]
 
@@ -16,29 +31,35 @@ THOUGHT_TOKENS = 8192
 """Room to think on top of what an answer needs, for models that think first and hosts that count that in."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Poster:
     """How requests to one model are worded for its host.
 
     Attributes:
         model: The model, as the host calls it.
+        manners: What its host is known to take.
         api: Which of the two APIs: messages, or plain text.
-        new_limit: Whether the limit is called `max_completion_tokens`, as OpenAI's own host does.
-        is_vllm: Whether the host is a vLLM server, which continues opened answers and holds answers to choices.
+        new_limit: Whether the limit is called `max_completion_tokens`.
         thinks: Whether the model thinks before it answers.
+        thought: How many tokens it may think.
         max_tokens: Replaces what a request allows its answer.
         context: Tokens that prompt and answer may have together; None when unknown.
         sampling: Sent along; what is None is not.
+        adaptation: What the host has refused.
+        means: How it holds answers to a form; None where it does not, or is not known to.
     """
 
     model: str
+    manners: Manners = UNKNOWN
     api: Api = "chat"
     new_limit: bool = False
-    is_vllm: bool = False
     thinks: bool = False
+    thought: int = THOUGHT_TOKENS
     max_tokens: int | None = None
     context: int | None = None
     sampling: Mapping[str, Any] = field(default_factory=dict)
+    adaptation: Adaptation = field(default_factory=Adaptation)
+    means: Hold | None = None
 
     @property
     def path(self) -> str:
@@ -48,7 +69,8 @@ class Poster:
     @property
     def alternatives(self) -> int:
         """How many alternatives to a token the host tells at most."""
-        return MAX_OF_OPENAIS_COMPLETIONS if self.new_limit and self.api == "completions" else MAX_TOP_LOGPROBS
+        own = self.manners is OPENAI and self.api == "completions"
+        return MAX_OF_OPENAIS_COMPLETIONS if own else MAX_TOP_LOGPROBS
 
     def unfit(self, request: Request) -> str | None:
         """Why this request cannot be put to this API, or None."""
@@ -60,7 +82,7 @@ class Poster:
             return None if isinstance(request.prompt, TextPrompt) else "the completions API takes plain text"
         if not isinstance(request.prompt, ChatPrompt):
             return "chat APIs take messages, not token ids or plain text"
-        if not request.prompt.messages or (self._is_opened(request) and not self.is_vllm):
+        if not request.prompt.messages or (self._is_opened(request) and not self.manners.opens):
             return "chat APIs cannot continue an answer already opened; end the prompt with a user message"
         return None
 
@@ -78,18 +100,14 @@ class Poster:
     @property
     def _thoughts(self) -> int:
         """Room to think: half the context at most."""
-        most = THOUGHT_TOKENS if self.context is None else min(THOUGHT_TOKENS, self.context // 2)
+        most = self.thought if self.context is None else min(self.thought, self.context // 2)
         return most if self.thinks else 0
 
-    def choices(self, request: Request) -> tuple[str, ...]:
-        """The texts one of which the host is asked to hold the answer to; none where it cannot, or while it thinks.
-
-        So the first token is a label, as where label logits are read in this process. vLLM masks all other tokens
-        before it reports log-probabilities: those of the labels then add up to one, and none is left unreported.
-        """
-        if not self.is_vllm or self.thinks or isinstance(request.want, ReadContinuation | WriteLabels):
-            return ()
-        return request.want.labels if isinstance(request.want, ReadLabels) else request.want.choices
+    def form(self, request: Request) -> LabelForm | None:
+        """The form that the host is asked to hold the answer to; None where it cannot, or while the model thinks."""
+        if self.means is None or self.thinks or self.adaptation.gave_up(HOLDS):
+            return None
+        return form_of(request.want, self.means)
 
     def body(self, request: Request) -> dict[str, Any]:
         """The JSON to post."""
@@ -100,11 +118,15 @@ class Poster:
         if isinstance(labels, ReadLabels):
             wanted = min(self.alternatives, VARIANTS * len(labels.labels))
             body |= {"logprobs": True, "top_logprobs": wanted} if self.api == "chat" else {"logprobs": wanted}
-        if self.choices(request):
-            body["structured_outputs"] = {"choice": list(self.choices(request))}
+        form = self.form(request)
+        if form is not None and self.means is not None:
+            body |= holding.fields(self.means, form)
         limit = "max_completion_tokens" if self.new_limit and self.api == "chat" else "max_tokens"
         body[limit] = self.most_tokens(request.want)
-        return body | {key: value for key, value in self.sampling.items() if value is not None}
+        told = {key: value for key, value in self.sampling.items() if value is not None}
+        if isinstance(request.want, Sample) and "temperature" in told:
+            told["temperature"] = 1.0
+        return self.adaptation.apply(body | told)
 
     def texts(self, request: Request) -> list[str]:
         """The texts of the prompt, to count their tokens."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rerankllm.backends.openai.endpoint import Endpoint, certificates
+from rerankllm.backends.openai.hosts import SGLANG, UNKNOWN, VLLM, Manners, by_address, by_owner
 from rerankllm.errors import AuthError
 
 log = logging.getLogger(__name__)
@@ -23,12 +24,12 @@ class Server:
     """What is known of a server.
 
     Attributes:
-        is_vllm: Whether it says that it is a vLLM server.
+        manners: How it is asked, as far as its address and what it says of itself tell.
         context: Tokens that prompt and answer may have together, its chat template aside; None where it does not say.
         names: What the model is called besides the name that it is asked for by, such as its folder.
     """
 
-    is_vllm: bool = False
+    manners: Manners = UNKNOWN
     context: int | None = None
     names: tuple[str, ...] = ()
 
@@ -46,16 +47,21 @@ def look(endpoint: Endpoint, model: str) -> Server:
         hint = f"check the key in ${endpoint.key_env}"
         raise AuthError(f"{endpoint.host} answered {status}: {endpoint.shown(body)}; {hint}")
     entries = _entries(body)
-    if not any(entry.get("owned_by") == "vllm" for entry in entries):
-        return Server()
+    told = [by_owner(entry.get("owned_by")) for entry in entries]
+    manners = VLLM if VLLM in told else next((found for found in told if found is not UNKNOWN), UNKNOWN)
+    manners = by_address(endpoint.url) if manners is UNKNOWN else manners
+    if manners not in {VLLM, SGLANG}:
+        return Server(manners)
     mine = next((entry for entry in entries if entry.get("id") == model), None)
+    if mine is None and manners is SGLANG:
+        return Server(manners)
     if mine is None:
         names = ", ".join(sorted(str(entry.get("id")) for entry in entries))
         raise AuthError(f"{endpoint.host} serves no model {model}; it serves {names}")
     context = mine.get("max_model_len") or entries[0].get("max_model_len")  # an adapter has that of its base
     fits = max(1, context - TEMPLATE_TOKENS) if type(context) is int else None
     root = mine.get("root")
-    return Server(is_vllm=True, context=fits, names=(root,) if isinstance(root, str) else ())
+    return Server(manners, context=fits, names=(root,) if isinstance(root, str) else ())
 
 
 def _get(endpoint: Endpoint) -> tuple[int, str]:

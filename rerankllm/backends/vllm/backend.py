@@ -10,7 +10,7 @@ from rerankllm.backends.hub_tokenizer import HubTokenizer
 from rerankllm.backends.vllm import weights
 from rerankllm.backends.vllm.continuous import ContinuousBackend
 from rerankllm.backends.vllm.engine import Engine, complaint, library
-from rerankllm.backends.vllm.readout import GREEDY, MAX_LABEL_TOKENS, Reader, reader_for
+from rerankllm.backends.vllm.readout import GREEDY, MAX_LABEL_TOKENS, ChainReader, Reader, reader_for
 from rerankllm.calls import (
     CallFailed,
     Capabilities,
@@ -145,6 +145,7 @@ class VLLM(ContinuousBackend):
             token_prompts=True,
             context=self._engine.context,
             batch=REQUESTS,
+            constrained=True,
             names=names,
         )
 
@@ -165,11 +166,11 @@ class VLLM(ContinuousBackend):
             raise CapabilityError(f"{self.model} takes prompts as token ids: apply its tokenizer's chat template first")
         if isinstance(work.want, ReadLabels) and work.want.raw and not self._logits:
             raise CapabilityError(f"{self.model} tells log-probabilities, not logits")
-        if isinstance(work.want, WriteLabels):
-            raise CapabilityError(f"{self.model} does not hold answers to labels; use text(constrained=false)")
 
     def most_tokens(self, want: Want) -> int:
         """What is asked for; the one token that vLLM generates when it only reads is thrown away."""
+        if isinstance(want, WriteLabels):
+            return want.most_tokens
         return want.max_tokens if isinstance(want, Generate) else 0
 
     def admit(self, key: str, work: Request) -> Outcome | None:
@@ -177,8 +178,10 @@ class VLLM(ContinuousBackend):
         if self._broken is not None:
             raise BackendError(self._broken)
         reader = self._reader(work)
-        if isinstance(reader, (Response, CallFailed)):
-            return reader
+        return reader if isinstance(reader, (Response, CallFailed)) else self._add(key, reader)
+
+    def _add(self, key: str, reader: Reader) -> CallFailed | None:
+        """Has the engine compute what a reader asks; the failure where it refuses."""
         try:
             self._engine.add(key, reader.ids, {**GREEDY, "max_tokens": reader.room, **reader.sampling})
         except Exception as error:  # noqa: BLE001 - vLLM has no one class for what it refuses
@@ -201,10 +204,12 @@ class VLLM(ContinuousBackend):
         for output in outputs:
             ended = output.outputs[0].finish_reason
             reader = self._readers.pop(output.request_id, None)
-            if reader is not None:  # not one just withdrawn
-                outcomes[output.request_id] = (
-                    reader.response(output) if ended in ENDS else CallFailed(f"vLLM ended the request: {ended}")
-                )
+            if reader is None:  # just withdrawn
+                continue
+            outcome = reader.response(output) if ended in ENDS else CallFailed(f"vLLM ended the request: {ended}")
+            outcome = outcome or self._add(output.request_id, reader)
+            if outcome is not None:
+                outcomes[output.request_id] = outcome
         return outcomes
 
     def withdraw(self, keys: Sequence[str]) -> None:
@@ -228,6 +233,8 @@ class VLLM(ContinuousBackend):
         if not prompt:
             return CallFailed("the prompt is empty")
         reader = reader_for(prompt, want, self._tokenizer.text)
+        if isinstance(reader, ChainReader) and not reader.named:
+            return reader.written()
         if reader is None:
             logprobs = (float("nan"),) * len(want.labels) if isinstance(want, ReadLabels) else ()
             ended = "length" if isinstance(want, Generate) else "stop"

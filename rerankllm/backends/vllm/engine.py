@@ -13,7 +13,7 @@ from typing import Any
 from rerankllm.errors import BackendError, InputError, MissingExtra
 
 NEEDED = (
-    "vllm: needs `pip install 'rerankllm[vllm]'` and a GPU; without one, `pip install 'rerankllm[embedded]'` and "
+    "vllm: needs `pip install 'rerankllm[vllm]'` and a GPU; without one, `pip install 'rerankllm[llamacpp]'` and "
     "--model llamacpp:… compute on the CPU, or --model openai:NAME --base-url URL asks a vLLM server"
 )
 

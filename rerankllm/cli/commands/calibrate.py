@@ -9,11 +9,13 @@ from rerankllm.calibration.fitting import Method
 from rerankllm.cli.console import check_paths
 
 EXAMPLES = """
-[bold]Examples[/bold]\n
-rerankllm rerank --run train.txt … --strategy pointwise --output t.txt --jsonl t.jsonl --summary t.json\n
-rerankllm calibrate --jsonl t.jsonl --summary t.json --qrels train-qrels.txt --output calibration.json\n
-rerankllm calibrate --jsonl t.jsonl --qrels dl19.txt --relevance-level 2 --method isotonic --output calibration.json\n
-rerankllm rerank --run test.txt … --strategy pointwise --calibration calibration.json --cutoff auto --output best.txt\n
+rerankllm rerank --run train.txt --queries queries.tsv --corpus corpus.jsonl --strategy pointwise --output t.txt
+  --jsonl t.jsonl --summary t.json
+rerankllm calibrate --jsonl t.jsonl --summary t.json --qrels train-qrels.txt --output calibration.json
+rerankllm calibrate --jsonl t.jsonl --qrels dl19.txt --relevance-level 2 --method isotonic --output calibration.json
+rerankllm rerank --run test.txt --queries queries.tsv --corpus corpus.jsonl --strategy pointwise
+  --calibration calibration.json --cutoff auto --output best.txt
+
 Scores are taken from --jsonl, where they are the strategy's own: those of a TREC run only say the order.
 """
 
@@ -35,7 +37,7 @@ def command(
         typer.Option(help="What rerank --summary wrote of the same run: notes whose scores these are."),
     ] = None,
 ) -> None:
-    """Fits how likely a result is relevant by its score, for `rerank --calibration`.
+    """Learns from judgements how likely a result with a given score is relevant, for `rerank --calibration`.
 
     Ungraded results count as not relevant. Fit on other queries than those you go on to rank: the calibration names
     the ones it has seen, and rerank says when they come again.

@@ -1,13 +1,11 @@
 """`rerankllm compare`: systems side by side, how they differ, and what each costs."""
 
-import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
-from rerankllm.cli.console import check_paths
+from rerankllm.cli.console import check_paths, terminal_width
 from rerankllm.errors import InputError
 from rerankllm.evaluation.measures import DEFAULT_MEASURES
 from rerankllm.evaluation.tables import write_csv
@@ -18,13 +16,13 @@ if TYPE_CHECKING:
     from rerankllm.runs.compare import RunComparison
 
 EXAMPLES = """
-[bold]Examples[/bold]\n
-rerankllm compare --qrels qrels.txt --first-stage bm25.txt --run sliding=a.txt --run prp=b.txt\n
-rerankllm compare --qrels qrels.txt --run old=a.txt --run new=b1.txt,b2.txt,b3.txt --baseline old
- --measure nDCG@10 --measure 'RR(rel=2)@10' --family new --family nDCG@10\n
-rerankllm compare --qrels qrels.txt --run exact=a.txt --run cheap=b.txt --alternative equivalence --margin .01\n
-rerankllm compare --qrels dl19=q19.txt --qrels dl20=q20.txt --run A=a.txt --run B@dl19=b19.txt
- --run B@dl20=b20.txt --format markdown --plot plots\n
+rerankllm compare --qrels qrels.txt --first-stage bm25.txt --run sliding=a.txt --run prp=b.txt
+rerankllm compare --qrels qrels.txt --run old=a.txt --run new=b1.txt,b2.txt,b3.txt --baseline old --measure nDCG@10
+  --measure 'RR(rel=2)@10' --family new --family nDCG@10
+rerankllm compare --qrels qrels.txt --run exact=a.txt --run cheap=b.txt --alternative equivalence --margin .01
+rerankllm compare --qrels dl19=q19.txt --qrels dl20=q20.txt --run A=a.txt --run B@dl19=b19.txt --run B@dl20=b20.txt
+  --format markdown --plot plots
+
 How to read what it prints: docs/evaluation.md.
 """
 Alternative: TypeAlias = Literal["two-sided", "equivalence"]
@@ -44,16 +42,21 @@ Runs: TypeAlias = Annotated[
 ]
 FirstStage: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option(metavar="[COLLECTION=]FILE", help="The run all reranked: a row, and the ideal order of it one."),
+    typer.Option(
+        metavar="[COLLECTION=]FILE",
+        help="The run that all systems reranked. It gets a row, and so does its ideal order (`oracle`).",
+    ),
 ]
 MiniLM: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option(metavar="[COLLECTION=]FILE", help="A run of all-MiniLM-L6-v2, the row that costs next to nothing."),
+    typer.Option(metavar="[COLLECTION=]FILE", help="A run of all-MiniLM-L6-v2, a small embedder, to compare with."),
 ]
-Queries: TypeAlias = Annotated[Path | None, typer.Option(help="Query texts, to compute that row (extra `embed`).")]
-Corpus: TypeAlias = Annotated[Path | None, typer.Option(help="Document texts, likewise.")]
+Queries: TypeAlias = Annotated[
+    Path | None, typer.Option(help="Query texts, to compute the MiniLM row instead (extra `embedded`).")
+]
+Corpus: TypeAlias = Annotated[Path | None, typer.Option(help="Document texts, to compute the MiniLM row.")]
 Depth: TypeAlias = Annotated[
-    int, typer.Option(min=1, help="First-stage candidates that were read: what oracle and MiniLM reorder.")
+    int, typer.Option(min=1, help="How many first-stage candidates oracle and MiniLM reorder.")
 ]
 Baseline: TypeAlias = Annotated[
     str | None, typer.Option(metavar="NAME", help="Compare with this one; default: first stage, else first run.")
@@ -64,20 +67,24 @@ Measures: TypeAlias = Annotated[
 ]
 RelevantFrom: TypeAlias = Annotated[
     int | None,
-    typer.Option(min=1, metavar="GRADE", help="What binary measures count; default: 2 on TREC-DL's scale, else 1."),
+    typer.Option(
+        min=1,
+        metavar="GRADE",
+        help="Lowest grade that binary measures count as relevant; default: 2 on TREC-DL's scale, else 1.",
+    ),
 ]
 Family: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME",
-        help="A system or measure that you set out to test; repeatable. Default: all runs, all measures.",
+        help="A system or measure to test; repeatable. p is adjusted for the number of tests. Default: all of them.",
     ),
 ]
 Margin: TypeAlias = Annotated[
     float | None, typer.Option(metavar="X", help="The difference that would not matter, in the measure's units.")
 ]
 CostAxis: TypeAlias = Annotated[
-    Kind | None, typer.Option(help="What the Pareto front is drawn over; default: tokens, or slots where none.")
+    Kind | None, typer.Option(help="Which cost the Pareto front uses; default: tokens, or slots if tokens are unknown.")
 ]
 Plot: TypeAlias = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="Draw intervals.png and queries.png there (extra `plots`).")
@@ -97,22 +104,30 @@ def command(
     measure: Measures = None,
     relevant_from: RelevantFrom = None,
     family: Family = None,
-    correction: Annotated[Correction, typer.Option(help="Of p for the tests of the family.")] = "holm",
+    correction: Annotated[Correction, typer.Option(help="How p is adjusted for the number of tests.")] = "holm",
     alternative: Annotated[
         Alternative, typer.Option(help="Whether systems differ, or are as good within --margin (TOST).")
     ] = "two-sided",
     margin: Margin = None,
-    resamples: Annotated[int, typer.Option(min=10_000, help="Of bootstrap and randomization test.")] = 20_000,
-    seed: Annotated[int, typer.Option(min=0, help="Of both.")] = 0,
+    resamples: Annotated[
+        int, typer.Option(min=10_000, help="How many resamples bootstrap and randomization test draw.")
+    ] = 20_000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of bootstrap and randomization test.")] = 0,
     resample_runs: Annotated[
-        bool, typer.Option("--resample-runs", help="Intervals over seeds, too, instead of their average.")
+        bool,
+        typer.Option(
+            "--resample-runs", help="Let intervals cover other seeds, too, instead of averaging the runs of a system."
+        ),
     ] = False,
     cost: CostAxis = None,
     form: Annotated[Format, typer.Option("--format", help="What to print.")] = "table",
     per_query: Annotated[Path | None, typer.Option(help="Write every query's values here, as CSV.")] = None,
     plot: Plot = None,
 ) -> None:
-    """Compares runs on the same queries: quality, differences and their chance, cost. Missing queries count as 0."""
+    """Compares runs on the same queries: quality, cost, and whether differences are more than chance.
+
+    A query that a run lacks counts as 0.
+    """
     from rerankllm.runs import compare as runs  # noqa: PLC0415 - loads NumPy
     from rerankllm.runs.systems import FIRST, MINILM, parse_reference, parse_run, read_collections  # noqa: PLC0415
 
@@ -160,6 +175,6 @@ def _print(comparison: "RunComparison", form: Format) -> None:
     elif form == "csv":
         typer.echo(comparison.csv(), nl=False)
     elif form == "table":
-        typer.echo(comparison.text(shutil.get_terminal_size().columns if sys.stdout.isatty() else None))
+        typer.echo(comparison.text(terminal_width()))
     else:
         typer.echo(comparison.markdown() if form == "markdown" else comparison.latex())

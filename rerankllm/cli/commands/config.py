@@ -14,13 +14,17 @@ from rerankllm.notes import tell
 from rerankllm.registry import instead
 
 EXAMPLES = """
-[bold]Examples[/bold]\n
-rerankllm config  # what is set, and by which file or variable\n
-rerankllm config rerank  # every option of a command, defaults too\n
-rerankllm config --path  # the files that are looked for\n
-rerankllm config --init  # writes a rerankllm.toml that explains itself\n
-RERANKLLM_MODEL=openai:NAME RERANKLLM_RERANK_DEPTH=50 rerankllm config\n
-[bold]Precedence[/bold]: command line, environment, rerankllm.toml here or above, the user's own, defaults.
+# what is set, and by which file or variable
+rerankllm config
+# every option of a command, defaults too
+rerankllm config rerank
+# the files that are looked for
+rerankllm config --path
+# writes a rerankllm.toml that explains itself
+rerankllm config --init
+RERANKLLM_MODEL=openai:NAME RERANKLLM_RERANK_DEPTH=50 rerankllm config
+
+Precedence: command line, environment, rerankllm.toml here or above, the user's own, defaults.
 More: docs/configuration.md.
 """
 TEMPLATE = """\

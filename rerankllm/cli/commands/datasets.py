@@ -5,7 +5,9 @@ from typing import Annotated, TypeAlias
 import typer
 
 from rerankllm.cli import completion as completing
+from rerankllm.cli.console import show_table
 from rerankllm.collections import catalogue
+from rerankllm.evaluation.tables import Table
 
 Dataset: TypeAlias = Annotated[
     str | None,
@@ -16,14 +18,13 @@ Dataset: TypeAlias = Annotated[
     ),
 ]
 EXAMPLES = """
-[bold]Examples[/bold]\n
-rerankllm datasets\n
+rerankllm datasets
 rerankllm rerank --dataset sample --output reranked.txt
 """
 
 
 def command() -> None:
     """Lists the collections with a name: whether each is cached here, and where."""
-    for name in catalogue.names():
-        place = catalogue.place(name)
-        typer.echo(f"{name}\t{'cached' if place.cached else 'not cached'}\t{place.path}")
+    places = {name: catalogue.place(name) for name in catalogue.names()}
+    rows = tuple((name, "cached" if each.cached else "not cached", str(each.path)) for name, each in places.items())
+    show_table(Table("Collections", ("name", "here", "folder"), rows, words=3))

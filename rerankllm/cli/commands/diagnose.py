@@ -7,22 +7,21 @@ import typer
 
 from rerankllm.analysis.diagnose import plots
 from rerankllm.analysis.diagnose.diagnose import Diagnosis, DiagnosisPlan
-from rerankllm.analysis.diagnose.table import rows
 from rerankllm.cli import completion as completing
 from rerankllm.cli import options
 from rerankllm.cli.commands.datasets import Dataset
-from rerankllm.cli.console import PARTIAL, check_paths
+from rerankllm.cli.console import PARTIAL, check_paths, terminal_width
 from rerankllm.files import as_json
 from rerankllm.notes import tell
 from rerankllm.runs.progress import ProgressBar
 from rerankllm.runs.source import read_source
 
 EXAMPLES = """
-[bold]Examples[/bold]\n
-rerankllm diagnose --sample --max-calls 300 --journal calls.db\n
-rerankllm diagnose --run bm25.txt --queries queries.tsv --corpus corpus.jsonl --model openai:NAME --dry-run\n
-rerankllm diagnose --sample --elicitation 'labels(prompt=prp-demos)' --json judge.json --plot plots/\n
-[bold]Exit status[/bold]: 0 diagnosed, 1 nothing could be done, 3 some queries failed (named on stderr).
+rerankllm diagnose --sample --max-calls 300 --journal calls.db
+rerankllm diagnose --run bm25.txt --queries queries.tsv --corpus corpus.jsonl --model openai:NAME --dry-run
+rerankllm diagnose --sample --elicitation 'labels(prompt=prp-demos)' --json judge.json --plot plots/
+
+Exit status: 0 diagnosed, 1 nothing could be done, 3 some queries failed (named on stderr).
 """
 
 
@@ -37,9 +36,11 @@ Elicitation: TypeAlias = Annotated[
 Depth: TypeAlias = Annotated[
     int, typer.Option(min=2, help="Documents of each query; every pair of them is asked about in both orders.")
 ]
-Shuffles: TypeAlias = Annotated[int, typer.Option(min=1, help="Orders in which all of them are listed in one prompt.")]
+Shuffles: TypeAlias = Annotated[
+    int, typer.Option(min=1, help="In how many orders all documents of a query are listed.")
+]
 MaxCalls: TypeAlias = Annotated[
-    int, typer.Option(min=1, metavar="N", help="Calls in all; as many of the first queries are taken as fit.")
+    int, typer.Option(min=1, metavar="N", help="Calls in all: they decide how many queries are used.")
 ]
 Journal: TypeAlias = Annotated[
     Path | None, typer.Option(help="Keep every completed call in this file; what it holds is not asked again.")
@@ -72,11 +73,11 @@ def command(
     skip_missing: options.SkipMissing = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Measures what order, place and chance do to a judge's answers, on the first queries of a run.
+    """Measures how often a model contradicts itself, on the first queries of a run, and says what to do about it.
 
-    Comparisons: pairs whose winner changes when they are turned round, what the judge thinks of the first place,
-    triads that go round, how far sorts of the same comparisons lie apart. Lists: rank by place in the prompt, and how
-    far answers about the same documents agree. What the model cannot be asked is left out, and said.
+    It compares pairs of documents in both orders, and lists the same documents in several orders. It reports how often
+    the winner of a pair changes with the order, whether the model prefers a place in the prompt, and how far its lists
+    agree. Kinds of question that the model cannot answer are left out, with a note.
     """
     inputs = {"--run": run, "--queries": queries, "--corpus": corpus, "--requests": requests}
     check_paths({**inputs, "--demonstrations": demonstrations}, {"--journal": journal, "--json": json_file})
@@ -101,8 +102,7 @@ def command(
 
 def _write(found: Diagnosis, json_file: Path | None, plot: Path | None) -> None:
     """Prints the table, and writes what was asked for beside it."""
-    for name, value, of in rows(found.findings):
-        typer.echo(f"{name}\t{value}\t{of}")
+    typer.echo(found.text(terminal_width()))
     if json_file is not None:
         json_file.write_text(f"{as_json(found.to_dict(), indent=2)}\n", encoding="utf-8")
     if plot is not None:

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import shutil
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -10,15 +11,18 @@ import typer
 
 from rerankllm.cli import completion as completing
 from rerankllm.cli.extras import GIVES, Extra, look_up
+from rerankllm.drivers.recipe import DEFAULT_MODEL
 from rerankllm.errors import InputError
 from rerankllm.files import as_json
+from rerankllm.spec.model import ModelSpec
 from rerankllm.version import __version__
 
 EXAMPLES = """
-[bold]Examples[/bold]\n
-rerankllm doctor\n
-rerankllm doctor embedded server  # exit status 1 unless both are complete\n
-rerankllm doctor --try  # also imports every package, each in a process of its own: what is broken shows here\n
+rerankllm doctor
+# exit status 1 unless both are complete
+rerankllm doctor embedded server
+# also imports every package, each in a process of its own: what is broken shows here
+rerankllm doctor --try
 rerankllm doctor --json
 """
 
@@ -46,6 +50,7 @@ def command(
         typer.echo(as_json({"machine": _machine(), "extras": found}, indent=2))
     else:
         _print(extras)
+        typer.echo(f"\nNext: {next_step(extras, named=bool(needed))}")
     if needed and not all(extra.complete for extra in extras):
         raise typer.Exit(1)
 
@@ -82,4 +87,27 @@ def _print(extras: list[Extra]) -> None:
             typer.echo(f"       {extra.tried}")
     missing = [extra.name for extra in extras if not extra.complete]
     if missing:
-        typer.echo(f"\nInstall what you need of these, or all: pip install 'rerankllm[{','.join(missing)}]'")
+        typer.echo(f"\nNot complete: {', '.join(missing)}. `pip install 'rerankllm[NAME]'` installs one.")
+
+
+def next_step(extras: list[Extra], *, named: bool) -> str:
+    """The one command to run next.
+
+    Args:
+        extras: What was looked at.
+        named: Whether the caller named them: all are needed then.
+    """
+    missing = [extra.name for extra in extras if not extra.complete]
+    if named:
+        return f"pip install 'rerankllm[{','.join(missing)}]'" if missing else "nothing: all of it is there"
+    if _engine(DEFAULT_MODEL) not in missing:
+        return "rerankllm rerank --sample"
+    if os.environ.get("OPENAI_API_KEY") and "openai" not in missing:
+        return "rerankllm rerank --sample --model openai:NAME"
+    return f"pip install 'rerankllm[{_engine(DEFAULT_MODEL)}]', for the model that is used when none is named"
+
+
+def _engine(model: str) -> str | None:
+    """The extra that a model's engine is in; None where it needs none."""
+    kind = ModelSpec.parse(model).kind
+    return next((name for name, gives in GIVES.items() if re.search(rf"\b{kind}:", gives)), None)

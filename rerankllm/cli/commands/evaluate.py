@@ -12,10 +12,10 @@ from rerankllm.runs.evaluate import evaluate_runs
 from rerankllm.runs.source import open_dataset
 
 EXAMPLES = """
-[bold]Examples[/bold]\n
-rerankllm eval --run reranked.txt --qrels qrels.txt\n
-rerankllm eval --run bm25.txt --run reranked.txt --qrels qrels.txt --measure nDCG@10 --measure 'RR(rel=2)@10' --json\n
-rerankllm eval --run bm25.txt --run reranked.txt --dataset dl19  # by the measures its papers report
+rerankllm eval --run reranked.txt --qrels qrels.txt
+rerankllm eval --run bm25.txt --run reranked.txt --qrels qrels.txt --measure nDCG@10 --measure 'RR(rel=2)@10' --json
+# by the measures its papers report
+rerankllm eval --run bm25.txt --run reranked.txt --dataset dl19
 """
 
 

@@ -12,15 +12,21 @@ from rerankllm.experiments.folder import MANIFEST
 from rerankllm.notes import tell
 
 EXAMPLES = """
-[bold]Examples[/bold]\n
-rerankllm experiment trial.yaml --dry-run  # what every cell will take; nothing is sent\n
-rerankllm experiment trial.yaml --output trial  # the same again goes on where it ended, and repeats no call\n
-rerankllm experiment trial.yaml --only dataset=dl19,strategy=sliding --only model=small\n
-[bold]A configuration[/bold] (docs/experiments.md has every key)\n
-datasets: {dl19: dl19}\n
-strategies: {sliding: 'sliding(window=20, stride=10)', heap: {spec: prp(sort=heap), top_k: 10}}\n
-models: {small: 'llamacpp:smollm2', large: 'openai:NAME'}\n
-[bold]Exit status[/bold]: 0 all done, 1 nothing could be done, 3 some cells or queries failed, 130 Ctrl-C.
+# what every cell will take; nothing is sent
+rerankllm experiment trial.yaml --dry-run
+# the same again goes on where it ended, and repeats no call
+rerankllm experiment trial.yaml --output trial
+rerankllm experiment trial.yaml --only dataset=dl19,strategy=sliding --only model=small
+
+A configuration (docs/experiments.md has every key):
+
+datasets: {dl19: dl19}
+
+strategies: {sliding: 'sliding(window=20, stride=10)', heap: {spec: prp(sort=heap), top_k: 10}}
+
+models: {small: 'llamacpp:smollm2', large: 'openai:NAME'}
+
+Exit status: 0 all done, 1 nothing could be done, 3 some cells or queries failed, 130 Ctrl-C.
 """
 
 
@@ -44,7 +50,7 @@ def command(
     ] = None,
     quiet: options.Quiet = False,
 ) -> None:
-    """Runs every combination that is not done yet, and writes runs, journals and one table of results.
+    """Ranks every dataset with every strategy and model of a file, and makes one table. Run again, it continues.
 
     A run that was cut goes on where it ended; the same configuration twice makes no calls.
     """

@@ -12,10 +12,12 @@ from rerankllm.files import as_json
 from rerankllm.notes import tell
 
 EXAMPLES = """
-[bold]Examples[/bold]\n
-rerankllm rerank --sample -o out.txt --journal out.txt.journal  # a run that keeps its judgements\n
-rerankllm explain out.txt q1 d112  # its place, every judgement that showed it, its neighbours\n
-rerankllm explain out.txt q1 d112 --compare d039  # what tells the two apart\n
+# a run that keeps its judgements
+rerankllm rerank --sample -o out.txt --journal out.txt.journal
+# its place, every judgement that showed it, its neighbours
+rerankllm explain out.txt q1 d112
+# what tells the two apart
+rerankllm explain out.txt q1 d112 --compare d039
 rerankllm explain out.txt q1 d112 --journal calls.db --first-stage bm25.txt --format json
 """
 Format: TypeAlias = Literal["text", "json"]
@@ -27,7 +29,7 @@ def command(
     query: Annotated[str, typer.Argument(help="The query's id.")],
     doc: Annotated[str, typer.Argument(help="The document's id.")],
     compare: Annotated[
-        str | None, typer.Option(metavar="DOC2", help="Instead: what tells the document and this one apart.")
+        str | None, typer.Option(metavar="DOC2", help="Say instead why one of the two documents is above the other.")
     ] = None,
     journal: Annotated[Path | None, typer.Option(help="The run's journal; RUN.journal when left out.")] = None,
     first_stage: Annotated[
@@ -38,7 +40,7 @@ def command(
     ] = None,
     form: Annotated[Format, typer.Option("--format", help="What to print.")] = "text",
 ) -> None:
-    """Why a document stands where it does: each judgement that showed it, what was answered, and how it moved.
+    """Says why a document is where it is: each judgement that showed it, what was answered, and how it moved.
 
     It is read off the journal; no model is called. A journal tells what was asked and answered and not how a strategy
     went on from there, so moves are shown only where they account for the whole ranking.

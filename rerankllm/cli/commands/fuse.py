@@ -18,10 +18,10 @@ from rerankllm.runs.writer import TAG
 from rerankllm.spec.stage import parse_aggregation
 
 EXAMPLES = """
-[bold]Examples[/bold]\n
-rerankllm fuse --run bm25.txt --run dense.txt --output fused.txt\n
-rerankllm fuse --run bm25.txt --run dense.txt --weight 1 --weight 2 --method 'combsum(scale=zscore)' -o fused.txt\n
-rerankllm fuse --run a.txt --run b.txt --run c.txt --method bradley_terry --depth 100 --output fused.txt\n
+rerankllm fuse --run bm25.txt --run dense.txt --output fused.txt
+rerankllm fuse --run bm25.txt --run dense.txt --weight 1 --weight 2 --method 'combsum(scale=zscore)' -o fused.txt
+rerankllm fuse --run a.txt --run b.txt --run c.txt --method bradley_terry --depth 100 --output fused.txt
+
 `rerankllm aggregations` lists the methods. Those that compare documents pair by pair take time and memory of the square
 of their number: `--depth 100` keeps them quick.
 """
@@ -47,7 +47,7 @@ def command(
     depth: Annotated[int | None, typer.Option(min=1, metavar="N", help="Read only the first N of each list.")] = None,
     truncate: options.Truncate = None,
 ) -> None:
-    """Fuses runs into one. A document that a run lacks stands behind those it lists."""
+    """Merges runs into one. A document that a run lacks counts as ranked behind all that the run lists."""
     rule = parse_aggregation(method)
     if len({path.resolve() for path in run}) < len(run):
         raise InputError("--run names one file twice: leave one out, or give it a --weight of 2")

@@ -1,5 +1,6 @@
 """`rerankllm journal`: what a run bought, call by call."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,20 +13,27 @@ from rerankllm.errors import InputError
 from rerankllm.files import as_json, open_for_writing
 from rerankllm.formats import recordings
 from rerankllm.journal.export import Export, export
-from rerankllm.journal.read import Entry, entries, failures
-from rerankllm.journal.store import Journal
+from rerankllm.journal.read import Entry, entries, failures, judged
+from rerankllm.journal.store import AGAIN, Journal
 from rerankllm.notes import tell
 from rerankllm.version import __version__
 
 EXAMPLES = """
-[bold]Examples[/bold]\n
-rerankllm journal reranked.txt.journal  # totals: calls, tokens, costs, repairs, failures\n
-rerankllm journal reranked.txt.journal --calls  # a line a call\n
-rerankllm journal reranked.txt.journal --show 17  # one prompt with its answer\n
-rerankllm journal reranked.txt.journal --json | jq …  # everything, as JSON lines\n
-rerankllm journal reranked.txt.journal --export recording.jsonl  # what was asked and answered\n
-rerankllm rerank … --model recorded:recording.jsonl  # the same again, or another strategy, without the model\n
-rerankllm journal reranked.txt.journal --purge  # forget it all\n
+# totals: calls, tokens, costs, repairs, failures
+rerankllm journal reranked.txt.journal
+# a line a call
+rerankllm journal reranked.txt.journal --calls
+# one prompt with its answer
+rerankllm journal reranked.txt.journal --show 17
+# everything, as JSON lines
+rerankllm journal reranked.txt.journal --json | head -3
+# what was asked and answered
+rerankllm journal reranked.txt.journal --export recording.jsonl
+# the same again, or another strategy, without the model
+rerankllm rerank --run bm25.txt --queries queries.tsv --corpus corpus.jsonl
+  --model recorded:recording.jsonl --output again.txt
+# forget it all
+rerankllm journal reranked.txt.journal --purge
 """
 
 
@@ -86,7 +94,7 @@ def _totals(journal: Journal, query: str | None) -> None:
     for stage, model in dict.fromkeys((entry.stage, entry.model) for entry in calls):
         typer.echo(f"stage\t{stage}\nmodel\t{model}")
         mine = [entry for entry in calls if (entry.stage, entry.model) == (stage, model)]
-        for name, value in _sums(mine).items():
+        for name, value in {**_sums(mine), "forms": _forms(journal, query, stage, model)}.items():
             typer.echo(f"{name}\t{value}")
     typer.echo(f"failures\t{len(lost)}")
     for each in lost:
@@ -108,6 +116,13 @@ def _sums(calls: list[Entry]) -> dict[str, Any]:
         "from": calls[0].at,
         "to": calls[-1].at,
     }
+
+
+def _forms(journal: Journal, query: str | None, stage: str, model: str) -> str:
+    """How often answers were written in each form."""
+    found = (row for row in judged(journal, query_id=query, stage=stage) if json.loads(row.judge)["model"] == model)
+    forms = (json.loads(row.record).get("form") for row in found)
+    return _counted({form: 1} for form in forms if form)
 
 
 def _counted(repairs: Iterable[Any]) -> str:
@@ -139,7 +154,7 @@ def _line(entry: Entry) -> str:
         (
             str(entry.number),
             f"query {entry.query_id}",
-            f"step {entry.place.step} item {entry.place.item}",
+            str(entry.place),
             entry.judgement,
             entry.model,
             f"{entry.prompt_tokens}+{entry.completion_tokens} tokens",
@@ -154,7 +169,8 @@ def _row(entry: Entry) -> dict[str, Any]:
         "query_id": entry.query_id,
         "stage": entry.stage,
         "step": entry.place.step,
-        "item": entry.place.item,
+        "item": entry.place.item % AGAIN,
+        "asked_again": entry.place.item >= AGAIN,
         "judgement": entry.judgement,
         "model": entry.model,
         "prompt": entry.prompt,

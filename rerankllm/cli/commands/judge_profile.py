@@ -10,12 +10,16 @@ from rerankllm.cli.console import check_paths
 from rerankllm.notes import tell
 
 EXAMPLES = """
-[bold]Examples[/bold]\n
-rerankllm rerank --run bm25.txt … --model openai:NAME --strategy active --output a.txt --journal a.journal\n
-rerankllm judge-profile a.journal --run bm25.txt --output judge.json\n
-rerankllm judge-profile recording.jsonl --run bm25.txt --qrels qrels.txt --output judge.json  # trust is measured\n
-rerankllm rerank --run other.txt … --model openai:NAME --strategy active --profile judge.json --output b.txt\n
-rerankllm plan --strategy active --profile judge.json  # the spec with the numbers in it\n
+rerankllm rerank --run bm25.txt --queries queries.tsv --corpus corpus.jsonl --model openai:NAME --strategy active
+  --output a.txt --journal a.journal
+rerankllm judge-profile a.journal --run bm25.txt --output judge.json
+# trust is measured
+rerankllm judge-profile recording.jsonl --run bm25.txt --qrels qrels.txt --output judge.json
+rerankllm rerank --run other.txt --queries queries.tsv --corpus corpus.jsonl --model openai:NAME --strategy active
+  --profile judge.json --output b.txt
+# the spec with the numbers in it
+rerankllm plan --strategy active --profile judge.json
+
 --run is the first stage that was reranked, for a journal and a recording know which documents were shown and not from
 which list. Fit on other queries than those you go on to measure.
 """
@@ -46,7 +50,7 @@ def command(
     ] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Of the intervals, which draw queries.")] = 0,
 ) -> None:
-    """Fits how a judge errs, for `active` to go by: its noise, its preference for places, the error it repeats.
+    """Measures how a model errs, from its answers in a journal: noise, preference for places, repeated errors.
 
     Orders, selections, comparisons and scores are read; anything else is left out and counted.
     """

@@ -12,12 +12,11 @@ from rerankllm.notes import tell
 
 LOOPBACK = "127.0.0.1"
 EXAMPLES = """
-[bold]Examples[/bold]\n
-rerankllm mcp\n
-rerankllm mcp --alias fast='pointwise / labels @ llamacpp:smollm2' --alias best='sliding @ openai:NAME'\n
-rerankllm mcp --port 8001\n
+rerankllm mcp
+rerankllm mcp --alias fast='pointwise / labels @ llamacpp:smollm2' --alias best='sliding @ openai:NAME'
+rerankllm mcp --port 8001
 
-In a client's configuration: {"command": "rerankllm", "args": \\["mcp", "--strategy", "pointwise / labels"]}
+In a client's configuration: {"command": "rerankllm", "args": ["mcp", "--strategy", "pointwise / labels"]}
 """
 
 
@@ -30,6 +29,7 @@ def command(
     concurrency: options.Concurrency = None,
     instruction: options.Instruction = None,
     max_passage_tokens: options.PassageTokens = None,
+    unusable: options.WhenUnusable = "keep",
     port: Annotated[
         int | None,
         typer.Option(
@@ -50,6 +50,7 @@ def command(
         concurrency=concurrency,
         instruction=instruction,
         passage_tokens=max_passage_tokens,
+        unusable=unusable,
     )
     with next(iter(offered.values())):
         server = make_mcp(offered)

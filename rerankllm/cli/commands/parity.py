@@ -11,10 +11,10 @@ from rerankllm.files import as_json
 from rerankllm.notes import tell
 
 EXAMPLES = """
-[bold]Examples[/bold]\n
-rerankllm parity llamacpp:smollm2?type=f32 hf:smollm2\n
-rerankllm parity hf:MODEL 'openai:MODEL?base_url=http://localhost:8000/v1' --tolerance 0.01\n
-[bold]Exit status[/bold]: 0 within the tolerance or none given, 3 beyond it or nothing to compare.
+rerankllm parity llamacpp:smollm2?type=f32 hf:smollm2
+rerankllm parity hf:MODEL 'openai:MODEL?base_url=http://localhost:8000/v1' --tolerance 0.01
+
+Exit status: 0 within the tolerance or none given, 3 beyond it or nothing to compare.
 """
 APART = 3
 """Exit status of models that are not within the tolerance."""
@@ -32,7 +32,7 @@ def command(
     ] = None,
     json_document: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
-    """Puts the same prompts to two models and reports how far their log-probabilities lie apart."""
+    """Sends the same prompts to two models and reports how much their log-probabilities differ."""
     found = parity(model_a, model_b, queries=queries, depth=depth)
     if json_document:
         typer.echo(as_json(found.to_dict(), indent=2))

@@ -16,8 +16,7 @@ from rerankllm.runs.notices import tell_other_judge
 from rerankllm.spec.stage import Stage
 
 EXAMPLES = """
-[bold]Examples[/bold]\n
-rerankllm plan --strategy 'prp(sort=heap)' -n 100 --top-k 10\n
+rerankllm plan --strategy 'prp(sort=heap)' -n 100 --top-k 10
 rerankllm plan --strategy sliding -n 100 --model openai:NAME --base-url http://localhost:8000/v1 --json
 """
 
@@ -33,7 +32,7 @@ def command(
     max_passage_tokens: options.PassageTokens = None,
     json_document: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
-    """Calls, rounds and passage slots for one query; with a model also tokens and money. Nothing is called."""
+    """Says how many calls, rounds and passages one query takes; with --model also tokens and money. Nothing is sent."""
     if base_url is not None and model is None:
         raise InputError("--base-url needs --model")
     stage = Stage.parse(strategy)

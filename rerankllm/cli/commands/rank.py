@@ -1,7 +1,5 @@
 """`rerankllm rank`: passages in, ranked lines out."""
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,19 +7,19 @@ import typer
 
 from rerankllm.cli import options
 from rerankllm.drivers.recipe import Recipe
-from rerankllm.errors import InputError
 from rerankllm.files import as_json
-from rerankllm.formats.lines import read_lines, storable
-from rerankllm.formats.objects import AnyDocument
+from rerankllm.formats.columns import Columns
+from rerankllm.formats.documents import read_documents
+from rerankllm.formats.lines import storable
 from rerankllm.reranker import Reranker
 from rerankllm.runs.notices import tell_notes
 from rerankllm.runs.progress import ProgressBar
 from rerankllm.runs.writer import result_rows
 
 EXAMPLES = """
-[bold]Examples[/bold]\n
-rerankllm rank "how long do fleas live" passages.txt\n
-cat passages.jsonl | rerankllm rank "how long do fleas live" - --json --truncate 5
+rerankllm rank "how long do fleas live" passages.txt
+rerankllm rank "how long do fleas live" passages.csv --text-column abstract --top-k 5
+cat passages.jsonl | rerankllm rank "how long do fleas live" - --json
 """
 
 
@@ -29,28 +27,43 @@ def command(
     query: Annotated[str, typer.Argument(help="The query.")],
     file: Annotated[
         Path,
-        typer.Argument(help="One passage a line, or JSON lines with 'text' (and 'id', 'title', …); - is stdin."),
+        typer.Argument(
+            help="CSV, TSV, JSON, JSON lines or Parquet with a column of texts (and ids, titles, …), or one passage a "
+            "line; - is stdin."
+        ),
     ],
     *,
+    text_column: options.TextColumn = None,
+    id_column: options.IdColumn = None,
+    title_column: options.TitleColumn = None,
+    score_column: options.ScoreColumn = None,
+    skip_missing: Annotated[bool, typer.Option("--skip-missing", help="Leave out rows without a text.")] = False,
     strategy: options.Strategy = None,
     model: options.Model = None,
     base_url: options.BaseUrl = None,
     instruction: options.Instruction = None,
     demonstrations: options.Demonstrations = None,
-    top_k: options.TopK = None,
-    truncate: options.Truncate = None,
+    top_k: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="K", help="Print the best K; a strategy that can spend less on the others does."),
+    ] = None,
+    truncate: Annotated[
+        int | None, typer.Option(min=1, metavar="K", help="Print the first K of a ranking of all documents.")
+    ] = None,
     max_passage_tokens: options.PassageTokens = None,
+    unusable: options.WhenUnusable = "keep",
     concurrency: options.Concurrency = None,
     seed: options.Seed = None,
     quiet: options.Quiet = False,
     json_lines: Annotated[bool, typer.Option("--json", help="One JSON object a result.")] = False,
 ) -> None:
     """Ranks the passages of a file for one query."""
-    documents = _read(file)
+    columns = {"text": text_column, "id": id_column, "title": title_column, "score": score_column}
+    documents = read_documents(file, Columns.of(columns), skip_missing=skip_missing)
     bar = ProgressBar(quiet=quiet)
     recipe = Recipe(
         strategy=strategy, model=model, instruction=instruction, passage_tokens=max_passage_tokens,
-        demonstrations=demonstrations,
+        demonstrations=demonstrations, unusable=unusable,
         options=options.model_options(model, base_url=base_url, concurrency=concurrency, seed=seed),
     )  # fmt: skip
     with Reranker.from_recipe(recipe, observer=bar) as reranker:
@@ -68,22 +81,3 @@ def command(
         else:
             score = "-" if result.score is None else f"{result.score:.4f}"
             typer.echo(f"{result.rank}\t{score}\t{result.doc_id}\t{storable(result.document.content)}")
-
-
-def _read(path: Path) -> list[AnyDocument]:
-    if str(path) == "-":
-        lines = [(number, line.rstrip("\r\n")) for number, line in enumerate(sys.stdin, 1) if line.strip()]
-    else:
-        lines = list(read_lines(path))
-    if not lines or not lines[0][1].lstrip().startswith("{"):
-        return [line for _, line in lines]
-    documents: list[AnyDocument] = []
-    for number, line in lines:
-        try:
-            document = json.loads(line)
-        except ValueError:
-            document = None
-        if not isinstance(document, dict) or not isinstance(document.get("text"), str):
-            raise InputError(f"{path}:{number}: expected a JSON object with 'text', found {line[:60]}")
-        documents.append(document)
-    return documents

@@ -1,7 +1,5 @@
 """`rerankllm recommend`: which strategy for this budget and this model."""
 
-import shutil
-import sys
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -12,36 +10,43 @@ from rerankllm.analysis.recommend.options import PASSAGE_TOKENS, Axis
 from rerankllm.analysis.recommend.recommend import PLACEHOLDERS, Recommender
 from rerankllm.cli import options
 from rerankllm.cli.commands.datasets import Dataset
+from rerankllm.cli.console import terminal_width
 from rerankllm.errors import InputError
 from rerankllm.files import as_json
 from rerankllm.runs.source import read_source
 
 EXAMPLES = """
-[bold]Examples[/bold]\n
-rerankllm recommend --max-calls 20 --max-rounds 5  # one query of 100 candidates, no model in particular\n
-rerankllm recommend --run bm25.txt --queries queries.tsv --corpus corpus.jsonl --model openai:gpt-5-mini --max-cost 2\n
+# one query of 100 candidates, no model in particular
+rerankllm recommend --max-calls 20 --max-rounds 5
+rerankllm recommend --run bm25.txt --queries queries.tsv --corpus corpus.jsonl --model openai:gpt-5-mini --max-cost 2
 rerankllm recommend --model openai:qwen3 --base-url http://localhost:8000/v1 --number 500 --max-seconds 600
- --seconds-per-call .2 --tokens-per-second 8000\n
-rerankllm recommend --sample --model llamacpp:smollm2 --max-seconds 60 --measure  # five small calls\n
+  --seconds-per-call .2 --tokens-per-second 8000
+# five small calls
+rerankllm recommend --sample --model llamacpp:smollm2 --max-seconds 60 --measure
+
 What the numbers are and are not: docs/choosing.md.
 """
 Format: TypeAlias = Literal["table", "json"]
 
 
-Amount: TypeAlias = Annotated[float | None, typer.Option(min=0, metavar="N", help="Of the whole run.")]
-Dollars: TypeAlias = Annotated[float | None, typer.Option(min=0, metavar="USD", help="Of the whole run.")]
-Seconds: TypeAlias = Annotated[float | None, typer.Option(min=0, metavar="S", help="Of the whole run.")]
-Slots: TypeAlias = Annotated[float | None, typer.Option(min=0, metavar="N", help="Passages sent, of the whole run.")]
+Amount: TypeAlias = Annotated[float | None, typer.Option(min=0, metavar="N", help="Budget of the whole run.")]
+Dollars: TypeAlias = Annotated[float | None, typer.Option(min=0, metavar="USD", help="Budget of the whole run.")]
+Seconds: TypeAlias = Annotated[float | None, typer.Option(min=0, metavar="S", help="Budget of the whole run.")]
+Slots: TypeAlias = Annotated[
+    float | None, typer.Option(min=0, metavar="N", help="Budget of the whole run: passages sent.")
+]
 Rounds: TypeAlias = Annotated[
     float | None,
-    typer.Option("--max-rounds", "--rounds", min=0, metavar="N", help="Calls of a query that wait for one another."),
+    typer.Option(
+        "--max-rounds", "--rounds", min=0, metavar="N", help="Budget of one query: calls that wait for one another."
+    ),
 ]
 Judge: TypeAlias = Annotated[
     str | None,
     typer.Option(
         metavar="good|poor|fitted|FILE",
-        help="What the model is assumed to be like: a judge that was simulated (fitted: to RankVicuna's answers), "
-        "or a profile that `rerankllm judge-profile` wrote. All three alike when left out.",
+        help="Which simulated judge is most like your model (fitted: one that errs like RankVicuna), or a profile that "
+        "`rerankllm judge-profile` wrote. All three count alike when left out.",
     ),
 ]
 Depth: TypeAlias = Annotated[
@@ -54,7 +59,7 @@ TextTokens: TypeAlias = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Of a passage, where no texts are given; 136 when left out.")
 ]
 SecondsPerCall: TypeAlias = Annotated[
-    float | None, typer.Option(min=0, metavar="S", help="What a call takes whatever is in it.")
+    float | None, typer.Option(min=0, metavar="S", help="Seconds that every call takes, however short.")
 ]
 TokensPerSecond: TypeAlias = Annotated[
     float | None, typer.Option(min=1e-9, metavar="N", help="Tokens that one call reads or writes in a second.")
@@ -85,16 +90,16 @@ def command(
     max_passage_tokens: options.PassageTokens = None,
     seconds_per_call: SecondsPerCall = None,
     tokens_per_second: TokensPerSecond = None,
-    timed: Annotated[bool, typer.Option("--measure", help="Find both out with five small calls.")] = False,
+    timed: Annotated[bool, typer.Option("--measure", help="Measure the model's speed with five small calls.")] = False,
     every: Annotated[
         bool, typer.Option("--all", help="Print every strategy, not the best and the Pareto front.")
     ] = False,
     form: Annotated[Format, typer.Option("--format", help="What to print.")] = "table",
 ) -> None:
-    """Which strategy for a budget and a model: what each gave where it was measured, and would take here.
+    """Recommends a strategy for a budget and a model, from measurements with simulated judges.
 
-    Nothing is sent to the model, but for --measure. Of what fits the budget, the best is looked for, and then the
-    cheapest that cannot be told from it.
+    Of all that fits the budget it takes the cheapest that does about as well as the best. Nothing is sent to the model
+    unless --measure is given.
     """
     caps: dict[Axis, float | None] = {
         "cost": max_cost, "seconds": max_seconds, "tokens": max_tokens, "slots": max_slots, "calls": max_calls,
@@ -124,8 +129,7 @@ def _print(found: Advice, form: Format, *, every: bool) -> None:
     if form == "json":
         typer.echo(as_json(found.to_dict(), indent=2))
         return
-    width = shutil.get_terminal_size((120, 24)).columns if sys.stdout.isatty() else None
-    typer.echo(found.text(every=every, width=width))
+    typer.echo(found.text(every=every, width=terminal_width()))
 
 
 def _options(values: Mapping[str, Any]) -> list[str]:

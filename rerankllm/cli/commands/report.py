@@ -11,11 +11,11 @@ from rerankllm.errors import InputError
 from rerankllm.notes import tell
 
 EXAMPLES = """
-[bold]Examples[/bold]\n
-rerankllm report EXPERIMENT -o report.html\n
-rerankllm report --qrels qrels.txt --first-stage bm25.txt --run sliding=a.txt --run prp=b.txt
- --queries queries.tsv --corpus corpus.jsonl -o report.html\n
-rerankllm report EXPERIMENT --calls failed --queries-shown 50 -o small.html\n
+rerankllm report EXPERIMENT -o report.html
+rerankllm report --qrels qrels.txt --first-stage bm25.txt --run sliding=a.txt --run prp=b.txt --queries queries.tsv
+  --corpus corpus.jsonl -o report.html
+rerankllm report EXPERIMENT --calls failed --queries-shown 50 -o small.html
+
 The page needs nothing but a browser. What its sections say: docs/report.md.
 """
 Calls: TypeAlias = Literal["all", "failed", "none"]

@@ -1,5 +1,6 @@
 """`rerankllm rerank`: a run in, a better run out."""
 
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,46 +13,60 @@ from rerankllm.cli import options
 from rerankllm.cli.commands.datasets import Dataset
 from rerankllm.cli.config.command import origins, recall_origins
 from rerankllm.cli.console import INTERRUPTED, PARTIAL, check_paths
+from rerankllm.data import Ranking
 from rerankllm.distributed.pool import Size
 from rerankllm.drivers.budget import Limits
-from rerankllm.drivers.recipe import Recipe
+from rerankllm.drivers.panel import model_named_by
+from rerankllm.drivers.recipe import DEFAULT_MODEL, Recipe
 from rerankllm.errors import InputError
 from rerankllm.notes import tell
 from rerankllm.reranker import Reranker
 from rerankllm.runs.job import Done, Job, perform
 from rerankllm.runs.notices import estimate_line, tell_fit, tell_notes, tell_summary
 from rerankllm.runs.on_ray import Input, Kept, perform_on_workers
+from rerankllm.runs.preview import before_and_after
 from rerankllm.runs.progress import ProgressBar
 from rerankllm.runs.source import read_source
 from rerankllm.runs.writer import OnError
+from rerankllm.spec.stage import Stage
 from rerankllm.version import __version__
 
 EXAMPLES = """
-[bold]Examples[/bold]\n
-rerankllm rerank --sample\n
-rerankllm rerank --run bm25.txt --queries queries.tsv --corpus corpus.jsonl --output reranked.txt\n
+rerankllm rerank --sample
 rerankllm rerank --run bm25.txt --queries queries.tsv --corpus corpus.jsonl --output reranked.txt
- --model openai:qwen3 --base-url http://localhost:8000/v1 --strategy 'sliding(window=20, stride=10)'
- --qrels qrels.txt --summary summary.json\n
-rerankllm rerank … --strategy pointwise --calibration fit.json --cutoff auto --output best.txt  # see `calibrate`\n
-rerankllm rerank --dataset beir/scifact --output reranked.txt  # BM25's candidates; or your own with --run\n
-rerankllm rerank … --model openai:NAME --dry-run  # what it will cost\n
-rerankllm rerank … --model openai:NAME --max-cost 5  # stops in time; see `resume`\n
-rerankllm rerank --requests queries.parquet --output reranked.txt --engine ray --workers 4 --gpus-per-worker 1\n
-[bold]Exit status[/bold]: 0 all ranked, 1 nothing could be done, 3 some queries failed (named on stderr), 130 Ctrl-C.
+rerankllm rerank --run bm25.txt --queries queries.tsv --corpus corpus.jsonl --output reranked.txt
+  --model openai:qwen3 --base-url http://localhost:8000/v1 --strategy 'sliding(window=20, stride=10)'
+  --qrels qrels.txt --summary summary.json
+# see `calibrate`
+rerankllm rerank --run bm25.txt --queries queries.tsv --corpus corpus.jsonl --strategy pointwise
+  --calibration fit.json --cutoff auto --output best.txt
+# BM25's candidates; or your own with --run
+rerankllm rerank --dataset beir/scifact --output reranked.txt
+# what it will cost
+rerankllm rerank --run bm25.txt --queries queries.tsv --corpus corpus.jsonl --model openai:NAME --dry-run
+# stops in time; see `resume`
+rerankllm rerank --run bm25.txt --queries queries.tsv --corpus corpus.jsonl --model openai:NAME
+  --max-cost 5 --output reranked.txt
+rerankllm rerank --requests queries.parquet --output reranked.txt --engine ray --workers 4 --gpus-per-worker 1
+
+Exit status: 0 all ranked, 1 nothing could be done, 3 some queries failed (named on stderr), 130 Ctrl-C.
 """
+EARLIER_MODEL = "llamacpp:smollm2"
+"""What judged where a journal notes no model: since the default is another one, every journal notes its model."""
 ORIGINS = "from"
 """Where a journal notes, among the options, which of them nobody typed, and who set them."""
 
 Sample: TypeAlias = Annotated[bool, typer.Option("--sample", help="Rerank the sample collection that ships.")]
 Output: TypeAlias = Annotated[Path | None, typer.Option("--output", "-o", help="The TREC run to write.")]
 Qrels: TypeAlias = Annotated[Path | None, typer.Option(help="Judgements: prints nDCG@10 before and after.")]
-Depth: TypeAlias = Annotated[int, typer.Option(min=1, help="Candidates read per query; the rest follow unread.")]
+Depth: TypeAlias = Annotated[
+    int, typer.Option(min=1, help="How many candidates of each query the model reads; the others follow behind them.")
+]
 OnFailure: TypeAlias = Annotated[
     OnError,
     typer.Option(
-        help="A query that fails: left out and named (partial), also written unchanged to OUTPUT.failed "
-        "(fallback), or the end of the run (raise)."
+        help="What happens with a query that fails. partial: it is left out and named. fallback: its first-stage order "
+        "is also written to OUTPUT.failed. raise: the run stops."
     ),
 ]
 JournalFile: TypeAlias = Annotated[
@@ -62,13 +77,15 @@ JournalFile: TypeAlias = Annotated[
     ),
 ]
 NoJournal: TypeAlias = Annotated[bool, typer.Option("--no-journal", help="Keep no calls.")]
-Batch: TypeAlias = Annotated[bool, typer.Option("--batch", help="Through the host's batch API: half the price, hours.")]
+Batch: TypeAlias = Annotated[
+    bool, typer.Option("--batch", help="Use the host's batch API: half the price, but it takes hours.")
+]
 DryRun: TypeAlias = Annotated[
-    bool, typer.Option("--dry-run", help="Print calls, tokens and money that it will take; send nothing.")
+    bool, typer.Option("--dry-run", help="Print how many calls, tokens and dollars it will take; send nothing.")
 ]
 Summary: TypeAlias = Annotated[
     Path | None,
-    typer.Option(help="Write what it cost and gave, as JSON, here too; OUTPUT.summary.json always has it."),
+    typer.Option(help="Write costs and measures here, too, as JSON; OUTPUT.summary.json always has them."),
 ]
 JsonLines: TypeAlias = Annotated[
     Path | None, typer.Option(help="Write every result with its own score and provenance, as JSON lines.")
@@ -78,7 +95,8 @@ CalibrationFile: TypeAlias = Annotated[
     typer.Option(help="What `rerankllm calibrate` wrote: says how likely each result is relevant, in --jsonl."),
 ]
 Threshold: TypeAlias = Annotated[
-    float | None, typer.Option(metavar="P", help="Drop what is relevant with less than this probability.")
+    float | None,
+    typer.Option(metavar="P", help="Leave out documents that are relevant with less than this probability."),
 ]
 
 
@@ -111,6 +129,11 @@ def command(
     queries: options.Queries = None,
     corpus: options.Corpus = None,
     requests: options.Requests = None,
+    text_column: options.TextColumn = None,
+    id_column: options.IdColumn = None,
+    title_column: options.TitleColumn = None,
+    query_column: options.QueryColumn = None,
+    query_id_column: options.QueryIdColumn = None,
     output: Output = None,
     qrels: Qrels = None,
     strategy: options.Strategy = None,
@@ -125,6 +148,7 @@ def command(
     max_passage_tokens: options.PassageTokens = None,
     concurrency: options.Concurrency = None,
     on_error: OnFailure = "partial",
+    unusable: options.WhenUnusable = "keep",
     seed: options.Seed = None,
     max_calls: options.MaxCalls = None,
     max_tokens: options.MaxTokens = None,
@@ -149,7 +173,7 @@ def command(
     quiet: options.Quiet = False,
 ) -> None:
     """Reranks the queries of a run and writes the new run."""
-    noted = _noted(dict(locals()))
+    noted = _noted(dict(locals()) | {"model": _judge(model, strategy, DEFAULT_MODEL)})
     _check_output(output, on_error, needed=not (sample or dry_run))
     beside = None if output is None else output.with_name(f"{output.name}.journal")
     journaling = Journaling(journal, beside, not no_journal, noted)
@@ -165,11 +189,20 @@ def command(
         demonstrations=demonstrations, depth=depth, driver="rounds" if batch else None,
         options=options.model_options(model, base_url=base_url, concurrency=concurrency, seed=seed, batch=batch),
         limits=Limits(max_calls, max_tokens, max_cost, max_seconds), per_query=options.limits_of(per_query),
-        calibration=calibration, cutoff=rule, profile=profile,
+        calibration=calibration, cutoff=rule, profile=profile, unusable=unusable,
     )  # fmt: skip
     job = Job(output=output, jsonl=jsonl, summary=summary, depth=depth, top_k=top_k, truncate=truncate,
               on_error=on_error, origins=origins())  # fmt: skip
-    reading = {**read, "sample": sample, "skip_missing": skip_missing, "dataset": dataset, "depth": depth}
+    columns = {"text": text_column, "id": id_column, "title": title_column, "query": query_column,
+               "query_id": query_id_column}  # fmt: skip
+    reading = {
+        **read,
+        "columns": columns,
+        "sample": sample,
+        "skip_missing": skip_missing,
+        "dataset": dataset,
+        "depth": depth,
+    }
     if engine == "ray":
         kept = Kept(journaling.path(usual=True), worker_journals, (str(Path.cwd()), noted))
         size = Size(workers or 1, gpus_per_worker or 0, ray_address)
@@ -205,8 +238,17 @@ def _rerank_here(
         journal = journaling.path(usual=reranker.paid)
         if journal is not None:
             reranker.keep(journal).begin(str(Path.cwd()), journaling.noted, __version__)
+        if job.output is None:
+            job = replace(job, show=lambda ranking: _show(ranking, job.judgements, bar))
         done = perform(reranker, job, bar)
     _finish(done, journal)
+
+
+def _show(ranking: Ranking, judgements: Mapping[str, Mapping[str, int]] | None, bar: ProgressBar) -> None:
+    """Prints the first passages of a ranking, before and after: what a run gives that writes no file."""
+    grades = None if judgements is None else judgements.get(ranking.query.query_id)
+    with bar.aside():
+        typer.echo(before_and_after(ranking, grades, shutil.get_terminal_size().columns))
 
 
 def _finish(done: Done, journal: Path | None) -> None:
@@ -254,11 +296,18 @@ def repeat(settings: dict[str, Any], journal: Path) -> None:
         journal: The journal.
     """
     recall_origins(settings.pop(ORIGINS, {}))
+    settings["model"] = _judge(settings["model"], settings["strategy"], EARLIER_MODEL)
     hints = get_type_hints(command)
     for name, value in settings.items():
         if value is not None and Path in get_args(hints[name]):
             settings[name] = Path(value)
     command(**settings | {"journal": journal})
+
+
+def _judge(model: str | None, strategy: str | None, default: str) -> str | None:
+    """The model that judges where a stage names none; None where the strategy itself names one."""
+    named = model is None and strategy is not None and model_named_by(Stage.parse(strategy)) is not None
+    return None if named else model or default
 
 
 def _noted(settings: Mapping[str, Any]) -> dict[str, Any]:

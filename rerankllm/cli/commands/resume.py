@@ -12,10 +12,11 @@ from rerankllm.errors import InputError
 from rerankllm.journal.store import Journal
 
 EXAMPLES = """
-[bold]Examples[/bold]\n
-rerankllm resume reranked.txt.journal\n
-rerankllm resume reranked.txt.journal --max-cost 20  # the same run, with a higher limit\n
-[bold]Exit status[/bold]: that of the run.
+rerankllm resume reranked.txt.journal
+# the same run, with a higher limit
+rerankllm resume reranked.txt.journal --max-cost 20
+
+Exit status: that of the run.
 """
 
 

@@ -17,8 +17,7 @@ from rerankllm.runs import provenance
 from rerankllm.runs.source import first_stage, open_dataset
 
 EXAMPLES = """
-[bold]Examples[/bold]\n
-rerankllm retrieve --dataset beir/scifact --output bm25.txt\n
+rerankllm retrieve --dataset beir/scifact --output bm25.txt
 rerankllm retrieve --dataset bright/biology --depth 1000 --stemmer none --output bm25.txt
 """
 
@@ -39,7 +38,7 @@ def command(
         str | None, typer.Option(help="One of PyStemmer's algorithms, or none; for English, porter by default.")
     ] = None,
 ) -> None:
-    """Retrieves by BM25, or writes the candidates that the collection brings, and notes where they come from."""
+    """Finds candidates with BM25, or writes those that come with the collection, and notes where they are from."""
     check_paths({}, {"--output": output})
     collection = open_dataset(dataset)
     run, retrieval = first_stage(collection, _settings(collection, k1=k1, b=b, stemmer=stemmer, depth=depth))

@@ -1,7 +1,5 @@
 """`rerankllm robustness`: what the order of the candidates does to a system's rankings and to their quality."""
 
-import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
@@ -11,7 +9,7 @@ import typer
 from rerankllm.cli import options
 from rerankllm.cli.commands.datasets import Dataset
 from rerankllm.cli.config.command import origins
-from rerankllm.cli.console import PARTIAL
+from rerankllm.cli.console import PARTIAL, terminal_width
 from rerankllm.drivers.budget import Limits
 from rerankllm.drivers.recipe import Recipe
 from rerankllm.errors import InputError
@@ -28,15 +26,19 @@ if TYPE_CHECKING:
     from rerankllm.analysis.robustness.robustness import RobustnessPlan
 
 EXAMPLES = """
-[bold]Examples[/bold]\n
-rerankllm robustness --sample --depth 8 --output orders\n
-rerankllm robustness --run bm25.txt --queries queries.tsv --corpus corpus.jsonl --qrels qrels.txt
- --strategy sliding --model openai:NAME --output orders --dry-run\n
-rerankllm robustness … --orders given,shuffled --shuffles 5 --first-stage splade=splade.txt --output orders\n
-rerankllm robustness --qrels qrels.txt --ranked given=a.txt --ranked reversed=b.txt  # runs that are there\n
-rerankllm robustness EXPERIMENT  # a folder of `rerankllm experiment` whose first stages are orders of one\n
-What it prints is explained in docs/evaluation.md. A run that was cut goes on with the same command.\n
-[bold]Exit status[/bold]: 0 all ranked, 1 nothing could be done, 3 some queries failed (named on stderr), 130 Ctrl-C.
+rerankllm robustness --sample --depth 8 --output orders
+rerankllm robustness --run bm25.txt --queries queries.tsv --corpus corpus.jsonl --qrels qrels.txt --strategy sliding
+  --model openai:NAME --output orders --dry-run
+rerankllm robustness --run bm25.txt --queries queries.tsv --corpus corpus.jsonl --orders given,shuffled --shuffles 5
+  --first-stage splade=splade.txt --output orders
+# runs that are there
+rerankllm robustness --qrels qrels.txt --ranked given=a.txt --ranked reversed=b.txt
+# a folder of `rerankllm experiment` whose first stages are orders of one
+rerankllm robustness EXPERIMENT
+
+What it prints is explained in docs/evaluation.md. A run that was cut goes on with the same command.
+
+Exit status: 0 all ranked, 1 nothing could be done, 3 some queries failed (named on stderr), 130 Ctrl-C.
 """
 Format: TypeAlias = Literal["table", "json", "markdown"]
 
@@ -48,12 +50,14 @@ Orders: TypeAlias = Annotated[
     str, typer.Option(metavar="ORDERS", help="Of the first --depth candidates: given, reversed, shuffled.")
 ]
 Shuffles: TypeAlias = Annotated[int, typer.Option(min=1, metavar="N", help="How many shuffles.")]
-Seed: TypeAlias = Annotated[int, typer.Option(min=0, help="Of the first shuffle; the next ones count on.")]
+Seed: TypeAlias = Annotated[
+    int, typer.Option(min=0, help="Seed of the first shuffle; the next shuffles take the next numbers.")
+]
 FirstStages: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=FILE", help="Another first stage's run of the same queries; repeatable."),
 ]
-Depth: TypeAlias = Annotated[int, typer.Option(min=1, help="Candidates a query; those beyond are in no order.")]
+Depth: TypeAlias = Annotated[int, typer.Option(min=1, help="How many candidates of each query are reordered.")]
 DryRun: TypeAlias = Annotated[
     bool, typer.Option("--dry-run", help="Print calls, tokens and money that all orders will take; send nothing.")
 ]
@@ -115,9 +119,9 @@ def command(
     form: Annotated[Format, typer.Option("--format", help="What to print.")] = "table",
     quiet: options.Quiet = False,
 ) -> None:
-    """Reranks the same candidates in several orders, and measures how far the results agree and their quality varies.
+    """Reranks the same candidates in several orders, and measures whether the result depends on the order.
 
-    One model and one journal serve all orders: what was asked in the same words before is not asked again.
+    All orders share one model and one journal: a question that was asked before in the same words is not asked again.
     """
     from rerankllm.analysis.robustness.report import RobustnessReport  # noqa: PLC0415 - loads NumPy
     from rerankllm.analysis.robustness.results import RobustnessSettings  # noqa: PLC0415
@@ -183,7 +187,7 @@ def _show(report: "RobustnessReport", form: Format) -> None:
     if form == "json":
         typer.echo(as_json(report.to_dict(), indent=2))
         return
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    width = terminal_width()
     typer.echo(report.text(markdown=form == "markdown", width=width))
 
 

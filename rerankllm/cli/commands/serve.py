@@ -24,17 +24,16 @@ SpentCost: TypeAlias = Annotated[
     float | None, typer.Option(min=0, metavar="USD", help="Budget: US dollars of all requests together, from now on.")
 ]
 EXAMPLES = """
-[bold]Examples[/bold]\n
-rerankllm serve [dim]# and a page to try it on, at http://127.0.0.1:8000[/dim]\n
-rerankllm serve --model openai:NAME --base-url http://localhost:9000/v1 --strategy 'sliding(window=20, stride=10)'\n
-rerankllm serve --alias fast='pointwise / labels @ llamacpp:smollm2' --alias best='sliding @ openai:NAME'\n
-rerankllm serve --model openai:NAME --journal asked.journal --max-cost 20 --per-query calls=50,cost=0.05\n
-rerankllm serve --strategy pointwise --calibration fit.json  # scores are how likely a document is relevant\n
-rerankllm serve --alias rerank-v3.5='@ embed:minilm' --host 0.0.0.0 --keys keys.txt\n
-curl localhost:8000/v1/models; curl localhost:8000/v2/rerank --json @request.json
-
-python -c 'import cohere; print(cohere.ClientV2("key", base_url="http://localhost:8000").rerank(model="default",
-query="how long do fleas live", documents=("Fleas jump far.", "A flea lives for two or three months.")))'
+# and a page to try it on, at http://127.0.0.1:8000
+rerankllm serve
+rerankllm serve --model openai:NAME --base-url http://localhost:9000/v1 --strategy 'sliding(window=20, stride=10)'
+rerankllm serve --alias fast='pointwise / labels @ llamacpp:smollm2' --alias best='sliding @ openai:NAME'
+rerankllm serve --model openai:NAME --journal asked.journal --max-cost 20 --per-query calls=50,cost=0.05
+# scores are how likely a document is relevant
+rerankllm serve --strategy pointwise --calibration fit.json
+rerankllm serve --alias rerank-v3.5='@ embed:minilm' --host 0.0.0.0 --keys keys.txt
+# from another shell
+curl localhost:8000/v2/rerank --json '{"model": "default", "query": "how long?", "documents": ["Weeks.", "Far."]}'
 """
 
 
@@ -47,6 +46,7 @@ def command(
     concurrency: options.Concurrency = None,
     instruction: options.Instruction = None,
     max_passage_tokens: options.PassageTokens = None,
+    unusable: options.WhenUnusable = "keep",
     host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 is all of this machine's.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 is any that is free.")] = 8000,
     keys: Annotated[
@@ -85,7 +85,7 @@ def command(
         typer.Option(
             min=0,
             metavar="N",
-            help="Calls that a strategy may plan which is made up on the page at /; 0: aliases only.",
+            help="Most calls of a strategy that a visitor writes on the page at /; 0 offers the aliases only.",
         ),
     ] = 20_000,
     grace: Annotated[
@@ -109,11 +109,14 @@ def command(
         concurrency=concurrency,
         instruction=instruction,
         passage_tokens=max_passage_tokens,
+        unusable=unusable,
         journal=journal,
         budget=Budget(Spent(max_calls, max_tokens, max_cost), "the server's budget"),
         per_query=options.limits_of(per_query),
     )
     with next(iter(offered.values())):
+        for reranker in offered.values():
+            reranker.session.panel.check()
         offered = offering.calibrated(offered, calibration or [])
         if not is_loopback(host) and not known:
             tell(f"anyone who reaches {host} may ask, as there are no keys: see --keys")

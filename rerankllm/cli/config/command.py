@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from typer.core import TyperCommand
 
 from rerankllm.cli.completion import beginning
 from rerankllm.cli.config.options import Settable, settables
 from rerankllm.cli.config.sources import InForce, Setting, files, in_force
+from rerankllm.cli.help import Command
 from rerankllm.drivers.recipe import DEFAULT_MODEL
 from rerankllm.notes import tell
 from rerankllm.spec.model import ModelSpec
@@ -54,7 +54,7 @@ class Known:
         }
 
 
-class Configured(TyperCommand):
+class Configured(Command):
     """A command whose options may be set elsewhere than on the command line."""
 
     def invoke(self, ctx: Any) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from rerankllm.elicitation.reading.answer import Cut, cut_answer, cut_inside, names_of
-from rerankllm.elicitation.reading.candidate import Candidate, as_shown
+from rerankllm.elicitation.reading.candidate import Candidate
 from rerankllm.elicitation.reading.chain import chains
 from rerankllm.elicitation.reading.json_form import json_orders
 from rerankllm.elicitation.reading.lexer import LABEL, UNKNOWN
@@ -49,18 +49,6 @@ class Parsed:
     groups: tuple[tuple[int, ...], ...]
     omitted: tuple[int, ...]
     report: ParseReport
-
-    @property
-    def as_shown(self) -> bool:
-        """Whether a complete answer only gives back the order in which the labels were shown."""
-        ranked = [index for group in self.groups for index in group]
-        single_file = all(len(group) == 1 for group in self.groups)
-        return (
-            single_file
-            and "missing" not in self.report.repairs
-            and as_shown(ranked)
-            and ranked == list(range(len(ranked)))
-        )
 
 
 def parse_order(text: str, labels: Sequence[str], decode: int | None = None) -> Parsed:

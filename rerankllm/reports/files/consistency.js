@@ -99,6 +99,11 @@ function drawConsistency() {
               ? [c.omitted.count.toLocaleString("en"), `of ${c.omitted.of.toLocaleString("en")} shown`]
               : [UNKNOWN, "no lists"],
           ),
+          row("Only the order shown", "orders of four documents or more; chance: 4.2 % or less", (c) =>
+            c.as_shown.of
+              ? [share(c.as_shown), `${c.as_shown.count.toLocaleString("en")} of ${plural(c.as_shown.of, "order")}`]
+              : [UNKNOWN, "no such orders"],
+          ),
           row("Order kept", "\u03c4 of a list\u2019s answer with the order shown", (c) =>
             c.omitted.of ? [short(c.kept)] : [UNKNOWN, "no lists"],
           ),

@@ -14,6 +14,10 @@ function readPassages(text, separator) {
   return { passages, how: blank ? "separated by blank lines" : "one a line" };
 }
 
+// What ids and texts are called, as rerankllm/formats/columns.py has them.
+const IDS = ["_id", "doc_id", "id", "docid", "docno", "pid", "passage_id", "document_id"];
+const TEXTS = ["text", "contents", "segment", "passage", "body", "content", "page_content", "chunk", "document"];
+
 function readJson(text) {
   let found;
   try {
@@ -28,21 +32,27 @@ function readJson(text) {
   if (!Array.isArray(found)) found = Array.isArray(found.documents) ? found.documents : [found];
   const passages = [];
   for (const [i, each] of found.entries()) {
-    const passage = typeof each === "string" ? each : each && typeof each.text === "string" ? named(each) : null;
-    if (passage === null)
-      return { problem: `Item ${i + 1} of the JSON should be a text, or an object with a text: {"text": "…"}` };
+    const passage = typeof each === "string" ? each : each && typeof textOf(each) === "string" ? named(each) : null;
+    if (passage === null) {
+      const has = each && typeof each === "object" ? `; yours has ${Object.keys(each).join(", ") || "nothing"}` : "";
+      return { problem: `Item ${i + 1} of the JSON should be a text, or an object with a text: {"text": "…"}${has}` };
+    }
     passages.push(passage);
   }
   return { passages, how: "JSON" };
 }
 
 function named(item) {
-  const id = item.id ?? item._id ?? item.doc_id;
+  const id = IDS.map((name) => item[name]).find((each) => each !== undefined && each !== null);
   return {
     ...(id === undefined || id === null ? {} : { id: String(id) }),
     ...(typeof item.title === "string" ? { title: item.title } : {}),
-    text: item.text,
+    text: textOf(item),
   };
+}
+
+function textOf(item) {
+  return item[TEXTS.find((name) => name in item)];
 }
 
 /** Passages by id as the page shows them: called by their place before, with an id of their own where they have one. */

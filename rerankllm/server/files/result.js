@@ -195,6 +195,9 @@ function agreement(last, spent, row) {
     ["answers as asked for", of(spent.parsed)],
     ["answers repaired", of(spent.repaired)],
     ["calls without a usable answer", of(spent.failed)],
+    ...(spent.orders
+      ? [["orders that are only the order shown", `${spent.as_shown.toLocaleString("en")} of ${spent.orders.toLocaleString("en")}`]]
+      : []),
     ["pairs asked both ways", both ? both.toLocaleString("en") : "none"],
     ...(both ? [["of these contradicted: the winner changed with the order", against.toLocaleString("en")]] : []),
     ...Object.entries(spent.notes).map(([note, count]) => [note, count.toLocaleString("en")]),

@@ -1,5 +1,6 @@
 """What strategies that ask for orders of documents have in common."""
 
+import math
 import random
 from collections.abc import Sequence
 from itertools import pairwise
@@ -10,6 +11,8 @@ from rerankllm.data import Document, Query
 from rerankllm.judgements import WeakOrder
 
 T = TypeVar("T")
+NO_EVIDENCE = "orders without evidence"
+"""The note of a ranking that is the order in which its documents were given, since no answer could be used."""
 
 
 def in_order(order: WeakOrder, docs: Sequence[Document]) -> list[Document]:
@@ -21,6 +24,17 @@ def in_order(order: WeakOrder, docs: Sequence[Document]) -> list[Document]:
 def vote_of(order: WeakOrder) -> Vote:
     """The evidence in an order: its omitted documents are tied, behind the others."""
     return Vote((*order.groups, order.omitted) if order.omitted else order.groups)
+
+
+def by_score(scores: Sequence[float]) -> list[int]:
+    """Places by falling score, equal ones as they are; what has no score (NaN) keeps its place."""
+    scored = iter(sorted((i for i, score in enumerate(scores) if not math.isnan(score)), key=lambda i: -scores[i]))
+    return [i if math.isnan(score) else next(scored) for i, score in enumerate(scores)]
+
+
+def shown_scores(scores: Sequence[float], order: Sequence[int]) -> list[float | None]:
+    """The scores in this order; None for NaN."""
+    return [None if math.isnan(scores[i]) else scores[i] for i in order]
 
 
 def evenly(items: Sequence[T], size: int) -> list[tuple[T, ...]]:

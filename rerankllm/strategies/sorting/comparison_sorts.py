@@ -37,10 +37,11 @@ def bubble(judge: Pairs, docs: list[Document], k: int) -> Steps[Sorted]:
 
 
 def bubble_plan(n: int, k: int) -> Plan:
-    """Exact."""
+    """Exact but for neighbours that have met before: where nothing is swapped, later passes ask nothing new."""
     rounds = earliest_rounds(_bubble_steps(n, k))
-    comparisons = sum(map(len, rounds))
-    return Plan.exactly(calls=2 * comparisons, rounds=len(rounds), slots=4 * comparisons)
+    comparisons, first = sum(map(len, rounds)), max(0, n - 1)
+    exact = Plan.exactly(calls=2 * comparisons, rounds=len(rounds), slots=4 * comparisons)
+    return exact.or_fewer(calls=2 * first, rounds=first, slots=4 * first)
 
 
 def _bubble_steps(n: int, k: int) -> list[Span]:
@@ -63,12 +64,17 @@ def heap(judge: Pairs, docs: list[Document], k: int) -> Steps[Sorted]:
 
 
 def heap_plan(n: int, k: int) -> Plan:
-    """Bounds: a sift compares two children a level, at best once, with the root's only."""
-    return Plan(
+    """Bounds: a sift compares two children a level, at best once, with the root's only; pairs may meet again.
+
+    No fewer than n − 1 different pairs show which document is best.
+    """
+    pairs = max(0, n - 1)
+    sifts = Plan(
         heap_cost(n, k, 2, lambda children: 2 * children),
         heap_cost(n, k, 2, lambda children: children, in_rounds=True),
         heap_cost(n, k, 2, lambda children: 4 * children),
     )
+    return sifts.or_fewer(calls=2 * pairs, rounds=pairs.bit_length(), slots=4 * pairs)
 
 
 def quickselect(judge: Pairs, docs: list[Document], k: int) -> Steps[Sorted]:

@@ -36,13 +36,14 @@ def theirs():
     return SentenceTransformer(_packaged("minilm").where, device="cpu")
 
 
-class TestHere:
+class TestByTorch:
     @pytest.fixture(autouse=True)
     def _installed(self):
         pytest.importorskip("sentence_transformers", reason="needs the extra `embed`")
 
+    @pytest.mark.slow
     def test_scores_are_cosines_and_vectors_come_query_first(self, theirs):
-        backend = Embeddings(name="minilm", threads=1)
+        backend = Embeddings(name="minilm", dtype="float32", threads=1)
         *scores, embedded = complete(backend, [*(Score(QUERY, doc) for doc in DOCS), Embed(QUERY, DOCS)])
         vectors = theirs.encode([QUERY.text, *TEXTS], normalize_embeddings=True)
         assert [reply.answer for reply in scores] == pytest.approx(
@@ -55,7 +56,7 @@ class TestHere:
         assert embedded.usage == Usage()
 
     def test_every_text_is_embedded_once(self, monkeypatch):
-        backend = Embeddings(name="minilm", threads=1)
+        backend = Embeddings(name="minilm", dtype="float32", threads=1)
         seen = []
         for way in ("encode_query", "encode_document"):
             encode = getattr(backend._engine._model, way)
@@ -69,6 +70,7 @@ class TestHere:
         assert [reply.answer for reply in first] == [reply.answer for reply in again]
         assert {reply.usage for reply in again} == {Usage()}
 
+    @pytest.mark.slow
     def test_prompts_of_the_model_for_queries_and_documents_are_put_before_them(self, theirs, tmp_path):
         theirs.save(str(tmp_path))
         path = tmp_path / "config_sentence_transformers.json"
@@ -85,7 +87,7 @@ class TestHere:
         assert (len(weights), len(template)) == (64, 12)
 
     def test_it_reranks(self):
-        with Reranker(model="embed:minilm?threads=1") as reranker:
+        with Reranker(model="embed:minilm?dtype=float32&threads=1") as reranker:
             assert str(reranker.stage) == "pointwise"
             (ranking,) = reranker.stream([(QUERY, [Candidate(doc) for doc in DOCS[:3]])])
         assert ranking[0].document.text == TEXTS[1]
@@ -93,14 +95,14 @@ class TestHere:
         assert ranking.ledger.usage.prompt_tokens > 20
 
     def test_nobody_waits_nothing_is_computed(self, monkeypatch):
-        backend = Embeddings(name="minilm", threads=1)
+        backend = Embeddings(name="minilm", dtype="float32", threads=1)
         monkeypatch.setattr(type(backend), "abandoned", True)
         assert all(isinstance(outcome, CallFailed) for outcome in backend.run([Score(QUERY, doc) for doc in DOCS]))
         monkeypatch.undo()
         assert not any(isinstance(outcome, CallFailed) for outcome in backend.run([Score(QUERY, doc) for doc in DOCS]))
 
     def test_what_it_cannot_be_asked(self):
-        backend = Embeddings(name="minilm", threads=1)
+        backend = Embeddings(name="minilm", dtype="float32", threads=1)
         with pytest.raises(CapabilityError, match="takes Embed, Score, not Permute"):
             complete(backend, [Permute(QUERY, DOCS)])
         with pytest.raises(CapabilityError, match="takes no elicitation"):
@@ -197,6 +199,7 @@ class TestBehindAnApi:
         assert "answered 400: too long" in refused.reason
         assert last.answer == pytest.approx(math.sqrt(0.5))
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("action", [Answer("hello"), Garbage("<html>"), Garbage('{"data": []}')])
     def test_nonsense_is_a_failed_call(self, action):
         with ScriptedServer(lambda body, number: action) as server:
@@ -251,6 +254,8 @@ def test_rows_of_zeros_stay_zeros():
         ({"retries": 1}, "'retries' does nothing without base_url"),
         ({"price": 1.0}, "'price' does nothing without base_url"),
         ({"batch": 0}, "at least 1"),
+        ({"dtype": "int8", "device": "cpu"}, "computes on the CPU: leave 'device' out"),
+        ({"revision": "main"}, "'revision' is for those of the hub"),
     ],
 )
 def test_options_that_would_do_nothing_are_refused(options, message):
@@ -266,7 +271,9 @@ def test_options_of_an_api_out_of_range(options):
 
 def test_without_the_packages_one_line_says_what_to_install(monkeypatch):
     monkeypatch.setattr(loading.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(MissingExtra, match=r"^pip install 'rerankllm\[embed\]'$"):
+    with pytest.raises(MissingExtra, match=r"^pip install 'rerankllm\[embedded\]'$"):
         Embeddings(name="minilm")
+    with pytest.raises(MissingExtra, match=r"^pip install 'rerankllm\[embed\]'$"):
+        Embeddings(name="minilm", dtype="float32")
     with pytest.raises(MissingExtra, match=r"^pip install 'rerankllm\[openai\]'$"):
         Embeddings(name="x", base_url="http://localhost:1/v1")

@@ -117,7 +117,7 @@ class TestHere:
     def test_row_0_is_the_prompts_vector_and_the_others_the_documents(self):
         from sentence_transformers import SentenceTransformer
 
-        backend = Embeddings(name="minilm", threads=1)
+        backend = Embeddings(name="minilm", dtype="float32", threads=1)
         (plain,) = asyncio.run(backend.complete_all([Embed(QUERY, DOCS)]))
         (reply,) = asyncio.run(backend.complete_all([Embed(QUERY, DOCS, feedback=1)]))
         theirs = SentenceTransformer(_packaged("minilm").where, device="cpu")
@@ -127,6 +127,7 @@ class TestHere:
         assert not np.allclose(reply.answer[0], plain.answer[0], atol=1e-2)
         assert reply.usage.prompt_tokens == len(theirs.tokenizer(asked)["input_ids"])
 
+    @pytest.mark.slow
     def test_e2rank_reads_the_last_token_which_ends_every_text(self, tmp_path):
         """Its files say neither: without a card texts would be averaged, and the query's prompt read as a query."""
         import torch
@@ -157,9 +158,10 @@ class TestHere:
         assert cut[-1] == tokenizer.convert_tokens_to_ids("<|endoftext|>")
         assert np.allclose(reply.answer[-1], vector(backend._feedback.document(docs[-1]).text), atol=1e-5)
 
+    @pytest.mark.slow
     def test_it_reranks_and_notes_what_did_not_fit(self):
         texts = ["Dogs bark. " * 30, *(f"Adult fleas live for {i} months on a host. " * 5 for i in range(2, 20))]
-        with Reranker("e2rank", "embed:minilm?threads=1") as reranker:
+        with Reranker("e2rank", "embed:minilm?dtype=float32&threads=1") as reranker:
             (ranking,) = reranker.stream([(QUERY, to_candidates(texts))])
             assert isinstance(ranking, Ranking), ranking
             assert ranking.ledger.slots == 38 == reranker.plan(19).slots.high
@@ -188,7 +190,7 @@ def test_behind_an_api_the_prompt_is_one_text_of_the_call():
 def test_a_query_too_long_fails_by_name():
     pytest.importorskip("sentence_transformers", reason="needs the extra `embed`")
     long = Query("q", "how long do fleas live " * 60)
-    with Reranker("e2rank", "embed:minilm?threads=1") as reranker:
+    with Reranker("e2rank", "embed:minilm?dtype=float32&threads=1") as reranker:
         (outcome,) = reranker.stream([(long, to_candidates(["Fleas live for weeks. " * 9]))])
     assert isinstance(outcome, Failed)
     assert "do not fit a context of 254 tokens; use embed" in outcome.reason
@@ -197,7 +199,7 @@ def test_a_query_too_long_fails_by_name():
 
 def test_a_failed_prompt_leaves_the_others_alone():
     pytest.importorskip("sentence_transformers", reason="needs the extra `embed`")
-    backend = Embeddings(name="minilm", threads=1)
+    backend = Embeddings(name="minilm", dtype="float32", threads=1)
     docs = (Document("a", "Fleas live for weeks. " * 9),)
     bad, good = asyncio.run(
         backend.complete_all([Embed(Query("q", "flea " * 300), docs, feedback=1), Embed(QUERY, docs, feedback=1)])

@@ -1,5 +1,6 @@
 """What is padded together: every row once, within the limits, with rows of its length."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ rows = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(rows, st.integers(1, 40), st.integers(1, 20))
 def test_every_row_once_within_the_limits(rows, tokens, positions):
     found = list(batches(rows, Limits(tokens, positions)))

@@ -26,6 +26,7 @@ rows = st.lists(st.builds(lambda ids, read: Row(ids, min(read, len(ids))), ids, 
 limits = st.builds(Limits, st.integers(1, 40), st.integers(1, 20))
 
 
+@pytest.mark.slow
 @given(st.lists(rows, max_size=3), limits, st.integers(0, 60), st.integers(1, 40))
 def test_every_slot_holds_the_token_and_all_before_it(several, limits, room, enough):
     """Keys and values are played by the tokens they are of, with all that came before."""
@@ -57,12 +58,14 @@ def distinct(several):
     return {one[:stop] for one in several for stop in range(1, len(one) + 1)}
 
 
+@pytest.mark.slow
 @given(st.lists(ids, min_size=1, max_size=12, unique=True), limits, st.integers(0, 60))
 def test_no_more_is_computed_than_there_are_distinct_beginnings(several, limits, room):
     computed = sum(chunk.tokens for chunk in chunks([Row(one) for one in several], limits, Slots(room)))
     assert computed == len(distinct(several))
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(ids, min_size=1, max_size=6, unique=True), max_size=4), limits)
 def test_with_room_for_all_a_later_run_computes_what_no_earlier_one_did(runs, limits):
     slots, known = Slots(10**6), set()
@@ -154,6 +157,7 @@ def alone(engine, row):
         return engine._model(torch.tensor([row.ids]), use_cache=False).logits[0, -row.read :]
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(several=st.lists(rows, min_size=1, max_size=2), limits=limits)
 def test_logits_are_those_of_each_row_alone(engine, several, limits):
@@ -167,12 +171,14 @@ def test_logits_are_those_of_each_row_alone(engine, several, limits):
     assert engine._model.config._attn_implementation == own
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(several=st.lists(rows, min_size=1, max_size=3), limits=limits)
 def test_two_at_once_give_what_each_row_gives_alone(twofold, several, limits):
     test_logits_are_those_of_each_row_alone.hypothesis.inner_test(twofold, several, limits)
 
 
+@pytest.mark.slow
 @given(rows, rows, st.integers(0, 60))
 def test_halves_have_every_row_once_and_neither_has_more_than_all(before, rows, room):
     slots = [Slots(room), Slots(room)]
@@ -216,6 +222,7 @@ def test_a_run_that_broke_off_leaves_nothing_behind(monkeypatch, count):
         torch.testing.assert_close(logits, alone(engine, rows[number]), atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PROMISED)
 def test_what_we_promise_to_pack_is_packed(name):
     with cores(1):

@@ -129,6 +129,7 @@ wants = st.one_of(
 requests = st.lists(st.tuples(prompts, wants), max_size=9)
 
 
+@pytest.mark.slow
 @given(st.lists(requests, min_size=1, max_size=3), st.booleans(), st.sampled_from([6, 32]))
 def test_answers_are_those_of_each_request_alone_and_the_cache_never_overflows(runs, shares, batch):
     engine = FakeEngine(batch=batch, shares=shares)

@@ -15,9 +15,9 @@ from rerankllm.spec.stage import Stage
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.embedded,
+    pytest.mark.llamacpp,
 ]
-pytest.importorskip("llama_cpp", reason="needs the extra `embedded`")
+pytest.importorskip("llama_cpp", reason="needs the extra `llamacpp`")
 pytest.importorskip("starlette", reason="needs llama-cpp-python[server]")
 
 QUERY = Query("q", "how long do fleas live")
@@ -78,6 +78,16 @@ def test_it_ranks_or_says_which_query_it_could_not(server):
     assert ledger.calls == 6 == ledger.attempts
     assert ledger.parsed + ledger.repaired + ledger.failed == 6
     assert isinstance(outcome, Ranking) == (ledger.failed <= 3)
+
+
+def test_its_answers_are_held_to_the_labels_by_its_grammar(server):
+    """Free, a model this small does not name every passage; held, every answer is complete."""
+    shown = [*DOCS, Document("d", "Cats purr."), Document("e", "Fleas bite.")]
+    with Reranker("sliding / text", "openai:smollm2", options={"base_url": server}) as reranker:
+        (outcome,) = reranker.stream([(QUERY, [*map(_candidate, shown)])])
+    assert outcome.ledger.failed == 0
+    assert "missing" not in outcome.ledger.notes
+    assert "extra" not in outcome.ledger.notes
 
 
 def _candidate(document):

@@ -1,5 +1,6 @@
 """Planning what is computed once for several sequences, and counting the cells that takes."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -8,6 +9,7 @@ from rerankllm.backends.llamacpp.prefixes import Cells, Path, common, plan
 token_lists = st.lists(st.integers(0, 2), max_size=8).map(tuple)
 
 
+@pytest.mark.slow
 @given(token_lists, token_lists)
 def test_common_is_the_longest_common_beginning(first, second):
     length = common(first, second)
@@ -26,6 +28,7 @@ def sorted_paths(draw):
     return paths
 
 
+@pytest.mark.slow
 @given(sorted_paths())
 def test_every_sequence_gets_its_missing_tokens_in_order_and_reads_its_own(paths):
     held = {path.sequence: list(path.ids[: path.cached]) for path in paths}

@@ -18,6 +18,7 @@ from waiting import GUARD, leap
 
 from rerankllm.backends.openai.backend import OpenAI
 from rerankllm.backends.openai.completion import UnusableError, read_completion, server_message
+from rerankllm.backends.openai.endpoint import Endpoint
 from rerankllm.backends.openai.labels import label_logprobs
 from rerankllm.backends.remote import PATIENCE
 from rerankllm.calls import (
@@ -34,6 +35,7 @@ from rerankllm.calls import (
 from rerankllm.data import Query, Usage
 from rerankllm.errors import AuthError, BackendError, CapabilityError, InputError, MissingExtra
 from rerankllm.judgements import Write
+from rerankllm.reranker import Reranker
 from rerankllm.spec.model import ModelSpec
 
 KEY = "sk-proj-0123456789-very-secret"  # as conftest.py sets it
@@ -99,8 +101,6 @@ def test_an_answer_and_what_was_sent_for_it():
             "max_tokens": 12,
             "stop": ["\n"],
             "temperature": 0.0,
-            "repetition_penalty": 1.0,
-            "repeat_penalty": 1.0,
             "seed": 7,
         }
     ]
@@ -211,9 +211,15 @@ def test_a_key_is_asked_for_by_name_only_where_one_is_needed(monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY")
     for url in (None, "https://api.openai.com/v1", "https://eu.api.openai.com/v1"):
         with pytest.raises(InputError, match="OPENAI_API_KEY"):
-            OpenAI(name="m", base_url=url)
+            OpenAI(name="m", base_url=url).check()
     with pytest.raises(InputError, match="OTHER_KEY"):
-        OpenAI(name="m", api_key_env="OTHER_KEY")
+        OpenAI(name="m", api_key_env="OTHER_KEY").check()
+    with Reranker("pointwise / text", "openai:gpt-4o") as reranker:
+        assert reranker.estimate_any(3).calls.high == 3
+        with pytest.raises(InputError, match="OPENAI_API_KEY"):
+            reranker.rerank("q", ["a", "b"])
+    with pytest.raises(InputError, match="OPENAI_API_KEY"):
+        Endpoint.at(None, "OPENAI_API_KEY").check_key()
     [outcome], server = ask_script(lambda body, n: Answer("x"), generate())
     assert outcome.text == "x"
     assert server.headers[0]["authorization"] == "Bearer none"
@@ -351,6 +357,7 @@ def test_after_one_success_a_lost_server_fails_each_request_for_itself():
     assert all("cannot reach" in o.reason for o in rest)
 
 
+@pytest.mark.slow
 def test_a_server_killed_midway_is_not_asked_for_ever():
     """However many calls there are, a dead host costs a bounded number of attempts; the rest fail unsent."""
     concurrency, retries = 4, 1
@@ -425,6 +432,7 @@ def test_after_the_cool_down_the_host_is_tried_again(closed):
     assert asyncio.run(run()) == ([1, 1, 0, 0, 0], 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("action", [Status(503, "<h1>upstream is down</h1>", SOON), Garbage("<p>log in first</p>")])
 def test_a_host_that_never_serves_is_given_up(action):
     outcomes, server = ask_script(lambda body, n: action, *[generate()] * 50, retries=1)
@@ -471,6 +479,7 @@ def test_a_rate_limit_is_waited_for():
     assert outcome.attempts == server.calls == 2
 
 
+@pytest.mark.slow
 def test_retry_after_is_honoured():
     came = []
 
@@ -572,6 +581,7 @@ LIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lie", LIES)
 def test_nothing_but_an_answer_becomes_text(lie):
     [outcome], server = ask_script(lambda body, n: Garbage(LIES[lie], "text/html"), generate(), retries=1)
@@ -653,6 +663,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(json_values, json_values, json_values)
 def test_bodies_of_any_shape_are_read_or_refused(whole, choice, message):
     choice = {**choice, "message": message} if isinstance(choice, dict) else choice
@@ -666,6 +677,7 @@ def test_bodies_of_any_shape_are_read_or_refused(whole, choice, message):
         assert isinstance(completion.text, str)
 
 
+@pytest.mark.slow
 @given(st.lists(json_values, max_size=4))
 def test_log_probabilities_of_any_shape_are_read_or_refused(positions):
     positions = [{"token": "A", "top_logprobs": p} if i % 2 else p for i, p in enumerate(positions)]
@@ -712,6 +724,36 @@ def test_the_chosen_token_counts_once_whether_or_not_it_is_among_the_alternative
     beside, _ = read(("A", {"B": -1.5}))
     assert among.logprobs[:2] == pytest.approx((-0.5, -1.5))
     assert beside.logprobs[:2] == pytest.approx((-1.0, -1.5))
+
+
+@pytest.mark.parametrize(
+    ("told", "bound"),
+    [
+        ({"A": 0.9}, 0.1 / 2),  # only the chosen token: B and C share what is left
+        ({"A": 0.5, "x": 0.3, "y": 0.1}, 0.1 / 2),  # less is left than the last one of the list has
+        ({"A": 0.5, "x": 0.01}, 0.01),  # a list of the likeliest: nobody behind it is likelier than its last
+        ({"A": 1.0}, 1e-6 / 2),  # rounded
+    ],
+)
+def test_labels_not_reported_share_the_probability_that_is_left(told, bound):
+    outcome, _ = read(("A", {token: math.log(p) for token, p in told.items()}))
+    assert outcome.logprobs[0] == pytest.approx(math.log(told["A"]))
+    assert all(map(math.isnan, outcome.logprobs[1:]))
+    assert math.exp(outcome.floor) == pytest.approx(bound)
+
+
+def test_the_chosen_token_beside_the_list_bounds_nobody():
+    outcome, _ = read(("A", {"x": math.log(0.5), "y": math.log(0.1)}))
+    assert math.exp(outcome.floor) == pytest.approx((1 - 0.6 - math.exp(-1.0)) / 2)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("label", ["A", "B"])
+def test_what_is_no_number_is_no_answer(label, value):
+    outcome, _ = read(("A", {"A": -0.5, "B": -1.5, label: value}))
+    assert all(map(math.isnan, (*outcome.logprobs, outcome.floor)))
+    harmless, _ = read(("A", {"A": -0.5, "B": -1.5, "x": value, "y": -math.inf}))
+    assert harmless.logprobs[:2] == pytest.approx((-0.5, -1.5))
 
 
 def test_case_counts_only_where_labels_need_it():

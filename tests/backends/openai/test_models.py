@@ -19,6 +19,7 @@ from rerankllm.data import Candidate, Document, Query, Usage
 from rerankllm.drivers.events import Failed
 from rerankllm.errors import CapabilityError, InputError
 from rerankllm.reranker import Reranker
+from rerankllm.runs import notices
 
 REQUEST = Request(ChatPrompt((Message("user", "which is better?"),)), Generate(12))
 
@@ -114,11 +115,11 @@ def test_a_budget_spent_on_thoughts_is_named():
     answer = Answer("", finish_reason="length", usage=usage)
     with (
         ScriptedServer(lambda body, n: answer) as server,
-        Reranker("sliding / text", f"openai:o3?base_url={server.url}") as reranker,
+        Reranker("sliding / text", f"openai:o3?base_url={server.url}", unusable="fail") as reranker,
     ):
         [failed] = reranker.stream([(Query("1", "q"), [Candidate(Document(str(i), "text")) for i in range(3)])])
     assert isinstance(failed, Failed)
-    assert "answered nothing" in failed.reason
+    assert "thought until its tokens ran out, and answered nothing; give it room to think" in failed.reason
     assert failed.ledger.usage == Usage(7, 8204)  # paid for all the same
 
 
@@ -141,6 +142,41 @@ def test_what_is_not_listed_has_no_price_rather_than_none_to_pay(name):
     assert OpenAI(name=name).cost(Usage(1, 1)) is None
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"prompt_tokens_details": {"cached_tokens": 800_000}},
+        {"prompt_cache_hit_tokens": 800_000, "prompt_cache_miss_tokens": 200_000},
+        {"cached_tokens": 800_000},
+        {"cache_read_input_tokens": 800_000},
+    ],
+)
+def test_cached_tokens_are_read_priced_and_shown(more, monkeypatch, tmp_path):
+    usage = {"prompt_tokens": 1_000_000, "completion_tokens": 0, **more}
+    outcome, _ = ask(lambda body, n: Answer("A", usage=usage), "any")
+    assert outcome.usage == Usage(1_000_000, 0, 800_000)
+    assert OpenAI(name="gpt-5").cost(outcome.usage) == pytest.approx(0.2 * 1.25 + 0.8 * 0.125)
+    url = "http://localhost:1/v1"
+    assert OpenAI(name="m", base_url=url, price_prompt=2.0, price_completion=1.0).cost(outcome.usage) == 2.0
+    given = OpenAI(name="m", base_url=url, price_prompt=2.0, price_completion=1.0, price_cached=1.0)
+    assert given.cost(outcome.usage) == pytest.approx(1.2)
+    with ScriptedServer(lambda body, n: Answer("[2] > [1]", usage=usage)) as server:
+        model = f"openai:m?base_url={server.url}&price_prompt=2&price_completion=1&price_cached=1"
+        with Reranker("sliding / text", model, journal=tmp_path / "journal") as reranker:
+            first = reranker.rerank("q", ["a", "b"]).ledger
+        with Reranker("sliding / text", model, journal=tmp_path / "journal") as reranker:
+            again = reranker.rerank("q", ["a", "b"]).ledger
+    assert first.usage == again.usage == outcome.usage
+    assert (first.cost_usd, again.replayed) == (pytest.approx(1.2), 1)
+    cost = {"calls": 1, "replayed": 0, "prompt_tokens": 1_000_000, "completion_tokens": 0, "cached_tokens": 800_000,
+            "queries": 1, "failed_queries": 0, "answers": {"parsed": 1, "repaired": 0, "failed": 0}, "cost_usd": 1.2,
+            "wall_seconds": 1.0}  # fmt: skip
+    said = []
+    monkeypatch.setattr(notices, "tell", said.append)
+    notices.tell_summary(cost)
+    assert "1000000 tokens (800000 of them cached), 1.0 s, $1.2" in said[0]
+
+
 def test_other_hosts_have_prices_of_their_own():
     url = "http://localhost:1/v1"
     assert OpenAI(name="gpt-4o", base_url=url).cost(Usage(1, 1)) is None
@@ -156,7 +192,8 @@ def test_the_table_is_dated_and_whole():
     assert table["source"].startswith("https://")
     for name, entry in table["models"].items():
         assert 0 < entry["prompt"] < entry["completion"], name
-        assert entry.keys() <= {"prompt", "completion", "thinks", "snapshots"}, name
+        assert entry.keys() <= {"prompt", "cached", "completion", "thinks", "snapshots"}, name
+        assert 0 < entry.get("cached", 0.001) < entry["prompt"], name
         for date in entry.get("snapshots", ()):
             assert known(f"{name}-{date}") == known(name)
     assert known("o3-2031-01-01") == Known(thinks=True)

@@ -187,7 +187,7 @@ def test_plain_text_goes_to_the_completions_api():
     assert (outcome.text, outcome.finish_reason) == ("2] > [1]", "stop")
     assert server.bodies[0] == {
         "model": "scripted", "prompt": "Ranking: [", "stop": ["\n"], "max_tokens": 9,
-        "temperature": 0.0, "repetition_penalty": 1.0, "repeat_penalty": 1.0,
+        "temperature": 0.0,
     }  # fmt: skip
 
 

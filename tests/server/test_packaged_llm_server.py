@@ -1,4 +1,4 @@
-"""The embedded model behind every dialect."""
+"""The packaged language model behind every dialect."""
 
 import itertools
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +12,7 @@ from rerankllm.server.app import make_server
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.embedded,
+    pytest.mark.llamacpp,
 ]
 
 QUERY = "how long do fleas live"
@@ -21,7 +21,7 @@ DOCUMENTS = ["Fleas jump far.", "A flea lives for two or three months.", "nul \0
 
 @pytest.fixture(scope="module")
 def client():
-    with Reranker("pointwise / labels", driver="concurrent") as fast:
+    with Reranker("pointwise / labels", "llamacpp:smollm2", driver="concurrent") as fast:
         aliases = {
             "fast": fast,
             "likely": fast.beside("pointwise / likelihood"),

@@ -1,0 +1,1 @@
+"""Reranking APIs as judges of documents."""

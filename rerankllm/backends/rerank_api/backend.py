@@ -1,0 +1,317 @@
+"""Reranking APIs as judges of `Score`: many documents in one call."""
+
+import asyncio
+import importlib.util
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, ClassVar
+
+from rerankllm.backends.openai.completion import UnusableError
+from rerankllm.backends.openai.endpoint import NO_KEY, Endpoint, attempts_of
+from rerankllm.backends.remote import RemoteBackend, plain
+from rerankllm.backends.rerank_api.dialects import DIALECTS, Dialect, Scores, body_of, read_scores
+from rerankllm.backends.token_estimate import EstimatedTokenizer
+from rerankllm.calls import CallFailed, Capabilities, Outcome, Reply, Tokenizer, Want, Work
+from rerankllm.data import Query, Usage
+from rerankllm.errors import CapabilityError, InputError, MissingExtra
+from rerankllm.judgements import Judgement, Score
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+KEY_ENV = "RERANK_API_KEY"
+"""Environment variable that holds the key of a host that is named by its URL."""
+LINGER = 0.005
+"""Seconds in which scores that are asked for come together in one call."""
+
+
+@dataclass(eq=False)
+class _Group:
+    """Documents of one query that go out together.
+
+    Attributes:
+        query: The query.
+        texts: The documents' texts.
+        replies: What the askers wait for, in the same order.
+    """
+
+    query: Query
+    texts: list[str] = field(default_factory=list)
+    replies: list[asyncio.Future[Reply | CallFailed]] = field(default_factory=list)
+
+
+class RerankApi(RemoteBackend):
+    """One model of a reranking API.
+
+    Scores that are asked for at the same time go out in one call a query, as many as the API takes; so `pointwise` over
+    100 candidates is one call. Of what that call took the first document's answer has it all. Keys, retries and a host
+    that dies are as for `openai:`.
+
+    Args:
+        name: The model, as the API calls it; for a server that has one only, its URL will do.
+        base_url: Where the API is, without its route; None for its own host.
+        api_key_env: Environment variable that holds the key; None for the one that is usual for this API.
+        instruction: What counts as relevant, for APIs that take an instruction.
+        max_tokens_per_doc: Tokens of a document that are read, for APIs that can be told.
+        batch: Documents a call; None for as many as the API takes.
+        concurrency: Calls on their way at any time.
+        rate: Calls begun a second; None for as many as `concurrency` lets through.
+        timeout: Seconds for one attempt.
+        retries: Attempts after the first.
+        price_searches: US dollars per thousand search units; None for what `prices.yaml` knows of the API's own host.
+        price_tokens: US dollars per million tokens; the same.
+
+    Raises:
+        InputError: An option is out of range, or this API does not have it, or has no host of its own.
+        MissingExtra: The SDK whose client is used is not installed.
+    """
+
+    own: ClassVar[str | None] = None
+    """The one dialect of a subclass."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        dialect: str | None = None,
+        base_url: str | None = None,
+        api_key_env: str | None = None,
+        instruction: str | None = None,
+        max_tokens_per_doc: int | None = None,
+        batch: int | None = None,
+        concurrency: int = 4,
+        rate: float | None = None,
+        timeout: float = 60.0,
+        retries: int = 4,
+        price_searches: float | None = None,
+        price_tokens: float | None = None,
+    ) -> None:
+        if any(importlib.util.find_spec(package) is None for package in ("openai", "httpx2")):
+            raise MissingExtra("pip install 'rerankllm[openai]'")
+        kind = self.own or "rerank"
+        if name.startswith(("http://", "https://")):
+            name, base_url = "", base_url or name
+        chosen = _dialect(kind, self.own, dialect)
+        _check(kind, chosen, instruction=instruction, cut=max_tokens_per_doc)
+        if (batch is not None and batch < 1) or timeout <= 0 or retries < 0 or not (name or base_url):
+            raise InputError(f"{kind}:{name}: needs a name or a URL, batch of 1 or more, timeout above 0, retries of 0 "
+                             "or more")  # fmt: skip
+        url = base_url or (chosen.url and chosen.url.format(model=name))
+        if not url:
+            raise InputError(
+                f"{kind}:{name}: give ?base_url=…, since everybody has a {chosen.name} server of their own"
+            )
+        shown = {
+            "dialect": None if self.own else chosen.name,
+            "base_url": base_url if name else None,
+            "instruction": instruction,
+            "max_tokens_per_doc": max_tokens_per_doc,
+        }
+        super().__init__(
+            model=_printed(kind, name or str(base_url), shown),
+            capabilities=Capabilities(answers=frozenset({Score}), remote=True),
+            default_strategy="pointwise",
+            concurrency=concurrency,
+            rate=rate,
+        )
+        self._most = min(batch or chosen.most, chosen.most)
+        self.capabilities = replace(self.capabilities, slots=concurrency * self._most)
+        usual = chosen.key_env if self.own or base_url is None else (KEY_ENV,)  # no key to whom it is not meant for
+        keys = usual if api_key_env is None else (api_key_env,)
+        key_env = next((each for each in keys if os.environ.get(each)), keys[0])
+        self._endpoint, self._hosted = Endpoint.at(url, key_env), base_url is None
+        self._dialect, self._name = chosen, name
+        self._instruction, self._cut = instruction, max_tokens_per_doc
+        self._timeout, self._retries = timeout, retries
+        listed = _prices(chosen.name).get(name, {}) if self._hosted else {}
+        self._price_searches = listed.get("searches") if price_searches is None else price_searches
+        self._price_tokens = listed.get("tokens") if price_tokens is None else price_tokens
+        self._groups: dict[str, _Group] = {}
+        self._sending: set[asyncio.Task[None]] = set()
+        self._client: AsyncOpenAI | None = None
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """None: it is shown no prompts."""
+        raise CapabilityError(f"{self.model} answers judgements without a prompt: it takes no elicitation")
+
+    def check(self) -> None:
+        """Whether there is a key for the API's own host; see `RemoteBackend.check`."""
+        if self._hosted and self._endpoint.key == NO_KEY:
+            raise InputError(
+                f"{self._endpoint.host} needs a key: set the environment variable {self._endpoint.key_env}"
+            )
+
+    def cost(self, usage: Usage) -> float | None:
+        """US dollars for search units or tokens, whichever the API counts; None when the price is unknown."""
+        per_search, per_token = self._price_searches, self._price_tokens
+        if per_search is None and per_token is None:
+            return None
+        return (per_search or 0.0) * usage.searches / 1e3 + (per_token or 0.0) * usage.prompt_tokens / 1e6
+
+    def takes(self, work: Judgement) -> Usage:
+        """What a document takes of a call: about its tokens and the query's, and its part of a search unit."""
+        texts = [work.query.text, *(doc.content for doc in work.docs)]
+        tokens = sum(len(_ESTIMATE.encode(text)) for text in texts)
+        return Usage(tokens, searches=1 / self._dialect.a_search if self._dialect.a_search else 0.0)
+
+    def most_tokens(self, want: Want) -> int:
+        """None: it generates nothing."""
+        del want
+        return 0
+
+    async def complete(self, work: Work) -> Outcome:
+        """The score of one document, from a call that it shares with others of the same query."""
+        loop = self._bind().loop
+        if not isinstance(work, Score):
+            return CallFailed(f"{self.model} scores documents, and is asked a {type(work).__name__}", attempts=0)
+        group = self._groups.get(work.query.text)
+        if group is None or len(group.texts) >= self._most:
+            group = self._groups[work.query.text] = _Group(work.query)
+            task = loop.create_task(self._answer(group))
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+        reply: asyncio.Future[Reply | CallFailed] = loop.create_future()
+        group.texts.append(work.doc.content)
+        group.replies.append(reply)
+        return await reply
+
+    async def send(self, request: _Group) -> Scores | CallFailed:
+        """One call; see `RemoteBackend.send`."""
+        import httpx2  # noqa: PLC0415
+        import openai  # noqa: PLC0415
+
+        body = body_of(self._dialect, self._name, request.query.text, request.texts, instruction=self._instruction,
+                       cut=self._cut)  # fmt: skip
+        try:
+            raw = await self._sdk().post(self._dialect.path, cast_to=httpx2.Response, body=body)
+        except openai.APIStatusError as error:
+            return self._endpoint.refused(error, self._name)
+        except openai.APIConnectionError as error:
+            return self._endpoint.cut_off(error, self._timeout)
+        attempts = attempts_of(raw.request)
+        try:
+            return read_scores(self._dialect, raw.text, len(request.texts))._replace(attempts=attempts)
+        except UnusableError as error:
+            return self._endpoint.unusable(error, attempts)
+
+    async def aclose(self) -> None:
+        """Closes the connections; call it on the event loop they belong to."""
+        if self._client is not None and not self._closed:
+            self._bind()
+            await self._client.close()
+        await super().aclose()
+
+    async def _answer(self, group: _Group) -> None:
+        """Sends a group once others had time to join it, and hands its scores out."""
+        await asyncio.sleep(LINGER)
+        if self._groups.get(group.query.text) is group:
+            del self._groups[group.query.text]
+        try:
+            outcome: Scores | CallFailed = plain(await self.through(group))
+        except Exception as error:  # noqa: BLE001 - whoever waits for a score gets it
+            for reply in group.replies:
+                if not reply.done():
+                    reply.set_exception(error)
+            return
+        for place, reply in enumerate(group.replies):
+            if not reply.done():
+                reply.set_result(_part(outcome, place))
+
+    def _sdk(self) -> "AsyncOpenAI":
+        if self._client is None:
+            self._client = self._endpoint.client(
+                timeout=self._timeout, retries=self._retries, concurrency=self._concurrency
+            )
+        return self._client
+
+
+_ESTIMATE = EstimatedTokenizer()
+
+
+class Cohere(RerankApi):
+    """Cohere's API; see `RerankApi`."""
+
+    own = "cohere"
+
+
+class Jina(RerankApi):
+    """Jina's API; see `RerankApi`."""
+
+    own = "jina"
+
+
+class Voyage(RerankApi):
+    """Voyage's API; see `RerankApi`."""
+
+    own = "voyage"
+
+
+class Mixedbread(RerankApi):
+    """Mixedbread's API; see `RerankApi`."""
+
+    own = "mixedbread"
+
+
+class ZeroEntropy(RerankApi):
+    """ZeroEntropy's API; see `RerankApi`."""
+
+    own = "zeroentropy"
+
+
+class Nvidia(RerankApi):
+    """NVIDIA's API; see `RerankApi`."""
+
+    own = "nvidia"
+
+
+class Tei(RerankApi):
+    """A server of text-embeddings-inference, by its URL; see `RerankApi`."""
+
+    own = "tei"
+
+
+def _part(outcome: Scores | CallFailed, place: int) -> Reply | CallFailed:
+    """What one document's asker gets; the first has what the call took."""
+    attempts = outcome.attempts if place == 0 else 0
+    if isinstance(outcome, CallFailed):
+        return replace(outcome, attempts=attempts)
+    value = outcome.values[place]
+    if math.isnan(value):
+        return CallFailed("the API left this document out of its answer", attempts)
+    return Reply(value, usage=outcome.usage if place == 0 else Usage(), attempts=attempts)
+
+
+def _dialect(kind: str, own: str | None, asked: str | None) -> Dialect:
+    if own and asked not in {None, own}:
+        raise InputError(f"{kind}: speaks one dialect; use rerank:NAME?dialect={asked}")
+    name = own or asked or "jina"
+    if name not in DIALECTS:
+        raise InputError(f"{kind}: knows no dialect {name}; there are: {', '.join(DIALECTS)}")
+    return DIALECTS[name]
+
+
+def _check(kind: str, dialect: Dialect, *, instruction: str | None, cut: int | None) -> None:
+    """Refuses what this API has no field for."""
+    can = {"instruction": dialect.instruction, "max_tokens_per_doc": dialect.cut}
+    for name, value in (("instruction", instruction), ("max_tokens_per_doc", cut)):
+        if value is not None and can[name] is None:
+            raise InputError(f"{kind}: the {dialect.name} API takes no {name}: leave it out")
+
+
+def _printed(kind: str, name: str, options: Mapping[str, str | int | None]) -> str:
+    shown = "&".join(f"{key}={value}" for key, value in options.items() if value is not None)
+    return f"{kind}:{name}" + (f"?{shown}" if shown else "")
+
+
+@cache
+def _prices(dialect: str) -> Mapping[str, Mapping[str, float]]:
+    import yaml  # noqa: PLC0415
+
+    text = (resources.files(__package__) / "prices.yaml").read_text(encoding="utf-8")
+    known: Mapping[str, Mapping[str, float]] = yaml.safe_load(text).get(dialect, {})
+    return known

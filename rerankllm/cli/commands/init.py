@@ -1,0 +1,80 @@
+"""`rerankllm init`: a folder with data, a configuration and commands that run."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rerankllm.errors import InputError
+from rerankllm.sample import path as sample
+
+EXAMPLES = """
+rerankllm init trial
+rerankllm init trial --model openai:NAME --strategy 'sliding(window=20, stride=10)'
+"""
+DATA = ("run.txt", "queries.tsv", "corpus.jsonl", "qrels.txt")
+CONFIG = """\
+# What `rerankllm rerank` takes from here when it is run in this folder. The command line wins over it.
+# `rerankllm config rerank` shows every option and where its value comes from.
+
+[rerank]
+run = "data/run.txt"            # the first stage: a TREC run
+queries = "data/queries.tsv"    # query texts: TSV, CSV, JSON lines or Parquet
+corpus = "data/corpus.jsonl"    # documents: likewise
+qrels = "data/qrels.txt"        # judgements; leave them out if there are none
+output = "reranked.txt"
+{own}"""
+TRIAL = """\
+# `rerankllm experiment trial.yaml` ranks every dataset with every strategy and model, and makes one table of it.
+datasets:
+  sample: {{run: data/run.txt, queries: data/queries.tsv, corpus: data/corpus.jsonl, qrels: data/qrels.txt}}
+strategies:
+  own: {strategy}
+  narrow: sliding(window=10, stride=5)
+models:
+  own: {model}
+"""
+README = """\
+# A trial of rerankllm
+
+    rerankllm rerank                      # reads rerankllm.toml; writes reranked.txt; says nDCG@10 before and after
+    rerankllm compare --qrels data/qrels.txt --first-stage data/run.txt --run mine=reranked.txt
+    rerankllm experiment trial.yaml       # several strategies, as one table
+
+`data/` holds the sample that ships: 8 queries with 20 candidates each, and judgements. Put your own files there.
+"""
+
+
+def command(
+    folder: Annotated[Path, typer.Argument(help="The folder to make.")],
+    *,
+    model: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="The model to write down; the default one if left out.")
+    ] = None,
+    strategy: Annotated[
+        str | None, typer.Option(metavar="SPEC", help="The strategy to write down; the model's own if left out.")
+    ] = None,
+) -> None:
+    """Writes a folder with sample data, a configuration and an experiment, and says which command to run first."""
+    from rerankllm.drivers.recipe import DEFAULT_MODEL  # noqa: PLC0415
+    from rerankllm.spec.model import ModelSpec  # noqa: PLC0415
+    from rerankllm.spec.stage import Stage  # noqa: PLC0415
+
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} is there already; name a new folder, or an empty one")
+    if model:
+        ModelSpec.parse(model)
+    own = {"model": model, "strategy": strategy and str(Stage.parse(strategy))}
+    lines = "".join(f"{name} = {json.dumps(value)}\n" for name, value in own.items() if value)
+    (folder / "data").mkdir(parents=True, exist_ok=True)
+    for name in DATA:
+        (folder / "data" / name).write_bytes(Path(sample(name)).read_bytes())
+    written = own["strategy"] or "sliding(window=20, stride=10)", own["model"] or DEFAULT_MODEL
+    trial = TRIAL.format(strategy=json.dumps(written[0]), model=json.dumps(written[1]))
+    for name, text in {
+        "rerankllm.toml": CONFIG.format(own=lines), "trial.yaml": trial, "README.md": README
+    }.items():  # fmt: skip
+        (folder / name).write_text(text, encoding="utf-8")
+    typer.echo(f"Wrote {folder}/: data/, rerankllm.toml, trial.yaml, README.md. Next:")
+    typer.echo(f"  cd {folder} && rerankllm rerank")
