@@ -168,7 +168,7 @@ def test_flags_reach_the_models_own_chat_template():
 
 # Renderings made independently of this project, by other code; see `expected` in each file.
 EXPECTED = {
-    "bge-reranker-v2-minicpm-layerwise": None,  # refused here
+    "bge-reranker-v2-minicpm-layerwise": None,  # refused here, like the next ones; tfrank has no card
     "bge-reranker-v2.5-gemma2-lightweight": None,
     "jina-reranker-m0": None,
     "jina-reranker-v3": None,
