@@ -2,13 +2,17 @@
 
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 import typer
+import yaml
 
 from rerankllm.cli.app import _PANELS, FIRST, app
 from rerankllm.cli.help import PANELS, parts
 from rerankllm.display import folded
+from rerankllm.drivers.recipe import DEFAULT_MODEL
+from rerankllm.judgements import Score
 from rerankllm.spec.model import ModelSpec
 from rerankllm.spec.stage import Stage
 
@@ -139,3 +143,11 @@ def test_init_writes_a_folder_whose_command_runs(cli, monkeypatch, tmp_path):
     assert (status, "trial is there already; name a new folder" in err) == (1, True)
     status, _, err = cli("init", "other", "--strategy", "slide")
     assert (status, "slide" in err, (tmp_path / "other").exists()) == (1, True, False)
+
+
+def test_what_init_writes_fits_the_default_model(cli, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert cli("init", "trial")[0] == 0
+    trial = yaml.safe_load(Path("trial/trial.yaml").read_text(encoding="utf-8"))
+    assert trial["models"] == {"own": DEFAULT_MODEL}
+    assert {Stage.parse(spec).strategy.asks for spec in trial["strategies"].values()} == {(Score,)}

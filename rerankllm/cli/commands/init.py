@@ -31,7 +31,7 @@ datasets:
   sample: {{run: data/run.txt, queries: data/queries.tsv, corpus: data/corpus.jsonl, qrels: data/qrels.txt}}
 strategies:
   own: {strategy}
-  narrow: sliding(window=10, stride=5)
+  fused: {fused}      # the same, mixed with the first stage
 models:
   own: {model}
 """
@@ -70,8 +70,9 @@ def command(
     (folder / "data").mkdir(parents=True, exist_ok=True)
     for name in DATA:
         (folder / "data" / name).write_bytes(Path(sample(name)).read_bytes())
-    written = own["strategy"] or "sliding(window=20, stride=10)", own["model"] or DEFAULT_MODEL
-    trial = TRIAL.format(strategy=json.dumps(written[0]), model=json.dumps(written[1]))
+    chosen = own["strategy"] or "pointwise"  # which every kind of model can be asked
+    written = {"strategy": chosen, "fused": f"interpolate({chosen})", "model": model or DEFAULT_MODEL}
+    trial = TRIAL.format(**{name: json.dumps(value) for name, value in written.items()})
     for name, text in {
         "rerankllm.toml": CONFIG.format(own=lines), "trial.yaml": trial, "README.md": README
     }.items():  # fmt: skip
