@@ -113,6 +113,7 @@ BACKENDS = Registry(
     {
         "llamacpp": "rerankllm.backends.llamacpp.backend:LlamaCpp",
         "openai": "rerankllm.backends.openai.backend:OpenAI",
+        "litellm": "rerankllm.backends.litellm:LiteLLM",
         "hf": "rerankllm.backends.hf.backend:HuggingFace",
         "vllm": "rerankllm.backends.vllm.backend:VLLM",
         "cross-encoder": "rerankllm.backends.cross_encoder:CrossEncoder",
@@ -124,7 +125,7 @@ BACKENDS = Registry(
         "zeroentropy": "rerankllm.backends.rerank_api.backend:ZeroEntropy",
         "nvidia": "rerankllm.backends.rerank_api.backend:Nvidia",
         "tei": "rerankllm.backends.rerank_api.backend:Tei",
-        "rerank": "rerankllm.backends.rerank_api.backend:RerankApi",
+        "rerank": "rerankllm.backends.rerank_api.backend:AnyRerankApi",
         "recorded": "rerankllm.backends.recorded:Recorded",
         "oracle": "rerankllm.backends.oracle:Oracle",
         "simulated": "rerankllm.backends.simulated:Simulated",

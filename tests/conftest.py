@@ -44,6 +44,11 @@ SHARED_DATA = ROOT.parent / "shared" / "data"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--write-notebooks` keeps what notebooks print when they are tested."""
+    parser.addoption("--write-notebooks", action="store_true", help="keep what notebooks print when they are tested")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Lets workers of xdist that have nothing left to do take tests from the others."""
     if getattr(config.option, "dist", None) == "load":  # what `-n` alone means

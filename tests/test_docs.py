@@ -12,6 +12,7 @@ import pytest
 import typer.main
 
 from rerankllm.cli.app import app
+from rerankllm.formats.columns import NAMES
 from rerankllm.judgements import Select, WeakOrder
 from rerankllm.registry import AGGREGATIONS, BACKENDS, ELICITATIONS, STRATEGIES
 from rerankllm.sample import path
@@ -53,6 +54,25 @@ def test_code_runs_from_top_to_bottom_and_prints_what_the_page_says(name, monkey
         assert shown.getvalue() == output
 
 
+def test_the_code_on_files_of_ones_own_prints_what_the_page_says(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    table = "pmid,title,abstract\n10,On fleas,Fleas live for two or three months.\n"
+    Path("papers.csv").write_text(table, encoding="utf-8")
+    ((code, output),) = PYTHON.findall((ROOT / "docs/input.md").read_text(encoding="utf-8"))
+    exec(code, {})  # noqa: S102
+    assert capsys.readouterr().out == output
+
+
+def test_the_page_on_files_has_every_name_that_is_known():
+    text = (ROOT / "docs/input.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| ([\w -]+) \| (`.*`) \|$", text, re.MULTILINE))
+    for field, row in {
+        "id": "id", "text": "text", "title": "title", "score": "first-stage score", "query_id": "query id",
+        "query": "query text",
+    }.items():  # fmt: skip
+        assert tuple(re.findall(r"`(\w+)`", rows[row])) == NAMES[field]
+
+
 def last_first(judgement):
     doc_ids = [doc.doc_id for doc in reversed(judgement.docs)]
     return tuple(doc_ids[:1]) if isinstance(judgement, Select) else WeakOrder(tuple((doc_id,) for doc_id in doc_ids))
@@ -87,10 +107,26 @@ def test_a_console_session_runs_and_says_what_the_page_says(text, cli, tmp_path,
     for name, file in {"run.txt": "bm25.txt", "queries.tsv": "", "corpus.jsonl": "", "qrels.txt": ""}.items():
         shutil.copy(path(name), file or name)
     Path("passages.txt").write_text("a passage\n", encoding="utf-8")
-    for session in text.removeprefix("$ ").split("\n$ "):
+    Path("titles.csv").write_text("id,title\n1,On fleas\n", encoding="utf-8")
+    for session in text.replace("\\\n", "").removeprefix("$ ").split("\n$ "):
         command, _, said = session.partition("\n")
         _, out, err = cli(*shlex.split(command)[1:])
         assert SECONDS.sub("0.0 s", (out + err).rstrip()) == SECONDS.sub("0.0 s", said.rstrip())
+
+
+def test_the_readme_shows_what_compare_prints(cli, tmp_path, monkeypatch):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    joined = text.replace("\\\n", "")
+    made = re.search(r"^\$ (rerankllm rerank --run .*)$", joined, re.MULTILINE)[1]
+    command = re.search(r"^(rerankllm compare .*)$", joined, re.MULTILINE)[1]
+    monkeypatch.chdir(tmp_path)
+    for name, file in {"run.txt": "bm25.txt", "queries.tsv": "", "corpus.jsonl": "", "qrels.txt": ""}.items():
+        shutil.copy(path(name), file or name)
+    for each in (made, command):
+        status, out, err = cli(*shlex.split(each)[1:])
+        assert status == 0, err
+    shown = text.split(f"{command}\n```\n\n```\n")[1].split("\n…\n")[0]
+    assert out.startswith(shown)
 
 
 def commands():

@@ -4,6 +4,9 @@ import os
 import re
 import subprocess
 import sys
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -116,3 +119,53 @@ def test_it_opens_from_a_folder_in_light_and_dark_and_on_a_telephone(site, brows
     assert (sum(map(int, re.findall(r"\d+", background)[:3])) < 384) == (scheme == "dark")
     assert not wrong
     context.close()
+
+
+def test_every_strategy_has_a_drawing_of_what_it_asks(site):
+    for name in STRATEGIES:
+        (drawing,) = re.findall(r'<svg class="asks".*?</svg>', page(site, f"strategies/{name}"), re.DOTALL)
+        assert drawing.count("<circle") >= 10, name
+    sliding = page(site, "strategies/sliding")
+    assert "on ten documents, all answers right: 4 calls in 4 rounds" in sliding
+    drawing = re.findall(r'<svg class="asks".*?</svg>', sliding, re.DOTALL)[0]
+    assert drawing.count("<circle") == 4 * 4  # four windows of four
+
+
+def test_pages_lead_to_the_next_and_the_previous_one(site):
+    shown = page(site, "choosing")
+    assert re.search(r'href="input\.html" class="md-footer__link md-footer__link--prev"', shown)
+    assert re.search(r'href="backends\.html" class="md-footer__link md-footer__link--next"', shown)
+
+
+@pytest.fixture(scope="module")
+def served(site):
+    handler = partial(QuietHandler, directory=str(site))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("words", "found"), [("docker", "serving.html"), ("which strategy", "choosing.html"), ("CSV", "input.html")]
+)
+def test_search_finds(served, browser, words, found):
+    tab = browser.new_page()
+    tab.set_default_timeout(1000 * GUARD)
+    tab.goto(f"{served}/index.html")
+    tab.fill(".md-search__input", words)
+    tab.wait_for_selector(".md-search-result__link")
+    links = tab.eval_on_selector_all(".md-search-result__item > a", "all => all.map(each => each.href)")
+    assert found in links[0] or any(found in link for link in links[:3]), links
+    tab.close()
+
+
+def test_the_start_page_has_pictures(site):
+    for name in ("page", "report"):
+        assert f'src="pictures/{name}.png"' in page(site, "index")
+        assert (site / "pictures" / f"{name}.png").stat().st_size < 200_000

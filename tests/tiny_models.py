@@ -77,7 +77,7 @@ def bert(folder, *, labels=1, head="ForSequenceClassification"):
         vocab_size=len(tokenizer),
         hidden_size=32,
         num_hidden_layers=2,
-        num_attention_heads=4,
+        num_attention_heads=1,
         intermediate_size=64,
         num_labels=labels,
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from diagrams import diagram
 from text import Described, code, parameters, table
 
 from rerankllm.drivers.estimate import planned
@@ -74,6 +75,10 @@ def _page(name: str, stage: Stage) -> str:
 **{said.summary}**
 
 {said.body}
+
+## What it asks
+
+{diagram(name)}
 
 ## Parameters
 

@@ -32,8 +32,10 @@ class Described:
 
     @classmethod
     def of(cls, thing: Any) -> "Described":
-        """Reads a docstring in Google's style."""
+        """Reads a docstring in Google's style; what that of a class does not say of an argument, its bases may."""
         text, arguments = "", {}
+        for base in inspect.getmro(thing)[1:-1][::-1] if inspect.isclass(thing) else ():
+            arguments |= cls.of(base).arguments if base.__doc__ else {}
         for section in griffe.Docstring(inspect.getdoc(thing) or "").parse("google", warnings=False):
             if section.kind is griffe.DocstringSectionKind.text:
                 text = text or section.value

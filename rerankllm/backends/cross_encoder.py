@@ -7,6 +7,7 @@ from typing import Any
 from rerankllm.backends.batching import BatchBackend
 from rerankllm.backends.hf import loading
 from rerankllm.backends.hub_tokenizer import HubTokenizer
+from rerankllm.backends.pairs import PairTexts
 from rerankllm.calls import (
     CallFailed,
     Capabilities,
@@ -76,10 +77,9 @@ class CrossEncoder(BatchBackend[Judgement]):
         self._commit: str | None = getattr(self._model.config, "_commit_hash", None)
         self._batch = batch
         names = self._source.names(name)
-        self._card = cards.find(names)
-        if self._card is not None and self._card.pair is not None:
+        self._texts = PairTexts(cards.find(names), HubTokenizer(self._model.tokenizer, self.model))
+        if self._texts.own:
             loading.take_plain_text(self._model)
-        self._tokenizer = HubTokenizer(self._model.tokenizer, self.model)
         self.default_strategy = "pointwise"
         self.capabilities = Capabilities(answers=frozenset({Score}), batch=batch * CHUNK, names=names)
 
@@ -107,17 +107,8 @@ class CrossEncoder(BatchBackend[Judgement]):
         return outcomes
 
     def texts(self, query: str, doc: Document) -> tuple[str, ...]:
-        """What the model is shown: two texts, or one.
-
-        A published model without a card for its head gets plain pairs, which its own configuration puts into a prompt.
-        """
-        if self._card is None:
-            return query, doc.content
-        safe = Document(doc.doc_id, self._tokenizer.harmless(doc.text), self._tokenizer.harmless(doc.title))
-        cut = self._card.treatment.query_cut
-        if cut and cut.unit == "tokens" and len(ids := self._tokenizer.encode(query)) > cut.length:
-            query = self._tokenizer.decode(ids[: cut.length])
-        return self._card.texts(self._tokenizer.harmless(query), safe)
+        """What the model is shown: two texts, or one."""
+        return self._texts.of(query, doc)
 
     def most_tokens(self, want: Want) -> int:
         """None: it writes nothing."""
@@ -133,8 +124,7 @@ class CrossEncoder(BatchBackend[Judgement]):
         import torch  # noqa: PLC0415
 
         inputs = [pair if len(pair) > 1 else pair[0] for pair in texts]
-        shown = self._card is not None and self._card.pair is not None
-        prompt = None if shown else self._model.prompts.get(self._model.default_prompt_name)
+        prompt = None if self._texts.own else self._model.prompts.get(self._model.default_prompt_name)
         features = self._model.preprocess(inputs, prompt=prompt)
         tokens = features["attention_mask"].sum(1).tolist()
         on_device = {key: value.to(self._model.device) if hasattr(value, "to") else value

@@ -20,11 +20,13 @@ class HubTokenizer:
     Args:
         tokenizer: One of transformers' own.
         name: The model's printed spec, for messages.
+        arguments: What the chat template is told besides the messages.
     """
 
-    def __init__(self, tokenizer: Any, name: str) -> None:
+    def __init__(self, tokenizer: Any, name: str, arguments: Mapping[str, Any] | None = None) -> None:
         self._tokenizer = tokenizer
         self._name = name
+        self._arguments = dict(arguments or {})
 
     @functools.cached_property
     def _around(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -112,7 +114,7 @@ class HubTokenizer:
         turns = [{"role": message.role, "content": message.content} for message in messages]
         try:
             rendered: str = self._tokenizer.apply_chat_template(
-                turns, tokenize=False, add_generation_prompt=True, **flags
+                turns, tokenize=False, add_generation_prompt=True, **{**flags, **self._arguments}
             )
         except (JinjaError, ValueError, TypeError) as error:
             raise TemplateError(f"{self._name}: its chat template does not take these messages: {error}") from error

@@ -13,8 +13,10 @@ from packaging.requirements import Requirement
 GIVES = {
     "embedded": "embed:minilm, the default: all-MiniLM-L6-v2 on onnxruntime",
     "llamacpp": "models llamacpp:, and SmolLM2-135M-Instruct to start with (compiles)",
-    "openai": "models openai:, any host that speaks its API",
+    "openai": "models openai:, any host that speaks its API; cohere:, jina:, voyage: and other reranking APIs",
+    "litellm": "models litellm:, providers without such an API: Anthropic, Bedrock, Vertex AI, …",
     "hf": "models hf:, transformers in this process",
+    "adapters": "LoRA adapters of models hf: (hf:NAME?adapter=…)",
     "vllm": "models vllm:, its engine in this process (Linux, best with a GPU)",
     "embed": "models embed: and cross-encoder:, sentence-transformers",
     "stats": "compare, robustness, report; aggregation by integer programs",

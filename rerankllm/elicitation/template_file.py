@@ -50,7 +50,7 @@ def mapping(what: str, text: str, keys: Collection[str]) -> dict[str, Any]:
     import yaml  # noqa: PLC0415
 
     try:
-        data = yaml.safe_load(text)
+        data = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
     except yaml.YAMLError as error:
         raise TemplateError(f"{what} is not YAML: {' '.join(str(error).split())}") from error
     return known(what, data, keys)

@@ -115,6 +115,7 @@ class WholeText:
         return text if len(ids) <= tokens else self.tokenizer.decode(ids[:tokens])
 
     def _harmless(self, text: str) -> str:
+        text = text.replace(SEAM, "")
         harmless = getattr(self.tokenizer, "harmless", None)
         return str(harmless(text)) if harmless else text
 

@@ -124,7 +124,7 @@ def _differences(comparison: Comparison) -> Table:
     columns["W/T/L"] = lambda each: "/".join(map(str, each.record))
     columns["detectable"] = lambda each: shown_number(each.detectable, ".3f")
     rows = tuple(tuple(cell(each) for cell in columns.values()) for each in comparison.differences)
-    return Table(f"Differences to {design.baseline}", tuple(columns), rows)
+    return Table(f"Differences to {design.baseline}", tuple(columns), rows, words=2)
 
 
 def _costs(comparison: Comparison, axis: str) -> Table:

@@ -84,11 +84,11 @@ def _candidate(path: FilePath, number: int, found: Any) -> Candidate:
 def _document(path: FilePath, number: int, doc_id: str, found: Any) -> Document:
     fields = found if isinstance(found, dict) else {}
     texts = {name: fields[name] for name in _TEXT_FIELDS if isinstance(fields.get(name), str)}
-    name = next((name for name, text in texts.items() if text.strip()), "")
+    name = next((name for name, text in texts.items() if text.strip()), next(iter(texts), ""))
     title = "" if fields.get("title") is None else fields["title"]
     if not isinstance(title, str):
         raise expected(path, number, f'"title" of candidate {doc_id} to be a string', excerpt_of(title))
-    if not name and not title.strip():
+    if not texts and not title.strip():
         what = f"a text in the doc of candidate {doc_id} ({', '.join(_TEXT_FIELDS)})"
         raise expected(path, number, what, excerpt_of(found))
     rest = {key: value for key, value in fields.items() if key not in {name, "title"}}

@@ -14,7 +14,7 @@ def rows_of(value: Any) -> Iterable[Mapping[str, Any]] | None:
         frame = value.reset_index() if any(name is not None for name in value.index.names) else value
         as_objects = frame.astype(object)
         return _named(as_objects.where(as_objects.notna(), None).to_dict("records"))
-    if library == "polars" and hasattr(value, "columns"):
+    if library == "polars" and (hasattr(value, "to_dicts") or hasattr(value, "collect")):
         return _named((value.collect() if hasattr(value, "collect") else value).to_dicts())
     if library == "pyarrow" and hasattr(value, "column_names"):
         return _named(value.to_pylist())

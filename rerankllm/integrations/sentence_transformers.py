@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NotRequired, TypedDict
 
+from rerankllm.errors import InputError
 from rerankllm.integrations.ranker import Ranker, RerankerSource
 from rerankllm.reranker import Reranker
 
@@ -19,6 +20,13 @@ class Hit(TypedDict):
     corpus_id: int
     score: float
     text: NotRequired[str]
+
+
+NO_EFFECT = frozenset({
+    "batch_size", "show_progress_bar", "num_workers", "convert_to_numpy", "convert_to_tensor", "device", "pool",
+    "chunk_size",
+})  # fmt: skip
+"""Arguments of `CrossEncoder.rank` that say how to compute, and change no score."""
 
 
 class RerankllmCrossEncoder:
@@ -52,6 +60,7 @@ class RerankllmCrossEncoder:
         documents: Sequence[str],
         top_k: int | None = None,
         return_documents: bool = False,  # noqa: FBT001, FBT002 - the signature of CrossEncoder.rank
+        **others: object,
     ) -> list[Hit]:
         """The documents' positions and scores, best first.
 
@@ -60,10 +69,15 @@ class RerankllmCrossEncoder:
             documents: The documents.
             top_k: How many are wanted; the strategy aims for them. All when None.
             return_documents: Whether results carry their text.
+            **others: What else `CrossEncoder.rank` takes. What only says how to compute, such as `batch_size`, has no
+                effect: the model's engine makes its own batches.
 
         Raises:
             QueryFailed: They could not be ranked.
+            InputError: An argument that would change the scores, such as `prompt`.
         """
+        for name in (name for name, value in others.items() if value is not None and name not in NO_EFFECT):
+            raise InputError(f"rank: {name} is not taken here; instruction=… of RerankllmCrossEncoder says what counts")
         hits: list[Hit] = []
         for index, score in self._ranker.rank(query, documents, top_k):
             hits.append({"corpus_id": index, "score": score})

@@ -91,7 +91,7 @@ def evaluate_runs(
             what the papers of the collection report.
 
     Raises:
-        InputError: A file cannot be read, or a measure is unknown.
+        InputError: A file cannot be read, a measure is unknown, or a run has none of the judged queries.
         MissingExtra: A measure needs a package that is not installed.
 
     Example:
@@ -130,6 +130,12 @@ class _Judged:
         if self.collection is not None:
             run = allowed(self.collection, run, str(path))
         values = self._values(run, measures)
+        if not values:
+            raise InputError(
+                f"{path} ranks none of the {len(self.qrels)} judged queries: are these its qrels?"
+                if self.qrels
+                else "the qrels judge nothing: is this the right file?"
+            )
         missing = tuple(query_id for query_id in self.qrels if query_id not in run)
         if missing:
             tell(f"{path} lacks {len(missing)} of {len(self.qrels)} judged queries ({', '.join(missing[:3])})")

@@ -77,6 +77,11 @@ class ModelSpec:
                 raise SpecError(f"{self.kind}: has no option '{key}'{instead(key, parameters)}")
             written = text if str in (hints[key], *typing.get_args(hints[key])) else literal(text)
             values[key] = coerce(written, hints[key], f"{self.kind}: option '{key}'")
+        if hasattr(factory, "class_for"):  # one kind of model, computed in several ways
+            factory = factory.class_for(self.name)
+            idle = [key for key in values if key not in inspect.signature(factory).parameters]
+            if idle:
+                raise SpecError(f"{self.kind}:{self.name} scores by a head, for which '{idle[0]}' does nothing")
         return factory(name=self.name, **values)
 
 

@@ -15,10 +15,10 @@ from rerankllm.spec.stage import Stage
 
 @dataclass(frozen=True, slots=True)
 class Cascade:
-    """Every stage ranks the best of the one before; what it does not rank stays behind in that order.
+    """Lets each stage rank the best of the stage before; documents that it does not rank stay behind, in that order.
 
     The multi-stage pipeline of Nogueira et al. 2019, "Multi-stage document ranking with BERT", section 3, with any
-    strategies, elicitations and models: a cheap one for many documents, a dear one for few. What a stage gets as
+    strategies, elicitations and models: a cheap one for many documents, an expensive one for few. What a stage gets as
     first-stage scores are the scores of the stage before; where that gave an order only, its places, so that
     strategies that fuse or start from scores go by that order.
 

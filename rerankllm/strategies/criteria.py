@@ -14,7 +14,7 @@ from rerankllm.strategies.questions.lists import by_score, shown_scores
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """Has `count` criteria with weights written for the query, each document graded by each, and sorts by the mean.
+    """Lets the model write `count` weighted criteria for the query, grades each document by them, sorts by the mean.
 
     DrRank (zero-shot explainable ranking, 2025): criteria are written for the need, then every candidate is judged
     against them with its reasons, which the results keep. The score is the mean of the grades, 0 to 10, weighted as

@@ -13,7 +13,7 @@ from rerankllm.strategies.questions.pairs import Pairs
 
 @dataclass(frozen=True, slots=True)
 class Elimination:
-    """Knock-out rounds; who goes out later ranks higher, then who won by more on the mean, then the better seed.
+    """Plays knock-out rounds of pairs: who goes out later ranks higher, then who won more clearly, then the seed.
 
     The seeded tournament of ArenaRL, on documents. Seeds 1 and 2 can meet in the final only, and where n is no power
     of two the best seeds have a bye in the first round; the public code pairs neighbours after dropping its byes,

@@ -17,7 +17,7 @@ class CosineSimilarity:
     The bi-encoder of Reimers and Gurevych 2019, "Sentence-BERT", section 3. Query and documents are encoded apart, so
     nothing is compared in context; `interpolate(embed)` fuses it with the first stage.
 
-    Cost: 1 call, 1 round, n slots. Settles nothing: a vector is no judgement that could be right.
+    Cost: 1 call, 1 round, n slots. Settles nothing: vectors are neither right nor wrong.
     """
 
     asks: ClassVar[tuple[type, ...]] = (Embed,)

@@ -11,11 +11,11 @@ from rerankllm.plan import Plan
 
 @dataclass(frozen=True, slots=True)
 class IRanker:
-    """Shows all that are left, has the worst named, and removes it; the order of removal, reversed, is the ranking.
+    """Removes the worst of all documents that are left, one by one; the ranking is the order of removal, reversed.
 
     Feng et al. 2025, "IRanker: towards ranking foundation model", section 3: each decision is small enough to be
-    learnt. It is the dearest way to a complete order there is, and its calls wait for one another. Where an answer
-    names nobody, the last in the first stage's order goes.
+    learnt. It is slow, since every call waits for the one before. Where an answer names nobody, the last in the
+    first stage's order goes.
 
     Cost: n − 1 calls in n − 1 rounds and n(n+1)/2 − 1 slots: 99 and 5,049 for n = 100. Settles the whole list.
     """

@@ -25,8 +25,8 @@ class MaxP:
     model, hence no tokens; the model's own cut of a passage applies to each. Every passage has its document's title;
     the first goes by its document's id, the others by ids of their own.
 
-    Cost: that of `stage` for the passages: between n and n·most of them. With right answers a document is as good as
-    its best passage: what `stage` settles of n·most passages holds at least a `most`-th as many documents.
+    Cost: that of `stage` for the passages: between n and n·most of them. If `stage` settles the first p passages, then
+    with right answers at least the first p / most documents are settled.
 
     Attributes:
         stage: What ranks the passages, with its own elicitation and model if it names them.

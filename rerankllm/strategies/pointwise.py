@@ -16,7 +16,7 @@ class Pointwise:
 
     A document whose answer cannot be used keeps its place, and has no score.
 
-    What a score is, the elicitation says: the likelihood of the query given the document (Sachan et al. 2022, "UPR",
+    The elicitation decides what a score is: the likelihood of the query given the document (Sachan et al. 2022, "UPR",
     section 2.2), the probability of a relevance label (Nogueira et al. 2020, "monoT5"), or the expected grade over
     several labels (Zhuang et al. 2023, "Beyond yes and no", section 3.2).
 

@@ -27,11 +27,11 @@ class Prp:
     """Compares two documents at a time, always in both orders, and sorts by the outcomes.
 
     Qin et al. 2023, "Large language models are effective text rankers with pairwise ranking prompting", sections
-    3.2–3.4. What the two orders say together is `calibrate`'s business. Their paper's rule is `agree`: a document wins
-    when both orders say so, and disagreement is a tie. The default weighs them by their log-odds, which leaves no ties
-    and costs no more calls; answers in words have no odds, and for those it is the same as `agree`. An answer that
-    names neither is a tie. Ties keep the first stage's order: with a judge that knows next to nothing they are worth
-    having, and `agree` is safer (eval/rankfusion).
+    3.2–3.4. `calibrate` says how the answers in both orders are combined. The paper's rule
+    is `agree`: a document wins if it wins in both orders, and disagreement is a tie. The default adds the log-odds of
+    both answers, which leaves no ties and costs no more calls. Answers in words have no odds; for those the default is
+    the same as `agree`. An answer that names neither document is a tie. Ties keep the first stage's order. For a model
+    that is hardly better than chance that is an advantage, and `agree` is the safer choice (eval/rankfusion).
 
     Cost in prompts, two a comparison, with k = min(top_k, n):
 

@@ -19,12 +19,13 @@ from rerankllm.strategies.questions.answer_pool import Pool, asked_once
 
 @dataclass(frozen=True, slots=True)
 class RankFusion:
-    """Has several rankers order the candidates, asks what they ask in common once, and fuses their orders.
+    """Runs several rankers, asks the questions that they share only once, and fuses their orders.
 
     LLM-RankFusion (Zeng et al. 2024), section 4: rankers are `prp` with different sorts, elicitations or models, their
     comparisons calibrated, each with a worked example in both orders (`/ labels(prompt=prp-demos)`), and their orders
-    counted by Borda. Any other strategies will do: what they ask in the same words of the same model is shared.
-    Sorters that share their comparisons share the errors in them too: what averages out is where a sort puts them.
+    counted by Borda. Any other strategies will do: what they ask in the same words of the same model is shared. Sorters
+    that share comparisons share the errors in them, too. These errors do not average out; only their effects on each
+    sort do.
 
     `votes=comparisons` leaves the orders aside and aggregates the pooled comparisons themselves, p(win) against
     1 − p(win): `rankfusion([prp(sort=allpair)], aggregate=bradley_terry, votes=comparisons)` is Bradley–Terry on all

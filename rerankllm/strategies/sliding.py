@@ -23,12 +23,11 @@ class Sliding:
 
     Cost: max(0, ⌈(n − window) / stride⌉) + 1 calls a pass for n > 1, min(n, window) slots each. Passes are pipelined:
     a window waits only for earlier ones that overlap it, so three passes over 100 documents take 13 rounds, not 27.
-    Each pass settles window − stride places. With stride > window, the documents between windows are never read, and
-    marked so.
+    Each pass settles window − stride places.
 
     Attributes:
         window: Documents in one prompt, at least 2.
-        stride: How far the window moves, at least 1.
+        stride: How far the window moves, from 1 to `window`, so that no document is left out between two windows.
         passes: How often it sweeps the list.
     """
 
@@ -40,8 +39,11 @@ class Sliding:
     def __post_init__(self) -> None:
         if self.window < 2:  # noqa: PLR2004
             raise SpecError(f"sliding: window should be at least 2, found {self.window}")
-        if self.stride < 1:
-            raise SpecError(f"sliding: stride should be at least 1, found {self.stride}")
+        if not 1 <= self.stride <= self.window:
+            raise SpecError(
+                f"sliding: stride should be from 1 to window={self.window}, found {self.stride}; the usual is "
+                f"sliding(window={self.window}, stride={self.window // 2})"
+            )
         if self.passes < 1:
             raise SpecError(f"sliding: passes should be at least 1, found {self.passes}")
 

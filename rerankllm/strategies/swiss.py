@@ -15,15 +15,16 @@ from rerankllm.strategies.questions.pairs import Pairs
 
 @dataclass(frozen=True, slots=True)
 class Swiss:
-    """Each round, neighbours in the standing that have not met; each gains p(win) − ½ points.
+    """Plays rounds in which neighbours in the standing that have not met are compared; each gains p(win) − ½ points.
 
-    A sure win is half a point, a tie nothing. Counting wins above even rather than wins is the same where all play as
-    often, and fair where n is odd and one document a round plays twice. Equal points are parted by Buchholz (the sum
-    of the opponents' points), then by the first stage. Where pairs are shown in one order, who is shown first
+    A sure win is half a point, a tie is none. Points count from even, so that nothing is gained by playing twice in a
+    round, as one document does if n is odd. Equal points are ordered by Buchholz (the sum of the opponents' points),
+    then by the first stage. Where pairs are shown in one order, who is shown first
     alternates.
 
-    Cost: ⌈n/2⌉ comparisons a round until everyone has met everyone; for n = 100 in 7 rounds and one order 350 calls
-    and 700 slots. Promises nothing: places apart from the first need more rounds than ⌈log₂ n⌉.
+    Cost: ⌈n/2⌉ comparisons a round until everyone has met everyone; for n = 100 in 7 rounds and one order 350 calls and
+    700 slots. Settles nothing: even right answers may leave places wrong, as ⌈log₂ n⌉ rounds are too few for the whole
+    order.
 
     Attributes:
         rounds: How many; ⌈log₂ n⌉ when none.

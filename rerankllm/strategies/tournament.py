@@ -13,7 +13,7 @@ from rerankllm.strategies.questions.best_of_group import Choice
 
 @dataclass(frozen=True, slots=True)
 class Tournament:
-    """Groups of m play, the best r of each advance to groups of m, and so on to the winner; then again without it.
+    """Plays a knock-out tournament of groups of m for the first place, then replays it without the winner for the next.
 
     Yoon et al. 2024, "ListT5: Listwise reranking with Fusion-in-Decoder improves zero-shot retrieval", section 3.
     The first groups are neighbours in the first stage's order. A group that stands as it did in an earlier replay

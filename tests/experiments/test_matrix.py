@@ -139,7 +139,7 @@ class TestDigest:
     @pytest.mark.parametrize(
         "more",
         [
-            {"strategies": {"sliding": "sliding(window=4)"}},
+            {"strategies": {"sliding": "sliding(window=4, stride=2)"}},
             {"settings": {"top_k": 3}},
             {"models": {"best": "simulated:{qrels}"}},
             {"models": {"best": {"spec": "oracle:{qrels}", "elicitation": "labels"}}},

@@ -77,6 +77,11 @@ def test_the_first_text_that_is_not_blank_counts(read):
     assert titled.document == Document("titled", "", "only")
 
 
+def test_an_empty_passage_is_a_passage_as_it_is_in_a_corpus(read):
+    ((_, (found,)),) = read(request(candidate(contents="")))
+    assert (found.document.text, found.document.title) == ("", "")
+
+
 def test_candidates_by_score_with_ties_in_file_order(read):
     scores = {"z": 1, "a": 3, "m": 1.0, "b": 3, "c": -2, "y": 1}
     ((_, found),) = read(request(*(candidate(docid, score, text="x") for docid, score in scores.items())))
@@ -103,10 +108,7 @@ def test_candidates_without_scores_stay_in_file_order(read):
         ({"query": {"qid": "q", "text": "x"}}, '"candidates" to be a list'),
         (request("d1"), "a candidate to be an object with docid, score and doc"),
         (request({"score": 1, "doc": {"text": "x"}}), '"docid" to be a non-empty string or a whole number'),
-        (
-            request(candidate(title="", contents=" ")),
-            "a text in the doc of candidate d1 (contents, segment, text",
-        ),
+        (request(candidate(title="", url="u")), "a text in the doc of candidate d1 (contents, segment, text"),
         (request(candidate(contents=["x"])), "a text in the doc of candidate d1"),
         (request({"docid": "d1", "score": 1}), "a text in the doc of candidate d1"),
         (request(candidate(title=3, text="x")), '"title" of candidate d1 to be a string'),

@@ -100,13 +100,17 @@ def test_behind_a_retriever(ranker, documents, sample):
 
 def test_written_down_and_read_back(sample, counting):
     ranker = RerankllmRanker(
-        strategy="sliding(window=8)", model=f"oracle:{sample.qrels}", instruction="facts", passage_tokens=40, top_k=3
+        strategy="sliding(window=8, stride=4)",
+        model=f"oracle:{sample.qrels}",
+        instruction="facts",
+        passage_tokens=40,
+        top_k=3,
     )
     data = ranker.to_dict()
     assert data == {
         "type": "rerankllm.integrations.haystack.RerankllmRanker",
         "init_parameters": {
-            "strategy": "sliding(window=8)", "model": f"oracle:{sample.qrels}", "instruction": "facts",
+            "strategy": "sliding(window=8, stride=4)", "model": f"oracle:{sample.qrels}", "instruction": "facts",
             "passage_tokens": 40, "top_k": 3,
         },
     }  # fmt: skip

@@ -121,8 +121,17 @@ def test_its_signature_is_that_of_sentence_transformers():
 
     theirs = inspect.signature(cross_encoder.rank).parameters
     ours = inspect.signature(RerankllmCrossEncoder.rank).parameters
-    assert list(ours) == list(theirs)[: len(ours)]
-    assert [p.default for p in ours.values()] == [theirs[name].default for name in ours]
+    named = [name for name, parameter in ours.items() if parameter.kind is not inspect.Parameter.VAR_KEYWORD]
+    assert named == list(theirs)[: len(named)]
+    assert [ours[name].default for name in named] == [theirs[name].default for name in named]
+
+
+def test_it_takes_what_says_how_to_compute_and_refuses_what_would_change_scores(sample):
+    encoder = RerankllmCrossEncoder(f"oracle:{sample.qrels}", strategy="sliding")
+    plain = encoder.rank(sample.query, sample.texts)
+    assert encoder.rank(sample.query, sample.texts, batch_size=8, show_progress_bar=False, prompt=None) == plain
+    with pytest.raises(InputError, match="rank: prompt is not taken here; instruction="):
+        encoder.rank(sample.query, sample.texts, prompt="find facts")
 
 
 @pytest.mark.parametrize(

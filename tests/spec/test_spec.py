@@ -31,7 +31,7 @@ ELICITED = st.one_of(
     st.builds(Text, prompt=WORDS, max_tokens=st.one_of(st.none(), st.integers(1, 10**6))),
 )
 LEAVES = st.one_of(
-    st.builds(Sliding, window=st.integers(2, 99), stride=st.integers(1, 99), passes=st.integers(1, 9)),
+    st.builds(Sliding, window=st.integers(9, 99), stride=st.integers(1, 9), passes=st.integers(1, 9)),
     st.builds(Prp, sort=st.sampled_from(["allpair", "heap", "bubble"]), top_k=st.integers(1, 99)),
     st.just(Pointwise()),
 )
@@ -102,8 +102,8 @@ def test_forms(text, printed):
         ("prp(sort=quick)", "prp: sort should be one of allpair, heap, bubble"),
         ("prp(top_k=0)", "prp: top_k should be at least 1"),
         ("sliding(window=1)", "window should be at least 2"),
-        ("sliding(stride=0)", "stride should be at least 1"),
-        ("sliding(stride=-3)", "stride should be at least 1"),
+        ("sliding(stride=0)", "stride should be from 1 to window=20, found 0"),
+        ("sliding(window=5)", "stride should be from 1 to window=5, found 10"),
         ("sliding(passes=0)", "passes should be at least 1"),
         ("interpolate", "interpolate needs stage=…"),
         ("interpolate(stage=3)", "interpolate: stage should be a stage, found '3'"),

@@ -15,11 +15,10 @@ from rerankllm.spec.stage import Stage
 
 SPECS = st.one_of(
     st.just("pointwise"),
-    st.builds(
-        "sliding(window={}, stride={}, passes={})".format,
-        st.integers(2, 25),
-        st.integers(1, 30),
-        st.integers(1, 4),
+    st.integers(2, 25).flatmap(
+        lambda window: st.builds(
+            f"sliding(window={window}, stride={{}}, passes={{}})".format, st.integers(1, window), st.integers(1, 4)
+        )
     ),
     st.builds("prp(sort={}, top_k={})".format, st.sampled_from(["heap", "bubble"]), st.integers(1, 70)),
     st.just("prp(sort=allpair)"),

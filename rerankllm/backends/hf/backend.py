@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
 from rerankllm.backends.batching import BatchBackend
+from rerankllm.backends.chat_template import arguments_of
 from rerankllm.backends.hf import labels, loading
 from rerankllm.backends.hf.batches import Limits
 from rerankllm.backends.hf.causal import Causal
@@ -65,7 +66,11 @@ class HuggingFace(BatchBackend[Request]):
         cache: MiB of keys and values that are remembered: prompts to come that begin as ones before need not compute
             them again.
         context: Tokens that prompt and answer may have together; None for what the model was made for.
+        thinking: `on`, `off`, `low`, `medium`, `high` or a number of tokens: told to the chat template, in the names
+            that the usual ones have for it.
+        template_kwargs: A JSON object of arguments for the chat template.
         threads: Threads that torch computes with, in the whole process; None leaves that to torch.
+        adapter: A LoRA adapter of this model, as a folder or an id on the hub; its weights are added to the model's.
 
     Raises:
         MissingExtra: transformers, or a package that the model needs, is not installed.
@@ -84,19 +89,28 @@ class HuggingFace(BatchBackend[Request]):
         cache: int = 256,
         context: int | None = None,
         threads: int | None = None,
+        adapter: str | None = None,
+        thinking: str | None = None,
+        template_kwargs: str | None = None,
     ) -> None:
         super().__init__()
         if batch < 1 or cache < 0 or any(option is not None and option < 1 for option in (context, threads)):
             raise SpecError("hf: batch, context and threads should be at least 1, and cache at least 0")
+        arguments = arguments_of(thinking, template_kwargs)
         loading.need("torch", "transformers")
         loading.set_threads(threads)
         where = loading.place(device)
         self._source = loading.find("hf", name, revision)
         self._model, tokenizer = loading.load(self._source, "hf", where, loading.precision(dtype, where))
+        if adapter is not None:
+            self._model = loading.add_adapter(self._model, adapter, f"hf:{name}")
+        self._adapter = adapter
         config = self._model.config.get_text_config()
-        shown = {"revision": revision, "dtype": str(self._model.dtype).removeprefix("torch."), "context": context}
+        dtype = str(self._model.dtype).removeprefix("torch.")
+        shown = {"adapter": adapter, "revision": revision, "dtype": dtype, "context": context,
+                 "thinking": thinking, "template_kwargs": template_kwargs}  # fmt: skip
         self.model = f"hf:{name}?" + "&".join(f"{key}={value}" for key, value in shown.items() if value is not None)
-        self._tokenizer = HubTokenizer(tokenizer, self.model)
+        self._tokenizer = HubTokenizer(tokenizer, self.model, arguments)
         self._vocabulary: int = config.vocab_size
         self._commit: str | None = getattr(self._model.config, "_commit_hash", None)
         ends = _ids(self._model.generation_config.eos_token_id) | _ids(tokenizer.eos_token_id)
@@ -127,7 +141,7 @@ class HuggingFace(BatchBackend[Request]):
             context=None if fits is None else fits - len(self._eos),
             batch=REQUESTS,
             constrained=True,
-            names=self._source.names(name),
+            names=(*((adapter,) if adapter else ()), *self._source.names(name)),
         )
 
     @property
@@ -142,8 +156,9 @@ class HuggingFace(BatchBackend[Request]):
 
     @functools.cached_property
     def revision(self) -> str | None:
-        """The commit on the hub, else SHA-256 of the weights, in hexadecimal."""
-        return self._commit or self._source.fingerprint()
+        """The commit on the hub, else SHA-256 of the weights, in hexadecimal; an adapter's after a plus sign."""
+        own = self._commit or self._source.fingerprint()
+        return own if self._adapter is None else f"{own}+{loading.adapter_digest(self._adapter)}"
 
     def check(self, work: Request) -> None:
         """Raises `CapabilityError` for messages: the prompt has to be tokens."""

@@ -2,8 +2,10 @@
 
 import contextlib
 import hashlib
+import importlib
 import importlib.util
 import json
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,6 +163,39 @@ def load(source: ModelFiles, kind: str, device: Any, dtype: Any) -> tuple[Any, A
     if loaded["missing_keys"]:
         raise InputError(f"{kind}:{source.where}: its weights lack {', '.join(sorted(loaded['missing_keys']))[:200]}")
     return model.to(device).eval(), tokenizer
+
+
+def add_adapter(model: Any, adapter: str, what: str) -> Any:
+    """The model with the weights of a LoRA adapter added to its own.
+
+    Args:
+        model: The model.
+        adapter: A folder, or an id on the hub.
+        what: The model's spec, for messages.
+
+    Raises:
+        MissingExtra: peft is not installed.
+        InputError: There is no such adapter, or it is not of this model.
+    """
+    need("peft", extra="pip install 'rerankllm[adapters]'")
+    with reported(f"{what}: adapter {adapter}"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # what peft asks of transformers is no business of users
+        warnings.filterwarnings("error", message=".*missing adapter keys.*")
+        peft = importlib.import_module("peft")
+        return peft.PeftModel.from_pretrained(model, adapter).merge_and_unload().eval()
+
+
+def adapter_digest(adapter: str) -> str:
+    """SHA-256 of an adapter's weights, in hexadecimal.
+
+    Raises:
+        InputError: They are not there.
+    """
+    from transformers.utils.hub import cached_file  # noqa: PLC0415
+
+    with reported(f"adapter {adapter}"):
+        path: Any = cached_file(adapter, "adapter_model.safetensors")
+    return digest(Path(path))
 
 
 def check_architecture(config: Any, kind: str, name: str) -> None:

@@ -4,6 +4,7 @@ import functools
 from collections.abc import Sequence
 
 from rerankllm.backends.batching import BatchBackend
+from rerankllm.backends.chat_template import arguments_of
 from rerankllm.backends.cpus import cpus
 from rerankllm.backends.llamacpp import gguf
 from rerankllm.backends.llamacpp.engine import Engine
@@ -49,7 +50,11 @@ class LlamaCpp(BatchBackend[Request]):
             short ones share it.
         batch: Tokens decoded at a time.
         max_sequences: Requests worked on at a time; less than `batch`.
+        thinking: `on`, `off`, `low`, `medium`, `high` or a number of tokens: told to the chat template, in the names
+            that the usual ones have for it.
+        template_kwargs: A JSON object of arguments for the chat template.
         gpu_layers: Layers kept on a GPU, where llama.cpp was built for one; -1 for all.
+        adapter: A LoRA adapter of this model, as the path of a .gguf file; it is added while it computes.
 
     Raises:
         MissingExtra: llama.cpp, or the package with the weights, is not installed.
@@ -67,15 +72,22 @@ class LlamaCpp(BatchBackend[Request]):
         batch: int = 512,
         max_sequences: int = 32,
         gpu_layers: int = -1,
+        adapter: str | None = None,
+        thinking: str | None = None,
+        template_kwargs: str | None = None,
     ) -> None:
         super().__init__()
         if not 0 < max_sequences <= min(batch - 1, MOST_SEQUENCES):
             raise SpecError(f"llamacpp: max_sequences should be 1 to {min(batch - 1, MOST_SEQUENCES)}, and below batch")
         if context < 1 or (threads is not None and threads < 1):
             raise SpecError("llamacpp: context and threads should be at least 1")
+        arguments = arguments_of(thinking, template_kwargs)
         wanted = type or (PACKAGED_TYPE if name in gguf.PACKAGED else gguf.AS_SHIPPED)
-        self.model = f"llamacpp:{name}?type={wanted}"
+        told = {"adapter": adapter, "thinking": thinking, "template_kwargs": template_kwargs}
+        options = "".join(f"&{key}={value}" for key, value in told.items() if value)
+        self.model = f"llamacpp:{name}?type={wanted}{options}"
         self._source = gguf.find(name)
+        self._adapter = gguf.find(adapter) if adapter else None
         path, file_type = gguf.weights(self._source, wanted)
         self._engine = Engine(
             path,
@@ -85,9 +97,10 @@ class LlamaCpp(BatchBackend[Request]):
             batch=batch,
             sequences=max_sequences + 1,
             gpu_layers=gpu_layers,
+            adapter=self._adapter,
         )
         self._scheduler = Scheduler(self._engine)
-        self._tokenizer = LlamaTokenizer(self._engine, self.model)
+        self._tokenizer = LlamaTokenizer(self._engine, self.model, arguments)
         # A chat model is asked in its own chat format, another by a plain completion.
         prompt = "likelihood-chat" if self._tokenizer.chats else "likelihood"
         self.default_strategy = f"interpolate(pointwise / likelihood(prompt={prompt}))"
@@ -100,7 +113,7 @@ class LlamaCpp(BatchBackend[Request]):
             batch=2 * max_sequences,
             logits=True,
             constrained=True,
-            names=(name, *self._engine.called),
+            names=(*((adapter,) if adapter else ()), name, *self._engine.called),
         )
 
     @property
@@ -116,7 +129,7 @@ class LlamaCpp(BatchBackend[Request]):
     @functools.cached_property
     def revision(self) -> str:
         """SHA-256 of the weights as shipped, in hexadecimal: with `model`, what its answers depend on."""
-        return digest(self._source)
+        return "+".join(digest(path) for path in (self._source, self._adapter) if path is not None)
 
     def check(self, work: Request) -> None:
         """Raises `CapabilityError` for messages: the prompt has to be tokens."""

@@ -49,14 +49,24 @@ class Engine:
         batch: Tokens decoded at a time; no less than `sequences`.
         sequences: Sequences that may live side by side.
         gpu_layers: Layers kept on a GPU, where llama.cpp was built for one; -1 for all.
+        adapter: A LoRA adapter of this model, as a GGUF file; None for none.
 
     Raises:
-        InputError: The file does not hold a causal language model.
+        InputError: The file does not hold a causal language model, or the adapter is not one of this model.
         BackendError: No room for the cache.
     """
 
     def __init__(
-        self, path: Path, *, file_type: int, threads: int, cells: int, batch: int, sequences: int, gpu_layers: int
+        self,
+        path: Path,
+        *,
+        file_type: int,
+        threads: int,
+        cells: int,
+        batch: int,
+        sequences: int,
+        gpu_layers: int,
+        adapter: Path | None = None,
     ) -> None:
         lib = self.lib = library()
         # llama.cpp's AMX kernels crash on quantized weights (ggml-org/llama.cpp#20824) where GCC 12.2, for one,
@@ -80,6 +90,8 @@ class Engine:
         if not context:
             lib.llama_model_free(model)
             raise BackendError(f"{path}: no room for a context of {cells} tokens{complaint()}; try a smaller one")
+        if adapter is not None:
+            _adapt(lib, model, context, adapter)
         self._batch = lib.llama_batch_init(batch, 0, sequences)
         self._context, self._model = context, model
         self._vocab = lib.llama_model_get_vocab(model)
@@ -179,6 +191,17 @@ class Engine:
     def ends(self, token: int) -> bool:
         """Whether the token ends an answer."""
         return bool(self.lib.llama_vocab_is_eog(self.vocab, token))
+
+
+def _adapt(lib: Any, model: Any, context: Any, adapter: Path) -> None:
+    """Has a context compute with a LoRA adapter, which is freed with its model."""
+    complaint()
+    loaded = lib.llama_adapter_lora_init(model, str(adapter).encode())
+    if not loaded:
+        lib.llama_free(context)
+        lib.llama_model_free(model)
+        raise InputError(f"{adapter}: not a LoRA adapter of this model{complaint()}")
+    lib.llama_set_adapters_lora(context, (lib.llama_adapter_lora_p_ctypes * 1)(loaded), 1, (ctypes.c_float * 1)(1.0))
 
 
 def _release(lib: Any, model: Any, context: Any, batch: Any) -> None:

@@ -19,11 +19,18 @@ _TWO_WORDS = re.compile(rb"\S ")
 
 
 class LlamaTokenizer:
-    """Tokens as the model knows them. May be used from any thread, until the engine is closed."""
+    """Tokens as the model knows them. May be used from any thread, until the engine is closed.
 
-    def __init__(self, engine: Engine, name: str) -> None:
+    Args:
+        engine: The engine with the model.
+        name: The model's printed spec, for messages.
+        arguments: What the chat template is told besides the messages.
+    """
+
+    def __init__(self, engine: Engine, name: str, arguments: Mapping[str, Any] | None = None) -> None:
         self._engine = engine
         self._name = name
+        self._arguments = dict(arguments or {})
 
     @functools.cached_property
     def bos(self) -> tuple[int, ...]:
@@ -92,7 +99,7 @@ class LlamaTokenizer:
             opening = last.content
         turns = [{"role": message.role, "content": message.content} for message in messages]
         try:
-            told = {**self._variables, **flags}
+            told = {**self._variables, **flags, **self._arguments}
             return self._template.render(messages=turns, add_generation_prompt=True, **told) + opening
         except JinjaError as error:
             raise TemplateError(f"{self._name}: its chat template does not take these messages: {error}") from error

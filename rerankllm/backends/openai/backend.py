@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from rerankllm.backends.chat_template import checked, kwargs_of
 from rerankllm.backends.openai.adaptation import LABELS, refused
 from rerankllm.backends.openai.batch import UPLOAD_SECONDS, Jobs
 from rerankllm.backends.openai.completion import UnusableError, overflows, read_completion
@@ -17,7 +18,6 @@ from rerankllm.backends.openai.known_models import Known, known
 from rerankllm.backends.openai.request import THOUGHT_TOKENS, Api, Poster
 from rerankllm.backends.openai.response import Reader
 from rerankllm.backends.openai.server import Server, look
-from rerankllm.backends.openai.thinking import checked, kwargs_of
 from rerankllm.backends.openai.thinking import fields as thinking_fields
 from rerankllm.backends.openai.turns import Rank, Turns
 from rerankllm.backends.remote import RemoteBackend, plain

@@ -1,59 +1,16 @@
 """`?thinking=`: whether, and how much, a model should think, in the words of each host. Pure."""
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
+from rerankllm.backends.chat_template import LEVELS, for_template
 from rerankllm.backends.openai.hosts import Manners
 from rerankllm.errors import InputError
 
-LEVELS = ("low", "medium", "high")
 OF_LEVEL = {"low": 1024, "medium": 4096, "high": 16384}
 """Tokens to think where a host takes a number and the user gave a level."""
 _CLOSED = re.compile(r"<(think|thinking|thought|reasoning)>(.*?)</\1>", re.DOTALL | re.IGNORECASE)
-
-
-def checked(thinking: str | None) -> str | None:
-    """The option, if it can be one.
-
-    Raises:
-        InputError: It is none of on, off, a level or a number of tokens.
-    """
-    known = thinking in {None, "on", "off", *LEVELS} or (thinking or "").isdecimal()
-    if not known or thinking == "0":
-        raise InputError(f"thinking should be on, off, {', '.join(LEVELS)} or a number of tokens, not {thinking}")
-    return thinking
-
-
-def kwargs_of(text: str | None) -> dict[str, Any]:
-    """Arguments for the chat template, which are given as a JSON object.
-
-    Raises:
-        InputError: It is none.
-    """
-    try:
-        value = json.loads(text) if text else {}
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
-        raise InputError(f'template_kwargs should be a JSON object, such as {{"enable_thinking": false}}, not {text}')
-    return value
-
-
-def for_template(thinking: str | None) -> dict[str, Any]:
-    """The arguments by which chat templates are told: those of Qwen and GLM, DeepSeek and Granite, gpt-oss, Seed-OSS.
-
-    A template does not mind arguments that it has no use for.
-    """
-    if thinking is None:
-        return {}
-    arguments: dict[str, Any] = {"enable_thinking": thinking != "off", "thinking": thinking != "off"}
-    if thinking in LEVELS:
-        arguments["reasoning_effort"] = thinking
-    if thinking.isdecimal():
-        arguments["thinking_budget"] = int(thinking)
-    return arguments
 
 
 def fields(manners: Manners, thinking: str | None, template: Mapping[str, Any]) -> dict[str, Any]:

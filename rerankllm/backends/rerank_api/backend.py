@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 KEY_ENV = "RERANK_API_KEY"
-"""Environment variable that holds the key of a host that is named by its URL."""
+"""Environment variable that holds the key of a host that is named by its URL: none that is meant for another."""
 LINGER = 0.005
 """Seconds in which scores that are asked for come together in one call."""
 
@@ -70,14 +70,13 @@ class RerankApi(RemoteBackend):
         MissingExtra: The SDK whose client is used is not installed.
     """
 
-    own: ClassVar[str | None] = None
-    """The one dialect of a subclass."""
+    kind: ClassVar[str] = "rerank"
+    """What such a model is called in specs."""
 
     def __init__(
         self,
         *,
         name: str,
-        dialect: str | None = None,
         base_url: str | None = None,
         api_key_env: str | None = None,
         instruction: str | None = None,
@@ -92,10 +91,9 @@ class RerankApi(RemoteBackend):
     ) -> None:
         if any(importlib.util.find_spec(package) is None for package in ("openai", "httpx2")):
             raise MissingExtra("pip install 'rerankllm[openai]'")
-        kind = self.own or "rerank"
+        kind, chosen = self.kind, self.spoken()
         if name.startswith(("http://", "https://")):
             name, base_url = "", base_url or name
-        chosen = _dialect(kind, self.own, dialect)
         _check(kind, chosen, instruction=instruction, cut=max_tokens_per_doc)
         if (batch is not None and batch < 1) or timeout <= 0 or retries < 0 or not (name or base_url):
             raise InputError(f"{kind}:{name}: needs a name or a URL, batch of 1 or more, timeout above 0, retries of 0 "
@@ -106,7 +104,7 @@ class RerankApi(RemoteBackend):
                 f"{kind}:{name}: give ?base_url=…, since everybody has a {chosen.name} server of their own"
             )
         shown = {
-            "dialect": None if self.own else chosen.name,
+            "dialect": None if kind == chosen.name else chosen.name,
             "base_url": base_url if name else None,
             "instruction": instruction,
             "max_tokens_per_doc": max_tokens_per_doc,
@@ -120,7 +118,7 @@ class RerankApi(RemoteBackend):
         )
         self._most = min(batch or chosen.most, chosen.most)
         self.capabilities = replace(self.capabilities, slots=concurrency * self._most)
-        usual = chosen.key_env if self.own or base_url is None else (KEY_ENV,)  # no key to whom it is not meant for
+        usual = chosen.key_env if kind == chosen.name or base_url is None else (KEY_ENV,)
         keys = usual if api_key_env is None else (api_key_env,)
         key_env = next((each for each in keys if os.environ.get(each)), keys[0])
         self._endpoint, self._hosted = Endpoint.at(url, key_env), base_url is None
@@ -133,6 +131,15 @@ class RerankApi(RemoteBackend):
         self._groups: dict[str, _Group] = {}
         self._sending: set[asyncio.Task[None]] = set()
         self._client: AsyncOpenAI | None = None
+
+    def share(self, part: int, parts: int) -> None:
+        """Keeps one part of the calls that may be under way; see `RemoteBackend.share`."""
+        super().share(part, parts)
+        self.capabilities = replace(self.capabilities, slots=self._concurrency * self._most)
+
+    def spoken(self) -> Dialect:
+        """The API's dialect."""
+        return DIALECTS[self.kind]
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -234,45 +241,92 @@ _ESTIMATE = EstimatedTokenizer()
 
 
 class Cohere(RerankApi):
-    """Cohere's API; see `RerankApi`."""
+    """Models of Cohere's reranking API."""
 
-    own = "cohere"
+    kind = "cohere"
 
 
 class Jina(RerankApi):
-    """Jina's API; see `RerankApi`."""
+    """Models of Jina's reranking API."""
 
-    own = "jina"
+    kind = "jina"
 
 
 class Voyage(RerankApi):
-    """Voyage's API; see `RerankApi`."""
+    """Models of Voyage's reranking API."""
 
-    own = "voyage"
+    kind = "voyage"
 
 
 class Mixedbread(RerankApi):
-    """Mixedbread's API; see `RerankApi`."""
+    """Models of Mixedbread's reranking API."""
 
-    own = "mixedbread"
+    kind = "mixedbread"
 
 
 class ZeroEntropy(RerankApi):
-    """ZeroEntropy's API; see `RerankApi`."""
+    """Models of ZeroEntropy's reranking API."""
 
-    own = "zeroentropy"
+    kind = "zeroentropy"
 
 
 class Nvidia(RerankApi):
-    """NVIDIA's API; see `RerankApi`."""
+    """Models of NVIDIA's reranking API."""
 
-    own = "nvidia"
+    kind = "nvidia"
 
 
 class Tei(RerankApi):
-    """A server of text-embeddings-inference, by its URL; see `RerankApi`."""
+    """A server of text-embeddings-inference, named by its URL."""
 
-    own = "tei"
+    kind = "tei"
+
+
+class AnyRerankApi(RerankApi):
+    """A server that speaks the dialect of a reranking API.
+
+    Args:
+        dialect: `cohere`, `jina`, `voyage`, `mixedbread`, `zeroentropy`, `nvidia`, `tei` or `vllm`.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        dialect: str = "jina",
+        base_url: str | None = None,
+        api_key_env: str | None = None,
+        instruction: str | None = None,
+        max_tokens_per_doc: int | None = None,
+        batch: int | None = None,
+        concurrency: int = 4,
+        rate: float | None = None,
+        timeout: float = 60.0,
+        retries: int = 4,
+        price_searches: float | None = None,
+        price_tokens: float | None = None,
+    ) -> None:
+        if dialect not in DIALECTS:
+            raise InputError(f"rerank: knows no dialect {dialect}; there are: {', '.join(DIALECTS)}")
+        self._spoken = DIALECTS[dialect]
+        super().__init__(
+            name=name,
+            base_url=base_url,
+            api_key_env=api_key_env,
+            instruction=instruction,
+            max_tokens_per_doc=max_tokens_per_doc,
+            batch=batch,
+            concurrency=concurrency,
+            rate=rate,
+            timeout=timeout,
+            retries=retries,
+            price_searches=price_searches,
+            price_tokens=price_tokens,
+        )
+
+    def spoken(self) -> Dialect:
+        """The dialect that was asked for."""
+        return self._spoken
 
 
 def _part(outcome: Scores | CallFailed, place: int) -> Reply | CallFailed:
@@ -284,15 +338,6 @@ def _part(outcome: Scores | CallFailed, place: int) -> Reply | CallFailed:
     if math.isnan(value):
         return CallFailed("the API left this document out of its answer", attempts)
     return Reply(value, usage=outcome.usage if place == 0 else Usage(), attempts=attempts)
-
-
-def _dialect(kind: str, own: str | None, asked: str | None) -> Dialect:
-    if own and asked not in {None, own}:
-        raise InputError(f"{kind}: speaks one dialect; use rerank:NAME?dialect={asked}")
-    name = own or asked or "jina"
-    if name not in DIALECTS:
-        raise InputError(f"{kind}: knows no dialect {name}; there are: {', '.join(DIALECTS)}")
-    return DIALECTS[name]
 
 
 def _check(kind: str, dialect: Dialect, *, instruction: str | None, cut: int | None) -> None:

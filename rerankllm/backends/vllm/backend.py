@@ -5,12 +5,13 @@ import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from rerankllm.backends.chat_template import arguments_of
 from rerankllm.backends.hf.loading import ModelFiles
 from rerankllm.backends.hub_tokenizer import HubTokenizer
 from rerankllm.backends.vllm import weights
 from rerankllm.backends.vllm.continuous import ContinuousBackend
 from rerankllm.backends.vllm.engine import Engine, complaint, library
-from rerankllm.backends.vllm.readout import GREEDY, MAX_LABEL_TOKENS, Reader, reader_for
+from rerankllm.backends.vllm.readout import GREEDY, MAX_LABEL_TOKENS, ChainReader, Reader, reader_for
 from rerankllm.calls import (
     CallFailed,
     Capabilities,
@@ -59,13 +60,24 @@ class VLLM(ContinuousBackend):
         block_size: Tokens of a block: what prompts begin with in common is computed once in whole blocks. None is 32
             on CPUs, and leaves it to vLLM elsewhere.
         tensor_parallel_size: GPUs to spread the model over.
+        thinking: `on`, `off`, `low`, `medium`, `high` or a number of tokens: told to the chat template, in the names
+            that the usual ones have for it.
+        template_kwargs: A JSON object of arguments for the chat template.
         enforce_eager: Do without compilation and CUDA graphs: starts sooner, computes more slowly.
+        adapter: A LoRA adapter of this model, as a folder or an id on the hub; all is computed with it.
 
     Raises:
         MissingExtra: vLLM is not installed.
         InputError: There is no such model, or vLLM does not take it or an option.
         BackendError: The engine does not start.
     """
+
+    @classmethod
+    def class_for(cls, name: str) -> type:
+        """What computes a model: this, or for one with a scoring head what computes those."""
+        from rerankllm.backends.vllm.scorer import VLLMScorer  # noqa: PLC0415
+
+        return VLLMScorer if weights.architecture(name).endswith("ForSequenceClassification") else cls
 
     def __init__(
         self,
@@ -82,14 +94,19 @@ class VLLM(ContinuousBackend):
         block_size: int | None = None,
         tensor_parallel_size: int = 1,
         enforce_eager: bool = False,
+        adapter: str | None = None,
+        thinking: str | None = None,
+        template_kwargs: str | None = None,
     ) -> None:
         super().__init__()
         if head_dtype not in HEADS:
             raise SpecError(f"vllm: head_dtype should be float32 or model; found '{head_dtype}'")
+        arguments = arguments_of(thinking, template_kwargs)
         library()
         source, self._commit = weights.find(name, revision)
         self._folder = Path(source)
-        names = ModelFiles(source).names(name)
+        self._adapter = None if adapter is None else weights.find_adapter(adapter)
+        names = (*((adapter,) if adapter else ()), *ModelFiles(source).names(name))
         card = cards.find(names)
         self._logits = card is not None and card.reads_logits
         self._engine = Engine(
@@ -108,17 +125,22 @@ class VLLM(ContinuousBackend):
                 "tensor_parallel_size": tensor_parallel_size,
                 "enforce_eager": enforce_eager,
                 "logprobs_mode": "raw_logits" if self._logits else None,
+                "enable_prefix_caching": True,
             },
+            self._adapter,
         )
         shown = {
+            "adapter": adapter,
             "revision": revision,
             "dtype": self._engine.dtype,
             "head_dtype": None if head_dtype == "float32" else head_dtype,
             "quantization": quantization,
             "max_model_len": max_model_len,
+            "thinking": thinking,
+            "template_kwargs": template_kwargs,
         }
         self.model = f"vllm:{name}?" + "&".join(f"{key}={value}" for key, value in shown.items() if value is not None)
-        self._tokenizer = HubTokenizer(self._engine.tokenizer, self.model)
+        self._tokenizer = HubTokenizer(self._engine.tokenizer, self.model, arguments)
         self._readers: dict[str, Reader] = {}
         self._broken: str | None = None
         # A chat model is asked in its own chat format, another by a plain completion.
@@ -132,6 +154,7 @@ class VLLM(ContinuousBackend):
             token_prompts=True,
             context=self._engine.context,
             batch=REQUESTS,
+            constrained=True,
             names=names,
         )
 
@@ -143,7 +166,8 @@ class VLLM(ContinuousBackend):
     @functools.cached_property
     def revision(self) -> str | None:
         """The commit on the hub, or SHA-256 over the folder's files: with `model`, what its answers depend on."""
-        return weights.fingerprint(self._folder) if self._folder.is_dir() else self._commit
+        own = weights.fingerprint(self._folder) if self._folder.is_dir() else self._commit
+        return own if self._adapter is None else f"{own}+{weights.fingerprint(Path(self._adapter))}"
 
     def check(self, work: Request) -> None:
         """Raises `CapabilityError` for messages, since the prompt has to be tokens, and for logits."""
@@ -151,11 +175,11 @@ class VLLM(ContinuousBackend):
             raise CapabilityError(f"{self.model} takes prompts as token ids: apply its tokenizer's chat template first")
         if isinstance(work.want, ReadLabels) and work.want.raw and not self._logits:
             raise CapabilityError(f"{self.model} tells log-probabilities, not logits")
-        if isinstance(work.want, WriteLabels):
-            raise CapabilityError(f"{self.model} does not hold answers to labels; use text(constrained=false)")
 
     def most_tokens(self, want: Want) -> int:
         """What is asked for; the one token that vLLM generates when it only reads is thrown away."""
+        if isinstance(want, WriteLabels):
+            return want.most_tokens
         return want.max_tokens if isinstance(want, Generate) else 0
 
     def admit(self, key: str, work: Request) -> Outcome | None:
@@ -163,8 +187,10 @@ class VLLM(ContinuousBackend):
         if self._broken is not None:
             raise BackendError(self._broken)
         reader = self._reader(work)
-        if isinstance(reader, (Response, CallFailed)):
-            return reader
+        return reader if isinstance(reader, (Response, CallFailed)) else self._add(key, reader)
+
+    def _add(self, key: str, reader: Reader) -> CallFailed | None:
+        """Has the engine compute what a reader asks; the failure where it refuses."""
         try:
             self._engine.add(key, reader.ids, {**GREEDY, "max_tokens": reader.room, **reader.sampling})
         except Exception as error:  # noqa: BLE001 - vLLM has no one class for what it refuses
@@ -187,10 +213,12 @@ class VLLM(ContinuousBackend):
         for output in outputs:
             ended = output.outputs[0].finish_reason
             reader = self._readers.pop(output.request_id, None)
-            if reader is not None:  # not one just withdrawn
-                outcomes[output.request_id] = (
-                    reader.response(output) if ended in ENDS else CallFailed(f"vLLM ended the request: {ended}")
-                )
+            if reader is None:  # just withdrawn
+                continue
+            outcome = reader.response(output) if ended in ENDS else CallFailed(f"vLLM ended the request: {ended}")
+            outcome = outcome or self._add(output.request_id, reader)
+            if outcome is not None:
+                outcomes[output.request_id] = outcome
         return outcomes
 
     def withdraw(self, keys: Sequence[str]) -> None:
@@ -214,6 +242,8 @@ class VLLM(ContinuousBackend):
         if not prompt:
             return CallFailed("the prompt is empty")
         reader = reader_for(prompt, want, self._tokenizer.text)
+        if isinstance(reader, ChainReader) and not reader.named:
+            return reader.written()
         if reader is None:
             logprobs = (float("nan"),) * len(want.labels) if isinstance(want, ReadLabels) else ()
             ended = "length" if isinstance(want, Generate) else "stop"

@@ -3,9 +3,11 @@
 import contextlib
 import importlib
 import importlib.util
+import json
 import os
 import random
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from rerankllm.errors import BackendError, InputError, MissingExtra
@@ -16,6 +18,8 @@ NEEDED = (
 )
 
 LONGEST_COMPLAINT = 400
+RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+"""The ranks of adapters' matrices that vLLM computes with."""
 
 CPU_BLOCK = 32
 """The fewest tokens that attention on CPUs takes to a block. vLLM's own choice, 128, is more than prompts of one query
@@ -54,6 +58,7 @@ class Engine:
     Args:
         name: The model, for error messages.
         options: Fields of vLLM's `EngineArgs`; None leaves one to vLLM, and `block_size` on CPUs to this.
+        adapter: The folder of a LoRA adapter that all requests are computed with; None for none.
 
     Raises:
         MissingExtra: vLLM is not installed.
@@ -61,18 +66,22 @@ class Engine:
         BackendError: The engine does not start.
     """
 
-    def __init__(self, name: str, options: dict[str, Any]) -> None:
+    def __init__(self, name: str, options: dict[str, Any], adapter: str | None = None) -> None:
         vllm = library()
         self._params = vllm.SamplingParams
         sampling = importlib.import_module("vllm.sampling_params")
         self._final_only, self._held = sampling.RequestOutputKind.FINAL_ONLY, sampling.StructuredOutputsParams
+        self._adapter: Any = None
         self._prompt = importlib.import_module("vllm.inputs").tokens_input
         given = {key: value for key, value in options.items() if value is not None}
         if runs_on_cpu():
             given.setdefault("block_size", CPU_BLOCK)
+        if adapter is not None:
+            self._adapter = importlib.import_module("vllm.lora.request").LoRARequest("adapter", 1, adapter)
+            given |= {"enable_lora": True, "max_loras": 1, "max_lora_rank": _rank(adapter)}
         try:
             with _randomness_left_alone():
-                self._llm = vllm.LLM(enable_prefix_caching=True, tokenizer_mode="hf", **given)
+                self._llm = vllm.LLM(tokenizer_mode="hf", **given)
         except RuntimeError as error:
             raise BackendError(
                 f"{name}: vLLM's engine does not start ({complaint(error)}); if its log above speaks of "
@@ -101,7 +110,21 @@ class Engine:
         choices = sampling.pop("choices", None)
         held = None if choices is None else self._held(choice=list(choices))
         params = self._params(output_kind=self._final_only, structured_outputs=held, **sampling)
-        self._llm.llm_engine.add_request(key, self._prompt(list(ids)), params)
+        self._llm.llm_engine.add_request(key, self._prompt(list(ids)), params, lora_request=self._adapter)
+
+    def scores(self, rows: list[tuple[list[int], list[int]]]) -> list[list[float]]:
+        """The raw logits of a scoring head, for each of these texts or pairs.
+
+        Args:
+            rows: Tokens, and for each the text of the pair that it belongs to, 0 or 1; nothing where there is no such.
+        """
+        pooling, prompts, params = importlib.import_module("vllm").PoolingParams, [], []
+        for ids, types in rows:
+            prompts.append(self._prompt(ids))
+            second = {"compressed_token_type_ids": types.index(1)} if 1 in types else None
+            params.append(pooling(use_activation=False, extra_kwargs=second))
+        found = self._llm.classify(prompts, pooling_params=params, use_tqdm=False)
+        return [list(map(float, output.outputs.probs)) for output in found]
 
     def step(self) -> list[Any]:
         """Computes one step; returns the `RequestOutput` of each request that it finished."""
@@ -116,6 +139,12 @@ class Engine:
         llm = self.__dict__.pop("_llm", None)
         if llm is not None:
             llm.llm_engine.engine_core.shutdown()
+
+
+def _rank(adapter: str) -> int:
+    """The rank of an adapter's matrices, or the next that vLLM computes with."""
+    rank: int = json.loads((Path(adapter) / "adapter_config.json").read_text(encoding="utf-8"))["r"]
+    return next((size for size in RANKS if size >= rank), rank)
 
 
 @contextlib.contextmanager

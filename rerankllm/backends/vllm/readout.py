@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from rerankllm.backends.label_chain import LabelChain
 from rerankllm.calls import (
     CallFailed,
     Generate,
@@ -17,7 +18,6 @@ from rerankllm.calls import (
     log_sum_exp,
 )
 from rerankllm.data import Usage
-from rerankllm.errors import CapabilityError
 
 MAX_LABEL_TOKENS = 128
 """How many tokens the engine tells the log-probabilities of by their ids, however unlikely they are."""
@@ -67,8 +67,8 @@ class Reader(Protocol):
         """Fields of `SamplingParams` besides `GREEDY` and `max_tokens`; and `choices`, if the text is one of them."""
         ...
 
-    def response(self, output: Any) -> Response | CallFailed:
-        """Reads the engine's finished `RequestOutput`."""
+    def response(self, output: Any) -> Response | CallFailed | None:
+        """Reads the engine's finished `RequestOutput`; None where another request has to follow."""
         ...
 
 
@@ -190,6 +190,43 @@ class TextReader:
                 yield Reading(len(self.text(written.token_ids[:place])), label, label_logprobs(found, want))
 
 
+class ChainReader:
+    """Labels, one after the other, and nothing else: a request for each place where labels part.
+
+    What is written so far is the prompt of the next request, which the engine remembers.
+    """
+
+    room = 1
+
+    def __init__(self, prompt: tuple[int, ...], want: WriteLabels) -> None:
+        self._prompt = prompt
+        self._chain = LabelChain(want)
+        self.ids: tuple[int, ...] = prompt + self._chain.begins
+
+    @property
+    def named(self) -> tuple[int, ...]:
+        """The tokens to compare next."""
+        return self._chain.asked
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """Exactly these tokens; where a label may be over, the one that is generated is the likeliest of all others."""
+        others = {"logit_bias": dict.fromkeys(self.named, -100.0)} if self._chain.may_end else {}
+        return {"logprob_token_ids": list(self.named), "detokenize": False, **others}
+
+    def response(self, output: Any) -> Response | CallFailed | None:
+        """The labels written; None where more are to be compared."""
+        written = output.outputs[0]
+        (found,) = written.logprobs
+        other = found[written.token_ids[0]].logprob if self._chain.may_end else -math.inf
+        self.ids += self._chain.take([found[token].logprob for token in self.named], other)
+        return None if self.named else self.written()
+
+    def written(self) -> Response | CallFailed:
+        """The labels written so far."""
+        return self._chain.response(len(self._prompt))
+
+
 def reader_for(
     prompt: tuple[int, ...],
     want: Generate | ReadLabels | ReadContinuation | WriteLabels,
@@ -210,4 +247,4 @@ def reader_for(
         case Generate():
             return TextReader(prompt, want, text) if want.max_tokens > 0 else None
         case WriteLabels():
-            raise CapabilityError("vllm: does not hold answers to labels")
+            return ChainReader(prompt, want)

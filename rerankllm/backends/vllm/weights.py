@@ -1,6 +1,7 @@
 """Where a model is, and a fingerprint of it."""
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,10 @@ def find(name: str, revision: str | None) -> tuple[str, str | None]:
 
 
 def _commit(name: str, revision: str | None) -> str | None:
-    from transformers.utils.hub import cached_file, extract_commit_hash  # noqa: PLC0415 - comes with vLLM
+    from transformers.utils.hub import extract_commit_hash  # noqa: PLC0415 - comes with vLLM
 
     try:
-        path: Any = cached_file(name, "config.json", revision=revision)
+        path = _file(name, "config.json", revision)
     except (OSError, ValueError) as error:
         raise InputError(
             f"vllm:{name}: neither a folder here nor a model that can be fetched from the Hugging Face hub "
@@ -50,6 +51,36 @@ def _commit(name: str, revision: str | None) -> str | None:
         ) from error
     commit: str | None = extract_commit_hash(path, None)
     return commit
+
+
+def architecture(name: str) -> str:
+    """What a model's configuration says it is; empty where it cannot be read."""
+    try:
+        folder = Path(name).expanduser()
+        path = folder / "config.json" if folder.is_dir() else Path(str(_file(name, "config.json", None)))
+        return str((json.loads(path.read_text(encoding="utf-8")).get("architectures") or [""])[0])
+    except (ImportError, OSError, ValueError, AttributeError):
+        return ""
+
+
+def find_adapter(name: str) -> str:
+    """The folder of a LoRA adapter, fetched where it is on the hub.
+
+    Raises:
+        InputError: There is no such adapter, or it cannot be fetched.
+    """
+    try:
+        paths = [_file(name, file, None) for file in ("adapter_config.json", "adapter_model.safetensors")]
+    except (OSError, ValueError) as error:
+        raise InputError(f"vllm: adapter {name}: no such adapter ({' '.join(str(error).split())})") from error
+    return str(Path(paths[0]).parent)
+
+
+def _file(name: str, file: str, revision: str | None) -> Any:
+    """The path of a file of a model, fetched where it is on the hub."""
+    from transformers.utils.hub import cached_file  # noqa: PLC0415 - comes with vLLM
+
+    return cached_file(name, file, revision=revision)
 
 
 def fingerprint(folder: Path) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import shutil
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -109,4 +110,4 @@ def next_step(extras: list[Extra], *, named: bool) -> str:
 def _engine(model: str) -> str | None:
     """The extra that a model's engine is in; None where it needs none."""
     kind = ModelSpec.parse(model).kind
-    return next((name for name, gives in GIVES.items() if f" {kind}:" in gives), None)
+    return next((name for name, gives in GIVES.items() if re.search(rf"\b{kind}:", gives)), None)

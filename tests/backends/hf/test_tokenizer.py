@@ -6,6 +6,7 @@ import tiny_models
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rerankllm.backends.chat_template import arguments_of
 from rerankllm.backends.hub_tokenizer import HubTokenizer
 from rerankllm.calls import Capabilities, Message
 from rerankllm.data import Document, Query
@@ -147,3 +148,20 @@ def test_a_vocabulary_with_tokens_of_several_words_is_found_out(smollm2, monkeyp
     vocabulary = {**smollm2.get_vocab(), "of\u0120the": len(smollm2)}
     monkeypatch.setattr(type(smollm2), "get_vocab", lambda self: vocabulary)
     assert not HubTokenizer(smollm2, "own").words_apart
+
+
+def test_the_chat_template_is_told_how_much_to_think(smollm2):
+    import copy
+
+    own = copy.deepcopy(smollm2)
+    own.chat_template = (
+        "{% for m in messages %}{{ m.content }}{% endfor %}"
+        "{% if enable_thinking is defined and not enable_thinking %}<think></think>{% endif %}{{ reasoning_effort }}"
+    )
+    told = {thinking: arguments_of(thinking) for thinking in (None, "on", "off", "low", "500")}
+    shown = {key: HubTokenizer(own, "m", value).chat([Message("user", "q")]) for key, value in told.items()}
+    assert shown == {None: "q", "on": "q", "off": "q<think></think>", "low": "qlow", "500": "q"}
+    assert told["500"]["thinking_budget"] == 500
+    assert arguments_of("off", '{"enable_thinking": true}')["enable_thinking"]
+    plain = HubTokenizer(smollm2, "m")
+    assert HubTokenizer(smollm2, "m", told["off"]).chat([Message("user", "q")]) == plain.chat([Message("user", "q")])

@@ -20,6 +20,7 @@ import pytest
 from near_ties import assert_same_text
 from waiting import GUARD
 
+from rerankllm.backends.chat_template import arguments_of
 from rerankllm.backends.llamacpp import gguf, library
 from rerankllm.backends.llamacpp.backend import LlamaCpp
 from rerankllm.backends.llamacpp.tokenizer import LlamaTokenizer
@@ -585,3 +586,24 @@ def test_threads_are_told_not_to_spin_unless_the_user_says_how(without_library, 
         library.library()
     assert loaded_under == [seen]
     assert "GOMP_SPINCOUNT" not in os.environ
+
+
+def test_the_chat_template_is_told_how_much_to_think(monkeypatch):
+    template = b"{% for m in messages %}{{ m.content }}{% endfor %}{{ '' if enable_thinking else '<think></think>' }}"
+    monkeypatch.setattr(LlamaTokenizer, "_source", template)
+    monkeypatch.setattr(LlamaTokenizer, "_variables", {})
+    said = {
+        thinking: LlamaTokenizer(None, "m", arguments_of(thinking)).chat([Message("user", "q")])
+        for thinking in ("on", "off")
+    }
+    assert said == {"on": "q", "off": "q<think></think>"}
+
+
+def test_how_much_to_think_is_part_of_the_spec():
+    backend = LlamaCpp(name="smollm2", type=TYPE, context=64, thinking="off", template_kwargs='{"a":1}')
+    try:
+        assert backend.model == f'llamacpp:smollm2?type={TYPE}&thinking=off&template_kwargs={{"a":1}}'
+    finally:
+        asyncio.run(backend.aclose())
+    with pytest.raises(InputError, match="thinking should be on, off"):
+        LlamaCpp(name="smollm2", thinking="a lot")
