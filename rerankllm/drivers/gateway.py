@@ -102,7 +102,7 @@ class Gateway:
                 call.task.receive(call, outcome, partial(self._hear, call, outcome), replayed=True)
                 return None
         if known is not None:
-            call.task.receive(call, known, partial(self._hear, call, known), repeated=True)
+            call.task.receive(call, known, ignore, repeated=True)
             return None
         return None if repeats.follows(call) else Ticket(self, call, work, content)
 
@@ -110,7 +110,7 @@ class Gateway:
         """Hands an outcome to the query, and to its calls that waited for it because they ask the same."""
         call.task.receive(call, outcome, keep)
         for waiting, same in call.task.repeats.release(call, outcome):
-            waiting.task.receive(waiting, same, partial(self._hear, waiting, same), repeated=True)
+            waiting.task.receive(waiting, same, ignore, repeated=True)
 
     def recorder(self, ticket: "Ticket", outcome: Outcome) -> Keep:
         """A function that writes the outcome down, to be called with the answer that was read from it."""

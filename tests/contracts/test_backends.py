@@ -6,6 +6,7 @@ To hold a new backend to it, add a fixture that yields its MODEL spec and a quer
 import asyncio
 import json
 import math
+import os
 import re
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from near_ties import assert_same_text
 from scripted_server import Answer, Garbage, ScriptedServer
 
 from rerankllm import Reranker
+from rerankllm.backends.rerank_api.dialects import DIALECTS
 from rerankllm.calls import ChatPrompt, Generate, Message, ReadLabels, Reply, Request, Response, TokenPrompt
 from rerankllm.data import Candidate, Document, Query, Ranking, Usage
 from rerankllm.drivers.panel import Panel
@@ -45,9 +47,11 @@ from rerankllm.registry import BACKENDS
 from rerankllm.spec.model import ModelSpec
 from rerankllm.spec.stage import Stage
 
-KINDS = ["oracle", "simulated", "recorded", "openai", "vllm", "llamacpp", "hf", "cross-encoder", "embed", "embed-api"]
+KINDS = ["oracle", "simulated", "recorded", "openai", "vllm", "llamacpp", "hf", "cross-encoder", "embed", "embed-api",
+         "litellm", "cohere", "jina", "voyage", "mixedbread", "zeroentropy", "nvidia", "tei", "rerank"]  # fmt: skip
 SERVED = ["openai_vllm", "openai_llamacpp"]  # `openai:` asking the servers that come with these engines
 WITH_WEIGHTS = {"vllm", "llamacpp", "hf", "embed", *SERVED}
+MARKS = {"litellm": [pytest.mark.filterwarnings("ignore")]}  # its own
 SLOW = pytest.mark.slow(seconds=20)
 QUERY = Query("q", "how long do fleas live")
 DOCS = tuple(
@@ -101,7 +105,7 @@ def embeddings(body, _):
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param(kind, marks=[pytest.mark.slow(seconds=20)] if kind in WITH_WEIGHTS else [])
+        pytest.param(kind, marks=[pytest.mark.slow(seconds=20)] if kind in WITH_WEIGHTS else MARKS.get(kind, []))
         for kind in (*KINDS, *SERVED)
     ],
 )
@@ -149,7 +153,45 @@ def embed_api(_, entered):
     return Subject(f"embed:scripted?base_url={url}", exact=False, remembers=True)
 
 
+def reranking(kind):
+    """A reranking API that likes long passages, and counts search units only."""
+    dialect = DIALECTS["jina" if kind == "rerank" else kind]
+
+    def answers(body, _):
+        texts = [text["text"] if isinstance(text, dict) else text for text in body[dialect.documents]]
+        found = [{"index": i, dialect.score: float(len(text))} for i, text in enumerate(texts)]
+        return Garbage(json.dumps({dialect.results: found} if dialect.results else found))
+
+    def made(_, entered):
+        url = entered(ScriptedServer(answers)).url
+        return Subject(f"tei:{url}" if kind == "tei" else f"{kind}:scripted?base_url={url}", exact=False)
+
+    return made
+
+
+def through_litellm(_, entered):
+    """Anthropic's messages."""
+
+    def answers(body, number):
+        said = scripted({"messages": body["messages"]}, number)
+        turn = {"type": "message", "role": "assistant", "model": "scripted", "stop_reason": "end_turn", "id": "1"}
+        usage = {"input_tokens": 7, "output_tokens": 3}
+        return Garbage(json.dumps({**turn, "content": [{"type": "text", "text": said.text}], "usage": usage}))
+
+    def plain(body, number):
+        for message in body["messages"]:
+            if isinstance(message["content"], list):
+                message["content"] = message["content"][-1]["text"]
+        return answers(body, number)
+
+    os.environ.setdefault("ANTHROPIC_API_KEY", "none")
+    url = entered(ScriptedServer(plain)).url.removesuffix("/v1")
+    return Subject(f"litellm:anthropic/scripted?base_url={url}", exact=False)
+
+
 SUBJECTS = {
+    "litellm": through_litellm,
+    **{kind: reranking(kind) for kind in (*DIALECTS, "rerank") if kind != "vllm"},
     "oracle": oracle,
     "simulated": simulated,
     "recorded": recorded,
@@ -164,6 +206,7 @@ SUBJECTS = {
     "embed-api": embed_api,
 }
 NEEDS = {
+    "litellm": ("litellm", "litellm"),
     "llamacpp": ("llama_cpp", "llamacpp"),
     "openai_llamacpp": ("llama_cpp", "llamacpp"),
     "hf": ("transformers", "hf"),
@@ -249,6 +292,9 @@ HELD = (*ASKED[Score][:1], *ASKED[Compare], *ASKED[Permute], Permute(QUERY, DOCS
 
 def test_answers_held_to_labels_are_always_complete(panel):
     backend, held = panel.backend, Text(constrained=True)
+    if backend.capabilities.forms:  # a host, which is found out when it is asked
+        assert panel.resolve(Ask((), held), Permute).prepare(ASKED[Permute][0]).want.form.required
+        return
     if not backend.capabilities.constrained:
         for kind in (Permute, Select, Compare, Score):
             with pytest.raises(CapabilityError):

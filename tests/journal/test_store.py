@@ -16,7 +16,7 @@ from waiting import until
 
 from rerankllm import Reranker
 from rerankllm.backends.oracle import Oracle
-from rerankllm.calls import ChatPrompt, Generate, Message, ReadLabels, Reply, Request, Response
+from rerankllm.calls import ChatPrompt, Generate, LabelForm, Message, ReadLabels, Reply, Request, Response
 from rerankllm.data import Candidate, Document, Query, Usage
 from rerankllm.errors import AuthError, InputError, QueryFailed
 from rerankllm.journal.codec import digest, dump, load
@@ -404,3 +404,10 @@ def test_a_recorded_run_cut_off_and_resumed_is_the_published_one(shared_data, tm
     assert status == 0
     assert "387 calls (387 parsed, 0 repaired, 0 failed), 200 of them from the journal" in err
     assert "0.6682" in cli("eval", "--run", output, "--qrels", data / "qrels.txt", "--measure", "nDCG@10")[1]
+
+
+def test_how_an_answer_may_be_had_is_no_part_of_a_call():
+    """So a journal is replayed whether or not a host is asked to hold its answers to labels."""
+    form = LabelForm(("1", "2"), 2, "[", "] > [", "]")
+    assert digest(Generate(9, form=form)) == digest(Generate(9))
+    assert digest(Generate(9)) == "b67d10d36b78af0ac972ebe6fd75fea48beb0907a4c0ac7664966ebac06170c4"
