@@ -275,12 +275,6 @@ def test_beir_folders(cli, tmp_path):
     assert "nDCG@10 0.5436 before, 0.9" in err
 
 
-def test_no_judged_query_is_null_not_nan(cli, tmp_path):
-    (tmp_path / "qrels").write_text("other 0 d 1\n")
-    _, out, _ = cli("eval", "--run", sample("run.txt"), "--qrels", tmp_path / "qrels", "--json")
-    assert json.loads(out)[0]["mean"] == {"nDCG@10": None}
-
-
 def test_rank_lines_and_json(cli, tmp_path):
     qrels = tmp_path / "qrels"
     qrels.write_text("query 0 1 2\nquery 0 b 1\n")

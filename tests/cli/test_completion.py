@@ -11,7 +11,7 @@ import pytest
 CASES = {
     "rerankllm re": {"rerank", "resume", "retrieve", "recommend", "report"},
     "rerankllm rerank --strategy s": {"setwise", "swiss", "sliding"},
-    "rerankllm rerank --model l": {"llamacpp:"},
+    "rerankllm rerank --model l": {"litellm:", "llamacpp:"},
     "rerankllm rerank --dataset beir/sci": {"beir/scidocs", "beir/scifact"},
     "rerankllm rerank --max-c": {"--max-calls", "--max-cost"},
     "rerankllm rerank --on-error ": {"partial", "fallback", "raise"},

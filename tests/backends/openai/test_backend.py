@@ -215,7 +215,7 @@ def test_a_key_is_asked_for_by_name_only_where_one_is_needed(monkeypatch):
     with pytest.raises(InputError, match="OTHER_KEY"):
         OpenAI(name="m", api_key_env="OTHER_KEY").check()
     with Reranker("pointwise / text", "openai:gpt-4o") as reranker:
-        assert reranker.estimate_any(3).calls.high == 3
+        assert reranker.plan(3).calls.high == 3
         with pytest.raises(InputError, match="OPENAI_API_KEY"):
             reranker.rerank("q", ["a", "b"])
     with pytest.raises(InputError, match="OPENAI_API_KEY"):
