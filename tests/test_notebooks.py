@@ -91,10 +91,17 @@ def keep(run, notebook):
 
 
 def kept(cell):
-    outputs = [dict(output) for output in cell["outputs"] if output.get("name") != "stderr"]
-    for output in outputs:
+    """A cell without what it printed on stderr; text is one output, however many parts the kernel sent it in."""
+    outputs = []
+    for output in map(dict, cell["outputs"]):
+        if output.get("name") == "stderr":
+            continue
         if "metadata" in output:
             output["metadata"] = {}
+        if output["output_type"] == "stream" and outputs and outputs[-1]["output_type"] == "stream":
+            outputs[-1]["text"] = "".join([*outputs[-1]["text"], *output["text"]]).splitlines(keepends=True)
+        else:
+            outputs.append(output)
     return {**cell, "metadata": {}, "outputs": outputs}
 
 
@@ -102,7 +109,7 @@ def shape(cell):
     """What a cell prints, but for numbers that may be others elsewhere."""
     return text(cell), [
         (output["output_type"], sorted(output.get("data", {})), len("".join(output.get("text", "")).split("\n")))
-        for output in cell["outputs"]
+        for output in kept(cell)["outputs"]
     ]
 
 

@@ -66,7 +66,7 @@ def asked(request, tmp_path_factory):
     queries = [(q, c[:6]) for q, c in join(run, texts, read_corpus(sample("corpus.jsonl")), skip_missing=False).queries]
     stage = "rankfusion([prp(sort=allpair), psc(sliding(window=20, stride=10), shuffles=3)])"
     model = f"simulated:{sample('qrels.txt')}?world=harsh&malformed={request.param}"
-    with Reranker(stage, model, journal=journal, observer=answers) as reranker:
+    with Reranker(stage, model, journal=journal, observer=answers, unusable="fail") as reranker:
         list(reranker.stream(queries))
     return journal, answers.findings(queries)
 
