@@ -129,6 +129,7 @@ def test_contradictions_are_refused(cli, tmp_path):
         (("eval", "--run", run, "--dataset", "beir/scifact", "--measure", "Coverage@20"), "judgements by subtopic"),
     ):
         status, _, err = cli(*arguments)
+        *before, last = err.splitlines()
         assert status == 1
-        assert complaint in err
-        assert len(err.splitlines()) == 1
+        assert complaint in last
+        assert not before or "Coverage@20" in arguments  # which reads the collection, and tells of it the first time
