@@ -11,8 +11,8 @@ from scripted_server import Answer, Garbage, ScriptedServer, Status
 
 from rerankllm import Reranker
 from rerankllm.backends.openai.completion import UnusableError
-from rerankllm.backends.rerank_api.backend import AnyRerankApi, Cohere, Tei, Voyage
 from rerankllm.backends.rerank_api.dialects import DIALECTS, body_of, read_scores
+from rerankllm.backends.rerank_api.kinds import AnyRerankApi, Cohere, Tei, Voyage
 from rerankllm.calls import CallFailed, Generate, Reply, Request, TextPrompt
 from rerankllm.data import Document, Query, Usage
 from rerankllm.drivers.budget import Limits
