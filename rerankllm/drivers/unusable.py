@@ -10,28 +10,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
-from rerankllm.calls import Generate as WriteText
-from rerankllm.calls import Request, Sample, Work
+from rerankllm.calls import Generate, Request, Sample, Work
 from rerankllm.judgements import (
     Answer,
     Assess,
     Assessment,
     Compare,
-    Criterion,
     Grade,
     Judgement,
     Permute,
     Score,
     Select,
     WeakOrder,
-    Write,
 )
 
 Unusable: TypeAlias = Literal["keep", "fail"]
 """What an unusable answer does to its query. `keep`: it is asked once more, and is no evidence after that. `fail`: it
 is not asked again, and the query fails wherever its strategy cannot do without the answer."""
-
-_RELEVANCE = Criterion("how relevant the document is to the query")
 
 
 def another_order(judgement: Judgement) -> Judgement | None:
@@ -48,7 +43,7 @@ def another_order(judgement: Judgement) -> Judgement | None:
 
 def sampled(work: Work) -> Work | None:
     """The same request, to be answered by text that is drawn; None where no text is asked for."""
-    if not isinstance(work, Request) or not isinstance(work.want, WriteText):
+    if not isinstance(work, Request) or not isinstance(work.want, Generate):
         return None
     want = work.want
     return replace(work, want=Sample(want.max_tokens, want.stop, want.choices, want.labels, want.form))
@@ -73,7 +68,6 @@ _NO_EVIDENCE: Mapping[type, Callable[[Any], Answer]] = {
     Permute: lambda asked: WeakOrder((), tuple(doc.doc_id for doc in asked.docs)),
     Select: lambda _: (),
     Grade: lambda asked: (math.nan,) * len(asked.docs),
-    Write: lambda _: (_RELEVANCE,),
     Assess: lambda asked: Assessment((math.nan,) * len(asked.criteria), ("",) * len(asked.criteria)),
 }
 

@@ -19,7 +19,8 @@ class Criteria:
     DrRank (zero-shot explainable ranking, 2025): criteria are written for the need, then every candidate is judged
     against them with its reasons, which the results keep. The score is the mean of the grades, 0 to 10, weighted as
     the criteria are; a criterion for which an answer has no grade is left out of that document's mean. Equal scores
-    keep the first stage's order. Without criteria that can be read the query fails: there is nothing to judge by.
+    keep the first stage's order; a document without a grade that can be read keeps its place. Without criteria that can
+    be read the query fails: there is nothing to judge by.
 
     Cost: 1 + n calls in 2 rounds and n slots, 101 and 100 for n = 100. Settles nothing: grades can be right by each
     criterion and the criteria wrong.

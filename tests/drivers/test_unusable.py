@@ -188,3 +188,12 @@ def test_what_says_nothing_favours_nobody():
     assert no_evidence(Permute(QUERY, DOCS)) == WeakOrder((), tuple(doc.doc_id for doc in DOCS))
     assert no_evidence(Compare(QUERY, *DOCS[:2])) == 0.5
     assert no_evidence(Select(QUERY, DOCS)) == ()
+
+
+def test_criteria_that_cannot_be_read_twice_fail_the_query_and_are_never_made_up():
+    assert no_evidence(Write(QUERY, 2)) is None
+    with ScriptedServer(lambda *_: Answer("It should be a good passage.")) as server:
+        outcome = asked(server, "criteria")
+        assert server.calls == 2
+    assert isinstance(outcome, Failed)
+    assert "It should be a good passage" in outcome.reason
