@@ -74,9 +74,14 @@ class VLLM(ContinuousBackend):
 
     @classmethod
     def class_for(cls, name: str) -> type:
-        """What computes a model: this, or for one with a scoring head what computes those."""
+        """What computes a model: this, or for one with a scoring head what computes those.
+
+        Raises:
+            MissingExtra: vLLM is not installed: said before a model is looked for on the hub.
+        """
         from rerankllm.backends.vllm.scorer import VLLMScorer  # noqa: PLC0415
 
+        library()
         return VLLMScorer if weights.architecture(name).endswith("ForSequenceClassification") else cls
 
     def __init__(
