@@ -5,6 +5,7 @@ import hashlib
 
 import pytest
 import tiny_models
+from needs import needs
 
 from rerankllm import Reranker
 from rerankllm.backends.cross_encoder import CrossEncoder
@@ -16,7 +17,7 @@ from rerankllm.errors import CapabilityError, InputError, MissingExtra, SpecErro
 from rerankllm.judgements import Permute, Score
 
 torch = pytest.importorskip("torch", reason="needs the extra `embed`")
-pytest.importorskip("sentence_transformers", reason="needs the extra `embed`")
+needs("sentence_transformers", extra="embed")
 
 QUERY = Query("q", "how long do fleas live")
 DOCS = [Document(str(i), text) for i, text in enumerate((tiny_models.DOGS, tiny_models.FLEAS * 90, "Fleas.", ""))]

@@ -6,8 +6,8 @@ import json
 import pytest
 
 pytest.importorskip("openai")
-pytest.importorskip("litellm", reason="needs the extra `litellm`")
 
+from needs import needs
 from scripted_server import Garbage, ScriptedServer, Status
 
 from rerankllm import Reranker
@@ -16,12 +16,20 @@ from rerankllm.calls import CallFailed, ChatPrompt, Generate, Message, ReadLabel
 from rerankllm.data import Usage
 from rerankllm.errors import AuthError, CapabilityError, InputError
 
+needs("litellm", extra="litellm")
 NAME = "anthropic/claude-haiku-4-5"
 PROMPT = ChatPrompt((Message("system", "you rank"), Message("user", "which is better?")))
-_, _, TABLE = _known(NAME)
-PROMPT_PRICE, COMPLETION_PRICE = TABLE["input_cost_per_token"], TABLE["output_cost_per_token"]
-pytestmark = pytest.mark.filterwarnings("ignore")  # LiteLLM's own
+pytestmark = [
+    pytest.mark.filterwarnings("ignore"),  # LiteLLM's own
+    pytest.mark.slow,  # it takes seconds to import
+]
 WORK = Request(PROMPT, Generate(12, stop=("\n",)))
+
+
+def price(prompt, completion):
+    """US dollars for so many tokens, by LiteLLM's table."""
+    _, _, table = _known(NAME)
+    return pytest.approx(prompt * table["input_cost_per_token"] + completion * table["output_cost_per_token"])
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +82,7 @@ def test_it_ranks():
     ):
         ranking = reranker.rerank("q", ["a", "b"])
     assert [result.document.text for result in ranking] == ["b", "a"]
-    assert ranking.ledger.cost_usd == pytest.approx(7 * PROMPT_PRICE + 3 * COMPLETION_PRICE)
+    assert ranking.ledger.cost_usd == price(7, 3)
 
 
 def test_thoughts_and_why_an_answer_ended_are_kept():
@@ -128,7 +136,7 @@ def test_what_it_cannot_do_is_said_before_any_call():
 
 def test_prices_and_context_come_from_its_table():
     backend = LiteLLM(name=NAME)
-    assert backend.cost(Usage(10, 3)) == pytest.approx(10 * PROMPT_PRICE + 3 * COMPLETION_PRICE)
+    assert backend.cost(Usage(10, 3)) == price(10, 3)
     assert backend.cost(Usage(10, 0, 10)) < backend.cost(Usage(10, 0))
     assert backend.capabilities.context == 200_000
     assert LiteLLM(name=NAME, price_prompt=1.0, price_completion=2.0).cost(Usage(10**6, 10**6, 5)) == pytest.approx(3.0)
