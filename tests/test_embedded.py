@@ -37,6 +37,7 @@ def test_scores_that_come_with_documents_have_no_say():
     assert rerank("how long do fleas live", given).doc_ids == rerank("how long do fleas live", FLEAS).doc_ids
 
 
+@pytest.mark.slow
 def test_the_sample_gets_better_and_shows_how(cli, tmp_path):
     summary = tmp_path / "s.json"
     status, out, err = cli("rerank", "--sample", "--summary", summary)
@@ -50,6 +51,7 @@ def test_the_sample_gets_better_and_shows_how(cli, tmp_path):
     assert all(len(line) <= 80 for line in out.splitlines())
 
 
+@pytest.mark.slow
 def test_what_it_cannot_do_is_said_before_anything_is_asked(cli):
     for strategy in ("sliding", "prp", "setwise", "pointwise / likelihood"):
         status, out, err = cli("rerank", "--sample", "--strategy", strategy)
@@ -59,6 +61,7 @@ def test_what_it_cannot_do_is_said_before_anything_is_asked(cli):
         Reranker("sliding")
 
 
+@pytest.mark.slow
 def test_torch_is_not_needed():
     code = (
         "import sys; from rerankllm import rerank; rerank('q', ['a', 'b']); "

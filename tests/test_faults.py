@@ -63,6 +63,7 @@ def test_a_wrong_key_is_one_call_one_line_and_status_1(rerank, concurrency, stra
     assert written is None  # and what a run before this one wrote would still be there
 
 
+@pytest.mark.slow
 def test_a_dead_server_fails_every_query_by_name(rerank):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))

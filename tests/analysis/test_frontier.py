@@ -46,6 +46,7 @@ def test_every_strategy_is_run_or_left_out_for_a_reason(run, capsys):
         CONFIG["run"].append("iranker")
 
 
+@pytest.mark.slow
 def test_fused_is_interpolate(run, shared_data):
     del shared_data  # where the collection is absent, this is skipped
     collection = run.Collection("noveleval")

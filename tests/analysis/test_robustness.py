@@ -55,6 +55,7 @@ def brute_rbo(one, other, p, depth=4000):
     return total
 
 
+@pytest.mark.slow
 @given(IDS, IDS)
 def test_tau_is_that_of_all_pairs_and_of_scipy(one, other):
     found = kendall_tau(one, other)

@@ -21,6 +21,7 @@ def test_requirements_are_those_of_the_package_extras_of_extras_included():
     assert names == {"datasets", "ir-datasets", "pyndeval", "bm25s", "pystemmer"}
 
 
+@pytest.mark.slow
 def test_what_is_there_is_complete(cli):
     status, out, _ = cli("doctor", "stats", "--json")
     (extra,) = json.loads(out)["extras"]

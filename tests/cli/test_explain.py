@@ -83,6 +83,7 @@ def test_a_journal_that_is_not_there_or_is_another(cli, run, tmp_path):
     assert "holds nothing of query 'q1'" in cli("explain", run, "q1", "d112", "--journal", other)[2]
 
 
+@pytest.mark.slow
 def test_of_several_stages_in_a_journal_that_of_the_run(cli, run, tmp_path):
     journal = tmp_path / "out.txt.journal"
     assert cli("rerank", *SOURCE, "--model", MODEL, "--strategy", "prp(sort=heap)", "--output", tmp_path / "prp.txt",
@@ -167,6 +168,7 @@ def test_answers_that_another_run_bought_are_told(cli, run, tmp_path):
     assert "bought by another run" in cli("explain", path, "q1", "d112", "--journal", journal)[1]
 
 
+@pytest.mark.slow
 def test_of_several_rankings_by_one_stage_that_of_the_runs_model(cli, run, tmp_path):
     journal, strategy = tmp_path / "out.txt.journal", "sliding(window=6, stride=3)"
     before = cli("explain", run, "q1", "d112")[1]

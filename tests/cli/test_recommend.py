@@ -34,6 +34,7 @@ def test_the_command_it_prints_works_and_stays_within(cli, tmp_path, monkeypatch
     assert {row["within_budget"] for row in found["strategies"]} == {"yes", "likely", "no"}
 
 
+@pytest.mark.slow
 def test_the_command_it_prints_leaves_out_what_was_skipped(cli, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lines = Path(sample("corpus.jsonl")).read_text().splitlines(keepends=True)

@@ -157,6 +157,7 @@ def test_an_experiment_s_folder_is_enough(cli, experiment, tmp_path):
     assert all(doc["text"] for query in queries.values() for doc in query["docs"])
 
 
+@pytest.mark.slow
 def test_what_robustness_wrote_becomes_a_section(cli, experiment, tmp_path):
     interval = {"mean": 0.5, "low": 0.4, "high": 0.6}
     orders = [{"name": "bm25", "quality": interval}, {"name": "bm25 reversed", "quality": None}]
@@ -232,6 +233,7 @@ def test_the_oracle_reads_as_deep_as_the_deepest_system(cli, experiment):
     assert part_of(cli, experiment)[0]["values"]["oracle"] == three != whole
 
 
+@pytest.mark.slow
 def test_measures_and_resamples_are_those_of_the_table(cli, experiment):
     part, _ = part_of(cli, experiment)
     assert list(part["values"]["oracle"]) == ["nDCG@10"]

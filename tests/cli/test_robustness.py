@@ -113,6 +113,7 @@ def test_an_order_is_a_first_stage_of_that_order(cli, tmp_path, strategy):
         assert (tmp_path / "again.txt").read_text() == (tmp_path / "orders" / f"{name}.txt").read_text()
 
 
+@pytest.mark.slow
 def test_a_judge_that_prefers_the_first_place_is_seen(cli, tmp_path):
     judge = f"simulated:{sample('qrels.txt')}?belief=0&noise=0&position="
     taus = {}
@@ -232,6 +233,7 @@ def test_a_dry_run_says_what_all_orders_take(cli, tmp_path):
     assert len(_calls(folder)) == 96
 
 
+@pytest.mark.slow
 def test_a_budget_ends_it_and_more_goes_on(cli, tmp_path):
     arguments = ["robustness", "--sample", *HARSH, *SLIDING, "--output", tmp_path]
     status, _, err = cli(*arguments, "--max-calls", 40)
@@ -370,6 +372,7 @@ def test_bad_input_is_one_line(cli, arguments, message, tmp_path):
     assert len(err.strip().splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_an_experiment_without_orders_says_so(cli, experiment):
     cell = Cell("sample", "bm25", "sliding", 0, "given.txt", None, "done")
     dataset = Dataset("queries.tsv", "corpus.jsonl", "qrels.txt", {"bm25": "candidates/given.txt"})

@@ -34,6 +34,7 @@ def host(tmp_path, monkeypatch):
     server.server_close()
 
 
+@pytest.mark.slow
 def test_it_is_fetched_once_and_read_with_its_quotes(host):
     before = Quiet.asked
     assert not catalogue.place("noveleval").cached
@@ -47,6 +48,7 @@ def test_it_is_fetched_once_and_read_with_its_quotes(host):
     assert Quiet.asked - before == 3
 
 
+@pytest.mark.slow
 def test_a_file_that_is_missing_there_leaves_no_half_of_a_cache(host):
     (host / "qrels.txt").unlink()
     with pytest.raises(InputError, match=r"noveleval is not cached here and could not be fetched \(HTTPError: .*404"):

@@ -51,7 +51,7 @@ KINDS = ["oracle", "simulated", "recorded", "openai", "vllm", "llamacpp", "hf", 
          "litellm", "cohere", "jina", "voyage", "mixedbread", "zeroentropy", "nvidia", "tei", "rerank"]  # fmt: skip
 SERVED = ["openai_vllm", "openai_llamacpp"]  # `openai:` asking the servers that come with these engines
 WITH_WEIGHTS = {"vllm", "llamacpp", "hf", "embed", *SERVED}
-MARKS = {"litellm": [pytest.mark.filterwarnings("ignore")]}  # its own
+MARKS = {"litellm": [pytest.mark.filterwarnings("ignore"), pytest.mark.slow]}  # its own warnings; seconds to import
 SLOW = pytest.mark.slow(seconds=20)
 QUERY = Query("q", "how long do fleas live")
 DOCS = tuple(

@@ -70,6 +70,7 @@ def answer(worker, number=1, works=WORKS):
     return content
 
 
+@pytest.mark.slow
 def test_a_shard_comes_back_ranked_without_texts(orders):
     found = answer(Worker(orders))
     assert isinstance(found, RankedShard)
@@ -80,6 +81,7 @@ def test_a_shard_comes_back_ranked_without_texts(orders):
     assert found.facts.strategy.startswith("sliding(")
 
 
+@pytest.mark.slow
 def test_texts_come_back_where_they_are_wanted(orders):
     found = answer(Worker(replace(orders, texts=True)))
     assert [result.document for result in found.outcomes[0][0]] == [WORKS[0][1][i].document for i in (1, 2, 0)]
@@ -118,6 +120,7 @@ def test_an_engine_that_takes_its_process_with_it_is_given_up(orders, coordinato
     assert found.message == f"the engine does not start: its process died {STARTS} times while it was loaded"
 
 
+@pytest.mark.slow
 def test_a_query_that_processes_die_of_fails_alone(orders, coordinator):
     for _ in range(TRIES):
         coordinator.begin(7)

@@ -35,6 +35,7 @@ def model(server, **options):
     return f"openai:scripted?base_url={server.url}{given}"
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(limit=st.integers(0, 30), driver=st.sampled_from(["rounds", "concurrent"]))
 def test_no_more_calls_than_allowed(limit, driver):
@@ -148,6 +149,7 @@ def test_limits_hold_with_a_journal_that_has_part_of_the_run(tmp_path, cli):
     assert {line.split()[0] for line in (tmp_path / "b").read_text().splitlines()} >= {"q7", "q8"}
 
 
+@pytest.mark.slow
 def test_on_error_raise_keeps_the_calls_under_way(tmp_path, cli):
     first = sample("queries.tsv").read_text().split("\t")[1].split("\n")[0]
 

@@ -95,6 +95,7 @@ def test_every_call_comes_once_and_those_of_a_party_in_order(parties, size):
         assert [call for call in seen if call[0] == number] == asked
 
 
+@pytest.mark.slow
 @given(PARTIES, st.integers(1, 40))
 def test_a_turn_is_a_fair_share_and_nobody_is_passed_over(parties, size):
     left = {number: sum(queries) for number, queries in enumerate(parties)}

@@ -91,6 +91,7 @@ def test_letters():
 ELICITORS = {name: bind(elicitation) for name, elicitation in (("text", Text()), ("reasoning", Reasoning()))}
 
 
+@pytest.mark.slow
 @given(st.text() | st.lists(st.sampled_from(["[1]", "2", ",", " and ", "</think>", "A", "[99]", ">"])).map("".join),
        st.integers(1, 4), st.sampled_from(["text", "reasoning"]))  # fmt: skip
 def test_reading_never_raises_and_names_only_what_was_shown(text, m, name):

@@ -45,6 +45,7 @@ def rows(results):
     return {row["system"]: row for row in results.rows}
 
 
+@pytest.mark.slow
 def test_the_verb_gives_what_the_command_writes_as_json(cli, tmp_path):
     file = write_config(tmp_path / "trial.yaml")
     status, out, _ = cli("experiment", file, "--quiet", "--output", tmp_path / "by-command")
@@ -135,6 +136,7 @@ def test_the_same_again_makes_no_calls_and_changes_nothing(trial, notes):
     assert (trial.folder / "results.json").read_bytes() == results
 
 
+@pytest.mark.slow
 def test_a_cell_that_changed_is_run_again_and_no_other(trial, notes):
     trial().run(quiet=True)
     key = ("sample", "bm25", "sliding@mild", 0)

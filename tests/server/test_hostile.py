@@ -54,6 +54,7 @@ def test_what_no_prompt_can_be_made_of_is_the_clients_fault():
     assert caught.value.fault is Fault.INVALID
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PATHS)
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(body=BODY)

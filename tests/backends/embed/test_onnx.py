@@ -114,6 +114,7 @@ def test_vectors_have_length_1_and_tokens_are_counted_once(backend):
     assert counted == [lengths[0] + lengths[1], lengths[2], 0]
 
 
+@pytest.mark.slow
 def test_neither_threads_nor_company_change_a_vector(backend):
     alone = np.stack([vectors_of(Embeddings(name="minilm", threads=1, batch=1), [text])[1] for text in TEXTS])
     together = vectors_of(Embeddings(name="minilm", threads=3, batch=32))[1:]

@@ -408,6 +408,7 @@ def test_a_host_that_comes_back_is_used_again():
     assert max(seen[down.stop + 3 :]) == concurrency
 
 
+@pytest.mark.slow
 def test_failures_with_successes_in_between_close_nothing():
     outcomes, server = ask_script(
         lambda body, n: Status(500, "flaky", SOON) if n % 8 else Answer("x"),
@@ -553,6 +554,7 @@ def test_a_host_that_drops_the_connection():
     assert outcome.attempts == server.calls == 2
 
 
+@pytest.mark.slow
 def test_a_dropped_connection_is_retried():
     [outcome], server = ask_script(lambda body, n: Drop() if n == 0 else Answer("x"), generate(), retries=1)
     assert outcome.text == "x"
