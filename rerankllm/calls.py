@@ -328,6 +328,7 @@ class Capabilities:
         constrained: Whether it writes labels and nothing else where that is wanted (`WriteLabels`).
         fixed: Whether its answers were given beforehand, so that it may lack one, which is no fault of a call.
         names: What the model is called, by its name, its files and its host: published rerankers are known by them.
+        bounded: Whether its scores are at most 1, and about 0 for what has nothing to do with the query.
         forms: Whether it may hold text to a form (`Generate.form`); others need not be told one.
     """
 
@@ -347,6 +348,7 @@ class Capabilities:
     constrained: bool = False
     fixed: bool = False
     names: tuple[str, ...] = ()
+    bounded: bool = False
     forms: bool = False
 
 

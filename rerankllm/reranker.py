@@ -13,6 +13,7 @@ from rerankllm.backends.remote import RemoteBackend
 from rerankllm.calibration.cutoff import Cutoff
 from rerankllm.calibration.judge_profile import JudgeProfile
 from rerankllm.calibration.relevance import Calibration
+from rerankllm.calibration.scale import Scale
 from rerankllm.calls import Backend
 from rerankllm.data import Candidate, Document, Query, Ranking
 from rerankllm.drivers.budget import ANYTHING, Budget, Limits
@@ -211,9 +212,9 @@ class Reranker:
         return self.session.panel.backend
 
     @property
-    def gives_probabilities(self) -> bool:
-        """Whether scores are expected values of labels worth 0 to 1, such as P(yes)."""
-        return self.session.panel.gives_probabilities(self.stage)
+    def scale(self) -> Scale:
+        """What scores are: probabilities, other numbers that are at most 1, such as cosines, or on any scale."""
+        return self.session.panel.scale(self.stage)
 
     def rerank(
         self,

@@ -9,6 +9,7 @@ import pytest
 
 from rerankllm import Reranker, rerank
 from rerankllm.api import _loaded
+from rerankllm.calibration.scale import Relevance, Scale
 from rerankllm.errors import CapabilityError
 
 pytest.importorskip("onnxruntime", reason="needs the extra `embedded`")
@@ -30,6 +31,15 @@ def test_three_lines_of_python():
     assert [result.rank for result in ranking] == [1, 2, 3]
     assert (ranking.ledger.calls, ranking.ledger.cost_usd) == (3, 0.0)
     assert ranking.ledger.usage.prompt_tokens > 20
+
+
+def test_clients_of_the_server_get_its_cosines():
+    """Not 1 / (1 + exp(-cosine)), which is .5 for what has nothing to do with the query: no threshold could use it."""
+    with Reranker() as reranker:
+        ranking = reranker.rerank("how long do fleas live", ["Dogs bark at strangers.", "Adult fleas live two months."])
+        relevance = Relevance.of(ranking, reranker.scale)
+    assert relevance.scale is Scale.OWN
+    assert relevance.values == tuple(max(0.0, result.score) for result in ranking)
 
 
 def test_scores_that_come_with_documents_have_no_say():

@@ -17,6 +17,8 @@ class Scale(StrEnum):
     """How likely each result is relevant, by a calibration that was fitted on judged queries."""
     PROBABILITY = "probability"
     """The strategy's own scores, which are expected values of labels worth 0 to 1, such as P(yes)."""
+    OWN = "own"
+    """The strategy's own scores, which are at most 1, such as cosines; below 0 counts as 0."""
     LOGISTIC = "logistic"
     """1 / (1 + exp(-score)) of the strategy's own scores, whatever their scale."""
     RANK = "rank"
@@ -36,7 +38,7 @@ class Relevance:
     scale: Scale
 
     @classmethod
-    def of(cls, ranking: Ranking, *, probabilities: bool) -> "Relevance":
+    def of(cls, ranking: Ranking, scale: Scale) -> "Relevance":
         """The scores of a whole ranking.
 
         What a calibration says is used where it says it of every result, else own scores where every result has one;
@@ -44,7 +46,7 @@ class Relevance:
 
         Args:
             ranking: The ranking, uncut.
-            probabilities: Whether its own scores are.
+            scale: What its own scores are: `PROBABILITY`, `OWN` or, on any other scale, `LOGISTIC`.
         """
         known = [result.relevance for result in ranking if result.relevance is not None]
         if known and len(known) == len(ranking) and not _rises(known):
@@ -53,9 +55,9 @@ class Relevance:
         if own is None or _rises(own):
             n = len(ranking)
             return cls(tuple(1 - place / n for place in range(n)), Scale.RANK)
-        if probabilities:
-            return cls(told_apart(own), Scale.PROBABILITY)
-        return cls(told_apart([logistic(score) for score in own]), Scale.LOGISTIC)
+        if scale is Scale.OWN and any(score > 1 for score in own):  # not what was said of them
+            scale = Scale.LOGISTIC
+        return cls(told_apart([logistic(score) for score in own] if scale is Scale.LOGISTIC else own), scale)
 
 
 def own_scores(ranking: Ranking) -> list[float] | None:

@@ -7,6 +7,7 @@ from typing import Any
 from rerankllm.backends.dedup import Deduplicated
 from rerankllm.backends.loaded import LoadedModels
 from rerankllm.backends.remote import RemoteBackend
+from rerankllm.calibration.scale import Scale
 from rerankllm.calls import Backend, Reply, Response, Work
 from rerankllm.drivers.judges import Judge
 from rerankllm.drivers.published import card_of, check, elicited, refuse_unusable
@@ -226,15 +227,17 @@ class Panel:
             self._judges[key] = self._bind(key[0], ask.elicitation, judgement)
         return self._judges[key]
 
-    def gives_probabilities(self, stage: Stage) -> bool:
-        """Whether a stage scores by the expected value of labels that are worth 0 to 1, such as P(yes)."""
+    def scale(self, stage: Stage) -> Scale:
+        """What a stage's scores are: expected values of labels worth 0 to 1, such as P(yes), cosines, or anything."""
         if stage.strategy.asks != (Score,) or inner_stages(stage.strategy):
-            return False
+            return Scale.LOGISTIC
         judge = self.resolve(Ask((), stage.elicitation, stage.model), Score)
+        if judge.backend.capabilities.bounded:
+            return Scale.OWN
         template = judge.elicitor.builder.template if isinstance(judge, Prompted | Calibrated) else None
         if template is None or isinstance(template.labels, str) or template.read == "logits":
-            return False
-        return all(0 <= label.value <= 1 for label in template.labels)
+            return Scale.LOGISTIC
+        return Scale.PROBABILITY if all(0 <= label.value <= 1 for label in template.labels) else Scale.LOGISTIC
 
     def default_strategy(self, model: str | None = None) -> Stage:
         """The strategy that a model is asked by where none is named: a published reranker's own, else its backend's."""

@@ -137,5 +137,5 @@ def _aim(top_n: int | None, texts: Sequence[str]) -> int | None:
 
 def _places(reranker: Reranker, ranking: Ranking, doc_ids: Iterable[str]) -> Places:
     position = {doc_id: place for place, doc_id in enumerate(doc_ids)}
-    values = Relevance.of(ranking, probabilities=reranker.gives_probabilities).values
+    values = Relevance.of(ranking, reranker.scale).values
     return [(position[result.doc_id], value) for result, value in zip(ranking, values, strict=True)]

@@ -67,7 +67,7 @@ class Reranked(BaseModel):
     strategy: str = Field(description="Who ranked.")
     scale: Scale = Field(
         description="What scores are: `calibrated` (how likely each is relevant), `probability` (its own, such as "
-        "P(yes)), `logistic` (of its own scores) or `rank` (nothing but the rank)."
+        "P(yes)), `own` (its own, such as cosines), `logistic` (of its own scores) or `rank` (nothing but the rank)."
     )
     cost: Cost
 
@@ -104,7 +104,7 @@ def make_mcp(aliases: Mapping[str, Reranker]) -> MCPServer[Any]:
             ranking = ranking_of(await asyncio.wrap_future(aliases[strategy].submit(query, given, top_k=aim)))
         except RerankError as error:
             raise ToolError(str(error)) from error
-        relevance = Relevance.of(ranking, probabilities=aliases[strategy].gives_probabilities)
+        relevance = Relevance.of(ranking, aliases[strategy].scale)
         places = _results(ranking, relevance, passages, return_text=return_text)
         return Reranked(results=places[:top_k], strategy=strategy, scale=relevance.scale, cost=Cost.of(ranking.ledger))
 

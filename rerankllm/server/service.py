@@ -111,7 +111,7 @@ class Service:
         future = self.submit(context, reranker, query, documents, top_n=top_n)
         with as_problems(alias):
             ranking = ranking_of(await asyncio.wrap_future(future))
-        return Reranking(alias, ranking, Relevance.of(ranking, probabilities=reranker.gives_probabilities))
+        return Reranking(alias, ranking, Relevance.of(ranking, reranker.scale))
 
     def submit(
         self,
@@ -176,7 +176,7 @@ class Service:
         finally:
             for future in futures:
                 future.cancel()
-        found = [Relevance.of(ranking, probabilities=reranker.gives_probabilities) for ranking in rankings]
+        found = [Relevance.of(ranking, reranker.scale) for ranking in rankings]
         usage = sum((ranking.ledger.usage for ranking in rankings), Usage())
         return PairScores(alias, tuple(value for each in found for value in each.values), found[0].scale, usage)
 

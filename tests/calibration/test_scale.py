@@ -35,20 +35,25 @@ def test_what_is_apart_stays(values):
     assert told_apart(apart) == tuple(apart)
 
 
-@given(st.lists(st.one_of(st.none(), st.floats(allow_nan=True)), min_size=1, max_size=40), st.booleans())
-def test_whatever_a_strategy_scores(scores, probabilities):
-    found = Relevance.of(ranking(scores), probabilities=probabilities)
+KINDS = [Scale.PROBABILITY, Scale.OWN, Scale.LOGISTIC]
+
+
+@given(st.lists(st.one_of(st.none(), st.floats(allow_nan=True)), min_size=1, max_size=40), st.sampled_from(KINDS))
+def test_whatever_a_strategy_scores(scores, kind):
+    found = Relevance.of(ranking(scores), kind)
     assert len(found.values) == len(scores)
     assert all(0 <= value <= 1 for value in found.values)
     assert all(float32(a) > float32(b) for a, b in itertools.pairwise(found.values))
 
 
 def test_scales():
-    assert Relevance.of(ranking([0.9, 0.4]), probabilities=True) == Relevance((0.9, 0.4), Scale.PROBABILITY)
-    assert Relevance.of(ranking([2.0, 0.0]), probabilities=False) == Relevance((logistic(2.0), 0.5), Scale.LOGISTIC)
+    assert Relevance.of(ranking([0.9, 0.4]), Scale.PROBABILITY) == Relevance((0.9, 0.4), Scale.PROBABILITY)
+    assert Relevance.of(ranking([0.6, -0.1]), Scale.OWN) == Relevance((0.6, 0.0), Scale.OWN)
+    assert Relevance.of(ranking([2.0, 0.0]), Scale.OWN) == Relevance((logistic(2.0), 0.5), Scale.LOGISTIC)
+    assert Relevance.of(ranking([2.0, 0.0]), Scale.LOGISTIC) == Relevance((logistic(2.0), 0.5), Scale.LOGISTIC)
     for without in ([None, None], [1.0, None], [1.0, 2.0], [math.nan, 1.0], [math.inf, 1.0]):
-        assert Relevance.of(ranking(without), probabilities=True) == Relevance((1.0, 0.5), Scale.RANK)
-    assert Relevance.of(ranking([]), probabilities=True).values == ()
+        assert Relevance.of(ranking(without), Scale.PROBABILITY) == Relevance((1.0, 0.5), Scale.RANK)
+    assert Relevance.of(ranking([]), Scale.PROBABILITY).values == ()
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))

@@ -112,7 +112,7 @@ class Embeddings(BatchBackend[Judgement]):
         self._feedback = Feedback(self._engine.names, self._engine)
         self.default_strategy = "e2rank" if self._feedback.named else "pointwise"
         self.capabilities = Capabilities(
-            answers=frozenset({Score, Embed}), remote=bool(base_url), batch=self._engine.at_once
+            answers=frozenset({Score, Embed}), remote=bool(base_url), batch=self._engine.at_once, bounded=True
         )
 
     @functools.cached_property

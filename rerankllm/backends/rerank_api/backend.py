@@ -111,7 +111,7 @@ class RerankApi(RemoteBackend):
         }
         super().__init__(
             model=_printed(kind, name or str(base_url), shown),
-            capabilities=Capabilities(answers=frozenset({Score}), remote=True),
+            capabilities=Capabilities(answers=frozenset({Score}), remote=True, bounded=chosen.score != "logit"),
             default_strategy="pointwise",
             concurrency=concurrency,
             rate=rate,

@@ -12,8 +12,8 @@ from rerankllm.server.problems import STATUS, Fault
 SCORES = (
     "Scores are from 0 to 1 and strictly decreasing. The header X-Rerankllm-Scores says what they are: `calibrated` "
     "(how likely each document is relevant, by a calibration), `probability` (the strategy's own, expected values of "
-    "labels worth 0 to 1), `logistic` (1 / (1 + exp(-score)) of the strategy's own) or `rank` (1 - (rank - 1) / n, "
-    "from an order without scores)."
+    "labels worth 0 to 1), `own` (the strategy's own, such as cosines; below 0 counts as 0), `logistic` "
+    "(1 / (1 + exp(-score)) of the strategy's own) or `rank` (1 - (rank - 1) / n, from an order without scores)."
 )
 Text = Annotated[str, Field(description="A text.")]
 Texts = Annotated[list[str], Field(json_schema_extra={"minItems": 1}, description="Texts, in the first stage's order.")]
