@@ -22,7 +22,7 @@ def tables(comparison: Comparison, axis: str) -> list[Table]:
     """
     found = [_quality(comparison)]
     if comparison.differences:
-        found.append(_differences(comparison))
+        found.append(differences(comparison))
     if any(system.cost is not None for system in comparison.systems):
         found.append(_costs(comparison, axis))
     return found
@@ -106,7 +106,8 @@ def _quality(comparison: Comparison) -> Table:
     return Table("Quality", ("system", *names, JUDGED, "RBP", "queries"), tuple(rows))
 
 
-def _differences(comparison: Comparison) -> Table:
+def differences(comparison: Comparison) -> Table:
+    """How each system differs from the baseline: chance, effect size, and what could have been detected."""
     design = comparison.design
     columns: dict[str, Callable[[Difference], str]] = {
         "system": lambda each: each.system,

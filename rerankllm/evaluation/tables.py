@@ -165,16 +165,17 @@ def as_latex(tables: Sequence[Table], notes: Sequence[str]) -> str:
     parts = []
     for table in tables:
         columns = "l" * table.words + "r" * (len(table.head) - table.words)
-        head, *rows = (f"{' & '.join(map(_escaped, line))} \\\\" for line in (table.head, *table.rows))
+        head, *rows = (f"{' & '.join(map(escaped, line))} \\\\" for line in (table.head, *table.rows))
         body = "\n".join([r"\toprule", head, r"\midrule", *rows, r"\bottomrule"])
         parts.append(
-            f"\\begin{{table}}\n\\caption{{{_escaped(table.title)}}}\n\\begin{{tabular}}{{{columns}}}\n{body}\n"
+            f"\\begin{{table}}\n\\caption{{{escaped(table.title)}}}\n\\begin{{tabular}}{{{columns}}}\n{body}\n"
             "\\end{tabular}\n\\end{table}"
         )
     return "\n\n".join([*parts, "\n".join(f"% {note}" for note in notes)])
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Text as LaTeX prints it."""
     return re.sub("[{}]".format(re.escape("".join(_LATEX))), lambda found: _LATEX[found[0]], text)
 
 

@@ -14,6 +14,7 @@ from rerankllm.evaluation.comparison import Comparison, Design
 from rerankllm.evaluation.comparison import compare as compare_systems
 from rerankllm.evaluation.cost import KINDS, NOTHING
 from rerankllm.evaluation.measures import DEFAULT_MEASURES, Qrels, parse_measures
+from rerankllm.evaluation.paper import PaperTable, paper_table
 from rerankllm.evaluation.systems import Pool, System
 from rerankllm.runs.notices import tell_levels
 from rerankllm.runs.source import read_judgements
@@ -65,9 +66,22 @@ class RunComparison(Comparison):
         """Tables and notes in Markdown."""
         return tables.as_markdown(*self._tables())
 
-    def latex(self) -> str:
-        """Tables and notes in LaTeX."""
-        return tables.as_latex(*self._tables())
+    def paper(self, against: Sequence[str] = ()) -> PaperTable:
+        """The one table of a paper: means, the best in bold, letters for what is significantly worse, costs.
+
+        Args:
+            against: The systems that have letters, such as the paper's baselines; without any, the baseline and all but
+                references.
+
+        Raises:
+            InputError: One of them is no system.
+        """
+        return paper_table(self, against)
+
+    def latex(self, against: Sequence[str] = ()) -> str:
+        """That table in LaTeX, one of effect sizes and detectable differences for the appendix, and the notes."""
+        appendix = [as_tables.differences(self)] if self.differences else []
+        return f"{self.paper(against).latex()}\n\n{tables.as_latex(appendix, as_tables.notes(self))}"
 
     def csv(self) -> str:
         """The rows as CSV."""

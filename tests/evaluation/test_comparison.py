@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 
 import numpy as np
 import pytest
@@ -18,6 +19,8 @@ from rerankllm.evaluation.comparison import Design, compare
 from rerankllm.evaluation.cost import NOTHING, Cost
 from rerankllm.evaluation.measures import mean, parse_measures, per_query
 from rerankllm.evaluation.multiplicity import holm
+from rerankllm.evaluation.pairwise import every_pair
+from rerankllm.evaluation.paper import paper_table
 from rerankllm.evaluation.pareto import front
 from rerankllm.evaluation.rbp import rbp
 from rerankllm.evaluation.systems import Pool, ideal
@@ -303,3 +306,56 @@ def test_a_set_of_one_query_is_shown_without_tests():
     assert math.isnan(gap.student.p)
     assert gap.adjusted == 1.0
     assert as_text(tables(found, "tokens"), notes(found), None)
+
+
+class TestPaper:
+    @pytest.fixture
+    def found(self):
+        here = pool((NDCG, RR))
+        best = ideal(shuffled(0), {"c": QRELS}, 8)
+        costs = {"a_b": Cost(calls=9.0, slots=180.0), "ideal": Cost(calls=12_345.6)}
+        runs = {"base": shuffled(0), "a_b": shuffled(1), "ideal": best, "oracle": best}
+        systems = [here.system(n, [r], cost=costs.get(n), reference=n in {"base", "oracle"}) for n, r in runs.items()]
+        return compare(here, systems, Design("base", resamples=10_000))
+
+    def test_letters_are_those_of_all_pairs(self, found):
+        table = paper_table(found)
+        letters = {row.name: row.letter for row in table.rows}
+        assert letters == {"base": "a", "a_b": "b", "ideal": "c", "oracle": ""}
+        for place, measure in enumerate(table.measures):
+            beats = {row.name: set(row.cells[place].beats) for row in table.rows}
+            for pair in every_pair(found, measure, ["base", "a_b", "ideal"]):
+                better, worse = (pair.one, pair.other) if pair.estimate.mean > 0 else (pair.other, pair.one)
+                assert (letters[worse] in beats[better]) == (pair.adjusted < 0.05)
+                assert letters[better] not in beats[worse]
+        assert table.rows[2].cells[0].beats == "ab"
+
+    def test_the_best_is_the_best_of_what_was_tested(self, found):
+        assert [row.cells[0].best for row in paper_table(found).rows] == [False, False, True, False]
+
+    def test_against_says_who_has_letters(self, found):
+        table = paper_table(found, ["a_b"])
+        assert [row.letter for row in table.rows] == ["", "a", "", ""]
+        assert table.rows[2].cells[0].beats == "a"
+        with pytest.raises(InputError, match="'nobody' is no system; there are base, a_b"):
+            paper_table(found, ["nobody"])
+
+    def test_latex_and_markdown_have_a_cell_for_each(self, found):
+        table = paper_table(found)
+        latex, markdown = table.latex(), table.markdown()
+        lines = [line for line in latex.splitlines() if line.endswith(r"\\")]
+        assert {len(re.split(r"(?<!\\)&", line)) for line in lines} == {2 + 2 + 2}
+        assert [latex.count(f"\\{word}{{") for word in ("begin", "end", "caption", "label")] == [2, 2, 1, 1]
+        assert len(re.findall(r"(?<!\\){", latex)) == len(re.findall(r"(?<!\\)}", latex))
+        assert r"a\_b" in latex
+        assert r"\textbf{1.0000}$^{\mathrm{ab}}$" in latex
+        assert "12,346" in latex
+        piped = [line for line in markdown.splitlines() if line.startswith("|")]
+        assert {line.count("|") for line in piped} == {7}
+        assert "**1.0000**<sup>ab</sup>" in markdown
+
+    def test_more_systems_than_letters(self):
+        many = compared(measures=(NDCG,), **{f"s{i}": shuffled(i) for i in range(30)})
+        letters = [row.letter for row in paper_table(many).rows]
+        assert len(set(letters)) == 30
+        assert set(map(len, letters)) == {2}

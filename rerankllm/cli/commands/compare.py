@@ -1,5 +1,6 @@
 """`rerankllm compare`: systems side by side, how they differ, and what each costs."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
@@ -22,12 +23,13 @@ rerankllm compare --qrels qrels.txt --run old=a.txt --run new=b1.txt,b2.txt,b3.t
 rerankllm compare --qrels qrels.txt --run exact=a.txt --run cheap=b.txt --alternative equivalence --margin .01
 rerankllm compare --qrels dl19=q19.txt --qrels dl20=q20.txt --run A=a.txt --run B@dl19=b19.txt --run B@dl20=b20.txt
   --format markdown --plot plots
+rerankllm compare --qrels qrels.txt --first-stage bm25.txt --run A=a.txt --run B=b.txt --format latex --against A
 
 How to read what it prints: docs/evaluation.md.
 """
 Alternative: TypeAlias = Literal["two-sided", "equivalence"]
 Correction: TypeAlias = Literal["holm", "bonferroni"]
-Format: TypeAlias = Literal["table", "json", "markdown", "latex", "csv"]
+Format: TypeAlias = Literal["table", "json", "markdown", "latex", "paper", "csv"]
 Kind: TypeAlias = Literal["calls", "rounds", "slots", "tokens", "seconds", "usd"]
 
 Qrels: TypeAlias = Annotated[
@@ -83,6 +85,13 @@ Family: TypeAlias = Annotated[
 Margin: TypeAlias = Annotated[
     float | None, typer.Option(metavar="X", help="The difference that would not matter, in the measure's units.")
 ]
+Against: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="In `latex` and `paper`, mark what is significantly better than this system; repeatable. Default: all.",
+    ),
+]
 CostAxis: TypeAlias = Annotated[
     Kind | None, typer.Option(help="Which cost the Pareto front uses; default: tokens, or slots if tokens are unknown.")
 ]
@@ -120,7 +129,10 @@ def command(
         ),
     ] = False,
     cost: CostAxis = None,
-    form: Annotated[Format, typer.Option("--format", help="What to print.")] = "table",
+    form: Annotated[
+        Format, typer.Option("--format", help="What to print; `paper` is the first table of `latex` in Markdown.")
+    ] = "table",
+    against: Against = None,
     per_query: Annotated[Path | None, typer.Option(help="Write every query's values here, as CSV.")] = None,
     plot: Plot = None,
 ) -> None:
@@ -145,7 +157,7 @@ def command(
     )  # fmt: skip
     _tell_missing_rows(first_stage=bool(first_stage), minilm=bool(minilm), texts=None not in {queries, corpus})
     _write(comparison, per_query, plot)
-    _print(comparison, form)
+    _print(comparison, form, against or ())
 
 
 def _tell_missing_rows(*, first_stage: bool, minilm: bool, texts: bool) -> None:
@@ -168,7 +180,7 @@ def _write(comparison: "RunComparison", per_query: Path | None, plots: Path | No
             write_csv(file, comparison.by_query())
 
 
-def _print(comparison: "RunComparison", form: Format) -> None:
+def _print(comparison: "RunComparison", form: Format, against: Sequence[str]) -> None:
     """Prints the comparison in one of the formats."""
     if form == "json":
         typer.echo(as_json(comparison.to_dict(), indent=2))
@@ -176,5 +188,7 @@ def _print(comparison: "RunComparison", form: Format) -> None:
         typer.echo(comparison.csv(), nl=False)
     elif form == "table":
         typer.echo(comparison.text(terminal_width()))
+    elif form == "latex":
+        typer.echo(comparison.latex(against))
     else:
-        typer.echo(comparison.markdown() if form == "markdown" else comparison.latex())
+        typer.echo(comparison.markdown() if form == "markdown" else comparison.paper(against).markdown())
