@@ -17,14 +17,17 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 from tables import Table, read_tables
 
+from rerankllm.evaluation import figures
+
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
 FRONTIER, DEFAULT = HERE / "frontier" / "results", HERE / "default" / "results"
-PICTURE = "strategies.png"
+PICTURE = "strategies"
 DATA = HERE.parents[1] / "shared" / "data"
 WORLDS = {"mild": "good", "harsh": "poor", "fitted": "fitted"}
 COLLECTIONS = ("dl19-bm25", "noveleval")
@@ -151,7 +154,7 @@ def default() -> str:
 
 def plot() -> str:
     """The picture of the table of strategies."""
-    picture = (FRONTIER / PICTURE).relative_to(README.parent)
+    picture = (FRONTIER / f"{PICTURE}.png").relative_to(README.parent)
     if not (README.parent / picture).is_file():
         raise SystemExit(f"{picture} is not there: run eval/readme.py")
     return f"![nDCG@10 of each strategy in the table, with each judge]({picture})"
@@ -159,19 +162,21 @@ def plot() -> str:
 
 def draw() -> None:
     """Draws the table of strategies: a line a strategy, a mark a judge."""
-    import matplotlib as mpl  # noqa: PLC0415
+    with figures.style():
+        figures.save(drawn(), FRONTIER, PICTURE)
 
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt  # noqa: PLC0415
 
+def drawn() -> Any:
+    """The figure."""
     worlds = frontier()
     stages = [choice for choice in CHOICES if choice.source == "frontier"]
     stages.sort(key=lambda choice: worlds["mild"].number(choice.stage, "slots"))
-    figure, axes = plt.subplots(figsize=(8, 3.6))
+    figure = figures.new_figure(8, 3.8)
+    axes = figure.subplots()
     for world, (colour, mark) in {
-        "mild": ("#1f4e79", "o"),
-        "harsh": ("#c55a11", "s"),
-        "fitted": ("#2e7d32", "D"),
+        "mild": (figures.BLUE, "o"),
+        "harsh": (figures.ORANGE, "s"),
+        "fitted": (figures.GREEN, "D"),
     }.items():
         found = [worlds[world].number(choice.stage, "nDCG@10") for choice in stages]
         axes.plot(found, range(len(stages)), mark, color=colour, label=f"{WORLDS[world]} judge")
@@ -182,14 +187,12 @@ def draw() -> None:
         f"{choice.stage}\n{slots:.0f} passages, {rounds:.0f} {'call' if round(rounds) == 1 else 'calls'} in a row"
         for choice, (slots, rounds) in zip(stages, costs, strict=True)
     ]
-    axes.set_yticks(range(len(stages)), labels, fontsize=8)
+    axes.set_yticks(range(len(stages)), labels)
     axes.invert_yaxis()
-    axes.set_xlabel("nDCG@10, TREC DL 2019, judges simulated", fontsize=9)
-    axes.grid(axis="y", linewidth=0.3)
-    axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.3, 1.14), ncols=4, frameon=False)
-    figure.tight_layout()
-    figure.savefig(FRONTIER / PICTURE, dpi=110, metadata={"Software": None})
-    plt.close(figure)
+    axes.set_xlabel("nDCG@10, TREC DL 2019, judges simulated")
+    axes.grid(axis="y")
+    figure.legend(loc="outside upper center", ncols=4, frameon=False)
+    return figure
 
 
 TABLES: Mapping[str, Callable[[], str]] = {

@@ -90,7 +90,7 @@ class RunComparison(Comparison):
         return page.getvalue()
 
     def plot(self, folder: File) -> list[Path]:
-        """Draws intervals.png and queries.png into a folder, which is made where it is not there.
+        """Draws `intervals` and `queries` into a folder, which is made where it is not there: PNG, SVG and PDF.
 
         Returns:
             The files.

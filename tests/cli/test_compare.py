@@ -123,7 +123,8 @@ def test_queries_and_pictures_are_written(cli, arguments, tmp_path):
     pytest.importorskip("matplotlib", reason="needs the extra `dev`")
     status, _, _ = cli(*arguments, "--per-query", tmp_path / "q.csv", "--plot", tmp_path / "new" / "plots")
     assert status == 0
-    assert [p.name for p in sorted((tmp_path / "new" / "plots").iterdir())] == ["intervals.png", "queries.png"]
+    drawn = {p.name for p in (tmp_path / "new" / "plots").iterdir()}
+    assert drawn == {f"{name}.{form}" for name in ("intervals", "queries") for form in ("png", "svg", "pdf")}
     rows = list(csv.DictReader((tmp_path / "q.csv").read_text().splitlines()))
     assert len(rows) == 2 * len(read_run(sample("run.txt")))
     assert {row["collection"] for row in rows} == {"qrels"}

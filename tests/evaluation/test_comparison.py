@@ -17,6 +17,7 @@ from rerankllm.evaluation.as_tables import cheapest_best, notes, tables, usual_a
 from rerankllm.evaluation.calibration import expected_calibration_error
 from rerankllm.evaluation.comparison import Design, compare
 from rerankllm.evaluation.cost import NOTHING, Cost
+from rerankllm.evaluation.figures import FORMATS
 from rerankllm.evaluation.measures import mean, parse_measures, per_query
 from rerankllm.evaluation.multiplicity import holm
 from rerankllm.evaluation.pairwise import every_pair
@@ -230,9 +231,11 @@ class TestReport:
         from rerankllm.evaluation.plots import plot
 
         written = plot(found, tmp_path)
-        assert [path.name for path in written] == ["intervals.png", "queries.png"]
+        assert [path.name for path in written] == [f"{n}.{f}" for n in ("intervals", "queries") for f in FORMATS]
         before = [path.read_bytes() for path in written]
-        assert all(each.startswith(b"\x89PNG") for each in before)
+        for each, start in zip(before, (b"\x89PNG", b"<?xml", b"%PDF") * 2, strict=True):
+            assert each.startswith(start)
+        assert b"difference in nDCG@10 to base" in before[1]  # text, which can be searched and edited
         assert [path.read_bytes() for path in plot(found, tmp_path)] == before
 
 

@@ -96,7 +96,10 @@ CostAxis: TypeAlias = Annotated[
     Kind | None, typer.Option(help="Which cost the Pareto front uses; default: tokens, or slots if tokens are unknown.")
 ]
 Plot: TypeAlias = Annotated[
-    Path | None, typer.Option(metavar="FOLDER", help="Draw intervals.png and queries.png there (extra `plots`).")
+    Path | None,
+    typer.Option(
+        metavar="FOLDER", help="Draw `intervals` and `queries` there, each as PNG, SVG and PDF (extra `plots`)."
+    ),
 ]
 
 
