@@ -235,7 +235,7 @@ class TestReport:
         before = [path.read_bytes() for path in written]
         for each, start in zip(before, (b"\x89PNG", b"<?xml", b"%PDF") * 2, strict=True):
             assert each.startswith(start)
-        assert b"difference in nDCG@10 to base" in before[1]  # text, which can be searched and edited
+        assert b"difference in nDCG@10 to first" in before[1]  # text, which can be searched and edited
         assert [path.read_bytes() for path in plot(found, tmp_path)] == before
 
 
