@@ -24,7 +24,7 @@ from rerankllm.version import __version__
 from rerankllm.web import files
 
 ROOM = "rerankllm.server"
-SCRIPTS = ("passages.js", "server.js", "calls.js", "result.js", "form.js", "main.js")
+SCRIPTS = ("passages.js", "server.js", "calls.js", "result.js", "form.js", "table.js", "share.js", "main.js")
 """The page's scripts in order, after those that all pages have."""
 RANK = "/page/rerank"
 """The route that ranks and streams every call."""

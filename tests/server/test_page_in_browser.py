@@ -1,7 +1,11 @@
 """The page end to end in a browser: what it shows is what was ranked, and what goes wrong is said in words."""
 
+import ast
 import json
 import re
+import shlex
+import shutil
+import subprocess
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
@@ -43,8 +47,12 @@ class Opened:
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.goto(url)
 
+    def loaded(self):
+        """Waits for the sample, which the form starts with."""
+        self.page.wait_for_selector("#counted:not(:empty)")
+
     def fill(self, query="what is worth most", passages=TEXTS, model="points"):
-        self.page.wait_for_selector("#model option", state="attached")
+        self.loaded()
         self.page.select_option("#model", model)
         self.page.fill("#query", query)
         self.page.fill("#passages", "\n".join(passages))
@@ -118,8 +126,7 @@ def test_judgements_are_seen_before_the_ranking_is_which_is_the_rerankers(opened
         found = opened(live)
         page = found.page
         found.fill(model="order")
-        page.wait_for_selector("#plan dd")
-        assert page.locator("#plan dd").all_text_contents() == ["5", "5", "20"]
+        until(lambda: page.locator("#plan dd").all_text_contents() == ["5", "5", "20"])
         found.rank(wait=False)
         live.engine.gate.let(2)
         page.wait_for_selector("#calls tbody tr:nth-child(2)")
@@ -200,13 +207,15 @@ def test_stop_ends_the_servers_query(opened):
 def test_by_keyboard_only(opened, live):
     found = opened(live)
     page = found.page
-    page.wait_for_selector("#model option", state="attached")
+    found.loaded()
     for _ in range(20):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.id") == "query":
             break
+    page.keyboard.press("Control+A")
     page.keyboard.type("what is worth most")
     page.keyboard.press("Tab")
+    page.keyboard.press("Control+A")
     for text in TEXTS[:4]:
         page.keyboard.type(f"{text}\n")
     page.keyboard.press("Control+Enter")
@@ -243,7 +252,7 @@ def test_errors_are_said_in_words_and_never_rank(opened):
     with listening(replace(GENEROUS, documents=5, in_flight=1)) as live:
         found = opened(live)
         page = found.page
-        page.wait_for_selector("#model option", state="attached")
+        found.fill(query="")
         page.click("#run")
         assert "There is no query" in found.error()
         found.fill(passages=[])
@@ -410,3 +419,93 @@ def test_a_thousand_passages_and_thousands_of_calls(opened):
             found.page.click("#moved button.below")
             assert found.page.locator(".after .doc").count() == 1000
     assert found.complaints == []
+
+
+def test_it_starts_with_a_sample_that_ranks(opened, live):
+    found = opened(live)
+    found.loaded()
+    assert found.page.input_value("#sample") == "q1"
+    assert found.page.input_value("#query") == "how long do fleas live"
+    assert found.page.inner_text("#counted") == "20 passages, of the sample."
+
+
+def test_a_link_shows_the_same(opened, live):
+    found = opened(live)
+    found.fill(query="worth & = # ü", passages=["worth 1", "worth 2"], model="order")
+    found.page.fill("#top", "1")
+    found.page.click("[data-share=link]")
+    link = found.page.inner_text("#shared pre")
+    assert link == found.page.url
+    again = opened(live)
+    again.page.goto("about:blank")
+    again.page.goto(link)
+    again.page.wait_for_selector("#counted:text('2 passages')")
+    fields = ("query", "passages", "model", "top")
+    assert [again.page.input_value(f"#{field}") for field in fields] == [
+        "worth & = # ü",
+        "worth 1\nworth 2",
+        "order",
+        "1",
+    ]
+    again.rank()
+    assert len(again.order("after")) == 2
+    assert not any("worth" in url for url in again.requests if "/page/" in url)  # texts stay out of servers' logs
+
+
+def test_a_sample_is_named_in_a_link_and_ranked_by_its_ids(opened, live):
+    found = opened(live)
+    found.loaded()
+    found.page.click("[data-share=link]")
+    link = found.page.inner_text("#shared pre")
+    assert "sample=q1" in link
+    assert "passages" not in link
+    again = opened(live)
+    again.page.goto("about:blank")
+    again.page.goto(link)
+    again.page.wait_for_selector("#counted:text('20 passages, of the sample.')")
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+def test_what_is_copied_runs(opened, live):
+    """curl asks this server; Python and the command line are read by what reads them."""
+    found = opened(live)
+    texts = ["it's worth 1", 'worth "2" \\\\ $HOME', "worth 3"]
+    found.fill(passages=[json.dumps(texts)])
+
+    def copied(kind):
+        found.page.click(f"[data-share={kind}]")
+        found.page.wait_for_selector(f"#shared pre:text('{'curl' if kind == 'curl' else 'rerank'}')")
+        return found.page.inner_text("#shared pre")
+
+    shell = shutil.which("bash") or "/bin/sh"
+    done = subprocess.run([shell, "-c", copied("curl")], capture_output=True, text=True, check=True)
+    assert [each["index"] for each in json.loads(done.stdout)["results"]] == [2, 1, 0]
+    code = ast.parse(copied("python"))
+    (documents,) = (node.value for node in ast.walk(code) if isinstance(node, ast.Assign))
+    assert ast.literal_eval(documents) == texts
+    words, _, lines = copied("command").partition(" <<'EOF'\n")
+    assert shlex.split(words)[:4] == ["rerankllm", "rank", "what is worth most", "-"]
+    assert [json.loads(line)["text"] for line in lines.splitlines()[:-1]] == texts
+
+
+def test_a_table_is_opened_and_its_column_chosen(opened, live, tmp_path):
+    path = tmp_path / "p.csv"
+    path.write_text('id;abstract;text\n1;"worth ""4""; really";worth 1\n2;"worth\n3";worth 2\n', encoding="utf-8-sig")
+    found = opened(live)
+    found.fill()
+    found.page.set_input_files("#file", path)
+    found.page.wait_for_selector("#counted:text('2 passages, JSON.')")
+    assert [json.loads(line) for line in found.page.input_value("#passages").splitlines()] == [
+        {"id": "1", "text": "worth 1"}, {"id": "2", "text": "worth 2"},
+    ]  # fmt: skip
+    found.page.select_option("#column", label="abstract")
+    assert [json.loads(line)["text"] for line in found.page.input_value("#passages").splitlines()] == [
+        'worth "4"; really', "worth\n3",
+    ]  # fmt: skip
+    found.rank()
+    assert len(found.order("after")) == 2
+    plain = tmp_path / "p.txt"
+    plain.write_text("worth 5\nworth 6\n")
+    found.page.set_input_files("#file", plain)
+    found.page.wait_for_selector("#counted:text('2 passages, one a line.')")
+    assert not found.page.is_visible("#column")

@@ -93,11 +93,17 @@ async function drawPlan() {
   }
 }
 
-async function chooseSample() {
+/** Puts a sample into the form; `gently`: not over what was written meanwhile. */
+async function chooseSample(gently) {
   const id = byId("sample").value;
   if (!id) return;
-  const documents = await get(`page/sample?${new URLSearchParams({ query_id: id })}`);
+  const all = await get(`page/sample?${new URLSearchParams({ query_id: id })}`);
+  const documents = all.slice(0, form.choices.limits.documents || all.length);
   if (byId("sample").value !== id) return;
+  if (gently && (byId("query").value || byId("passages").value)) {
+    byId("sample").value = "";
+    return;
+  }
   const { query } = form.choices.samples.find((each) => each.id === id);
   const text = documents.map((each) => each.text).join("\n");
   byId("query").value = query;

@@ -55,6 +55,7 @@ async function rank() {
     show(new Trouble("Two passages have one id", "Give each its own, or none."));
     return;
   }
+  history.replaceState(null, "", addressed());
   await perform(body, docs);
 }
 
@@ -124,9 +125,23 @@ async function begin() {
   fill(byId("error"));
   say(WELCOME);
   drawChoices();
+  await fillIn();
   drawCounted();
   drawPlan();
 }
+
+/** What the address says; else a sample, so that there is something to rank. */
+async function fillIn() {
+  try {
+    if ((await restore()) || !form.choices.samples.length || byId("query").value || byId("passages").value) return;
+    byId("sample").value = form.choices.samples[0].id;
+    await chooseSample(true);
+  } catch (error) {
+    show(error);
+  }
+}
+
+const take = (file) => openFile(file).then(() => (drawCounted(), drawPlan())).catch(show);
 
 let typing = 0;
 function later(draw) {
@@ -144,13 +159,22 @@ function wire() {
     if (form.choices) rank();
     else begin();
   });
+  byId("file").addEventListener("change", (event) => event.target.files[0] && take(event.target.files[0]));
+  byId("column").addEventListener("change", () => (takeColumn(), drawCounted(), drawPlan()));
+  byId("passages").addEventListener("drop", (event) => {
+    if (!event.dataTransfer.files.length) return;
+    event.preventDefault();
+    take(event.dataTransfer.files[0]);
+  });
+  for (const button of document.querySelectorAll("[data-share]"))
+    button.addEventListener("click", () => form.choices && handOut(button.dataset.share));
   byId("stop").addEventListener("click", () => run.stop && run.stop.abort());
   document.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) byId("form").requestSubmit();
     if (event.key === "Escape" && run.stop) run.stop.abort();
   });
   byId("sample").addEventListener("change", () =>
-    chooseSample().then(() => (drawCounted(), drawPlan())).catch(show),
+    chooseSample(false).then(() => (drawCounted(), drawPlan())).catch(show),
   );
   byId("model").addEventListener("change", () => (drawStrategies(), drawPlan()));
   byId("strategy").addEventListener("change", () => (drawOwn(), drawPlan()));
