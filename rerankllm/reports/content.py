@@ -7,6 +7,7 @@ from typing import Any
 from rerankllm.evaluation.as_json import document
 from rerankllm.evaluation.cost import KINDS
 from rerankllm.evaluation.pairwise import Pair, every_pair
+from rerankllm.evaluation.paper import paper_table
 from rerankllm.files import plain
 from rerankllm.reports.calls import Call, read_calls
 from rerankllm.reports.consistency import Consistency, consistency
@@ -72,6 +73,7 @@ def _part(place: int, subject: Subject, extent: Extent, queries: dict[str, Mappi
     pool, names = comparison.pool, [entrant.name for entrant in subject.entrants]
     heard = _heard(subject)
     pairs = {measure: every_pair(comparison, measure, names) for measure in pool.names}
+    paper = paper_table(comparison)
     shown = shown_queries(subject, extent.queries)
     for i in shown:
         queries[f"{place}-{i}"] = query_data(subject, pool.keys[i], heard, extent.calls)
@@ -79,6 +81,8 @@ def _part(place: int, subject: Subject, extent: Extent, queries: dict[str, Mappi
         "name": subject.name,
         "headline": headline(comparison, pairs[pool.names[0]], subject.axis),
         "document": document(comparison, subject.axis),
+        "latex": paper.latex(),
+        "markdown": paper.markdown(),
         "before": subject.before,
         "entrants": [
             {"name": entrant.name, "runs": [run.name for run in entrant.runs]} for entrant in subject.entrants

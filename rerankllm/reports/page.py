@@ -11,7 +11,7 @@ from rerankllm.reports.content import Content
 from rerankllm.web import files
 
 SCRIPTS = ("state.js", "summary.js", "pareto.js", "deltas.js", "pairs.js", "consistency.js", "browser.js",
-           "rankings.js", "calls.js", "main.js")  # fmt: skip
+           "rankings.js", "calls.js", "find.js", "address.js", "main.js")  # fmt: skip
 """In the order they are read, after those that all pages have."""
 ROOM = "rerankllm.reports"
 _SIZE = "\ue000size\ue001"

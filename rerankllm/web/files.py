@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from importlib import resources
 
-SHARED = ("dom.js", "sides.js", "answers.js", "calls.js")
+SHARED = ("export.js", "dom.js", "sides.js", "answers.js", "calls.js")
 """The scripts that all pages have, in the order they are read."""
 
 

@@ -1,8 +1,10 @@
 """The page in a browser: it opens from a file, says what it should, and nothing in a text can get out of it."""
 
+import csv
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from waiting import GUARD
@@ -10,6 +12,7 @@ from waiting import GUARD
 import rerankllm
 from rerankllm.evaluation.comparison import Estimate
 from rerankllm.evaluation.measures import trec_order
+from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.trec import read_qrels, read_run
 from rerankllm.reports.calls import read_calls
 from rerankllm.reports.content import content
@@ -93,7 +96,7 @@ class Opened:
 
     def choose(self, name, value):
         """Chooses in the browser of queries, and waits until it is drawn anew."""
-        self.page.evaluate("document.querySelector('#browser .controls').id = 'old'")
+        self.page.evaluate("document.querySelector('#browser div.controls').id = 'old'")
         self.page.locator(f"#browser select[data-name={name}]").select_option(value)
         self.page.locator("#old").wait_for(state="detached")
 
@@ -262,6 +265,91 @@ def hostile(tmp_path_factory):
         output=folder / "report.html",
     )  # fmt: skip
     return folder / "report.html"
+
+
+def find(page, text="", only="all"):
+    """Searches, and waits for the count."""
+    page.locator("#find select").select_option(only)
+    page.fill("#find-text", text)
+    page.wait_for_selector("#find[aria-busy=false]")
+    return int(page.inner_text("#find-status").split()[0])
+
+
+def test_texts_are_found_wherever_they_stand(opened, report):
+    found = opened(report)
+    page = found.page
+    queries, corpus = read_queries(TEXTS["queries"]), read_corpus(TEXTS["corpus"])
+    runs = [read_run(sample("run.txt")), read_run(report.parent / "lists.txt")]
+    for text in ("Fleas", "panama canal", "nowhere to be found"):
+        has = {doc_id for doc_id, doc in corpus.items() if text.lower() in doc.content.lower()}
+        holds = {query_id: {doc_id for run in runs for doc_id, _ in run[query_id]} & has for query_id in queries}
+        wanted = [q for q, query in queries.items() if holds[q] or text.lower() in query.lower()]
+        assert find(page, text) == len(wanted)
+        said = page.locator("#find-hits li").all_text_contents()
+        assert len(said) == len(wanted)
+        for query_id, line in zip(wanted, said, strict=True):
+            assert line.startswith(queries[query_id])
+            assert not holds[query_id] or f"{len(holds[query_id])} document" in line
+    assert find(page, r"/^q[12]\b/") == 2
+    page.fill("#find-text", "/(/")
+    page.wait_for_selector("#find[aria-busy=false]")
+    assert "This is no regular expression" in page.inner_text("#find-status")
+    assert found.complaints == []
+
+
+def test_queries_are_found_by_what_became_of_them(opened, report):
+    found = opened(report)
+    page = found.page
+    found.choose("after", "lists")
+    data = json.loads(page.locator("#data").text_content())
+    values = data["parts"][0]["values"]
+    gains = [a - b for a, b in zip(values["lists"]["nDCG@10"], values["first stage"]["nDCG@10"], strict=True)]
+    assert find(page, only="worse") == sum(gain < 0 for gain in gains)
+    assert find(page, only="better") == sum(gain > 0 for gain in gains)
+    calls = read_calls(report.parent / "lists.txt.journal")
+    bad = sum(any(call.status != "parsed" for call in calls[f"q{i}"]) for i in range(1, 9))
+    assert find(page, only="trouble") == bad > 0
+    assert page.locator("#browser select[data-name=place] option").count() == bad
+    assert find(page, only="failed") == 0
+    assert "No query of this page is so." in page.inner_text("#browser")
+
+
+def test_a_link_shows_the_same(opened, report):
+    found = opened(report)
+    found.choose("after", "pairs")
+    found.choose("place", "4")
+    find(found.page, "the")
+    address = found.page.url
+    assert address != report.as_uri()
+    again = opened(report)
+    again.page.goto("about:blank")
+    again.page.goto(address)
+    again.page.wait_for_selector("#find-status:text(' of 8 queries')")
+    for shown in ("#browser h3 >> nth=0", "#find-status", "#browser select[data-name=after]"):
+        assert again.page.locator(shown).inner_text() == found.page.locator(shown).inner_text()
+    assert again.page.input_value("#browser select[data-name=after]") == "pairs"
+    assert again.page.input_value("#find-text") == "the"
+    assert again.complaints == []
+
+
+def test_tables_leave_as_csv_and_latex(opened, report):
+    found = opened(report)
+    page = found.page
+    with page.expect_download() as got:
+        page.locator("#summary .export button:text('CSV')").first.click()
+    rows = list(csv.DictReader(Path(got.value.path()).read_text().splitlines()))
+    comparison = rerankllm.compare(
+        compared(report.parent), sample("qrels.txt"), first_stage=sample("run.txt"), measures=MEASURES
+    )
+    wanted = {system["name"]: system["means"]["nDCG@10"] for system in comparison.to_dict()["systems"]}
+    assert {row["system"]: [float(row[c]) for c in ("nDCG@10", "low", "high")] for row in rows} == {
+        name: [value["mean"], value["low"], value["high"]] for name, value in wanted.items()
+    }
+    page.evaluate("navigator.clipboard.writeText = (text) => { window.copied = text; }")
+    page.locator("#summary .export button:text('Copy LaTeX')").click()
+    page.wait_for_selector("#summary .export [role=status]:text('copied')")
+    assert page.evaluate("window.copied") == comparison.paper().latex()
+    assert all(url.startswith(("file:", "blob:")) for url in found.requests)
 
 
 def test_hostile_texts_are_texts(opened, hostile):

@@ -4,6 +4,7 @@ const browse = { place: null, before: null, after: null, beforeRun: 0, afterRun:
 function openQuery(place, after, before) {
   Object.assign(browse, { place, after, before, beforeRun: 0, afterRun: 0, all: false });
   drawBrowser().then(() => {
+    remember();
     const head = document.querySelector("#browser .query-head h3");
     document.getElementById("browser").scrollIntoView();
     head.focus({ preventScroll: true });
@@ -17,20 +18,24 @@ function settle() {
     browse.after = ranked().find((name) => name !== browse.before && !system(name).reference) || names[0];
   browse.beforeRun = Math.min(browse.beforeRun, entrant(browse.before).runs.length - 1);
   browse.afterRun = Math.min(browse.afterRun, entrant(browse.after).runs.length - 1);
-  if (browse.place === null || !part().queries[browse.place] || !part().queries[browse.place].shown)
-    browse.place = queryOrder()[0];
+  const order = queryOrder();
+  if (!order.includes(browse.place)) browse.place = order[0];
 }
 const gained = (i) => part().values[browse.after][state.measure][i] - part().values[browse.before][state.measure][i];
+const valueAfter = (i) => part().values[browse.after][state.measure][i];
+const SORTS = {
+  gain: (a, b) => gained(b) - gained(a) || a - b,
+  loss: (a, b) => gained(a) - gained(b) || a - b,
+  best: (a, b) => valueAfter(b) - valueAfter(a) || a - b,
+  worst: (a, b) => valueAfter(a) - valueAfter(b) || a - b,
+  id: (a, b) => a - b,
+};
+/** The queries that are shown and, after a search, found. */
 function queryOrder() {
   const shown = part()
     .queries.map((_, i) => i)
-    .filter((i) => part().queries[i].shown);
-  const sorts = {
-    gain: (a, b) => gained(b) - gained(a) || a - b,
-    loss: (a, b) => gained(a) - gained(b) || a - b,
-    id: (a, b) => a - b,
-  };
-  return shown.sort(sorts[browse.sort]);
+    .filter((i) => part().queries[i].shown && (!finder.hits || finder.hits.has(i)));
+  return shown.sort(SORTS[browse.sort]);
 }
 
 async function drawBrowser(focus) {
@@ -44,6 +49,10 @@ async function drawBrowser(focus) {
     return;
   }
   settle();
+  if (browse.place === undefined) {
+    fill(target, el("p", {}, "No query of this page is so."));
+    return;
+  }
   const { place } = browse,
     query = part().queries[place],
     data = await unpack(place);
@@ -63,7 +72,8 @@ function browserControls() {
   const set = (name, value, focus) => {
     browse[name] = value;
     browse.all = false;
-    drawBrowser(focus || name);
+    drawBrowser(focus || name).then(remember);
+    if (finder.hits && name !== "place" && name !== "sort") search();
   };
   const field = (name, node) => {
     (node.querySelector("select") || node).setAttribute("data-name", name);
@@ -121,6 +131,8 @@ function browserControls() {
         [
           ["gain", "largest gain"],
           ["loss", "largest loss"],
+          ["best", "best after"],
+          ["worst", "worst after"],
           ["id", "place in the file"],
         ],
         browse.sort,

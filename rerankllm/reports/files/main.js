@@ -26,6 +26,8 @@ function drawTools() {
     Object.assign(browse, { place: null });
     drawTools();
     drawAll();
+    remember();
+    if (finder.hits) search();
   };
   fill(
     tools,
@@ -55,5 +57,10 @@ function drawTools() {
 }
 
 const theme = themeButton();
+document.getElementById("find").addEventListener("submit", (event) => event.preventDefault());
+const open = recall();
+drawFinder();
 drawAll();
 drawTools();
+if (finder.text || finder.filter !== "all") search();
+if (open) document.getElementById("browser").scrollIntoView();

@@ -76,6 +76,7 @@ function drawPairs() {
             name: "95 % interval",
             number: true,
             show: (pair) => `[${fixed(pair.low, 3, true)}, ${fixed(pair.high, 3, true)}]`,
+            out: ["low", "high"].map((end) => [end, (pair) => pair[end]]),
           },
           { name: "p", number: true, show: (pair) => chance(pair.p), key: (pair) => pair.p },
           { name: adjusting(), number: true, show: (pair) => chance(pair.adjusted), key: (pair) => pair.adjusted },
@@ -84,6 +85,7 @@ function drawPairs() {
             number: true,
             show: (pair) => pair.record.join("/"),
             key: (pair) => pair.record[0] - pair.record[2],
+            out: ["wins", "ties", "losses"].map((name, i) => [name, (pair) => pair.record[i]]),
           },
         ],
         [

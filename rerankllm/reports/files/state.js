@@ -33,6 +33,11 @@ function unpack(place) {
   if (!unpacked.has(name)) unpacked.set(name, inflate(document.getElementById(`query-${name}`).textContent));
   return unpacked.get(name);
 }
+/** The same without keeping it. */
+const look = (place) => {
+  const name = `${state.part}-${place}`;
+  return unpacked.get(name) || inflate(document.getElementById(`query-${name}`).textContent);
+};
 async function inflate(text) {
   const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));

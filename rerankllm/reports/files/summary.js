@@ -23,7 +23,13 @@ function drawSummary() {
       show: (row) => score(row.means[state.measure].mean),
       key: (row) => row.means[state.measure].mean,
     },
-    { name: "95 % interval", class: "whiskers", under: scale.axis(), show: (row) => scale.draw(row) },
+    {
+      name: "95 % interval",
+      class: "whiskers",
+      under: scale.axis(),
+      show: (row) => scale.draw(row),
+      out: ["low", "high"].map((end) => [end, (row) => row.means[state.measure][end]]),
+    },
     {
       name: `\u0394 ${part().document.baseline}`,
       number: true,
@@ -61,7 +67,14 @@ function drawSummary() {
         { rows: rows.filter((row) => !row.reference) },
         { class: "reference", rows: rows.filter((row) => row.reference) },
       ],
-      { sorted: 1, mark: (row) => (row.name === best ? "best" : null) },
+      {
+        sorted: 1,
+        mark: (row) => (row.name === best ? "best" : null),
+        more: [
+          ["Copy LaTeX", part().latex],
+          ["Copy Markdown", part().markdown],
+        ],
+      },
     ),
     el("p", { class: "explain" }, explain()),
     further(rows),

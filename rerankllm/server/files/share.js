@@ -87,12 +87,7 @@ async function handOut(kind) {
     kind === "link" ? location.href.split("#")[0] + addressed() : SHARED[kind](passagesChosen().passages);
   const note = kind === "link" && text.length > LONG_LINK ? ` It has ${inFull(text.length)} signs: some programs cut it.` : "";
   if (kind === "link") history.replaceState(null, "", addressed());
-  let copied = true;
-  try {
-    await navigator.clipboard.writeText(text);
-  } catch {
-    copied = false;
-  }
+  const copied = await copy(text);
   fill(
     byId("shared"),
     el("p", { class: "soft" }, (copied ? "Copied." : "Copy it from here.") + note),

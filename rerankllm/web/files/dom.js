@@ -75,7 +75,8 @@ const scroll = (label, content) =>
 
 /**
  * A table whose columns can be sorted.
- * columns: {name, show(row) → text or node, key(row) → what is sorted by, number}; groups: [{class, rows}]
+ * columns: {name, show(row) → text or node, key(row) → what is sorted by, number, out}; groups: [{class, rows}]
+ * out: [[name, (row) → value]], the columns of its CSV; else there is one, with what it is sorted by.
  */
 function sortable(label, columns, groups, options) {
   const bodies = groups
@@ -132,16 +133,19 @@ function sortable(label, columns, groups, options) {
   write();
   if (options && options.sorted !== undefined)
     heads[options.sorted].setAttribute("aria-sort", options.way || "descending");
-  return scroll(
-    label,
-    el(
-      "table",
-      { class: options && options.class },
-      options && options.caption ? el("caption", {}, options.caption) : null,
-      el("thead", {}, el("tr", {}, heads)),
-      bodies.map((body) => body.node),
-    ),
+  const table = el(
+    "table",
+    { class: options && options.class },
+    options && options.caption ? el("caption", {}, options.caption) : null,
+    el("thead", {}, el("tr", {}, heads)),
+    bodies.map((body) => body.node),
   );
+  const told = columns.flatMap((column) => column.out || (column.key ? [[column.name, column.key]] : []));
+  const cells = () => [
+    told.map(([name]) => name),
+    ...bodies.flatMap((body) => body.rows.map((row) => told.map(([, value]) => value(row)))),
+  ];
+  return el("div", {}, scroll(label, table), exported(label, cells, ...((options && options.more) || [])));
 }
 
 /** Draws now, and again whenever the width changes. */
