@@ -110,7 +110,7 @@ def paper_table(comparison: Comparison, against: Sequence[str] = ()) -> PaperTab
             text = f"{comparison.means[system.name, measure].mean:.4f}"
             better = "".join(letters[name] for name in named if (system.name, name) in beaten)
             cells.append(Cell(text, system.name in ranked and text == best, better))
-        costs = tuple(_cost(system.cost and getattr(system.cost, kind)) for kind in kinds)
+        costs = tuple(_cost(getattr(system.cost, kind, None)) for kind in kinds)
         rows.append(Row(letters.get(system.name, ""), system.name, tuple(cells), costs))
     heads = tuple(_HEADS.get(kind, kind) for kind in kinds)
     return PaperTable(tuple(found), heads, tuple(rows), _caption(comparison, kinds))
