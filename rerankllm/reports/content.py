@@ -14,6 +14,7 @@ from rerankllm.reports.consistency import Consistency, consistency
 from rerankllm.reports.headline import UNITS, headline
 from rerankllm.reports.query import Answers, query_data
 from rerankllm.reports.subject import Attempt, Extent, Key, Robust, Subject, shown_queries
+from rerankllm.spec.model import without_folders
 
 DIGITS = 6
 """Of a query's value: it is drawn, and shown with four."""
@@ -139,7 +140,7 @@ def _consistency(subject: Subject, name: str, heard: Answers) -> dict[str, Any] 
         "runs": len(found),
         "of": len(entrant.runs),
         "stages": sorted({call.stage for call in every}),
-        "models": sorted({call.model for call in every}),
+        "models": sorted({without_folders(call.model) for call in every}),
     }
 
 

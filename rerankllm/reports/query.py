@@ -6,6 +6,7 @@ from typing import Any
 
 from rerankllm.reports.calls import Call
 from rerankllm.reports.subject import Calls, Key, Subject
+from rerankllm.spec.model import without_folders
 
 MARK = 24
 """Characters of a document's beginning that it is found by in a prompt; a shorter one is left where it is."""
@@ -77,7 +78,7 @@ def _call(at: int, call: Call, number: _Numbers, texts: Mapping[str, str]) -> di
         "n": at + 1,
         "step": call.step,
         "kind": call.kind,
-        "model": call.model,
+        "model": without_folders(call.model),
         "status": call.status,
         "repairs": dict(call.repairs),
         "docs": [number(doc_id) for doc_id in call.docs],

@@ -12,6 +12,7 @@ from rerankllm.reranker import Reranker
 from rerankllm.server.context import RequestContext
 from rerankllm.server.problems import Fault, Problem
 from rerankllm.server.service import Service, as_problems
+from rerankllm.spec.model import without_folders
 from rerankllm.spec.stage import Stage, inner_stages
 
 LONGEST, LARGEST = 500, 1000
@@ -106,7 +107,7 @@ class CustomStrategies:
 
 def names_of(reranker: Reranker) -> list[str]:
     """The models' names without options and folders, which clients need not see."""
-    return [re.sub(r":/.*/", ":", model.partition("?")[0]) for model in reranker.models]
+    return [without_folders(model.partition("?")[0]) for model in reranker.models]
 
 
 def _beside(reranker: Reranker, stage: Stage) -> Reranker:

@@ -18,6 +18,7 @@ _SERVED = re.compile(
     re.IGNORECASE,
 )
 """Names under which models are served, not published."""
+_ABSOLUTE = re.compile(r"[/~]|[A-Za-z]:[/\\]|\\\\")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +100,16 @@ def _meant(text: str) -> str | None:
     if "cross-encoder/" in name or "/ms-marco" in name:
         return f"cross-encoder:{text}"
     return f"hf:{text}" if re.fullmatch(r"[\w.-]+/[\w.-]+", name) else None
+
+
+def without_folders(model: str) -> str:
+    """A printed MODEL without the folders of this machine's files, for pages and reports that others read."""
+    kind, colon, rest = model.partition(":")
+    name, mark, query = rest.partition("?")
+    options = (item.partition("=") for item in query.split("&"))
+    return f"{kind}{colon}{_file(name)}{mark}{'&'.join(f'{key}{equals}{_file(v)}' for key, equals, v in options)}"
+
+
+def _file(text: str) -> str:
+    """The last part of an absolute path; any other text as it is."""
+    return re.split(r"[/\\]", text)[-1] if _ABSOLUTE.match(text) else text

@@ -1,8 +1,10 @@
 """The page in a browser: it opens from a file, says what it should, and nothing in a text can get out of it."""
 
+import base64
 import csv
 import json
 import re
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -221,6 +223,29 @@ def test_sides_and_calls_are_those_of_the_files(opened, report):
     assert page.locator("pre.prompt").text_content() == calls[0].prompt
     statuses = page.locator("#calls .status").all_text_contents()
     assert statuses == [call.status for call in calls]
+
+
+def test_a_comparison_reads_as_a_sentence(opened, report):
+    found = opened(report)
+    found.choose("after", "pairs")
+    found.choose("place", "0")
+    compared = [
+        call for call in read_calls(report.parent / "pairs.txt.journal")["q1"] if call.answer not in {None, 0.5}
+    ]
+    first, second = compared[0].docs
+    p = compared[0].answer
+    winner, loser = (first, second) if p > 0.5 else (second, first)
+    said = found.page.locator("#calls tbody td").all_text_contents()
+    assert f"{winner} over {loser}, p = {max(p, 1 - p):.3f}" in said
+
+
+def test_no_folder_of_this_machine_is_told(report):
+    text = report.read_text(encoding="utf-8")
+    for packed in re.findall(r'octet-stream" id="query-[^"]*">([^<]*)<', text):
+        text += zlib.decompress(base64.b64decode(packed)).decode()
+    assert "simulated:qrels.txt?world=harsh" in text
+    assert str(sample("qrels.txt").parent) not in text
+    assert str(report.parent) not in text
 
 
 def test_the_numbers_are_those_of_compare(opened, report):

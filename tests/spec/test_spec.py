@@ -11,7 +11,7 @@ from rerankllm.elicitation.logprobs import Labels
 from rerankllm.elicitation.text import Text
 from rerankllm.errors import SpecError
 from rerankllm.registry import AGGREGATIONS, ELICITATIONS, STRATEGIES
-from rerankllm.spec.model import ModelSpec
+from rerankllm.spec.model import ModelSpec, without_folders
 from rerankllm.spec.stage import Stage
 from rerankllm.strategies.interpolate import Interpolate
 from rerankllm.strategies.pointwise import Pointwise
@@ -209,3 +209,18 @@ def test_the_kind_that_was_probably_meant_is_named(given, meant):
     with pytest.raises(SpecError) as caught:
         ModelSpec.parse("whatever")
     assert "did you mean" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "model, shown",
+    [
+        ("llamacpp:/home/me/models/q.gguf?type=f16", "llamacpp:q.gguf?type=f16"),
+        ("hf:~/m/tiny?adapter=/mnt/x/lora&dtype=auto", "hf:tiny?adapter=lora&dtype=auto"),
+        (r"llamacpp:C:\models\q.gguf", "llamacpp:q.gguf"),
+        ("openai:m?base_url=http://127.0.0.1:80/v1", "openai:m?base_url=http://127.0.0.1:80/v1"),
+        ("hf:Qwen/Qwen3-Reranker-0.6B", "hf:Qwen/Qwen3-Reranker-0.6B"),
+        ("embed:minilm", "embed:minilm"),
+    ],
+)
+def test_folders_of_a_machine_are_left_out(model, shown):
+    assert without_folders(model) == shown

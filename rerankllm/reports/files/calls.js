@@ -89,7 +89,7 @@ const label = (call, doc) => call.docs.indexOf(doc) + 1;
 function brief(data, call) {
   const answer = call.answer;
   if (!answer) return call.reason || (call.said ? call.said.slice(0, 120) : UNKNOWN);
-  return answered(answer, (doc) => label(call, doc), (doc) => data.docs[doc].id);
+  return answered(answer, (doc) => label(call, doc), (doc) => data.docs[doc].id, call.docs || []);
 }
 
 function exchange(data, call) {

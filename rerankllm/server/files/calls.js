@@ -69,9 +69,9 @@ const answeredCall = (call, docs) =>
 function callBrief(call, docs) {
   if (!call.answer) return call.reason || UNKNOWN;
   const name = (id) => nameOf(docs, id);
-  const said = answered(call.answer, call.kind === "Select" ? (id) => place(call, id) : name, name);
+  const said = answered(call.answer, call.kind === "Select" ? (id) => place(call, id) : name, name, call.docs);
   if (call.kind === "Score") return `${nameOf(docs, call.docs[0])}: ${said}`;
-  return call.kind === "Compare" ? `${call.docs.map((id) => nameOf(docs, id)).join(" or ")}: ${said}` : said;
+  return said;
 }
 
 function detail(call, docs) {

@@ -11,8 +11,8 @@ const KINDS_ASKED = {
   Prior: "labels alone",
 };
 
-/** An answer in a line; `at` is a document's place in the prompt, from 1, and `name` what it is called. */
-function answered(answer, at, name) {
+/** An answer in a line; `at` is a document's place in the prompt, from 1, `name` what it is called, `docs` what was shown. */
+function answered(answer, at, name, docs) {
   if (answer.groups)
     return (
       answer.groups.map((group) => group.map((doc) => at(doc)).join(" = ")).join(" > ") +
@@ -20,10 +20,12 @@ function answered(answer, at, name) {
     );
   if (answer.chosen)
     return answer.chosen.map((doc) => `${name(doc)}, shown at place ${at(doc)}`).join("; ");
-  if (answer.p !== undefined)
-    return answer.p === 0.5
-      ? "a tie"
-      : `the ${answer.p > 0.5 ? "first" : "second"} wins (p of the first ${short(answer.p)})`;
+  if (answer.p !== undefined) {
+    const [first, second] = docs.map(name);
+    if (answer.p === 0.5) return `${first} and ${second} tie`;
+    const [winner, loser] = answer.p > 0.5 ? [first, second] : [second, first];
+    return `${winner} over ${loser}, p = ${short(Math.max(answer.p, 1 - answer.p))}`;
+  }
   if (answer.vectors !== undefined) return plural(answer.vectors, "vector");
   return typeof answer.value === "number" ? fixed(answer.value, 4) : JSON.stringify(answer.value).slice(0, 160);
 }
