@@ -54,8 +54,10 @@ def parse_run(option: str) -> Given:
 
 
 def parse_run_name(name: str) -> tuple[str, str | None]:
-    """`NAME[@COLLECTION]`, the collection None where it is not said."""
-    shown, _, collection = name.partition("@")
+    """`NAME[@COLLECTION]`, the collection None where it is not said; ` @ ` as in a stage is part of the name."""
+    shown, at, collection = name.rpartition("@")
+    if not at or shown.endswith(" ") or collection.startswith(" "):
+        return name, None
     return shown, collection or None
 
 
@@ -155,6 +157,10 @@ def _read_orders(pool: Pool, given: Given, path: Path) -> dict[str, dict[str, li
 
 
 def _named(option: str) -> tuple[str | None, str]:
-    """Splits `NAME=REST`; what is an existing file has no name."""
-    name, equals, rest = option.partition("=")
-    return (None, option) if not equals or Path(option).exists() else (name, rest)
+    """Splits `NAME=REST` where files follow, since a name may be a stage; what is an existing file has no name."""
+    if "=" not in option or Path(option).exists():
+        return None, option
+    parts = option.split("=")
+    splits = [("=".join(parts[:i]), "=".join(parts[i:])) for i in range(1, len(parts))]
+    named = (each for each in splits if Path(each[1].split(",")[0]).is_file())
+    return next(named, splits[0])
