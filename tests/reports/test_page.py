@@ -2,6 +2,7 @@
 
 import base64
 import csv
+import itertools
 import json
 import re
 import zlib
@@ -147,6 +148,29 @@ def test_nothing_is_wider_than_the_page(opened, report, scheme, width):
     assert outside == []
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(253, 253, 252)"
     assert dark == (scheme == "dark")
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_labels_and_heads_do_not_cover_one_another(opened, report, tmp_path, width):
+    names = {
+        f"sliding(window={i}, stride=10, passes=3) / labels @ openai:gpt-{i}": report.parent / "lists.txt"
+        for i in range(12)
+    }
+    rerankllm.report(names, qrels=sample("qrels.txt"), first_stage=sample("run.txt"), output=tmp_path / "many.html")
+    page = opened(tmp_path / "many.html", viewport={"width": width, "height": 900}).page
+    boxes = page.evaluate(
+        """() => [...document.querySelectorAll("#pairs .matrix thead th")].map((e) => {
+               const range = document.createRange();
+               range.selectNodeContents(e);
+               const box = range.getBoundingClientRect();
+               return [box.left, box.right];
+           })"""
+    )
+    assert len(boxes) == 14
+    assert all(one[1] <= other[0] for one, other in itertools.pairwise(boxes))
+    assert page.locator("#cost .key li").count() == 13
+    assert page.locator("#cost svg text.name").first.text_content() in "abcdefghijklm"
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_the_theme_can_be_turned(opened, report):

@@ -1,5 +1,7 @@
 // Every system against every other one.
 const SURE = 0.05;
+const MOST_NAMED = 6,
+  LONGEST_HEAD = 14; // beyond these a column is headed by its row's letter
 
 function drawPairs() {
   const target = room("pairs"),
@@ -9,6 +11,8 @@ function drawPairs() {
     fill(target, el("p", {}, "There is one system only."));
     return;
   }
+  const lettered = names.length > MOST_NAMED || names.some((name) => name.length > LONGEST_HEAD);
+  const letters = lettersOf(names);
   const cell = (row, column) => {
     if (row === column) return el("td", { class: "self" }, "\u00b7");
     const pair = pairOf(row, column),
@@ -45,7 +49,7 @@ function drawPairs() {
             "tr",
             {},
             el("th", { scope: "col" }, "row less column"),
-            names.map((name) => el("th", { scope: "col" }, name)),
+            names.map((name) => el("th", { scope: "col", title: name }, lettered ? letters.get(name) : name)),
           ),
         ),
         el(
@@ -55,7 +59,7 @@ function drawPairs() {
             el(
               "tr",
               {},
-              el("th", { scope: "row" }, row),
+              el("th", { scope: "row" }, lettered ? el("span", { class: "soft" }, `${letters.get(row)} `) : null, parted(row)),
               names.map((column) => cell(row, column)),
             ),
           ),

@@ -30,7 +30,9 @@ function drawCost() {
     .map((each) => each.name);
   const front = frontOf(points);
   const readout = el("p", { class: "readout number", "aria-live": "polite" }, said(front));
-  const box = el("div", {});
+  const box = el("div", {}),
+    key = el("div", {});
+  const names = points.map((point) => point.name).sort((a, b) => meanOf(b).mean - meanOf(a).mean);
   fill(
     target,
     el(
@@ -50,7 +52,13 @@ function drawCost() {
     el(
       "figure",
       {},
-      drawn(box, (width) => fill(box, plot(points, front, width, readout))),
+      drawn(box, (width) => {
+        const room = names.length * Math.max(...names.map((name) => name.length));
+        const letters = room * LABEL > width ? lettersOf(names) : null;
+        fill(box, plot(points, front, width, readout, letters));
+        fill(key, letters ? keyOf(letters) : null);
+      }),
+      key,
       readout,
       el(
         "figcaption",
@@ -61,6 +69,13 @@ function drawCost() {
     ),
   );
 }
+const LABEL = 7; // pixels of a sign; where names would not stand side by side, points have letters
+const keyOf = (letters) =>
+  el(
+    "ul",
+    { class: "key" },
+    [...letters].map(([name, letter]) => el("li", {}, el("b", {}, letter), " ", parted(name))),
+  );
 const said = (front) =>
   `On the front, cheapest first: ${front.map((point) => `${point.name} (${amount(point.x)}, ${short(point.mean)})`).join("; ")}.`;
 
@@ -102,7 +117,7 @@ function scaleOf(points, left, right) {
   return { x, marks: zeros ? [[0, "0"], ...marks] : marks, log: true, broken: zeros ? left + 35 : null };
 }
 
-function plot(points, front, width, readout) {
+function plot(points, front, width, readout, letters) {
   const height = Math.max(280, Math.min(420, width * 0.55)),
     left = 44,
     right = width - 10,
@@ -115,7 +130,7 @@ function plot(points, front, width, readout) {
   const y = (value) => bottom - ((value - low + pad) / (high - low + 2 * pad)) * (bottom - top);
   const steps = front.map((p, i) => (i ? `H${x(p.x)}V${y(p.mean)}` : `M${x(p.x)} ${y(p.mean)}`)).join("");
   const labels = placed(
-    points.map((p) => ({ name: p.name, x: x(p.x), y: y(p.mean), low: y(p.low), high: y(p.high) })),
+    points.map((p) => ({ name: letters ? letters.get(p.name) : p.name, x: x(p.x), y: y(p.mean), low: y(p.low), high: y(p.high) })),
     { left, right, top: 0, bottom },
     front.slice(1).flatMap((p, i) => [
       [x(front[i].x), y(front[i].mean) - 3, x(p.x), y(front[i].mean) + 3],

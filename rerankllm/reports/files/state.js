@@ -24,6 +24,14 @@ const ranked = () =>
     .sort((a, b) => meanOf(b).mean - meanOf(a).mean);
 /** The best that is no reference, or the best. */
 const leader = () => ranked().find((name) => !system(name).reference) || ranked()[0];
+/** A letter for each system with a name, in the order of `names`: a to z, then in twos. */
+const lettersOf = (names) =>
+  new Map(
+    names.map((name, i) => [
+      name,
+      (i < 26 ? "" : String.fromCharCode(96 + Math.floor(i / 26))) + String.fromCharCode(97 + (i % 26)),
+    ]),
+  );
 const title = (query) => (query.text === null ? `query ${query.id}` : query.text);
 
 const unpacked = new Map();
