@@ -23,7 +23,8 @@ class Thought(NamedTuple):
     end: str
 
 
-class Expected(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Expected:
     """What an answer has to say.
 
     Attributes:

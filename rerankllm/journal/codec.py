@@ -26,8 +26,8 @@ from rerankllm.judgements import (
 def digest(*values: Any) -> str:
     """SHA-256, in hexadecimal, of the values' canonical JSON.
 
-    There a document is its id and content, a query its id and text, and any other dataclass its name and fields, without
-    hints and what is unsaid. Keys of journals are made of it: none of these names may change.
+    There a document is its id and content, a query its id and text, and any other dataclass its name and fields,
+    without hints and what is unsaid. Keys of journals are made of it: none of these names may change.
     """
     text = json.dumps(values, default=_fields, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
