@@ -9,9 +9,9 @@ from rerankllm.elicitation import labels as label_sets
 from rerankllm.elicitation.asking import Asking, Expected
 from rerankllm.elicitation.base import unusable
 from rerankllm.elicitation.prompts import PromptBuilder
+from rerankllm.elicitation.reading.beside import Kind
 from rerankllm.elicitation.reading.choice import read_choice
 from rerankllm.elicitation.reading.order import read_order
-from rerankllm.elicitation.reading.verdicts import Kind
 from rerankllm.elicitation.template import Wanted, bracketed
 from rerankllm.judgements import Answer, Failure, Judgement, ParseReport, Select, Status, Unanswered
 

@@ -10,13 +10,14 @@ from dataclasses import replace
 
 from rerankllm.elicitation.reading import words
 from rerankllm.elicitation.reading.answer import Cut, cut_answer, names_of
+from rerankllm.elicitation.reading.beside import Kind
 from rerankllm.elicitation.reading.json_form import values
 from rerankllm.elicitation.reading.lexer import BREAK, LABEL, UNKNOWN, WORD, Item, cut
 from rerankllm.elicitation.reading.names import named
 from rerankllm.elicitation.reading.opposed import preferred
 from rerankllm.elicitation.reading.order import read_order
 from rerankllm.elicitation.reading.thought import answer_part
-from rerankllm.elicitation.reading.verdicts import EVEN, NO_CHOICE, NOT, Kind, settled, verdicts
+from rerankllm.elicitation.reading.verdicts import EVEN, NO_CHOICE, NOT, settled, verdicts
 from rerankllm.judgements import ParseReport, Status
 
 _CHOICE_KEYS = re.compile(
