@@ -340,7 +340,7 @@ def test_what_follows_a_thought_is_held_and_the_thought_is_free(alive):
     backend = panel.backend
     if not backend.capabilities.constrained:
         pytest.skip(f"{backend.model} holds no answers to labels")
-    thinking = Reasoning(prompt="text", budget=60, end=".", constrained=True)  # a sentence is a thought
+    thinking = Reasoning(prompt="text", budget=30, end=".", constrained=True)  # a sentence is a thought
     asked = [ASKED[Permute][0], ASKED[Compare][0], ASKED[Score][0], ASKED[Grade][0]]
     works = [panel.resolve(Ask((), thinking), type(judgement)).prepare(judgement) for judgement in asked]
     said = backend.tokenizer.encode(" One may say that it is so", special=True)
