@@ -62,20 +62,20 @@ class Judge:
         self._queries = sorted({query.text for query, _ in queries}, key=len, reverse=True)
 
     def __call__(self, body: dict[str, Any], number: int) -> Answer:
-        """The answer to a prompt, or garbage."""
+        """The answer to a prompt, or garbage. Tokens are not told: a wrong count looks like a prompt cut short."""
         del number
         prompt = "\n".join(message["content"] for message in body["messages"])
         chance = random.Random(hashlib.sha256(f"{self._seed} {body['temperature']} {prompt}".encode()).digest())
         if chance.random() < self._share:
-            return Answer(chance.choice(GARBAGE))
+            return Answer(chance.choice(GARBAGE), usage=None)
         query = next(text for text in self._queries if text in prompt)
         shown = re.findall(r"^(?:\[\w+\]|Passage(?: \[?\w+\]?)?:) (.+)$", prompt, re.MULTILINE)
         worth = [self._grade.get((query, _start(text)), 0) + chance.gauss(0, NOISE) for text in shown]
         if len(worth) == 1:
-            return Answer(str(min(3, max(0, round(worth[0])))))
+            return Answer(str(min(3, max(0, round(worth[0])))), usage=None)
         order = sorted(range(len(worth)), key=lambda i: -worth[i])
         names = [f"[{i + 1}]" for i in order] if "[1]" in prompt else [f"[{chr(65 + i)}]" for i in order]
-        return Answer(" > ".join(names) if ">" in prompt else names[0])
+        return Answer(" > ".join(names) if ">" in prompt else names[0], usage=None)
 
 
 def _start(text: str) -> str:

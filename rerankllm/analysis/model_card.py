@@ -168,5 +168,6 @@ def _read(want: Want, read: str) -> str:
     if isinstance(want, WriteLabels):
         return f"{want.count} of the labels {', '.join(want.labels)}, one after the other, and nothing else"
     if isinstance(want, Generate):
-        return f"text, up to {want.max_tokens} tokens"
+        held = f"; after {want.after.end} it is held to labels" if want.after else ""
+        return f"text, up to {want.max_tokens} tokens{held}"
     return "the log-probabilities of given tokens"

@@ -2,9 +2,20 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from rerankllm.calls import CallFailed, Reading, Response, WriteLabels
 from rerankllm.data import Usage
+
+
+class Other(NamedTuple):
+    """The likeliest of the tokens that were not asked for, and its log-probability."""
+
+    token: int = -1
+    logprob: float = -math.inf
+
+
+NO_OTHER = Other()
 
 
 class LabelChain:
@@ -35,12 +46,12 @@ class LabelChain:
         self._enter()
         self.begins: tuple[int, ...] = tuple(self._go_on())
 
-    def take(self, logprobs: Sequence[float], other: float = -math.inf) -> tuple[int, ...]:
-        """Takes the likeliest token that goes on with a label not yet written, the lowest id of equals.
+    def take(self, logprobs: Sequence[float], other: Other = NO_OTHER) -> tuple[int, ...]:
+        """Takes the likeliest token that goes on with a label that is left, the lowest id of equals.
 
         Args:
             logprobs: Natural logs, one for each of `asked`.
-            other: The log-probability of the likeliest token that is not asked for, where a label may be over.
+            other: The likeliest token that is not asked for, where a label may be over.
 
         Returns:
             The tokens to decode next: that one, and those that must follow; none where nothing is left to compare.
@@ -51,8 +62,8 @@ class LabelChain:
         can = {token for label in self._alive() if (token := self._next(label)) is not None}
         best = max(sorted(can), key=told.__getitem__)
         ended = self._ended()
-        self._broken = self._broken or math.isnan(told[best]) or math.isnan(other)
-        if ended is not None and other > told[best]:
+        self._broken = self._broken or math.isnan(told[best]) or math.isnan(other.logprob)
+        if ended is not None and other.logprob > told[best]:
             self._sum += _rest(told.values())
             tokens = [*self._finish(ended), *self._go_on()]
         else:
@@ -104,10 +115,10 @@ class LabelChain:
         bounds = [bound for value, bound in zip(self._known, self._bounds, strict=True) if math.isnan(value)]
         floor = math.nan if any(map(math.isnan, bounds)) else max(bounds, default=math.nan)
         self._readings.append(Reading(len(self._text), label, tuple(self._known), floor))
-        self._left.remove(label)
+        if self._want.once:
+            self._left.remove(label)
+        self._text += self._want.labels[label] + self._want.following(self._place)
         self._place += 1
-        over = self._place == self._want.count
-        self._text += self._want.labels[label] + (self._want.closing if over else self._want.between)
         self._enter()
         return rest
 
@@ -122,7 +133,7 @@ class LabelChain:
             (self._known if len(alike) == 1 else self._bounds)[label] = value
 
     def _alive(self) -> list[int]:
-        """The labels not yet written that go on as this place does."""
+        """The labels left that go on as this place does."""
         return self._matching(self._left)
 
     def _matching(self, labels: Sequence[int]) -> list[int]:

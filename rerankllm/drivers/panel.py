@@ -13,6 +13,7 @@ from rerankllm.drivers.judges import Judge
 from rerankllm.drivers.published import card_of, check, elicited, refuse_unusable
 from rerankllm.elicitation.base import Elicitation, Elicitor, PromptSettings
 from rerankllm.elicitation.prior import Contextual
+from rerankllm.elicitation.reasoning import Reasoning
 from rerankllm.elicitation.text import Text
 from rerankllm.errors import CapabilityError
 from rerankllm.judgements import Answer, Ask, Judgement, ParseReport, Prior, Score, Unanswered
@@ -213,7 +214,7 @@ class Panel:
             if len(specs) == 1:
                 stage = replace(stage, elicitation=parse_elicitation(specs.pop()))
         backend = self.load(stage.model)
-        if isinstance(stage.elicitation, Text) and backend.capabilities.constrained:
+        if isinstance(stage.elicitation, Text | Reasoning) and backend.capabilities.constrained:
             kinds, how = tuple(stage.strategy.asks), (backend.tokenizer, backend.capabilities, self._settings)
             stage = replace(stage, elicitation=stage.elicitation.settled(kinds, *how))
         for judgement in stage.strategy.asks:

@@ -46,7 +46,7 @@ def sampled(work: Work) -> Work | None:
     if not isinstance(work, Request) or not isinstance(work.want, Generate):
         return None
     want = work.want
-    return replace(work, want=Sample(want.max_tokens, want.stop, want.choices, want.labels, want.form))
+    return replace(work, want=Sample(want.max_tokens, want.stop, want.choices, want.labels, want.form, want.after))
 
 
 def in_first_order(judgement: Judgement, again: Judgement, answer: Answer) -> Answer:

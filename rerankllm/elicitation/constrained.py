@@ -4,29 +4,44 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from rerankllm.calls import LabelForm, Paths, Tokenizer, WriteLabels
+from rerankllm.calls import AfterThought, FillIn, LabelForm, Paths, Tokenizer, WriteLabels
 from rerankllm.elicitation import labels as label_sets
 from rerankllm.elicitation.prompts import PromptBuilder
 from rerankllm.errors import TemplateError
 
 Ids = tuple[int, ...]
-
-
-_USUAL = 20
+BLANKS = ("", "\n", "\n\n", " ")
+"""What a model may write between a thought and its answer, as far as the answer's tokens may depend on it."""
 
 
 class Form(NamedTuple):
-    """What stands before the first label, between two, and after the last."""
+    """What stands before the first label, between two, and after the last.
+
+    Attributes:
+        numbered: Whether the places are given: `#` in `between` is the number of the place that follows, and a label
+            may stand in any of them. Otherwise each label is written once at most.
+    """
 
     opening: str = ""
     between: str = ""
     closing: str = ""
+    numbered: bool = False
+
+    def next(self, place: int) -> str:
+        """The text between the label in a place, counted from 1, and the next."""
+        return self.between.replace("#", str(place + 1)) if self.numbered else self.between
+
+    def write(self, labels: Sequence[str]) -> str:
+        """The text that holds these labels."""
+        text = self.opening + "".join(label + self.next(place) for place, label in enumerate(labels[:-1], 1))
+        return text + labels[-1] + self.closing
 
 
 CHAIN = Form("[", "] > [", "]")
 LIST = Form("[", "], [", "]")
 ONE = Form("[", "", "]")
 BARE = Form()
+GRADES = Form("[1]: ", "\n[#]: ", numbered=True)
 
 
 class Wish(NamedTuple):
@@ -44,9 +59,9 @@ class Wish(NamedTuple):
 
     def form_for(self, labels: Sequence[str], count: int) -> LabelForm:
         """The form of an answer that names so many of these labels; what the prompt opens is not opened again."""
-        opened = bool(self.form.opening) and self.builder.opening(labels).endswith(self.form.opening)
-        form = self.form._replace(opening="") if opened else self.form
-        return LabelForm(tuple(labels), count, *form, required=self.required)
+        opening, between, closing, _ = self.form
+        opened = bool(opening) and self.builder.opening(labels).endswith(opening)
+        return LabelForm(tuple(labels), count, "" if opened else opening, between, closing, required=self.required)
 
 
 class Held(NamedTuple):
@@ -64,22 +79,16 @@ class Constraint:
         builder: Makes the prompts.
         form: How an answer is written.
         required: Whether a tokenizer that does not suit is an error; otherwise the answer is free.
+        end: What ends the thought before the answer; None where none comes before it.
     """
 
     builder: PromptBuilder
     form: Form
     required: bool
-    _held: dict[tuple[tuple[str, ...], int], Held | None] = field(default_factory=dict)
+    end: str | None = None
+    _held: dict[tuple[tuple[str, ...], int], Held | AfterThought | None] = field(default_factory=dict)
 
-    def suits(self) -> bool:
-        """Whether this model's tokens allow it: tried with as many labels as an answer usually has."""
-        template, n = self.builder.template, _USUAL
-        if not isinstance(template.labels, str):
-            return self.hold(label_sets.letters(2), [label.text for label in template.labels], 1) is not None
-        labels = label_sets.letters(n) if template.labels == "letters" else label_sets.numbers(n)
-        return all(self.hold(labels, labels, count) is not None for count in (1, n))
-
-    def hold(self, shown: Sequence[str], labels: Sequence[str], count: int) -> Held | None:
+    def hold(self, shown: Sequence[str], labels: Sequence[str], count: int) -> Held | AfterThought | None:
         """What is wanted of the engine; None where the answer has to be free.
 
         Args:
@@ -92,15 +101,24 @@ class Constraint:
         """
         key = (tuple(labels), count)
         if key not in self._held:
-            opening = self.builder.opening(shown)
-            self._held[key] = held_to(self.builder.tokenizer, opening, tuple(labels), count, self.form)
+            self._held[key] = self._after_thought(*key) if self.end else self._at_once(shown, *key)
         held = self._held[key]
         if held is None and self.required:
             raise TemplateError(
                 "this model's tokens for a label depend on the labels before it, or are those of another label: its "
-                "answers cannot be held to labels; use text(constrained=false)"
+                "answers cannot be held to labels; use constrained=false"
             )
         return held
+
+    def _at_once(self, shown: Sequence[str], labels: tuple[str, ...], count: int) -> Held | None:
+        return held_to(self.builder.tokenizer, self.builder.opening(shown), labels, count, self.form)
+
+    def _after_thought(self, labels: tuple[str, ...], count: int) -> AfterThought | None:
+        """The answer behind the end of a thought, with each of the blanks whose tokens are others."""
+        contexts = [f"{self.end}{blank}" for blank in BLANKS]
+        found = [held_to(self.builder.tokenizer, context, labels, count, self.form) for context in contexts]
+        by_paths = {held.want.paths: held.want for held in reversed(found) if held is not None}
+        return AfterThought(str(self.end), tuple(reversed(by_paths.values()))) if by_paths else None
 
 
 def held_to(tokenizer: Tokenizer, context: str, labels: tuple[str, ...], count: int, form: Form) -> Held | None:
@@ -119,8 +137,16 @@ def held_to(tokenizer: Tokenizer, context: str, labels: tuple[str, ...], count: 
         before = tuple(tokenizer.encode(start, special=True))
         paths = _Segments(tokenizer, start, before, labels, opened).paths(count)
         if paths is not None:
-            return Held(WriteLabels(labels, paths, count, *opened), left)
+            return Held(_want(labels, paths, count, opened), left)
     return None
+
+
+def _want(labels: tuple[str, ...], paths: tuple[Paths, ...], count: int, form: Form) -> WriteLabels:
+    opening, between, closing, numbered = form
+    if not numbered:
+        return WriteLabels(labels, paths, count, opening, between, closing)
+    text = tuple(form.next(place) for place in range(1, count))
+    return FillIn(labels, paths, count, opening, closing=closing, text=text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,18 +160,23 @@ class _Segments:
     form: Form
 
     def paths(self, count: int) -> tuple[Paths, ...] | None:
-        """The labels' tokens in the first place, those between and the last; None where they depend on the others."""
+        """The labels' tokens in the first place, those between and the last, or in every place where places are given.
+
+        None where they depend on the labels before.
+        """
         found: list[Paths] = []
         written: list[str] = []
         so_far: Ids = ()
-        for place in range(min(count, 3)):
-            last = place == min(count, 3) - 1
+        places = count if self.form.numbered else min(count, 3)
+        for place in range(places):
+            last = place == places - 1
             here = self._last(written, so_far) if last else self._followed(written, so_far)
             if here is None or len(set(here)) < len(here):
                 return None
             found.append(here)
-            written.append(self.labels[place])
-            so_far += here[place]
+            label = place % len(self.labels)
+            written.append(self.labels[label])
+            so_far += here[label]
         return tuple(found) if self._add_up(found, count) else None
 
     def _last(self, written: Sequence[str], so_far: Ids) -> Paths | None:
@@ -176,17 +207,16 @@ class _Segments:
 
     def _encode(self, chain: Sequence[str]) -> Ids | None:
         """The tokens of a chain, as they come after the context; None where they would change the context's."""
-        text = self.form.opening + self.form.between.join(chain) + self.form.closing
-        ids = tuple(self.tokenizer.encode(self.context + text, special=True))
+        ids = tuple(self.tokenizer.encode(self.context + self.form.write(chain), special=True))
         return ids[len(self.before) :] if ids[: len(self.before)] == self.before else None
 
     def _add_up(self, found: Sequence[Paths], count: int) -> bool:
         """Whether whole answers in a few orders have the tokens of their labels, one after the other."""
+        want = _want(self.labels, tuple(found), count, self.form)
         shown = list(range(len(self.labels)))
         for whole in (shown, shown[::-1], shown[1:] + shown[:1]):
-            order = whole[:count]
-            places = [found[-1] if at == count - 1 else found[min(at, 1)] for at in range(count)]
-            expected = sum((paths[label] for paths, label in zip(places, order, strict=True)), ())
+            order = [whole[place % len(whole)] for place in range(count)]
+            expected = sum((want.at(place)[label] for place, label in enumerate(order)), ())
             if self._encode([self.labels[label] for label in order]) != expected:
                 return False
         return True

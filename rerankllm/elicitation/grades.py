@@ -2,18 +2,21 @@
 
 from dataclasses import dataclass
 
-from rerankllm.calls import Generate, Request, Response
+from rerankllm.calls import Request, Response
 from rerankllm.elicitation import labels as label_sets
+from rerankllm.elicitation.asking import Asking, Expected
 from rerankllm.elicitation.base import unusable
 from rerankllm.elicitation.prompts import PromptBuilder
 from rerankllm.elicitation.reading.grading import Graded, parse_grades
 from rerankllm.errors import TemplateError
 from rerankllm.judgements import Answer, Failure, Grade, Judgement, ParseReport, Status, Unanswered
 
-__all__ = ["SCALE", "Graded", "Grades", "parse_grades"]
+__all__ = ["SCALE", "WRITTEN", "Graded", "Grades", "parse_grades"]
 
 SCALE = 10
 """Templates in `prompts/grade/` ask for grades from 0 to this."""
+WRITTEN = tuple(map(str, range(SCALE + 1)))
+"""How grades are written."""
 _POLITENESS = 24
 
 
@@ -22,14 +25,15 @@ class Grades:
     """Elicits `Grade` in text.
 
     Attributes:
-        builder: Makes the prompts.
-        max_tokens: Bound on the answer; what a complete answer takes, and some, when none.
-        before: Tokens for what comes before the answer.
+        asking: Asks for the answers.
     """
 
-    builder: PromptBuilder
-    max_tokens: int | None
-    before: int
+    asking: Asking
+
+    @property
+    def builder(self) -> PromptBuilder:
+        """Makes the prompts."""
+        return self.asking.builder
 
     def prepare(self, judgement: Judgement) -> Request:
         """The request."""
@@ -37,8 +41,9 @@ class Grades:
         if judgement.scale != SCALE:
             raise TemplateError(f"templates ask for grades from 0 to {SCALE}, not to {judgement.scale}")
         labels = label_sets.numbers(len(judgement.docs))
-        room = self.before + (self.max_tokens or self._room(labels))
-        return Request(self.builder.build(judgement.query, judgement.docs, labels, reserve=room), Generate(room))
+        return self.asking.request(
+            judgement.query, judgement.docs, labels, Expected(WRITTEN, len(labels), self._room(labels))
+        )
 
     def read(self, judgement: Judgement, response: Response) -> tuple[Answer | Unanswered, ParseReport]:
         """One grade a document, NaN for those without; an answer cut off before the last grade is none."""

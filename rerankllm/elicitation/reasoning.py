@@ -1,11 +1,13 @@
 """Thought first, answer after it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 from rerankllm.calls import Capabilities, Request, Response, Tokenizer
+from rerankllm.elicitation.asking import Thought
 from rerankllm.elicitation.base import Elicitor, PromptSettings
 from rerankllm.elicitation.prompts import PromptBuilder
-from rerankllm.elicitation.text import Text
+from rerankllm.elicitation.text import Constrained, Text
 from rerankllm.elicitation.weighted_label import Value, Weighed
 from rerankllm.errors import SpecError, TemplateError
 from rerankllm.judgements import Answer, Failure, Judgement, ParseReport, Status, Unanswered
@@ -17,6 +19,8 @@ MORE = "allow it more: reasoning(budget=…), and ?max_tokens=… where a model 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
     """Lets the model think, then reads what it answers after that, as `text` does.
+
+    Where the engine computes in this process, what follows the thought is held to labels; the thought is free.
 
     With `sliding` this is how ReasonRank and Rank-K rank (Liu et al. 2025; Yang et al. 2025), with `setwise` Rank-R1
     (Zhuang et al. 2025, section 3). A thought that does not end within the budget is no answer, whatever it names.
@@ -35,29 +39,46 @@ class Reasoning:
         value: What a score or a comparison is: the value of the label `written`; that `expected` over all labels, by
             their probabilities where the answer was written; or, for scores, the `product` of the value written and
             its probability. The last two need label log-probabilities.
+        constrained: Whether what follows the thought is held to labels, as `text` has it. `auto`: where the engine can
+            do so, unless the model is a published one, which answers as it learnt to.
     """
 
     prompt: str = "default"
     budget: int = 2048
     end: str = "</think>"
     value: Value = "written"
+    constrained: Constrained = field(default="auto", metadata={"unsaid": True})
 
     def __post_init__(self) -> None:
         if self.budget < 1 or not self.end.strip():
             raise SpecError(f"reasoning: needs a budget of at least 1 and an end, found {self.budget} and '{self.end}'")
 
+    def settled(
+        self, judgements: tuple[type, ...], tokenizer: Tokenizer, capabilities: Capabilities, settings: PromptSettings
+    ) -> Self:
+        """With `constrained=true` where it is `auto` and all answers will be held to labels; see `Text.settled`."""
+        text = self._text.settled(judgements, tokenizer, capabilities, settings, thought=self._thought)
+        return replace(self, constrained=text.constrained)
+
     def bind(
         self, judgement: type, tokenizer: Tokenizer, capabilities: Capabilities, settings: PromptSettings
     ) -> Elicitor:
         """The elicitor for every judgement that `text` elicits."""
-        text = Text("reasoning" if self.prompt == "default" else self.prompt)
-        answering = text.bind(judgement, tokenizer, capabilities, settings, before=self.budget)
+        answering = self._text.bind(judgement, tokenizer, capabilities, settings, thought=self._thought)
         template = answering.builder.template
         if template.messages and template.messages[-1][0] == "assistant":
             raise TemplateError(f"template {template.name} opens the answer, before which nothing can be thought")
         if self.value != "written":
             answering = Weighed.around(answering, self.value, judgement, capabilities)
         return _Thinking(answering, self.end)
+
+    @property
+    def _text(self) -> Text:
+        return Text("reasoning" if self.prompt == "default" else self.prompt, constrained=self.constrained)
+
+    @property
+    def _thought(self) -> Thought:
+        return Thought(self.budget, self.end)
 
 
 @dataclass(frozen=True, slots=True)

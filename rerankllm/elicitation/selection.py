@@ -4,14 +4,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rerankllm.calls import Generate, Request, Response
+from rerankllm.calls import Request, Response
 from rerankllm.elicitation import labels as label_sets
+from rerankllm.elicitation.asking import Asking, Expected
 from rerankllm.elicitation.base import unusable
-from rerankllm.elicitation.constrained import Constraint, Wish
 from rerankllm.elicitation.prompts import PromptBuilder
+from rerankllm.elicitation.reading.beside import Kind
 from rerankllm.elicitation.reading.choice import read_choice
 from rerankllm.elicitation.reading.order import read_order
-from rerankllm.elicitation.reading.verdicts import Kind
 from rerankllm.elicitation.template import Wanted, bracketed
 from rerankllm.judgements import Answer, Failure, Judgement, ParseReport, Select, Status, Unanswered
 
@@ -104,31 +104,23 @@ class Selection:
     """Elicits `Select` in text.
 
     Attributes:
-        builder: Makes the prompts.
-        max_tokens: Bound on the answer; what a complete answer takes, and some, when none.
-        before: Tokens for what comes before the answer.
-        constraint: Holds answers to labels; None where they are free.
-        wish: Asks the host to hold them; None where it is not asked.
+        asking: Asks for the answers.
     """
 
-    builder: PromptBuilder
-    max_tokens: int | None
-    before: int
-    constraint: Constraint | None = None
-    wish: Wish | None = None
+    asking: Asking
+
+    @property
+    def builder(self) -> PromptBuilder:
+        """Makes the prompts."""
+        return self.asking.builder
 
     def prepare(self, judgement: Judgement) -> Request:
         """The request."""
         assert isinstance(judgement, Select)  # noqa: S101
         labels = self._labels(len(judgement.docs))
-        room = self.before + (self.max_tokens or self._room(labels[-judgement.m :]))
+        expected = Expected(labels, min(judgement.m, len(labels)), self._room(labels[-judgement.m :]))
         wanted = Wanted(judgement.m, judgement.worst)
-        count = min(judgement.m, len(labels))
-        held = self.constraint.hold(labels, labels, count) if self.constraint else None
-        left = held.left if held else ""
-        prompt = self.builder.build(judgement.query, judgement.docs, labels, reserve=room, wanted=wanted, left=left)
-        free = Generate(room, form=self.wish.form_for(labels, count) if self.wish else None)
-        return Request(prompt, held.want if held else free)
+        return self.asking.request(judgement.query, judgement.docs, labels, expected, wanted)
 
     def read(self, judgement: Judgement, response: Response) -> tuple[Answer | Unanswered, ParseReport]:
         """The ids named, fewer than m where the answer has fewer; an answer cut off before the last is none."""

@@ -1,18 +1,19 @@
 """Text answers, read by a parser."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Self
 
-from rerankllm.calls import Capabilities, Generate, Reading, Request, Response, Tokenizer
+from rerankllm.calls import Capabilities, Reading, Request, Response, Tokenizer
 from rerankllm.data import float32
 from rerankllm.elicitation import labels as label_sets
+from rerankllm.elicitation.asking import Asking, Expected, Thought
 from rerankllm.elicitation.assessment import Assessments
 from rerankllm.elicitation.base import Elicitor, PromptSettings, builder_for, check_labels, refuse, unusable
-from rerankllm.elicitation.constrained import BARE, CHAIN, LIST, ONE, Constraint, Form, Wish
+from rerankllm.elicitation.constrained import BARE, CHAIN, GRADES, LIST, ONE, Constraint, Form, Wish
 from rerankllm.elicitation.criteria import Criteria
-from rerankllm.elicitation.grades import Grades
+from rerankllm.elicitation.grades import WRITTEN, Grades
 from rerankllm.elicitation.parsing import parse_choice, parse_order
 from rerankllm.elicitation.prompts import PromptBuilder
 from rerankllm.elicitation.selection import Selection
@@ -37,14 +38,17 @@ from rerankllm.judgements import (
 )
 
 ELICITED = (Permute, Compare, Score, Select, Grade, Write, Assess)
-FORMS: dict[type, Form] = {Permute: CHAIN, Select: LIST, Compare: ONE, Score: BARE}
+FORMS: dict[type, Form] = {Permute: CHAIN, Select: LIST, Compare: ONE, Score: BARE, Grade: GRADES}
 """What can be held to labels, and how such answers are written."""
-READERS: dict[type, Callable[[PromptBuilder, int | None, int], Elicitor]] = {
+ASKED: dict[type, Callable[[Asking], Elicitor]] = {
+    Select: Selection,
     Grade: Grades,
-    Write: Criteria,
-    Assess: Assessments,
+    Write: lambda asking: Criteria(asking.builder, asking.max_tokens, asking.before),
+    Assess: lambda asking: Assessments(asking.builder, asking.max_tokens, asking.before),
 }
 """The elicitors that live in files of their own."""
+USUAL = 20
+"""As many labels as an answer usually has."""
 Constrained = Literal["auto", True, False]
 CHOICE_TOKENS = 24
 """Room for an answer that is one label, with some politeness around it."""
@@ -63,8 +67,8 @@ class Text:
     Attributes:
         prompt: Template name; `default` is the one called `text`.
         max_tokens: Bound on an answer that is free; what a complete answer takes, and some, when none.
-        constrained: Whether orders, selections, comparisons and scores are held to their labels. `auto`: where the
-            engine can do so, and no `max_tokens` are given.
+        constrained: Whether orders, selections, comparisons, scores and grades are held to their labels. `auto`: where
+            the engine can do so, and no `max_tokens` are given.
     """
 
     prompt: str = "default"
@@ -78,18 +82,28 @@ class Text:
             raise SpecError("text: max_tokens bounds free answers; leave it out, or constrained=true")
 
     def settled(
-        self, judgements: tuple[type, ...], tokenizer: Tokenizer, capabilities: Capabilities, settings: PromptSettings
+        self,
+        judgements: tuple[type, ...],
+        tokenizer: Tokenizer,
+        capabilities: Capabilities,
+        settings: PromptSettings,
+        *,
+        thought: Thought | None = None,
     ) -> Self:
         """With `constrained=true` where it is `auto` and all answers will be held to labels; else as it is.
 
         Raises:
             TemplateError: There is no template for these judgements, or it does not suit the model.
         """
-        if self.constrained != "auto" or not all(self._holds(kind, capabilities) for kind in judgements):
+        if self.constrained != "auto" or not judgements:
             return self
         for judgement in judgements:
-            builder = builder_for(self._template(judgement), judgement, tokenizer, capabilities, settings)
-            if not Constraint(builder, FORMS[judgement], required=False).suits():
+            template = self._template(judgement)
+            if not self._holds(template, judgement, capabilities, thought):
+                return self
+            builder = builder_for(template, judgement, tokenizer, capabilities, settings)
+            constraint = Constraint(builder, FORMS[judgement], required=False, end=thought and thought.end)
+            if not all(constraint.hold(*tried) for tried in _usual(template, judgement)):
                 return self
         return replace(self, constrained=True)
 
@@ -100,48 +114,67 @@ class Text:
         capabilities: Capabilities,
         settings: PromptSettings,
         *,
-        before: int = 0,
+        thought: Thought | None = None,
     ) -> Elicitor:
-        """The elicitor for a kind of judgement; `before` are tokens for what comes before the answer."""
+        """The elicitor for a kind of judgement; `thought` comes before the answer."""
         if judgement not in ELICITED:
             raise refuse("text", judgement, ELICITED)
         if not capabilities.generate:
             raise CapabilityError("'text' needs a model that writes; this backend does not")
         template = self._template(judgement)
-        if before and judgement is Compare and (settings.demonstrations or template.demonstrations):
+        if thought and judgement is Compare and (settings.demonstrations or template.demonstrations):
             raise TemplateError("worked examples have no thoughts to show: use / text or / labels with them")
         builder = builder_for(template, judgement, tokenizer, capabilities, settings)
-        holds = self._holds(judgement, capabilities) and not before
-        if judgement in READERS:
-            return READERS[judgement](builder, self.max_tokens, before)
-        constraint = Constraint(builder, FORMS[judgement], required=self.constrained is True) if holds else None
-        forms = capabilities.forms and self.constrained is not False and self.max_tokens is None and not before
-        wish = Wish(builder, FORMS[judgement], required=self.constrained is True) if forms else None
-        if judgement is Select:
-            return Selection(builder, self.max_tokens, before, constraint, wish)
-        return (_Order if judgement is Permute else _Choice)(
-            template, builder, self.max_tokens, before, constraint, wish
-        )
+        required = self.constrained is True
+        constraint = wish = None
+        if self._holds(template, judgement, capabilities, thought):
+            constraint = Constraint(builder, FORMS[judgement], required=required, end=thought and thought.end)
+        elif self._wishes(judgement, capabilities, thought):
+            wish = Wish(builder, FORMS[judgement], required=required)
+        asking = Asking(builder, self.max_tokens, thought, constraint, wish)
+        if judgement in ASKED:
+            return ASKED[judgement](asking)
+        return (_Order if judgement is Permute else _Choice)(template, asking)
 
     def _template(self, judgement: type) -> Template:
         template = load(judgement.__name__.lower(), "text" if self.prompt == "default" else self.prompt)
         check_labels(template, judgement)
         return template
 
-    def _holds(self, judgement: type, capabilities: Capabilities) -> bool:
-        """Whether answers to a kind of judgement are held to labels.
+    def _holds(self, template: Template, judgement: type, capabilities: Capabilities, thought: Thought | None) -> bool:
+        """Whether answers to a kind of judgement are held to labels in this process.
+
+        What a published model writes after its thought is left as it learnt it, unless it is said otherwise.
 
         Raises:
-            CapabilityError: They should be, and cannot.
+            CapabilityError: They should be, here or by a host, and cannot.
         """
         can = capabilities.constrained and judgement in FORMS
-        if self.constrained is True and not can and not (capabilities.forms and judgement in FORMS):
-            names = ", ".join(kind.__name__ for kind in FORMS)
-            raise CapabilityError(
-                f"constrained=true is for {names}, asked of models computed in this process or of hosts that hold "
-                f"answers to a form; not for {judgement.__name__} of this one"
-            )
-        return can and self.constrained is not False and self.max_tokens is None
+        if self.constrained is True:
+            if not can and not self._wishes(judgement, capabilities, thought):
+                names = ", ".join(kind.__name__ for kind in FORMS)
+                raise CapabilityError(
+                    f"constrained=true is for {names}, asked of models computed in this process or of hosts that hold "
+                    f"answers to a form; not for {judgement.__name__} of this one"
+                )
+            return can
+        as_learnt = thought is not None and template.form is not None
+        return can and self.constrained == "auto" and self.max_tokens is None and not as_learnt
+
+    def _wishes(self, judgement: type, capabilities: Capabilities, thought: Thought | None) -> bool:
+        """Whether a host is asked to hold such answers."""
+        asked = self.constrained is not False and self.max_tokens is None and thought is None
+        return asked and capabilities.forms and judgement in FORMS and not FORMS[judgement].numbered
+
+
+def _usual(template: Template, judgement: type) -> list[tuple[Sequence[str], Sequence[str], int]]:
+    """What `Constraint.hold` is tried with: as many labels as an answer usually has."""
+    if not isinstance(template.labels, str):
+        return [(label_sets.letters(2), [label.text for label in template.labels], 1)]
+    labels = label_sets.letters(USUAL) if template.labels == "letters" else label_sets.numbers(USUAL)
+    if judgement is Grade:
+        return [(labels, WRITTEN, USUAL)]
+    return [(labels, labels, count) for count in (1, USUAL)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,27 +182,23 @@ class _Order:
     """Elicits `Permute`."""
 
     template: Template
-    builder: PromptBuilder
-    max_tokens: int | None
-    before: int
-    constraint: Constraint | None
-    wish: Wish | None = None
+    asking: Asking
+
+    @property
+    def builder(self) -> PromptBuilder:
+        return self.asking.builder
 
     def prepare(self, judgement: Judgement) -> Request:
         assert isinstance(judgement, Permute)  # noqa: S101
         labels = self._labels(len(judgement.docs))
-        room = self.before + (self.max_tokens or self._room(labels[: judgement.decode]))
-        count = len(labels[: judgement.decode])
-        held = self.constraint.hold(labels, labels, count) if self.constraint else None
-        prompt = self.builder.build(
-            judgement.query, judgement.docs, labels, reserve=room, left=held.left if held else ""
+        named = labels[: judgement.decode]
+        return self.asking.request(
+            judgement.query, judgement.docs, labels, Expected(labels, len(named), self._room(named))
         )
-        free = Generate(room, form=self.wish.form_for(labels, count) if self.wish else None)
-        return Request(prompt, held.want if held else free)
 
     def read(self, judgement: Judgement, response: Response) -> tuple[Answer | Unanswered, ParseReport]:
         assert isinstance(judgement, Permute)  # noqa: S101
-        if self.constraint and judgement.decode == 1 and len(response.readings) == 1:
+        if self.asking.constraint and judgement.decode == 1 and len(response.readings) == 1:
             return _first(judgement, response.readings[0]), ParseReport()
         return read_order(response, judgement, self._labels(len(judgement.docs)))
 
@@ -186,23 +215,17 @@ class _Choice:
     """Elicits `Compare` and `Score`: one of the labels that the template gives values."""
 
     template: Template
-    builder: PromptBuilder
-    max_tokens: int | None
-    before: int
-    constraint: Constraint | None
-    wish: Wish | None = None
+    asking: Asking
+
+    @property
+    def builder(self) -> PromptBuilder:
+        return self.asking.builder
 
     def prepare(self, judgement: Judgement) -> Request:
-        room = self.before + (self.max_tokens or CHOICE_TOKENS)
         shown = label_sets.letters(len(judgement.docs))
         texts = tuple(label.text for label in self.template.choices)
-        held = self.constraint.hold(shown, texts, 1) if self.constraint else None
-        prompt = self.builder.build(
-            judgement.query, judgement.docs, shown, reserve=room, left=held.left if held else ""
-        )
-        form = self.wish.form_for(texts, 1) if self.wish else None
-        free = Generate(room, choices=() if self.max_tokens or self.before else texts, form=form)
-        return Request(prompt, held.want if held else free)
+        expected = Expected(texts, 1, CHOICE_TOKENS, chosen=True)
+        return self.asking.request(judgement.query, judgement.docs, shown, expected)
 
     def read(self, judgement: Judgement, response: Response) -> tuple[Answer | Unanswered, ParseReport]:
         del judgement

@@ -26,8 +26,8 @@ from rerankllm.judgements import (
 def digest(*values: Any) -> str:
     """SHA-256, in hexadecimal, of the values' canonical JSON.
 
-    There a document is its id and content, a query its id and text, and any other dataclass its name and fields, hints
-    aside. Keys of journals are made of it: none of these names may change.
+    There a document is its id and content, a query its id and text, and any other dataclass its name and fields,
+    without hints and what is unsaid. Keys of journals are made of it: none of these names may change.
     """
     text = json.dumps(values, default=_fields, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
@@ -84,10 +84,17 @@ def _fields(value: Any) -> Any:
     if isinstance(value, Query):
         return [value.query_id, value.text]
     if dataclasses.is_dataclass(value):
-        asked = (f.name for f in dataclasses.fields(value) if not f.metadata.get("hint"))
-        fields: Mapping[str, Any] = {name: getattr(value, name) for name in asked}
+        fields: Mapping[str, Any] = {
+            f.name: getattr(value, f.name) for f in dataclasses.fields(value) if _asks(f, value)
+        }
         return {type(value).__name__: fields}
     raise TypeError(f"{type(value).__name__} has no canonical JSON")
+
+
+def _asks(field: dataclasses.Field[Any], value: Any) -> bool:
+    """Whether a field says what is asked."""
+    unsaid = field.metadata.get("unsaid") and getattr(value, field.name) == field.default
+    return not (unsaid or field.metadata.get("hint"))
 
 
 def _dump_answer(answer: Answer) -> Any:

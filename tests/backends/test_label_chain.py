@@ -2,116 +2,22 @@
 
 import math
 import re
-from itertools import product
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
+from chain_model import CONTEXT, Closing, Scripted, Trailing, written
 from hypothesis import given
 from hypothesis import strategies as st
 from word_tokenizer import MergingTokenizer, WordTokenizer
 
 from rerankllm.backends.label_chain import LabelChain
 from rerankllm.backends.llamacpp.readout import ChainReader, Writer
-from rerankllm.calls import CallFailed, Generate, WriteLabels
-from rerankllm.elicitation.constrained import BARE, CHAIN, LIST, Form, held_to
+from rerankllm.calls import CallFailed, FillIn, Generate, WriteLabels
+from rerankllm.elicitation.constrained import BARE, CHAIN, GRADES, LIST, Form, held_to
+from rerankllm.elicitation.grades import WRITTEN
 from rerankllm.elicitation.labels import letters, numbers
 
-CONTEXT = "Rank:"
-
-
-class Closing(WordTokenizer):
-    """One token for a digit with the bracket that closes, and one for what stands between two labels."""
-
-    def encode(self, text, *, special=False):
-        pieces = re.findall(r"\d\]|\] >| \[|[\s\S]", text)
-        return tuple(self.ids.setdefault(piece, len(self.ids) + 1) for piece in pieces)
-
-
-class Scripted:
-    """A made-up model: noise, and a liking for what goes on with a chain, token by token as its tokenizer has them."""
-
-    def __init__(self, tokenizer, labels, count, form, seed, liking):
-        self.tokenizer, self.form, self.seed, self.liking = tokenizer, form, seed, liking
-        self.labels, self.count = labels, count
-        whole = form.opening + form.between.join(labels) + form.closing
-        for text in (whole, *(f"{form.opening}{a}{form.between}{b}{form.closing}" for a, b in product(labels, labels))):
-            tokenizer.encode(CONTEXT + text)
-        self.pieces = {token: piece for piece, token in tokenizer.ids.items() if isinstance(piece, str)}
-        self.end = max(self.pieces) + 1
-
-    def piece(self, token):
-        return self.pieces.get(token, "").encode()
-
-    def ends(self, token):
-        return token == self.end
-
-    def logits(self, ids):
-        rng = np.random.default_rng([self.seed, *ids])
-        found = rng.normal(size=self.end + 1).astype(np.float32)
-        found[0] = -np.inf  # no token has this number
-        text = "".join(map(self.pieces.__getitem__, ids))
-        for token, piece in self.pieces.items():
-            whole = (*self.before, *ids, token)
-            if self.goes_on(text + piece) and self.tokenizer.encode(CONTEXT + text + piece) == whole:
-                found[token] += self.liking
-        if self.is_chain(text):
-            found[self.end] += self.liking
-        return found
-
-    @property
-    def before(self):
-        return self.tokenizer.encode(CONTEXT)
-
-    def goes_on(self, text):
-        """Whether a chain may begin so."""
-        left, rest = list(self.labels), text
-        for place in range(self.count):
-            rest = self._without(rest, self.form.opening if place == 0 else self.form.between)
-            if not rest:
-                return rest == ""
-            if any(label.startswith(rest) for label in left):
-                return True
-            after = self.form.closing if place == self.count - 1 else self.form.between
-            label = next((one for one in left if rest.startswith(one + after[:1]) and rest != one), None)
-            if label is None:
-                return False
-            left.remove(label)
-            rest = rest[len(label) :]
-        return self.form.closing.startswith(rest)
-
-    @staticmethod
-    def _without(text, start):
-        """What follows a start; nothing where that is not yet complete, None where the text starts otherwise."""
-        if text.startswith(start):
-            return text[len(start) :]
-        return "" if start.startswith(text) else None
-
-    def is_chain(self, text):
-        """Whether it is a whole one."""
-        form = self.form
-        inner = text.removeprefix(form.opening).removesuffix(form.closing)
-        found = inner.split(form.between) if form.between else [inner]
-        return (
-            text == form.opening + inner + form.closing
-            and len(found) == len(set(found)) == self.count
-            and set(found) <= set(self.labels)
-        )
-
-
-def written(model, reader):
-    """What a reader makes of the model's logits, and the tokens it wrote before the last it chose."""
-    ids = list(reader.begins)
-    steps = 0
-    while True:
-        steps += 1
-        found = reader.read(model.logits(ids))
-        if not found:
-            return reader.response(7), steps
-        ids += found
-
-
-TOKENIZERS = {"words": WordTokenizer, "merging": MergingTokenizer, "closing": Closing}
+TOKENIZERS = {"words": WordTokenizer, "merging": MergingTokenizer, "closing": Closing, "trailing": Trailing}
 sets = st.one_of(
     st.tuples(st.sampled_from(["words", "merging", "closing"]), st.integers(1, 13).map(numbers)),
     st.tuples(st.sampled_from(["words", "merging"]), st.integers(1, 17).map(letters)),
@@ -156,6 +62,27 @@ def test_models_that_like_chains_write_them_and_the_same_when_they_are_held(name
             assert written(model, ChainReader(held.want))[0].text == free.text
             chains += 1
     assert chains >= 5
+
+
+@pytest.mark.slow
+@given(
+    st.sampled_from(["words", "closing", "trailing"]),
+    st.integers(1, 5),
+    st.integers(0, 2**20),
+    st.sampled_from([0.0, 3.0, 9.0]),
+)
+def test_any_logits_give_a_grade_in_every_place_and_those_of_grades_the_same(name, count, seed, liking):
+    tokenizer = TOKENIZERS[name]()
+    held = held_to(tokenizer, CONTEXT, WRITTEN, count, GRADES)
+    model = Scripted(tokenizer, WRITTEN, count, GRADES, seed, liking)
+    response, _ = written(model, ChainReader(held.want))
+    assert model.is_chain(response.text)
+    assert len(response.readings) == count
+    for reading in response.readings:
+        assert response.text.startswith(WRITTEN[reading.label], reading.at)
+    free, _ = written(model, Writer(Generate(60), model))
+    if model.wrote(free):
+        assert response.text == free.text
 
 
 @pytest.mark.slow
@@ -222,6 +149,20 @@ def test_logits_that_are_no_numbers_are_no_answer():
 def test_what_cannot_be_written_is_refused(labels, paths, count):
     with pytest.raises(ValueError, match="label"):
         WriteLabels(labels, paths, count)
+
+
+@pytest.mark.parametrize(("paths", "count", "text"), [((), 0, ()), ((((1,),),), 2, ("b",)), ((((1,),),), 1, ("b",))])
+def test_places_that_cannot_be_filled_are_refused(paths, count, text):
+    with pytest.raises(ValueError, match="label"):
+        FillIn(("a",), paths, count, text=text)
+
+
+def test_a_label_may_fill_every_place():
+    held = held_to(WordTokenizer(), CONTEXT, ("0", "1"), 3, GRADES)
+    chain = LabelChain(held.want)
+    while chain.asked:
+        chain.take([0.0, -1.0])
+    assert chain.response(1).text == "[1]: 0\n[2]: 0\n[3]: 0"
 
 
 class TestTokensOfLabels:

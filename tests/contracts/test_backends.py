@@ -9,7 +9,7 @@ import math
 import os
 import re
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations
 
 import model_servers
@@ -27,6 +27,7 @@ from rerankllm.data import Candidate, Document, Query, Ranking, Usage
 from rerankllm.drivers.panel import Panel
 from rerankllm.elicitation.base import PromptSettings
 from rerankllm.elicitation.constrained import CHAIN, held_to
+from rerankllm.elicitation.reasoning import Reasoning
 from rerankllm.elicitation.text import Text
 from rerankllm.errors import CapabilityError
 from rerankllm.judgements import (
@@ -298,7 +299,8 @@ def test_a_label_it_writes_is_read_as_if_it_were_asked_for_there(subject, panel)
         assert reading.logprobs == pytest.approx(asked.logprobs, abs=0.1)
 
 
-HELD = (*ASKED[Score][:1], *ASKED[Compare], *ASKED[Permute], Permute(QUERY, DOCS, decode=1), *ASKED[Select])
+HELD = (*ASKED[Score][:1], *ASKED[Compare], *ASKED[Permute], Permute(QUERY, DOCS, decode=1), *ASKED[Select],
+        *ASKED[Grade])  # fmt: skip
 
 
 def test_answers_held_to_labels_are_always_complete(alive):
@@ -322,6 +324,8 @@ def test_answers_held_to_labels_are_always_complete(alive):
         assert not isinstance(answer, Unanswered)
         assert len(outcome.readings) == work.want.count
         assert outcome.usage.completion_tokens <= backend.most_tokens(work.want)
+        if isinstance(judgement, Grade):
+            continue  # 10 may be likelier than 1, and what begins with 1 likelier than 2
         best = outcome.readings[0]
         assert best.logprobs[best.label] == max(value for value in best.logprobs if not math.isnan(value))
     for work, one, many in zip(works[-3:], alone, together[-3:], strict=True):
@@ -329,6 +333,35 @@ def test_answers_held_to_labels_are_always_complete(alive):
     assert sorted(judges[3].read(HELD[3], together[3])[0].ranked) == ["a", "b", "c"]
     with_one = judges[4].read(HELD[4], together[4])[0]
     assert len(with_one.ranked) == 3  # each label is a token, so all of them are ranked by the one that was read
+
+
+def test_what_follows_a_thought_is_held_and_the_thought_is_free(alive):
+    panel = alive
+    backend = panel.backend
+    if not backend.capabilities.constrained:
+        pytest.skip(f"{backend.model} holds no answers to labels")
+    thinking = Reasoning(prompt="text", budget=30, end=".", constrained=True)  # a sentence is a thought
+    asked = [ASKED[Permute][0], ASKED[Compare][0], ASKED[Score][0], ASKED[Grade][0]]
+    works = [panel.resolve(Ask((), thinking), type(judgement)).prepare(judgement) for judgement in asked]
+    said = backend.tokenizer.encode(" One may say that it is so", special=True)
+    works = [replace(work, prompt=TokenPrompt(work.prompt.ids + said)) for work in works]
+    free = [replace(work, want=replace(work.want, after=None)) for work in works]
+    outcomes = asyncio.run(backend.complete_all([*works, *free]))
+    ended = 0
+    for judgement, work, held, plain in zip(asked, works, outcomes[:4], outcomes[4:], strict=True):
+        assert held.usage.completion_tokens <= backend.most_tokens(work.want)
+        thought, end, answer = held.text.partition(".")
+        if not end or held.text == plain.text:
+            assert held.text == plain.text
+            continue
+        assert plain.text.startswith(thought)
+        _, report = panel.resolve(Ask((), thinking), type(judgement)).read(judgement, held)
+        assert (report.status, report.repairs) == (Status.PARSED, {})
+        (want, *_) = work.want.after.answers
+        assert [held.text[r.at :].startswith(want.labels[r.label]) for r in held.readings] == [True] * want.count
+        assert answer.strip().startswith(want.opening.strip())
+        ended += 1
+    assert ended >= 2
 
 
 def test_a_well_formed_answer_is_the_same_when_it_is_held_to_labels(alive):

@@ -267,9 +267,9 @@ def test_orders_that_were_misread(text, expected):
 @pytest.mark.parametrize(
     ("text", "labels", "meant"),
     [
-        ("A: irrelevant\nB: relevant", ["A", "B"], None),
+        ("A: irrelevant\nB: relevant", ["A", "B"], "B"),
         ("A is worse than B.", ["A", "B"], "B"),
-        ("Passage A is irrelevant. Passage B answers the query.", ["A", "B"], None),
+        ("Passage A is irrelevant. Passage B answers the query.", ["A", "B"], "B"),
         (
             "Passage A: This passage has value 3. Passage B: This passage has value 9. Answer: B",
             ["A", "B"],

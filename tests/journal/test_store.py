@@ -16,7 +16,18 @@ from waiting import until
 
 from rerankllm import Reranker
 from rerankllm.backends.oracle import Oracle
-from rerankllm.calls import ChatPrompt, Generate, LabelForm, Message, ReadLabels, Reply, Request, Response
+from rerankllm.calls import (
+    AfterThought,
+    ChatPrompt,
+    Generate,
+    LabelForm,
+    Message,
+    ReadLabels,
+    Reply,
+    Request,
+    Response,
+    WriteLabels,
+)
 from rerankllm.data import Candidate, Document, Query, Usage
 from rerankllm.errors import AuthError, InputError, QueryFailed
 from rerankllm.journal.codec import digest, dump, load
@@ -102,6 +113,13 @@ def test_calls_that_differ_in_anything_sent_differ():
         Permute(QUERY, (first, second), decode=1),
     ]
     assert len({digest(work) for work in works}) == len(works)
+
+
+def test_what_is_unsaid_is_no_part_of_a_digest_until_it_is_said():
+    free = Generate(9)
+    held = Generate(9, after=AfterThought("</think>", (WriteLabels(("A",), (((1,),),)),)))
+    earlier = {"Generate": {"max_tokens": 9, "stop": (), "choices": (), "labels": None}}
+    assert digest(free) == digest(earlier) != digest(held)
 
 
 def test_a_second_run_repeats_no_call_and_gives_the_same(tmp_path):

@@ -257,9 +257,11 @@ def _named(want: Want) -> tuple[int, ...]:
     if isinstance(want, ReadContinuation):
         return want.ids
     if isinstance(want, WriteLabels):
-        return sum((path for paths in want.paths for path in paths), ())
-    read = want.labels if isinstance(want, Generate) else want
-    return () if read is None else sum(read.ids, ())
+        return tuple(token for paths in want.paths for path in paths for token in path)
+    if isinstance(want, ReadLabels):
+        return sum(want.ids, ())
+    held = want.after.answers if want.after else ()
+    return sum(map(_named, (*((want.labels,) if want.labels else ()), *held)), ())
 
 
 def _positions(want: Want) -> int:

@@ -9,7 +9,8 @@ from numpy.random import default_rng
 
 from rerankllm.backends.hf import labels
 from rerankllm.backends.hf.batches import Limits, Row, batches
-from rerankllm.backends.label_chain import LabelChain
+from rerankllm.backends.label_chain import LabelChain, Other
+from rerankllm.backends.thought import ThoughtChain, ends
 from rerankllm.calls import CallFailed, Generate, Reading, ReadLabels, Response, Sample, WriteLabels
 from rerankllm.data import Usage
 
@@ -101,7 +102,9 @@ class _Answers:
         text: Callable[[Sequence[int]], str],
         abandoned: Callable[[], bool],
     ) -> None:
-        self._held = {row: _Chain(want) for row, want in enumerate(wants) if isinstance(want, WriteLabels)}
+        self._chains = {row: LabelChain(want) for row, want in enumerate(wants) if isinstance(want, WriteLabels)}
+        self._answers: dict[int, ThoughtChain] = {}
+        self._held = {row: _Steps(chain, chain.begins) for row, chain in self._chains.items()}
         self._drawn = {row: default_rng(want.seed) for row, want in enumerate(wants) if isinstance(want, Sample)}
         self._wants = [want if isinstance(want, Generate) else Generate(0) for want in wants]
         self._start = start
@@ -126,6 +129,7 @@ class _Answers:
                 self._read(row, token)
                 self._ids[row].append(token)
                 self._reasons[row] = self._reason(row, token)
+                self._hold_after(row)
         over = [bool(reason) or self._abandoned() for reason in self._reasons]
         return torch.tensor(over, device=ids.device)
 
@@ -150,17 +154,28 @@ class _Answers:
 
     def response(self, row: int, prompt: int) -> Response | CallFailed:
         """One answer, cut before the stop string."""
-        if row in self._held:
-            return self._held[row].chain.response(prompt)
+        if row in self._chains:
+            return self._chains[row].response(prompt)
         text = self._text(self._ids[row])
         found = [at for stop in self._wants[row].stop if stop and (at := text.find(stop)) >= 0]
         usage = Usage(prompt, len(self._ids[row]))
-        return Response(
+        written = Response(
             text=text[: min(found, default=None)],
             usage=usage,
             finish_reason=self._reasons[row],
             readings=tuple(self._readings[row]),
         )
+        return self._answers[row].response(written) if row in self._answers else written
+
+    def _hold_after(self, row: int) -> None:
+        """Holds what follows to labels where a thought has just ended."""
+        after, written = self._wants[row].after, self._ids[row]
+        if after is None or self._reasons[row]:
+            return
+        last = self._text(written[-len(after.end) - 1 :])  # more characters than the end has
+        if ends(after, last, self._wants[row].max_tokens - len(written)):
+            self._answers[row] = answer = ThoughtChain(after, self._text)
+            self._held[row] = _Steps(answer)
 
     def _read(self, row: int, token: int) -> None:
         """Reads how likely each label was where the token is one."""
@@ -180,32 +195,33 @@ class _Answers:
         return "length" if len(self._ids[row]) >= want.max_tokens else ""
 
 
-class _Chain:
+class _Steps:
     """An answer of labels, a token at a time."""
 
-    def __init__(self, want: WriteLabels) -> None:
-        self.chain = LabelChain(want)
-        self._put_in = deque(self.chain.begins if self.chain.asked else ())
+    def __init__(self, chain: LabelChain | ThoughtChain, begins: tuple[int, ...] = ()) -> None:
+        self._chain = chain
+        self._put_in = deque(begins if chain.asked else ())
 
     @property
     def over(self) -> bool:
         """Whether nothing is left to compare."""
-        return not self.chain.asked
+        return not self._chain.asked
 
     def next(self, logits: Any) -> int:
         """The next token, from the logits of all: a tensor of shape (vocabulary,). The last one means nothing."""
-        if not self._put_in and self.chain.asked:
+        if not self._put_in and self._chain.asked:
             self._put_in.extend(self._compare(logits.float()))
         return self._put_in.popleft() if self._put_in else 0
 
     def _compare(self, logits: Any) -> tuple[int, ...]:
-        asked, total = list(self.chain.asked), logits.logsumexp(-1)
+        asked, total = list(self._chain.asked), logits.logsumexp(-1)
         told = (logits[asked] - total).tolist()
-        if not self.chain.may_end:
-            return self.chain.take(told)
+        if not self._chain.may_end:
+            return self._chain.take(told)
         others = logits.clone()
         others[asked] = -math.inf
-        return self.chain.take(told, float(others.max() - total))
+        value, token = others.max(-1)
+        return self._chain.take(told, Other(int(token), float(value - total)))
 
 
 def _most(want: Generate | WriteLabels) -> int:

@@ -6,8 +6,10 @@ from typing import Protocol, TypeAlias
 
 import numpy as np
 
-from rerankllm.backends.label_chain import LabelChain
+from rerankllm.backends.label_chain import LabelChain, Other
+from rerankllm.backends.thought import ThoughtChain, ends
 from rerankllm.calls import (
+    AfterThought,
     CallFailed,
     Generate,
     ReadContinuation,
@@ -153,7 +155,7 @@ class Writer:
             return ()
         if token in self._spelled:
             logprobs = label_log_probabilities(logits, self._labels)
-            self._readings.append(Reading(len(self._so_far()), self._spelled[token], logprobs))
+            self._readings.append(Reading(len(self.text), self._spelled[token], logprobs))
         seen = len(self._text)
         self._text += self._vocabulary.piece(token)
         found = [at for stop in self._stops if (at := self._text.find(stop, max(seen - len(stop), 0))) >= 0]
@@ -166,10 +168,61 @@ class Writer:
     def response(self, prompt: int) -> Response:
         """The text, cut before the stop string."""
         usage, readings = Usage(prompt, self._tokens), tuple(self._readings)
-        return Response(text=self._so_far(), usage=usage, finish_reason=self._reason, readings=readings)
+        return Response(text=self.text, usage=usage, finish_reason=self._reason, readings=readings)
 
-    def _so_far(self) -> str:
+    @property
+    def text(self) -> str:
+        """What is written so far."""
         return self._text.decode("utf-8", "replace")
+
+    @property
+    def left(self) -> int:
+        """How many more tokens may be written."""
+        return self._want.max_tokens - self._tokens
+
+
+class ThinkingWriter:
+    """A text that begins with a thought; behind its end, labels and nothing else."""
+
+    extra: tuple[int, ...] = ()
+    begins: tuple[int, ...] = ()
+
+    def __init__(self, want: Generate, after: AfterThought, vocabulary: Vocabulary) -> None:
+        self._thought = Writer(want, vocabulary)
+        self._after = after
+        self._spell = vocabulary.piece
+        self._answer: ThoughtChain | None = None
+        held = (token for want in after.answers for paths in want.paths for path in paths for token in path)
+        self.named: tuple[int, ...] = (*self._thought.named, *held)
+        self.room = self._thought.room
+
+    def read(self, logits: Logits) -> tuple[int, ...]:
+        """Has the thought written, then the labels compared."""
+        if self._answer is not None:
+            return compared(self._answer, logits)
+        tokens = self._thought.read(logits)
+        if tokens and ends(self._after, self._thought.text, self._thought.left):
+            self._answer = ThoughtChain(self._after, self._spelled)
+        return tokens
+
+    def response(self, prompt: int) -> Response | CallFailed:
+        """The thought, and the answer."""
+        thought = self._thought.response(prompt)
+        return thought if self._answer is None else self._answer.response(thought)
+
+    def _spelled(self, tokens: Sequence[int]) -> str:
+        return b"".join(map(self._spell, tokens)).decode("utf-8", "replace")
+
+
+def compared(chain: LabelChain | ThoughtChain, logits: Logits) -> tuple[int, ...]:
+    """The tokens that a chain goes on with."""
+    told = log_probabilities(logits, chain.asked)
+    if not chain.may_end:
+        return chain.take(told)
+    others = logits.copy()
+    others[list(chain.asked)] = -math.inf
+    other = int(np.argmax(others))
+    return chain.take(told, Other(other, told[0] + float(others[other]) - float(logits[chain.asked[0]])))
 
 
 class ChainReader:
@@ -185,15 +238,7 @@ class ChainReader:
 
     def read(self, logits: Logits) -> tuple[int, ...]:
         """Has the labels compared."""
-        asked = self._chain.asked
-        if not asked:
-            return ()
-        told = log_probabilities(logits, asked)
-        if not self._chain.may_end:
-            return self._chain.take(told)
-        others = np.delete(logits, asked)
-        other = told[0] + float(others.max()) - float(logits[asked[0]]) if others.size else -math.inf
-        return self._chain.take(told, other)
+        return compared(self._chain, logits) if self._chain.asked else ()
 
     def response(self, prompt: int) -> Response | CallFailed:
         """The labels, with the log-probabilities of all in every place."""
@@ -207,7 +252,9 @@ def reader_for(want: Want, vocabulary: Vocabulary) -> Reader | None:
             return ContinuationReader(want) if want.ids else None
         case ReadLabels():
             return LabelReader(want) if any(want.ids) else None
+        case Generate() if want.max_tokens < 1:
+            return None
         case Generate():
-            return Writer(want, vocabulary) if want.max_tokens > 0 else None
+            return Writer(want, vocabulary) if want.after is None else ThinkingWriter(want, want.after, vocabulary)
         case WriteLabels():
             return ChainReader(want)

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from rerankllm.backends.label_chain import LabelChain
+from rerankllm.backends.label_chain import NO_OTHER, LabelChain, Other
+from rerankllm.backends.thought import ThoughtChain, ends
 from rerankllm.calls import (
+    AfterThought,
     CallFailed,
     Generate,
     ReadContinuation,
@@ -180,14 +182,21 @@ class TextReader:
         if self.want.choices and written.text not in self.want.choices:
             return CallFailed(f"vLLM did not hold the answer to {', '.join(self.want.choices)}: '{written.text[:60]}'")
         usage = Usage(len(self.prompt), len(written.token_ids))
-        readings = tuple(self._readings(written, self.want.labels)) if self.want.labels is not None else ()
-        return Response(text=written.text, usage=usage, finish_reason=written.finish_reason, readings=readings)
+        return Response(
+            text=written.text, usage=usage, finish_reason=written.finish_reason, readings=self.readings(written)
+        )
 
-    def _readings(self, written: Any, want: ReadLabels) -> Iterator[Reading]:
+    def readings(self, written: Any, before: tuple[int, ...] = ()) -> tuple[Reading, ...]:
+        """The labels among the tokens written, after those before them."""
+        want = self.want.labels
+        return () if want is None else tuple(self._read(written, want, before))
+
+    def _read(self, written: Any, want: ReadLabels, before: tuple[int, ...]) -> Iterator[Reading]:
         for place, (token, found) in enumerate(zip(written.token_ids, written.logprobs, strict=True)):
             label = next((number for number, ids in enumerate(want.ids) if token in ids), None)
             if label is not None:
-                yield Reading(len(self.text(written.token_ids[:place])), label, label_logprobs(found, want))
+                at = len(self.text((*before, *written.token_ids[:place])))
+                yield Reading(at, label, label_logprobs(found, want))
 
 
 class ChainReader:
@@ -210,21 +219,102 @@ class ChainReader:
 
     @property
     def sampling(self) -> dict[str, Any]:
-        """Exactly these tokens; where a label may be over, the one that is generated is the likeliest of all others."""
-        others = {"logit_bias": dict.fromkeys(self.named, -100.0)} if self._chain.may_end else {}
-        return {"logprob_token_ids": list(self.named), "detokenize": False, **others}
+        """What to compare."""
+        return comparison(self._chain)
 
     def response(self, output: Any) -> Response | CallFailed | None:
         """The labels written; None where more are to be compared."""
-        written = output.outputs[0]
-        (found,) = written.logprobs
-        other = found[written.token_ids[0]].logprob if self._chain.may_end else -math.inf
-        self.ids += self._chain.take([found[token].logprob for token in self.named], other)
+        self.ids += compared(self._chain, output)
         return None if self.named else self.written()
 
     def written(self) -> Response | CallFailed:
         """The labels written so far."""
         return self._chain.response(len(self._prompt))
+
+
+class ThinkingReader:
+    """A text that begins with a thought; behind its end, labels and nothing else.
+
+    The first request stops at that end. Those that follow compare labels; where the thought is not followed by blanks,
+    or too few tokens are left, a second one goes on with the text instead.
+    """
+
+    def __init__(
+        self, prompt: tuple[int, ...], want: Generate, after: AfterThought, text: Callable[[Sequence[int]], str]
+    ) -> None:
+        self._free = TextReader(prompt, want, text)
+        self._after = after
+        self._prompt = prompt
+        self._readings: tuple[Reading, ...] = ()
+        self._stops = True
+        self._thought = Response()
+        self._answer: ThoughtChain | None = None
+        self.ids: tuple[int, ...] = prompt
+
+    @property
+    def named(self) -> tuple[int, ...]:
+        """The tokens to tell the log-probabilities of."""
+        return self._free.named if self._answer is None else self._answer.asked
+
+    @property
+    def room(self) -> int:
+        """As long as the text may be, or one token to compare."""
+        return self._left if self._answer is None else 1
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """Of the text, or what to compare."""
+        if self._answer is not None:
+            return comparison(self._answer)
+        stop = {"stop": [self._after.end], "include_stop_str_in_output": True} if self._stops else {}
+        return self._free.sampling | stop
+
+    def response(self, output: Any) -> Response | CallFailed | None:
+        """The thought and its answer; None where another request has to follow."""
+        if self._answer is not None:
+            self.ids += compared(self._answer, output)
+            return None if self._answer.asked else self._answer.response(self._thought)
+        written = output.outputs[0]
+        self._readings += self._free.readings(written, self._written)
+        self.ids += tuple(written.token_ids)
+        stopped = self._stops and written.stop_reason == self._after.end
+        self._thought = Response(
+            text=self._free.text(self._written) if stopped else self._thought.text + written.text,
+            usage=Usage(len(self._prompt), len(self._written)),
+            finish_reason=written.finish_reason,
+            readings=self._readings,
+        )
+        if not stopped:
+            return self._thought
+        if not self._left:
+            return replace(self._thought, finish_reason="length")
+        self._stops = False
+        if ends(self._after, self._thought.text, self._left):
+            self._answer = ThoughtChain(self._after, self._free.text)
+        return None
+
+    @property
+    def _written(self) -> tuple[int, ...]:
+        return self.ids[len(self._prompt) :]
+
+    @property
+    def _left(self) -> int:
+        return self._free.room - len(self._written)
+
+
+def comparison(chain: LabelChain | ThoughtChain) -> dict[str, Any]:
+    """Exactly these tokens; where others count too, the one that is generated is the likeliest of all others."""
+    others = {"logit_bias": dict.fromkeys(chain.asked, -100.0)} if chain.may_end else {}
+    return {"logprob_token_ids": list(chain.asked), "detokenize": False, **others}
+
+
+def compared(chain: LabelChain | ThoughtChain, output: Any) -> tuple[int, ...]:
+    """The tokens that a chain goes on with."""
+    written = output.outputs[0]
+    (found,) = written.logprobs
+    token = written.token_ids[0]
+    other = Other(token, found[token].logprob) if chain.may_end else NO_OTHER
+    return chain.take([found[token].logprob for token in chain.asked], other)
 
 
 def reader_for(
@@ -244,7 +334,11 @@ def reader_for(
             return ContinuationReader(prompt, want) if want.ids else None
         case ReadLabels():
             return LabelReader(prompt, want) if any(want.ids) else None
+        case Generate() if want.max_tokens < 1:
+            return None
         case Generate():
-            return TextReader(prompt, want, text) if want.max_tokens > 0 else None
+            return (
+                TextReader(prompt, want, text) if want.after is None else ThinkingReader(prompt, want, want.after, text)
+            )
         case WriteLabels():
             return ChainReader(prompt, want)

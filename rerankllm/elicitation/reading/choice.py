@@ -10,12 +10,14 @@ from dataclasses import replace
 
 from rerankllm.elicitation.reading import words
 from rerankllm.elicitation.reading.answer import Cut, cut_answer, names_of
+from rerankllm.elicitation.reading.beside import Kind
 from rerankllm.elicitation.reading.json_form import values
 from rerankllm.elicitation.reading.lexer import BREAK, LABEL, UNKNOWN, WORD, Item, cut
 from rerankllm.elicitation.reading.names import named
+from rerankllm.elicitation.reading.opposed import preferred
 from rerankllm.elicitation.reading.order import read_order
 from rerankllm.elicitation.reading.thought import answer_part
-from rerankllm.elicitation.reading.verdicts import EVEN, NO_CHOICE, NOT, Kind, settled, verdicts
+from rerankllm.elicitation.reading.verdicts import EVEN, NO_CHOICE, NOT, settled, verdicts
 from rerankllm.judgements import ParseReport, Status
 
 _CHOICE_KEYS = re.compile(
@@ -61,6 +63,10 @@ def read_choice(text: str, labels: Sequence[str], kind: Kind) -> tuple[int | Non
     index, form = settled(given)
     if index is not None and _taken_back(answer, index, max(v.at for v in given if v.index == index)):
         index, form = None, "taken back"
+    if index is None and (corrected := _correction(answer, labels, kind)) is not None:
+        return corrected, ParseReport(form="correction")
+    if index is None and kind.documents and (better := preferred(answer, len(labels))) is not None:
+        return better, ParseReport(form="each judged")
     marked = {item.index for item in answer.items if item.kind == LABEL and item.mark}
     if index is None and form == "no verdict" and len(marked) == 1 and _only_one(answer):
         index, form = marked.pop(), "only label"
@@ -83,6 +89,20 @@ def _taken_back(answer: Cut, index: int, at: int) -> bool:
         return False
     back = at + min(match.end() for match in found)
     return any(item.kind == LABEL and item.start >= back and item.index != index for item in answer.items)
+
+
+def _correction(answer: Cut, labels: Sequence[str], kind: Kind) -> int | None:
+    """The label that is announced, or stands alone, behind the last words that take something back."""
+    said = answer.text.lower()
+    found = list(words.RETRACTION.finditer(said)) if len(said) == len(answer.text) and "?" not in said else []
+    if not found:
+        return None
+    rest = cut_answer(answer.text[found[-1].end() :], labels, 1, ordered=False)
+    given = list(verdicts(rest, kind))
+    index, form = settled(given)
+    if index is None or _taken_back(rest, index, max(v.at for v in given if v.index == index)):
+        return None
+    return index if index != UNKNOWN and (form == "announced label" or index == _alone(rest, labels)) else None
 
 
 def _in_json(answer: Cut, labels: Sequence[str]) -> int | None:

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from rerankllm.elicitation.reading import words
 from rerankllm.elicitation.reading.answer import Cut, is_sign, whole_number
+from rerankllm.elicitation.reading.beside import Kind, is_beside
 from rerankllm.elicitation.reading.lexer import BARE, BREAK, LABEL, NUMBER, SIGN, UNKNOWN, WORD, Item
 
 
@@ -22,19 +23,6 @@ class Firm(IntEnum):
     """`Answer: B`; `so grade 3`."""
     FINAL = 4
     """`Final answer: B`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What the labels stand for.
-
-    Attributes:
-        documents: Whether they name documents, so that "A: irrelevant" is no choice of A.
-        best: The highest number among them, where they are a scale.
-    """
-
-    documents: bool
-    best: int | None = None
 
 
 _ANNOUNCING = words.any_of(
@@ -96,7 +84,6 @@ _OPENERS = words.among(
     "it's definitely clearly certainly"
     " so therefore thus hence ok okay sure well then overall finally conclusion in also donc entonces quindi the"
 )
-_CONJUNCTIONS = words.among("or and nor to bis through oder und ou et y o")
 _NOT_ANOTHER = frozenset({"not", "than", "nor", "of", "to", "from", "/"})
 _VERBS = words.among("is was seems appears looks would provides gives answers contains has wins offers ist est es è é")
 _SENTENCE = words.among("it the this there that in by for out of on with as")
@@ -195,9 +182,9 @@ def _first_given(sentence: list[Item], labels: list[int], kind: Kind) -> Verdict
     place = labels[0]
     said = _words(sentence[max(0, place - _SIDES) : place])
     announced = _ANNOUNCING.search(said) is not None
-    beside = _beside(sentence, place, kind)
+    beside = is_beside(sentence, place, kind)
     if beside and announced and sentence[labels[-1] - 1].text in {":", "="}:  # `Score (0-3): 2`
-        place, beside = labels[-1], _beside(sentence, labels[-1], kind)
+        place, beside = labels[-1], is_beside(sentence, labels[-1], kind)
         said = _words(sentence[max(0, place - _SIDES) : place])
     if beside or _denied(said):
         return None
@@ -249,7 +236,7 @@ def _last_announced(sentence: list[Item], labels: list[int], kind: Kind) -> Verd
     if len(labels) < 2 or not _ANNOUNCING.search(near) or _denied(near) or EVEN.search(near) or _THAN.search(near):  # noqa: PLR2004
         return None
     direct = near.split()[-1] in _ENDING or sentence[place - 1].text in {":", "="}
-    if not direct or _beside(sentence, place, kind) or not _goes_on(sentence, place, kind, opening=False):
+    if not direct or is_beside(sentence, place, kind) or not _goes_on(sentence, place, kind, opening=False):
         return None
     return Verdict(sentence[place].index, Firm.ANNOUNCED, sentence[place].start)
 
@@ -274,48 +261,6 @@ def _chained(sentence: list[Item], labels: list[int]) -> Verdict | None:
         return None
     item = sentence[labels[0 if sign == ">" else -1]]
     return Verdict(item.index, Firm.OPENING, sentence[labels[0]].start)
-
-
-def _beside(sentence: list[Item], place: int, kind: Kind) -> bool:
-    """Whether a label is one of several given together, part of a range, or a number of something else."""
-    item, after = sentence[place], place + 1
-    following = sentence[after] if after < len(sentence) else None
-    before = sentence[place - 1] if place else None
-    if before is not None and before.kind == SIGN and before.text in "/-<|" and not item.spaced:
-        return True
-    if before is not None and before.text.casefold() in _CONJUNCTIONS:
-        return True
-    if following is None:
-        return False
-    if (
-        following.text in {"/", "|", "-", "&", "+", "<", "="} or (following.text == ">" and kind.best)
-    ) and after + 1 < len(sentence):
-        other = sentence[after + 1]
-        if following.text == "/" and item.text.isdecimal() and whole_number(other) is not None:
-            return kind.documents or kind.best is None or whole_number(other) != kind.best
-        if other.kind in {LABEL, NUMBER} and (following.text != "-" or not other.spaced or other.mark):
-            return True
-        if following.text in "/|":
-            return True
-    conjunction = following.text in "&/," or following.text.casefold() in _CONJUNCTIONS
-    if conjunction and after + 1 < len(sentence) and sentence[after + 1].kind in {LABEL, NUMBER}:
-        return True
-    return following.text == "%" or _out_of_another(sentence, after, kind)
-
-
-def _out_of_another(sentence: list[Item], after: int, kind: Kind) -> bool:
-    """Whether a number is a part of something: `7 out of 10`, `2 of the 3 aspects`; `2 out of 3` on a scale is not."""
-    if _says(sentence, after, "of") or _says(sentence, after, "out", "of"):
-        after += 1 if _says(sentence, after, "of") else 2
-        return after < len(sentence) and whole_number(sentence[after]) != kind.best
-    if not _says(sentence, after, "in"):
-        return False
-    after += 2 if _says(sentence, after, "in", "every") else 1
-    return after < len(sentence) and whole_number(sentence[after]) is not None
-
-
-def _says(sentence: list[Item], at: int, *said: str) -> bool:
-    return [item.text.casefold() for item in sentence[at : at + len(said)]] == list(said)
 
 
 def _goes_on(sentence: list[Item], place: int, kind: Kind, *, opening: bool) -> bool:

@@ -1,0 +1,64 @@
+"""What a backend is asked and what it answers.
+
+A backend answers *work*: a `Request` (a finished prompt and what is wanted of it) or, where it declares so, a
+judgement itself (a recording, qrels, a cross-encoder). Outcomes are values in the order of the work; only a backend
+that is unusable as a whole raises.
+"""
+
+from rerankllm.calls.backend import NO_FLAGS, Backend, Capabilities, SharesRequests, Tokenizer
+from rerankllm.calls.wants import (
+    AfterThought,
+    FillIn,
+    Generate,
+    LabelForm,
+    Paths,
+    ReadContinuation,
+    ReadLabels,
+    Sample,
+    Want,
+    WriteLabels,
+)
+from rerankllm.calls.work import (
+    CallFailed,
+    ChatPrompt,
+    Message,
+    Outcome,
+    Reading,
+    Reply,
+    Request,
+    Response,
+    TextPrompt,
+    TokenPrompt,
+    Work,
+    log_sum_exp,
+)
+
+__all__ = [
+    "NO_FLAGS",
+    "AfterThought",
+    "Backend",
+    "CallFailed",
+    "Capabilities",
+    "ChatPrompt",
+    "FillIn",
+    "Generate",
+    "LabelForm",
+    "Message",
+    "Outcome",
+    "Paths",
+    "ReadContinuation",
+    "ReadLabels",
+    "Reading",
+    "Reply",
+    "Request",
+    "Response",
+    "Sample",
+    "SharesRequests",
+    "TextPrompt",
+    "TokenPrompt",
+    "Tokenizer",
+    "Want",
+    "Work",
+    "WriteLabels",
+    "log_sum_exp",
+]
