@@ -8,6 +8,7 @@ that is unusable as a whole raises.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
@@ -35,6 +36,25 @@ class TokenPrompt:
     """A prompt as token ids, template and special tokens included."""
 
     ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderPrompt:
+    """A prompt for a model with an encoder and a decoder, where it is more than one text for the encoder.
+
+    Attributes:
+        texts: The token ids of each text. The encoder reads them apart, the decoder answers to all of them
+            (Fusion-in-Decoder, Izacard and Grave 2021).
+        opening: Token ids that the decoder starts with, after the first token that every answer has.
+    """
+
+    texts: tuple[tuple[int, ...], ...]
+    opening: tuple[int, ...] = ()
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """All token ids, one text after the other."""
+        return (*chain.from_iterable(self.texts), *self.opening)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +143,21 @@ class ReadContinuation:
     ids: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ReadSimilarities:
+    """Asks how near each document of a prompt is to its query: the cosine of their vectors, from one pass.
+
+    Attributes:
+        count: How many documents the prompt holds.
+        markers: The token behind each document, and the one behind the query, at which their vectors are taken.
+        ids: The ids of these two tokens.
+    """
+
+    count: int
+    markers: tuple[str, str]
+    ids: tuple[int, int]
+
+
 Paths: TypeAlias = tuple[tuple[int, ...], ...]
 """For each label of a set the tokens that write it."""
 
@@ -172,8 +207,11 @@ class WriteLabels:
         return sum(max(map(len, self.at(place))) for place in range(self.count))
 
 
-Want: TypeAlias = Generate | ReadLabels | ReadContinuation | WriteLabels
+Want: TypeAlias = Generate | ReadLabels | ReadContinuation | ReadSimilarities | WriteLabels
 """What is read off a model."""
+
+
+Prompt: TypeAlias = ChatPrompt | TokenPrompt | EncoderPrompt | TextPrompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +223,7 @@ class Request:
         want: What is asked for.
     """
 
-    prompt: ChatPrompt | TokenPrompt | TextPrompt
+    prompt: Prompt
     want: Want
 
 
@@ -212,7 +250,8 @@ class Response:
 
     Attributes:
         text: Generated text (`Generate`), or the labels written with what stands between them (`WriteLabels`).
-        logprobs: Natural logs, one per label or continuation token. A label the backend did not report is NaN.
+        logprobs: Natural logs, one per label or continuation token; cosines, one per document, for `ReadSimilarities`.
+            A label the backend did not report is NaN.
         floor: Upper bound on each label that was not reported, which share what probability is left; NaN if there is
             none, or the backend reported something that is no number.
         usage: Tokens, as the backend counted them.
@@ -320,7 +359,9 @@ class Capabilities:
         token_prompts: Whether it takes token ids, and therefore a prompt with the beginning of the answer.
         text_prompts: Whether it takes plain text instead of chats, and therefore the beginning of the answer.
         opened_chats: Whether it continues the last message of a chat if that is the assistant's.
-        separate_decoder: Whether answers start in a decoder of their own, without the prompt before them.
+        separate_decoder: Whether answers start in a decoder of their own, without the prompt before them; it takes an
+            `EncoderPrompt` then.
+        similarities: Whether it gives the similarities of documents and query in one prompt (`ReadSimilarities`).
         context: Tokens that prompt and answer may have together; None if unknown.
         remote: Whether it answers over a network, so that queries should not wait for one another.
         batch: How many requests it is given at a time, so that progress shows; None for all there are.
@@ -340,6 +381,7 @@ class Capabilities:
     text_prompts: bool = False
     opened_chats: bool = False
     separate_decoder: bool = False
+    similarities: bool = False
     context: int | None = None
     remote: bool = False
     batch: int | None = None
