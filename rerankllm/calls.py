@@ -150,12 +150,12 @@ class ReadSimilarities:
     Attributes:
         count: How many documents the prompt holds.
         markers: The token behind each document, and the one behind the query, at which their vectors are taken.
-        ids: The ids of these two tokens.
+        ids: The ids of these two tokens; empty for a prompt that is text.
     """
 
     count: int
     markers: tuple[str, str]
-    ids: tuple[int, int]
+    ids: tuple[int, ...] = ()
 
 
 Paths: TypeAlias = tuple[tuple[int, ...], ...]

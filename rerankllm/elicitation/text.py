@@ -13,6 +13,7 @@ from rerankllm.elicitation.base import Elicitor, PromptSettings, builder_for, ch
 from rerankllm.elicitation.constrained import BARE, CHAIN, LIST, ONE, Constraint, Form, Wish
 from rerankllm.elicitation.criteria import Criteria
 from rerankllm.elicitation.grades import Grades
+from rerankllm.elicitation.ordered import Ordered
 from rerankllm.elicitation.parsing import parse_choice, parse_order
 from rerankllm.elicitation.prompts import PromptBuilder
 from rerankllm.elicitation.selection import Selection
@@ -89,7 +90,7 @@ class Text:
             return self
         for judgement in judgements:
             builder = builder_for(self._template(judgement), judgement, tokenizer, capabilities, settings)
-            if not Constraint(builder, FORMS[judgement], required=False).suits():
+            if not Constraint(builder, _form(builder.template, judgement), required=False).suits():
                 return self
         return replace(self, constrained=True)
 
@@ -114,9 +115,12 @@ class Text:
         holds = self._holds(judgement, capabilities) and not before
         if judgement in READERS:
             return READERS[judgement](builder, self.max_tokens, before)
-        constraint = Constraint(builder, FORMS[judgement], required=self.constrained is True) if holds else None
+        form = _form(template, judgement)
+        constraint = Constraint(builder, form, required=self.constrained is True) if holds else None
+        if template.order and judgement in (Permute, Select):
+            return Ordered(builder, template.order, constraint)
         forms = capabilities.forms and self.constrained is not False and self.max_tokens is None and not before
-        wish = Wish(builder, FORMS[judgement], required=self.constrained is True) if forms else None
+        wish = Wish(builder, form, required=self.constrained is True) if forms else None
         if judgement is Select:
             return Selection(builder, self.max_tokens, before, constraint, wish)
         return (_Order if judgement is Permute else _Choice)(
@@ -209,6 +213,13 @@ class _Choice:
         choices = self.template.choices
         index, report = parse_choice(response.text, [label.text for label in choices])
         return (unusable(response) if index is None else choices[index].value), report
+
+
+def _form(template: Template, judgement: type) -> Form:
+    """How an answer is written that names labels."""
+    if template.order and judgement in (Permute, Select):
+        return Form("", template.order.between, "")
+    return FORMS[judgement]
 
 
 def _first(judgement: Permute, reading: Reading) -> WeakOrder:

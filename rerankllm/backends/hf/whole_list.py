@@ -76,6 +76,8 @@ class Similarities:
     @staticmethod
     def fault(ids: tuple[int, ...], want: ReadSimilarities) -> str | None:
         """Why a prompt cannot be read so, if it cannot: it has other markers than its documents and query."""
+        if len(want.ids) != len(want.markers):
+            return "the markers to read come without their token ids"
         found = tuple(len(_places(ids, marker)) for marker in want.ids)
         if found == (want.count, 1):
             return None
