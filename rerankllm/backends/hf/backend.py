@@ -205,7 +205,9 @@ class HuggingFace(BatchBackend[Request]):
         outcomes = [self._settled(request) for request in works]
         left = [index for index, outcome in enumerate(outcomes) if outcome is None]
         try:
-            for answered in itertools.chain(self._read(works, left), self._write(works, left), self._compare(works, left)):
+            for answered in itertools.chain(
+                self._read(works, left), self._write(works, left), self._compare(works, left)
+            ):
                 for index, response in answered:
                     outcomes[index] = response
                 if self.abandoned:

@@ -87,7 +87,10 @@ class Writer:
             self.computed += written.numel() + (inputs["attention_mask"].numel() if encoder else 0)
             if abandoned():
                 return
-            yield [(i, answers.response(place, len(rows[i].ids) + len(rows[i].decoded[1:]))) for place, i in enumerate(batch)]
+            yield [
+                (i, answers.response(place, len(rows[i].ids) + len(rows[i].decoded[1:])))
+                for place, i in enumerate(batch)
+            ]
 
 
 class _Answers:
