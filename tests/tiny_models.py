@@ -175,7 +175,7 @@ def qwen3(
 
 
 def jina_v3(folder, *, positions=4096):
-    """Saves a tiny random model of jina-reranker-v3's architecture: Qwen3, and a projector of what it makes of tokens."""
+    """Saves a tiny random model of jina-reranker-v3's architecture: Qwen3, and a projector behind it."""
     import json
 
     import torch

@@ -146,9 +146,8 @@ def _asked(card: cards.Card, kind: str, tokenizer: HubTokenizer | None, why: str
 def _tokens(prompt: Prompt, tokenizer: HubTokenizer, eos: tuple[int, ...]) -> Iterator[str]:
     """A prompt's tokens; those of each text where an encoder reads several."""
     assert isinstance(prompt, TokenPrompt | EncoderPrompt)  # noqa: S101
-    several = isinstance(prompt, EncoderPrompt)
-    texts = [(*text, *eos) for text in (prompt.texts if several else (prompt.ids,))]
-    for ids in [*texts, prompt.opening] if several and prompt.opening else texts:
+    whole = prompt if isinstance(prompt, EncoderPrompt) else EncoderPrompt((prompt.ids,))
+    for ids in filter(None, [*((*text, *eos) for text in whole.texts), whole.opening]):
         yield f"--- as {len(ids)} tokens"
         ends = ids if len(ids) <= 2 * SHOWN else (*ids[:SHOWN], *ids[-SHOWN:])
         yield " ".join(f"{token}={tokenizer.decode((token,))!r}" for token in ends)

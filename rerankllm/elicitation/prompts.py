@@ -98,13 +98,13 @@ class PromptBuilder:
         """
         reserve = 0 if self.capabilities.separate_decoder else reserve
         if self.template.apart or self.template.decoder:
-            each = [([doc], [label]) for doc, label in zip(docs, labels, strict=True)]
-            shown = each if self.template.apart else [(docs, labels)]
-            texts = tuple(self._ids(query, *one, reserve, wanted, criteria) for one in shown)
-            return EncoderPrompt(texts, self._own_words(self.template.decoder.removesuffix(left)))
-        if self.capabilities.token_prompts:
-            return TokenPrompt(self._ids(query, docs, labels, reserve, wanted, criteria, left))
+            each = [([doc], (label,)) for doc, label in zip(docs, labels, strict=True)]
+            texts = each if self.template.apart else [(docs, tuple(labels))]
+            ids = (self._ids(self._skeleton(named, wanted), query, shown, reserve, criteria) for shown, named in texts)
+            return EncoderPrompt(tuple(ids), self._own_words(self.template.decoder.removesuffix(left)))
         skeleton = _ended(self._skeleton(tuple(labels), wanted), left)
+        if self.capabilities.token_prompts:
+            return TokenPrompt(self._ids(skeleton, query, docs, reserve, criteria))
         if self._whole is not None:
             contents = self._whole.fill(skeleton, self._given(query), docs, reserve)
             return self._sent([content.replace(SEAM, "") for content in contents], labels, wanted)
@@ -113,16 +113,13 @@ class PromptBuilder:
 
     def _ids(
         self,
+        skeleton: Sequence[Sequence[Piece]],
         query: Query,
         docs: Sequence[Document],
-        labels: Sequence[str],
         reserve: int,
-        wanted: Wanted,
         criteria: Sequence[str],
-        left: str = "",
     ) -> tuple[int, ...]:
-        """The tokens of a prompt, its messages in their chat format."""
-        skeleton = _ended(self._skeleton(tuple(labels), wanted), left)
+        """The tokens of a prompt that is one text."""
         if self._whole is not None:
             return self._whole.ids(self._whole.fill(skeleton, self._given(query), docs, reserve)[0])
         bos = self.tokenizer.bos if self.template.completion else ()

@@ -61,7 +61,7 @@ class _Similarities:
     def prepare(self, judgement: Judgement) -> Request:
         n = len(judgement.docs)
         prompt = self.builder.build(judgement.query, judgement.docs, numbers(n), reserve=0)
-        return Request(prompt, ReadSimilarities(n, tuple(self.markers), self.ids))
+        return Request(prompt, ReadSimilarities(n, (self.markers.document, self.markers.query), self.ids))
 
     def read(self, judgement: Judgement, response: Response) -> tuple[Answer | Unanswered, ParseReport]:
         return by_value(judgement.docs, response.logprobs)

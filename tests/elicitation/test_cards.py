@@ -319,8 +319,8 @@ def test_bare_orders(text, places, repairs):
 def test_what_needs_an_encoder_is_refused_elsewhere():
     with pytest.raises(TemplateError, match="template permute/listt5 is for models with an encoder"):
         prompt("listt5", "permute", HERE, DOCS)
+    elicit = parse_elicitation("similarity")
     with pytest.raises(CapabilityError, match="such as hf:jinaai/jina-reranker-v3"):
-        elicit = parse_elicitation("similarity")
         elicit.bind(Permute, WORDS, replace(HERE, similarities=False), PromptSettings())
     with pytest.raises(TemplateError, match="template permute/rankgpt has no markers"):
         parse_elicitation("similarity(prompt=rankgpt)").bind(Permute, WORDS, HERE, PromptSettings())

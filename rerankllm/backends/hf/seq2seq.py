@@ -68,8 +68,10 @@ class Seq2Seq:
         return limits
 
     def padded(self, rows: Sequence[Row]) -> dict[str, Any]:
-        """What the model takes for these rows, padded on the right: the encoder's texts with their last token, or what
-        it makes of them where a row has several, and the decoder's tokens.
+        """What the model takes for these rows, padded on the right.
+
+        The encoder's texts with their last token, or what it makes of them where a row has several; and the decoder's
+        tokens.
         """
         ids, mask = self._aligned([(*text, *self._eos) for row in rows for text in row.texts])
         inputs = {"input_ids": ids, "attention_mask": mask}

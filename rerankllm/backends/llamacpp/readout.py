@@ -13,6 +13,7 @@ from rerankllm.calls import (
     ReadContinuation,
     Reading,
     ReadLabels,
+    ReadSimilarities,
     Response,
     Sample,
     Want,
@@ -20,6 +21,7 @@ from rerankllm.calls import (
     log_sum_exp,
 )
 from rerankllm.data import Usage
+from rerankllm.errors import CapabilityError
 
 Logits: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.float32]]"
 
@@ -211,3 +213,5 @@ def reader_for(want: Want, vocabulary: Vocabulary) -> Reader | None:
             return Writer(want, vocabulary) if want.max_tokens > 0 else None
         case WriteLabels():
             return ChainReader(want)
+        case ReadSimilarities():
+            raise CapabilityError("llamacpp: compares no vectors inside a prompt")
