@@ -188,7 +188,8 @@ def jina_v3(folder, *, positions=4096):
     weights["projector.2.weight"] = torch.randn(512, 16)
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     path = folder / "config.json"
-    own = {"architectures": ["JinaForRanking"], "auto_map": {"AutoModel": "modeling.JinaForRanking"}}
+    own = {"architectures": ["JinaForRanking"], "auto_map": {"AutoModel": "modeling.JinaForRanking"},
+           "tie_word_embeddings": True}  # fmt: skip
     path.write_text(json.dumps({**json.loads(path.read_text()), **own}))
     return folder
 

@@ -60,6 +60,7 @@ def wrapped(folder, tmp_path_factory):
         if inner.startswith("encoder.encoder.block."):
             inner = inner.replace(".layer.", ".module.layer.", 1)
         renamed[inner] = weights
+    renamed["encoder.encoder.embed_tokens.weight"] = renamed["shared.weight"].clone()
     assert len(renamed) > len(set(renamed) & set(load_file(folder / "model.safetensors"))) > 0
     save_file(renamed, made / "model.safetensors", metadata={"format": "pt"})
     return called(made, "FiDT5")
