@@ -101,7 +101,7 @@ def test_a_template_of_ones_own_for_an_encoder(tmp_path):
     prompt = builder.build(QUERY, DOCS[:2], ("1", "2"), reserve=1, left=" ")
     assert [builder.tokenizer.decode(ids) for ids in prompt.texts] == [
         "<bos>how long do fleas live? [1] Fleas Fleas live.",
-        "<bos>how long do fleas live? [2] <|im.",
+        "<bos>how long do fleas live? [2] <|.",
     ]
     assert builder.tokenizer.decode(prompt.opening) == "Best:"
     assert builder.opening(("1", "2")) == "Best: "
