@@ -11,14 +11,14 @@ WORDS = (  # noqa: SIM905 - a list of words reads no better with quotes around e
 EXTRA = [f"<extra_id_{number}>" for number in range(20)]
 
 
-def sentencepiece(folder, *, like):
+def sentencepiece(folder, *, like, words=()):
     """Saves a tokenizer of sentencepiece's kind: `t5` folds white space and appends </s>, `llama` does neither."""
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
     special = ["<pad>", "</s>", "<unk>", "<s>", *EXTRA]
     letters = [*string.ascii_letters, *string.digits, *":.,?|<>_/\n[]-", "▁"]
-    vocabulary = [(token, 0.0) for token in special] + [(f"▁{word}", -1.0) for word in WORDS]
+    vocabulary = [(token, 0.0) for token in special] + [(f"▁{word}", -1.0) for word in (*WORDS, *words)]
     vocabulary += [(letter, -5.0) for letter in letters]
     core = Tokenizer(models.Unigram(vocabulary, unk_id=2))
     core.decoder = decoders.Metaspace()
@@ -39,12 +39,12 @@ def sentencepiece(folder, *, like):
     return tokenizer
 
 
-def t5(folder):
-    """Saves a tiny random encoder-decoder model with its tokenizer."""
+def t5(folder, *, words=()):
+    """Saves a tiny random encoder-decoder model with its tokenizer, which has these words besides its own."""
     import torch
     from transformers import T5Config, T5ForConditionalGeneration
 
-    tokenizer = sentencepiece(folder, like="t5")
+    tokenizer = sentencepiece(folder, like="t5", words=words)
     torch.manual_seed(1)
     config = T5Config(
         vocab_size=len(tokenizer) + 3,
@@ -98,7 +98,15 @@ def bert(folder, *, labels=1, head="ForSequenceClassification"):
 CHATML = ("<|im_start|>", "<|im_end|>", "<|endoftext|>", "<think>", "</think>")
 
 
-def qwen3(folder, *, head="", words=("yes", "no", "Yes", "No", "true", "false", "relevant"), positions=256, name=None):
+def qwen3(
+    folder,
+    *,
+    head="",
+    words=("yes", "no", "Yes", "No", "true", "false", "relevant"),
+    positions=256,
+    name=None,
+    control=(),
+):
     """Saves a tiny random Qwen3 whose tokenizer is of bytes, whole words, and ChatML's control tokens.
 
     Args:
@@ -107,6 +115,7 @@ def qwen3(folder, *, head="", words=("yes", "no", "Yes", "No", "true", "false", 
         words: Tokens of several letters, alone and after a space.
         positions: Tokens that it takes.
         name: What its configuration says it is called.
+        control: Control tokens besides ChatML's.
     """
     import json
 
@@ -124,7 +133,9 @@ def qwen3(folder, *, head="", words=("yes", "no", "Yes", "No", "true", "false", 
     inner = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
     inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     inner.decoder = decoders.ByteLevel()
-    inner.add_tokens([AddedToken(token, special="think" not in token, normalized=False) for token in CHATML])
+    inner.add_tokens(
+        [AddedToken(token, special="think" not in token, normalized=False) for token in (*CHATML, *control)]
+    )
     tokenizer = transformers.PreTrainedTokenizerFast(
         tokenizer_object=inner,
         eos_token=CHATML[1],
@@ -160,6 +171,26 @@ def qwen3(folder, *, head="", words=("yes", "no", "Yes", "No", "true", "false", 
     if name is not None:
         path = folder / "config.json"
         path.write_text(json.dumps({**json.loads(path.read_text()), "_name_or_path": name}))
+    return folder
+
+
+def jina_v3(folder, *, positions=4096):
+    """Saves a tiny random model of jina-reranker-v3's architecture: Qwen3, and a projector behind it."""
+    import json
+
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    qwen3(folder, positions=positions, control=("<|embed_token|>", "<|rerank_token|>"))
+    weights = {f"model.{name}": tensor for name, tensor in load_file(folder / "model.safetensors").items()}
+    torch.manual_seed(4)
+    weights["projector.0.weight"] = torch.randn(16, 32)
+    weights["projector.2.weight"] = torch.randn(512, 16)
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    path = folder / "config.json"
+    own = {"architectures": ["JinaForRanking"], "auto_map": {"AutoModel": "modeling.JinaForRanking"},
+           "tie_word_embeddings": True}  # fmt: skip
+    path.write_text(json.dumps({**json.loads(path.read_text()), **own}))
     return folder
 
 

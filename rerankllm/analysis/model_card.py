@@ -9,8 +9,11 @@ from rerankllm.backends.token_estimate import EstimatedTokenizer
 from rerankllm.calls import (
     Capabilities,
     ChatPrompt,
+    EncoderPrompt,
     Generate,
+    Prompt,
     ReadLabels,
+    ReadSimilarities,
     Request,
     TextPrompt,
     Tokenizer,
@@ -33,7 +36,9 @@ DOCS = (
     Document("2", "A flea lives for two or three months."),
     Document("3", "Dogs [1] bark  at strangers.", title="Pets"),
 )
-HERE = Capabilities(generate=True, label_logprobs=1000, logits=True, token_prompts=True, constrained=True)
+HERE = Capabilities(
+    generate=True, label_logprobs=1000, logits=True, token_prompts=True, constrained=True, similarities=True
+)
 """What a model in this process can do."""
 SHOWN = 24
 """Tokens of a prompt that are printed at either end."""
@@ -117,31 +122,35 @@ def _asked(card: cards.Card, kind: str, tokenizer: HubTokenizer | None, why: str
     """A prompt and what is read, for one kind of judgement."""
     template = card.template(kind)
     known = bool(template.completion or (template.form and template.form.chat_template))
-    can = replace(HERE, token_prompts=False, constrained=False, text_prompts=known, opened_chats=True)
-    request = _request(card, kind, EstimatedTokenizer(), can)
+    encoded = template.apart or bool(template.decoder)
+    can = replace(HERE, constrained=False, opened_chats=True, separate_decoder=encoded)
+    plain = can if encoded else replace(can, token_prompts=False, text_prompts=known)
+    words = EstimatedTokenizer()
+    request = _request(card, kind, words, plain)
     yield f"--- {kind} by {card.elicitation(kind)}"
-    if isinstance(request.prompt, ChatPrompt):
+    if isinstance(request.prompt, EncoderPrompt):
+        yield from map(words.decode, request.prompt.texts)
+        yield from (f"[decoder]\n{words.decode(ids)}" for ids in (request.prompt.opening,) if ids)
+    elif isinstance(request.prompt, ChatPrompt):
         yield from (f"[{turn.role}]\n{turn.content}" for turn in request.prompt.messages)
     elif isinstance(request.prompt, TextPrompt):
         yield request.prompt.text
     if tokenizer is not None:
-        can = Capabilities(
-            generate=True,
-            label_logprobs=1000,
-            logits=True,
-            token_prompts=True,
-            constrained=True,
-            separate_decoder=encoder,
-        )
-        request = _request(card, kind, tokenizer, can)
-        assert isinstance(request.prompt, TokenPrompt)  # noqa: S101
-        ids = (*request.prompt.ids, *(tokenizer.eos if encoder else ()))
-        yield f"--- as {len(ids)} tokens"
-        ends = ids if len(ids) <= 2 * SHOWN else (*ids[:SHOWN], *ids[-SHOWN:])
-        yield " ".join(f"{token}={tokenizer.decode((token,))!r}" for token in ends)
+        request = _request(card, kind, tokenizer, replace(HERE, separate_decoder=encoder))
+        yield from _tokens(request.prompt, tokenizer, tokenizer.eos if encoder else ())
     else:
         yield f"--- not shown as tokens: {why}"
     yield f"--- read: {_read(request.want, template.read)}"
+
+
+def _tokens(prompt: Prompt, tokenizer: HubTokenizer, eos: tuple[int, ...]) -> Iterator[str]:
+    """A prompt's tokens; those of each text where an encoder reads several."""
+    assert isinstance(prompt, TokenPrompt | EncoderPrompt)  # noqa: S101
+    whole = prompt if isinstance(prompt, EncoderPrompt) else EncoderPrompt((prompt.ids,))
+    for ids in filter(None, [*((*text, *eos) for text in whole.texts), whole.opening]):
+        yield f"--- as {len(ids)} tokens"
+        ends = ids if len(ids) <= 2 * SHOWN else (*ids[:SHOWN], *ids[-SHOWN:])
+        yield " ".join(f"{token}={tokenizer.decode((token,))!r}" for token in ends)
 
 
 def _request(card: cards.Card, kind: str, tokenizer: Tokenizer, can: Capabilities) -> Request:
@@ -167,6 +176,8 @@ def _read(want: Want, read: str) -> str:
         return f"the {what} of {', '.join(each.removesuffix(' []') for each in ids)} as the next token"
     if isinstance(want, WriteLabels):
         return f"{want.count} of the labels {', '.join(want.labels)}, one after the other, and nothing else"
+    if isinstance(want, ReadSimilarities):
+        return "the cosines of the vectors at {} and at {}".format(*want.markers)
     if isinstance(want, Generate):
         held = f"; after {want.after.end} it is held to labels" if want.after else ""
         return f"text, up to {want.max_tokens} tokens{held}"

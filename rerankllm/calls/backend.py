@@ -59,7 +59,9 @@ class Capabilities:
         token_prompts: Whether it takes token ids, and therefore a prompt with the beginning of the answer.
         text_prompts: Whether it takes plain text instead of chats, and therefore the beginning of the answer.
         opened_chats: Whether it continues the last message of a chat if that is the assistant's.
-        separate_decoder: Whether answers start in a decoder of their own, without the prompt before them.
+        separate_decoder: Whether answers start in a decoder of their own, without the prompt before them; it takes an
+            `EncoderPrompt` then.
+        similarities: Whether it gives the similarities of documents and query in one prompt (`ReadSimilarities`).
         context: Tokens that prompt and answer may have together; None if unknown.
         remote: Whether it answers over a network, so that queries should not wait for one another.
         batch: How many requests it is given at a time, so that progress shows; None for all there are.
@@ -80,6 +82,7 @@ class Capabilities:
     text_prompts: bool = False
     opened_chats: bool = False
     separate_decoder: bool = False
+    similarities: bool = False
     context: int | None = None
     remote: bool = False
     batch: int | None = None

@@ -87,6 +87,21 @@ class ReadContinuation:
     ids: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ReadSimilarities:
+    """Asks how near each document of a prompt is to its query: the cosine of their vectors, from one pass.
+
+    Attributes:
+        count: How many documents the prompt holds.
+        markers: The token behind each document, and the one behind the query, at which their vectors are taken.
+        ids: The ids of these two tokens; empty for a prompt that is text.
+    """
+
+    count: int
+    markers: tuple[str, str]
+    ids: tuple[int, ...] = ()
+
+
 Paths: TypeAlias = tuple[tuple[int, ...], ...]
 """For each label of a set the tokens that write it."""
 
@@ -204,5 +219,5 @@ class AfterThought:
         return BLANKS + max(answer.most_tokens for answer in self.answers)
 
 
-Want: TypeAlias = Generate | ReadLabels | ReadContinuation | WriteLabels
+Want: TypeAlias = Generate | ReadLabels | ReadContinuation | ReadSimilarities | WriteLabels
 """What is read off a model."""

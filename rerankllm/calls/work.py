@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Literal, NamedTuple, TypeAlias
 
 from rerankllm.calls.wants import Want
@@ -33,10 +34,32 @@ class TokenPrompt:
 
 
 @dataclass(frozen=True, slots=True)
+class EncoderPrompt:
+    """A prompt for a model with an encoder and a decoder, where it is more than one text for the encoder.
+
+    Attributes:
+        texts: The token ids of each text. The encoder reads them apart, the decoder answers to all of them
+            (Fusion-in-Decoder, Izacard and Grave 2021).
+        opening: Token ids that the decoder starts with, after the first token that every answer has.
+    """
+
+    texts: tuple[tuple[int, ...], ...]
+    opening: tuple[int, ...] = ()
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """All token ids, one text after the other."""
+        return (*chain.from_iterable(self.texts), *self.opening)
+
+
+@dataclass(frozen=True, slots=True)
 class TextPrompt:
     """A prompt as plain text, for a backend that applies no chat template and takes no token ids."""
 
     text: str
+
+
+Prompt: TypeAlias = ChatPrompt | TokenPrompt | EncoderPrompt | TextPrompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +71,7 @@ class Request:
         want: What is asked for.
     """
 
-    prompt: ChatPrompt | TokenPrompt | TextPrompt
+    prompt: Prompt
     want: Want
 
 
@@ -75,7 +98,8 @@ class Response:
 
     Attributes:
         text: Generated text (`Generate`), or the labels written with what stands between them (`WriteLabels`).
-        logprobs: Natural logs, one per label or continuation token. A label the backend did not report is NaN.
+        logprobs: Natural logs, one per label or continuation token; cosines, one per document, for `ReadSimilarities`.
+            A label the backend did not report is NaN.
         floor: Upper bound on each label that was not reported, which share what probability is left; NaN if there is
             none, or the backend reported something that is no number.
         usage: Tokens, as the backend counted them.

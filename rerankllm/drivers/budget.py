@@ -10,8 +10,9 @@ from typing import Any
 from rerankllm.calls import (
     Backend,
     CallFailed,
-    ChatPrompt,
+    EncoderPrompt,
     Outcome,
+    Prompt,
     Request,
     SharesRequests,
     TextPrompt,
@@ -214,9 +215,9 @@ def most_of(backend: Backend, work: Work) -> Usage:
     return Usage(prompt_tokens(backend, work.prompt), backend.most_tokens(work.want))
 
 
-def prompt_tokens(backend: Backend, prompt: ChatPrompt | TextPrompt | TokenPrompt) -> int:
+def prompt_tokens(backend: Backend, prompt: Prompt) -> int:
     """The tokens of a prompt as far as they can be counted here."""
-    if isinstance(prompt, TokenPrompt):
+    if isinstance(prompt, TokenPrompt | EncoderPrompt):
         return len(prompt.ids)
     texts = [prompt.text] if isinstance(prompt, TextPrompt) else [message.content for message in prompt.messages]
     total: int = sum(_counted(backend.tokenizer, text) for text in texts)

@@ -17,6 +17,7 @@ answers:
     elicitation: labels          # with parameters, if need be: reasoning(budget=3072)
     completion: "Query: {{ query }} Document: {{ doc.text }} Relevant:"
     labels: [{text: "true", value: 1}, {text: "false", value: 0}]
+    # passages, decoder, order, markers and the rest: as in `rerankllm.elicitation.templates`
   pair: {query: "query: {{ query }}", document: "document: {{ doc.text }}"}    # for models with a head; or {one: "…"}
   embed: {completion: "…", query: "…", end: "<|endoftext|>", pooling: lasttoken}  # for models of vectors
 needs: a line                    # optional: what the model takes besides, such as an adapter's base

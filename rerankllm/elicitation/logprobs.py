@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from rerankllm.calls import Capabilities, ReadLabels, Request, Response, Tokenizer, log_sum_exp
-from rerankllm.data import float32
+from rerankllm.data import Document, float32
 from rerankllm.elicitation import labels as label_sets
 from rerankllm.elicitation.base import Elicitor, PromptSettings, builder_for, check_labels, refuse
 from rerankllm.elicitation.prior import Contextual, PriorKind, less
@@ -98,20 +98,7 @@ class _Order:
         return Request(self.builder.build(judgement.query, judgement.docs, want.labels, reserve=1, left=left), want)
 
     def read(self, judgement: Judgement, response: Response) -> tuple[Answer | Unanswered, ParseReport]:
-        by_value: dict[float, list[str]] = {}
-        omitted: list[str] = []
-        for doc, value in zip(judgement.docs, less(response.logprobs, self.own), strict=True):
-            if math.isnan(value):
-                omitted.append(doc.doc_id)
-            else:
-                by_value.setdefault(float32(value), []).append(doc.doc_id)
-        if not by_value:
-            report = ParseReport(Status.FAILED, {"no label": 1})
-            return Unanswered("none of the labels is among the likeliest tokens", Failure.ANSWER), report
-        groups = tuple(tuple(by_value[value]) for value in sorted(by_value, reverse=True))
-        repairs = {"missing": len(omitted)} if omitted else {}
-        report = ParseReport(Status.REPAIRED if repairs else Status.PARSED, repairs)
-        return WeakOrder(groups, tuple(omitted)), report
+        return by_value(judgement.docs, less(response.logprobs, self.own))
 
     def given(self, own: tuple[float, ...]) -> "_Order":
         """The same, with what the labels are worth by themselves."""
@@ -193,6 +180,23 @@ class _Choice:
     def given(self, own: tuple[float, ...]) -> "_Choice":
         """The same, with what the labels are worth by themselves."""
         return replace(self, own=own)
+
+
+def by_value(docs: Sequence[Document], values: Sequence[float]) -> tuple[WeakOrder | Unanswered, ParseReport]:
+    """Documents in the order of their values, the largest first; those without one, which is NaN, are omitted."""
+    groups: dict[float, list[str]] = {}
+    omitted: list[str] = []
+    for doc, value in zip(docs, values, strict=True):
+        if math.isnan(value):
+            omitted.append(doc.doc_id)
+        else:
+            groups.setdefault(float32(value), []).append(doc.doc_id)
+    if not groups:
+        report = ParseReport(Status.FAILED, {"no label": 1})
+        return Unanswered("none of the labels is among the likeliest tokens", Failure.ANSWER), report
+    repairs = {"missing": len(omitted)} if omitted else {}
+    report = ParseReport(Status.REPAIRED if repairs else Status.PARSED, repairs)
+    return WeakOrder(tuple(tuple(groups[value]) for value in sorted(groups, reverse=True)), tuple(omitted)), report
 
 
 def expected_value(choices: Sequence[Label], logprobs: Sequence[float]) -> float:

@@ -7,7 +7,16 @@ from itertools import chain
 from typing import Any
 
 from rerankllm.calibration.demonstrations import Demonstration, example_for
-from rerankllm.calls import Capabilities, ChatPrompt, Message, TextPrompt, Tokenizer, TokenPrompt
+from rerankllm.calls import (
+    Capabilities,
+    ChatPrompt,
+    EncoderPrompt,
+    Message,
+    Prompt,
+    TextPrompt,
+    Tokenizer,
+    TokenPrompt,
+)
 from rerankllm.data import Document, Query
 from rerankllm.elicitation.passages import first_tokens
 from rerankllm.elicitation.template import SEAM, THE_BEST, Piece, Slot, Template, Wanted, escape, pieces
@@ -49,6 +58,11 @@ class PromptBuilder:
             )
         if self.template.completion and not (self.capabilities.token_prompts or self.capabilities.text_prompts):
             raise TemplateError(f"template {self.template.name} is a completion; this backend takes chats only")
+        encodes = self.capabilities.separate_decoder and self.capabilities.token_prompts
+        if (self.template.apart or self.template.decoder) and not encodes:
+            raise TemplateError(
+                f"template {self.template.name} is for models with an encoder and a decoder, on hf:; this is none"
+            )
         formatted = self.template.form is not None and self.template.form.chat_template
         if self.template.messages and self.capabilities.text_prompts and not formatted:
             raise TemplateError(
@@ -66,7 +80,7 @@ class PromptBuilder:
         wanted: Wanted = THE_BEST,
         criteria: Sequence[str] = (),
         left: str = "",
-    ) -> TokenPrompt | TextPrompt | ChatPrompt:
+    ) -> Prompt:
         """The prompt.
 
         Args:
@@ -82,19 +96,38 @@ class PromptBuilder:
             TemplateError: It cannot fit the model's context even with its passages cut short, or all worked examples
                 are of this query.
         """
-        skeleton = _ended(self._skeleton(tuple(labels), wanted), left)
         reserve = 0 if self.capabilities.separate_decoder else reserve
+        if self.template.apart or self.template.decoder:
+            each = [([doc], (label,)) for doc, label in zip(docs, labels, strict=True)]
+            texts = each if self.template.apart else [(docs, tuple(labels))]
+            ids = (self._ids(self._skeleton(named, wanted), query, shown, reserve, criteria) for shown, named in texts)
+            return EncoderPrompt(tuple(ids), self._own_words(self.template.decoder.removesuffix(left)))
+        skeleton = _ended(self._skeleton(tuple(labels), wanted), left)
+        if self.capabilities.token_prompts:
+            return TokenPrompt(self._ids(skeleton, query, docs, reserve, criteria))
         if self._whole is not None:
-            texts = {"query": query.text, "instruction": self.instruction or ""}
-            contents = self._whole.fill(skeleton, texts, docs, reserve)
-            if self.capabilities.token_prompts:
-                return TokenPrompt(self._whole.ids(contents[0]))
+            contents = self._whole.fill(skeleton, self._given(query), docs, reserve)
             return self._sent([content.replace(SEAM, "") for content in contents], labels, wanted)
         filled = self._filled(skeleton, query, docs, reserve, criteria)
-        if self.capabilities.token_prompts:
-            bos = self.tokenizer.bos if self.template.completion else ()
-            return TokenPrompt((*bos, *chain.from_iterable(chain.from_iterable(filled))))
         return self._sent(["".join(map(self._text, parts)) for parts in filled], labels, wanted)
+
+    def _ids(
+        self,
+        skeleton: Sequence[Sequence[Piece]],
+        query: Query,
+        docs: Sequence[Document],
+        reserve: int,
+        criteria: Sequence[str],
+    ) -> tuple[int, ...]:
+        """The tokens of a prompt that is one text."""
+        if self._whole is not None:
+            return self._whole.ids(self._whole.fill(skeleton, self._given(query), docs, reserve)[0])
+        bos = self.tokenizer.bos if self.template.completion else ()
+        filled = self._filled(skeleton, query, docs, reserve, criteria)
+        return (*bos, *chain.from_iterable(chain.from_iterable(filled)))
+
+    def _given(self, query: Query) -> dict[str, str]:
+        return {"query": query.text, "instruction": self.instruction or ""}
 
     def _filled(
         self,
@@ -139,10 +172,10 @@ class PromptBuilder:
     def opening(self, labels: Sequence[str]) -> str:
         """The template's last words before the answer: the context in which labels must be single tokens.
 
-        None where answers start in a decoder of their own.
+        Where answers start in a decoder of their own, what the template opens them with there.
         """
         if self.capabilities.separate_decoder:
-            return ""
+            return self.template.decoder
         last = self._skeleton(tuple(labels), THE_BEST)[-1][-1]
         return last.rpartition(SEAM)[2] if isinstance(last, str) else ""
 

@@ -103,6 +103,30 @@ class Form:
         return _compiled(self.chat_template).render(messages=turns) + opening
 
 
+class Order(NamedTuple):
+    """How a model was trained to write an order, where that is not as `[2] > [1]`: bare labels, all of them.
+
+    Attributes:
+        between: What stands between two labels.
+        worst_first: Whether the best comes last.
+    """
+
+    between: str = " "
+    worst_first: bool = False
+
+
+class Markers(NamedTuple):
+    """The control tokens at which a model's vectors are taken that compares the documents of a prompt.
+
+    Attributes:
+        document: Behind each document.
+        query: Behind the query.
+    """
+
+    document: str
+    query: str
+
+
 Turn = tuple[str, "str | tuple[tuple[str, str], ...]"]
 """A role and its source; or `each` and the turns that come once for every document."""
 
@@ -115,6 +139,10 @@ class Template:
         name: `<judgement>/<name>`, or the path of a file of the user's own.
         sha256: Of the file's text; part of every journal key.
         form: How a published model's prompt is put together; None for templates of this project and of users.
+        apart: Whether every document has a prompt of its own, which an encoder reads apart from the others.
+        decoder: What an encoder-decoder model's answer is opened with.
+        order: How an order is written; None for `[2] > [1]`.
+        markers: Where vectors are taken; None where none are.
     """
 
     name: str
@@ -130,6 +158,10 @@ class Template:
     read: Literal["logprobs", "logits"] = "logprobs"
     demonstrations: tuple[Demonstration, ...] = ()
     form: Form | None = None
+    apart: bool = False
+    decoder: str = ""
+    order: Order | None = None
+    markers: Markers | None = None
     _cache: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from rerankllm.calibration.demonstrations import Demonstration
-from rerankllm.elicitation.template import Form, Label, Template, Turn
+from rerankllm.elicitation.template import Form, Label, Markers, Order, Template, Turn
 from rerankllm.errors import TemplateError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ CARDS = "models"
 """The folder of `prompts/` that holds published models instead of templates for a judgement."""
 KEYS = {
     "description", "source", "elicitation", "passage_tokens", "labels", "read", "messages",
-    "completion", "continuation", "demonstrations",
+    "completion", "continuation", "demonstrations", "passages", "decoder", "order", "markers",
 }  # fmt: skip
 ROLES = ("system", "user", "assistant")
 
@@ -104,6 +104,9 @@ def _build(name: str, sha256: str, data: dict[str, Any], form: Form | None) -> T
     read = data.get("read", "logprobs")
     if read not in ("logprobs", "logits"):
         raise ValueError(f"read should be logprobs or logits, found {read!r}")
+    passages = data.get("passages", "together")
+    if passages not in ("together", "apart"):
+        raise ValueError(f"passages should be together or apart, found {passages!r}")
     return Template(
         name=name,
         sha256=sha256,
@@ -121,6 +124,10 @@ def _build(name: str, sha256: str, data: dict[str, Any], form: Form | None) -> T
             for item in data.get("demonstrations", ())
         ),
         form=form,
+        apart=passages == "apart",
+        decoder=str(data.get("decoder", "")),
+        order=Order(**data["order"]) if "order" in data else None,
+        markers=Markers(**data["markers"]) if "markers" in data else None,
     )
 
 

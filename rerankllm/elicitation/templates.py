@@ -15,6 +15,10 @@ messages:                    # or `completion:`, one string
       - user: "{{ doc.label }} {{ doc.text }}"
       - assistant: "Received."
   - assistant: "["           # optional: the opening of the answer
+decoder: "Passage "          # optional: the opening of the answer of a model with an encoder
+passages: apart              # optional: the prompt is made for each document; an encoder reads them apart
+order: {between: " ", worst_first: true}   # optional: an order is written as bare labels, the best last
+markers: {document: "<|a|>", query: "<|b|>"}   # optional: control tokens in the prompt, at which vectors are compared
 demonstrations:              # optional, to compare two passages: worked examples, of which one is shown, in both orders
   - {query: …, better: …, worse: …}
 ```

@@ -14,6 +14,7 @@ from rerankllm.elicitation.base import Elicitor, PromptSettings, builder_for, ch
 from rerankllm.elicitation.constrained import BARE, CHAIN, GRADES, LIST, ONE, Constraint, Form, Wish
 from rerankllm.elicitation.criteria import Criteria
 from rerankllm.elicitation.grades import WRITTEN, Grades
+from rerankllm.elicitation.ordered import Ordered
 from rerankllm.elicitation.parsing import parse_choice, parse_order
 from rerankllm.elicitation.prompts import PromptBuilder
 from rerankllm.elicitation.selection import Selection
@@ -102,7 +103,7 @@ class Text:
             if not self._holds(template, judgement, capabilities, thought):
                 return self
             builder = builder_for(template, judgement, tokenizer, capabilities, settings)
-            constraint = Constraint(builder, FORMS[judgement], required=False, end=thought and thought.end)
+            constraint = Constraint(builder, _form(template, judgement), required=False, end=thought and thought.end)
             if not all(constraint.hold(*tried) for tried in _usual(template, judgement)):
                 return self
         return replace(self, constrained=True)
@@ -125,13 +126,15 @@ class Text:
         if thought and judgement is Compare and (settings.demonstrations or template.demonstrations):
             raise TemplateError("worked examples have no thoughts to show: use / text or / labels with them")
         builder = builder_for(template, judgement, tokenizer, capabilities, settings)
-        required = self.constrained is True
+        required, form = self.constrained is True, _form(template, judgement)
         constraint = wish = None
         if self._holds(template, judgement, capabilities, thought):
-            constraint = Constraint(builder, FORMS[judgement], required=required, end=thought and thought.end)
+            constraint = Constraint(builder, form, required=required, end=thought and thought.end)
         elif self._wishes(judgement, capabilities, thought):
-            wish = Wish(builder, FORMS[judgement], required=required)
+            wish = Wish(builder, form, required=required)
         asking = Asking(builder, self.max_tokens, thought, constraint, wish)
+        if template.order and judgement in (Permute, Select):
+            return Ordered(asking, template.order)
         if judgement in ASKED:
             return ASKED[judgement](asking)
         return (_Order if judgement is Permute else _Choice)(template, asking)
@@ -165,6 +168,13 @@ class Text:
         """Whether a host is asked to hold such answers."""
         asked = self.constrained is not False and self.max_tokens is None and thought is None
         return asked and capabilities.forms and judgement in FORMS and not FORMS[judgement].numbered
+
+
+def _form(template: Template, judgement: type) -> Form:
+    """How an answer is written that names labels; a kind of judgement that cannot be held has none that matters."""
+    if template.order and judgement in (Permute, Select):
+        return Form("", template.order.between, "")
+    return FORMS.get(judgement, BARE)
 
 
 def _usual(template: Template, judgement: type) -> list[tuple[Sequence[str], Sequence[str], int]]:

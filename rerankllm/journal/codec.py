@@ -6,7 +6,18 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from rerankllm.calls import Backend, Outcome, Reading, Reply, Request, Response, TextPrompt, TokenPrompt, Work
+from rerankllm.calls import (
+    Backend,
+    EncoderPrompt,
+    Outcome,
+    Reading,
+    Reply,
+    Request,
+    Response,
+    TextPrompt,
+    TokenPrompt,
+    Work,
+)
 from rerankllm.data import Document, Query, Usage
 from rerankllm.judgements import (
     Answer,
@@ -40,6 +51,8 @@ def shown(work: Work, backend: Backend) -> str:
         return "\n".join((f"{type(work).__name__}: {work.query.text}", *texts))
     if isinstance(work.prompt, TokenPrompt):
         return backend.tokenizer.decode(work.prompt.ids)
+    if isinstance(work.prompt, EncoderPrompt):
+        return "\n".join(map(backend.tokenizer.decode, filter(None, (*work.prompt.texts, work.prompt.opening))))
     if isinstance(work.prompt, TextPrompt):
         return work.prompt.text
     return "\n".join(f"<{message.role}>\n{message.content}" for message in work.prompt.messages)

@@ -44,6 +44,26 @@ def test_tokens_where_the_models_tokenizer_is_here(tmp_path):
         assert shown[-1] == f"--- read: the log-probabilities of true [{yes}], false [{no}] as the next token"
 
 
+def test_the_tokens_of_each_text_of_an_encoder(tmp_path):
+    pytest.importorskip("transformers", reason="needs the extra `hf`")
+    pytest.importorskip("torch", reason="needs the extra `hf`")
+    import transformers
+
+    folder = tiny_models.t5(tmp_path / "ListT5-tiny")
+    own = transformers.AutoTokenizer.from_pretrained(folder)
+    shown = show_model(str(folder)).splitlines()
+    texts = [line for line in shown if line.startswith("Query: ")]
+    assert len(texts) == 6  # for Select and for Permute
+    for text in texts:
+        assert shown.count(f"--- as {len(own(text)['input_ids'])} tokens") >= 2
+    assert shown[-1] == "--- read: 3 of the labels 1, 2, 3, one after the other, and nothing else"
+
+
+def test_what_starts_a_decoder_is_shown():
+    shown = show_model("setwise-t5")
+    assert "most relevant passage:\n[decoder]\nPassage\n" in shown
+
+
 def test_what_has_no_card_says_which_have():
     with pytest.raises(InputError, match="no card is for 'Qwen/Qwen3-8B'. There are: bge-reranker, "):
         show_model("Qwen/Qwen3-8B")

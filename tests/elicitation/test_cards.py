@@ -14,10 +14,11 @@ from rerankllm.data import Document, Query
 from rerankllm.elicitation import cards
 from rerankllm.elicitation.base import PromptSettings
 from rerankllm.elicitation.labels import letters, numbers
+from rerankllm.elicitation.ordered import parse_ordered
 from rerankllm.elicitation.prompts import PromptBuilder
-from rerankllm.elicitation.template import SEAM, THE_BEST
+from rerankllm.elicitation.template import SEAM, THE_BEST, Order
 from rerankllm.elicitation.templates import load
-from rerankllm.errors import TemplateError
+from rerankllm.errors import CapabilityError, TemplateError
 from rerankllm.judgements import Compare, Grade, Permute, Score, Select, Status, WeakOrder
 from rerankllm.spec.stage import Stage, parse_elicitation
 
@@ -31,14 +32,24 @@ DOCS = [
 ]
 CHAT = Capabilities(generate=True, label_logprobs=20, opened_chats=True)
 TEXT = Capabilities(generate=True, label_logprobs=20, text_prompts=True)
+HERE = Capabilities(
+    generate=True,
+    label_logprobs=1000,
+    logits=True,
+    token_prompts=True,
+    context=40960,
+    constrained=True,
+    similarities=True,
+)
 SHOWN = {"score": 1, "compare": 2}
+WORDS = WordTokenizer()
 
 
 def prompt(card, kind, capabilities, docs, query=QUERY, instruction=None, **settings):
     """What a card shows a backend that can do these."""
     template = cards.load(card).template(kind)
     labels = numbers(len(docs)) if template.labels == "numbers" else letters(len(docs))
-    builder = PromptBuilder(template, WordTokenizer(), capabilities, instruction, **settings)
+    builder = PromptBuilder(template, WORDS, capabilities, instruction, **settings)
     return builder.build(query, docs, labels, reserve=10)
 
 
@@ -46,10 +57,19 @@ def shown(card, kind, docs=DOCS, instruction=None):
     """The text that a card makes of documents, or its messages where the chat format is the model's own."""
     template = cards.load(card).template(kind)
     whole = template.completion or template.form.chat_template
+    if template.apart or template.decoder:
+        texts, opening = encoded(card, kind, docs, instruction)
+        return "\n".join([*texts, *([f"=== decoder\n{opening}"] if opening else [])])
     made = prompt(card, kind, TEXT if whole else CHAT, docs, instruction=instruction)
     if isinstance(made, ChatPrompt):
         return [{"role": message.role, "content": message.content} for message in made.messages]
     return made.text
+
+
+def encoded(card, kind, docs=DOCS, instruction=None, **settings):
+    """What a card shows an encoder, text by text, and what the decoder starts with."""
+    made = prompt(card, kind, replace(HERE, separate_decoder=True), docs, instruction=instruction, **settings)
+    return [WORDS.decode(ids).removeprefix("<bos>") for ids in made.texts], WORDS.decode(made.opening)
 
 
 def everything(name):
@@ -171,9 +191,8 @@ EXPECTED = {
     "bge-reranker-v2-minicpm-layerwise": None,  # refused here, like the next ones; tfrank has no card
     "bge-reranker-v2.5-gemma2-lightweight": None,
     "jina-reranker-m0": None,
-    "jina-reranker-v3": None,
     "kalm-reranker": None,
-    "listt5": None,
+    "listt5": None,  # several texts: see below
     "lit5-score": None,
     "pe-rank": None,
     "qwen3-vl-reranker": None,
@@ -183,6 +202,7 @@ EXPECTED = {
     "duot5": ("duot5", "text_A_then_B"),
     "fullrank": ("fullrank", "text"),
     "grouprank": ("grouprank", "text"),
+    "jina-reranker-v3": ("jina-reranker-v3", "text"),
     "lighton-rerank-lw": ("lighton-rerank-lw", "text_0.8B_2B"),
     "llama-nemotron-rerank-1b-v2": ("llama-nemotron-rerank", "text"),
     "monot5": ("monot5", "text"),
@@ -226,6 +246,86 @@ def test_as_published(family):
     assert made == expected
 
 
+def published(family):
+    """What a published rendering has."""
+    path = PUBLISHED / f"{family}.json"
+    if not path.is_file():
+        pytest.skip("needs ../shared/golden beside the project")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("kind", ["select", "permute"])
+def test_listt5_shows_its_encoder_a_text_for_each_passage(kind):
+    assert encoded("listt5", kind) == (published("listt5")["expected"]["encoder_texts"], "")
+
+
+@pytest.mark.parametrize(
+    ("card", "kind", "family", "key"),
+    [("setwise-t5", "select", "setwise", "text"), ("prp-t5", "compare", "pairwise-prp", "text_A_first")],
+)
+def test_the_zero_shot_words_for_t5_open_the_decoder(card, kind, family, key):
+    expected = published(family)["expected"]
+    elicitor = parse_elicitation(cards.load(card).elicitation(kind)).bind(
+        {"select": Select, "compare": Compare}[kind],
+        WORDS,
+        replace(HERE, separate_decoder=True),
+        PromptSettings(),
+    )
+    docs = tuple(DOCS[: SHOWN.get(kind, 3)])
+    request = elicitor.prepare(Select(QUERY, docs) if kind == "select" else Compare(QUERY, *docs))
+    (text,) = request.prompt.texts
+    assert WORDS.decode(text).removeprefix("<bos>") == expected[key]
+    assert f"<pad> {WORDS.decode(request.prompt.opening)}" == expected["t5_decoder_start"]
+    assert [WORDS.decode(ids) for ids in request.want.ids] == [f" {letter}" for letter in "ABC"[: len(docs)]]
+
+
+def test_an_instruction_of_whole_lists_stands_before_the_passages():
+    made = shown("jina-reranker-v3", "permute", DOCS[:1], "Find pet facts.")
+    assert made == published("jina-reranker-v3")["expected"]["text_instruction_user"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "worst", "expected"), [("select", False, "E B"), ("select", True, "C A"), ("permute", False, "E B D A C")]
+)
+def test_listt5_writes_the_best_last(kind, worst, expected):
+    """`worked_example` in ../shared/golden/listt5.json: the answer reads 3 1 4 2 5."""
+    docs = tuple(Document(name, f"Passage {name}.") for name in "ABCDE")
+    judgement = Select(QUERY, docs, 2, worst) if kind == "select" else Permute(QUERY, docs, 2)
+    elicitor = parse_elicitation(cards.load("listt5").elicitation(kind)).bind(
+        type(judgement), WORDS, replace(HERE, separate_decoder=True), PromptSettings()
+    )
+    want = elicitor.prepare(judgement).want
+    assert (want.count, want.between) == (5, " ")  # all of them, whatever is wanted
+    answer, report = elicitor.read(judgement, Response(text="3 1 4 2 5"))
+    assert report.status is Status.PARSED
+    assert " ".join(answer if kind == "select" else answer.ranked) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "places", "repairs"),
+    [
+        ("3 1 2", (1, 0, 2), {}),
+        ("1 2 3", (2, 1, 0), {}),  # in the order shown, which is an order as any is
+        ("3 3 7", (2,), {"unknown": 1, "repeated": 1, "missing": 2}),
+        ("none", (), {"no label": 1}),
+        ("", (), {"no label": 1}),
+    ],
+)
+def test_bare_orders(text, places, repairs):
+    found, report = parse_ordered(text, numbers(3), Order(worst_first=True))
+    assert (found, dict(report.repairs)) == (places, repairs)
+
+
+def test_what_needs_an_encoder_is_refused_elsewhere():
+    with pytest.raises(TemplateError, match="template permute/listt5 is for models with an encoder"):
+        prompt("listt5", "permute", HERE, DOCS)
+    elicit = parse_elicitation("similarity")
+    with pytest.raises(CapabilityError, match="such as hf:jinaai/jina-reranker-v3"):
+        elicit.bind(Permute, WORDS, replace(HERE, similarities=False), PromptSettings())
+    with pytest.raises(TemplateError, match="template permute/rankgpt has no markers"):
+        parse_elicitation("similarity(prompt=rankgpt)").bind(Permute, WORDS, HERE, PromptSettings())
+
+
 @pytest.mark.parametrize(
     ("family", "key"), [("mxbai-rerank-v2", "segments"), ("bge-reranker-v2-minicpm-layerwise", "")]
 )
@@ -242,7 +342,6 @@ def test_texts_are_tokenized_apart_where_their_authors_do(family, key):
     assert [part for part in sent.split(SEAM) if part] == (expected[key][0] if key else expected["segments_first"])
 
 
-HERE = Capabilities(generate=True, label_logprobs=1000, logits=True, token_prompts=True, context=40960)
 ANSWERS = {
     # What authors' own code reads of such answers; `worked_example` in ../shared/golden, where there is one.
     "rankgpt": ("[2] > [3] > [1]", "B C A"),

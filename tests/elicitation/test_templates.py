@@ -22,6 +22,7 @@ DOCS = [
     Document("c", "{{ query }} {% raw %} 跳蚤的寿命 \ue000doc0\ue001"),
 ]
 CHAT = Capabilities(generate=True, label_logprobs=20)
+ENCODER = Capabilities(generate=True, token_prompts=True, separate_decoder=True, context=511)
 TOKENS = Capabilities(generate=True, label_logprobs=100, continuation_logprobs=True, token_prompts=True)
 
 
@@ -89,6 +90,24 @@ def test_a_template_of_ones_own(tmp_path):
     )
 
 
+def test_a_template_of_ones_own_for_an_encoder(tmp_path):
+    """One prompt for each document, each cut by itself, and an opening for the decoder."""
+    path = tmp_path / "own.yaml"
+    path.write_text(
+        "description: d\nsource: s\nelicitation: text\npassage_tokens: 3\npassages: apart\ndecoder: 'Best: '\n"
+        "completion: '{{ query }}? {{ doc.label }} {{ doc.text }}.'\n"
+    )
+    builder = PromptBuilder(load("permute", str(path)), WordTokenizer(), ENCODER)
+    prompt = builder.build(QUERY, DOCS[:2], ("1", "2"), reserve=1, left=" ")
+    assert [builder.tokenizer.decode(ids) for ids in prompt.texts] == [
+        "<bos>how long do fleas live? [1] Fleas Fleas live.",
+        "<bos>how long do fleas live? [2] <|.",
+    ]
+    assert builder.tokenizer.decode(prompt.opening) == "Best:"
+    assert builder.opening(("1", "2")) == "Best: "
+    assert prompt.ids == (*prompt.texts[0], *prompt.texts[1], *prompt.opening)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -110,6 +129,10 @@ def test_a_template_of_ones_own(tmp_path):
         (
             "description: d\nsource: s\nelicitation: labels\npassage_tokens: 9\ncompletion: x\nread: minds",
             "read should be logprobs or logits, found 'minds'",
+        ),
+        (
+            "description: d\nsource: s\nelicitation: text\npassage_tokens: 9\ncompletion: x\npassages: one",
+            "passages should be together or apart, found 'one'",
         ),
     ],
 )

@@ -13,13 +13,16 @@ from rerankllm.backends.hf.batches import Limits
 from rerankllm.backends.hf.causal import Causal
 from rerankllm.backends.hf.generation import Writer
 from rerankllm.backends.hf.seq2seq import Seq2Seq
+from rerankllm.backends.hf.whole_list import Similarities
 from rerankllm.backends.hub_tokenizer import HubTokenizer
 from rerankllm.calls import (
     CallFailed,
     Capabilities,
+    EncoderPrompt,
     Generate,
     ReadContinuation,
     ReadLabels,
+    ReadSimilarities,
     Request,
     Response,
     TokenPrompt,
@@ -113,14 +116,34 @@ class HuggingFace(BatchBackend[Request]):
         self._tokenizer = HubTokenizer(tokenizer, self.model, arguments)
         self._vocabulary: int = config.vocab_size
         self._commit: str | None = getattr(self._model.config, "_commit_hash", None)
-        ends = _ids(self._model.generation_config.eos_token_id) | _ids(tokenizer.eos_token_id)
-        pad = next(iter(sorted(_ids(tokenizer.pad_token_id) | _ids(config.pad_token_id))), 0)
+        fits = _context(context, config, tokenizer)
+        names = (*((adapter,) if adapter else ()), *self._source.names(name))
+        if loading.ranks_whole_lists(self._model.config):
+            self._compares(fits, names)
+        else:
+            pad = next(iter(sorted(_ids(tokenizer.pad_token_id) | _ids(config.pad_token_id))), 0)
+            ends = _ids(self._model.generation_config.eos_token_id) | _ids(tokenizer.eos_token_id)
+            self._writes(fits, names, batch=batch, cache=cache, pad=pad, ends=ends)
+        self.packing = str(self._engine.packing)
+
+    def _compares(self, fits: int | None, names: tuple[str, ...]) -> None:
+        """Makes ready to compare the documents of a prompt."""
+        self._engine: Any = Similarities(self._model)
+        self._writer: Any = None
+        self.default_strategy = "full / similarity"
+        self.capabilities = Capabilities(
+            similarities=True, token_prompts=True, context=fits, batch=REQUESTS, names=names
+        )
+
+    def _writes(
+        self, fits: int | None, names: tuple[str, ...], *, batch: int, cache: int, pad: int, ends: frozenset[int]
+    ) -> None:
+        """Makes ready to read log-probabilities and to write."""
         limits = Limits(batch, max(LOGITS // self._vocabulary, 1))
         encoder = bool(self._model.config.is_encoder_decoder)
-        self._eos = self._tokenizer.eos if encoder else ()
-        self._engine: Any = self._seq2seq(pad, limits) if encoder else Causal(self._model, pad, limits, cache << 20)
-        self.packing = str(self._engine.packing)
-        self._writer: Any = Writer(
+        eos = self._tokenizer.eos if encoder else ()
+        self._engine = self._seq2seq(pad, limits, eos) if encoder else Causal(self._model, pad, limits, cache << 20)
+        self._writer = Writer(
             self._model,
             self._engine.padding(limits),
             padded=self._engine.padded,
@@ -128,7 +151,6 @@ class HuggingFace(BatchBackend[Request]):
             ends=ends,
             pad=pad,
         )
-        fits = _context(context, config, tokenizer)
         prompt = "likelihood-chat" if self._tokenizer.chats else "likelihood"
         self.default_strategy = f"interpolate(pointwise / likelihood(prompt={prompt}))"
         self.capabilities = Capabilities(
@@ -138,10 +160,10 @@ class HuggingFace(BatchBackend[Request]):
             logits=True,
             token_prompts=True,
             separate_decoder=encoder,
-            context=None if fits is None else fits - len(self._eos),
+            context=None if fits is None else fits - len(eos),
             batch=REQUESTS,
             constrained=True,
-            names=(*((adapter,) if adapter else ()), *self._source.names(name)),
+            names=names,
         )
 
     @property
@@ -152,7 +174,7 @@ class HuggingFace(BatchBackend[Request]):
     @property
     def computed(self) -> int:
         """Tokens computed so far, padding included; what several prompts begin with may count once."""
-        return int(self._engine.computed + self._writer.computed)
+        return int(self._engine.computed + (self._writer.computed if self._writer else 0))
 
     @functools.cached_property
     def revision(self) -> str | None:
@@ -162,7 +184,8 @@ class HuggingFace(BatchBackend[Request]):
 
     def check(self, work: Request) -> None:
         """Raises `CapabilityError` for messages: the prompt has to be tokens."""
-        if not isinstance(work.prompt, TokenPrompt):
+        encoder = self.capabilities.separate_decoder
+        if not isinstance(work.prompt, TokenPrompt | EncoderPrompt if encoder else TokenPrompt):
             raise CapabilityError(f"{self.model} takes prompts as token ids: apply its tokenizer's chat template first")
 
     def most_tokens(self, want: Want) -> int:
@@ -182,7 +205,9 @@ class HuggingFace(BatchBackend[Request]):
         outcomes = [self._settled(request) for request in works]
         left = [index for index, outcome in enumerate(outcomes) if outcome is None]
         try:
-            for answered in itertools.chain(self._read(works, left), self._write(works, left)):
+            for answered in itertools.chain(
+                self._read(works, left), self._write(works, left), self._compare(works, left)
+            ):
                 for index, response in answered:
                     outcomes[index] = response
                 if self.abandoned:
@@ -198,38 +223,42 @@ class HuggingFace(BatchBackend[Request]):
     def _settled(self, request: Request) -> Response | CallFailed | None:
         """The outcome of a request that needs no model; None for the others."""
         want, prompt = request.want, _prompt(request)
-        fault = self._fault(want, prompt)
+        fault = self._fault(request)
         if fault is not None:
             return CallFailed(fault)
         if isinstance(want, Generate):
             return Response(usage=Usage(len(prompt)), finish_reason="length") if want.max_tokens < 1 else None
-        if isinstance(want, WriteLabels) or _named(want):
+        if isinstance(want, WriteLabels | ReadSimilarities) or _named(want):
             return None
         return Response(logprobs=(math.nan,) * len(want.ids), usage=Usage(len(prompt)))
 
-    def _fault(self, want: Want, prompt: tuple[int, ...]) -> str | None:
+    def _fault(self, request: Request) -> str | None:
         """Why a request cannot be computed, if it cannot."""
-        if not prompt:
+        want, prompt = request.want, _prompt(request)
+        texts = request.prompt.texts if isinstance(request.prompt, EncoderPrompt) else (prompt,)
+        if not all(texts):
             return "the prompt is empty"
+        if isinstance(want, ReadSimilarities) != self.capabilities.similarities:
+            return "this model does not answer so: it compares the documents of a prompt, or it writes, never both"
         if isinstance(want, ReadLabels) and len(want.ids) != len(want.labels):
             return "the labels to read come without their token ids"
         known = (*prompt, *_named(want))
         if min(known) < 0 or max(known) >= self._vocabulary:
             return f"a token id is outside the vocabulary of {self._vocabulary}"
-        limit = self.capabilities.context
+        limit, longest = self.capabilities.context, max(map(len, texts))
         writes = isinstance(want, Generate | WriteLabels)
         room = 0 if self.capabilities.separate_decoder else self.most_tokens(want) if writes else _positions(want)
-        if limit is not None and len(prompt) + room > limit:
-            return f"{len(prompt)} prompt tokens and {room} for the answer exceed the context of {limit} tokens"
-        return None
+        if limit is not None and longest + room > limit:
+            return f"{longest} prompt tokens and {room} for the answer exceed the context of {limit} tokens"
+        return self._engine.fault(prompt, want) if isinstance(want, ReadSimilarities) else None
 
     def _read(self, works: Sequence[Request], left: Sequence[int]) -> Iterator[Answered]:
         """Log-probabilities of labels and continuations."""
-        reading = [index for index in left if not isinstance(works[index].want, Generate | WriteLabels)]
+        reading = [index for index in left if isinstance(works[index].want, ReadLabels | ReadContinuation)]
         rows = []
         for index in reading:
             want = works[index].want
-            rows.append(self._engine.row(_prompt(works[index]), want.ids if isinstance(want, ReadContinuation) else ()))
+            rows.append(self._engine.row(works[index].prompt, want.ids if isinstance(want, ReadContinuation) else ()))
         for batch in self._engine.logits(rows) if rows else ():
             yield [(reading[row], _response(works[reading[row]], logits)) for row, logits in batch]
 
@@ -237,24 +266,31 @@ class HuggingFace(BatchBackend[Request]):
         """Generated text, and labels."""
         wants = {index: want for index in left if isinstance(want := works[index].want, Generate | WriteLabels)}
         writing = list(wants)
-        prompts = [_prompt(works[index]) for index in writing]
+        prompts = [self._engine.row(works[index].prompt) for index in writing]
         for batch in self._writer.write(prompts, list(wants.values()), lambda: self.abandoned) if writing else ():
             yield [(writing[row], response) for row, response in batch]
 
-    def _seq2seq(self, pad: int, limits: Limits) -> Seq2Seq:
+    def _compare(self, works: Sequence[Request], left: Sequence[int]) -> Iterator[Answered]:
+        """Similarities of the documents of a prompt and its query."""
+        for index in left:
+            want, ids = works[index].want, _prompt(works[index])
+            if isinstance(want, ReadSimilarities):
+                yield [(index, Response(logprobs=self._engine.read(ids, want), usage=Usage(len(ids))))]
+
+    def _seq2seq(self, pad: int, limits: Limits, eos: tuple[int, ...]) -> Seq2Seq:
         settings = (self._model.generation_config, self._model.config)
         starts = [getattr(setting, "decoder_start_token_id", None) for setting in settings]
         start = next((token for token in starts if token is not None), pad)
-        return Seq2Seq(self._model, pad, limits, eos=self._eos, start=start)
+        return Seq2Seq(self._model, pad, limits, eos=eos, start=start)
 
 
 def _prompt(request: Request) -> tuple[int, ...]:
-    return request.prompt.ids if isinstance(request.prompt, TokenPrompt) else ()
+    return request.prompt.ids if isinstance(request.prompt, TokenPrompt | EncoderPrompt) else ()
 
 
 def _named(want: Want) -> tuple[int, ...]:
     """The token ids that a request asks about."""
-    if isinstance(want, ReadContinuation):
+    if isinstance(want, ReadContinuation | ReadSimilarities):
         return want.ids
     if isinstance(want, WriteLabels):
         return tuple(token for paths in want.paths for path in paths for token in path)
@@ -266,6 +302,8 @@ def _named(want: Want) -> tuple[int, ...]:
 
 def _positions(want: Want) -> int:
     """How many tokens an answer takes."""
+    if isinstance(want, ReadSimilarities):
+        return 0
     return len(want.ids) if isinstance(want, ReadContinuation) else 1
 
 

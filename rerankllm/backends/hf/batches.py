@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,13 +13,21 @@ class Row:
         ids: Tokens to compute.
         read: How many positions are read, from the last token backwards.
         room: Tokens that may be generated after.
-        decoded: What a decoder of its own is shown; as many tokens as positions are read.
+        decoded: What a decoder of its own is shown.
+        lengths: Of the texts in `ids` that an encoder reads apart, one after the other; empty where it is one text.
     """
 
     ids: tuple[int, ...]
     read: int = 1
     room: int = 0
     decoded: tuple[int, ...] = ()
+    lengths: tuple[int, ...] = ()
+
+    @property
+    def texts(self) -> list[tuple[int, ...]]:
+        """What an encoder reads, each text apart."""
+        ends = list(accumulate(self.lengths or (len(self.ids),)))
+        return [self.ids[start:end] for start, end in pairwise((0, *ends))]
 
 
 @dataclass(frozen=True, slots=True)

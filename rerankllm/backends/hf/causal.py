@@ -11,6 +11,7 @@ from rerankllm.backends.hf.packed_runner import PackedRunner
 from rerankllm.backends.hf.probe import Packing
 from rerankllm.backends.hf.split import halves
 from rerankllm.backends.hf.threads import AtOnce, K, V
+from rerankllm.calls import TokenPrompt
 from rerankllm.errors import CapabilityError
 
 log = logging.getLogger(__name__)
@@ -57,9 +58,9 @@ class Causal:
         return self._padded + sum(lane.computed for lane in self._lanes)
 
     @staticmethod
-    def row(prompt: tuple[int, ...], answer: tuple[int, ...]) -> Row:
+    def row(prompt: TokenPrompt, answer: tuple[int, ...] = ()) -> Row:
         """What to compute to read the log-probabilities of a prompt's next token, and of those that follow it."""
-        return Row(prompt + answer[:-1], read=max(len(answer), 1))
+        return Row(prompt.ids + answer[:-1], read=max(len(answer), 1))
 
     def logits(self, rows: Sequence[Row]) -> Iterator[list[tuple[int, Any]]]:
         """Computes the rows, some after the others.
@@ -80,10 +81,11 @@ class Causal:
         """Limits of a padded batch: these, or one row where padding would change what the model answers."""
         return Limits(1, limits.positions) if self.packing.alone else limits
 
-    def padded(self, sequences: Sequence[Sequence[int]]) -> dict[str, Any]:
-        """Token ids and attention mask of these sequences, padded on the left."""
+    def padded(self, rows: Sequence[Row]) -> dict[str, Any]:
+        """Token ids and attention mask of these rows, padded on the left."""
         import torch  # noqa: PLC0415
 
+        sequences = [row.ids for row in rows]
         width = max(map(len, sequences))
         ids = [[self._pad] * (width - len(one)) + list(one) for one in sequences]
         mask = [[0] * (width - len(one)) + [1] * len(one) for one in sequences]
@@ -98,7 +100,7 @@ class Causal:
         import torch  # noqa: PLC0415
 
         read = max(row.read for row in rows)
-        inputs = self.padded([row.ids for row in rows])
+        inputs = self.padded(rows)
         if "position_ids" in self._takes:
             inputs["position_ids"] = (inputs["attention_mask"].cumsum(-1) - 1).clamp(min=0)
         if "logits_to_keep" in self._takes:

@@ -3,6 +3,7 @@
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from numpy.random import default_rng
@@ -27,7 +28,7 @@ class Writer:
         model: A model of transformers that generates. Its generation settings are replaced: no sampling, and no
             penalty, ban or forced token left.
         limits: Of a batch.
-        padded: Makes inputs of prompts.
+        padded: Makes inputs of rows.
         text: The text of tokens.
         ends: Ids of tokens that end an answer.
         pad: The id of any token.
@@ -38,7 +39,7 @@ class Writer:
         model: Any,
         limits: Limits,
         *,
-        padded: Callable[[Sequence[Sequence[int]]], dict[str, Any]],
+        padded: Callable[[Sequence[Row]], dict[str, Any]],
         text: Callable[[Sequence[int]], str],
         ends: frozenset[int],
         pad: int,
@@ -63,7 +64,7 @@ class Writer:
         )
 
     def write(
-        self, prompts: Sequence[tuple[int, ...]], wants: Sequence[Generate | WriteLabels], abandoned: Callable[[], bool]
+        self, prompts: Sequence[Row], wants: Sequence[Generate | WriteLabels], abandoned: Callable[[], bool]
     ) -> Iterator[list[tuple[int, Response | CallFailed]]]:
         """Answers the prompts, a batch after the other; stops in the middle of one once it is `abandoned`.
 
@@ -72,12 +73,11 @@ class Writer:
         """
         import torch  # noqa: PLC0415
 
-        rows = [Row(ids, room=_most(want)) for ids, want in zip(prompts, wants, strict=True)]
-        for batch in batches(rows, self._limits):
-            inputs = self._padded([prompts[i] for i in batch])
+        rows = [replace(row, room=_most(want)) for row, want in zip(prompts, wants, strict=True)]
+        for batch in _opened_alike(rows, self._limits):
+            inputs = self._padded([rows[i] for i in batch])
             encoder = self._model.config.is_encoder_decoder
-            start = 1 if encoder else inputs["input_ids"].shape[1]
-            answers = _Answers([wants[i] for i in batch], start, self._ends, self._text, abandoned)
+            answers = _Answers([wants[i] for i in batch], self._ends, self._text, abandoned)
             with torch.inference_mode():
                 written = self._model.generate(
                     **inputs,
@@ -85,10 +85,13 @@ class Writer:
                     stopping_criteria=[answers],
                     logits_processor=[answers.hold],
                 )
-            self.computed += written.numel() + (inputs["input_ids"].numel() if encoder else 0)
+            self.computed += written.numel() + (inputs["attention_mask"].numel() if encoder else 0)
             if abandoned():
                 return
-            yield [(i, answers.response(place, len(prompts[i]))) for place, i in enumerate(batch)]
+            yield [
+                (i, answers.response(place, len(rows[i].ids) + len(rows[i].decoded[1:])))
+                for place, i in enumerate(batch)
+            ]
 
 
 class _Answers:
@@ -97,7 +100,6 @@ class _Answers:
     def __init__(
         self,
         wants: Sequence[Generate | WriteLabels],
-        start: int,
         ends: frozenset[int],
         text: Callable[[Sequence[int]], str],
         abandoned: Callable[[], bool],
@@ -107,7 +109,6 @@ class _Answers:
         self._held = {row: _Steps(chain, chain.begins) for row, chain in self._chains.items()}
         self._drawn = {row: default_rng(want.seed) for row, want in enumerate(wants) if isinstance(want, Sample)}
         self._wants = [want if isinstance(want, Generate) else Generate(0) for want in wants]
-        self._start = start
         self._ends = ends
         self._text = text
         self._abandoned = abandoned
@@ -222,6 +223,14 @@ class _Steps:
         others[asked] = -math.inf
         value, token = others.max(-1)
         return self._chain.take(told, Other(int(token), float(value - total)))
+
+
+def _opened_alike(rows: Sequence[Row], limits: Limits) -> Iterator[tuple[int, ...]]:
+    """Batches of rows whose decoder starts with the same tokens."""
+    for opening in dict.fromkeys(row.decoded for row in rows):
+        places = [place for place, row in enumerate(rows) if row.decoded == opening]
+        for batch in batches([rows[place] for place in places], limits):
+            yield tuple(places[at] for at in batch)
 
 
 def _most(want: Generate | WriteLabels) -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rerankllm.backends.hf import whole_list
 from rerankllm.backends.llamacpp import gguf
 from rerankllm.errors import InputError, MissingExtra, RerankError, SpecError
 from rerankllm.files import digest
@@ -18,8 +19,12 @@ from rerankllm.files import digest
 NEEDED = "pip install 'rerankllm[hf]'"
 DTYPES = ("float32", "float16", "bfloat16")
 WEIGHTS = ("*.safetensors", "*.bin", "*.gguf")
-LANGUAGE_MODELS = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
+FUSION_IN_DECODER = ("FiD", "FiDT5")
+"""What T5 is called by the files of models whose passages are encoded apart: LiT5's and ListT5's."""
+LANGUAGE_MODELS = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration", *FUSION_IN_DECODER)
 """What the architectures of models end in that write text."""
+WRAPPED = {r"^encoder\.encoder\.": "encoder.", r"^(encoder\.block\.\d+)\.module\.": r"\1."}
+"""How the weights of an encoder are named that was wrapped for Fusion-in-Decoder when it was saved, and in T5."""
 INSTEAD = {"ForSequenceClassification": "cross-encoder", "Model": "embed"}
 """The kind of backend for models whose architecture ends otherwise."""
 
@@ -157,8 +162,14 @@ def load(source: ModelFiles, kind: str, device: Any, dtype: Any) -> tuple[Any, A
         config = hf.AutoConfig.from_pretrained(source.where, **source.options)
         check_architecture(config, kind, source.where)
         tokenizer = hf.AutoTokenizer.from_pretrained(source.where, **source.options)
-        auto = hf.AutoModelForSeq2SeqLM if config.is_encoder_decoder else hf.AutoModelForCausalLM
         told = {**source.options, **source.unpacked}
+        if ranks_whole_lists(config):
+            auto = whole_list.model_class()
+        elif config.is_encoder_decoder:
+            auto = hf.AutoModelForSeq2SeqLM
+            told["key_mapping"] = WRAPPED if _named(config, FUSION_IN_DECODER) else None
+        else:
+            auto = hf.AutoModelForCausalLM
         model, loaded = auto.from_pretrained(source.where, dtype=dtype, output_loading_info=True, **told)
     if loaded["missing_keys"]:
         raise InputError(f"{kind}:{source.where}: its weights lack {', '.join(sorted(loaded['missing_keys']))[:200]}")
@@ -200,12 +211,22 @@ def adapter_digest(adapter: str) -> str:
 
 def check_architecture(config: Any, kind: str, name: str) -> None:
     """Raises `InputError` for models that do not write text, naming the backend that takes them."""
-    architectures = config.architectures or ()
-    if not architectures or any(name.endswith(LANGUAGE_MODELS) for name in architectures):
+    if not config.architectures or _named(config, LANGUAGE_MODELS) or ranks_whole_lists(config):
         return
-    other = next((kind for ending, kind in INSTEAD.items() if architectures[0].endswith(ending)), None)
+    found = config.architectures[0]
+    other = next((kind for ending, kind in INSTEAD.items() if found.endswith(ending)), None)
     hint = f"; {other}:{name} may be what it is" if other else ""
-    raise InputError(f"{kind}:{name}: {architectures[0]} is no language model, so it can neither write nor score{hint}")
+    raise InputError(f"{kind}:{name}: {found} is no language model, so it can neither write nor score{hint}")
+
+
+def ranks_whole_lists(config: Any) -> bool:
+    """Whether a model compares the documents of a prompt by vectors, and writes nothing."""
+    return _named(config, (whole_list.ARCHITECTURE,))
+
+
+def _named(config: Any, endings: tuple[str, ...]) -> bool:
+    """Whether one of a model's architectures ends so."""
+    return any(name.endswith(endings) for name in config.architectures or ())
 
 
 @contextlib.contextmanager

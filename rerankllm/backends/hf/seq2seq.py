@@ -1,9 +1,14 @@
-"""Encoder-decoder models: the prompt in the encoder, the answer in a decoder that starts with nothing else."""
+"""Encoder-decoder models: the prompt in the encoder, the answer in the decoder.
+
+A prompt may be several texts, which the encoder reads apart and the decoder together: Fusion-in-Decoder (Izacard and
+Grave 2021, "Leveraging passage retrieval with generative models for open domain question answering", section 3).
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rerankllm.backends.hf.batches import Limits, Row, batches
+from rerankllm.calls import EncoderPrompt, TokenPrompt
 
 
 class Seq2Seq:
@@ -17,7 +22,7 @@ class Seq2Seq:
         model: A sequence-to-sequence model of transformers.
         pad: The id of any token; what is padded with it is masked.
         limits: Of a batch.
-        eos: What a prompt ends with; appended here.
+        eos: What every text of the encoder ends with; appended here.
         start: The decoder's first token.
     """
 
@@ -31,9 +36,15 @@ class Seq2Seq:
         self._start = start
         self.computed = 0
 
-    def row(self, prompt: tuple[int, ...], answer: tuple[int, ...]) -> Row:
+    def row(self, prompt: TokenPrompt | EncoderPrompt, answer: tuple[int, ...] = ()) -> Row:
         """What to compute to read the log-probabilities of an answer's first token, and of those that follow it."""
-        return Row(prompt, max(len(answer), 1), decoded=(self._start, *answer[:-1]))
+        whole = prompt if isinstance(prompt, EncoderPrompt) else EncoderPrompt((prompt.ids,))
+        return Row(
+            sum(whole.texts, ()),
+            read=max(len(answer), 1),
+            decoded=(self._start, *whole.opening, *answer[:-1]),
+            lengths=tuple(map(len, whole.texts)),
+        )
 
     def logits(self, rows: Sequence[Row]) -> Iterator[list[tuple[int, Any]]]:
         """Computes the rows, a batch after the other.
@@ -44,28 +55,51 @@ class Seq2Seq:
         import torch  # noqa: PLC0415
 
         for batch in batches(rows, self._limits):
-            width = max(rows[i].read for i in batch)
-            decoded = [[*rows[i].decoded, *[self._pad] * (width - rows[i].read)] for i in batch]
-            inputs = self.padded([rows[i].ids for i in batch])
-            self.computed += inputs["input_ids"].numel() + len(batch) * width
+            inputs = self.padded([rows[i] for i in batch])
+            self.computed += inputs["attention_mask"].numel() + inputs["decoder_input_ids"].numel()
             with torch.inference_mode():
-                found = self._model(
-                    **inputs, decoder_input_ids=torch.tensor(decoded, device=self._model.device), use_cache=False
-                ).logits
-            yield [(i, found[place, : rows[i].read]) for place, i in enumerate(batch)]
+                found = self._model(**inputs, use_cache=False).logits
+            ends = [len(rows[i].decoded) for i in batch]
+            yield [(i, found[place, ends[place] - rows[i].read : ends[place]]) for place, i in enumerate(batch)]
 
     @staticmethod
     def padding(limits: Limits) -> Limits:
         """Limits of a padded batch: these, as an encoder masks what is padded."""
         return limits
 
-    def padded(self, prompts: Sequence[Sequence[int]]) -> dict[str, Any]:
-        """Token ids and attention mask of these prompts with their last token, padded on the right."""
+    def padded(self, rows: Sequence[Row]) -> dict[str, Any]:
+        """What the model takes for these rows, padded on the right.
+
+        The encoder's texts with their last token, or what it makes of them where a row has several; and the decoder's
+        tokens.
+        """
+        ids, mask = self._aligned([(*text, *self._eos) for row in rows for text in row.texts])
+        inputs = {"input_ids": ids, "attention_mask": mask}
+        if len(ids) > len(rows):
+            inputs = self._fused(inputs, [len(row.texts) for row in rows])
+        return inputs | {"decoder_input_ids": self._aligned([row.decoded for row in rows])[0]}
+
+    def _aligned(self, sequences: Sequence[Sequence[int]]) -> tuple[Any, Any]:
+        """Token ids of one length, and where they are not padding."""
         import torch  # noqa: PLC0415
 
-        sequences = [(*prompt, *self._eos) for prompt in prompts]
         width = max(map(len, sequences))
         ids = [[*one, *[self._pad] * (width - len(one))] for one in sequences]
         mask = [[1] * len(one) + [0] * (width - len(one)) for one in sequences]
         device = self._model.device
-        return {"input_ids": torch.tensor(ids, device=device), "attention_mask": torch.tensor(mask, device=device)}
+        return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
+
+    def _fused(self, inputs: dict[str, Any], texts: Sequence[int]) -> dict[str, Any]:
+        """The encoder's output for all texts of a row, one after the other; each row has so many of these texts."""
+        import torch  # noqa: PLC0415
+        from transformers.modeling_outputs import BaseModelOutput  # noqa: PLC0415
+
+        with torch.inference_mode():
+            states = self._model.get_encoder()(**inputs).last_hidden_state
+        seen = inputs["attention_mask"].bool()
+        joined = [one[mask] for one, mask in zip(states.split(texts), seen.split(texts), strict=True)]
+        aligned = torch.nn.utils.rnn.pad_sequence
+        return {
+            "encoder_outputs": BaseModelOutput(last_hidden_state=aligned(joined, batch_first=True)),
+            "attention_mask": aligned([one.new_ones(len(one), dtype=torch.long) for one in joined], batch_first=True),
+        }

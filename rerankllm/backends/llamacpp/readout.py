@@ -15,6 +15,7 @@ from rerankllm.calls import (
     ReadContinuation,
     Reading,
     ReadLabels,
+    ReadSimilarities,
     Response,
     Sample,
     Want,
@@ -22,6 +23,7 @@ from rerankllm.calls import (
     log_sum_exp,
 )
 from rerankllm.data import Usage
+from rerankllm.errors import CapabilityError
 
 Logits: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.float32]]"
 
@@ -258,3 +260,5 @@ def reader_for(want: Want, vocabulary: Vocabulary) -> Reader | None:
             return Writer(want, vocabulary) if want.after is None else ThinkingWriter(want, want.after, vocabulary)
         case WriteLabels():
             return ChainReader(want)
+        case ReadSimilarities():
+            raise CapabilityError("llamacpp: compares no vectors inside a prompt")

@@ -14,6 +14,7 @@ from rerankllm.calls import (
     LabelForm,
     ReadContinuation,
     ReadLabels,
+    ReadSimilarities,
     Request,
     Sample,
     TextPrompt,
@@ -29,6 +30,12 @@ VARIANTS = 4  # alternatives asked for per label: "A", " A", "[A", "a"
 LABEL_TOKENS = 5  # generated when labels are read: an opening bracket or a line break may come first
 THOUGHT_TOKENS = 8192
 """Room to think on top of what an answer needs, for models that think first and hosts that count that in."""
+UNANSWERED: dict[type, str] = {
+    ReadContinuation: "such servers do not tell log-probabilities of given tokens; use another elicitation: / text",
+    ReadSimilarities: "such servers compare no vectors inside a prompt; use another elicitation: / text",
+    WriteLabels: "answers of such servers are not held to labels here; use text(constrained=false)",
+}
+"""Why some of what may be wanted cannot be put to such servers."""
 
 
 @dataclass(slots=True)
@@ -74,10 +81,8 @@ class Poster:
 
     def unfit(self, request: Request) -> str | None:
         """Why this request cannot be put to this API, or None."""
-        if isinstance(request.want, ReadContinuation):
-            return "such servers do not tell log-probabilities of given tokens; use another elicitation: / text"
-        if isinstance(request.want, WriteLabels):
-            return "answers of such servers are not held to labels here; use text(constrained=false)"
+        if type(request.want) in UNANSWERED:
+            return UNANSWERED[type(request.want)]
         if self.api == "completions":
             return None if isinstance(request.prompt, TextPrompt) else "the completions API takes plain text"
         if not isinstance(request.prompt, ChatPrompt):

@@ -14,12 +14,15 @@ from rerankllm.calls import (
     ReadContinuation,
     Reading,
     ReadLabels,
+    ReadSimilarities,
     Response,
     Sample,
+    Want,
     WriteLabels,
     log_sum_exp,
 )
 from rerankllm.data import Usage
+from rerankllm.errors import CapabilityError
 
 MAX_LABEL_TOKENS = 128
 """How many tokens the engine tells the log-probabilities of by their ids, however unlikely they are."""
@@ -319,7 +322,7 @@ def compared(chain: LabelChain | ThoughtChain, output: Any) -> tuple[int, ...]:
 
 def reader_for(
     prompt: tuple[int, ...],
-    want: Generate | ReadLabels | ReadContinuation | WriteLabels,
+    want: Want,
     text: Callable[[Sequence[int]], str],
 ) -> Reader | None:
     """The reader of what is wanted; None where that is nothing, and the engine need not be asked.
@@ -342,3 +345,5 @@ def reader_for(
             )
         case WriteLabels():
             return ChainReader(prompt, want)
+        case ReadSimilarities():
+            raise CapabilityError("vllm: compares no vectors inside a prompt")
