@@ -62,6 +62,22 @@ class LlamaCpp(BatchBackend[Request]):
         SpecError: An option is out of range.
     """
 
+    @classmethod
+    def class_for(cls, name: str) -> "type":
+        """What computes a file: this, or for one with a head or with pooled vectors what computes those.
+
+        Raises:
+            MissingExtra: llama.cpp, or the package with the weights, is not installed.
+            InputError: The file is missing, or is no GGUF file.
+        """
+        from rerankllm.backends.llamacpp.embeddings import GgufEmbeddings  # noqa: PLC0415
+        from rerankllm.backends.llamacpp.scorer import GgufScorer  # noqa: PLC0415
+
+        pooling = gguf.pooling(name)
+        if pooling is gguf.Pooling.RANK:
+            return GgufScorer
+        return cls if pooling is gguf.Pooling.NONE else GgufEmbeddings
+
     def __init__(
         self,
         *,
