@@ -205,7 +205,7 @@ ENCODER = {
 """What the parts of an encoder are called in a GGUF file."""
 
 
-def encoder_gguf(folder, path, *, name, pooling, head=True, facts=None):
+def encoder_gguf(folder, path, *, name, pooling, head=True, facts=None):  # noqa: PLR0915 - a list of facts
     """Writes what `bert` or `xlmr` saved as a GGUF file, with its head if it has one and `head`.
 
     Args:
@@ -246,7 +246,9 @@ def encoder_gguf(folder, path, *, name, pooling, head=True, facts=None):
     writer.add_tokenizer_pre("default")
     if pieces:
         words = [token[2:] if token.startswith("##") else f"▁{token}" for token in tokens]
-        tokens = [old if kind == TokenType.CONTROL else new for old, new, kind in zip(tokens, words, types, strict=True)]
+        tokens = [
+            old if kind == TokenType.CONTROL else new for old, new, kind in zip(tokens, words, types, strict=True)
+        ]
     else:
         core = json.loads((folder / "tokenizer.json").read_text())
         writer.add_token_scores([score for _, score in core["model"]["vocab"]])
@@ -329,7 +331,7 @@ def gguf(folder, path, *, name, pooling=None, head=None, facts=None):
         for old, new in renamed.items():
             called = called.replace(old, new)
         writer.add_tensor(called, tensor)
-        if head and called in ("output.weight", "token_embd.weight"):
+        if head and called == "output.weight":
             rows = tensor[tokenizer.convert_tokens_to_ids(list(head))]
     if head:
         writer.add_classifier_output_labels(list(head))

@@ -9,6 +9,7 @@ from rerankllm.backends.token_estimate import EstimatedTokenizer
 from rerankllm.calls import (
     Capabilities,
     ChatPrompt,
+    Draw,
     Generate,
     ReadLabels,
     Request,
@@ -167,6 +168,8 @@ def _read(want: Want, read: str) -> str:
         return f"the {what} of {', '.join(each.removesuffix(' []') for each in ids)} as the next token"
     if isinstance(want, WriteLabels):
         return f"{want.count} of the labels {', '.join(want.labels)}, one after the other, and nothing else"
+    if isinstance(want, Draw):
+        return f"text, up to {want.max_tokens} tokens, drawn at temperature {want.temperature} and top_p {want.top_p}"
     if isinstance(want, Generate):
         return f"text, up to {want.max_tokens} tokens"
     return "the log-probabilities of given tokens"

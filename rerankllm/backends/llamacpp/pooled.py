@@ -57,8 +57,11 @@ class PooledEngine(Model):
         self.room = min(context or LONGEST, self.trained_context)
         self._tokens, self._sequences = batch, min(sequences, lib.llama_max_parallel_sequences())
         params = lib.llama_context_default_params()
-        params.n_ctx = params.n_batch = params.n_ubatch = most = max(batch, self.room)
-        params.n_seq_max, params.kv_unified, params.swa_full = self._sequences, True, True
+        # llama.cpp plans with a multiple of the sequences, and aborts where that is more tokens than it may put out.
+        most = -(-max(batch, self.room) // self._sequences) * self._sequences
+        params.n_ctx = params.n_batch = params.n_ubatch = most
+        params.n_seq_max, params.n_outputs_max_per_seq = self._sequences, 0
+        params.kv_unified = params.swa_full = True
         params.n_threads = params.n_threads_batch = threads or cpus()
         params.flash_attn_type = lib.LLAMA_FLASH_ATTN_TYPE_AUTO
         params.embeddings, params.pooling_type = True, pooling

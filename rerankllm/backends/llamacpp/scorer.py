@@ -74,8 +74,8 @@ class GgufScorer(BatchBackend[Judgement]):
         names = (name, *self._engine.called)
         card = cards.find(names)
         tokenizer = LlamaTokenizer(self._engine, self.model)
-        self._tokens = PairTokens(self._engine, tokenizer, PairTexts(card, tokenizer))
         self._yes = _softmaxed(self._source, self._engine.labels) if architecture in SOFTMAX else None
+        self._tokens = PairTokens(self._engine, tokenizer, PairTexts(card, tokenizer))
         self.default_strategy = "pointwise"
         self.capabilities = Capabilities(answers=frozenset({Score}), batch=4 * max_sequences, names=names)
 

@@ -69,7 +69,7 @@ class LlamaTokenizer:
 
     def encode(self, text: str, *, special: bool = False) -> tuple[int, ...]:
         """Token ids, without a BOS token. Control tokens spelled out in `text` are plain text unless `special`."""
-        return self._tokens(text, special=special)
+        return self._tokens(text, special=special) if text else ()
 
     def _tokens(self, text: str, *, special: bool = False, whole: bool = False) -> tuple[int, ...]:
         raw = text.encode("utf-8", "replace")

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from rerankllm.backends.label_chain import LabelChain
 from rerankllm.calls import (
     CallFailed,
+    Draw,
     Generate,
     ReadContinuation,
     Reading,
@@ -172,6 +173,8 @@ class TextReader:
         held = {"choices": self.want.choices} if self.want.choices else {}
         told = {"logprob_token_ids": list(self.named)} if self.named else {}
         drawn = {"temperature": 1.0, "seed": self.want.seed} if isinstance(self.want, Sample) else {}
+        if isinstance(self.want, Draw):
+            drawn |= {"temperature": self.want.temperature, "top_p": self.want.top_p}
         return held | told | drawn | {"stop": [stop for stop in self.want.stop if stop]}
 
     def response(self, output: Any) -> Response | CallFailed:
