@@ -24,12 +24,15 @@ class Engine(Measure, Protocol):
     """What computes vectors.
 
     Attributes:
-        at_once: Texts worth taking together.
+        at_once: Texts worth taking together; None for all there are.
         names: What the model is called, where it may have a published format.
     """
 
-    at_once: int
-    names: tuple[str, ...]
+    @property
+    def at_once(self) -> int | None: ...
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
 
     def revision(self) -> str | None:
         """What vectors depend on besides the model's printed spec; None where unknown."""

@@ -40,6 +40,9 @@ class LlamaCpp(BatchBackend[Request]):
     lowest id of equals. Batching moves log-probabilities by rounding only: by less than .02 with `f16` and
     `f32`, by up to .1 with `bf16`, which rounds what it multiplies to 8 bits.
 
+    A file with a classification head, or with pooled vectors, answers judgements without a prompt instead: `context` is
+    then the length of a text, the model's own up to 8,192 by default.
+
     Args:
         name: `smollm2`, which comes with the extra `llamacpp`, or the path of a .gguf file.
         type: Weights to compute with: `bf16`, `f16`, `f32`, `q8_0`, `q4_0`, or `file` for those in the file. Others
