@@ -12,7 +12,10 @@ EXTRA = [f"<extra_id_{number}>" for number in range(20)]
 
 
 def sentencepiece(folder, *, like, words=()):
-    """Saves a tokenizer of sentencepiece's kind: `t5` folds white space and appends </s>, `llama` does neither."""
+    """Saves a tokenizer of sentencepiece's kind.
+
+    `t5` and `xlmr` fold white space and append </s>, `xlmr` also takes pairs; `llama` does neither.
+    """
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
@@ -22,12 +25,16 @@ def sentencepiece(folder, *, like, words=()):
     vocabulary += [(letter, -5.0) for letter in letters]
     core = Tokenizer(models.Unigram(vocabulary, unk_id=2))
     core.decoder = decoders.Metaspace()
-    if like == "t5":
+    if like != "llama":
         core.normalizer = normalizers.Replace(Regex(r"\s+"), " ")
         spaced = pre_tokenizers.Metaspace(prepend_scheme="always")
         core.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), spaced])
         core.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
-    else:
+    if like == "xlmr":
+        ends = [("<s>", 3), ("</s>", 1)]
+        whole = {"single": "<s> $A </s>", "pair": "<s> $A </s> </s> $B </s>"}
+        core.post_processor = processors.TemplateProcessing(**whole, special_tokens=ends)
+    if like == "llama":
         core.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
         core.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 3)])
     named = dict(zip(("pad_token", "eos_token", "unk_token"), special, strict=False))
@@ -198,11 +205,123 @@ FLEAS = "Adult fleas live for two or three months on a host."
 DOGS = "Dogs bark at strangers."
 
 
-def gguf(folder, path, *, name):
-    """Writes what `qwen3` saved, a causal language model, as a GGUF file that says it is called `name`."""
+def xlmr(folder, *, labels=1):
+    """Saves a tiny random XLM-RoBERTa with a head over its first token."""
+    import torch
+    import transformers
+
+    tokenizer = sentencepiece(folder, like="xlmr")
+    torch.manual_seed(4)
+    config = transformers.XLMRobertaConfig(
+        vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=2, num_attention_heads=1, intermediate_size=64,
+        max_position_embeddings=129, pad_token_id=0, bos_token_id=3, eos_token_id=1, type_vocab_size=1,
+        num_labels=labels,
+    )  # fmt: skip
+    model = transformers.XLMRobertaForSequenceClassification(config)
+    for weights in model.parameters():
+        torch.nn.init.normal_(weights, std=0.3)
+    model.save_pretrained(folder)
+    return folder
+
+
+ENCODER = {
+    "roberta.": "", "bert.": "", "embeddings.word_embeddings": "token_embd", "embeddings.LayerNorm": "token_embd_norm",
+    "embeddings.position_embeddings": "position_embd", "embeddings.token_type_embeddings": "token_types",
+    "encoder.layer": "blk", "attention.self.query": "attn_q", "attention.self.key": "attn_k",
+    "attention.self.value": "attn_v", "attention.output.dense": "attn_output",
+    "attention.output.LayerNorm": "attn_output_norm", "intermediate.dense": "ffn_up", "output.dense": "ffn_down",
+    "output.LayerNorm": "layer_output_norm", "pooler.dense": "cls", "classifier.dense": "cls",
+    "classifier.out_proj": "cls.output", "classifier": "cls.output",
+}  # fmt: skip
+"""What the parts of an encoder are called in a GGUF file."""
+
+
+def encoder_gguf(folder, path, *, name, pooling, head=True, facts=None):  # noqa: PLR0915 - a list of facts
+    """Writes what `bert` or `xlmr` saved as a GGUF file, with its head if it has one and `head`.
+
+    Args:
+        folder: Of the saved model.
+        path: Where to.
+        name: What the file says that it is called.
+        pooling: gguf's name for how its texts are pooled; None to say nothing of it.
+        head: Whether to write the head too.
+        facts: What else to say: names of the writer's methods, without "add_", and their arguments.
+    """
+    import json
+    import re
+
+    from gguf import GGUFWriter, PoolingType, TokenType
+    from safetensors.numpy import load_file
+    from transformers import AutoTokenizer
+
+    config = json.loads((folder / "config.json").read_text())
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    pieces = config["model_type"] == "bert"
+    before = 0 if pieces else config["pad_token_id"] + 1  # positions that are never used
+    tokens = tokenizer.convert_ids_to_tokens(range(config["vocab_size"]))
+    types = [TokenType.CONTROL if token in tokenizer.all_special_tokens else TokenType.NORMAL for token in tokens]
+    types[tokenizer.unk_token_id] = TokenType.UNKNOWN
+    writer = GGUFWriter(path, "bert")
+    writer.add_name(name)
+    writer.add_block_count(config["num_hidden_layers"])
+    writer.add_context_length(config["max_position_embeddings"] - before)
+    writer.add_embedding_length(config["hidden_size"])
+    writer.add_feed_forward_length(config["intermediate_size"])
+    writer.add_head_count(config["num_attention_heads"])
+    writer.add_layer_norm_eps(config["layer_norm_eps"])
+    writer.add_causal_attention(False)
+    if pooling is not None:
+        writer.add_pooling_type(PoolingType[pooling])
+    writer.add_token_type_count(config["type_vocab_size"])
+    writer.add_tokenizer_model("bert" if pieces else "t5")
+    writer.add_tokenizer_pre("default")
+    if pieces:
+        words = [token[2:] if token.startswith("##") else f"▁{token}" for token in tokens]
+        tokens = [
+            old if kind == TokenType.CONTROL else new for old, new, kind in zip(tokens, words, types, strict=True)
+        ]
+    else:
+        core = json.loads((folder / "tokenizer.json").read_text())
+        writer.add_token_scores([score for _, score in core["model"]["vocab"]])
+        writer.add_add_space_prefix(True)
+        writer.add_remove_extra_whitespaces(True)
+        writer.add_add_bos_token(True)
+        writer.add_add_eos_token(True)
+        writer.add_bos_token_id(config["bos_token_id"])
+        writer.add_eos_token_id(config["eos_token_id"])
+        writer.add_sep_token_id(config["eos_token_id"])
+    writer.add_token_list(tokens)
+    writer.add_token_types(types)
+    writer.add_unk_token_id(tokenizer.unk_token_id)
+    writer.add_pad_token_id(tokenizer.pad_token_id)
+    for fact, value in (facts or {}).items():
+        getattr(writer, f"add_{fact}")(value)
+    for key, tensor in load_file(folder / "model.safetensors").items():
+        parts = "|".join(sorted(map(re.escape, ENCODER), key=len, reverse=True))
+        called = re.sub(f"(?<![a-z_.])({parts})|(?<=[.])({parts})", lambda found: ENCODER[found.group()], key)
+        if head or not called.startswith("cls"):
+            writer.add_tensor(called, tensor[before:] if called.startswith("position_embd") else tensor)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def gguf(folder, path, *, name, pooling=None, head=None, facts=None):
+    """Writes what `qwen3` saved as a GGUF file that says it is called `name`.
+
+    Args:
+        folder: Of the saved model.
+        path: Where to.
+        name: What the file says that it is called.
+        pooling: gguf's name for how its texts are pooled; None for a language model.
+        head: Tokens whose rows of the output weights become the classes of a head.
+        facts: As `encoder_gguf` has it.
+    """
     import json
 
-    from gguf import GGUFWriter, TokenType
+    from gguf import GGUFWriter, PoolingType, TokenType
     from safetensors.numpy import load_file
     from transformers import AutoTokenizer
 
@@ -231,7 +350,10 @@ def gguf(folder, path, *, name):
     writer.add_eos_token_id(tokenizer.eos_token_id)
     writer.add_pad_token_id(tokenizer.pad_token_id)
     writer.add_add_bos_token(False)
-    writer.add_chat_template(tokenizer.chat_template)
+    for fact, value in {"chat_template": tokenizer.chat_template, **(facts or {})}.items():
+        getattr(writer, f"add_{fact}")(value)
+    if pooling is not None:
+        writer.add_pooling_type(PoolingType[pooling])
     renamed = {"self_attn.": "attn_", "attn_o_proj": "attn_output", "_proj": "", "mlp.": "ffn_", "layers": "blk",
                "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm", "model.": "",
                "embed_tokens": "token_embd", "lm_head": "output"}  # fmt: skip
@@ -240,6 +362,11 @@ def gguf(folder, path, *, name):
         for old, new in renamed.items():
             called = called.replace(old, new)
         writer.add_tensor(called, tensor)
+        if head and called == "output.weight":
+            rows = tensor[tokenizer.convert_tokens_to_ids(list(head))]
+    if head:
+        writer.add_classifier_output_labels(list(head))
+        writer.add_tensor("cls.output.weight", rows)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -9,6 +9,7 @@ from rerankllm.backends.token_estimate import EstimatedTokenizer
 from rerankllm.calls import (
     Capabilities,
     ChatPrompt,
+    Draw,
     EncoderPrompt,
     Generate,
     Prompt,
@@ -178,6 +179,8 @@ def _read(want: Want, read: str) -> str:
         return f"{want.count} of the labels {', '.join(want.labels)}, one after the other, and nothing else"
     if isinstance(want, ReadSimilarities):
         return "the cosines of the vectors at {} and at {}".format(*want.markers)
+    if isinstance(want, Draw):
+        return f"text, up to {want.max_tokens} tokens, drawn at temperature {want.temperature} and top_p {want.top_p}"
     if isinstance(want, Generate):
         held = f"; after {want.after.end} it is held to labels" if want.after else ""
         return f"text, up to {want.max_tokens} tokens{held}"

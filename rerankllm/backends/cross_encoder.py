@@ -8,6 +8,7 @@ from rerankllm.backends.batching import BatchBackend
 from rerankllm.backends.hf import loading
 from rerankllm.backends.hub_tokenizer import HubTokenizer
 from rerankllm.backends.pairs import PairTexts
+from rerankllm.backends.scoring_head import ACROSS, load
 from rerankllm.calls import (
     CallFailed,
     Capabilities,
@@ -17,14 +18,10 @@ from rerankllm.calls import (
 )
 from rerankllm.data import Document, Usage
 from rerankllm.elicitation import cards
-from rerankllm.errors import CapabilityError, InputError, SpecError
+from rerankllm.errors import CapabilityError, SpecError
 from rerankllm.judgements import Judgement, Score
 
 NEEDED = "pip install 'rerankllm[embed]'"
-HEAD = "ForSequenceClassification"
-CAUSAL = "ForCausalLM"
-ACROSS = 2
-"""Classes of a head that tells relevant passages from others."""
 CHUNK = 8
 """Batches computed between two looks at whether anybody still waits."""
 
@@ -46,10 +43,13 @@ class CrossEncoder(BatchBackend[Judgement]):
         batch: Pairs computed at a time.
         threads: Threads that torch computes with, in the whole process; None leaves that to torch.
         trust_remote_code: Whether code that comes with the model may run on this machine; some models need theirs.
+        adapter: A LoRA adapter of this model, as a folder or an id on the hub; its weights are added to the model's. It
+            may bring the head.
 
     Raises:
-        MissingExtra: sentence-transformers is not installed.
-        InputError: There is no such model, it gives no single score, or its head is not among its weights.
+        MissingExtra: sentence-transformers, or peft for an adapter, is not installed.
+        InputError: There is no such model, it gives no single score, its head is not among its weights, or the adapter
+            is not one of this model.
         SpecError: An option is out of range.
     """
 
@@ -63,6 +63,7 @@ class CrossEncoder(BatchBackend[Judgement]):
         batch: int = 32,
         threads: int | None = None,
         trust_remote_code: bool = False,
+        adapter: str | None = None,
     ) -> None:
         super().__init__()
         if batch < 1 or (threads is not None and threads < 1):
@@ -71,12 +72,14 @@ class CrossEncoder(BatchBackend[Judgement]):
         loading.set_threads(threads)
         where = loading.place(device)
         self._source = loading.find("cross-encoder", name, revision)
-        self._model: Any = _load(self._source, name, where, loading.precision(dtype, where), trust_remote_code)
-        shown = {"revision": revision, "dtype": str(self._model.dtype).removeprefix("torch.")}
+        precision = loading.precision(dtype, where)
+        self._model: Any = load(self._source, name, where, precision, trusted=trust_remote_code, adapter=adapter)
+        self._adapter = adapter
+        shown = {"adapter": adapter, "revision": revision, "dtype": str(self._model.dtype).removeprefix("torch.")}
         self.model = f"cross-encoder:{name}?" + "&".join(f"{key}={value}" for key, value in shown.items() if value)
         self._commit: str | None = getattr(self._model.config, "_commit_hash", None)
         self._batch = batch
-        names = self._source.names(name)
+        names = (*((adapter,) if adapter else ()), *self._source.names(name))
         self._texts = PairTexts(cards.find(names), HubTokenizer(self._model.tokenizer, self.model))
         if self._texts.own:
             loading.take_plain_text(self._model)
@@ -85,8 +88,9 @@ class CrossEncoder(BatchBackend[Judgement]):
 
     @functools.cached_property
     def revision(self) -> str | None:
-        """The commit on the hub, else SHA-256 of the weights, in hexadecimal."""
-        return self._commit or self._source.fingerprint()
+        """The commit on the hub, else SHA-256 of the weights, in hexadecimal; an adapter's after a plus sign."""
+        own = self._commit or self._source.fingerprint()
+        return own if self._adapter is None else f"{own}+{loading.adapter_digest(self._adapter)}"
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -133,56 +137,3 @@ class CrossEncoder(BatchBackend[Judgement]):
             logits = self._model(on_device)["scores"].float().reshape(len(texts), -1)
         scores = logits[:, -1] - logits[:, 0] if logits.shape[1] == ACROSS else logits[:, 0]
         return (Reply(score, usage=Usage(count)) for score, count in zip(scores.tolist(), tokens, strict=True))
-
-
-def _load(source: loading.ModelFiles, name: str, device: Any, dtype: Any, trusted: bool) -> Any:  # noqa: FBT001
-    import sentence_transformers  # noqa: PLC0415
-    from transformers import AutoConfig  # noqa: PLC0415
-
-    what = f"cross-encoder:{name}"
-    with loading.reported(what), loading.quiet():
-        config = AutoConfig.from_pretrained(source.where, trust_remote_code=trusted, **source.options)
-        found = (config.architectures or ("of unknown architecture",))[0]
-        if found.endswith(HEAD):
-            _check_head(source, what, config.num_labels, trusted)
-        elif not (found.endswith(CAUSAL) and _is_configured(source)):
-            other = "hf" if found.endswith(loading.LANGUAGE_MODELS) else "embed"
-            raise InputError(f"{what}: {found} has no classification head; {other}:{name} may be what it is")
-        return sentence_transformers.CrossEncoder(
-            source.where,
-            revision=source.revision,
-            device=str(device),
-            model_kwargs={"dtype": dtype},
-            trust_remote_code=trusted,
-        )
-
-
-def _is_configured(source: loading.ModelFiles) -> bool:
-    """Whether a model comes with sentence-transformers' own configuration."""
-    from sentence_transformers.util import load_file_path  # noqa: PLC0415
-
-    return load_file_path(source.where, "modules.json", revision=source.revision) is not None
-
-
-def _check_head(source: loading.ModelFiles, what: str, labels: int, trusted: bool) -> None:  # noqa: FBT001
-    """Checks that a head gives one score and that all weights are there: what is not would be made up at random.
-
-    Raises:
-        InputError: It is not so.
-    """
-    from transformers import AutoModelForSequenceClassification  # noqa: PLC0415
-    from transformers.utils import logging  # noqa: PLC0415
-
-    if labels > ACROSS:
-        raise InputError(f"{what}: it tells {labels} classes apart; a reranker gives one score, or two classes")
-    told = logging.get_verbosity()
-    logging.set_verbosity_error()  # what is missing is said below
-    try:
-        _, loaded = AutoModelForSequenceClassification.from_pretrained(
-            source.where, device_map="meta", output_loading_info=True, trust_remote_code=trusted, **source.options
-        )
-    finally:
-        logging.set_verbosity(told)
-    if loaded["missing_keys"]:
-        lacking = ", ".join(sorted(loaded["missing_keys"]))[:200]
-        raise InputError(f"{what}: its weights lack {lacking}: it was not trained to score")

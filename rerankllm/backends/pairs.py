@@ -1,10 +1,27 @@
 """What a model with a scoring head is shown for a query and a document."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from rerankllm.backends.hub_tokenizer import HubTokenizer
 from rerankllm.data import Document
 from rerankllm.elicitation import cards
+
+
+class Cutter(Protocol):
+    """What a tokenizer does for texts."""
+
+    def encode(self, text: str, /) -> tuple[int, ...]:
+        """Token ids, control tokens as plain text."""
+        ...
+
+    def decode(self, ids: Sequence[int], /) -> str:
+        """The text of these ids."""
+        ...
+
+    def harmless(self, text: str, /) -> str:
+        """A text in which control tokens are none."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +34,7 @@ class PairTexts:
     """
 
     card: cards.Card | None
-    tokenizer: HubTokenizer
+    tokenizer: Cutter
 
     @property
     def own(self) -> bool:

@@ -8,6 +8,7 @@ that is unusable as a whole raises.
 from rerankllm.calls.backend import NO_FLAGS, Backend, Capabilities, SharesRequests, Tokenizer
 from rerankllm.calls.wants import (
     AfterThought,
+    Draw,
     FillIn,
     Generate,
     LabelForm,
@@ -43,6 +44,7 @@ __all__ = [
     "CallFailed",
     "Capabilities",
     "ChatPrompt",
+    "Draw",
     "EncoderPrompt",
     "FillIn",
     "Generate",

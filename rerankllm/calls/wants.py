@@ -65,6 +65,19 @@ class Sample(Generate):
 
 
 @dataclass(frozen=True, slots=True)
+class Draw(Sample):
+    """Asks for text drawn as a model was trained to be used, or as the user says.
+
+    Attributes:
+        temperature: What logits are divided by; above 0.
+        top_p: Only the likeliest tokens that together have this probability may be drawn.
+    """
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class ReadLabels:
     """Asks for the log-probability of each label as the answer.
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
-from rerankllm.calls import Generate, Request, Sample, Work
+from rerankllm.calls import Draw, Generate, Request, Sample, Work
 from rerankllm.judgements import (
     Answer,
     Assess,
@@ -46,6 +46,8 @@ def sampled(work: Work) -> Work | None:
     if not isinstance(work, Request) or not isinstance(work.want, Generate):
         return None
     want = work.want
+    if isinstance(want, Draw):
+        return replace(work, want=replace(want, seed=want.seed + 1))
     return replace(work, want=Sample(want.max_tokens, want.stop, want.choices, want.labels, want.form, want.after))
 
 

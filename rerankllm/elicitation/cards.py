@@ -12,6 +12,7 @@ text: {spaces: keep, title: join, brackets: keep, query: keep}   # see `Treatmen
 cut: {passage: 300 words, query: 32 tokens, whole: 512 tokens}   # optional, each
 chat_template: "…"               # optional: the chat format, in Jinja over `messages`; the model's own without
 chat_flags: {enable_thinking: false}   # optional: what the model's own chat template is told
+sampling: {temperature: 0.5, top_p: 0.9}   # optional: how text is drawn, by reasoning only; greedy without
 answers:
   score:                         # score | compare | select | permute | grade: keys of a prompt template
     elicitation: labels          # with parameters, if need be: reasoning(budget=3072)
@@ -25,8 +26,8 @@ cannot: a line                   # optional: why it cannot be asked here; it is 
 figures: [a line each]           # optional: what was published
 ```
 
-`text`, `cut`, `chat_template` and `chat_flags` may stand in an answer too. `{{ seam }}` in a prompt is where the
-authors tokenize apart; everything between seams is tokenized as one text.
+`text`, `cut`, `chat_template`, `chat_flags` and `sampling` may stand in an answer too. `{{ seam }}` in a prompt is
+where the authors tokenize apart; everything between seams is tokenized as one text.
 """
 
 import hashlib
@@ -44,7 +45,7 @@ from rerankllm.elicitation.template_file import CARDS, KEYS, build, in_folder, k
 from rerankllm.elicitation.treatment import BRACKETS, Cut, Treatment
 from rerankllm.errors import TemplateError
 
-SHARED = {"text", "cut", "chat_template", "chat_flags"}
+SHARED = {"text", "cut", "chat_template", "chat_flags", "sampling"}
 CARD_KEYS = SHARED | {
     "description", "models", "source", "licence", "strategy", "answers", "needs", "cannot", "figures",
 }  # fmt: skip
@@ -245,11 +246,19 @@ def _template(name: str, card: dict[str, Any], answer: dict[str, Any]) -> Templa
         Cut.parse(cut["whole"]).length if "whole" in cut else None,
         str(whole.get("chat_template", "")),
         tuple(sorted(whole.get("chat_flags", {}).items())),
+        **_sampling(f"card {name}", whole),
     )
     told = {key: value for key, value in whole.items() if key not in SHARED}
     told |= {"description": card["description"], "source": "; ".join(card["source"])}
     told["passage_tokens"] = treatment.passage_cut.tokens if treatment.passage_cut else UNCUT
     return build(name, digest, told, form)
+
+
+def _sampling(what: str, data: Mapping[str, Any]) -> dict[str, float]:
+    said = known(f"{what}, sampling", data.get("sampling", {}), ("temperature", "top_p"))
+    if said and not str(data["elicitation"]).startswith("reasoning"):
+        raise TemplateError(f"{what}: sampling is for answers by reasoning; others are greedy")
+    return {key: float(value) for key, value in said.items()}
 
 
 def _treatment(what: str, data: Mapping[str, Any]) -> Treatment:

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass, field, replace
 from typing import Self
+from zlib import crc32
 
-from rerankllm.calls import Capabilities, Request, Response, Tokenizer
+from rerankllm.calls import Capabilities, Draw, Generate, Request, Response, Tokenizer
 from rerankllm.elicitation.asking import Thought
 from rerankllm.elicitation.base import Elicitor, PromptSettings
 from rerankllm.elicitation.prompts import PromptBuilder
+from rerankllm.elicitation.template import Form
 from rerankllm.elicitation.text import Constrained, Text
 from rerankllm.elicitation.weighted_label import Value, Weighed
 from rerankllm.errors import SpecError, TemplateError
@@ -41,6 +43,8 @@ class Reasoning:
             its probability. The last two need label log-probabilities.
         constrained: Whether what follows the thought is held to labels, as `text` has it. `auto`: where the engine can
             do so, unless the model is a published one, which answers as it learnt to.
+        temperature: What the text is drawn at; 0 is greedy. None is what a published model was trained or is used
+            with, else 0.
     """
 
     prompt: str = "default"
@@ -48,10 +52,13 @@ class Reasoning:
     end: str = "</think>"
     value: Value = "written"
     constrained: Constrained = field(default="auto", metadata={"unsaid": True})
+    temperature: float | None = field(default=None, metadata={"unsaid": True})
 
     def __post_init__(self) -> None:
         if self.budget < 1 or not self.end.strip():
             raise SpecError(f"reasoning: needs a budget of at least 1 and an end, found {self.budget} and '{self.end}'")
+        if self.temperature is not None and self.temperature < 0:
+            raise SpecError(f"reasoning: temperature should be at least 0, found {self.temperature}")
 
     def settled(
         self, judgements: tuple[type, ...], tokenizer: Tokenizer, capabilities: Capabilities, settings: PromptSettings
@@ -70,7 +77,9 @@ class Reasoning:
             raise TemplateError(f"template {template.name} opens the answer, before which nothing can be thought")
         if self.value != "written":
             answering = Weighed.around(answering, self.value, judgement, capabilities)
-        return _Thinking(answering, self.end)
+        form = template.form or Form()
+        temperature = form.temperature if self.temperature is None else self.temperature
+        return _Thinking(answering, self.end, temperature, form.top_p)
 
     @property
     def _text(self) -> Text:
@@ -87,13 +96,16 @@ class _Thinking:
 
     answering: Elicitor
     end: str
+    temperature: float
+    top_p: float
 
     @property
     def builder(self) -> PromptBuilder:
         return self.answering.builder
 
     def prepare(self, judgement: Judgement) -> Request:
-        return self.answering.prepare(judgement)
+        request = self.answering.prepare(judgement)
+        return drawn(request, judgement, self.temperature, self.top_p) if self.temperature else request
 
     def read(self, judgement: Judgement, response: Response) -> tuple[Answer | Unanswered, ParseReport]:
         answer = response.text
@@ -113,6 +125,15 @@ class _Thinking:
         start = len(response.text) - len(answer)
         readings = tuple(r._replace(at=r.at - start) for r in response.readings if r.at >= start)
         return self.answering.read(judgement, replace(response, text=answer, readings=readings))
+
+
+def drawn(request: Request, judgement: Judgement, temperature: float, top_p: float) -> Request:
+    """A request for text, to be drawn: with a seed of its own, which is always the same for the same judgement."""
+    want = request.want
+    assert isinstance(want, Generate)  # noqa: S101
+    seed = crc32("\n".join([judgement.query.query_id, *(doc.doc_id for doc in judgement.docs)]).encode())
+    draw = Draw(want.max_tokens, want.stop, want.choices, want.labels, want.form, want.after, seed, temperature, top_p)
+    return replace(request, want=draw)
 
 
 def _unclosed(reason: str) -> tuple[Unanswered, ParseReport]:

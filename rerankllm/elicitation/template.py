@@ -86,12 +86,16 @@ class Form:
         whole: Tokens that a prompt may have; its documents are cut to fit. None for what the model takes.
         chat_template: The chat format, as a Jinja template over `messages`; empty for the model's own.
         chat_flags: What the model's own chat template is told besides, such as `enable_thinking`.
+        temperature: What answers after a thought are drawn at; 0 is greedy.
+        top_p: The likeliest tokens that together have this probability are drawn from.
     """
 
     treatment: Treatment = field(default_factory=Treatment)
     whole: int | None = None
     chat_template: str = ""
     chat_flags: tuple[tuple[str, Any], ...] = ()
+    temperature: float = 0.0
+    top_p: float = 1.0
 
     def chat(self, messages: Sequence[Message]) -> str:
         """The messages in this chat format; a last assistant message is left open to be continued."""

@@ -82,7 +82,9 @@ class ModelSpec:
             factory = factory.class_for(self.name)
             idle = [key for key in values if key not in inspect.signature(factory).parameters]
             if idle:
-                raise SpecError(f"{self.kind}:{self.name} scores by a head, for which '{idle[0]}' does nothing")
+                raise SpecError(
+                    f"{self.kind}:{self.name} is shown no prompt and writes nothing: '{idle[0]}' does nothing"
+                )
         return factory(name=self.name, **values)
 
 

@@ -2,9 +2,9 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
 
 from rerankllm.aggregation.borda import Borda
 from rerankllm.aggregation.votes import Vote
@@ -23,9 +23,10 @@ class Group:
     are given side by side, as in a list, yet groups need not wait for one another. Groups are dealt at random, since
     a group of good documents only is graded more strictly, and shown in the first stage's order. With several
     regroupings, each orders the whole list by its grades, and these orders are fused by Borda count, that is by mean
-    rank: scales drift between groups, so grades are not added up. Equal scores keep the first stage's order; a
-    document that an answer gives no grade is last in that regrouping. A group whose answer cannot be used has no say;
-    documents that no regrouping grades keep their place.
+    rank: scales drift between groups, so grades are not added up. `pool=mean` takes the mean grade instead, as the
+    authors' code does, which then mixes it with the retriever's score, .6 to .4; `interpolate` mixes by ranks. Equal
+    scores keep the first stage's order; a document that an answer gives no grade is last in that regrouping. A group
+    whose answer cannot be used has no say; documents that no regrouping grades keep their place.
 
     Cost: ⌈n / size⌉ calls and n slots for each regrouping, all in 1 round; 5 calls and 100 slots for n = 100. Settles
     the whole list.
@@ -34,11 +35,13 @@ class Group:
         size: Documents in one group, at most.
         regroupings: How often they are dealt again.
         seed: Of the dealing.
+        pool: What regroupings are fused by: `rank`, or the `mean` grade.
     """
 
     size: int = 20
     regroupings: int = 1
     seed: int = 0
+    pool: Literal["rank", "mean"] = field(default="rank", metadata={"unsaid": True})
     asks: ClassVar[tuple[type, ...]] = (Grade,)
 
     def __post_init__(self) -> None:
@@ -53,7 +56,7 @@ class Group:
         chance = seeded(self.seed, query)
         groupings = [self._deal(docs, chance.sample(range(len(docs)), len(docs))) for _ in range(self.regroupings)]
         answers = iter((yield from ask(Grade(query, group) for groups in groupings for group in groups)))
-        votes: list[Vote] = []
+        regraded: list[dict[str, float]] = []
         ungraded = 0
         for groups in groupings:
             graded = [(group, next(answers)) for group in groups]
@@ -64,8 +67,10 @@ class Group:
                 for doc, grade in zip(group, given, strict=True)
             }
             ungraded += sum(map(math.isnan, grades.values()))
-            votes.append(_by_grade(grades))
-        scores = [float32(score) for score in _points([doc.doc_id for doc in docs], votes)]
+            regraded.append(grades)
+        doc_ids = [doc.doc_id for doc in docs]
+        pooled = _means(doc_ids, regraded) if self.pool == "mean" else _points(doc_ids, list(map(_by_grade, regraded)))
+        scores = [float32(score) for score in pooled]
         order = by_score(scores)
         notes = {"documents without a grade": ungraded} if ungraded else None
         return Ranking.of(query, [docs[i] for i in order], shown_scores(scores, order), notes)
@@ -82,6 +87,14 @@ class Group:
     def settles(self, n: int) -> int:
         """All of them."""
         return n
+
+
+def _means(doc_ids: Sequence[str], regraded: Sequence[Mapping[str, float]]) -> list[float]:
+    """Each document's mean grade; NaN for one that none gave."""
+    given = (
+        [grades[doc_id] for grades in regraded if not math.isnan(grades.get(doc_id, math.nan))] for doc_id in doc_ids
+    )
+    return [sum(grades) / len(grades) if grades else math.nan for grades in given]
 
 
 def _points(doc_ids: Sequence[str], votes: Sequence[Vote]) -> list[float]:

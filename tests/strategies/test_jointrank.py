@@ -129,6 +129,14 @@ class TestGroup:
         assert played.ranking.doc_ids == ("b", "a", "c")
         assert [result.score for result in played.ranking] == [5.0, 2.0, 2.0]
 
+    def test_or_by_mean_grade(self, play, query):
+        """The second regrouping could not be used, and the third gave c nothing."""
+        nothing = math.nan
+        answers = iter([(9.0, 8.0, 7.0), (nothing,) * 3, (7.0, 9.0, nothing)])
+        played = run(play, query, self.DOCS[:3], lambda _: next(answers), "group(regroupings=3, pool=mean)")
+        assert played.ranking.doc_ids == ("b", "a", "c")
+        assert [result.score for result in played.ranking] == [8.5, 8.0, 7.0]
+
     def test_more_regroupings_average_noise_out(self, make_candidates, play, query):
         import random
 

@@ -65,6 +65,7 @@ LISTWISE = st.one_of(
 )
 OTHERS = st.one_of(
     st.builds("group(size={}, regroupings={}, seed={})".format, st.integers(1, 30), st.integers(1, 4), SEEDS),
+    st.builds("group(size={}, regroupings={}, pool=mean)".format, st.integers(1, 30), st.integers(1, 4)),
     st.just("iranker"),
     st.just("embed"),
     st.builds("e2rank(feedback={})".format, st.integers(1, 40)),

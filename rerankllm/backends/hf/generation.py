@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from numpy.random import default_rng
-
+from rerankllm.backends.drawing import Chance
 from rerankllm.backends.hf import labels
 from rerankllm.backends.hf.batches import Limits, Row, batches
 from rerankllm.backends.label_chain import LabelChain, Other
@@ -107,7 +106,7 @@ class _Answers:
         self._chains = {row: LabelChain(want) for row, want in enumerate(wants) if isinstance(want, WriteLabels)}
         self._answers: dict[int, ThoughtChain] = {}
         self._held = {row: _Steps(chain, chain.begins) for row, chain in self._chains.items()}
-        self._drawn = {row: default_rng(want.seed) for row, want in enumerate(wants) if isinstance(want, Sample)}
+        self._drawn = {row: Chance(want) for row, want in enumerate(wants) if isinstance(want, Sample)}
         self._wants = [want if isinstance(want, Generate) else Generate(0) for want in wants]
         self._ends = ends
         self._text = text
@@ -135,22 +134,17 @@ class _Answers:
         return torch.tensor(over, device=ids.device)
 
     def hold(self, ids: Any, logits: Any) -> Any:
-        """Takes the logits of the next tokens, of shape (rows, vocabulary); returns them with held rows decided.
-
-        To rows that are drawn it adds Gumbel noise: the largest of such sums is a draw from the softmax.
-        """
+        """Takes the next tokens' logits, of shape (rows, vocabulary); returns them with held and drawn rows decided."""
         del ids
         self._latest = logits
         if not self._held and not self._drawn:
             return logits
         decided = logits.clone()
-        for row, chance in self._drawn.items():
-            decided[row] += logits.new_tensor(chance.gumbel(size=logits.shape[1]))
-        for row, chain in self._held.items():
-            if not self._reasons[row]:
-                token = chain.next(logits[row])
-                decided[row] = -math.inf
-                decided[row, token] = 0.0
+        drawn = {row: chance.next(logits[row].float().cpu().numpy()) for row, chance in self._drawn.items()}
+        held = {row: chain.next(logits[row]) for row, chain in self._held.items() if not self._reasons[row]}
+        for row, token in (drawn | held).items():
+            decided[row] = -math.inf
+            decided[row, token] = 0.0
         return decided
 
     def response(self, row: int, prompt: int) -> Response | CallFailed:

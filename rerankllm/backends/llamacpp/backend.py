@@ -40,6 +40,9 @@ class LlamaCpp(BatchBackend[Request]):
     lowest id of equals. Batching moves log-probabilities by rounding only: by less than .02 with `f16` and
     `f32`, by up to .1 with `bf16`, which rounds what it multiplies to 8 bits.
 
+    A file with a classification head, or with pooled vectors, answers judgements without a prompt instead: `context` is
+    then the length of a text, the model's own up to 8,192 by default.
+
     Args:
         name: `smollm2`, which comes with the extra `llamacpp`, or the path of a .gguf file.
         type: Weights to compute with: `bf16`, `f16`, `f32`, `q8_0`, `q4_0`, or `file` for those in the file. Others
@@ -61,6 +64,22 @@ class LlamaCpp(BatchBackend[Request]):
         InputError: The file is missing, or holds no causal language model.
         SpecError: An option is out of range.
     """
+
+    @classmethod
+    def class_for(cls, name: str) -> "type":
+        """What computes a file: this, or for one with a head or with pooled vectors what computes those.
+
+        Raises:
+            MissingExtra: llama.cpp, or the package with the weights, is not installed.
+            InputError: The file is missing, or is no GGUF file.
+        """
+        from rerankllm.backends.llamacpp.embeddings import GgufEmbeddings  # noqa: PLC0415
+        from rerankllm.backends.llamacpp.scorer import GgufScorer  # noqa: PLC0415
+
+        pooling = gguf.pooling(name)
+        if pooling is gguf.Pooling.RANK:
+            return GgufScorer
+        return cls if pooling is gguf.Pooling.NONE else GgufEmbeddings
 
     def __init__(
         self,

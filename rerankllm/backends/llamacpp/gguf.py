@@ -1,13 +1,18 @@
 """Weights for llama.cpp: where they are, and their conversion, once, to a type that computes faster."""
 
 import ctypes
+import enum
 import importlib.util
 import logging
+import mmap
 import os
+import struct
 import tempfile
 from pathlib import Path
 
 from rerankllm.backends.llamacpp.library import NEEDED, complaint, library, load_model
+from rerankllm.backends.llamacpp.model import told
+from rerankllm.elicitation import cards
 from rerankllm.errors import InputError, MissingExtra, SpecError
 from rerankllm.files import digest
 
@@ -22,6 +27,20 @@ FILE_TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q8_0": 7, "bf16": 32}
 AS_SHIPPED = "file"
 
 _HASH_DIGITS = 16
+
+
+class Pooling(enum.IntEnum):
+    """How a text's tokens become one row, with llama.cpp's numbers: by a head for RANK, the first token's for CLS."""
+
+    NONE = 0
+    MEAN = 1
+    CLS = 2
+    LAST = 3
+    RANK = 4
+
+
+_POOLINGS = {"mean": Pooling.MEAN, "cls": Pooling.CLS, "lasttoken": Pooling.LAST}
+"""By sentence-transformers' names, which cards have."""
 
 
 def find(name: str) -> Path:
@@ -56,14 +75,52 @@ def file_type(path: Path) -> int:
     Raises:
         InputError: It is no GGUF file.
     """
+    (value,) = metadata(path, "general.file_type")
+    return int(value) if value else -1
+
+
+def metadata(path: Path, *keys: str) -> tuple[str, ...]:
+    """What a file says under these keys, without its weights being loaded; nothing where it says nothing.
+
+    Args:
+        path: GGUF file.
+        keys: Names; `{arch}` in them is the file's `general.architecture`.
+
+    Raises:
+        InputError: It is no GGUF file.
+    """
     lib = library()
     model = load_model(path, vocab_only=True)
     try:
-        value = ctypes.create_string_buffer(16)
-        found = lib.llama_model_meta_val_str(model, b"general.file_type", value, len(value))
-        return int(value.value) if found > 0 else -1
+        arch = told(lib, model, "general.architecture")
+        return tuple(told(lib, model, key.replace("{arch}", arch)) for key in keys)
     finally:
         lib.llama_model_free(model)
+
+
+def pooling(name: str) -> Pooling:
+    """How a model's texts become one row: as its card says, or its file; NONE where a model of tokens is meant.
+
+    Args:
+        name: As `find` has it.
+
+    Raises:
+        MissingExtra: As `find` has it.
+        InputError: There is no such file, or it is no GGUF file.
+    """
+    path = find(name)
+    said, called = metadata(path, "{arch}.pooling_type", "general.name")
+    card = cards.find([name, called])
+    if card is not None and card.vectors is not None and card.vectors.pooling:
+        return _POOLINGS[card.vectors.pooling]
+    return Pooling(int(said)) if said.isdecimal() else Pooling.NONE
+
+
+def holds(path: Path, tensor: str) -> bool:
+    """Whether a file holds a tensor of this name: such names stand in it with their length before them."""
+    named = struct.pack("<Q", len(tensor)) + tensor.encode()
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
+        return whole.find(named) >= 0
 
 
 def cache_folder() -> Path:

@@ -6,6 +6,7 @@ from typing import Protocol, TypeAlias
 
 import numpy as np
 
+from rerankllm.backends.drawing import Chance
 from rerankllm.backends.label_chain import LabelChain, Other
 from rerankllm.backends.thought import ThoughtChain, ends
 from rerankllm.calls import (
@@ -146,11 +147,11 @@ class Writer:
         self._text = b""
         self._tokens = 0
         self._reason = "length"
-        self._draw = np.random.default_rng(want.seed) if isinstance(want, Sample) else None
+        self._chance = Chance(want) if isinstance(want, Sample) else None
 
     def read(self, logits: Logits) -> tuple[int, ...]:
         """Takes the most likely token, the lowest id of equals, or draws one."""
-        token = int(np.argmax(logits if self._draw is None else logits + self._draw.gumbel(size=logits.shape)))
+        token = int(np.argmax(logits)) if self._chance is None else self._chance.next(logits)
         self._tokens += 1
         if self._vocabulary.ends(token):
             self._reason = "stop"

@@ -10,7 +10,7 @@ from jinja2 import Template
 from jinja2.exceptions import TemplateError as JinjaError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from rerankllm.backends.llamacpp.engine import Engine
+from rerankllm.backends.llamacpp.model import Model, told
 from rerankllm.calls import NO_FLAGS, Message
 from rerankllm.elicitation.passages import composes
 from rerankllm.errors import CapabilityError, TemplateError
@@ -22,14 +22,14 @@ class LlamaTokenizer:
     """Tokens as the model knows them. May be used from any thread, until the engine is closed.
 
     Args:
-        engine: The engine with the model.
+        engine: The model.
         name: The model's printed spec, for messages.
         arguments: What the chat template is told besides the messages.
     """
 
-    def __init__(self, engine: Engine, name: str, arguments: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, engine: Model, name: str, arguments: Mapping[str, Any] | None = None) -> None:
         self._engine = engine
-        self._name = name
+        self.name = name
         self._arguments = dict(arguments or {})
 
     @functools.cached_property
@@ -39,6 +39,29 @@ class LlamaTokenizer:
         return (lib.llama_vocab_bos(vocab),) if lib.llama_vocab_get_add_bos(vocab) else ()
 
     @functools.cached_property
+    def around(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """What is put before and after a text that is read whole."""
+        found = self._tokens("", whole=True)
+        first = len(self.bos)
+        return found[:first], found[first:]
+
+    @functools.cached_property
+    def between(self) -> tuple[int, ...]:
+        """What is put between two texts that are read as a pair; nothing where the file says of no pairs.
+
+        Files of XLM-RoBERTa's tokenizer that were converted before llama.cpp asked for it say nothing: it puts two.
+        """
+        lib, vocab = self._engine.lib, self._engine.vocab
+        _, after = self.around
+        kind = lib.llama_vocab_type(vocab)
+        silent = not told(lib, self._engine.model, "tokenizer.ggml.add_sep_token")
+        twice = lib.llama_vocab_get_add_sep(vocab) or (kind == lib.LLAMA_VOCAB_TYPE_UGM and silent)
+        if not twice or (after and kind == lib.LLAMA_VOCAB_TYPE_WPM):
+            return after
+        separator = lib.llama_vocab_sep(vocab)
+        return (*after, separator) if separator >= 0 else after + after
+
+    @functools.cached_property
     def words_apart(self) -> bool:
         """Whether no word of the vocabulary goes on behind a space, and a sentence bears it out."""
         spelled = (self._engine.spell(token, special=False) for token in range(self._engine.vocabulary))
@@ -46,12 +69,15 @@ class LlamaTokenizer:
 
     def encode(self, text: str, *, special: bool = False) -> tuple[int, ...]:
         """Token ids, without a BOS token. Control tokens spelled out in `text` are plain text unless `special`."""
+        return self._tokens(text, special=special) if text else ()
+
+    def _tokens(self, text: str, *, special: bool = False, whole: bool = False) -> tuple[int, ...]:
         raw = text.encode("utf-8", "replace")
         lib, vocab = self._engine.lib, self._engine.vocab
         size = len(raw) + 8
         while True:
             buffer = (lib.llama_token * size)()
-            found = lib.llama_tokenize(vocab, raw, len(raw), buffer, size, False, special)
+            found = lib.llama_tokenize(vocab, raw, len(raw), buffer, size, whole, special)
             if found >= 0:
                 return tuple(buffer[:found])
             size = -found
@@ -83,7 +109,7 @@ class LlamaTokenizer:
             IndexError: An id is not in the vocabulary.
         """
         if ids and not (min(ids) >= 0 and max(ids) < self._engine.vocabulary):
-            raise IndexError(f"token ids of {self._name} go from 0 to {self._engine.vocabulary - 1}")
+            raise IndexError(f"token ids of {self.name} go from 0 to {self._engine.vocabulary - 1}")
         return b"".join(self._engine.spell(token, special=True) for token in ids).decode("utf-8", "replace")
 
     def chat(self, messages: Sequence[Message], flags: Mapping[str, Any] = NO_FLAGS, /) -> str:
@@ -102,7 +128,7 @@ class LlamaTokenizer:
             told = {**self._variables, **flags, **self._arguments}
             return self._template.render(messages=turns, add_generation_prompt=True, **told) + opening
         except JinjaError as error:
-            raise TemplateError(f"{self._name}: its chat template does not take these messages: {error}") from error
+            raise TemplateError(f"{self.name}: its chat template does not take these messages: {error}") from error
 
     @property
     def chats(self) -> bool:
@@ -119,7 +145,7 @@ class LlamaTokenizer:
         source = self._source
         if not source:
             raise CapabilityError(
-                f"{self._name} carries no chat template: use a prompt template that is a plain completion"
+                f"{self.name} carries no chat template: use a prompt template that is a plain completion"
             )
         environment = ImmutableSandboxedEnvironment(
             trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]

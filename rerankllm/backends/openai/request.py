@@ -10,6 +10,7 @@ from rerankllm.backends.openai.holding import form_of
 from rerankllm.backends.openai.hosts import OPENAI, UNKNOWN, Hold, Manners
 from rerankllm.calls import (
     ChatPrompt,
+    Draw,
     Generate,
     LabelForm,
     ReadContinuation,
@@ -129,9 +130,7 @@ class Poster:
         limit = "max_completion_tokens" if self.new_limit and self.api == "chat" else "max_tokens"
         body[limit] = self.most_tokens(request.want)
         told = {key: value for key, value in self.sampling.items() if value is not None}
-        if isinstance(request.want, Sample) and "temperature" in told:
-            told["temperature"] = 1.0
-        return self.adaptation.apply(body | told)
+        return self.adaptation.apply(body | told | _drawn(request.want, told))
 
     def texts(self, request: Request) -> list[str]:
         """The texts of the prompt, to count their tokens."""
@@ -150,6 +149,17 @@ class Poster:
     def _is_opened(request: Request) -> bool:
         prompt = request.prompt
         return isinstance(prompt, ChatPrompt) and bool(prompt.messages) and prompt.messages[-1].role == "assistant"
+
+
+def _drawn(want: Want, told: Mapping[str, Any]) -> dict[str, Any]:
+    """What an answer that is drawn is asked with instead; a temperature that the user gave wins over a model's own."""
+    if not isinstance(want, Sample) or "temperature" not in told:
+        return {}
+    if not isinstance(want, Draw):
+        return {"temperature": 1.0}
+    if told["temperature"]:
+        return {}
+    return {"temperature": want.temperature} | ({"top_p": want.top_p} if want.top_p < 1 else {})
 
 
 def _sendable(text: str) -> str:

@@ -10,6 +10,7 @@ from rerankllm.backends.thought import ThoughtChain, ends
 from rerankllm.calls import (
     AfterThought,
     CallFailed,
+    Draw,
     Generate,
     ReadContinuation,
     Reading,
@@ -177,6 +178,8 @@ class TextReader:
         held = {"choices": self.want.choices} if self.want.choices else {}
         told = {"logprob_token_ids": list(self.named)} if self.named else {}
         drawn = {"temperature": 1.0, "seed": self.want.seed} if isinstance(self.want, Sample) else {}
+        if isinstance(self.want, Draw):
+            drawn |= {"temperature": self.want.temperature, "top_p": self.want.top_p}
         return held | told | drawn | {"stop": [stop for stop in self.want.stop if stop]}
 
     def response(self, output: Any) -> Response | CallFailed:

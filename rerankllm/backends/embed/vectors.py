@@ -1,0 +1,159 @@
+"""Cosine similarity of embeddings, each text embedded once."""
+
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from rerankllm.backends.batching import BatchBackend
+from rerankllm.backends.embed.feedback import Feedback, Measure
+from rerankllm.backends.embed.memory import Embedded, Memory, Text, Vector
+from rerankllm.calls import CallFailed, Capabilities, Reply, Tokenizer, Want
+from rerankllm.data import Usage
+from rerankllm.errors import CapabilityError, TemplateError
+from rerankllm.judgements import Embed, Judgement, ParseReport, Score
+
+REMEMBERED = 256 * 2**20
+"""Bytes of vectors kept: some 170,000 texts at 384 dimensions, 16,000 at 4,096."""
+ABANDONED = CallFailed("given up: nobody waited for it")
+
+
+class Engine(Measure, Protocol):
+    """What computes vectors.
+
+    Attributes:
+        at_once: Texts worth taking together; None for all there are.
+        names: What the model is called, where it may have a published format.
+    """
+
+    @property
+    def at_once(self) -> int | None: ...
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+    def revision(self) -> str | None:
+        """What vectors depend on besides the model's printed spec; None where unknown."""
+        ...
+
+    def embed(
+        self, texts: Sequence[Text], abandoned: Callable[[], bool], /
+    ) -> Iterator[list[tuple[Text, Embedded | CallFailed]]]:
+        """Embeds these texts, some at a time, until `abandoned`."""
+        ...
+
+    def close(self) -> None:
+        """Frees the model."""
+        ...
+
+
+class VectorBackend(BatchBackend[Judgement]):
+    """Answers `Score` by the cosine of two embeddings, -1 to 1, and `Embed` by the vectors, scaled to length 1.
+
+    Every text is embedded once as long as it is remembered; usage counts the tokens of what was computed, with the
+    first judgement that needed it.
+
+    Args:
+        engine: What computes the vectors.
+        model: Printed spec.
+        price: US dollars per million tokens; 0 for local models, None when unknown.
+        remote: Whether it answers over a network.
+    """
+
+    def __init__(self, engine: Engine, model: str, *, price: float | None = 0.0, remote: bool = False) -> None:
+        super().__init__()
+        self.model = model
+        self._engine = engine
+        self._price = price
+        self._memory = Memory(REMEMBERED)
+        self._feedback = Feedback(engine.names, engine)
+        self.default_strategy = "e2rank" if self._feedback.named else "pointwise"
+        self.capabilities = Capabilities(
+            answers=frozenset({Score, Embed}), remote=remote, batch=engine.at_once, bounded=True
+        )
+
+    @functools.cached_property
+    def revision(self) -> str:
+        """The commit on the hub, else SHA-256 of the weights, in hexadecimal, and the template's after a plus sign.
+
+        Hosts of an API do not say which weights they serve; then it is the template's alone.
+        """
+        return "+".join(filter(None, (self._engine.revision(), self._feedback.template.sha256[:12])))
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """None: it is never shown a prompt."""
+        raise CapabilityError(f"{self.model} answers judgements without a prompt: it takes no elicitation")
+
+    def cost(self, usage: Usage) -> float | None:
+        """Nothing here; behind an API US dollars at the price given, None when it is unknown."""
+        return None if self._price is None else self._price * usage.prompt_tokens / 1e6
+
+    def run(self, works: Sequence[Judgement]) -> list[Reply | CallFailed]:
+        """Embeds what is new among these, then compares; see `BatchBackend.run`.
+
+        Raises:
+            AuthError: The API refuses the key, the permission or the model name.
+        """
+        known: dict[Text, Vector] = {}
+        fresh: dict[Text, Embedded | CallFailed] = {}
+        asked = [self._asked(work) for work in works]
+        for text in dict.fromkeys(text for one in asked if isinstance(one, _Asked) for text in one.texts):
+            vector = self._memory.get(text)
+            if vector is None:
+                fresh[text] = ABANDONED
+            else:
+                known[text] = vector
+        for embedded in self._engine.embed(list(fresh), lambda: self.abandoned):
+            fresh |= embedded
+        return [
+            self._reply(work, one, known, fresh) if isinstance(one, _Asked) else one
+            for work, one in zip(works, asked, strict=True)
+        ]
+
+    def most_tokens(self, want: Want) -> int:
+        """None: it writes nothing."""
+        del want
+        return 0
+
+    def free(self) -> None:
+        """Lets go of the model, or closes the connections."""
+        self._engine.close()
+
+    def _reply(
+        self, work: Judgement, asked: "_Asked", known: dict[Text, Vector], fresh: dict[Text, Embedded | CallFailed]
+    ) -> Reply | CallFailed:
+        """The answer to one judgement; what was computed for it is `known` to those after it."""
+        tokens = 0
+        for text in asked.texts:
+            found = fresh.get(text)
+            if isinstance(found, CallFailed):
+                return found
+            if found is not None and text not in known:
+                known[text] = found.vector
+                self._memory.put(text, found.vector)
+                tokens += found.tokens
+        rows = np.stack([known[text] for text in asked.texts])
+        answer = rows if isinstance(work, Embed) else float(rows[0] @ rows[1])
+        return Reply(answer, ParseReport(repairs=asked.notes), Usage(tokens))
+
+    def _asked(self, work: Judgement) -> "_Asked | CallFailed":
+        """What is to be embedded for a judgement."""
+        documents = tuple(map(self._feedback.document, work.docs))
+        if not isinstance(work, Embed) or not work.feedback:
+            return _Asked((self._feedback.query(work.query), *documents))
+        try:
+            prompted = self._feedback.prompt(work.query, work.docs[: work.feedback])
+        except TemplateError as error:
+            return CallFailed(str(error), attempts=0)
+        notes = {"documents cut short in the prompt": prompted.cut, "documents left out of it": prompted.left_out}
+        return _Asked((prompted.text, *documents), {note: count for note, count in notes.items() if count})
+
+
+class _Asked(NamedTuple):
+    """The texts of a judgement, the query first, and what should be known of them."""
+
+    texts: tuple[Text, ...]
+    notes: Mapping[str, int] = MappingProxyType({})
