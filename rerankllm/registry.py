@@ -79,6 +79,7 @@ ELICITATIONS = Registry(
         "labels": "rerankllm.elicitation.logprobs:Labels",
         "likelihood": "rerankllm.elicitation.likelihood:Likelihood",
         "reasoning": "rerankllm.elicitation.reasoning:Reasoning",
+        "verdict": "rerankllm.elicitation.verdict:Verdict",
     },
 )
 AGGREGATIONS = Registry(

@@ -13,7 +13,8 @@ cut: {passage: 300 words, query: 32 tokens, whole: 512 tokens}   # optional, eac
 chat_template: "…"               # optional: the chat format, in Jinja over `messages`; the model's own without
 chat_flags: {enable_thinking: false}   # optional: what the model's own chat template is told
 answers:
-  score:                         # score | compare | select | permute | grade: keys of a prompt template
+  score:                         # score | compare | select | permute | grade: keys of a prompt template;
+                                 # for select also `asks: worst`, where that is what the model names
     elicitation: labels          # with parameters, if need be: reasoning(budget=3072)
     completion: "Query: {{ query }} Document: {{ doc.text }} Relevant:"
     labels: [{text: "true", value: 1}, {text: "false", value: 0}]

@@ -76,7 +76,7 @@ class Constraint:
         template, n = self.builder.template, _USUAL
         if not isinstance(template.labels, str):
             return self.hold(label_sets.letters(2), [label.text for label in template.labels], 1) is not None
-        labels = label_sets.letters(n) if template.labels == "letters" else label_sets.numbers(n)
+        labels = label_sets.of_documents(template.labels, n)
         return all(self.hold(labels, labels, count) is not None for count in (1, n))
 
     def hold(self, shown: Sequence[str], labels: Sequence[str], count: int) -> Held | None:

@@ -76,7 +76,7 @@ def parse_selection(
 def _one(text: str, labels: Sequence[str]) -> tuple[int | None, ParseReport]:
     kind = Kind(documents=True)
     index, report = read_choice(text, labels, kind)
-    if "no label" in report.repairs and labels and labels[0].isdigit():
+    if "no label" in report.repairs and labels and labels[0] == "1":
         return read_choice(_ORDINAL.sub(_counted, text), labels, kind)
     return index, report
 
@@ -123,6 +123,7 @@ class Selection:
         labels = self._labels(len(judgement.docs))
         room = self.before + (self.max_tokens or self._room(labels[-judgement.m :]))
         wanted = Wanted(judgement.m, judgement.worst)
+        self.builder.template.check(wanted)
         count = min(judgement.m, len(labels))
         held = self.constraint.hold(labels, labels, count) if self.constraint else None
         left = held.left if held else ""
@@ -143,7 +144,7 @@ class Selection:
         return tuple(judgement.docs[index].doc_id for index in named), report
 
     def _labels(self, n: int) -> tuple[str, ...]:
-        return label_sets.letters(n) if self.builder.template.labels == "letters" else label_sets.numbers(n)
+        return label_sets.of_documents(str(self.builder.template.labels), n)
 
     def _room(self, labels: Sequence[str]) -> int:
         return len(self.builder.tokenizer.encode(", ".join(map(bracketed, labels)))) + _POLITENESS

@@ -174,7 +174,7 @@ class _Order:
         return read_order(response, judgement, self._labels(len(judgement.docs)))
 
     def _labels(self, n: int) -> tuple[str, ...]:
-        return label_sets.letters(n) if self.template.labels == "letters" else label_sets.numbers(n)
+        return label_sets.of_documents(str(self.template.labels), n)
 
     def _room(self, labels: tuple[str, ...]) -> int:
         complete = " > ".join(map(bracketed, labels))
