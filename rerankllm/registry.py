@@ -80,6 +80,7 @@ ELICITATIONS = Registry(
         "likelihood": "rerankllm.elicitation.likelihood:Likelihood",
         "reasoning": "rerankllm.elicitation.reasoning:Reasoning",
         "similarity": "rerankllm.elicitation.similarity:Similarity",
+        "verdict": "rerankllm.elicitation.verdict:Verdict",
     },
 )
 AGGREGATIONS = Registry(

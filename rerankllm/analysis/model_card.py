@@ -158,7 +158,7 @@ def _request(card: cards.Card, kind: str, tokenizer: Tokenizer, can: Capabilitie
     judgements: dict[str, Judgement] = {
         "score": Score(QUERY, DOCS[-1]),
         "compare": Compare(QUERY, *DOCS[1:]),
-        "select": Select(QUERY, DOCS),
+        "select": Select(QUERY, DOCS, worst=kind == "select" and card.template(kind).asks == "worst"),
         "permute": Permute(QUERY, DOCS),
         "grade": Grade(QUERY, DOCS),
     }

@@ -14,7 +14,8 @@ chat_template: "…"               # optional: the chat format, in Jinja over `m
 chat_flags: {enable_thinking: false}   # optional: what the model's own chat template is told
 sampling: {temperature: 0.5, top_p: 0.9}   # optional: how text is drawn, by reasoning only; greedy without
 answers:
-  score:                         # score | compare | select | permute | grade: keys of a prompt template
+  score:                         # score | compare | select | permute | grade: keys of a prompt template;
+                                 # for select also `asks: worst`, where that is what the model names
     elicitation: labels          # with parameters, if need be: reasoning(budget=3072)
     completion: "Query: {{ query }} Document: {{ doc.text }} Relevant:"
     labels: [{text: "true", value: 1}, {text: "false", value: 0}]

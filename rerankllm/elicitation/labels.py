@@ -13,6 +13,13 @@ def numbers(n: int) -> tuple[str, ...]:
     return tuple(str(i) for i in range(1, n + 1))
 
 
+def of_documents(kind: str, n: int) -> tuple[str, ...]:
+    """The labels of `n` documents, of the kind that a template names: `numbers`, `numbers from 0` or `letters`."""
+    if kind == "letters":
+        return letters(n)
+    return tuple(map(str, range(n))) if kind == "numbers from 0" else numbers(n)
+
+
 def letters(n: int) -> tuple[str, ...]:
     """A–Z, then a–z, then AA, AB, …: for text answers, where a label may be several tokens.
 

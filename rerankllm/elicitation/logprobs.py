@@ -134,6 +134,7 @@ class _Selection:
     def prepare(self, judgement: Judgement) -> Request:
         assert isinstance(judgement, Select)  # noqa: S101
         (want, left), wanted = self.order.want(len(judgement.docs)), Wanted(worst=judgement.worst)
+        self.builder.template.check(wanted)
         prompt = self.builder.build(judgement.query, judgement.docs, want.labels, reserve=1, wanted=wanted, left=left)
         return Request(prompt, want)
 

@@ -61,7 +61,7 @@ class Ordered:
         return WeakOrder(tuple((ids[place],) for place in places), omitted), report
 
     def _labels(self, n: int) -> tuple[str, ...]:
-        return label_sets.letters(n) if self.builder.template.labels == "letters" else label_sets.numbers(n)
+        return label_sets.of_documents(str(self.builder.template.labels), n)
 
 
 def parse_ordered(text: str, labels: Sequence[str], order: Order) -> tuple[tuple[int, ...], ParseReport]:

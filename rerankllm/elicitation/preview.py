@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from rerankllm.elicitation import templates
-from rerankllm.elicitation.labels import letters, numbers
+from rerankllm.elicitation.labels import letters, of_documents
 from rerankllm.elicitation.template import THE_BEST, Piece, Template, Wanted, pieces
 from rerankllm.errors import InputError
 
@@ -30,7 +30,7 @@ def preview(template: str, n: int = 3) -> str:
 def _lines(template: Template, judgement: str, n: int) -> Iterator[str]:
     """The heading and the text of each message."""
     shown = {"write": 0, "score": 1, "assess": 1, "compare": 2}.get(judgement, n)
-    labels = numbers(shown) if template.labels == "numbers" else letters(shown)
+    labels = of_documents(template.labels, shown) if isinstance(template.labels, str) else letters(shown)
     wanted = Wanted(n) if judgement in {"write", "assess"} else THE_BEST
     example = template.demonstrations[0] if template.demonstrations else None
     texts = {} if example is None else {"query 2": example.query, "doc 3": example.better, "doc 4": example.worse}

@@ -76,7 +76,7 @@ def parse_selection(
 def _one(text: str, labels: Sequence[str]) -> tuple[int | None, ParseReport]:
     kind = Kind(documents=True)
     index, report = read_choice(text, labels, kind)
-    if "no label" in report.repairs and labels and labels[0].isdigit():
+    if "no label" in report.repairs and labels and labels[0] == "1":
         return read_choice(_ORDINAL.sub(_counted, text), labels, kind)
     return index, report
 
@@ -120,6 +120,7 @@ class Selection:
         labels = self._labels(len(judgement.docs))
         expected = Expected(labels, min(judgement.m, len(labels)), self._room(labels[-judgement.m :]))
         wanted = Wanted(judgement.m, judgement.worst)
+        self.builder.template.check(wanted)
         return self.asking.request(judgement.query, judgement.docs, labels, expected, wanted)
 
     def read(self, judgement: Judgement, response: Response) -> tuple[Answer | Unanswered, ParseReport]:
@@ -135,7 +136,7 @@ class Selection:
         return tuple(judgement.docs[index].doc_id for index in named), report
 
     def _labels(self, n: int) -> tuple[str, ...]:
-        return label_sets.letters(n) if self.builder.template.labels == "letters" else label_sets.numbers(n)
+        return label_sets.of_documents(str(self.builder.template.labels), n)
 
     def _room(self, labels: Sequence[str]) -> int:
         return len(self.builder.tokenizer.encode(", ".join(map(bracketed, labels)))) + _POLITENESS

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from jinja2.sandbox import SandboxedEnvironment
 
 _MARK = re.compile("\ue000(query|instruction|doc|criterion)(\\d*)\ue001")
+_COUNTS = re.compile(r"\{[{%][^{}]*\bm\b")
+"""Where a source says how many documents it asks for."""
 SEAM = "\ue002"
 """Where a prompt is tokenized apart: what stands on either side has the tokens it has by itself."""
 
@@ -142,6 +144,7 @@ class Template:
     Attributes:
         name: `<judgement>/<name>`, or the path of a file of the user's own.
         sha256: Of the file's text; part of every journal key.
+        asks: Which document a prompt for `Select` asks for; `either` where it says so by `worst`.
         form: How a published model's prompt is put together; None for templates of this project and of users.
         apart: Whether every document has a prompt of its own, which an encoder reads apart from the others.
         decoder: What an encoder-decoder model's answer is opened with.
@@ -155,12 +158,13 @@ class Template:
     source: str
     elicitation: str
     passage_tokens: int
-    labels: Literal["numbers", "letters"] | tuple[Label, ...] = "numbers"
+    labels: Literal["numbers", "numbers from 0", "letters"] | tuple[Label, ...] = "numbers"
     messages: tuple[Turn, ...] = ()
     completion: str = ""
     continuation: str = ""
     read: Literal["logprobs", "logits"] = "logprobs"
     demonstrations: tuple[Demonstration, ...] = ()
+    asks: Literal["best", "worst", "either"] = "either"
     form: Form | None = None
     apart: bool = False
     decoder: str = ""
@@ -195,6 +199,19 @@ class Template:
         if isinstance(self.labels, str):
             raise TemplateError(f"template {self.name} lists no labels with values")
         return self.labels
+
+    def check(self, wanted: Wanted) -> None:
+        """Checks that its words ask for what a selection wants: the best or the worst, one or several.
+
+        Raises:
+            TemplateError: They ask for something else, whose answer would be read as this.
+        """
+        end = "worst" if wanted.worst else "best"
+        if self.asks not in (end, "either"):
+            raise TemplateError(f"template {self.name} asks for the {self.asks} document, and the {end} is wanted")
+        *own, _ = self.sources  # the last is the chat format
+        if wanted.m > 1 and not any(map(_COUNTS.search, own)):
+            raise TemplateError(f"template {self.name} asks for one document, and {wanted.m} are wanted")
 
     def render(
         self, labels: Sequence[str], *, instruction: bool, wanted: Wanted = THE_BEST, worked: bool = False

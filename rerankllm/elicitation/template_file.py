@@ -4,7 +4,9 @@ What such a file says is told in `rerankllm.elicitation.templates`.
 """
 
 import hashlib
+import re
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -20,7 +22,7 @@ CARDS = "models"
 """The folder of `prompts/` that holds published models instead of templates for a judgement."""
 KEYS = {
     "description", "source", "elicitation", "passage_tokens", "labels", "read", "messages",
-    "completion", "continuation", "demonstrations", "passages", "decoder", "order", "markers",
+    "completion", "continuation", "demonstrations", "passages", "decoder", "order", "markers", "asks",
 }  # fmt: skip
 ROLES = ("system", "user", "assistant")
 
@@ -99,15 +101,18 @@ def _build(name: str, sha256: str, data: dict[str, Any], form: Form | None) -> T
             Label(str(item["text"]), float(item["value"]), tuple(map(str, item.get("variants", ()))), item.get("id"))
             for item in labels
         )
-    elif labels not in ("numbers", "letters"):
-        raise ValueError(f"labels should be numbers, letters or a list, found {labels!r}")
+    elif labels not in ("numbers", "numbers from 0", "letters"):
+        raise ValueError(f"labels should be numbers, numbers from 0, letters or a list, found {labels!r}")
     read = data.get("read", "logprobs")
     if read not in ("logprobs", "logits"):
         raise ValueError(f"read should be logprobs or logits, found {read!r}")
     passages = data.get("passages", "together")
     if passages not in ("together", "apart"):
         raise ValueError(f"passages should be together or apart, found {passages!r}")
-    return Template(
+    asks = data.get("asks")
+    if asks not in (None, "best", "worst"):
+        raise ValueError(f"asks should be best or worst, found {asks!r}")
+    template = Template(
         name=name,
         sha256=sha256,
         description=str(data["description"]),
@@ -129,6 +134,8 @@ def _build(name: str, sha256: str, data: dict[str, Any], form: Form | None) -> T
         order=Order(**data["order"]) if "order" in data else None,
         markers=Markers(**data["markers"]) if "markers" in data else None,
     )
+    told = any(re.search(r"\bworst\b", source) for source in template.sources)
+    return replace(template, asks=cast("Any", asks or ("either" if told else "best")))
 
 
 def _turn(role: str, source: Any) -> Turn:

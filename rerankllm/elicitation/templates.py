@@ -7,7 +7,8 @@ description: one line
 source: paper and section, or "written for this project"
 elicitation: text            # the way of answering it is made for
 passage_tokens: 300          # the default cut of a passage
-labels: numbers              # numbers | letters, in square brackets; or a list of {text, value, variants, id}
+labels: numbers              # numbers | numbers from 0 | letters; or a list of {text, value, variants, id}
+asks: best                   # optional, to select: best | worst, where the words ask for one of them only
 read: logprobs               # optional: logits, for models whose score is the logit of a label itself
 messages:                    # or `completion:`, one string
   - user: "… {{ query }} … {% for doc in docs %}{{ doc.label }} {{ doc.text }}{% endfor %} … {{ example }}"

@@ -181,7 +181,7 @@ def _usual(template: Template, judgement: type) -> list[tuple[Sequence[str], Seq
     """What `Constraint.hold` is tried with: as many labels as an answer usually has."""
     if not isinstance(template.labels, str):
         return [(label_sets.letters(2), [label.text for label in template.labels], 1)]
-    labels = label_sets.letters(USUAL) if template.labels == "letters" else label_sets.numbers(USUAL)
+    labels = label_sets.of_documents(template.labels, USUAL)
     if judgement is Grade:
         return [(labels, WRITTEN, USUAL)]
     return [(labels, labels, count) for count in (1, USUAL)]
@@ -213,7 +213,7 @@ class _Order:
         return read_order(response, judgement, self._labels(len(judgement.docs)))
 
     def _labels(self, n: int) -> tuple[str, ...]:
-        return label_sets.letters(n) if self.template.labels == "letters" else label_sets.numbers(n)
+        return label_sets.of_documents(str(self.template.labels), n)
 
     def _room(self, labels: tuple[str, ...]) -> int:
         complete = " > ".join(map(bracketed, labels))

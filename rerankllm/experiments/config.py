@@ -92,6 +92,25 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
+class Published:
+    """A figure that was published, which the experiment should come to again.
+
+    Attributes:
+        figure: The mean, between 0 and 1.
+        tolerance: How far from it a mean may be that counts as the same.
+        source: Where it was published.
+        measure: Of what; one of the experiment's measures.
+        system: Whose row of the table: `STRATEGY@MODEL`, or `first stage`.
+    """
+
+    figure: float
+    tolerance: float
+    source: str
+    measure: str
+    system: str
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """An experiment.
 
@@ -112,6 +131,7 @@ class Config:
         per_query: Of each query.
         resamples: Of intervals and tests.
         draws: Seed of intervals and tests.
+        published: The figure that it should come to.
     """
 
     file: Path
@@ -130,6 +150,7 @@ class Config:
     per_query: Limits
     resamples: int
     draws: int
+    published: Published | None = None
 
     @property
     def axes(self) -> dict[str, list[str]]:

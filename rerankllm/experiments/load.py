@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -11,13 +11,25 @@ from rerankllm.drivers.budget import Limits
 from rerankllm.drivers.unusable import Unusable
 from rerankllm.errors import InputError, RerankError, SpecError
 from rerankllm.evaluation.measures import DEFAULT_MEASURES, parse_measures
-from rerankllm.experiments.config import OWN, PLACEHOLDERS, Config, Data, Model, Reference, Settings, Strategy
+from rerankllm.experiments.config import (
+    OWN,
+    PLACEHOLDERS,
+    Config,
+    Data,
+    Model,
+    Published,
+    Reference,
+    Settings,
+    Strategy,
+)
 from rerankllm.experiments.folder import Reordered
+from rerankllm.experiments.matrix import systems
 from rerankllm.experiments.rules import Rule, read_rules
 from rerankllm.experiments.yaml_section import Section
 from rerankllm.files import safe
 from rerankllm.registry import instead
 from rerankllm.runs.reorder import Order
+from rerankllm.runs.systems import FIRST
 from rerankllm.spec.model import ModelSpec
 from rerankllm.spec.stage import Stage
 
@@ -53,6 +65,7 @@ def read_config(file: Path) -> Config:
         _limits(whole.section("per_query"), ""), statistics.get("resamples", int, 20_000),
         statistics.get("seed", int, 0),
     )  # fmt: skip
+    config = replace(config, published=_published(whole, config))
     if config.resamples < LEAST_RESAMPLES:
         raise statistics.error("resamples", f"should be at least {LEAST_RESAMPLES}, found {config.resamples}")
     for rule in (*config.only, *config.exclude, *(rule for model in models.values() for rule, _ in model.where)):
@@ -242,6 +255,30 @@ def _references(whole: Section) -> tuple[Reference, ...]:
         if name not in known:
             raise whole.error("references", f"there is no row '{name}'{instead(name, known)}")
     return known if found is None else found  # type: ignore[return-value]
+
+
+def _published(whole: Section, config: Config) -> Published | None:
+    """The figure that the experiment should come to, if it says one."""
+    if "published" not in whole:
+        return None
+    part = whole.section("published")
+    part.known(*(f.name for f in fields(Published)))
+    figure, tolerance = part.get("figure", float, -1.0), part.get("tolerance", float, 0.0)
+    if not 0 <= figure <= 1:
+        raise part.error("figure", "give the published mean, between 0 and 1")
+    if tolerance <= 0:
+        raise part.error("tolerance", "should be above 0: how far from it still counts as the same")
+    source = part.get("source", str, "")
+    if not source:
+        raise part.error("source", "is missing: where the figure was published")
+    measure = part.get("measure", str, config.measures[0])
+    if measure not in config.measures:
+        raise part.error("measure", f"is not measured here{instead(measure, config.measures)}")
+    rows = [FIRST, *systems(config)]
+    system = part.get("system", str, rows[1])
+    if system not in rows:
+        raise part.error("system", f"there is no such row{instead(system, rows)}")
+    return Published(figure, tolerance, source, measure, system)
 
 
 def _positive(part: Section, key: str) -> int | None:

@@ -1,7 +1,9 @@
 """Makes the results of an experiment from the runs in its folder."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from rerankllm.errors import InputError
 from rerankllm.evaluation.comparison import Design, compare
@@ -9,13 +11,28 @@ from rerankllm.evaluation.cost import NOTHING
 from rerankllm.evaluation.measures import parse_measures
 from rerankllm.evaluation.systems import Pool, System
 from rerankllm.experiments import table
-from rerankllm.experiments.config import Config
+from rerankllm.experiments.config import Config, Published
 from rerankllm.experiments.folder import Cell, Manifest
 from rerankllm.experiments.references import minilm_run
 from rerankllm.experiments.results import Results
 from rerankllm.formats import trec
 from rerankllm.runs.cost import cost_beside
 from rerankllm.runs.systems import FIRST, MINILM, Given, oracle, read_system
+
+
+def published(figure: Published, rows: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """What became of a published figure: an entry for each row of its system that has a mean."""
+    for row in rows:
+        value = row["measures"][figure.measure]
+        if row["system"] != figure.system or value is None:
+            continue
+        here = value["mean"]
+        complete = row["status"] == "done" and row["answered"] == row["queries"]
+        same = complete and abs(here - figure.figure) <= figure.tolerance
+        stated = f"{figure.figure:.4f} ± {figure.tolerance:g} published ({figure.source})"
+        verdict = "reproduced" if same else "not reproduced" if complete else "not all queries were ranked"
+        note = f"{figure.system}: {figure.measure} {here:.4f} here, {stated}: {verdict}."
+        yield {**asdict(figure), "dataset": row["dataset"], "here": here, "reproduced": same, "note": note}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +60,11 @@ class Tabulator:
         """
         stages = dict.fromkeys((cell.dataset, cell.first_stage) for cell in self.manifest.cells)
         groups = [self._group(dataset, first) for dataset, first in stages]
-        results = Results(table.document(groups, self.manifest.systems, self.config.measures))
+        document = table.document(groups, self.manifest.systems, self.config.measures)
+        if self.config.published is not None:
+            document["published"] = list(published(self.config.published, document["rows"]))
+            document["notes"] += [each["note"] for each in document["published"]]
+        results = Results(document)
         results.write(self.folder)
         return results
 

@@ -4,6 +4,7 @@ import json
 import math
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -188,7 +189,7 @@ def test_flags_reach_the_models_own_chat_template():
 
 # Renderings made independently of this project, by other code; see `expected` in each file.
 EXPECTED = {
-    "bge-reranker-v2-minicpm-layerwise": None,  # refused here, like the next ones; tfrank has no card
+    "bge-reranker-v2-minicpm-layerwise": None,  # refused here, like the next ones
     "bge-reranker-v2.5-gemma2-lightweight": None,
     "jina-reranker-m0": None,
     "kalm-reranker": None,
@@ -196,7 +197,6 @@ EXPECTED = {
     "lit5-score": None,
     "pe-rank": None,
     "qwen3-vl-reranker": None,
-    "tfrank": None,
     "cross-encoder-pair": ("bge-reranker", "pairs"),
     "dear-listwise": ("dear-listwise", "messages"),
     "duot5": ("duot5", "text_A_then_B"),
@@ -219,6 +219,7 @@ EXPECTED = {
     "rankvicuna": ("rankvicuna", "text"),
     "rankzephyr": ("rankzephyr", "text"),
     "setwise": ("setwise", "text"),
+    "tfrank": ("tfrank", "text"),
 }
 
 
@@ -348,10 +349,13 @@ ANSWERS = {
     "rankzephyr": ("[2] > [3] > [1]", "B C A"),
     "dear-listwise": ("<think>Two is best.</think>\n[2] > [3] > [1]", "B C A"),
     "reasonrank": ("<think> First [1], then [3]. </think>\n<answer> [2] > [3] > [1] </answer>", "B C A"),
+    "reasonrank-8b": ("<think>\nFirst [1], then [3].\n</think>\n\n<answer> [2] > [3] > [1] </answer>", "B C A"),
     "rearank": ("<think> [1] is off.\n</think>\n<answer> [2] > [3] > [1] </answer>", "B C A"),
     "rank-k": ("<think>\nhm\n</think>\n\n[2] > [3] = [1]", "B A=C"),
     "rank-r1": ("<think> [1] or [3]? </think> <answer>[2]</answer>", "B"),
     "rank-r1-v0.2": ("<think> [1] or [3]? </think>\n<answer>[2]</answer>", "B"),
+    "setwise-sft": ("<answer>[2]</answer>", "B"),
+    "iranker": ("Passage 1 is on point, passage 0 is not.\n</think>\n<answer> passage 2 </answer>", "C"),
     "lighton-rerank-lw": ("[2] > [3] > [1]", "B C A"),
     "grouprank": (
         '<reason>\n[1] jumps, 10 of it.\n</reason>\n<answer>\n```json\n{"[1]": 5, "[2]": 9, "[3]": 0}\n```\n</answer>',
@@ -364,10 +368,12 @@ def judge(name, capabilities=HERE):
     """The elicitor of a card's one answer, and a judgement of all documents."""
     (kind,) = cards.load(name).answers
     judgement = {"score": Score, "compare": Compare, "select": Select, "permute": Permute, "grade": Grade}[kind]
+    if kind == "select" and cards.load(name).template(kind).asks == "worst":
+        judgement = partial(Select, worst=True)
     documents = (DOCS[0],) if kind == "score" else tuple(DOCS[:2]) if kind == "compare" else (tuple(DOCS),)
     elicitation = parse_elicitation(cards.load(name).elicitation(kind))
-    elicitor = elicitation.bind(judgement, WordTokenizer(), capabilities, PromptSettings())
-    return elicitor, judgement(QUERY, *documents)
+    asked = judgement(QUERY, *documents)
+    return elicitation.bind(type(asked), WordTokenizer(), capabilities, PromptSettings()), asked
 
 
 @pytest.mark.parametrize("name", ANSWERS)
@@ -401,6 +407,36 @@ def test_numbers_are_made_as_their_authors_make_them(name, logits, score):
     assert want.raw == (cards.load(name).template(cards.load(name).answers[0]).read == "logits")
     answer, _ = elicitor.read(judgement, Response(logprobs=logits))
     assert answer == pytest.approx(score, abs=1e-6)
+
+
+def test_tfrank_is_the_mean_of_verdict_and_grade():
+    elicitor, judgement = judge("tfrank")
+    want = elicitor.prepare(judgement).want
+    assert want.labels.labels == ("yes", "no", "0", "1", "2", "3", "4")
+    nowhere = -30.0
+    verdict = Reading(0, 0, (-0.1, -2.5, *[nowhere] * 5))
+    grade = Reading(4, 5, (nowhere, nowhere, -6.0, -3.0, -1.2, -0.7, -2.0))
+    answer, _ = elicitor.read(judgement, Response(text="yes(3)", readings=(verdict, grade)))
+    assert answer == pytest.approx(0.798799, abs=1e-6)
+
+
+def test_erank_is_the_grade_times_its_probability():
+    elicitor, judgement = judge("erank")
+    text = "<think>Months are named: 8 or 9.</think><answer>9</answer>"
+    readings = tuple(Reading(text.index(digit), int(digit), (-1.0,) * 11) for digit in "89")
+    at_answer = Reading(text.rindex("9"), 9, tuple(math.log(0.75 if label == 9 else 0.02) for label in range(11)))
+    answer, _ = elicitor.read(judgement, Response(text=text, readings=(*readings, at_answer)))
+    assert answer == pytest.approx(9 * 0.75)
+
+
+def test_a_model_that_names_the_best_is_not_asked_for_the_worst():
+    for name, worst, told in (("rank-r1", True, "asks for the best"), ("iranker", False, "asks for the worst")):
+        elicitor, _ = judge(name)
+        with pytest.raises(TemplateError, match=told):
+            elicitor.prepare(Select(QUERY, tuple(DOCS), worst=worst))
+    elicitor, _ = judge("setwise-sft")
+    with pytest.raises(TemplateError, match="asks for one document, and 2 are wanted"):
+        elicitor.prepare(Select(QUERY, tuple(DOCS), m=2))
 
 
 def test_first_reads_the_letters_after_the_bracket():

@@ -111,7 +111,7 @@ def test_a_template_of_ones_own_for_an_encoder(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("- 1", "a template has completion"),
+        ("- 1", "a template has asks, completion"),
         ("a: [", "is not YAML"),
         ("colour: red", "unknown ['colour']"),
         ("description: d", "needs either messages or completion"),
@@ -120,7 +120,7 @@ def test_a_template_of_ones_own_for_an_encoder(tmp_path):
         ("description: d\nsource: s\nelicitation: text\npassage_tokens: many\ncompletion: x", "ValueError"),
         (
             "description: d\nsource: s\nelicitation: text\npassage_tokens: 9\ncompletion: x\nlabels: words",
-            "numbers, letters",
+            "numbers, numbers from 0, letters",
         ),
         (
             "description: d\nsource: s\nelicitation: text\npassage_tokens: 9\nmessages: [{robot: x}]",

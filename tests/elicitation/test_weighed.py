@@ -166,17 +166,33 @@ def test_what_cannot_work_says_so_before_any_call(value, judgement, capabilities
         bind(value, judgement, capabilities)
 
 
-def test_a_grade_of_two_tokens_says_so_before_any_call():
-    class Digits(WordTokenizer):
-        """A token for every character."""
+class Digits(WordTokenizer):
+    """A token for every character."""
 
-        def encode(self, text, *, special=False):
-            return tuple(super(Digits, self).encode(c, special=special)[0] for c in text)
+    def encode(self, text, *, special=False):
+        return tuple(super(Digits, self).encode(c, special=special)[0] for c in text)
 
-    reasoning = Reasoning("reasoning-10", value="product")
+
+def test_a_grade_of_two_tokens_says_so_before_any_call_where_all_labels_are_weighed():
     with pytest.raises(TemplateError, match="label '10' is not a single token"):
-        reasoning.bind(Score, Digits(), LOCAL, PromptSettings())
-    assert Reasoning("reasoning-9", value="product").bind(Score, Digits(), LOCAL, PromptSettings())
+        Reasoning("reasoning-10", value="expected").bind(Score, Digits(), LOCAL, PromptSettings())
+    assert Reasoning("reasoning-9", value="expected").bind(Score, Digits(), LOCAL, PromptSettings())
+
+
+def test_a_grade_of_two_tokens_is_as_likely_as_both():
+    elicitor = Reasoning("reasoning-10", value="product").bind(Score, Digits(), LOCAL, PromptSettings())
+    assert elicitor.prepare(SCORE).want.labels.labels == tuple(map(str, range(10)))
+    text = "<think>10 or 1? 10.</think><answer>10</answer>"
+    start = text.rindex("10")
+    one = tuple(math.log(0.5 if label == 1 else 0.05) for label in range(10))
+    nought = tuple(math.log(0.8 if label == 0 else 0.02) for label in range(10))
+    readings = (Reading(start, 1, one), Reading(start + 1, 0, nought))
+    assert elicitor.read(SCORE, Response(text, readings=readings))[0] == pytest.approx(10 * 0.5 * 0.8)
+    answer, _ = elicitor.read(SCORE, Response(text, readings=readings[1:]))
+    assert isinstance(answer, Unanswered)
+    text = text.replace("10</answer>", "1</answer>")
+    answer, _ = elicitor.read(SCORE, Response(text, readings=readings[:1]))
+    assert answer == pytest.approx(0.5)
 
 
 def test_its_spec():

@@ -152,3 +152,31 @@ def test_the_documented_one_reads(tmp_path):
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(InputError, match="trial.yaml cannot be read"):
         read_config(tmp_path / "trial.yaml")
+
+
+PUBLISHED = {"figure": 0.5, "tolerance": 0.01, "source": "a paper, table 3"}
+
+
+def test_a_published_figure_is_of_the_first_system_and_the_main_measure_unless_it_says_otherwise(tmp_path):
+    found = read(tmp_path, published=PUBLISHED).published
+    assert (found.system, found.measure, found.figure, found.tolerance) == ("full@best", "nDCG@10", 0.5, 0.01)
+    told = {"system": "first stage", "measure": "RR"}
+    found = read(tmp_path, measures=["nDCG@10", "RR"], published=PUBLISHED | told).published
+    assert (found.system, found.measure) == ("first stage", "RR")
+    assert read(tmp_path).published is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"figure": 68.2}, "published.figure: give the published mean, between 0 and 1"),
+        ({"tolerance": 0}, "published.tolerance: should be above 0"),
+        ({"source": None}, "published.source: is missing"),
+        ({"measure": "RR"}, "published.measure: is not measured here"),
+        ({"system": "full@worst"}, "published.system: there is no such row; did you mean 'full@best'?"),
+        ({"value": 1}, "published.value: there is no such key"),
+    ],
+)
+def test_a_published_figure_that_cannot_be_meant(tmp_path, change, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        read(tmp_path, published=PUBLISHED | change)

@@ -1,6 +1,7 @@
 """Reading how likely each label is off the log-probabilities that an API sent. Pure."""
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -56,22 +57,23 @@ def readings(positions: Sequence[Any], labels: Sequence[str], text: str) -> tupl
     written = [_written(position) for position in positions]
     start = b"".join(written).decode("utf-8", "replace").rfind(text)
     found: list[Reading] = []
-    for reading in _readings(positions, labels):
+    for reading in _readings(positions, labels, pieces=True):
         at = len(b"".join(written[: reading.at]).decode("utf-8", "replace")) - start
         if start >= 0 and at >= 0:
             found.append(reading._replace(at=at))
     return tuple(found)
 
 
-def _readings(positions: Sequence[Any], labels: Sequence[str]) -> Iterator[Reading]:
-    """The labels among the tokens; `at` is the token's number."""
+def _readings(positions: Sequence[Any], labels: Sequence[str], *, pieces: bool = False) -> Iterator[Reading]:
+    """The labels among the tokens; `at` is the token's number. With `pieces`, the 1 and 0 of the label 10 too."""
     if not positions:
         raise NoLogprobsError("this server returned no logprobs; use / text")
     fold = _folding(labels)
     wanted = [fold(label) for label in labels]
     spelled = list(map(_spelled, positions))
     for index, token in enumerate(spelled):
-        if fold(token) in wanted and not _inside_word(spelled, index):
+        alone = not _inside_word(spelled, index) or (pieces and _word(spelled, index) in labels)
+        if fold(token) in wanted and alone:
             found = _alternatives(positions[index])
             if not found:
                 raise NoLogprobsError("this server returned no top_logprobs beside the chosen token; use / text")
@@ -129,6 +131,12 @@ def _inside_word(tokens: Sequence[str], index: int) -> bool:
         left[-1:].isalnum() and right[:1].isalnum() and (left[-1:] + right[:1]).isascii()
         for left, right in ((before, token), (token, after))
     )
+
+
+def _word(tokens: Sequence[str], index: int) -> str:
+    """The word that a token is part of."""
+    before, after = "".join(tokens[:index]), "".join(tokens[index:])
+    return re.findall(r"\w*$", before)[0] + re.findall(r"^\w*", after)[0]
 
 
 def _alternatives(position: Any) -> list[tuple[str, float]]:
