@@ -102,6 +102,7 @@ MASTER = (
         exactly(20), exactly(1), exactly(400),
     ),
     Published("TDPart w=20", "tdpart", (6, 8), (2, 4), (105, 130)),
+    Published("BlitzRank w=10", "blitzrank(window=10)", about(13), (1, 13), about(130, 133)),
     Published("AcuRank", "acurank", about(19.7), (5, 8), (0, 400),
         "neither is wrong: it stops when few documents are uncertain, which depends on judge, queries and first stage; "
         "the published mean is of RankZephyr. Rounds there are an estimate, and too few: once the uncertain fit one "

@@ -46,6 +46,7 @@ LISTWISE = st.one_of(
         st.sampled_from(["latin", "triangular"]),
     ),
     st.builds("jointrank(block={0}, replicas={0}, design=bibd, aggregate=borda)".format, st.sampled_from([12, 14])),
+    st.builds("blitzrank(window={}, top_k={})".format, st.integers(2, 25), st.integers(1, 20)),
     st.builds(
         "acurank(window={}, top_k={}, few={}, max_calls={})".format,
         st.integers(3, 25),
@@ -198,6 +199,7 @@ def test_any_answers_at_all_keep_the_documents_and_the_plan_and_repeat(spec, n, 
     [
         ("full", (1, 2), (1, 2), (100, 200)),
         ("tdpart", (6, None), (2, None), (105, None)),
+        ("blitzrank", (11, 34), (2, 25), (110, 340)),
         ("jointrank", 20, 1, 400),
         ("jointrank(block=10, replicas=2, design=latin)", 20, 1, 200),
         ("jointrank(block=14, replicas=2, design=triangular)", 15, 1, 200),
@@ -246,6 +248,7 @@ def noisy_judge(seed, *, noise=0.5):
     [
         ("full", (1, 1), (1, 1), (100, 100), 7),
         ("tdpart", (6, 8), (2, 4), (105, 130), 7),
+        ("blitzrank", (12, 14), (3, 5), (120, 140), 7),
         ("jointrank(aggregate=borda)", (20, 20), (1, 1), (400, 400), 7),
         ("group", (5, 5), (1, 1), (100, 100), 7),
         ("acurank", (18, 27), (9, 18), (250, 400), 8),
