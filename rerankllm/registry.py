@@ -58,6 +58,7 @@ STRATEGIES = Registry(
         "full": "rerankllm.strategies.full:Full",
         "tdpart": "rerankllm.strategies.tdpart:TDPart",
         "blitzrank": "rerankllm.strategies.blitzrank:BlitzRank",
+        "listk": "rerankllm.strategies.listk:ListK",
         "jointrank": "rerankllm.strategies.jointrank:JointRank",
         "group": "rerankllm.strategies.group:Group",
         "acurank": "rerankllm.strategies.acurank:AcuRank",
