@@ -70,6 +70,9 @@ MASTER = (
         "ours, as it does less: the pivot is whom the first stage puts at the place looked for, not anyone, and of the "
         "last ten only pairs not met before are compared; the published figure is 392 ± 113 and 90 anew",
     ),
+    Published("PRP tournament, one order", "prp(sort=tournament, orders=1)", about(232), (1, 232), about(463),
+        "ours, as it does less: a group's next best is found by the games on the last winner's way, not by playing again",
+    ),
     Published("PRP-Graph 20 rounds", "prp(sort=graph, rounds=20)", exactly(2000), exactly(20), exactly(4000)),
     Published("LLM-RankFusion, full sort", "rankfusion([prp(sort=heap), prp(sort=bubble)])",
         about(9100), (1, 3574), about(18200),
