@@ -29,7 +29,7 @@ class ListK:
 
     Cost: 1 call of n slots when the list fits one window. Otherwise ⌈(n − pivots)/(window − pivots)⌉ calls and one for
     the pivots, and so on for what is left: for n = 100, 7 calls in 2 rounds and a last one at least. With simulated
-    judges it is about 9 calls in 3 or 4 rounds and 145 slots. Settles top_k places, all when one window holds the list.
+    judges it is 9 or 10 calls in 4 rounds and 145 to 160 slots. Settles top_k places, all when one window holds the list.
 
     Attributes:
         window: Documents in one prompt, at least 2.

@@ -48,8 +48,9 @@ class Prp:
     - `graph`: PRP-Graph (Luo et al. 2024, section 3): 2·⌈n/2⌉ a round, `rounds` rounds, or until everyone
       has met everyone. Neighbours in the standing meet, Swiss style; its strengths grow by p(win) times the
       opponent's strength; the order is the PageRank of the graph of probabilities, restarting by the first stage's
-      scores. Where n is odd one document a round plays twice, so that none stays unread.
-
+      scores. Where n is odd one document a round plays twice, so that none stays unread. The public code's
+      edges weigh how likely the answer is that names the opponent shown first, out of all words: the two weights of a
+      pair need not add up to 1, as they do here.
     - `tournament`: k groups of every k-th document play knock-out, and their winners form a heap; whoever leaves it is
       replaced by the next best of the group, which costs the games on the last winner's way. After Figueiredo Paschmann
       et al. 2026, "Active learners as efficient PRP rerankers" (arXiv 2605.14236), and Mohajer et al. 2017; the public
