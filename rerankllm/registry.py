@@ -57,6 +57,8 @@ STRATEGIES = Registry(
         "sliding": "rerankllm.strategies.sliding:Sliding",
         "full": "rerankllm.strategies.full:Full",
         "tdpart": "rerankllm.strategies.tdpart:TDPart",
+        "blitzrank": "rerankllm.strategies.blitzrank:BlitzRank",
+        "listk": "rerankllm.strategies.listk:ListK",
         "jointrank": "rerankllm.strategies.jointrank:JointRank",
         "group": "rerankllm.strategies.group:Group",
         "acurank": "rerankllm.strategies.acurank:AcuRank",

@@ -29,6 +29,8 @@ SMALL = {
     "tournament": "tournament(m=3, winners=1, top_k=2)",
     "tourrank": "tourrank(rounds=1)",
     "tdpart": "tdpart(window=4, top_k=2)",
+    "blitzrank": "blitzrank(window=4, top_k=3)",
+    "listk": "listk(window=4, pivots=2, top_k=3)",
     "jointrank": "jointrank(block=4, replicas=2, design=equi)",
     "group": "group(size=4, regroupings=2)",
     "acurank": "acurank(window=4, top_k=3, max_calls=8)",

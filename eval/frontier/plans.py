@@ -70,6 +70,9 @@ MASTER = (
         "ours, as it does less: the pivot is whom the first stage puts at the place looked for, not anyone, and of the "
         "last ten only pairs not met before are compared; the published figure is 392 ± 113 and 90 anew",
     ),
+    Published("PRP tournament, one order", "prp(sort=tournament, orders=1)", about(232), (1, 232), about(463),
+        "ours, as it does less: a group's next best is found by the games on the last winner's way, not by playing again",
+    ),
     Published("PRP-Graph 20 rounds", "prp(sort=graph, rounds=20)", exactly(2000), exactly(20), exactly(4000)),
     Published("LLM-RankFusion, full sort", "rankfusion([prp(sort=heap), prp(sort=bubble)])",
         about(9100), (1, 3574), about(18200),
@@ -102,6 +105,7 @@ MASTER = (
         exactly(20), exactly(1), exactly(400),
     ),
     Published("TDPart w=20", "tdpart", (6, 8), (2, 4), (105, 130)),
+    Published("BlitzRank w=10", "blitzrank(window=10)", about(13), (1, 13), about(130, 133)),
     Published("AcuRank", "acurank", about(19.7), (5, 8), (0, 400),
         "neither is wrong: it stops when few documents are uncertain, which depends on judge, queries and first stage; "
         "the published mean is of RankZephyr. Rounds there are an estimate, and too few: once the uncertain fit one "

@@ -2,8 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Literal
 
 from rerankllm.data import Candidate, Query, Ranking
 from rerankllm.errors import SpecError
@@ -17,23 +17,26 @@ class Sliding:
     """Orders a window at the end of the list, moves it up by a stride, and so carries the best to the top.
 
     Sun et al. 2023, "Is ChatGPT good at search?" (RankGPT), section 3.2; the same loop with other weights is
-    RankVicuna, RankZephyr and Rank-K, and with label log-probabilities FIRST (Reddy et al. 2024). The last window is
-    moved to the start of the list rather than dropped, so every place is read for every n. Documents that an answer
+    RankVicuna, RankZephyr and Rank-K, and with label log-probabilities FIRST (Reddy et al. 2024). Where n does not
+    fit the stride, the last window is moved to the start of the list. rank_llm shortens it instead (`last=shortened`, to
+    compare with runs made by it), and RankGPT drops it, which leaves the first places unread. Documents that an answer
     omits, and ties, stay in the order in which the window showed them.
 
     Cost: max(0, ⌈(n − window) / stride⌉) + 1 calls a pass for n > 1, min(n, window) slots each. Passes are pipelined:
     a window waits only for earlier ones that overlap it, so three passes over 100 documents take 13 rounds, not 27.
-    Each pass settles window − stride places.
+    Each pass settles window − stride places; with a shortened last window the first pass does.
 
     Attributes:
         window: Documents in one prompt, at least 2.
         stride: How far the window moves, from 1 to `window`, so that no document is left out between two windows.
         passes: How often it sweeps the list.
+        last: What happens to the last window where fewer than `window` places are left for it.
     """
 
     window: int = 20
     stride: int = 10
     passes: int = 1
+    last: Literal["moved", "shortened"] = field(default="moved", metadata={"unsaid": True})
     asks: ClassVar[tuple[type, ...]] = (Permute,)
 
     def __post_init__(self) -> None:
@@ -71,14 +74,15 @@ class Sliding:
 
     def settles(self, n: int) -> int:
         """The best window − stride of each pass, or everything when one window holds it."""
-        return n if n <= self.window else min(n, self.passes * max(0, self.window - self.stride))
+        passes = self.passes if self.last == "moved" else 1
+        return n if n <= self.window else min(n, passes * max(0, self.window - self.stride))
 
     def _windows(self, n: int) -> Iterator[Span]:
         for _ in range(self.passes if n > 1 else 0):
             stop = n
             while True:
                 start = max(0, stop - self.window)
-                yield start, min(n, start + self.window)
+                yield start, min(n, start + self.window) if self.last == "moved" else stop
                 if start == 0:
                     break
                 stop -= self.stride

@@ -160,6 +160,12 @@ class TestContests:
             [1.5 / 5, 1.5 / 2, 3 / 5, 0.5]
         )
 
+    def test_win_rate_by_opponent_counts_each_once(self):
+        """As JointRank's code has it: x beats y three times and loses to z, which is one opponent of two."""
+        cast = [Vote.of("xy", 3.0), Vote.of("zx")]
+        assert WinRate().scores("xyzw", cast) == pytest.approx([3 / 4, 0, 1, 0.5])
+        assert WinRate("opponent").scores("xyzw", cast) == pytest.approx([1 / 2, 0, 1, 0.5])
+
     @pytest.mark.slow
     @given(votes(complete=True, min_size=1))
     def test_baldwin_drops_who_has_least(self, cast):

@@ -58,6 +58,12 @@ def test_certainty_costs_calls(make_candidates, play, query):
     assert few[0] < few[1]
 
 
+def test_a_draw_probability_makes_orders_say_more(make_candidates, play, query):
+    calls = [run(play, query, make_candidates(100), as_given, draw=draw, max_calls=99).calls for draw in (0.0, 0.5)]
+    assert calls[0] > calls[1]
+    assert str(Stage.parse("acurank")) == str(Stage.parse("acurank(draw=0.0)")) != str(Stage.parse("acurank(draw=0.1)"))
+
+
 @pytest.mark.parametrize("most", [1, 2, 5, 6, 9])
 def test_the_budget_is_kept_and_what_it_leaves_unread_comes_last(most, make_candidates, play, query):
     played = run(play, query, make_candidates(100), max_calls=most)
@@ -81,7 +87,7 @@ def test_omitted_documents_are_beaten_and_noted(n, make_candidates, play, query)
 
 
 @pytest.mark.parametrize(
-    "wrong", ["window=2", "top_k=0", "few=0", "max_calls=0", "tolerance=0", "tolerance=0.5", "tolerance=-1"]
+    "wrong", ["window=2", "top_k=0", "few=0", "max_calls=0", "tolerance=0", "tolerance=0.5", "tolerance=-1", "draw=1"]
 )
 def test_wrong_parameters(wrong):
     with pytest.raises(SpecError, match=f"acurank: {wrong.split('=')[0]} should be"):

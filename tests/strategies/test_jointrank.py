@@ -137,6 +137,13 @@ class TestGroup:
         assert played.ranking.doc_ids == ("b", "a", "c")
         assert [result.score for result in played.ranking] == [8.5, 8.0, 7.0]
 
+    def test_the_mean_grade_is_the_papers_and_missing_grades_have_no_say(self, play, query):
+        answers = iter([(9.0, 8.0, 7.0), (1.0, math.nan, 4.0), (2.0, 6.0, 7.0)])
+        played = run(play, query, self.DOCS[:3], lambda _: next(answers), "group(regroupings=3, pool=mean)")
+        assert played.ranking.doc_ids == ("b", "c", "a")
+        assert [result.score for result in played.ranking] == [7.0, 6.0, 4.0]
+        assert str(Stage.parse("group")) == "group(size=20, regroupings=1, seed=0)"
+
     def test_more_regroupings_average_noise_out(self, make_candidates, play, query):
         import random
 

@@ -28,7 +28,17 @@ from rerankllm.spec.stage import Stage
 MOST = 130
 SEEDS = st.integers(0, 5)
 SHORT = st.integers(1, 12)
+ONCE = st.one_of(
+    st.builds("blitzrank(window={}, top_k={})".format, st.integers(2, 25), st.integers(1, 20)),
+    st.integers(2, 25).flatmap(
+        lambda w: st.builds(
+            f"listk(window={w}, pivots={{}}, top_k={{}})".format, st.integers(1, w - 1), st.integers(1, 40)
+        ),
+    ),
+)
+"""Strategies that ask nothing twice, whatever is answered and however short the list."""
 LISTWISE = st.one_of(
+    ONCE,
     st.builds("full(top_k={}, seed={})".format, st.integers(1, 40), SEEDS),
     st.integers(2, 25).flatmap(
         lambda w: st.builds(f"tdpart(window={w}, top_k={{}})".format, st.integers(1, w)),
@@ -194,11 +204,22 @@ def test_any_answers_at_all_keep_the_documents_and_the_plan_and_repeat(spec, n, 
     assert again.ranking == played.ranking
 
 
+@pytest.mark.slow
+@given(spec=ONCE, n=st.integers(0, MOST), seed=st.integers(0, 1000))
+@settings(max_examples=60)
+def test_nothing_is_asked_twice(spec, n, seed, play, query):
+    played = play(Stage.parse(spec).strategy.rank(query, candidates_of(n)), any_answers(seed))
+    asked = [judgement for batch in played.rounds for judgement in batch]
+    assert len(asked) == len(set(asked))
+
+
 @pytest.mark.parametrize(
     ("spec", "calls", "rounds", "slots"),
     [
         ("full", (1, 2), (1, 2), (100, 200)),
         ("tdpart", (6, None), (2, None), (105, None)),
+        ("listk", (8, None), (3, None), (128, None)),
+        ("blitzrank", (11, 34), (2, 25), (110, 340)),
         ("jointrank", 20, 1, 400),
         ("jointrank(block=10, replicas=2, design=latin)", 20, 1, 200),
         ("jointrank(block=14, replicas=2, design=triangular)", 15, 1, 200),
@@ -247,6 +268,8 @@ def noisy_judge(seed, *, noise=0.5):
     [
         ("full", (1, 1), (1, 1), (100, 100), 7),
         ("tdpart", (6, 8), (2, 4), (105, 130), 7),
+        ("listk", (8, 10), (3, 4), (128, 155), 7),
+        ("blitzrank", (12, 14), (3, 5), (120, 140), 7),
         ("jointrank(aggregate=borda)", (20, 20), (1, 1), (400, 400), 7),
         ("group", (5, 5), (1, 1), (100, 100), 7),
         ("acurank", (18, 27), (9, 18), (250, 400), 8),

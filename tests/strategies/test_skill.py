@@ -19,6 +19,13 @@ def test_one_win_is_trueskills():
     assert loser == pytest.approx((20.795, 7.195), abs=1e-3)
 
 
+def test_one_win_with_trueskills_usual_draws():
+    """TrueSkill as it comes, draw probability .10: 29.396 and 20.604 ± 7.171."""
+    winner, loser = updated([Belief(), Belief()], [[0], [1]], draw=0.1)
+    assert winner == pytest.approx((29.396, 7.171), abs=1e-3)
+    assert loser == pytest.approx((20.604, 7.171), abs=1e-3)
+
+
 @pytest.mark.parametrize("groups", [[[0], [1], [2]], [[2], [0], [1]], [[1], [0, 2]], [[0, 1], [2]]])
 def test_orders_of_three_are_close_to_the_exact_posterior(groups):
     beliefs = [Belief(25, 8), Belief(28, 4), Belief(20, 6)]

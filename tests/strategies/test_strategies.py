@@ -17,7 +17,10 @@ SPECS = st.one_of(
     st.just("pointwise"),
     st.integers(2, 25).flatmap(
         lambda window: st.builds(
-            f"sliding(window={window}, stride={{}}, passes={{}})".format, st.integers(1, window), st.integers(1, 4)
+            f"sliding(window={window}, stride={{}}, passes={{}}, last={{}})".format,
+            st.integers(1, window),
+            st.integers(1, 4),
+            st.sampled_from(["moved", "shortened"]),
         )
     ),
     st.builds("prp(sort={}, top_k={})".format, st.sampled_from(["heap", "bubble"]), st.integers(1, 70)),
@@ -109,6 +112,15 @@ def test_published_costs_for_100_documents(spec, calls, rounds, slots):
         assert plan.calls.low < calls
     else:
         assert (plan.calls.low, plan.slots.low) == (calls, slots)
+
+
+@pytest.mark.parametrize(("last", "final"), [("moved", 20), ("shortened", 15)])
+def test_the_last_window_of_an_unaligned_list_is_moved_or_shortened(last, final, make_candidates, play, query):
+    """rank_llm's 95 documents: windows end at 95, 85, … 25, and what is left for the last is the first 15."""
+    strategy = Stage.parse(f"sliding(last={last})").strategy
+    played = play(strategy.rank(query, make_candidates(95)), lambda j: WeakOrder(tuple((d.doc_id,) for d in j.docs)))
+    assert [len(j.docs) for batch in played.rounds for j in batch] == [20] * 8 + [final]
+    assert str(Stage.parse("sliding")) == "sliding(window=20, stride=10, passes=1)"
 
 
 def test_heapsort_takes_about_490_prompts_and_132_rounds(make_candidates, play, query):

@@ -39,7 +39,7 @@ class _Message(NamedTuple):
         return self.shift / self.precision, 1 / self.precision
 
 
-def updated(beliefs: Sequence[Belief], groups: Sequence[Sequence[int]]) -> list[Belief]:
+def updated(beliefs: Sequence[Belief], groups: Sequence[Sequence[int]], draw: float = 0.0) -> list[Belief]:
     """Beliefs after an order was seen.
 
     Herbrich, Minka and Graepel 2006, "TrueSkill: a Bayesian skill rating system", section 2: what was seen is worth
@@ -49,7 +49,10 @@ def updated(beliefs: Sequence[Belief], groups: Sequence[Sequence[int]]) -> list[
     Args:
         beliefs: One a document.
         groups: Indices of the documents in the order, best first; ties together.
+        draw: How often two equal documents would be seen as equal. Above 0, to be seen above another takes being better
+            by a margin, so that an order says more.
     """
+    margin = NormalDist().inv_cdf((1 + draw) / 2) * math.sqrt(2) * NOISE if draw else 0.0
     prior = {i: _Message(*_natural(beliefs[i])).through(NOISE**2) for group in groups for i in group}
     seen = dict(prior)
     above = [pair for better, worse in pairwise(groups) for pair in product(better, worse)]
@@ -58,7 +61,7 @@ def updated(beliefs: Sequence[Belief], groups: Sequence[Sequence[int]]) -> list[
         moved = 0.0
         for a, b in above:
             rest_a, rest_b = (seen[i].plus(m, -1) for i, m in zip((a, b), messages[a, b], strict=True))
-            messages[a, b] = _above(rest_a.moments, rest_b.moments)
+            messages[a, b] = _above(rest_a.moments, rest_b.moments, margin)
             for i, rest, message in zip((a, b), (rest_a, rest_b), messages[a, b], strict=True):
                 before, seen[i] = seen[i], rest.plus(message)
                 moved = max(moved, abs(seen[i].moments[0] - before.moments[0]))
@@ -72,11 +75,11 @@ def updated(beliefs: Sequence[Belief], groups: Sequence[Sequence[int]]) -> list[
     return after
 
 
-def _above(a: tuple[float, float], b: tuple[float, float]) -> tuple[_Message, _Message]:
-    """What it says of a, and of b, with these means and variances, that a > b."""
+def _above(a: tuple[float, float], b: tuple[float, float], margin: float) -> tuple[_Message, _Message]:
+    """What it says of a, and of b, with these means and variances, that a > b by so much."""
     mean, variance = a[0] - b[0], a[1] + b[1]
     sd = math.sqrt(variance)
-    v, w = _truncation(mean / sd)
+    v, w = _truncation((mean - margin) / sd)
     precision = w / (variance * (1 - w))
     shift = (mean + sd * v) / (variance * (1 - w)) - mean / variance
     return (

@@ -89,7 +89,7 @@ def quickselect(judge: Pairs, docs: list[Document], k: int) -> Steps[Sorted]:
     while 0 < wanted < len(active):
         pivot = active[wanted - 1]
         others = [i for i in active if i != pivot]
-        beat = yield from _preferences(judge, docs, [(i, pivot) for i in others], known)
+        beat = yield from preferences_of(judge, docs, [(i, pivot) for i in others], known)
         above = [i for i, verdict in zip(others, beat, strict=True) if verdict > TIE or (verdict == TIE and i < pivot)]
         if len(above) >= wanted:
             active = above
@@ -114,7 +114,7 @@ def quickselect_plan(n: int, k: int) -> Plan:
 
 def _round_robin(judge: Pairs, docs: list[Document], places: list[int], known: Known) -> Steps[dict[int, float]]:
     pairs = [(i, j) for at, i in enumerate(places) for j in places[at + 1 :]]
-    verdicts = yield from _preferences(judge, docs, pairs, known)
+    verdicts = yield from preferences_of(judge, docs, pairs, known)
     wins = dict.fromkeys(places, 0.0)
     for (i, j), verdict in zip(pairs, verdicts, strict=True):
         wins[i] += verdict
@@ -122,8 +122,10 @@ def _round_robin(judge: Pairs, docs: list[Document], places: list[int], known: K
     return wins
 
 
-def _preferences(judge: Pairs, docs: list[Document], pairs: list[tuple[int, int]], known: Known) -> Steps[list[float]]:
-    """p(the first wins) for these pairs of places, asking only for those not known yet."""
+def preferences_of(
+    judge: Pairs, docs: list[Document], pairs: list[tuple[int, int]], known: Known
+) -> Steps[list[float]]:
+    """p(the first wins) for these pairs of places; those not known yet are asked, and known then."""
     unknown = [pair for pair in ((min(p), max(p)) for p in pairs) if pair not in known]
     verdicts = yield from judge.preferences([(docs[i], docs[j]) for i, j in unknown])
     known.update(zip(unknown, verdicts, strict=True))

@@ -10,19 +10,14 @@ BestOf = Callable[[list[int]], Steps[int]]
 
 
 def heapsort(n: int, k: int, arity: int, best_of: BestOf) -> Steps[list[int]]:
-    """Orders items 0 to n - 1: the best k, best first, then the rest as they were.
-
-    The heap is built a level at a time, deepest first; subtrees under one level share no node, so they are sifted in
-    parallel.
-    """
+    """Orders items 0 to n - 1: the best k, best first, then the rest as they were."""
     heap = list(range(n))
     if k:
-        for level in _parent_levels(n, arity):
-            yield from in_parallel(*(_sift_down(heap, root, arity, best_of) for root in level))
+        yield from heapify(heap, arity, best_of)
     top: list[int] = []
     while len(top) < k:
         if top:
-            yield from _sift_down(heap, 0, arity, best_of)
+            yield from sift_down(heap, 0, arity, best_of)
         heap[0], heap[-1] = heap[-1], heap[0]
         top.append(heap.pop())
     return [*top, *sorted(heap)]
@@ -53,7 +48,16 @@ def heap_cost(n: int, k: int, arity: int, cost: Callable[[int], int], *, in_roun
     return Bound(sum(part.low for part in parts), sum(part.high for part in parts))
 
 
-def _sift_down(heap: list[int], root: int, arity: int, best_of: BestOf) -> Steps[None]:
+def heapify(heap: list[int], arity: int, best_of: BestOf) -> Steps[None]:
+    """Makes a heap of a list, a level at a time, deepest first.
+
+    Subtrees under one level share no node, so they are sifted in parallel.
+    """
+    for level in _parent_levels(len(heap), arity):
+        yield from in_parallel(*(sift_down(heap, root, arity, best_of) for root in level))
+
+
+def sift_down(heap: list[int], root: int, arity: int, best_of: BestOf) -> Steps[None]:
     """Swaps the item at `root` with the best of its children until it beats them."""
     while True:
         children = range(arity * root + 1, min(arity * root + 1 + arity, len(heap)))
