@@ -55,6 +55,8 @@ class RerankApi(RemoteBackend):
 
     Args:
         name: The model, as the API calls it; for a server that has one only, its URL will do.
+        dialect: What the server speaks: `cohere`, `jina`, `voyage`, `mixedbread`, `zeroentropy`, `nvidia`, `tei` or
+            `vllm`. For `rerank:` only: the other kinds are named by theirs.
         base_url: Where the API is, without its route; None for its own host.
         api_key_env: Environment variable that holds the key; None for the one that is usual for this API.
         instruction: What counts as relevant, for APIs that take an instruction.
@@ -74,11 +76,14 @@ class RerankApi(RemoteBackend):
 
     kind: ClassVar[str] = "rerank"
     """What such a model is called in specs."""
+    settled: ClassVar[frozenset[str]] = frozenset()
+    """Options that a kind has no choice of."""
 
     def __init__(
         self,
         *,
         name: str,
+        dialect: str = "jina",
         base_url: str | None = None,
         api_key_env: str | None = None,
         instruction: str | None = None,
@@ -93,7 +98,10 @@ class RerankApi(RemoteBackend):
     ) -> None:
         if any(importlib.util.find_spec(package) is None for package in ("openai", "httpx2")):
             raise MissingExtra("pip install 'rerankllm[openai]'")
-        kind, chosen = self.kind, self.spoken()
+        kind, dialect = self.kind, self.kind if "dialect" in self.settled else dialect
+        if dialect not in DIALECTS:
+            raise InputError(f"{kind}: knows no dialect {dialect}; there are: {', '.join(DIALECTS)}")
+        chosen = DIALECTS[dialect]
         if name.startswith(("http://", "https://")):
             name, base_url = "", base_url or name
         _check(kind, chosen, instruction=instruction, cut=max_tokens_per_doc)
@@ -138,10 +146,6 @@ class RerankApi(RemoteBackend):
         """Keeps one part of the calls that may be under way; see `RemoteBackend.share`."""
         super().share(part, parts)
         self.capabilities = replace(self.capabilities, slots=self._concurrency * self._most)
-
-    def spoken(self) -> Dialect:
-        """The API's dialect."""
-        return DIALECTS[self.kind]
 
     @property
     def tokenizer(self) -> Tokenizer:

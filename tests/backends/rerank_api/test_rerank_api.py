@@ -11,8 +11,9 @@ from scripted_server import Answer, Garbage, ScriptedServer, Status
 
 from rerankllm import Reranker
 from rerankllm.backends.openai.completion import UnusableError
+from rerankllm.backends.rerank_api.backend import RerankApi
 from rerankllm.backends.rerank_api.dialects import DIALECTS, body_of, read_scores
-from rerankllm.backends.rerank_api.kinds import AnyRerankApi, Cohere, Tei, Voyage
+from rerankllm.backends.rerank_api.kinds import Cohere, Tei, Voyage
 from rerankllm.calls import CallFailed, Generate, Reply, Request, TextPrompt
 from rerankllm.data import Candidate, Document, Query, Usage
 from rerankllm.drivers.budget import Limits
@@ -137,7 +138,7 @@ def test_what_is_no_answer_is_none(body, message):
 def test_a_document_that_is_left_out_has_no_score():
     body = json.dumps({"results": [{"index": 1, "relevance_score": 0.5}], "usage": {"total_tokens": 7}})
     with ScriptedServer(lambda *_: Garbage(body)) as server:
-        first, second = scores(AnyRerankApi(name="m", base_url=server.url), ["a", "b"])
+        first, second = scores(RerankApi(name="m", base_url=server.url), ["a", "b"])
     assert first == CallFailed("the API left this document out of its answer", 1)
     assert second == Reply(0.5, usage=Usage(), attempts=0)
 
@@ -188,7 +189,7 @@ def test_a_wrong_key_costs_one_call(monkeypatch):
 def test_what_may_help_is_tried_again(first):
     answer = answers(DIALECTS["jina"])
     with ScriptedServer(lambda body, n: answer(body, n) if n else first) as server:
-        found = scores(AnyRerankApi(name="m", base_url=server.url), TEXTS)
+        found = scores(RerankApi(name="m", base_url=server.url), TEXTS)
     assert [reply.answer for reply in found] == pytest.approx([worth(text) / 10 for text in TEXTS])
     assert sum(reply.attempts for reply in found) == 2
 
@@ -205,11 +206,11 @@ def test_a_call_that_fails_fails_its_query():
 
 
 def test_scores_are_all_that_it_gives():
-    backend = AnyRerankApi(name="m", base_url="http://localhost:1/v1")
+    backend = RerankApi(name="m", base_url="http://localhost:1/v1")
     asked = (Compare(QUERY, Document("a", "a"), Document("b", "b")), Request(TextPrompt("x"), Generate(1)))
     for work in asked:
         assert "scores documents" in asyncio.run(backend.complete(work)).reason
-        backend = AnyRerankApi(name="m", base_url="http://localhost:1/v1")
+        backend = RerankApi(name="m", base_url="http://localhost:1/v1")
     with pytest.raises(CapabilityError, match="answers Score, and this strategy asks Compare"):
         Reranker("prp", "rerank:m?base_url=http://localhost:1/v1")
 
@@ -221,7 +222,7 @@ def test_specs_show_what_bears_on_the_answers():
     assert Cohere(name="rerank-v4.0-pro").model == "cohere:rerank-v4.0-pro"
     assert Cohere(name="m", max_tokens_per_doc=99, retries=0).model == "cohere:m?max_tokens_per_doc=99"
     assert Tei(name="http://localhost:8080").model == "tei:http://localhost:8080"
-    assert AnyRerankApi(name="m", base_url="http://h/v1").model == "rerank:m?dialect=jina&base_url=http://h/v1"
+    assert RerankApi(name="m", base_url="http://h/v1").model == "rerank:m?dialect=jina&base_url=http://h/v1"
     assert (
         ModelSpec.parse("voyage:rerank-2.5?instruction=be strict").load().model
         == "voyage:rerank-2.5?instruction=be strict"
@@ -260,7 +261,7 @@ def test_money():
     assert voyage.cost(Usage(2 * 10**6)) == pytest.approx(0.1)
     assert Cohere(name="rerank-v9").cost(Usage(searches=1)) is None
     assert Cohere(name="m", price_searches=4.0).cost(Usage(searches=1)) == pytest.approx(0.004)
-    assert AnyRerankApi(name="m", base_url="http://h/v1").cost(Usage(1)) is None
+    assert RerankApi(name="m", base_url="http://h/v1").cost(Usage(1)) is None
     assert Cohere(name="rerank-v3.5", base_url="http://h/v1").cost(Usage(searches=1)) is None
 
 
