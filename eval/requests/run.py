@@ -90,14 +90,13 @@ def asked(spec: str, model: str, queries: Queries) -> list[Judgement]:
     return list(Noted.asked)
 
 
-def prompts(judgements: Sequence[Judgement], elicitation: str | None = None) -> Iterator[tuple[int, ...]]:
+def prompts(judgements: Sequence[Judgement], elicitation: str = "text") -> Iterator[tuple[int, ...]]:
     """The prompts of an `openai:` model, as token ids."""
     count = EstimatedTokenizer()
-    with Reranker(f"pointwise / {elicitation}" if elicitation else "pointwise", HOST) as reranker:
+    with Reranker(f"pointwise / {elicitation}", HOST) as reranker:
         panel, stage = reranker.session.panel, reranker.stage
         for judgement in judgements:
-            named = stage.elicitation if elicitation else None
-            request = panel.resolve(Ask((), named, None), type(judgement)).prepare(judgement)
+            request = panel.resolve(Ask((), stage.elicitation, None), type(judgement)).prepare(judgement)
             if not isinstance(request, Request) or not isinstance(request.prompt, ChatPrompt):
                 raise SystemExit(f"{HOST} is asked something that is no chat")
             turns = request.prompt.messages
@@ -164,7 +163,7 @@ def layout_table(path: Path, queries: Queries) -> Iterator[str]:
         for spec, judgement, name in cases:
             found = asked(spec, f"noted:{path}", queries)
             other = f"text(prompt={str(query_first(judgement, name, Path(folder)))!r})"
-            yield f"| `{spec} / text` | as it is | {_row(prompts(found, 'text'), len(found))}"
+            yield f"| `{spec} / text` | as it is | {_row(prompts(found), len(found))}"
             yield f"| `{spec} / text` | query first | {_row(prompts(found, other), len(found))}"
 
 
