@@ -3,8 +3,8 @@
     python eval/hosts/real.py llamacpp
     python eval/hosts/real.py vllm        # in vLLM's environment, see .ci/vllm
 
-Each serves SmolLM2-135M-Instruct from its package. What so small a model answers is of no use; whether it was asked, and
-its answers read, is what counts. Prints a table and writes real-llamacpp.md or real-vllm.md.
+Each serves SmolLM2-135M-Instruct from its package. What so small a model answers is of no use; whether it was asked,
+and its answers read, is what counts. Prints a table and writes real-llamacpp.md or real-vllm.md.
 """
 
 import argparse
@@ -27,21 +27,16 @@ from rerankllm.reranker import Reranker  # noqa: E402
 
 STAGES = (
     "pointwise / text", "pointwise / text(constrained=true)", "pointwise / labels", "pointwise / labels(prompt=grades)",
-    "pointwise / likelihood", "pointwise / reasoning(max_tokens=64)",
+    "pointwise / likelihood", "pointwise / reasoning(max_tokens=32)",
     "prp / text", "prp / text(constrained=true)", "prp / labels", "prp / labels(prompt=prp-demos)",
-    "prp / reasoning(max_tokens=64)",
-    "setwise / text", "setwise / text(constrained=true)", "setwise / labels", "setwise / reasoning(max_tokens=64)",
-    "sliding / text", "sliding / text(constrained=true)", "sliding / labels", "sliding / reasoning(max_tokens=64)",
-    "group / grades", "group / reasoning(max_tokens=64)",
+    "prp / reasoning(max_tokens=32)",
+    "setwise / text", "setwise / text(constrained=true)", "setwise / labels", "setwise / reasoning(max_tokens=32)",
+    "sliding / text", "sliding / text(constrained=true)", "sliding / labels", "sliding / reasoning(max_tokens=32)",
+    "group / grades", "group / reasoning(max_tokens=32)",
     "criteria(count=2) / text",
 )  # fmt: skip
 THINKING = ("off", "on", "low")
-TEXTS = [
-    "Fleas live on dogs for weeks.",
-    "Bread turns brown in the oven.",
-    "A flea lives two to three months at most.",
-    "Stars are far away.",
-]
+TEXTS = ["Bread turns brown in the oven.", "A flea lives two to three months at most."]
 QUERY = "how long do fleas live"
 
 
@@ -49,9 +44,13 @@ def table(url: str) -> Iterator[str]:
     """A row a stage, and one a setting of `thinking`."""
     yield "| asked | became of it | requests | answers: parsed, repaired, failed | said |\n|---|---|---:|---|---|"
     for stage in STAGES:
-        yield tried(stage, f"openai:smollm2?base_url={url}")
+        yield tried(stage, f"openai:smollm2?base_url={url}&timeout=600&retries=0")
     for value in THINKING:
-        yield tried("pointwise / text", f"openai:smollm2?base_url={url}&thinking={value}", f", thinking={value}")
+        yield tried(
+            "pointwise / text",
+            f"openai:smollm2?base_url={url}&timeout=600&retries=0&thinking={value}",
+            f", thinking={value}",
+        )
 
 
 def tried(stage: str, model: str, more: str = "") -> str:
