@@ -129,7 +129,7 @@ BACKENDS = Registry(
         "zeroentropy": "rerankllm.backends.rerank_api.kinds:ZeroEntropy",
         "nvidia": "rerankllm.backends.rerank_api.kinds:Nvidia",
         "tei": "rerankllm.backends.rerank_api.kinds:Tei",
-        "rerank": "rerankllm.backends.rerank_api.kinds:AnyRerankApi",
+        "rerank": "rerankllm.backends.rerank_api.backend:RerankApi",
         "recorded": "rerankllm.backends.recorded:Recorded",
         "oracle": "rerankllm.backends.oracle:Oracle",
         "simulated": "rerankllm.backends.simulated:Simulated",

@@ -147,5 +147,13 @@ class SharesRequests(Protocol):
     """A backend that answers many judgements with one request."""
 
     def takes(self, work: Judgement) -> Usage:
-        """What a judgement takes of such a request, as far as it can be told before."""
+        """The most that a judgement adds to the request that it would go out in now, as far as it can be told."""
+        ...
+
+    def expect(self, work: Judgement) -> None:
+        """Keeps a place in that request for a judgement that follows at once."""
+        ...
+
+    def searches(self, count: int) -> int:
+        """Search units of so many judgements of one query, asked for together; 0 where it counts none."""
         ...

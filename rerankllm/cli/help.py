@@ -16,7 +16,7 @@ PANELS = {
     "Output": "output truncate summary jsonl calibration cutoff threshold form json_lines plot",
     "Statistics": "baseline measure relevant_from family correction alternative margin resamples resample_runs cost "
     "notable",
-    "Budget": "dry_run max_calls max_tokens max_cost max_seconds max_rounds per_query",
+    "Budget": "dry_run max_calls max_tokens max_cost max_searches max_seconds max_rounds per_query",
     "Failures and journal": "on_error journal no_journal",
     "Server": "host port keys max_documents max_bytes max_in_flight max_page_calls grace",
     "Ray cluster": "engine ray_address workers gpus_per_worker worker_journals",

@@ -121,6 +121,10 @@ MaxCost: TypeAlias = Annotated[float | None, typer.Option(min=0, metavar="USD", 
 MaxSeconds: TypeAlias = Annotated[
     float | None, typer.Option(min=0, metavar="S", help="Budget: seconds, after which nothing more is sent.")
 ]
+MaxSearches: TypeAlias = Annotated[
+    int | None,
+    typer.Option(min=0, metavar="N", help="Budget: search units, in which some reranking APIs count (cohere:)."),
+]
 CutoffRule: TypeAlias = Annotated[
     str | None,
     typer.Option(
@@ -134,8 +138,8 @@ PerQuery: TypeAlias = Annotated[
     str | None,
     typer.Option(
         metavar="LIMITS",
-        help="What each query may spend, such as tokens=20000,seconds=2 (of calls, tokens, cost, seconds). `active` "
-        "then ends with the order it has; with other strategies the query fails.",
+        help="What each query may spend, such as tokens=20000,seconds=2 (of calls, tokens, cost, seconds, "
+        "searches). `active` then ends with the order it has; with other strategies the query fails.",
     ),
 ]
 WhenUnusable: TypeAlias = Annotated[
@@ -217,13 +221,13 @@ def limits_of(text: str | None) -> Limits | None:
     if text is None:
         return None
     found: dict[str, float] = {}
-    kinds: dict[str, type] = {"calls": int, "tokens": int, "cost": float, "seconds": float}
+    kinds: dict[str, type] = {"calls": int, "tokens": int, "cost": float, "seconds": float, "searches": int}
     for item in text.split(","):
         name, _, value = (part.strip() for part in item.partition("="))
         try:
             found[name] = kinds.pop(name)(value)
         except (KeyError, ValueError):
-            known = "calls=N, tokens=N, cost=USD, seconds=S"
+            known = "calls=N, tokens=N, cost=USD, seconds=S, searches=N"
             raise InputError(
                 f"--per-query: '{item.strip()}' should be one of {known}, each once, separated by commas"
             ) from None

@@ -2,7 +2,8 @@
 
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
 from typing import Any
@@ -32,15 +33,17 @@ class Limits:
         tokens: Prompt and completion tokens together.
         cost: US dollars.
         seconds: Time from the first call; nothing is sent after it.
+        searches: Search units, in which some reranking APIs count.
     """
 
     calls: int | None = None
     tokens: int | None = None
     cost: float | None = None
     seconds: float | None = None
+    searches: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("calls", "tokens", "cost", "seconds"):
+        for name in ("calls", "tokens", "cost", "seconds", "searches"):
             value = getattr(self, name)
             if value is not None and not value >= 0:
                 raise InputError(f"a budget of {value} {name} is none: it should be 0 or more")
@@ -66,22 +69,28 @@ PICO = 10**12
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """An amount of calls, tokens and picodollars."""
+    """An amount of calls, tokens, picodollars and search units."""
 
     calls: int = 0
     tokens: int = 0
     pico: int = 0
+    searches: float = 0.0
 
     @classmethod
-    def of(cls, calls: int, tokens: int, cost: float | None) -> "Amount":
+    def of(cls, calls: int, tokens: int, cost: float | None, searches: float = 0.0) -> "Amount":
         """The amount with its cost given in dollars; an unknown cost (None) counts as 0."""
-        return cls(calls, tokens, round((cost or 0.0) * PICO))
+        return cls(calls, tokens, round((cost or 0.0) * PICO), searches)
 
     def __add__(self, other: "Amount") -> "Amount":
-        return Amount(self.calls + other.calls, self.tokens + other.tokens, self.pico + other.pico)
+        return Amount(
+            self.calls + other.calls,
+            self.tokens + other.tokens,
+            self.pico + other.pico,
+            self.searches + other.searches,
+        )
 
     def __sub__(self, other: "Amount") -> "Amount":
-        return Amount(self.calls - other.calls, self.tokens - other.tokens, self.pico - other.pico)
+        return self + Amount(-other.calls, -other.tokens, -other.pico, -other.searches)
 
 
 class Budget:
@@ -110,8 +119,8 @@ class Budget:
 
     @property
     def counts(self) -> bool:
-        """Whether calls, tokens or money are limited."""
-        return any(limit is not None for limit in (self._limits.calls, self._limits.tokens, self._limits.cost))
+        """Whether anything but time is limited."""
+        return replace(self._limits, seconds=None) != Limits()
 
     @property
     def stopped(self) -> str:
@@ -135,28 +144,33 @@ class Budget:
         """Refuses every call from now on, for this reason."""
         self._stopped = self._stopped or reason
 
-    def admit(self, backend: Backend, work: Work) -> Admission | str:
-        """Decides whether a call may be sent.
+    def most(self, backend: Backend, work: Work) -> Amount:
+        """The most that a call can take now, as far as this budget counts it."""
+        limits = self._limits
+        if limits.tokens is None and limits.cost is None and limits.searches is None:
+            return Amount(calls=1)
+        usage = most_of(backend, work)
+        return Amount.of(1, usage.prompt_tokens + usage.completion_tokens, backend.cost(usage), usage.searches)
+
+    def admit(self, most: Amount) -> Admission | str:
+        """Decides whether a call that takes so much at most may be sent.
 
         Returns:
-            When it may be sent; after `SEND`, `settle` or `withdraw` has to follow. A string is the reason why it never
-            may.
+            When it may be sent; after `SEND`, `settle` has to follow. A string is the reason why it never may.
         """
         if not self._limited:  # then there is nothing to count
             return self._stopped or Admission.SEND
-        return self.reserve(self._most(backend, work))
+        return self.reserve(most)
 
-    def withdraw(self, backend: Backend, work: Work) -> None:
-        """Takes back an admitted call that was not sent."""
+    def settle(self, most: Amount, took: Amount) -> None:
+        """Counts what an admitted call took; nothing if it was not sent.
+
+        Args:
+            most: What `admit` was given.
+            took: What the call took.
+        """
         if self._limited:
-            self.charge(self._most(backend, work), Amount())
-
-    def settle(self, backend: Backend, work: Work, outcome: Outcome | None) -> None:
-        """Counts what an admitted call took; the most that it could take if its outcome is unknown (None)."""
-        if not self._limited:
-            return
-        most = self._most(backend, work)
-        self.charge(most, most if outcome is None else amount_of(backend, outcome))
+            self.charge(most, took)
 
     def reserve(self, most: Amount) -> Admission | str:
         """Sets aside the most that a call can take, if it may be sent; see `admit`."""
@@ -182,12 +196,6 @@ class Budget:
         with self._lock:
             self._spent += amount
 
-    def _most(self, backend: Backend, work: Work) -> Amount:
-        if self._limits.tokens is None and self._limits.cost is None:
-            return Amount(calls=1)
-        usage = most_of(backend, work)
-        return Amount.of(1, usage.prompt_tokens + usage.completion_tokens, backend.cost(usage))
-
     def _short(self, more: Amount) -> str:
         """Which limit this much more would exceed, in words; empty if none."""
         limits, total = self._limits, self._spent + more
@@ -197,7 +205,22 @@ class Budget:
             return f"{self._name} of {limits.tokens:,} tokens is used up ({self._spent.tokens:,} tokens spent)"
         if limits.cost is not None and total.pico > round(limits.cost * PICO):
             return f"{self._name} of ${limits.cost:.4g} is used up (${self._spent.pico / PICO:.4g} spent)"
+        if limits.searches is not None and total.searches > limits.searches:
+            return f"{self._name} of {limits.searches:,} search units is used up ({self._spent.searches:g} spent)"
         return ""
+
+
+def check_searches(backends: Sequence[Backend]) -> None:
+    """Checks that a limit of search units limits something.
+
+    Raises:
+        CapabilityError: No model counts in them.
+    """
+    if not any(isinstance(backend, SharesRequests) and backend.searches(1) for backend in backends):
+        models = ", ".join(backend.model for backend in backends)
+        raise CapabilityError(
+            f"search units are limited (max_searches), and {models} counts none: limit tokens or dollars instead"
+        )
 
 
 def amount_of(backend: Backend, outcome: Outcome) -> Amount:
@@ -205,11 +228,11 @@ def amount_of(backend: Backend, outcome: Outcome) -> Amount:
     if isinstance(outcome, CallFailed):
         return Amount(calls=int(outcome.attempts > 0))
     tokens = outcome.usage.prompt_tokens + outcome.usage.completion_tokens
-    return Amount.of(1, tokens, backend.cost(outcome.usage))
+    return Amount.of(1, tokens, backend.cost(outcome.usage), outcome.usage.searches)
 
 
 def most_of(backend: Backend, work: Work) -> Usage:
-    """The most that a call can take; of a request that many share, its part."""
+    """The most that a call can take; of a request that many share, what it adds."""
     if not isinstance(work, Request):
         return backend.takes(work) if isinstance(backend, SharesRequests) else Usage()
     return Usage(prompt_tokens(backend, work.prompt), backend.most_tokens(work.want))

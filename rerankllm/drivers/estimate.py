@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rerankllm.calls import Backend, SharesRequests
 from rerankllm.data import Document, Query, Usage
 from rerankllm.drivers.budget import most_of
 from rerankllm.drivers.judges import Judge
@@ -56,6 +57,9 @@ class Sizes:
         return cls(*(Texts(asked[i], passages[j], text) for i, j, text in zip(*ends, criteria, strict=True)))
 
 
+NONE = Bound(0, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """Tokens and money that some queries will take.
@@ -65,12 +69,14 @@ class Estimate:
         completion_tokens: Bounds on the tokens generated.
         typical: Tokens with passages of median length and every answer as long as it may be.
         cost_usd: Bounds in US dollars; None when the price is unknown.
+        searches: Bounds on the search units, in which some reranking APIs count.
     """
 
     prompt_tokens: Bound
     completion_tokens: Bound
     typical: Usage
     cost_usd: tuple[float, float] | None
+    searches: Bound = NONE
 
     def __add__(self, other: "Estimate") -> "Estimate":
         """The sum of both."""
@@ -82,6 +88,7 @@ class Estimate:
             self.completion_tokens.plus(other.completion_tokens),
             self.typical + other.typical,
             cost,
+            self.searches.plus(other.searches),
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -90,6 +97,7 @@ class Estimate:
         return {
             "prompt_tokens": self.prompt_tokens._asdict(),
             "completion_tokens": self.completion_tokens._asdict(),
+            **({"searches": self.searches._asdict()} if self.searches.high else {}),
             "cost_usd": cost,
         }
 
@@ -140,13 +148,12 @@ def _either(estimates: Sequence[Estimate]) -> Estimate:
     """The estimate for one of several kinds of judgement: bounds over all of them; typical is the first's."""
     costs = [each.cost_usd for each in estimates if each.cost_usd is not None]
     cost = (min(low for low, _ in costs), max(high for _, high in costs)) if len(costs) == len(estimates) else None
-    prompts, completions = ([getattr(e, name) for e in estimates] for name in ("prompt_tokens", "completion_tokens"))
-    return Estimate(
-        Bound(min(b.low for b in prompts), max(b.high for b in prompts)),
-        Bound(min(b.low for b in completions), max(b.high for b in completions)),
-        estimates[0].typical,
-        cost,
+    names = ("prompt_tokens", "completion_tokens", "searches")
+    prompt, completion, searches = (
+        Bound(min(getattr(e, name).low for e in estimates), max(getattr(e, name).high for e in estimates))
+        for name in names
     )
+    return Estimate(prompt, completion, estimates[0].typical, cost, searches)
 
 
 def _leaves(stage: Stage, plan: Plan, n: int, queries: int) -> Iterator[tuple[Stage, Plan, int]]:
@@ -190,9 +197,8 @@ def _of(panel: Panel, stage: Stage, asked: tuple[type, Plan], queries: int, size
     first = blank.times(priors, plan.slots.high * queries) if priors else Usage()
     prompt = Bound(min(fewest.prompt_tokens, largest.prompt_tokens), largest.prompt_tokens + first.prompt_tokens)
     completion = Bound(0, largest.completion_tokens + first.completion_tokens)
-    part = most_of(judge.backend, judge.prepare(_example(kind, 1, sizes.middle))).searches if kind is Score else 0.0
-    searches = tuple(queries * math.ceil(calls * part) for calls in plan.calls)
-    return Estimate(prompt, completion, middle.times(*usual), _cost(judge, prompt, completion, searches))
+    searches = _searches(judge.backend, plan, queries)
+    return Estimate(prompt, completion, middle.times(*usual), _cost(judge, prompt, completion, searches), searches)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,9 +246,18 @@ def _by_size(texts: Iterable[str]) -> list[str]:
     return sorted(set(texts), key=lambda text: (len(text.encode("utf-8", "replace")), text)) or [""]
 
 
-def _cost(judge: Judge, prompt: Bound, completion: Bound, searches: Sequence[float]) -> tuple[float, float] | None:
-    low = judge.backend.cost(Usage(prompt.low, completion.low, searches=searches[0]))
-    high = judge.backend.cost(Usage(prompt.high, completion.high, searches=searches[1]))
+def _searches(backend: Backend, plan: Plan, queries: int) -> Bound:
+    """Search units: what is asked for in the same round goes out together, and each round may begin one more."""
+    if not isinstance(backend, SharesRequests):
+        return Bound(0, 0)
+    low, high = (backend.searches(calls) for calls in plan.calls)
+    more = max(plan.rounds.high - 1, 0) if high else 0
+    return Bound(queries * low, queries * min(plan.calls.high, high + more))
+
+
+def _cost(judge: Judge, prompt: Bound, completion: Bound, searches: Bound) -> tuple[float, float] | None:
+    low = judge.backend.cost(Usage(prompt.low, completion.low, searches=searches.low))
+    high = judge.backend.cost(Usage(prompt.high, completion.high, searches=searches.high))
     return None if low is None or high is None else (low, high)
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rerankllm.calls import CallFailed, Outcome, Work
+from rerankllm.calls import CallFailed, Outcome, Request, SharesRequests, Work
 from rerankllm.data import Candidate, Query
 from rerankllm.drivers.budget import Admission, Amount, Budget, amount_of
 from rerankllm.drivers.task import Call, Keep, Task, ignore
@@ -147,6 +147,8 @@ class Ticket:
         self.call = call
         self.work = work
         self.content = content
+        self._budgets = (call.task.budget, gateway.budget)
+        self._most = (Amount(), Amount())
         self._settled = False
 
     @property
@@ -158,15 +160,18 @@ class Ticket:
         """Asks the query's budget and the run's; None if the call is refused for good or its query has ended."""
         if self.call.task.future.done():
             return None
-        backend, own = self.call.judge.backend, self.call.task.budget
-        admission = own.admit(backend, self.work)
+        backend, (own, whole) = self.call.judge.backend, self._budgets
+        self._most = own.most(backend, self.work), whole.most(backend, self.work)
+        admission = own.admit(self._most[0])
         refused = isinstance(admission, str)
         if admission is Admission.WAIT:
             return Admission.HOLD
         if admission is Admission.SEND:
-            admission = self._gateway.budget.admit(backend, self.work)
+            admission = whole.admit(self._most[1])
             if admission is not Admission.SEND:
-                own.withdraw(backend, self.work)
+                own.settle(self._most[0], Amount())
+            elif not isinstance(self.work, Request) and isinstance(backend, SharesRequests):
+                backend.expect(self.work)
         if isinstance(admission, str):
             self.call.task.unaffordable = True
             outcome = CallFailed(admission, attempts=0, refused=refused)
@@ -186,5 +191,6 @@ class Ticket:
 
     def _settle(self, outcome: Outcome | None) -> None:
         self._settled = True
-        for budget in (self.call.task.budget, self._gateway.budget):
-            budget.settle(self.call.judge.backend, self.work, outcome)
+        took = None if outcome is None else amount_of(self.call.judge.backend, outcome)
+        for budget, most in zip(self._budgets, self._most, strict=True):
+            budget.settle(most, most if took is None else took)

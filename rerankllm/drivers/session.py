@@ -11,7 +11,7 @@ from rerankllm.calibration.judge_profile import JudgeProfile
 from rerankllm.calibration.relevance import Calibration
 from rerankllm.data import Candidate, Query
 from rerankllm.drivers.base import Driver
-from rerankllm.drivers.budget import Budget, Limits
+from rerankllm.drivers.budget import Budget, Limits, check_searches
 from rerankllm.drivers.concurrent import Concurrent
 from rerankllm.drivers.estimate import Estimate, Sizes, estimate, planned
 from rerankllm.drivers.events import QueryOutcome
@@ -100,6 +100,8 @@ class Session:
             raise InputError(f"demonstrations are worked comparisons, and this strategy asks {asked}: leave them out")
         total = budget or Budget(recipe.limits)
         _check_prices(panel, total, recipe.per_query)
+        if budget is None and recipe.limits.searches is not None:
+            check_searches(panel.backends)
         remote = any(backend.capabilities.remote for backend in panel.backends)
         name = recipe.driver or ("concurrent" if remote else "rounds")
         make: type[Driver] = Concurrent if name == "concurrent" else Rounds

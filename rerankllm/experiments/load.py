@@ -233,7 +233,7 @@ def _settings(part: Section, also: tuple[str, ...] = ()) -> dict[str, Any]:
 
 
 def _limits(part: Section, prefix: str) -> Limits:
-    kinds: dict[str, Any] = {"calls": int, "tokens": int, "cost": float, "seconds": float}
+    kinds: dict[str, Any] = {"calls": int, "tokens": int, "cost": float, "seconds": float, "searches": int}
     part.known(*(prefix + name for name in kinds))
     values = {name: part.maybe(prefix + name, kind) for name, kind in kinds.items()}
     for name, value in values.items():

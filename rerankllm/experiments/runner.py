@@ -243,8 +243,8 @@ def _by_model(waiting: Sequence[CellState]) -> list[list[CellState]]:
     return list(groups.values())
 
 
-def _kept(journal: Path) -> tuple[int, int, float]:
-    """Calls, tokens and US dollars in a journal."""
+def _kept(journal: Path) -> tuple[int, int, float, float]:
+    """Calls, tokens, US dollars and search units in a journal."""
     opened = Journal(journal, create=False)
     try:
         return opened.spent()

@@ -51,7 +51,13 @@ AGAIN = 1 << 32
 PATIENCE = 30.0
 """Seconds to wait for another process that is writing."""
 HEAD = "key, step, item, judgement, model"
-SPENT = "SELECT count(*), coalesce(sum(prompt_tokens + completion_tokens), 0), coalesce(sum(cost_usd), 0.0) FROM calls"
+SPENT = """
+SELECT count(*), coalesce(sum(prompt_tokens + completion_tokens), 0), coalesce(sum(cost_usd), 0.0),
+    coalesce(sum(
+        CASE WHEN judgement = 'Score' AND json_valid(outcome) THEN json_extract(outcome, '$.usage[3]') END
+    ), 0.0)
+FROM calls
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,12 +198,12 @@ class Journal:
                 return load(outcome, work)
         return None
 
-    def spent(self, key: str | None = None) -> tuple[int, int, float]:
-        """Calls, tokens and dollars that one query, or all queries together, have taken so far."""
+    def spent(self, key: str | None = None) -> tuple[int, int, float, float]:
+        """Calls, tokens, dollars and search units that one query, or all queries together, have taken so far."""
         statement, values = (SPENT, ()) if key is None else (f"{SPENT} WHERE key = ?", (key,))
         with self._reading():
-            calls, tokens, cost = self._db.execute(statement, values).fetchone()
-        return calls, tokens, cost
+            calls, tokens, cost, searches = self._db.execute(statement, values).fetchone()
+        return calls, tokens, cost, searches
 
     def record(self, place: CallPlace, content: str, call: Completed) -> None:
         """Keeps the outcome of a call.

@@ -38,10 +38,11 @@ class Forecast:
         if found.cost_usd is not None:
             low, high = found.cost_usd
             cost = f"${low:.4g}" if low == high else f"${low:.4g} to ${high:.4g}"
+        searches = f", {_range(found.searches)} search units" if found.searches.high else ""
         return (
             f"estimate for {self.queries} queries: {_range(self.calls)} calls, {_range(found.prompt_tokens)} prompt "
             f"tokens ({found.typical.prompt_tokens:,} with passages of middling length), at most "
-            f"{found.completion_tokens.high:,} generated; cost {cost}"
+            f"{found.completion_tokens.high:,} generated{searches}; cost {cost}"
         )
 
 

@@ -57,9 +57,11 @@ class ModelSpec:
         return cls(kind, name, options)
 
     def known_options(self) -> list[str]:
-        """The options that this kind of model has."""
-        parameters = inspect.signature(BACKENDS[self.kind]).parameters.values()
-        return [p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY and p.name != "name"]
+        """The options that this kind of model has, those aside that its class has settled."""
+        factory = BACKENDS[self.kind]
+        aside = {"name", *getattr(factory, "settled", ())}
+        parameters = inspect.signature(factory).parameters.values()
+        return [p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY and p.name not in aside]
 
     def load(self, options: Mapping[str, str] | None = None) -> Any:
         """Makes the backend.

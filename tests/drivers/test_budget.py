@@ -13,7 +13,7 @@ from scripted_server import Answer, Delay, ScriptedServer, Status
 from rerankllm import Reranker
 from rerankllm.calls import Generate, Request, Response, TokenPrompt
 from rerankllm.data import Candidate, Document, Query, Ranking, Usage
-from rerankllm.drivers.budget import PICO, Admission, Budget, Limits
+from rerankllm.drivers.budget import PICO, Admission, Budget, Limits, amount_of
 from rerankllm.drivers.events import Failed
 from rerankllm.errors import CapabilityError, InputError, QueryFailed
 from rerankllm.journal.read import entries, failures
@@ -93,12 +93,13 @@ def test_what_fits_exactly_is_sent_and_nothing_waits_for_nothing(calls, random):
     total = sum(round(b.cost(Usage(1, b.tokens)) * PICO) for b in backends)
     budget = Budget(Limits(cost=total / PICO))
     for backend in backends:
-        assert budget.admit(backend, work) is Admission.SEND
+        assert budget.admit(budget.most(backend, work)) is Admission.SEND
     random.shuffle(backends)
-    assert budget.admit(backends[0], work) is Admission.WAIT
+    assert budget.admit(budget.most(backends[0], work)) is Admission.WAIT
     for backend in backends:
-        budget.settle(backend, work, Response(usage=Usage(1, backend.tokens)))
-    assert "is used up" in budget.admit(backends[0], work)
+        took = amount_of(backend, Response(usage=Usage(1, backend.tokens)))
+        budget.settle(budget.most(backend, work), took)
+    assert "is used up" in budget.admit(budget.most(backends[0], work))
 
 
 def test_one_call_too_large_stops_no_other():

@@ -148,10 +148,13 @@ class Prices:
             passage = len(EstimatedTokenizer().encode(self.lists.sizes.middle.passage))
             return [Usage(round(calls * PROMPT_TOKENS + slots * passage)) for calls, slots in amounts]
         lists = self.lists
-        typical = asked.estimate_sized(lists.lengths, lists.sizes).typical
+        estimated = asked.estimate_sized(lists.lengths, lists.sizes)
+        typical, searches = estimated.typical, estimated.searches.high
         middle = sum(sum(planned(whole, n).slots) // 2 * count for n, count in lists.lengths.items()) or 1
         sent, written = typical.prompt_tokens / middle, typical.completion_tokens / middle
-        return [Usage(math.ceil(sent * slots), math.ceil(written * slots)) for slots in takes["slots"]]
+        return [
+            Usage(math.ceil(sent * slots), math.ceil(written * slots), searches=searches) for slots in takes["slots"]
+        ]
 
 
 def _check_context(asked: Reranker | None, tokens: float, calls: float) -> None:

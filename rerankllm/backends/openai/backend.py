@@ -9,25 +9,26 @@ from typing import TYPE_CHECKING, Any
 from rerankllm.backends.chat_template import checked, kwargs_of
 from rerankllm.backends.openai.adaptation import LABELS, refused
 from rerankllm.backends.openai.batch import UPLOAD_SECONDS, Jobs
-from rerankllm.backends.openai.completion import UnusableError, overflows, read_completion
+from rerankllm.backends.openai.completion import overflows
 from rerankllm.backends.openai.endpoint import OPENAI_URL, Endpoint, attempts_of
-from rerankllm.backends.openai.holding import MEANS, PROBE, PROBE_PROMPT, PROBE_TOKENS, holds
-from rerankllm.backends.openai.hosts import AZURE, VLLM, Manners
 from rerankllm.backends.openai.hosts import OPENAI as OPENAI_HOST
+from rerankllm.backends.openai.hosts import VLLM
 from rerankllm.backends.openai.known_models import Known, known
+from rerankllm.backends.openai.prices import Prices
 from rerankllm.backends.openai.request import THOUGHT_TOKENS, Api, Poster
 from rerankllm.backends.openai.response import Reader
+from rerankllm.backends.openai.sampling import greedy
+from rerankllm.backends.openai.sampling import thinks as is_thinking
 from rerankllm.backends.openai.server import Server, look
 from rerankllm.backends.openai.thinking import fields as thinking_fields
+from rerankllm.backends.openai.try_holding import try_means
 from rerankllm.backends.openai.turns import Rank, Turns
 from rerankllm.backends.remote import RemoteBackend, plain
 from rerankllm.backends.token_estimate import tokenizer_for
 from rerankllm.calls import (
     CallFailed,
     Capabilities,
-    ChatPrompt,
     Generate,
-    Message,
     Outcome,
     Request,
     Response,
@@ -136,7 +137,7 @@ class OpenAI(RemoteBackend):
                              "max_tokens of 1 or more")  # fmt: skip
         endpoint, about = Endpoint.at(base_url, api_key_env), known(name)
         thinking, arguments = checked(thinking), kwargs_of(template_kwargs)
-        thinks = _thinks(about, reasoning=reasoning, thinking=thinking)
+        thinks = is_thinking(about, reasoning=reasoning, thinking=thinking)
         untold = thinks and (about.thinks or endpoint.is_openai)  # OpenAI's thinking models refuse sampling options
         if untold and temperature:
             raise InputError(f"openai:{name} thinks before it answers and takes no temperature; leave it out, or say "
@@ -156,8 +157,7 @@ class OpenAI(RemoteBackend):
             max_tokens=max_tokens,
             context=context or server.context,
             sampling={
-                "temperature": None if untold else temperature,
-                **({} if untold else _penalties(manners, repetition_penalty)),
+                **({} if untold else greedy(manners, temperature, repetition_penalty)),
                 "reasoning_effort": reasoning_effort,
                 "seed": seed,
                 **thinking_fields(manners, thinking, arguments),
@@ -196,12 +196,13 @@ class OpenAI(RemoteBackend):
         )
         self._endpoint, self._timeout, self._retries = endpoint, timeout, retries
         self._reader = Reader(self.model, endpoint, self._poster, unthinking=thinking == "off")
-        listed = about if endpoint.is_openai else Known()
-        self._prices = (
-            listed.prompt if price_prompt is None else price_prompt,
-            listed.completion if price_completion is None else price_completion,
+        self._prices = Prices.of(
+            about if endpoint.is_openai else Known(),
+            prompt=price_prompt,
+            completion=price_completion,
+            cached=price_cached,
+            share=BATCH_SHARE if batch else 1.0,
         )
-        self._price_cached = price_cached if price_cached is not None or price_prompt is not None else listed.cached
         self._batch_poll = batch_poll if batch else None
         self._client: AsyncOpenAI | None = None
         self._turns = Turns()
@@ -221,13 +222,7 @@ class OpenAI(RemoteBackend):
 
         An upper bound where it is not known what the host takes for prompt tokens that it finds in its cache.
         """
-        prompt, completion = self._prices
-        if prompt is None or completion is None:
-            return None
-        share = 1.0 if self._batch_poll is None else BATCH_SHARE
-        cached = min(usage.cached_tokens, usage.prompt_tokens)
-        less = cached * (prompt - (prompt if self._price_cached is None else self._price_cached))
-        return share * (prompt * usage.prompt_tokens - less + completion * usage.completion_tokens) / 1e6
+        return self._prices.cost(usage)
 
     def most_tokens(self, want: Want) -> int:
         """What the host is told not to exceed."""
@@ -316,29 +311,18 @@ class OpenAI(RemoteBackend):
         return form is not None and form.required and self._poster.means is None and not self._tried
 
     async def _try_holding(self) -> None:
-        """Finds out, once, by which means the host holds answers to a form: none does so by accident.
+        """Finds out, once, by which means the host holds answers to a form.
 
         Raises:
             CapabilityError: By none.
         """
         import httpx2  # noqa: PLC0415
-        import openai  # noqa: PLC0415
+
+        async def post(body: dict[str, Any]) -> str:
+            return (await self._sdk().post(self._poster.path, cast_to=httpx2.Response, body=body)).text
 
         self._tried = True
-        asked = Request(ChatPrompt((Message("user", PROBE_PROMPT),)), Generate(PROBE_TOKENS, form=PROBE))
-        for means in MEANS:
-            self._poster.means = means
-            body = self._poster.body(asked)
-            try:
-                raw = await self._sdk().post(self._poster.path, cast_to=httpx2.Response, body=body)
-                if holds(means, PROBE, read_completion(raw.text, "chat").text):
-                    log.warning("%s holds answers to labels by %s", self._endpoint.host, means)
-                    return
-            except (openai.APIStatusError, openai.APIConnectionError, UnusableError) as error:
-                log.debug("%s does not take %s: %s", self._endpoint.host, means, error)
-        self._poster.means = None
-        raise CapabilityError(f"{self._endpoint.host} does not hold answers to a form by any of {', '.join(MEANS)}: "
-                              "use text(constrained=auto)")  # fmt: skip
+        await try_means(self._poster, post, self._endpoint.host)
 
     def _sdk(self) -> "AsyncOpenAI":
         if self._client is None:
@@ -357,24 +341,6 @@ class OpenAI(RemoteBackend):
         """What an answer of a batch job means."""
         assert isinstance(work, Request)  # noqa: S101
         return answer if isinstance(answer, CallFailed) else plain(await self._reader.outcome(work, answer, attempts=1))
-
-
-def _thinks(about: Known, *, reasoning: bool | None, thinking: str | None) -> bool:
-    """Whether the model thinks: as the user says, by either option, else as is known of it."""
-    if reasoning is not None:
-        return reasoning
-    return about.thinks if thinking is None else thinking != "off"
-
-
-def _penalties(manners: Manners, penalty: float | None) -> dict[str, float | None]:
-    """The repetition penalty under the host's name for it; one that is not 1 under all names at any host but OpenAI's.
-
-    What servers of open weights default to is not said anywhere, so they are told that there is none.
-    """
-    if manners in {OPENAI_HOST, AZURE}:
-        return {}
-    names = manners.penalty if penalty == 1.0 or manners.penalty else ("repetition_penalty", "repeat_penalty")
-    return dict.fromkeys(names, penalty)
 
 
 def _printed(name: str, **options: str | float | None) -> str:

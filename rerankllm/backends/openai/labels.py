@@ -136,7 +136,7 @@ def _inside_word(tokens: Sequence[str], index: int) -> bool:
 def _word(tokens: Sequence[str], index: int) -> str:
     """The word that a token is part of."""
     before, after = "".join(tokens[:index]), "".join(tokens[index:])
-    return f"{re.findall(r'\w*$', before)[0]}{re.findall(r'^\w*', after)[0]}"
+    return str(re.findall(r"\w*$", before)[0] + re.findall(r"^\w*", after)[0])
 
 
 def _alternatives(position: Any) -> list[tuple[str, float]]:

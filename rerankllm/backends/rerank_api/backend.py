@@ -35,11 +35,13 @@ class _Group:
 
     Attributes:
         query: The query.
+        seats: How many documents it is for; those that are expected come at once.
         texts: The documents' texts.
         replies: What the askers wait for, in the same order.
     """
 
     query: Query
+    seats: int = 0
     texts: list[str] = field(default_factory=list)
     replies: list[asyncio.Future[Reply | CallFailed]] = field(default_factory=list)
 
@@ -53,6 +55,8 @@ class RerankApi(RemoteBackend):
 
     Args:
         name: The model, as the API calls it; for a server that has one only, its URL will do.
+        dialect: What the server speaks: `cohere`, `jina`, `voyage`, `mixedbread`, `zeroentropy`, `nvidia`, `tei` or
+            `vllm`. For `rerank:` only: the other kinds are named by theirs.
         base_url: Where the API is, without its route; None for its own host.
         api_key_env: Environment variable that holds the key; None for the one that is usual for this API.
         instruction: What counts as relevant, for APIs that take an instruction.
@@ -72,11 +76,14 @@ class RerankApi(RemoteBackend):
 
     kind: ClassVar[str] = "rerank"
     """What such a model is called in specs."""
+    settled: ClassVar[frozenset[str]] = frozenset()
+    """Options that a kind has no choice of."""
 
     def __init__(
         self,
         *,
         name: str,
+        dialect: str = "jina",
         base_url: str | None = None,
         api_key_env: str | None = None,
         instruction: str | None = None,
@@ -91,7 +98,10 @@ class RerankApi(RemoteBackend):
     ) -> None:
         if any(importlib.util.find_spec(package) is None for package in ("openai", "httpx2")):
             raise MissingExtra("pip install 'rerankllm[openai]'")
-        kind, chosen = self.kind, self.spoken()
+        kind, dialect = self.kind, self.kind if "dialect" in self.settled else dialect
+        if dialect not in DIALECTS:
+            raise InputError(f"{kind}: knows no dialect {dialect}; there are: {', '.join(DIALECTS)}")
+        chosen = DIALECTS[dialect]
         if name.startswith(("http://", "https://")):
             name, base_url = "", base_url or name
         _check(kind, chosen, instruction=instruction, cut=max_tokens_per_doc)
@@ -128,7 +138,7 @@ class RerankApi(RemoteBackend):
         listed = _prices(chosen.name).get(name, {}) if self._hosted else {}
         self._price_searches = listed.get("searches") if price_searches is None else price_searches
         self._price_tokens = listed.get("tokens") if price_tokens is None else price_tokens
-        self._groups: dict[str, _Group] = {}
+        self._groups: dict[str, list[_Group]] = {}
         self._sending: set[asyncio.Task[None]] = set()
         self._client: AsyncOpenAI | None = None
 
@@ -136,10 +146,6 @@ class RerankApi(RemoteBackend):
         """Keeps one part of the calls that may be under way; see `RemoteBackend.share`."""
         super().share(part, parts)
         self.capabilities = replace(self.capabilities, slots=self._concurrency * self._most)
-
-    def spoken(self) -> Dialect:
-        """The API's dialect."""
-        return DIALECTS[self.kind]
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -161,10 +167,24 @@ class RerankApi(RemoteBackend):
         return (per_search or 0.0) * usage.searches / 1e3 + (per_token or 0.0) * usage.prompt_tokens / 1e6
 
     def takes(self, work: Judgement) -> Usage:
-        """What a document takes of a call: about its tokens and the query's, and its part of a search unit."""
+        """What a document adds to a call: about its tokens and the query's, and a search unit where it begins one."""
         texts = [work.query.text, *(doc.content for doc in work.docs)]
         tokens = sum(len(_ESTIMATE.encode(text)) for text in texts)
-        return Usage(tokens, searches=1 / self._dialect.a_search if self._dialect.a_search else 0.0)
+        open_groups = self._groups.get(work.query.text)
+        taken = open_groups[-1].seats % self._most if open_groups else 0
+        begins = self._dialect.a_search and taken % self._dialect.a_search == 0
+        return Usage(tokens, searches=1.0 if begins else 0.0)
+
+    def expect(self, work: Judgement) -> None:
+        """Keeps a place in the call that the document will go out in."""
+        self._seat(work.query)
+
+    def searches(self, count: int) -> int:
+        """Search units of so many documents of one query, asked for together."""
+        if self._dialect.a_search is None:
+            return 0
+        calls, rest = divmod(count, self._most)
+        return calls * -(-self._most // self._dialect.a_search) + -(-rest // self._dialect.a_search)
 
     def most_tokens(self, want: Want) -> int:
         """None: it generates nothing."""
@@ -176,12 +196,8 @@ class RerankApi(RemoteBackend):
         loop = self._bind().loop
         if not isinstance(work, Score):
             return CallFailed(f"{self.model} scores documents, and is asked a {type(work).__name__}", attempts=0)
-        group = self._groups.get(work.query.text)
-        if group is None or len(group.texts) >= self._most:
-            group = self._groups[work.query.text] = _Group(work.query)
-            task = loop.create_task(self._answer(group))
-            self._sending.add(task)
-            task.add_done_callback(self._sending.discard)
+        open_groups = self._groups.get(work.query.text, ())
+        group = next((each for each in open_groups if len(each.texts) < each.seats), None) or self._seat(work.query)
         reply: asyncio.Future[Reply | CallFailed] = loop.create_future()
         group.texts.append(work.doc.content)
         group.replies.append(reply)
@@ -213,11 +229,29 @@ class RerankApi(RemoteBackend):
             await self._client.close()
         await super().aclose()
 
+    def _seat(self, query: Query) -> _Group:
+        """The group of a query that one more document goes out with; a new one where there is none, or it is full."""
+        open_groups = self._groups.setdefault(query.text, [])
+        if not open_groups or open_groups[-1].seats == self._most:
+            open_groups.append(_Group(query))
+            task = asyncio.get_running_loop().create_task(self._answer(open_groups[-1]))
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+        open_groups[-1].seats += 1
+        return open_groups[-1]
+
     async def _answer(self, group: _Group) -> None:
-        """Sends a group once others had time to join it, and hands its scores out."""
-        await asyncio.sleep(LINGER)
-        if self._groups.get(group.query.text) is group:
+        """Sends a group once no more join it, and hands its scores out."""
+        seats = 0
+        while seats < group.seats:
+            seats = group.seats
+            await asyncio.sleep(LINGER)
+        open_groups = self._groups[group.query.text]
+        open_groups.remove(group)
+        if not open_groups:
             del self._groups[group.query.text]
+        if not group.texts:
+            return
         try:
             outcome: Scores | CallFailed = plain(await self.through(group))
         except Exception as error:  # noqa: BLE001 - whoever waits for a score gets it

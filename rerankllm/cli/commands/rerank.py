@@ -153,6 +153,7 @@ def command(
     max_calls: options.MaxCalls = None,
     max_tokens: options.MaxTokens = None,
     max_cost: options.MaxCost = None,
+    max_searches: options.MaxSearches = None,
     max_seconds: options.MaxSeconds = None,
     per_query: options.PerQuery = None,
     journal: JournalFile = None,
@@ -188,7 +189,8 @@ def command(
         strategy=strategy, model=model, instruction=instruction, passage_tokens=max_passage_tokens,
         demonstrations=demonstrations, depth=depth, driver="rounds" if batch else None,
         options=options.model_options(model, base_url=base_url, concurrency=concurrency, seed=seed, batch=batch),
-        limits=Limits(max_calls, max_tokens, max_cost, max_seconds), per_query=options.limits_of(per_query),
+        limits=Limits(max_calls, max_tokens, max_cost, max_seconds, max_searches),
+        per_query=options.limits_of(per_query),
         calibration=calibration, cutoff=rule, profile=profile, unusable=unusable,
     )  # fmt: skip
     job = Job(output=output, jsonl=jsonl, summary=summary, depth=depth, top_k=top_k, truncate=truncate,

@@ -109,6 +109,7 @@ def command(
     max_calls: options.MaxCalls = None,
     max_tokens: options.MaxTokens = None,
     max_cost: options.MaxCost = None,
+    max_searches: options.MaxSearches = None,
     max_seconds: options.MaxSeconds = None,
     skip_missing: options.SkipMissing = False,
     dry_run: DryRun = False,
@@ -153,7 +154,7 @@ def command(
     recipe = Recipe(
         strategy=strategy, model=model, instruction=instruction, passage_tokens=max_passage_tokens,
         demonstrations=demonstrations, depth=depth, profile=profile,
-        limits=Limits(max_calls, max_tokens, max_cost, max_seconds),
+        limits=Limits(max_calls, max_tokens, max_cost, max_seconds, max_searches),
         options=options.model_options(model, base_url=base_url, concurrency=concurrency),
     )  # fmt: skip
     _ask(plan, recipe, None if dry_run else output, settings, form, quiet=quiet)

