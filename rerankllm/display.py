@@ -11,7 +11,7 @@ LONGEST = 240
 _LEAST = 12
 """Characters of the last column of a text table, however narrow the terminal is."""
 
-_WORD = re.compile(r"""(?:'[^']*'|"[^"]*"|\S)+""")
+_WORD = re.compile(r"""(?:'[^']*+'|"[^"]*+"|\S)++""")
 
 
 def table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]], below: str = "") -> str:

@@ -8,9 +8,9 @@ from rerankllm.data import Document
 
 _LINES = re.compile(r"\n+")
 BRACKETS = {
-    "all": re.compile(r"\[\s*(\d{1,4}|[A-Za-z]{1,2})\s*\]"),
+    "all": re.compile(r"\[\s{0,40}(\d{1,4}|[A-Za-z]{1,2})\s{0,40}\]"),
     "digits": re.compile(r"\[(\d+)\]"),
-    "letters": re.compile(r"\[([A-z]+)\]"),
+    "letters": re.compile(r"\[([A-z]{1,100})\]"),
     "keep": re.compile(r"(?!)()"),
 }
 """Labels in brackets that a text shown to a model must not have, by what stands in them."""

@@ -36,11 +36,20 @@ _STRUCK = re.compile(r"~~[^~\n]*~~")
 _ANSWER = re.compile(r"<answer>([^<]*+(?:<(?!/?answer>)[^<]*+)*+)(?:</answer>|\Z)", re.IGNORECASE)
 
 
+_TOO_LARGE = re.compile(r"&#(?:[0-9]{12,}+|[xX][0-9a-fA-F]{12,}+);?")
+"""References to characters that do not exist, with so many digits that Python may refuse to read the number."""
+
+
+def unescaped(text: str) -> str:
+    """The text with `&gt;` and the like as the characters they mean. Never raises."""
+    return html.unescape(_TOO_LARGE.sub("\ufffd", text))
+
+
 def plain(text: str) -> str:
     """The text with one spelling for each sign: `［２］＞①` is `[2]>[1]`; tags, fences and struck words are gone."""
     text = text.replace("\r\n", "\n")
     if "&" in text:
-        text = html.unescape(text)
+        text = unescaped(text)
     if not text.isascii():
         text = text.translate(_TABLE)
     if "\\" in text:
