@@ -12,6 +12,7 @@ import typer
 from rerankllm.cli import options
 from rerankllm.cli.commands.datasets import Dataset
 from rerankllm.cli.config.command import origins, recall_origins
+from rerankllm.cli.config.noted import SEAL, sealed
 from rerankllm.cli.console import INTERRUPTED, PARTIAL, check_paths
 from rerankllm.data import Ranking
 from rerankllm.distributed.pool import Size
@@ -204,7 +205,7 @@ def command(
         "depth": depth,
     }
     if engine == "ray":
-        kept = Kept(journaling.path(usual=True), worker_journals, (str(Path.cwd()), noted))
+        kept = Kept(journaling.path(usual=True), worker_journals, (str(Path.cwd()), sealed(str(Path.cwd()), noted)))
         size = Size(workers or 1, gpus_per_worker or 0, ray_address)
         _finish(perform_on_workers(recipe, size, Input(reading), job, kept, quiet=quiet), kept.journal)
     else:
@@ -237,7 +238,8 @@ def _rerank_here(
             bar.announce(estimate_line(reranker, source.queries, job.top_k))
         journal = journaling.path(usual=reranker.paid)
         if journal is not None:
-            reranker.keep(journal).begin(str(Path.cwd()), journaling.noted, __version__)
+            folder = str(Path.cwd())
+            reranker.keep(journal).begin(folder, sealed(folder, journaling.noted), __version__)
         if job.output is None:
             job = replace(job, show=lambda ranking: _show(ranking, job.judgements, bar))
         done = perform(reranker, job, bar)
@@ -296,6 +298,10 @@ def repeat(settings: dict[str, Any], journal: Path) -> None:
         journal: The journal.
     """
     recall_origins(settings.pop(ORIGINS, {}))
+    settings.pop(SEAL, None)
+    if unknown := sorted(settings.keys() - get_type_hints(command).keys()):
+        raise InputError(f"{journal} notes options that there are not: {', '.join(unknown)}")
+    settings = {"model": None, "strategy": None, **settings}
     settings["model"] = _judge(settings["model"], settings["strategy"], EARLIER_MODEL)
     hints = get_type_hints(command)
     for name, value in settings.items():
