@@ -11,7 +11,7 @@ LONGEST = 240
 _LEAST = 12
 """Characters of the last column of a text table, however narrow the terminal is."""
 
-_WORD = re.compile(r"""(?:'[^']*'|"[^"]*"|\S)+""")
+_WORD = re.compile(r"""(?:'[^']*+'|"[^"]*+"|\S)++""")
 
 
 def table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]], below: str = "") -> str:
@@ -97,3 +97,12 @@ def _pieces(line: str) -> list[str]:
         else:
             pieces.append(word)
     return pieces
+
+
+_CONTROL = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"} | {0x7F: 0x2421}
+_CONTROL |= dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
+
+
+def visible(text: str) -> str:
+    """A text for a terminal: control characters, which could steer it, are shown as their pictures, such as `␛`."""
+    return text.translate(_CONTROL)

@@ -11,9 +11,10 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from io import BufferedWriter, TextIOWrapper
 from numbers import Real
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import Any, BinaryIO, TextIO, cast
 
 from rerankllm.errors import InputError
 
@@ -44,18 +45,52 @@ def plain(value: Any) -> Any:
     return value
 
 
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Meanwhile what goes wrong in writing `path`, such as a full disk, is an InputError that says so in one line."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+
+
 def open_for_writing(path: Path) -> TextIO:
-    """Opens a text file, compressed where its name ends in `.gz`.
+    """Opens a text file, compressed where its name ends in `.gz`; nobody else may write it meanwhile.
 
     Raises:
-        InputError: It cannot be written.
+        InputError: It cannot be written, or another process is writing it.
     """
-    try:
-        if path.suffix == ".gz":
-            return cast("TextIO", gzip.open(path, "wt", encoding="utf-8", newline="\n"))
-        return path.open("w", encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
+    with writing(path):
+        return _opened(path, path.open("ab"))
+
+
+def _opened(path: Path, file: BufferedWriter) -> TextIO:
+    """A file that is open for appending, as an empty text file that is locked where it is a file at all."""
+    if path.is_file():
+        try:
+            lock(file.fileno())
+        except BlockingIOError:
+            file.close()
+            raise InputError(f"another process is writing {path}: wait for it, or name another file") from None
+        except OSError:  # a file system without locks
+            pass
+        file.truncate(0)
+    binary = _Compressed(file) if path.suffix == ".gz" else file
+    return TextIOWrapper(cast("BinaryIO", binary), encoding="utf-8", newline="\n")
+
+
+class _Compressed(gzip.GzipFile):
+    """A compressed file that closes the file it writes to."""
+
+    def __init__(self, file: BufferedWriter) -> None:
+        super().__init__(filename="", mode="wb", fileobj=file)
+        self._file = file
+
+    def close(self) -> None:
+        try:
+            super().close()
+        finally:
+            self._file.close()
 
 
 @contextmanager
@@ -66,14 +101,15 @@ def replacing(path: Path) -> Iterator[TextIO]:
         InputError: It cannot be written.
     """
     if path.exists() and not path.is_file():  # a pipe or a device
-        with open_for_writing(path) as file:
+        with writing(path), open_for_writing(path) as file:
             yield file
         return
-    unfinished = path.with_name(f".unfinished-{path.name}")
+    unfinished = _new(path)
     try:
-        with open_for_writing(unfinished) as file:
-            yield file
-        unfinished.replace(path)
+        with writing(path):
+            with open_for_writing(unfinished) as file:
+                yield file
+            unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
 
@@ -84,15 +120,26 @@ def replace_text(path: Path, text: str) -> None:
     Raises:
         InputError: It cannot be written.
     """
-    unfinished = path.with_name(f".unfinished-{path.name}")
-    try:
+    with writing(path):
+        unfinished = _new(path)
         with unfinished.open("w", encoding="utf-8", newline="\n") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(path)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _new(path: Path) -> Path:
+    """A new, empty file beside `path`; what had its name, be it a link to elsewhere, is gone.
+
+    Raises:
+        InputError: It cannot be made.
+    """
+    unfinished = path.with_name(f".unfinished-{os.getpid()}-{path.name}")
+    with writing(path):
+        unfinished.unlink(missing_ok=True)
+        unfinished.open("x").close()
+    return unfinished
 
 
 def safe(name: str) -> str:
@@ -111,6 +158,27 @@ def digest(run: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise InputError(f"{run}: cannot be read ({error.strerror})") from error
+
+
+@contextmanager
+def alone(path: Path, busy: str) -> Iterator[None]:
+    """Keeps other processes that ask for the same out, by a file beside `path` that is gone afterwards.
+
+    Raises:
+        InputError: Another process is there; `busy` is the message.
+    """
+    beside = path.with_name(f"{path.name}.lock")
+    with writing(beside):
+        file = beside.open("w")
+    with file:
+        try:
+            lock(file.fileno())
+        except BlockingIOError:
+            raise InputError(busy) from None
+        try:
+            yield
+        finally:
+            beside.unlink(missing_ok=True)
 
 
 STEP = 0.1

@@ -135,6 +135,14 @@ def query() -> Query:
     return Query("q", "a question")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_state(tmp_path_factory):
+    """What a user's state is kept in, for this run of the tests only."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture
 def cli(monkeypatch, capsys):
     """Runs `rerankllm …`; returns (exit status, stdout, stderr)."""

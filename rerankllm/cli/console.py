@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from rerankllm.display import visible
 from rerankllm.errors import InputError
 from rerankllm.notes import log
 
@@ -20,11 +21,16 @@ PARTIAL, INTERRUPTED = 3, 130
 """Exit statuses: some queries or cells failed; Ctrl-C ended the command."""
 
 
+def say(text: str = "", *, nl: bool = True, err: bool = False) -> None:
+    """Prints a text, with nothing in it that could steer the terminal."""
+    typer.echo(visible(text), nl=nl, err=err)
+
+
 class _Stderr(logging.Handler):
     """Prints each note as a line on stderr, whatever stderr is at that moment."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        typer.echo(f"rerankllm: {record.getMessage()}", err=True)
+        say(f"rerankllm: {record.getMessage()}", err=True)
 
 
 @contextmanager
@@ -51,7 +57,7 @@ def show_table(table: "Table") -> None:
 
     width = terminal_width()
     rows = "\n".join("\t".join(row) for row in table.rows)
-    typer.echo(rows if width is None else as_text([table], [], width))
+    say(rows if width is None else as_text([table], [], width))
 
 
 def check_paths(read: Mapping[str, Path | None], written: Mapping[str, Path | None]) -> None:

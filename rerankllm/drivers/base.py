@@ -159,7 +159,21 @@ class Driver(ABC):
     def _begin(self, task: Task) -> None:
         """Starts a task, on the loop's thread."""
         task.start()
-        self._go()
+        self._step()
+
+    def _step(self) -> None:
+        """Sends what can be sent. An error in doing so reaches everybody who waits, and the driver goes on."""
+        try:
+            self._go()
+        except Exception as error:
+            log.exception("the driver failed")
+            self._give_up(error)
+
+    def _give_up(self, error: BaseException) -> None:
+        """Ends every query, and forgets the calls that wait."""
+        self._queues.clear()
+        for task in list(self._live):
+            task.abort(error)
 
     def _line_up(self, calls: Sequence[Call]) -> None:
         for backend, group in groupby(calls, key=lambda call: call.judge.backend):
@@ -185,5 +199,4 @@ class Driver(ABC):
     def _ended(self, work: "asyncio.Task[None]") -> None:
         """Ends every query with the error of a driver's coroutine that has died, so that nobody waits for ever."""
         if not work.cancelled() and (error := work.exception()) is not None:
-            for task in list(self._live):
-                task.abort(error)
+            self._give_up(error)

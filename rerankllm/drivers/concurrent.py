@@ -56,7 +56,7 @@ class Concurrent(Driver):
             if not queue and not queue.under_way:
                 del self._queues[key]
         if self._queues and not self._slots:
-            asyncio.get_running_loop().call_later(PATIENCE, self._go)
+            asyncio.get_running_loop().call_later(PATIENCE, self._step)
 
     async def _use(self, queue: FairQueue, ticket: Ticket | None) -> None:
         """A slot: sends this call, and then one after another from the queue."""
@@ -75,14 +75,14 @@ class Concurrent(Driver):
                 await asyncio.sleep(0)
             queue.settled()
             ticket = queue.next()
-            self._go()
+            self._step()
 
     def _free(self, queue: FairQueue, slot: "asyncio.Task[None]") -> None:
         """Frees a slot that has ended; if a call was under way, its query was cancelled."""
         self._slots.pop(slot).give_up()
         queue.under_way -= 1
         self._ended(slot)
-        self._go()
+        self._step()
 
     def _stop(self, task: Task) -> None:
         """Ends the calls under way for a query."""

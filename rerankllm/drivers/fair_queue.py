@@ -60,7 +60,7 @@ class FairQueue:
             queue = self._parties[party]
             batch = queue[0]
             first = batch.popleft()
-            ticket = self._gateway.out(first) if isinstance(first, Call) else first
+            ticket = self._ticket(first)
             admission = None if ticket is None else ticket.admit()
             if ticket is not None and admission is Admission.WAIT:
                 batch.appendleft(ticket)
@@ -76,6 +76,16 @@ class FairQueue:
                 if admission is Admission.SEND:
                     return ticket
         return None
+
+    def _ticket(self, call: Call | Ticket) -> Ticket | None:
+        """A call, prepared; None if there is nothing to send, or if it cannot be, which its query is told."""
+        if not isinstance(call, Call):
+            return call
+        try:
+            return self._gateway.out(call)
+        except Exception as error:  # noqa: BLE001  # belongs to whoever waits for this query
+            call.task.abort(error)
+            return None
 
     def settled(self) -> None:
         """Lets the calls that waited for a budget be tried again, before all others."""

@@ -41,7 +41,7 @@ class Rounds(Driver):
                 elif queue:  # a budget that others share is used up for now
                     await asyncio.sleep(LINGER)
                 if not queue:
-                    del self._queues[key]
+                    self._queues.pop(key, None)
 
     def _piece(self, queue: FairQueue) -> list[Ticket]:
         """The calls to send together: as many as the backend takes and the budgets admit."""

@@ -1,5 +1,6 @@
 """One query under way: its strategy's generator, the calls it waits for, and its ledger."""
 
+import logging
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
@@ -18,6 +19,8 @@ from rerankllm.drivers.unusable import Unusable, another_order, in_first_order, 
 from rerankllm.errors import InputError, QueryFailed
 from rerankllm.journal.store import CallPlace
 from rerankllm.judgements import Answer, Failure, Judgement, ParseReport, Status, Steps, Unanswered
+
+log = logging.getLogger(__name__)
 
 Observer = Callable[[Event], None]
 Keep = Callable[[Answer, ParseReport], None]
@@ -234,7 +237,12 @@ class Task:
         if isinstance(outcome, CallFailed):
             failure = Failure.REFUSED if outcome.refused else Failure.CALL
             return Unanswered(outcome.reason, failure), ParseReport(Status.FAILED)
-        answer, report = call.judge.read(call.judgement, outcome)
+        try:
+            answer, report = call.judge.read(call.judgement, outcome)
+        except Exception as error:  # an answer is a stranger's text: what it breaks is this answer, which is kept
+            log.exception("%s: an answer could not be read", self.query.query_id)
+            reason = f"reading the answer failed with {type(error).__name__}; this is a bug"
+            return Unanswered(reason, Failure.ANSWER), ParseReport(Status.FAILED, {"unreadable": 1})
         if isinstance(answer, float) and not math.isfinite(answer):
             report = ParseReport(Status.FAILED, {"not a finite number": 1})
             return Unanswered(

@@ -23,9 +23,10 @@ _ITEM = re.compile(r"^[ \t]*(?:\[?([0-9]{1,2})\]?[.):]|\[([0-9]{1,2})\]|[-•–
 _GIVEN = r"(?:weight|importance)? ?[:=]? ?([1-4](?:\.[0-9]+)?|5(?:\.0+)?)(?: ?(?:/|of|out of) ?5)?"
 _IN_FRONT = re.compile(rf"^[(\[] ?{_GIVEN} ?[)\]][ :.–-]*", re.IGNORECASE)
 _BEHIND = re.compile(
-    rf"[ ,;:.–-]*(?:[(\[] ?{_GIVEN} ?[)\]]|\b(?:weight|importance) ?[:=]? ?([1-4](?:\.[0-9]+)?|5(?:\.0+)?))[ .]*$",
-    re.IGNORECASE,
+    rf"(?:[(\[] ?{_GIVEN} ?[)\]]|\b(?:weight|importance) ?[:=]? ?([1-4](?:\.[0-9]+)?|5(?:\.0+)?))$", re.IGNORECASE
 )
+_LONGEST_WEIGHT = 60
+"""Characters at the end of a line among which a weight is looked for."""
 _MARKUP = re.compile(r"[*`#]|</?[A-Za-z_]+>|\b__|__\b")
 
 
@@ -75,10 +76,13 @@ def parse_criteria(text: str, count: int) -> tuple[tuple[Criterion, ...], ParseR
 def _weighed(line: str) -> tuple[str, float | None]:
     """A criterion without its weight, and its weight."""
     line = " ".join(line.split())
-    match = _BEHIND.search(line) or _IN_FRONT.match(line)
+    stated = line.rstrip(" .")
+    match = _BEHIND.search(stated, max(0, len(stated) - _LONGEST_WEIGHT))
+    rest = stated[: match.start()].rstrip(" ,;:.–-") if match else ""
+    if match is None and (match := _IN_FRONT.match(line)):
+        rest = line[match.end() :]
     if match is None:
         return line.rstrip(" .:;,"), None
-    rest = line[: match.start()] + line[match.end() :]
     return rest.rstrip(" .:;,"), float(next(filter(None, match.groups())))
 
 

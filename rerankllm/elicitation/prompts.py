@@ -18,8 +18,9 @@ from rerankllm.calls import (
     TokenPrompt,
 )
 from rerankllm.data import Document, Query
+from rerankllm.elicitation.harmless import without_control_tokens, without_labels
 from rerankllm.elicitation.passages import first_tokens
-from rerankllm.elicitation.template import SEAM, THE_BEST, Piece, Slot, Template, Wanted, escape, pieces
+from rerankllm.elicitation.template import SEAM, THE_BEST, Piece, Slot, Template, Wanted, pieces
 from rerankllm.elicitation.whole import FEWEST_TOKENS, WholeText, common_cut
 from rerankllm.errors import TemplateError
 
@@ -153,9 +154,9 @@ class PromptBuilder:
                     passages.append((len(filled), len(parts)))
                     parts.append(self._passage(piece.lead, shown[piece.index]))
                 elif isinstance(piece, Slot) and piece.kind == "criterion":
-                    parts.append(self._plain(piece.lead + escape(criteria[piece.index])))
+                    parts.append(self._plain(piece.lead + self._harmless(criteria[piece.index])))
                 elif isinstance(piece, Slot):
-                    parts.append(self._plain(piece.lead + texts[piece.kind][piece.index]))
+                    parts.append(self._plain(piece.lead + self._harmless(texts[piece.kind][piece.index])))
                 else:
                     parts.append(self._own_words(piece))
             filled.append(parts)
@@ -182,7 +183,7 @@ class PromptBuilder:
     def continuation(self, query: Query) -> tuple[int, ...]:
         """The tokens of the text whose likelihood is asked for."""
         text = "".join(
-            piece if isinstance(piece, str) else piece.lead + query.text
+            piece if isinstance(piece, str) else piece.lead + self._harmless(query.text)
             for piece in pieces(self.template.render_continuation())
         )
         ids: tuple[int, ...] = self._plain(text)
@@ -223,7 +224,14 @@ class PromptBuilder:
         form = self.template.form
         if form is None:
             return None
-        return WholeText(form, self.tokenizer, self.capabilities.context, self.passage_tokens)
+        capabilities = self.capabilities
+        host = not capabilities.token_prompts
+        return WholeText(form, self.tokenizer, capabilities.context, self.passage_tokens, host=host)
+
+    def _harmless(self, text: str) -> str:
+        """A text of others without labels, and without control tokens where the host would read the text for them."""
+        text = without_labels(text)
+        return text if self.capabilities.token_prompts else without_control_tokens(text)
 
     @cached_property
     def _own_words(self) -> Any:
@@ -238,7 +246,7 @@ class PromptBuilder:
         limit = self.passage_tokens or self.template.passage_tokens
 
         def make(lead: str, doc: Document) -> tuple[int, ...]:
-            return first_tokens(self.tokenizer, lead + escape(doc.content), limit)
+            return first_tokens(self.tokenizer, lead + self._harmless(doc.content), limit)
 
         return lru_cache(maxsize=_CACHED_PASSAGES)(make)
 

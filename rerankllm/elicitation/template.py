@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from rerankllm.calibration.demonstrations import Demonstration
 from rerankllm.calls import Message
-from rerankllm.elicitation.treatment import BRACKETS, Treatment
+from rerankllm.elicitation.treatment import Treatment
 from rerankllm.errors import TemplateError
 
 if TYPE_CHECKING:
@@ -326,13 +326,8 @@ def _answered(opening: str, label: str) -> str:
 
 
 def bracketed(label: str) -> str:
-    """A label as it appears in the prompt and in the answer, and, after `escape`, nowhere else."""
+    """A label as it appears in the prompt and in the answer, and, after `without_labels`, nowhere else."""
     return f"[{label}]"
-
-
-def escape(text: str) -> str:
-    """A text with everything that looks like a label made harmless: `[12]` becomes `(12)`, `[A]` becomes `(A)`."""
-    return BRACKETS["all"].sub(r"(\1)", text)
 
 
 def filled(source: str, **values: Any) -> str:

@@ -1,19 +1,22 @@
 """What a published format does to the texts it shows: white space, titles, brackets, and where they are cut."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, NamedTuple
 
 from rerankllm.data import Document
+from rerankllm.elicitation.harmless import without_labels
 
 _LINES = re.compile(r"\n+")
-BRACKETS = {
-    "all": re.compile(r"\[\s*(\d{1,4}|[A-Za-z]{1,2})\s*\]"),
-    "digits": re.compile(r"\[(\d+)\]"),
-    "letters": re.compile(r"\[([A-z]+)\]"),
-    "keep": re.compile(r"(?!)()"),
+BRACKETS: dict[str, Callable[[str], str]] = {
+    "all": without_labels,
+    "digits": partial(re.compile(r"\[(\d+)\]").sub, r"(\1)"),
+    "letters": partial(re.compile(r"\[([A-z]{1,100})\]").sub, r"(\1)"),
+    "keep": str,
 }
-"""Labels in brackets that a text shown to a model must not have, by what stands in them."""
+"""How a text is rid of labels in brackets, by what stands in them."""
 UNITS = {"words": 2, "characters": 0.5, "tokens": 1}
 """What a cut is stated in, and tokens that one takes at most as a rule."""
 
@@ -83,12 +86,12 @@ class Treatment:
             text = text.strip()
         if cut and self.passage_cut is not None:
             text = self.passage_cut(text)
-        return BRACKETS[self.brackets].sub(r"(\1)", text)
+        return BRACKETS[self.brackets](text)
 
     def asked(self, query: str) -> str:
         """A query as it is shown."""
         text = query if self.query_cut is None else self.query_cut(query)
-        return BRACKETS[self.query].sub(r"(\1)", text)
+        return BRACKETS[self.query](text)
 
     def _titled(self, doc: Document) -> str:
         title = "" if self.title == "none" else doc.title

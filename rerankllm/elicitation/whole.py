@@ -8,6 +8,7 @@ from typing import Any
 
 from rerankllm.calls import Tokenizer
 from rerankllm.data import Document
+from rerankllm.elicitation.harmless import without_control_tokens
 from rerankllm.elicitation.template import SEAM, Form, Piece
 from rerankllm.elicitation.treatment import Cut
 from rerankllm.errors import TemplateError
@@ -23,20 +24,21 @@ _RECENT = 256
 class WholeText:
     """Fills a rendered template with texts as the model's authors treat them.
 
-    Nothing in a text can act as a control token: one spelled out in it gets a space after its first character, where
-    the tokenizer is this process's own.
+    Nothing in a text can act as a control token: one spelled out in it gets a space after its first character.
 
     Attributes:
         form: How the prompt is put together.
         tokenizer: The backend's.
         context: Tokens that prompt and answer may have together; None for any number.
         passage_tokens: Cut of every passage instead of the form's; None for the form's.
+        host: Whether the prompt goes out as text, which a host searches for control tokens.
     """
 
     form: Form
     tokenizer: Tokenizer
     context: int | None = None
     passage_tokens: int | None = None
+    host: bool = False
 
     def fill(
         self,
@@ -116,6 +118,7 @@ class WholeText:
 
     def _harmless(self, text: str) -> str:
         text = text.replace(SEAM, "")
+        text = without_control_tokens(text) if self.host else text
         harmless = getattr(self.tokenizer, "harmless", None)
         return str(harmless(text)) if harmless else text
 

@@ -179,6 +179,10 @@ def escaped(text: str) -> str:
     return re.sub("[{}]".format(re.escape("".join(_LATEX))), lambda found: _LATEX[found[0]], text)
 
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_SIGNS_ALONE = {"-", "+", "="}
+
+
 def write_csv(file: TextIO, rows: Iterable[Mapping[str, Any]]) -> None:
     """Writes rows that have the same keys as CSV, one after another; no row, no header."""
     writer: csv.DictWriter[str] | None = None
@@ -186,4 +190,9 @@ def write_csv(file: TextIO, rows: Iterable[Mapping[str, Any]]) -> None:
         if writer is None:
             writer = csv.DictWriter(file, fieldnames=list(row), lineterminator="\n")
             writer.writeheader()
-        writer.writerow(row)
+        writer.writerow({name: _cell(value) for name, value in row.items()})
+
+
+def _cell(value: Any) -> Any:
+    """A cell that no spreadsheet takes for a formula: a text that begins like one gets an apostrophe in front."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in _FORMULA and value not in _SIGNS_ALONE else value

@@ -152,7 +152,7 @@ def read_manifest(folder: Path) -> Manifest:
             {str(name): System(**each) for name, each in record["systems"].items()},
             tuple(Cell(**each) for each in record["cells"]),
         )
-        _check(manifest)
+        _check(manifest, folder)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _damaged(path, error) from None
     return manifest
@@ -207,8 +207,15 @@ def _dataset(record: Mapping[str, Any]) -> Dataset:
     return Dataset(**{**record, "orders": orders})
 
 
-def _check(manifest: Manifest) -> None:
-    """Raises ValueError where the parts do not fit each other."""
+def _check(manifest: Manifest, folder: Path) -> None:
+    """Raises ValueError where the parts do not fit each other, or a file lies outside of the folder."""
+    named = [path for each in manifest.datasets.values() for path in (each.queries, each.corpus, each.qrels)]
+    named += [path for each in manifest.datasets.values() for path in each.first_stages.values()]
+    named += [path for cell in manifest.cells for path in (cell.run, cell.journal) if path is not None]
+    inside = folder.resolve()
+    for path in named:
+        if not (inside / path).resolve().is_relative_to(inside):
+            raise ValueError(f"it names {path!r}, which is not in the folder")
     for cell in manifest.cells:
         dataset = manifest.datasets.get(cell.dataset)
         if dataset is None or cell.first_stage not in dataset.first_stages or cell.system not in manifest.systems:

@@ -76,19 +76,28 @@ def dump(outcome: Response | Reply) -> str:
 
 
 def load(text: str, work: Work) -> Outcome:
-    """The outcome that `dump` wrote for `work`."""
+    """The outcome that `dump` wrote for `work`. Raises some exception where it did not write it so."""
     values = json.loads(text)
-    values["usage"] = Usage(*values["usage"])
+    values["usage"] = Usage(*map(_count, values["usage"]))
+    _count(values.get("attempts", 1))
     if isinstance(work, Request):
         values["logprobs"] = tuple(values["logprobs"])
         readings = values.get("readings", ())
         values["adapted"] = tuple(values.get("adapted", ()))
         values["readings"] = tuple(Reading(at, label, tuple(found), floor) for at, label, found, floor in readings)
+        if not isinstance(values["text"], str):
+            raise TypeError("the text of an answer should be text")
         return Response(**values)
     status, repairs, *form = values["report"]
     values["answer"] = _load_answer(values["answer"], work)
     report = ParseReport(Status(status), repairs, *form)
     return Reply(values["answer"], report, values["usage"], values.get("attempts", 1))
+
+
+def _count(value: Any) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"{value!r} counts nothing")
+    return value
 
 
 def _fields(value: Any) -> Any:

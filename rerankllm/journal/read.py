@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rerankllm.journal.store import CallPlace, Journal
+from rerankllm.notes import tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,8 @@ def entries(
         number: Reads only the call with this number.
         texts: Whether to read prompts and outcomes too.
 
+    A row that is damaged is said and left out.
+
     Raises:
         InputError: The file is damaged.
     """
@@ -116,9 +119,13 @@ def entries(
         (query_id, query_id, number, number),
     )
     for at, query, stage, key, step, item, judgement, model, prompt, outcome, status, repairs, *rest in rows:
-        shown = zlib.decompress(prompt).decode() if prompt else ""
         place = CallPlace(key, step, item)
-        read = (json.loads(outcome), status, json.loads(repairs))
+        try:
+            shown = zlib.decompress(prompt).decode() if prompt else ""
+            read = (json.loads(outcome), status, json.loads(repairs))
+        except (TypeError, ValueError, zlib.error, RecursionError) as error:
+            tell(f"{journal.path}: call {at} cannot be read ({type(error).__name__}); it is left out")
+            continue
         yield Entry(at, query, stage, place, judgement, model, shown, *read, *rest)
 
 

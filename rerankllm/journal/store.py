@@ -26,6 +26,7 @@ from rerankllm.data import Document, Query
 from rerankllm.errors import InputError
 from rerankllm.journal.codec import digest, dump, load, shown
 from rerankllm.judgements import Judgement, ParseReport
+from rerankllm.notes import tell
 
 VERSION = 1
 SCHEMA = """
@@ -153,7 +154,13 @@ class Journal:
             row = self._db.execute("SELECT folder, options FROM runs ORDER BY id DESC LIMIT 1").fetchone()
         if row is None:
             raise InputError(f"{self.path} holds no command to repeat: give the same Reranker this journal again")
-        return json.loads(row[0]), json.loads(row[1])
+        try:
+            folder, options = json.loads(row[0]), json.loads(row[1])
+        except (TypeError, ValueError, RecursionError):
+            folder, options = None, None
+        if not isinstance(folder, str) or not isinstance(options, dict):
+            raise InputError(f"the command that {self.path} notes cannot be read: give the options again")
+        return folder, options
 
     def enter(self, query: Query, documents: Sequence[Document], stage: str, context: Sequence[Any]) -> str:
         """Notes a query, and returns its key.
@@ -177,7 +184,8 @@ class Journal:
     ) -> Outcome | None:
         """The outcome of a call if it was completed before: in this place, or in another ranking.
 
-        A call of another ranking is used once in a ranking, so that two judges of one model get an answer each.
+        A call of another ranking is used once in a ranking, so that two judges of one model get an answer each. A row
+        that cannot be read is said and passed over.
 
         Args:
             place: The place of the call.
@@ -193,9 +201,15 @@ class Journal:
                 (place.key, content, place.key, place.step, place.item),
             ).fetchall()
         for number, outcome, own in rows:
-            if own or (elsewhere and number not in reused):
-                reused.add(number)
-                return load(outcome, work)
+            if not own and (not elsewhere or number in reused):
+                continue
+            try:
+                found = load(outcome, work)
+            except Exception as error:  # noqa: BLE001  # whatever a damaged row makes of itself, it is no answer
+                tell(f"{self.path}: call {number} cannot be read ({type(error).__name__}); it is asked again")
+                continue
+            reused.add(number)
+            return found
         return None
 
     def spent(self, key: str | None = None) -> tuple[int, int, float, float]:

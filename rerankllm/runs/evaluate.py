@@ -14,6 +14,7 @@ from rerankllm.evaluation.subtopics import Subtopics, needs_subtopics, parse, pe
 from rerankllm.notes import tell
 from rerankllm.runs.provenance import differences
 from rerankllm.runs.source import allowed, read_judgements
+from rerankllm.runs.writer import tell_if_cut
 
 AT_A_TIME = 1000
 """Queries of a run that are measured together."""
@@ -102,6 +103,8 @@ def evaluate_runs(
     usual = DEFAULT_MEASURES if judged.collection is None else judged.collection.measures
     wanted = _at_level(parse(measures or usual), judged.level)
     files = _files(runs)
+    for _, path in files:
+        tell_if_cut(path)
     found = tuple(judged.evaluate(name, path, wanted) for name, path in files)
     for line in differences([path for _, path in files]):
         tell(f"compare with care: {line}")

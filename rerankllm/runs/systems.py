@@ -15,6 +15,7 @@ from rerankllm.notes import tell
 from rerankllm.runs.cost import cost_beside
 from rerankllm.runs.minilm import run_minilm
 from rerankllm.runs.source import Source, read_judgements
+from rerankllm.runs.writer import tell_if_cut
 
 FIRST, MINILM, ORACLE = "first stage", "MiniLM", "oracle"
 
@@ -141,6 +142,7 @@ def minilm_system(pool: Pool, first: Given, queries: Path, corpus: Path, depth: 
 
 def _read_orders(pool: Pool, given: Given, path: Path) -> dict[str, dict[str, list[str]]]:
     """The rankings of a run file, by the collection that its queries are of."""
+    tell_if_cut(path)
     run = {query_id: trec_order(scored) for query_id, scored in trec.read_run(path).items()}
     if given.collection is not None:
         if given.collection not in pool.qrels:

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self, TextIO, TypeAlias
 from rerankllm.data import Cut, Ledger, Ranking, Result
 from rerankllm.drivers.events import Failed, QueryOutcome
 from rerankllm.errors import QueryFailed
-from rerankllm.files import as_json, open_for_writing
+from rerankllm.files import as_json, open_for_writing, writing
 from rerankllm.formats import castorini, trec
 from rerankllm.notes import tell
 
@@ -60,12 +60,16 @@ class Writer:
         self._output, self._jsonl, self._on_error, self._truncate = output, jsonl, on_error, truncate
         self._files = ExitStack()
         self._opened: dict[Path, TextIO] = {}
+        self._marked: Path | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._files.close()
+        with writing(self._output or self._jsonl or Path()):
+            self._files.close()
+        if self._marked is not None:
+            self._marked.unlink(missing_ok=True)
 
     def write(self, outcome: QueryOutcome, candidates: Sequence[str]) -> None:
         """Writes one query's ranking, or notes its failure.
@@ -77,6 +81,10 @@ class Writer:
         Raises:
             QueryFailed: It failed, and the run is to stop then.
         """
+        with writing(self._output or self._jsonl or Path()):
+            self._write(outcome, candidates)
+
+    def _write(self, outcome: QueryOutcome, candidates: Sequence[str]) -> None:
         run, results = self._file(self._output), self._file(self._jsonl)
         query_id = outcome.query.query_id
         self.ledger += outcome.ledger
@@ -129,7 +137,21 @@ class Writer:
                 for name in ("empty", "failed"):  # of an earlier run
                     path.with_name(f"{path.name}.{name}").unlink(missing_ok=True)
             self._opened[path] = self._files.enter_context(open_for_writing(path))
+            if path == self._output and path.is_file():
+                self._marked = unfinished(path)
+                self._marked.touch()
         return None if path is None else self._opened[path]
+
+
+def unfinished(run: Path) -> Path:
+    """The empty file that lies beside a run while it is written, and stays there if its process is killed."""
+    return run.with_name(f"{run.name}.unfinished")
+
+
+def tell_if_cut(run: Path) -> None:
+    """Says of a run whose process was killed that its last query may be half of one."""
+    if unfinished(run).exists():
+        tell(f"{run} was cut while it was written: its last query may lack documents; resume the run that wrote it")
 
 
 def rows(ranking: Ranking) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """Puts the routes of the server together."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, NoReturn
 
@@ -63,7 +63,12 @@ class Server:
     in_flight: InFlight
 
 
-def make_server(aliases: Mapping[str, Reranker], limits: Limits | None = None, keys: Keys | None = None) -> Server:
+def make_server(
+    aliases: Mapping[str, Reranker],
+    limits: Limits | None = None,
+    keys: Keys | None = None,
+    hosts: Collection[str] = (),
+) -> Server:
     """Makes the server.
 
     Args:
@@ -71,11 +76,13 @@ def make_server(aliases: Mapping[str, Reranker], limits: Limits | None = None, k
             engine (`Reranker.beside`), and are the caller's to close.
         limits: What a request may contain, and how many there may be.
         keys: The keys that clients need; None if they need none.
+        hosts: Names by which clients may call it; any if none are given. A server on loopback should have some.
     """
     limits, keys, metrics = limits or Limits(), keys or Keys(), Metrics()
     service, in_flight = Service(aliases, limits.documents, metrics), InFlight(limits.in_flight, metrics)
     app = FastAPI(title="rerankllm", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False)
-    app.add_middleware(Gate, in_flight=in_flight, context=context_of, limits=limits, keys=keys, metrics=metrics)
+    gate = {"in_flight": in_flight, "context": context_of, "limits": limits, "keys": keys, "metrics": metrics}
+    app.add_middleware(Gate, **gate, hosts=frozenset(hosts))
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused)
     _add_rankers(app, service)
@@ -90,7 +97,7 @@ def context_of(path: str) -> RequestContext:
     if path in WORDINGS:
         return RequestContext(path, WORDINGS[path], ranks=True)
     word = cohere.word if path.startswith("/v2/") else openai_errors.word
-    return RequestContext(path if path in OTHERS else "other", word, open=path in OPEN)
+    return RequestContext(path if path in OTHERS else "other", word, plans=path == page.PLAN, open=path in OPEN)
 
 
 def _add_rankers(app: FastAPI, service: Service) -> None:

@@ -18,6 +18,7 @@ class RequestContext:
         route: Its path, or `other` if the server has no such route.
         wording: Makes error responses in the route's dialect.
         ranks: Whether the route ranks, so that limits apply.
+        plans: Whether the route plans, which takes time too.
         open: Whether no key is needed.
         alias: The alias that answers, once it is known.
         ended: Why the request is ended before its answer is complete; None also if its client hung up.
@@ -26,6 +27,7 @@ class RequestContext:
     route: str
     wording: Wording
     ranks: bool = False
+    plans: bool = False
     open: bool = False
     alias: str | None = None
     ended: Problem | None = None

@@ -51,6 +51,7 @@ class CustomStrategies:
     def __init__(self, service: Service, most: int) -> None:
         self._service, self._most = service, most
         self._offered: list[dict[str, Any]] = []
+        self._planning = asyncio.Semaphore(1)
 
     async def choose(
         self, context: RequestContext, model: str | None, strategy: str | None, documents: int, top_n: int | None
@@ -68,7 +69,8 @@ class CustomStrategies:
             Problem: There is no such alias, the strategy does not parse or work, or it would take too many calls.
         """
         alias, reranker = self._service.find(context, model, documents)
-        return await asyncio.to_thread(self._choose, alias, reranker, strategy, documents, top_n)
+        async with self._planning:  # one at a time: planning takes the interpreter from all who rank
+            return await asyncio.to_thread(self._choose, alias, reranker, strategy, documents, top_n)
 
     def offers(self) -> list[dict[str, Any]]:
         """Every alias with its strategy, its models and the suggestions that they can answer; computed once."""

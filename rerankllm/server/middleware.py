@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -56,6 +56,7 @@ class Gate:
         limits: The limits.
         keys: The keys that clients need.
         metrics: Counts every request.
+        hosts: Names by which clients call the server; any if there are none.
     """
 
     def __init__(
@@ -67,7 +68,9 @@ class Gate:
         limits: Limits,
         keys: Keys,
         metrics: Metrics,
+        hosts: Collection[str] = (),
     ) -> None:
+        self._hosts = hosts
         self._app, self._in_flight, self._context = app, in_flight, context
         self._limits, self._keys, self._metrics = limits, keys, metrics
 
@@ -87,8 +90,9 @@ class Gate:
 
         try:
             try:
+                self._check_host(scope)
                 self._check_key(scope, context)
-                if context.ranks and scope["method"] == "POST":
+                if context.plans or (context.ranks and scope["method"] == "POST"):
                     with self._in_flight.passing():
                         await self._limited(scope, receive, sending)
                 else:
@@ -108,6 +112,13 @@ class Gate:
         finally:
             self._metrics.answered(context.route, context.alias, status or GONE, time.perf_counter() - started)
 
+    def _check_host(self, scope: Scope) -> None:
+        """Refuses names that are not the server's: a page elsewhere may have its own name lead here (DNS rebinding)."""
+        given = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+        if self._hosts and (len(given) != 1 or _name_of(given[0]) not in self._hosts):
+            known = ", ".join(sorted(self._hosts))
+            raise Problem(Fault.WRONG_HOST, f"call this server {known}; `serve --allow-host NAME` allows other names")
+
     def _check_key(self, scope: Scope, context: RequestContext) -> None:
         given = [value for name, value in scope["headers"] if name == b"authorization"]
         if context.open or self._keys.admit(given[0] if len(given) == 1 else b""):
@@ -122,7 +133,7 @@ class Gate:
         deadline = asyncio.get_running_loop().time() + self._limits.seconds
         try:
             async with asyncio.timeout_at(deadline):
-                body = await _read(scope, receive, self._limits.size)
+                body = await _read(scope, receive, self._limits.size) if scope["method"] == "POST" else b""
         except TimeoutError:
             raise Problem(Fault.SLOW, f"the body was not here within {self._limits.seconds:g} s") from None
         answering = asyncio.ensure_future(self._app(scope, _replay(body), send))
@@ -150,6 +161,12 @@ class Gate:
         if self._in_flight.ousted.is_set():
             return Problem(Fault.CLOSING, "the server is shutting down", headers=RETRY)
         return None if hung_up else Problem(Fault.LATE, f"there was no answer within {self._limits.seconds:g} s")
+
+
+def _name_of(host: str) -> str:
+    """The name in a Host header, without its port."""
+    name, _, port = host.lower().rpartition(":")
+    return name if port.isdecimal() else host.lower()
 
 
 async def _read(scope: Scope, receive: Receive, limit: int) -> bytes:

@@ -30,7 +30,8 @@ RANK = "/page/rerank"
 """The route that ranks and streams every call."""
 ASSETS = ("/", "/page/page.css", "/page/page.js", "/page/icon.svg")
 """What a browser loads before its user has entered a key. It says nothing about what is served."""
-DATA = ("/page/choices", "/page/plan", "/page/sample")
+PLAN = "/page/plan"
+DATA = ("/page/choices", PLAN, "/page/sample")
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -108,7 +109,7 @@ def add_page(app: FastAPI, service: Service, limits: Limits, *, keyed: bool) -> 
         choice = await custom.choose(context, body.model, body.strategy, len(body.documents), body.top_n)
         return RankingStream(service, context, choice, Query(body.query_id, body.query), body.passages())
 
-    for path, get in (("/page/choices", choices), ("/page/plan", plan), ("/page/sample", _sample)):
+    for path, get in (("/page/choices", choices), (PLAN, plan), ("/page/sample", _sample)):
         app.get(path, include_in_schema=False)(get)
     app.post(RANK, include_in_schema=False)(rank)
     _add_assets(app, keyed)

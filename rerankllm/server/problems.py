@@ -20,6 +20,8 @@ class Fault(StrEnum):
     """More bytes than the server takes."""
     MEDIA_TYPE = "media type"
     UNAUTHORIZED = "unauthorized"
+    WRONG_HOST = "wrong host"
+    """The request is for a name that is not this server's."""
     NO_ROUTE = "no route"
     NO_METHOD = "no method"
     NO_MODEL = "no model"
@@ -47,6 +49,7 @@ STATUS: Mapping[Fault, int] = MappingProxyType({
     Fault.TOO_LARGE: 413,
     Fault.MEDIA_TYPE: 415,
     Fault.UNAUTHORIZED: 401,
+    Fault.WRONG_HOST: 421,
     Fault.NO_ROUTE: 404,
     Fault.NO_METHOD: 405,
     Fault.NO_MODEL: 404,

@@ -4,16 +4,49 @@ import asyncio
 import ipaddress
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from types import FrameType
 
 import uvicorn
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from rerankllm.server.app import Server
 
 IDLE_SECONDS = 30
+HEAD_SECONDS = 10
+"""Seconds in which the first line and the headers of a request should be there."""
 LAST_SECONDS = 2
 """Seconds for responses that are still being written when the server has closed."""
+
+
+class _Impatient(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
+    """uvicorn's HTTP protocol, which closes a connection that leaves a request's headers unfinished."""
+
+    _waiting: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        before = self.cycle
+        super().data_received(data)
+        if self.cycle is not before:
+            self._stop_waiting()
+        elif (self.cycle is None or self.cycle.response_complete) and self._waiting is None:
+            self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        self._waiting = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def _stop_waiting(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
 
 
 class Running(uvicorn.Server):
@@ -36,6 +69,7 @@ class Running(uvicorn.Server):
             server.app,
             host,
             port,
+            http=_Impatient,
             log_config=None,
             access_log=False,
             server_header=False,
@@ -67,6 +101,14 @@ class Running(uvicorn.Server):
     def _end(self) -> None:
         self._ending = asyncio.ensure_future(self._in_flight.close(self._grace))
         self._ending.add_done_callback(lambda _: setattr(self, "should_exit", True))
+
+
+def names_of(host: str, allowed: Collection[str]) -> frozenset[str]:
+    """The names that a server at `host` is called by, those allowed besides among them; none stands for any."""
+    if not allowed and not is_loopback(host):
+        return frozenset()
+    own = f"[{host}]" if ":" in host else host
+    return frozenset({"localhost", "127.0.0.1", "[::1]", own.lower(), *map(str.lower, allowed)})
 
 
 def is_loopback(host: str) -> bool:

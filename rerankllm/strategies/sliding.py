@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from rerankllm.data import Candidate, Query, Ranking
@@ -54,7 +54,7 @@ class Sliding:
         """Ranks every candidate."""
         docs = [candidate.document for candidate in candidates]
         notes = Counter[str]()
-        for spans in earliest_rounds(self._windows(len(docs))):
+        for spans in earliest_rounds(self._windows(len(docs), self.passes)):
             orders = yield from ask(Permute(query, tuple(docs[start:stop])) for start, stop in spans)
             for (start, stop), order in zip(spans, orders, strict=True):
                 shown = {doc.doc_id: doc for doc in docs[start:stop]}
@@ -65,20 +65,19 @@ class Sliding:
 
     def plan(self, n: int) -> Plan:
         """Exact; with several passes, less by windows that a pass finds as the one before left them."""
-        rounds = earliest_rounds(self._windows(n))
-        exact = Plan.exactly(sum(map(len, rounds)), len(rounds), count_slots(rounds))
-        if self.passes == 1:
-            return exact
-        once = replace(self, passes=1).plan(n)
-        return exact.or_fewer(once.calls.low, once.rounds.low, once.slots.low)
+        once, two = (earliest_rounds(self._windows(n, passes)) for passes in (1, 2))
+        calls, slots, rounds = sum(map(len, once)), count_slots(once), len(once)
+        lag = len(two) - rounds  # of a pass behind the one before, however many there are
+        exact = Plan.exactly(calls * self.passes, rounds + (self.passes - 1) * lag, slots * self.passes)
+        return exact.or_fewer(calls, rounds, slots)
 
     def settles(self, n: int) -> int:
         """The best window − stride of each pass, or everything when one window holds it."""
         passes = self.passes if self.last == "moved" else 1
         return n if n <= self.window else min(n, passes * max(0, self.window - self.stride))
 
-    def _windows(self, n: int) -> Iterator[Span]:
-        for _ in range(self.passes if n > 1 else 0):
+    def _windows(self, n: int, passes: int) -> Iterator[Span]:
+        for _ in range(passes if n > 1 else 0):
             stop = n
             while True:
                 start = max(0, stop - self.window)

@@ -188,7 +188,7 @@ def test_a_run_notes_what_nobody_typed_and_resume_repeats_it_whatever_the_file_s
     assert (record["strategy"], record["depth"], record["top_k"]) == ("sliding(window=8, stride=4, passes=1)", 12, None)
     assert record["options from elsewhere"] == noted
     after = Journal("out.journal", create=False).command()[1]
-    assert {**after, "max_calls": 10} == {**before, "journal": after["journal"]}
+    assert {**after, "max_calls": 10} == {**before, "journal": after["journal"], "sealed": after["sealed"]}
 
 
 def test_nothing_is_noted_or_told_where_all_was_typed(cli, project):

@@ -15,9 +15,11 @@ from rerankllm.calls import CallFailed, Capabilities, Reply
 from rerankllm.data import Candidate, Document, Ledger, Provenance, Query, Ranking, Result
 from rerankllm.drivers.concurrent import Concurrent
 from rerankllm.drivers.events import Failed, Finished, Judged, Started
+from rerankllm.drivers.gateway import Signature
 from rerankllm.drivers.panel import Direct
 from rerankllm.drivers.rounds import Rounds
 from rerankllm.errors import AuthError, CapabilityError, QueryFailed, RerankError, TemplateError
+from rerankllm.journal.read import entries
 from rerankllm.judgements import (
     Compare,
     Failure,
@@ -272,10 +274,6 @@ def test_nothing_that_goes_wrong_makes_anyone_wait_for_ever(driver):
     def nothing():
         yield from ask([Score(query, candidates(1)[0].document)])
 
-    class Careless(Direct):
-        def read(self, judgement, outcome):
-            raise LookupError
-
     def broken(_):
         raise OSError("out of memory")
 
@@ -289,7 +287,6 @@ def test_nothing_that_goes_wrong_makes_anyone_wait_for_ever(driver):
     for resolve, job, error in [
         (lambda a, k: judge, (candidates(1), nothing()), AttributeError),
         (lambda a, k: judge, rank(ids=(1, "b")), TypeError),
-        (lambda a, k: Careless(Scripted(by_value)), rank(), LookupError),
         (lambda a, k: Direct(Scripted(broken)), rank(), OSError),
         (resolve_none, rank(), CapabilityError),
     ]:
@@ -302,6 +299,33 @@ def test_nothing_that_goes_wrong_makes_anyone_wait_for_ever(driver):
     live = driver(lambda a, k: judge, observer)
     assert len(live.submit(query, *rank()).result(timeout=GUARD)) == 2
     live.close()
+
+
+class Careless(Direct):
+    """Cannot read what it is answered about the document `bad`."""
+
+    def read(self, judgement, outcome):
+        if judgement.docs[0].doc_id == "bad":
+            raise LookupError
+        return super().read(judgement, outcome)
+
+
+@both
+def test_an_answer_that_breaks_its_reader_is_one_failed_answer_and_is_kept(driver, tmp_path):
+    found = [Candidate(Document(doc_id, "x")) for doc_id in ("a", "bad", "b")]
+    query, stage = Query("q", "q"), Stage.parse("pointwise")
+    for _ in range(2):  # the second time from the journal
+        backend = Scripted(by_value)
+        judge = Careless(backend)
+        live = driver(lambda a, k, judge=judge: judge)
+        journal = live.keep(tmp_path / "kept.journal")
+        signature = Signature(stage, lambda: ())
+        outcome = live.submit(query, found, stage.strategy.rank(query, found), signature).result(timeout=GUARD)
+        assert (outcome.ledger.failed, outcome.ledger.parsed) == (1, 2)
+        assert outcome.ledger.notes["unreadable"] == 1
+        assert [entry.status for entry in entries(journal)].count("failed") == 1
+        live.close()
+    assert not backend.batches
 
 
 @both

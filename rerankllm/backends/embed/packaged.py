@@ -38,9 +38,7 @@ class OnnxModel:
             InputError: The file is not the one that is expected.
         """
         path = folder_of(self.package, ONNX_NEEDED) / self.file
-        found = digest(path) if path.is_file() else "no file"
-        if found != self.sha256:
-            raise InputError(f"{path} is not the model that is expected ({found}); reinstall {self.package}")
+        check_sha256(path, self.sha256, self.package)
         return path
 
 
@@ -55,6 +53,17 @@ ONNX = {
     )
 }
 """Models for onnxruntime, by name."""
+
+
+def check_sha256(path: Path, expected: str, package: str) -> None:
+    """Checks a file that came in a package.
+
+    Raises:
+        InputError: It is not the one that is expected.
+    """
+    found = digest(path) if path.is_file() else "no file"
+    if found != expected:
+        raise InputError(f"{path} is not the model that is expected ({found}); reinstall {package}")
 
 
 def folder_of(package: str, extra: str) -> Path:

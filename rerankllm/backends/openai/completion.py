@@ -4,7 +4,6 @@ Hosts lie: they answer 200 with an error, a web page or half a document. All of 
 as a model's answer; what does not count is an `UnusableError`.
 """
 
-import html
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from rerankllm.backends.openai.message import finish_reason, read_message
 from rerankllm.backends.openai.request import Api
 from rerankllm.backends.remote import Host
 from rerankllm.data import Usage
+from rerankllm.elicitation.reading.characters import unescaped
 
 _OVERFLOW = re.compile(
     "context_length_exceeded|exceed_context_size|maximum context length|max_model_len|exceeds? the available context"
@@ -114,7 +114,7 @@ def overflows(body: str) -> bool:
 
 def excerpt(text: str, limit: int = 200) -> str:
     """`text` on one line, markup removed, cut at `limit` characters."""
-    line = " ".join(html.unescape(re.sub(r"<[^<>]*>", " ", text[: 20 * limit])).split())
+    line = " ".join(unescaped(re.sub(r"<[^<>]*>", " ", text[: 20 * limit])).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
-from rerankllm.cli.console import check_paths, terminal_width
+from rerankllm.cli.console import check_paths, say, terminal_width
 from rerankllm.errors import InputError
 from rerankllm.evaluation.measures import DEFAULT_MEASURES
 from rerankllm.evaluation.tables import write_csv
@@ -186,12 +186,12 @@ def _write(comparison: "RunComparison", per_query: Path | None, plots: Path | No
 def _print(comparison: "RunComparison", form: Format, against: Sequence[str]) -> None:
     """Prints the comparison in one of the formats."""
     if form == "json":
-        typer.echo(as_json(comparison.to_dict(), indent=2))
+        say(as_json(comparison.to_dict(), indent=2))
     elif form == "csv":
-        typer.echo(comparison.csv(), nl=False)
+        say(comparison.csv(), nl=False)
     elif form == "table":
-        typer.echo(comparison.text(terminal_width()))
+        say(comparison.text(terminal_width()))
     elif form == "latex":
-        typer.echo(comparison.latex(against))
+        say(comparison.latex(against))
     else:
-        typer.echo(comparison.markdown() if form == "markdown" else comparison.paper(against).markdown())
+        say(comparison.markdown() if form == "markdown" else comparison.paper(against).markdown())

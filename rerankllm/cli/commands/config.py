@@ -9,6 +9,7 @@ import typer
 from rerankllm.cli.config.command import Known, commands
 from rerankllm.cli.config.options import Settable
 from rerankllm.cli.config.sources import NAME, unknown_variables
+from rerankllm.cli.console import say
 from rerankllm.errors import InputError
 from rerankllm.notes import tell
 from rerankllm.registry import instead
@@ -72,7 +73,7 @@ def command(
         _init(Path(NAME))
     elif path:
         for file in known.files:
-            typer.echo(f"{file}\t{'read' if file.is_file() else 'not there'}")
+            say(f"{file}\t{'read' if file.is_file() else 'not there'}")
     else:
         _show(known, name)
 
@@ -99,7 +100,7 @@ def _show(known: Known, command: str | None) -> None:
         elif command == name:
             lines[f"{option.key}\t{_shown(_default(option))}\tdefault"] = [name]
     for line, names in lines.items():
-        typer.echo(line if command else f"{line}\t{', '.join(names)}")
+        say(line if command else f"{line}\t{', '.join(names)}")
     for variable in unknown_variables(known.settable, os.environ):
         tell(f"{variable} sets no option of any command")
 

@@ -10,7 +10,7 @@ from rerankllm.analysis.diagnose.diagnose import Diagnosis, DiagnosisPlan
 from rerankllm.cli import completion as completing
 from rerankllm.cli import options
 from rerankllm.cli.commands.datasets import Dataset
-from rerankllm.cli.console import PARTIAL, check_paths, terminal_width
+from rerankllm.cli.console import PARTIAL, check_paths, say, terminal_width
 from rerankllm.files import as_json
 from rerankllm.notes import tell
 from rerankllm.runs.progress import ProgressBar
@@ -92,7 +92,7 @@ def command(
         options.model_options(model, base_url=base_url, concurrency=concurrency),
     )  # fmt: skip
     if dry_run:
-        typer.echo(str(plan.forecast(source)))
+        say(str(plan.forecast(source)))
         return
     found = plan.ask(source, journal=journal, progress=ProgressBar(quiet=quiet))
     _write(found, json_file, plot)
@@ -102,7 +102,7 @@ def command(
 
 def _write(found: Diagnosis, json_file: Path | None, plot: Path | None) -> None:
     """Prints the table, and writes what was asked for beside it."""
-    typer.echo(found.text(terminal_width()))
+    say(found.text(terminal_width()))
     if json_file is not None:
         json_file.write_text(f"{as_json(found.to_dict(), indent=2)}\n", encoding="utf-8")
     if plot is not None:

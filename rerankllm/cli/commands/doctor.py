@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from rerankllm.cli import completion as completing
+from rerankllm.cli.console import say
 from rerankllm.cli.extras import GIVES, Extra, look_up
 from rerankllm.drivers.recipe import DEFAULT_MODEL
 from rerankllm.errors import InputError
@@ -47,10 +48,10 @@ def command(
     extras = [look_up(name, attempt=attempt) for name in needed or GIVES]
     if as_document:
         found = [{**asdict(extra), "complete": extra.complete} for extra in extras]
-        typer.echo(as_json({"machine": _machine(), "extras": found}, indent=2))
+        say(as_json({"machine": _machine(), "extras": found}, indent=2))
     else:
         _print(extras)
-        typer.echo(f"\nNext: {next_step(extras, named=bool(needed))}")
+        say(f"\nNext: {next_step(extras, named=bool(needed))}")
     if needed and not all(extra.complete for extra in extras):
         raise typer.Exit(1)
 
@@ -72,22 +73,22 @@ def _machine() -> dict[str, Any]:
 def _print(extras: list[Extra]) -> None:
     words = {True: "yes", False: "no", None: "none"}
     for name, value in _machine().items():
-        typer.echo(f"{name:<16} {words.get(value, value) if value is None or isinstance(value, bool) else value}")
-    typer.echo()
+        say(f"{name:<16} {words.get(value, value) if value is None or isinstance(value, bool) else value}")
+    say()
     for extra in extras:
-        typer.echo(f"{'ok ' if extra.complete else '-- '} {extra.name:<12} {extra.gives}")
+        say(f"{'ok ' if extra.complete else '-- '} {extra.name:<12} {extra.gives}")
         for package in extra.packages:
             if package.found is None:
-                typer.echo(f"       {package.wanted}: not installed")
+                say(f"       {package.wanted}: not installed")
             elif not package.fits:
-                typer.echo(f"       {package.wanted}: found {package.found}")
+                say(f"       {package.wanted}: found {package.found}")
             elif package.broken is not None:
-                typer.echo(f"       {package.wanted}: {package.found} does not load: {package.broken}")
+                say(f"       {package.wanted}: {package.found} does not load: {package.broken}")
         if extra.tried:
-            typer.echo(f"       {extra.tried}")
+            say(f"       {extra.tried}")
     missing = [extra.name for extra in extras if not extra.complete]
     if missing:
-        typer.echo(f"\nNot complete: {', '.join(missing)}. `pip install 'rerankllm[NAME]'` installs one.")
+        say(f"\nNot complete: {', '.join(missing)}. `pip install 'rerankllm[NAME]'` installs one.")
 
 
 def next_step(extras: list[Extra], *, named: bool) -> str:

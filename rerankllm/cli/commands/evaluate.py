@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from rerankllm.cli.commands.datasets import Dataset
+from rerankllm.cli.console import say
 from rerankllm.errors import InputError
 from rerankllm.files import as_json
 from rerankllm.runs.evaluate import evaluate_runs
@@ -42,7 +43,7 @@ def command(
     else:
         raise InputError("give the judgements once: --qrels with a file, or --dataset with a name")
     if json_document:
-        typer.echo(as_json(found.to_list(per_query=per_query_values), indent=2))
+        say(as_json(found.to_list(per_query=per_query_values), indent=2))
         return
     for line in found.lines(per_query=per_query_values):
-        typer.echo(line)
+        say(line)

@@ -7,7 +7,7 @@ import typer
 
 from rerankllm.cli import options
 from rerankllm.cli.config.command import origins
-from rerankllm.cli.console import PARTIAL
+from rerankllm.cli.console import PARTIAL, say
 from rerankllm.experiments.folder import MANIFEST
 from rerankllm.notes import tell
 
@@ -59,10 +59,10 @@ def command(
     experiment = Experiment.load(config, output)
     if dry_run:
         for line in str(experiment.forecast(only or ())).splitlines():
-            typer.echo(line)
+            say(line)
         return
     results = experiment.run(only or (), quiet=quiet, origins=origins())
-    typer.echo(results.markdown(), nl=False)
+    say(results.markdown(), nl=False)
     if results.unfinished:
         tell(
             f"{len(results.unfinished)} of {results.ran} cells are not done: {experiment.folder / MANIFEST} says why; "

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 import typer
 
 from rerankllm.analysis.explain.explain import PairExplanation, explain
+from rerankllm.cli.console import say
 from rerankllm.files import as_json
 from rerankllm.notes import tell
 
@@ -49,21 +50,21 @@ def command(
     for note in found.notes:
         tell(note)
     if form == "json":
-        typer.echo(as_json(found.to_dict(), indent=2))
+        say(as_json(found.to_dict(), indent=2))
         return
     if isinstance(found, PairExplanation):
         for rank in found.ranks:
-            typer.echo(rank)
+            say(rank)
         _paragraph(found.verdict)
     else:
         for fact in found.facts:
             _paragraph(fact)
         if found.judgements:
-            typer.echo("")
+            say("")
     for judgement in found.judgements:
         _paragraph(f"- {judgement}", "  ")
 
 
 def _paragraph(text: str, indent: str = "") -> None:
     width = max(40, shutil.get_terminal_size((100, 24)).columns)
-    typer.echo(textwrap.fill(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False))
+    say(textwrap.fill(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False))

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from rerankllm.cli.console import say
 from rerankllm.errors import InputError
 from rerankllm.sample import path as sample
 
@@ -77,5 +78,5 @@ def command(
         "rerankllm.toml": CONFIG.format(own=lines), "trial.yaml": trial, "README.md": README
     }.items():  # fmt: skip
         (folder / name).write_text(text, encoding="utf-8")
-    typer.echo(f"Wrote {folder}/: data/, rerankllm.toml, trial.yaml, README.md. Next:")
-    typer.echo(f"  cd {folder} && rerankllm rerank")
+    say(f"Wrote {folder}/: data/, rerankllm.toml, trial.yaml, README.md. Next:")
+    say(f"  cd {folder} && rerankllm rerank")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rerankllm.cli.console import check_paths
+from rerankllm.cli.console import check_paths, say
 from rerankllm.errors import InputError
 from rerankllm.files import as_json, open_for_writing
 from rerankllm.formats import recordings
@@ -72,7 +72,7 @@ def command(
             _show(journal, show)
         elif calls or json_lines:
             for entry in entries(journal, query_id=query):
-                typer.echo(as_json(_row(entry)) if json_lines else _line(entry))
+                say(as_json(_row(entry)) if json_lines else _line(entry))
         else:
             _totals(journal, query)
     finally:
@@ -92,13 +92,13 @@ def _totals(journal: Journal, query: str | None) -> None:
     calls = list(entries(journal, query_id=query, texts=False))
     lost = [failure for failure in failures(journal) if query in (None, failure.query_id)]
     for stage, model in dict.fromkeys((entry.stage, entry.model) for entry in calls):
-        typer.echo(f"stage\t{stage}\nmodel\t{model}")
+        say(f"stage\t{stage}\nmodel\t{model}")
         mine = [entry for entry in calls if (entry.stage, entry.model) == (stage, model)]
         for name, value in {**_sums(mine), "forms": _forms(journal, query, stage, model)}.items():
-            typer.echo(f"{name}\t{value}")
-    typer.echo(f"failures\t{len(lost)}")
+            say(f"{name}\t{value}")
+    say(f"failures\t{len(lost)}")
     for each in lost:
-        typer.echo(f"failure\tquery {each.query_id}\t{each.model}\t{each.reason}\t{each.attempts} attempts\t{each.at}")
+        say(f"failure\tquery {each.query_id}\t{each.model}\t{each.reason}\t{each.attempts} attempts\t{each.at}")
 
 
 def _sums(calls: list[Entry]) -> dict[str, Any]:
@@ -136,9 +136,9 @@ def _show(journal: Journal, number: int) -> None:
     found = next(entries(journal, number=number), None)
     if found is None:
         raise InputError(f"{journal.path} holds no call {number}; --calls lists them")
-    typer.echo(f"{_line(found)}\nstage\t{found.stage}\n--- prompt\n{found.prompt}\n--- answer\n{_answer(found)}")
+    say(f"{_line(found)}\nstage\t{found.stage}\n--- prompt\n{found.prompt}\n--- answer\n{_answer(found)}")
     if found.outcome.get("reasoning"):
-        typer.echo(f"--- reasoning\n{found.outcome['reasoning']}")
+        say(f"--- reasoning\n{found.outcome['reasoning']}")
 
 
 def _answer(entry: Entry) -> str:

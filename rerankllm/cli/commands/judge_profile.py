@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from rerankllm.calibration.judge_profile import Fitted, JudgeProfile
-from rerankllm.cli.console import check_paths
+from rerankllm.cli.console import check_paths, say
 from rerankllm.notes import tell
 
 EXAMPLES = """
@@ -68,10 +68,10 @@ def _show(found: JudgeProfile, output: Path) -> None:
     for name, meaning in MEANINGS.items():
         value: Fitted | None = getattr(found, name)
         if value is not None:
-            typer.echo(f"{name}\t{value}\t{meaning}")
+            say(f"{name}\t{value}\t{meaning}")
     counted = ", ".join(f"{count} {kind}" for kind, count in found.answers.items())
-    typer.echo(f"fitted on\t{found.queries} queries: {counted}")
-    typer.echo(f"use\t--profile {output}\nor\t--strategy '{found.spec}'")
+    say(f"fitted on\t{found.queries} queries: {counted}")
+    say(f"use\t--profile {output}\nor\t--strategy '{found.spec}'")
     if found.ignored:
         tell(f"left out: {', '.join(f'{count} {reason}' for reason, count in found.ignored.items())}")
     if found.trust_from == "evidence":

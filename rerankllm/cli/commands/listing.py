@@ -8,7 +8,7 @@ import typer
 
 from rerankllm.analysis.model_card import show_model
 from rerankllm.cli import completion as completing
-from rerankllm.cli.console import show_table
+from rerankllm.cli.console import say, show_table
 from rerankllm.cli.help import Command, Group
 from rerankllm.elicitation import cards, templates
 from rerankllm.elicitation.preview import preview
@@ -99,7 +99,7 @@ def show_card(
     ],
 ) -> None:
     """Prints what is known of a published reranker, with a prompt as text and as tokens, and what is read."""
-    typer.echo(show_model(name))
+    say(show_model(name))
 
 
 @prompts.callback()
@@ -116,7 +116,7 @@ def show(
     n: Annotated[int, typer.Option("-n", min=1, help="How many documents or criteria to show.")] = 3,
 ) -> None:
     """Renders one template with made-up texts."""
-    typer.echo(preview(name, n))
+    say(preview(name, n))
 
 
 def _list(title: str, registry: Registry) -> None:

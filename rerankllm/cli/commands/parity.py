@@ -7,6 +7,7 @@ import typer
 
 from rerankllm.analysis.parity import Row, parity
 from rerankllm.cli import completion as completing
+from rerankllm.cli.console import say
 from rerankllm.files import as_json
 from rerankllm.notes import tell
 
@@ -35,11 +36,11 @@ def command(
     """Sends the same prompts to two models and reports how much their log-probabilities differ."""
     found = parity(model_a, model_b, queries=queries, depth=depth)
     if json_document:
-        typer.echo(as_json(found.to_dict(), indent=2))
+        say(as_json(found.to_dict(), indent=2))
     else:
-        typer.echo("elicitation\tjudgement\tcalls\tsame prompt\tsame first\tcompared\tlargest\tmean\tamong labels")
+        say("elicitation\tjudgement\tcalls\tsame prompt\tsame first\tcompared\tlargest\tmean\tamong labels")
         for row in found:
-            typer.echo(_line(row))
+            say(_line(row))
     if tolerance is None:
         return
     beyond = found.beyond(tolerance)

@@ -6,6 +6,7 @@ import typer
 
 from rerankllm.calibration.judge_profile import JudgeProfile
 from rerankllm.cli import options
+from rerankllm.cli.console import say
 from rerankllm.drivers.estimate import planned
 from rerankllm.drivers.recipe import Recipe
 from rerankllm.errors import InputError
@@ -54,10 +55,10 @@ def command(
                 **reranker.estimate_any(n).as_dict(),
             }
     if json_document:
-        typer.echo(as_json(report, indent=2))
+        say(as_json(report, indent=2))
         return
     for name, value in report.items():
-        typer.echo(f"{name}\t{_shown(value)}")
+        say(f"{name}\t{_shown(value)}")
 
 
 def _bounds(plan: Plan) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from rerankllm.cli import options
+from rerankllm.cli.console import say
 from rerankllm.drivers.recipe import Recipe
 from rerankllm.files import as_json
 from rerankllm.formats.columns import Columns
@@ -77,7 +78,7 @@ def command(
             row |= {"text": result.document.text, **({"title": t} if (t := result.document.title) else {}),
                     **({"metadata": dict(m)} if (m := result.document.metadata) else {})}  # fmt: skip
             del row["query_id"]
-            typer.echo(as_json(row))
+            say(as_json(row))
         else:
             score = "-" if result.score is None else f"{result.score:.4f}"
-            typer.echo(f"{result.rank}\t{score}\t{result.doc_id}\t{storable(result.document.content)}")
+            say(f"{result.rank}\t{score}\t{result.doc_id}\t{storable(result.document.content)}")

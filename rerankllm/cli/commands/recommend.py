@@ -10,7 +10,7 @@ from rerankllm.analysis.recommend.options import PASSAGE_TOKENS, Axis
 from rerankllm.analysis.recommend.recommend import PLACEHOLDERS, Recommender
 from rerankllm.cli import options
 from rerankllm.cli.commands.datasets import Dataset
-from rerankllm.cli.console import terminal_width
+from rerankllm.cli.console import say, terminal_width
 from rerankllm.errors import InputError
 from rerankllm.files import as_json
 from rerankllm.runs.source import read_source
@@ -127,9 +127,9 @@ def command(
 
 def _print(found: Advice, form: Format, *, every: bool) -> None:
     if form == "json":
-        typer.echo(as_json(found.to_dict(), indent=2))
+        say(as_json(found.to_dict(), indent=2))
         return
-    typer.echo(found.text(every=every, width=terminal_width()))
+    say(found.text(every=every, width=terminal_width()))
 
 
 def _options(values: Mapping[str, Any]) -> list[str]:

@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias, get_args, get_type_hints
@@ -12,13 +13,15 @@ import typer
 from rerankllm.cli import options
 from rerankllm.cli.commands.datasets import Dataset
 from rerankllm.cli.config.command import origins, recall_origins
-from rerankllm.cli.console import INTERRUPTED, PARTIAL, check_paths
+from rerankllm.cli.config.noted import SEAL, sealed
+from rerankllm.cli.console import INTERRUPTED, PARTIAL, check_paths, say
 from rerankllm.data import Ranking
 from rerankllm.distributed.pool import Size
 from rerankllm.drivers.budget import Limits
 from rerankllm.drivers.panel import model_named_by
 from rerankllm.drivers.recipe import DEFAULT_MODEL, Recipe
 from rerankllm.errors import InputError
+from rerankllm.files import alone
 from rerankllm.notes import tell
 from rerankllm.reranker import Reranker
 from rerankllm.runs.job import Done, Job, perform
@@ -206,7 +209,7 @@ def command(
         "depth": depth,
     }
     if engine == "ray":
-        kept = Kept(journaling.path(usual=True), worker_journals, (str(Path.cwd()), noted))
+        kept = Kept(journaling.path(usual=True), worker_journals, (str(Path.cwd()), sealed(str(Path.cwd()), noted)))
         size = Size(workers or 1, gpus_per_worker or 0, ray_address)
         _finish(perform_on_workers(recipe, size, Input(reading), job, kept, quiet=quiet), kept.journal)
     else:
@@ -228,18 +231,21 @@ def _rerank_here(
     source = read_source(**reading)
     job = replace(job, source=source, judgements=source.judgements(), started=time.monotonic())
     bar = ProgressBar(quiet=quiet)
-    with Reranker.from_recipe(recipe, observer=bar) as reranker:
+    with ExitStack() as stack, Reranker.from_recipe(recipe, observer=bar) as reranker:
         source.tell_skipped()
         tell_fit(reranker, (query.query_id for query, _ in source.queries))
         tell_notes(reranker, job.top_k, min(job.depth, max(len(candidates) for _, candidates in source.queries)))
         if journaling is None:
-            typer.echo(estimate_line(reranker, source.queries, job.top_k))
+            say(estimate_line(reranker, source.queries, job.top_k))
             return
         if reranker.paid:
             bar.announce(estimate_line(reranker, source.queries, job.top_k))
         journal = journaling.path(usual=reranker.paid)
         if journal is not None:
-            reranker.keep(journal).begin(str(Path.cwd()), journaling.noted, __version__)
+            busy = f"another run is using the journal {journal}, and would pay for the same calls: wait for it"
+            stack.enter_context(alone(journal, busy))
+            folder = str(Path.cwd())
+            reranker.keep(journal).begin(folder, sealed(folder, journaling.noted), __version__)
         if job.output is None:
             job = replace(job, show=lambda ranking: _show(ranking, job.judgements, bar))
         done = perform(reranker, job, bar)
@@ -250,7 +256,7 @@ def _show(ranking: Ranking, judgements: Mapping[str, Mapping[str, int]] | None, 
     """Prints the first passages of a ranking, before and after: what a run gives that writes no file."""
     grades = None if judgements is None else judgements.get(ranking.query.query_id)
     with bar.aside():
-        typer.echo(before_and_after(ranking, grades, shutil.get_terminal_size().columns))
+        say(before_and_after(ranking, grades, shutil.get_terminal_size().columns))
 
 
 def _finish(done: Done, journal: Path | None) -> None:
@@ -298,6 +304,10 @@ def repeat(settings: dict[str, Any], journal: Path) -> None:
         journal: The journal.
     """
     recall_origins(settings.pop(ORIGINS, {}))
+    settings.pop(SEAL, None)
+    if unknown := sorted(settings.keys() - get_type_hints(command).keys()):
+        raise InputError(f"{journal} notes options that there are not: {', '.join(unknown)}")
+    settings = {"model": None, "strategy": None, **settings}
     settings["model"] = _judge(settings["model"], settings["strategy"], EARLIER_MODEL)
     hints = get_type_hints(command)
     for name, value in settings.items():

@@ -9,7 +9,7 @@ import typer
 from rerankllm.cli import options
 from rerankllm.cli.commands.datasets import Dataset
 from rerankllm.cli.config.command import origins
-from rerankllm.cli.console import PARTIAL, terminal_width
+from rerankllm.cli.console import PARTIAL, say, terminal_width
 from rerankllm.drivers.budget import Limits
 from rerankllm.drivers.recipe import Recipe
 from rerankllm.errors import InputError
@@ -174,7 +174,7 @@ def _ask(
     with Reranker.from_recipe(recipe, observer=bar) as reranker:
         tell_notes(reranker, plan.top_k, plan.longest)
         if output is None:
-            typer.echo(plan.forecast(reranker))
+            say(plan.forecast(reranker))
             return
         if reranker.paid:
             bar.announce(plan.forecast(reranker))
@@ -186,10 +186,10 @@ def _ask(
 
 def _show(report: "RobustnessReport", form: Format) -> None:
     if form == "json":
-        typer.echo(as_json(report.to_dict(), indent=2))
+        say(as_json(report.to_dict(), indent=2))
         return
     width = terminal_width()
-    typer.echo(report.text(markdown=form == "markdown", width=width))
+    say(report.text(markdown=form == "markdown", width=width))
 
 
 def _sources(first_stages: Sequence[str], *, sample: bool, **given: Any) -> tuple[Source, dict[str, Source]]:

@@ -52,6 +52,14 @@ def command(
     max_passage_tokens: options.PassageTokens = None,
     unusable: options.WhenUnusable = "keep",
     host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 is all of this machine's.")] = "127.0.0.1",
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A name by which clients may call it, as behind a proxy. At 127.0.0.1 it is localhost and the address "
+            "only, at another address any name. May be repeated.",
+        ),
+    ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 is any that is free.")] = 8000,
     keys: Annotated[
         Path | None,
@@ -103,7 +111,7 @@ def command(
     from rerankllm.server.app import make_server  # noqa: PLC0415
     from rerankllm.server.keys import Keys  # noqa: PLC0415
     from rerankllm.server.middleware import Limits  # noqa: PLC0415
-    from rerankllm.server.run import Running, is_loopback  # noqa: PLC0415
+    from rerankllm.server.run import Running, is_loopback, names_of  # noqa: PLC0415
 
     known, limits = Keys.read(keys), Limits(max_documents, max_bytes, max_seconds, max_in_flight, max_page_calls)
     offered = offering.offered(
@@ -127,7 +135,8 @@ def command(
         offered = offering.calibrated(offered, calibration or [])
         if not is_loopback(host) and not known:
             tell(f"anyone who reaches {host} may ask, as there are no keys: see --keys")
-        Running(make_server(offered, limits, known), host, port, grace, _tell_ready).run()
+        server = make_server(offered, limits, known, names_of(host, allow_host or ()))
+        Running(server, host, port, grace, _tell_ready).run()
 
 
 def _tell_ready(address: str) -> None:

@@ -3,7 +3,7 @@
 import html
 import re
 
-_NO_WIDTH = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\ufe0e\ufe0f\u20e3\u00ad"
+NO_WIDTH = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\ufe0e\ufe0f\u20e3\u00ad"
 _BREAKS_OF_LINES = "\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
 _MEDALS = {"🥇": "1. ", "🥈": "2. ", "🥉": "3. "}
 _ZEROES = "٠۰०০０"
@@ -18,10 +18,11 @@ def _table() -> dict[int, str]:
     table |= {ord(digit): str(i % 10) for i, digit in enumerate(_SMALL)}
     table |= {ord(end): "\n" for end in _BREAKS_OF_LINES}
     table |= {ord(medal): place for medal, place in _MEDALS.items()}
-    return table | {ord(sign): "" for sign in _NO_WIDTH}
+    return table | {ord(sign): "" for sign in NO_WIDTH}
 
 
-_TABLE = _table()
+PLAIN = _table()
+"""What characters become that only look like others; those that are not seen become nothing."""
 _LATEX = re.compile(r"\\([A-Za-z]+|[\[\]()])")
 _LATEX_SIGNS = {
     ">": {"succ", "gt", "rightarrow", "to", "Rightarrow", "longrightarrow", "succeq", "ge", "geq"},
@@ -36,13 +37,22 @@ _STRUCK = re.compile(r"~~[^~\n]*~~")
 _ANSWER = re.compile(r"<answer>([^<]*+(?:<(?!/?answer>)[^<]*+)*+)(?:</answer>|\Z)", re.IGNORECASE)
 
 
+_TOO_LARGE = re.compile(r"&#(?:[0-9]{12,}+|[xX][0-9a-fA-F]{12,}+);?")
+"""References to characters that do not exist, with so many digits that Python may refuse to read the number."""
+
+
+def unescaped(text: str) -> str:
+    """The text with `&gt;` and the like as the characters they mean. Never raises."""
+    return html.unescape(_TOO_LARGE.sub("\ufffd", text))
+
+
 def plain(text: str) -> str:
     """The text with one spelling for each sign: `［２］＞①` is `[2]>[1]`; tags, fences and struck words are gone."""
     text = text.replace("\r\n", "\n")
     if "&" in text:
-        text = html.unescape(text)
+        text = unescaped(text)
     if not text.isascii():
-        text = text.translate(_TABLE)
+        text = text.translate(PLAIN)
     if "\\" in text:
         text = _LATEX.sub(lambda m: f" {_LATEX_PLAIN.get(m.group(1), '')}", text)
     if "<" in text:

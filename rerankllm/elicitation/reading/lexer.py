@@ -37,6 +37,8 @@ class Item:
 
 _DENSE = "\u3041-\u3096\u309d-\u30fa\u30fc-\u30ff\u3400-\u9fff\uac00-\ud7af"
 """Scripts that put no spaces between words: `段落B` is two items."""
+LEFT_OUT = "*`\"'“”„‟«‘’‚「」『』《》{}$\\^_"
+"""Markup and quotation marks, which are no items."""
 _ITEM = re.compile(
     r"(?P<break>\n)"
     r"|(?P<number>[0-9]++(?:\.[0-9]++)?)"
@@ -47,9 +49,9 @@ _ITEM = re.compile(
     r"|(?P<dots>\.{2,}+|…)"
     r"|(?P<stars>[★☆⭐🌟]++)"
     r"|(?P<dash>-{1,3})"
-    r"|(?P<sign>[^\s*`\"'“”„‟«‘’‚「」『』《》{}$\\^_])"
+    rf"|(?P<sign>[^\s{re.escape(LEFT_OUT)}])"
 )
-_SIGNS = {
+SIGNS = {
     ">": "→➔➜➙➡⟶⇒⟹≻»›▶►⏩≥⩾≽≫",
     "<": "←⟵⇐≺‹≤⩽≼≪",
     "=": "≈≃∼≡≅",
@@ -64,7 +66,7 @@ _SIGNS = {
     "·": "•▪◦‣●○∙",
 }
 _SPELT = {"more": ">", "less": "<", "equal": "=", "dots": "…", "dash": "-"} | {
-    sign: plain for plain, signs in _SIGNS.items() for sign in signs
+    sign: plain for plain, signs in SIGNS.items() for sign in signs
 }
 
 

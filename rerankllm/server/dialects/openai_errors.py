@@ -14,6 +14,7 @@ TYPES: Mapping[int, str] = MappingProxyType({
     401: "AuthenticationError",
     402: "PaymentRequiredError",
     404: "NotFoundError",
+    421: "MisdirectedRequestError",
     405: "MethodNotAllowedError",
     408: "RequestTimeoutError",
     413: "RequestTooLargeError",

@@ -38,9 +38,10 @@ def bubble(judge: Pairs, docs: list[Document], k: int) -> Steps[Sorted]:
 
 def bubble_plan(n: int, k: int) -> Plan:
     """Exact but for neighbours that have met before: where nothing is swapped, later passes ask nothing new."""
-    rounds = earliest_rounds(_bubble_steps(n, k))
-    comparisons, first = sum(map(len, rounds)), max(0, n - 1)
-    exact = Plan.exactly(calls=2 * comparisons, rounds=len(rounds), slots=4 * comparisons)
+    first = max(0, n - 1)
+    passes = min(k, first)
+    comparisons = passes * first - passes * (passes - 1) // 2
+    exact = Plan.exactly(calls=2 * comparisons, rounds=first + passes - 1 if passes else 0, slots=4 * comparisons)
     return exact.or_fewer(calls=2 * first, rounds=first, slots=4 * first)
 
 

@@ -1,0 +1,139 @@
+"""Clients that want the server's money, its processor or its sockets."""
+
+import socket
+import threading
+
+import httpx
+import pytest
+from serving import GENEROUS, ask, listening, rerankers
+from starlette.testclient import TestClient
+from waiting import until
+
+from rerankllm.server import run
+from rerankllm.server.app import make_server
+from rerankllm.server.custom_strategy import CustomStrategies
+from rerankllm.server.run import names_of
+from rerankllm.spec.stage import Stage
+from rerankllm.strategies.sliding import Sliding
+from rerankllm.strategies.sorting.comparison_sorts import _bubble_steps, bubble_plan
+from rerankllm.strategies.sorting.schedule import count_slots, earliest_rounds
+
+BODY = ask("/v1/rerank", ["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [("localhost", 200), ("127.0.0.1:8000", 200), ("LOCALHOST:1", 200), ("[::1]:8000", 200), ("proxy.example", 200),
+     ("evil.example", 421), ("localhost.evil.example:8000", 421), ("127.0.0.1.nip.io", 421), ("", 421), ("[::1", 421)],
+)  # fmt: skip
+def test_on_loopback_only_its_own_names_are_taken(host, status):
+    with rerankers() as aliases:
+        server = make_server(aliases, GENEROUS, hosts=names_of("127.0.0.1", ["proxy.example"]))
+        with TestClient(server.app) as client:
+            for path in ("/v1/rerank", "/v2/rerank"):
+                response = client.post(path, json=ask(path, ["a"]), headers={"Host": host})
+                assert response.status_code == status
+            assert client.get("/health", headers={"Host": host}).status_code == status
+            assert client.get("/page/plan?n=5", headers={"Host": host}).status_code == status
+
+
+def test_at_other_addresses_any_name_is_taken_unless_some_are_given():
+    assert names_of("0.0.0.0", ()) == frozenset()  # noqa: S104
+    assert "a.example" in names_of("0.0.0.0", ["A.example"])  # noqa: S104
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST /v1/rer", b"GET /health HTTP/1.1\r\nHost: a\r\nX: "])
+def test_half_sent_headers_time_out(sent, monkeypatch):
+    monkeypatch.setattr(run, "HEAD_SECONDS", 0.2)
+    with listening() as live:
+        url = httpx.URL(live.url)
+        with socket.create_connection((url.host, url.port), timeout=60) as connection:
+            connection.sendall(sent)
+            assert connection.recv(1) == b""
+
+
+def test_a_second_request_of_a_connection_times_out_too_and_a_slow_answer_does_not(monkeypatch):
+    monkeypatch.setattr(run, "HEAD_SECONDS", 0.2)
+    with listening() as live:
+        url = httpx.URL(live.url)
+        with socket.create_connection((url.host, url.port), timeout=60) as connection:
+            connection.sendall(b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
+            answer = connection.recv(4096)
+            while not answer.endswith(b"}"):
+                answer += connection.recv(4096)
+            assert answer.startswith(b"HTTP/1.1 200")
+            connection.sendall(b"GET /hea")
+            assert connection.recv(1) == b""
+        live.engine.gate.clear()
+        answers = []
+        asked = {"url": f"{live.url}/v1/rerank", "json": BODY, "timeout": 60}
+        asking = threading.Thread(target=lambda: answers.append(httpx.post(**asked)))
+        asking.start()
+        threading.Event().wait(0.5)
+        live.engine.gate.set()
+        asking.join()
+        assert answers[0].status_code == 200
+
+
+def test_who_hangs_up_while_a_plan_is_waited_for_is_forgotten(monkeypatch):
+    with listening() as live:
+        planning, go_on = threading.Event(), threading.Event()
+        chosen, plan = [], CustomStrategies._choose
+
+        def choose(self, *arguments):
+            chosen.append(arguments)
+            planning.set()
+            assert go_on.wait(60)
+            return plan(self, *arguments)
+
+        monkeypatch.setattr(CustomStrategies, "_choose", choose)
+        url = httpx.URL(live.url)
+        connections = [socket.create_connection((url.host, url.port), timeout=60) for _ in range(20)]
+        for connection in connections:
+            connection.sendall(b"GET /page/plan?n=5 HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert planning.wait(60)
+        until(lambda: live.running._in_flight._inside == 20)
+        for connection in connections:
+            connection.close()
+        until(lambda: live.running._in_flight._inside <= 1)
+        go_on.set()
+        assert httpx.get(f"{live.url}/page/plan?n=6", timeout=60).status_code == 200
+        assert len(chosen) == 2
+
+
+@pytest.mark.parametrize("passes", [1, 2, 3, 7])
+def test_windows_are_counted_as_they_are_asked(passes):
+    for n in range(14):
+        for window in range(2, 7):
+            for stride in range(1, window + 1):
+                strategy = Sliding(window, stride, passes)
+                rounds = earliest_rounds(strategy._windows(n, passes))
+                plan = strategy.plan(n)
+                assert plan.calls.high == sum(map(len, rounds))
+                assert plan.rounds.high == len(rounds)
+                assert plan.slots.high == count_slots(rounds)
+
+
+def test_swaps_are_counted_as_they_are_asked():
+    for n in range(14):
+        for k in range(n + 1):
+            rounds = earliest_rounds(_bubble_steps(n, k))
+            plan = bubble_plan(n, k)
+            assert (plan.calls.high, plan.rounds.high) == (2 * sum(map(len, rounds)), len(rounds))
+
+
+def test_the_largest_plans_enumerate_no_calls(monkeypatch):
+    """A plan of millions of calls is computed without a step for each of them."""
+    counted = []
+
+    def counting(steps):
+        steps = list(steps)
+        counted.extend(steps)
+        return earliest_rounds(steps)
+
+    monkeypatch.setattr("rerankllm.strategies.sliding.earliest_rounds", counting)
+    monkeypatch.setattr("rerankllm.strategies.sorting.comparison_sorts.earliest_rounds", counting)
+    assert Stage.parse("sliding(window=2, stride=1, passes=1000)").strategy.plan(1000).calls.high == 999_000
+    bubbles = ", ".join(f"prp(sort=bubble, top_k={990 + i})" for i in range(10))
+    assert Stage.parse(f"rankfusion([{bubbles}])").strategy.plan(1000).calls.high > 900_000
+    assert len(counted) < 5000
