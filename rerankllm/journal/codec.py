@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -94,8 +95,8 @@ def load(text: str, work: Work) -> Outcome:
     return Reply(values["answer"], report, values["usage"], values.get("attempts", 1))
 
 
-def _count(value: Any) -> int:
-    if not isinstance(value, int):
+def _count(value: Any) -> Any:
+    if not isinstance(value, int | float) or not 0 <= value < math.inf:  # search units come in parts
         raise TypeError(f"{value!r} counts nothing")
     return value
 
