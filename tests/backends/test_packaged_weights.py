@@ -2,6 +2,7 @@
 
 import importlib.util
 import shutil
+import sys
 
 import pytest
 
@@ -23,6 +24,7 @@ def test_weights_that_are_not_those_expected_are_refused(package, find, tmp_path
         (tmp_path / package / name).write_bytes(b"")
     (tmp_path / package / "weights.gguf").write_bytes(b"GGUF changed")
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, package, raising=False)  # another test may have imported it
     importlib.invalidate_caches()
     with pytest.raises(InputError, match="is not the model that is expected"):
         find()
