@@ -23,10 +23,9 @@ from rerankllm.elicitation import cards
 from rerankllm.elicitation.labels import of_documents
 from rerankllm.elicitation.prompts import PromptBuilder
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "eval"))
-sys.path.insert(0, str(ROOT / "tests"))
-sys.path.insert(0, str(ROOT / "tests" / "elicitation"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "elicitation"))
 import test_cards
 from made import made_by
 
