@@ -201,6 +201,38 @@ def jina_v3(folder, *, positions=4096):
     return folder
 
 
+def teach(folder, text, answer, beside=None):
+    """Makes what `qwen3` saved write `answer` behind this very text, and hardly anything sensible behind another.
+
+    The last hidden states behind each token are computed, and the output layer is solved for logits of 9 for the token
+    that follows, 0 for others.
+
+    Args:
+        folder: The model.
+        text: The prompt, control tokens included.
+        answer: Tokens of the answer, as the vocabulary spells them; at most as many as the model is wide.
+        beside: Logits of other tokens, by the place in `answer` where they have them.
+    """
+    import torch
+    import transformers
+
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder).eval()
+    ids = tokenizer.convert_tokens_to_ids([*answer, tokenizer.eos_token])
+    prompt = tokenizer(text)["input_ids"]
+    with torch.inference_mode():
+        states = model.model(torch.tensor([prompt + ids[:-1]])).last_hidden_state[0, len(prompt) - 1 :].double()
+    logits = torch.zeros(len(ids), model.config.vocab_size, dtype=torch.double)
+    logits[range(len(ids)), ids] = 9
+    for place, others in (beside or {}).items():
+        for token, logit in others.items():
+            logits[place, tokenizer.convert_tokens_to_ids(token)] = logit
+    model.lm_head.weight.data.copy_((torch.linalg.pinv(states) @ logits).T)
+    config = (folder / "config.json").read_text()  # with the published name
+    model.save_pretrained(folder)
+    (folder / "config.json").write_text(config)
+
+
 FLEAS = "Adult fleas live for two or three months on a host."
 DOGS = "Dogs bark at strangers."
 
@@ -328,8 +360,9 @@ def gguf(folder, path, *, name, pooling=None, head=None, facts=None):
     config = json.loads((folder / "config.json").read_text())
     core = json.loads((folder / "tokenizer.json").read_text())
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    added = set(tokenizer.get_added_vocab())
     tokens = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
+    kinds = {True: TokenType.CONTROL, False: TokenType.USER_DEFINED}  # as converters tell ChatML's tokens from <think>
+    added = {each.content: kinds[each.special] for each in tokenizer.added_tokens_decoder.values()}
     writer = GGUFWriter(path, "qwen3")
     writer.add_name(name)
     writer.add_block_count(config["num_hidden_layers"])
@@ -345,7 +378,7 @@ def gguf(folder, path, *, name, pooling=None, head=None, facts=None):
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list(tokens)
-    writer.add_token_types([TokenType.CONTROL if token in added else TokenType.NORMAL for token in tokens])
+    writer.add_token_types([added.get(token, TokenType.NORMAL) for token in tokens])
     writer.add_token_merges([" ".join(merge) for merge in core["model"]["merges"]])
     writer.add_eos_token_id(tokenizer.eos_token_id)
     writer.add_pad_token_id(tokenizer.pad_token_id)

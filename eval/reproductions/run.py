@@ -28,8 +28,8 @@ from made import made_by
 
 HERE = Path(__file__).parent
 PAGE, FOUND = HERE.parents[1] / "docs" / "reproductions.md", HERE / "found.json"
-WEIGHTLESS = ("recorded", "embed")
-"""Kinds of model that run without weights from elsewhere: answers that were kept, and the packaged default."""
+WEIGHTLESS = ("recorded", "oracle")
+"""Kinds of model that run without weights from elsewhere: answers that were kept, and none at all."""
 INTRODUCTION = """# Reproductions
 
 What was published about rerankers, and what came of it here. Each figure is a file in

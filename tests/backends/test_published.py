@@ -9,7 +9,13 @@ import pytest
 import tiny_models
 
 from rerankllm import Reranker
-from rerankllm.data import Document
+from rerankllm.backends.token_estimate import EstimatedTokenizer
+from rerankllm.calls import Capabilities
+from rerankllm.data import Document, Query
+from rerankllm.elicitation import cards
+from rerankllm.elicitation.labels import of_documents
+from rerankllm.elicitation.prompts import PromptBuilder
+from rerankllm.elicitation.template import Wanted
 
 torch = pytest.importorskip("torch", reason="needs the extra `hf`")
 transformers = pytest.importorskip("transformers", reason="needs the extra `hf`")
@@ -32,6 +38,13 @@ SYSTEM = (
 QWEN = SYSTEM + (
     "<Instruct>: Given a web search query, retrieve relevant passages that answer the query\n<Query>: {q}\n"
     "<Document>: {d}<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
+)
+MXBAI = (
+    "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\n"
+    "<|im_start|>user\nquery: {q}\ndocument: {d}\nYou are a search relevance expert who evaluates how well documents "
+    "match search queries. For each query-document pair, carefully analyze the semantic relationship between them, "
+    "then provide your binary relevance judgment (0 for not relevant, 1 for relevant).\nRelevance:<|im_end|>\n"
+    "<|im_start|>assistant\n"
 )
 ZERANK = "<|im_start|>system\n{q}<|im_end|>\n<|im_start|>user\n{d}<|im_end|>\n<|im_start|>assistant\n"
 
@@ -67,10 +80,10 @@ def p_yes(logits):
     return 1 / (1 + math.exp(logits["no"] - logits["yes"]))
 
 
-def spec(engine, folder, file):
+def spec(engine, folder, file, context=1024):
     options = {
         "hf": "threads=1",
-        "llamacpp": "threads=1&context=1024",
+        "llamacpp": f"threads=1&context={context}",
         "vllm": "enforce_eager=true&dtype=float32&kv_cache_memory_bytes=67108864",
     }
     return f"{engine}:{file if engine == 'llamacpp' else folder}?{options[engine]}"
@@ -83,6 +96,7 @@ def spec(engine, folder, file):
     [
         ("Qwen/Qwen3-Reranker-0.6B", QWEN, p_yes),
         ("zeroentropy/zerank-2", ZERANK, lambda z: z["Yes"]),
+        ("mixedbread-ai/mxbai-rerank-large-v2", MXBAI, lambda z: z["1"] - z["0"]),
     ],
 )
 def test_pointwise_models_are_read_as_their_authors_read_them(models, engine, strategy, name, text, read):
@@ -121,6 +135,95 @@ def test_first_orders_by_the_letters_of_one_place(models, engine, strategy):
         assert str(reranker.stage).endswith("/ labels(prompt=first-mistral, prior=none)")
         ranking = reranker.rerank(QUERY, DOCS)
     assert [result.doc_id for result in ranking] == sorted(by_letter, key=by_letter.get, reverse=True)
+
+
+WRITTEN = {
+    # Published names, what the model is taught to write, what else is likely at which place, and what is read.
+    "Johnnyfans/TFRank-GRPO-Qwen3-0.6B": (
+        ["yes", "(", "3"], {0: {"no": 8.0}, 2: {"2": 8.5, "4": 7.0}},
+        lambda p: (p[0]["yes"] / (p[0]["yes"] + p[0]["no"])
+                   + sum(p[2][str(g)] * g for g in range(5)) / sum(p[2][str(g)] for g in range(5)) / 4) / 2,
+    ),
+    "Alibaba-NLP/ERank-4B": (
+        ["<think>", "a", "</think>", "<", "answer", *">10</", "answer", ">"], {6: {"8": 8.0}, 7: {"<": 7.5}},
+        lambda p: 10 * p[6]["1"] * p[7]["0"],
+    ),
+    "jhu-clsp/rank1-0.5b": (
+        ["a", "</think>", "\u0120", "true"], {3: {"false": 8.0}},
+        lambda p: p[3]["true"] / (p[3]["true"] + p[3]["false"]),
+    ),
+}  # fmt: skip
+
+
+def prompt_of(name, docs, **asked):
+    """The whole text that a published model is shown for these documents; tests/elicitation holds cards to it."""
+    card = cards.find([name])
+    (kind,) = card.answers
+    template = card.template(kind)
+    can = Capabilities(generate=True, label_logprobs=20, text_prompts=True)
+    labels = of_documents(template.labels, len(docs)) if isinstance(template.labels, str) else ("A",)
+    builder = PromptBuilder(template, EstimatedTokenizer(), can)
+    return builder.build(Query("q", QUERY), docs, labels, reserve=64, wanted=Wanted(**asked)).text
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory):
+    """A model by its published name that writes one answer behind one prompt, as a folder and as a GGUF file."""
+    made = {}
+
+    def get(name, answer, beside=None, docs=DOCS[:1], **asked):
+        if name not in made:
+            folder = tmp_path_factory.mktemp("taught") / "model"
+            words = ("yes", "no", "true", "false", "answer", "passage")
+            tiny_models.qwen3(folder, head="ForCausalLM", positions=16384, name=name, words=words)
+            tiny_models.teach(folder, prompt_of(name, docs, **asked), answer, beside)
+            file = tiny_models.gguf(folder, folder.parent / "any.gguf", name=name.replace("-", " "))
+            made[name] = (folder, file)
+        return made[name]
+
+    return get
+
+
+def shares(folder, text, answer):
+    """The probabilities of all tokens at every place of an answer, by transformers alone."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder).eval()
+    prompt, ids = tokenizer(text)["input_ids"], tokenizer.convert_tokens_to_ids(answer)
+    with torch.inference_mode():
+        found = model(torch.tensor([prompt + ids])).logits[0, len(prompt) - 1 : -1].softmax(-1)
+    return [{token: row[id_].item() for token, id_ in tokenizer.get_vocab().items()} for row in found]
+
+
+@pytest.mark.parametrize("strategy", [None, "pointwise"])
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("name", WRITTEN)
+def test_what_is_written_is_weighed_where_it_stands(taught, engine, strategy, name):
+    answer, beside, read = WRITTEN[name]
+    folder, file = taught(name, answer, beside)
+    number = read(shares(folder, prompt_of(name, DOCS[:1]), answer))
+    with Reranker(strategy, model=spec(engine, folder, file, 16384)) as reranker:
+        (result,) = reranker.rerank(QUERY, DOCS[:1])
+    assert result.score == pytest.approx(number, rel=2e-2)  # llama.cpp keeps its cache in float16
+
+
+NAMED = {
+    "ielabgroup/Setwise-SFT-3B-v0.1": ([*"<", "answer", *">[2]</", "answer", ">"], "setwise", {}, "ba"),
+    "ulab-ai/IRanker-3B": (["a", "</think>", "<", "answer", ">", "passage", "\u0120", *"0</", "answer", ">"],
+                           "iranker", {"worst": True}, "ba"),
+    "liuwenhan/reasonrank-8B": (["<think>", "a", "</think>", "<", "answer", *">[2]>[1]</", "answer", ">"],
+                                "full", {}, "ba"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("name", NAMED)
+def test_what_is_named_is_read_out_of_the_text(taught, engine, named, name):
+    answer, strategy, asked, order = NAMED[name]
+    folder, file = taught(name, answer, docs=DOCS[:2], **asked)
+    with Reranker(strategy if named else None, model=spec(engine, folder, file, 16384)) as reranker:
+        ranking = reranker.rerank(QUERY, DOCS[:2])
+    assert "".join(result.doc_id for result in ranking) == order
 
 
 def lean_towards(folder, text, tokens):

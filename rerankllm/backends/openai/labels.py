@@ -135,8 +135,10 @@ def _inside_word(tokens: Sequence[str], index: int) -> bool:
 
 def _word(tokens: Sequence[str], index: int) -> str:
     """The word that a token is part of."""
-    before, after = "".join(tokens[:index]), "".join(tokens[index:])
-    return str(re.findall(r"\w*$", before)[0] + re.findall(r"^\w*", after)[0])
+    inside = re.search(r"\w", tokens[index])
+    start = len("".join(tokens[:index])) + (inside.start() if inside else 0)
+    words = re.finditer(r"\w+", "".join(tokens))
+    return next((word.group() for word in words if word.start() <= start < word.end()), "")
 
 
 def _alternatives(position: Any) -> list[tuple[str, float]]:
