@@ -43,6 +43,7 @@ def minilm_run(folder: Path, manifest: Manifest, dataset: str, first: str, *, qu
         return run
     run.parent.mkdir(parents=True, exist_ok=True)
     unfinished, depth = run.with_name(f".unfinished-{run.name}"), manifest.depth(dataset, first)
+    unfinished.unlink(missing_ok=True)  # it may be a link to elsewhere
     try:
         note = f"{MINILM} on {dataset}, {first}"
         run_minilm(load(folder, has, first), unfinished, depth, note=note, quiet=quiet)

@@ -81,8 +81,10 @@ def make_server(
     limits, keys, metrics = limits or Limits(), keys or Keys(), Metrics()
     service, in_flight = Service(aliases, limits.documents, metrics), InFlight(limits.in_flight, metrics)
     app = FastAPI(title="rerankllm", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False)
-    gate = {"in_flight": in_flight, "context": context_of, "limits": limits, "keys": keys, "metrics": metrics}
-    app.add_middleware(Gate, **gate, hosts=frozenset(hosts))
+    names = frozenset(hosts)
+    app.add_middleware(
+        Gate, in_flight=in_flight, context=context_of, limits=limits, keys=keys, metrics=metrics, hosts=names
+    )
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused)
     _add_rankers(app, service)
