@@ -9,7 +9,7 @@ from word_tokenizer import WordTokenizer
 from rerankllm import Reranker
 from rerankllm.calls import Capabilities, Response
 from rerankllm.data import Usage
-from rerankllm.errors import CapabilityError
+from rerankllm.errors import CapabilityError, TemplateError
 from rerankllm.registry import BACKENDS
 
 TEXTS = ["Fleas jump far.", "A flea  lives for\nmonths."]
@@ -98,14 +98,19 @@ def test_what_it_was_not_trained_to_answer_is_refused_in_a_line():
     )
     with pytest.raises(CapabilityError, match="which is shown no prompt: use cross-encoder: with it"):
         asked("BAAI/bge-reranker-v2-m3", "pointwise")
-    with pytest.raises(CapabilityError, match="is listt5, which cannot be used so: its passages are encoded apart"):
+    with pytest.raises(TemplateError, match="select/listt5 is a completion; this backend takes chats only"):
         asked("Soyoung97/ListT5-base")
 
 
 @pytest.mark.parametrize("kind", ["hf", "vllm", "llamacpp", "openai", "cross-encoder"])
 def test_what_cannot_be_asked_is_refused_before_anything_is_loaded(kind):
-    with pytest.raises(CapabilityError, match="is jina-reranker-v3, which cannot be used so: its scores are"):
-        Reranker(model=f"{kind}:jinaai/jina-reranker-v3")
+    with pytest.raises(CapabilityError, match=r"is jina-reranker-v3\.5, which cannot be used so: "):
+        Reranker(model=f"{kind}:jinaai/jina-reranker-v3.5")
+
+
+def test_vectors_of_a_whole_list_need_an_engine_that_gives_them():
+    with pytest.raises(CapabilityError, match=r"compares the documents of a prompt by vectors, such as hf:jinaai"):
+        Reranker(model="openai:jinaai/jina-reranker-v3")
 
 
 def test_a_name_that_says_it_reranks_and_that_no_card_knows_is_told(caplog):
