@@ -24,7 +24,7 @@ class _Impatient(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
 
     _waiting: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
         self._wait()
 

@@ -38,8 +38,8 @@ def test_passages_cannot_steer_the_terminal(cli, tmp_path):
 
 def test_answers_and_prompts_cannot_either(cli, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    Path("q.tsv").write_text("q\twhich \x1b[31m\n")
-    Path("c.jsonl").write_text('{"_id": "a", "text": "one \\u001b[2J"}\n')
+    Path("q.tsv").write_text("q\twhich \x1b]0;owned\x07\n")
+    Path("c.jsonl").write_text('{"_id": "a", "text": "one \\u001b]0;owned\\u0007"}\n')
     Path("run").write_text("q Q0 a 1 1 x\n")
     Path("qrels").write_text("q 0 a 1\n")
     given = ("--run", "run", "--queries", "q.tsv", "--corpus", "c.jsonl", "--output", "out", "--journal", "j")
