@@ -47,10 +47,10 @@ def rerankers(model="counting:test") -> Iterator[dict[str, Reranker]]:
 
 
 @contextmanager
-def inside(limits=GENEROUS, keys=None) -> Iterator[TestClient]:
+def inside(limits=GENEROUS, keys=None, **more) -> Iterator[TestClient]:
     """A client of a server without a network."""
     with rerankers() as aliases:
-        server = make_server(aliases, limits, keys)
+        server = make_server(aliases, limits, keys, **more)
         with TestClient(server.app, raise_server_exceptions=False) as client:
             client.engine, client.door, client.aliases = aliases["points"].backend, server.in_flight, aliases
             try:

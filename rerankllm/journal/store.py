@@ -24,6 +24,7 @@ from typing import Any
 from rerankllm.calls import Backend, CallFailed, Outcome, Work
 from rerankllm.data import Document, Query
 from rerankllm.errors import InputError
+from rerankllm.formats.lines import storable
 from rerankllm.journal.codec import digest, dump, load, shown
 from rerankllm.judgements import Judgement, ParseReport
 
@@ -162,7 +163,7 @@ class Journal:
         with self._writing():
             self._db.execute(
                 "INSERT OR IGNORE INTO queries VALUES (?, ?, ?, ?)",
-                tuple(map(_plain, (key, query.query_id, query.text, stage))),
+                tuple(map(storable, (key, query.query_id, query.text, stage))),
             )
         return key
 
@@ -224,7 +225,7 @@ class Journal:
             self._db.execute("INSERT OR IGNORE INTO judges (judge) VALUES (?)", (name,))
             self._db.execute(
                 "INSERT OR IGNORE INTO answers SELECT ?, ?, ?, id, ? FROM judges WHERE judge = ?",
-                (place.key, place.step, place.item, _plain(json.dumps(record, ensure_ascii=False)), name),
+                (place.key, place.step, place.item, storable(json.dumps(record, ensure_ascii=False)), name),
             )
 
     def purge(self, query_id: str | None = None) -> int:
@@ -349,11 +350,6 @@ class Journal:
 def content_of(work: Work, backend: Backend) -> str:
     """A hash of the model and of all that it is sent: the same for the same call in any ranking."""
     return digest(backend.model, backend.revision, work)
-
-
-def _plain(text: str) -> str:
-    """The text with lone surrogates replaced, which UTF-8 cannot encode."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def _now() -> str:

@@ -13,7 +13,9 @@ from rerankllm.reranker import Reranker
 from rerankllm.spec.stage import Stage
 
 DEFAULT = "default"
-_NAME = re.compile(r"[\w.:/-]+")
+ANY = "*"
+"""The alias of requests that name a model which no other alias is called."""
+_NAME = re.compile(r"[\w.:/-]+|\*")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ KEPT_READING = 4
 """A body that is too long is read, and dropped, up to this multiple of the limit before it is refused: most clients
 send all of a body before they read the response."""
 GONE = 499
+CLIENT = 80
+"""Characters of a client's name that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ class Gate:
             await self._app(scope, receive, send)
             return
         context = scope["context"] = self._context(scope["path"])
+        context.named, context.client = scope.get("named"), _client(scope) or context.client
         started, status = time.perf_counter(), 0
 
         async def sending(message: Message) -> None:
@@ -150,6 +153,12 @@ class Gate:
         if self._in_flight.ousted.is_set():
             return Problem(Fault.CLOSING, "the server is shutting down", headers=RETRY)
         return None if hung_up else Problem(Fault.LATE, f"there was no answer within {self._limits.seconds:g} s")
+
+
+def _client(scope: Scope) -> str:
+    """What the client calls itself, as one word that a log can hold."""
+    given = dict(scope["headers"]).get(b"user-agent", b"").decode("ascii", "replace")
+    return "".join(part for part in given if part.isprintable())[:CLIENT]
 
 
 async def _read(scope: Scope, receive: Receive, limit: int) -> bytes:

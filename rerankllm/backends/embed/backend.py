@@ -154,6 +154,13 @@ class Embeddings(BatchBackend[Judgement]):
             for work, one in zip(works, asked, strict=True)
         ]
 
+    def reads_whole(self, document: str) -> bool:
+        """Whether the model reads a document to its end; False where that is not known, as of an API."""
+        room = self._engine.room("document")
+        if room is None:
+            return not self.capabilities.remote
+        return len(document.encode()) <= room or len(self._engine.ends(document)) <= room
+
     def most_tokens(self, want: Want) -> int:
         """None: it writes nothing."""
         del want

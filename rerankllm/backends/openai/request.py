@@ -20,6 +20,7 @@ from rerankllm.calls import (
     Want,
     WriteLabels,
 )
+from rerankllm.formats.lines import storable
 
 Api: TypeAlias = Literal["chat", "completions"]
 
@@ -135,9 +136,9 @@ class Poster:
 
     def _prompt(self, request: Request) -> dict[str, Any]:
         if isinstance(request.prompt, TextPrompt):
-            return {"prompt": _sendable(request.prompt.text)}
+            return {"prompt": storable(request.prompt.text)}
         turns = request.prompt.messages if isinstance(request.prompt, ChatPrompt) else ()
-        messages = [{"role": turn.role, "content": _sendable(turn.content)} for turn in turns]
+        messages = [{"role": turn.role, "content": storable(turn.content)} for turn in turns]
         go_on = {"add_generation_prompt": False, "continue_final_message": True} if self._is_opened(request) else {}
         return {"messages": messages, **go_on}
 
@@ -145,8 +146,3 @@ class Poster:
     def _is_opened(request: Request) -> bool:
         prompt = request.prompt
         return isinstance(prompt, ChatPrompt) and bool(prompt.messages) and prompt.messages[-1].role == "assistant"
-
-
-def _sendable(text: str) -> str:
-    """A text as it is posted: half surrogates, which no UTF-8 can carry, become question marks."""
-    return text.encode("utf-8", "replace").decode()
