@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -29,6 +29,9 @@ from rerankllm.server.routing import Routing
 from rerankllm.server.service import Service
 from rerankllm.version import __version__
 
+if TYPE_CHECKING:
+    from opentelemetry.trace import Tracer
+
 PATHS = by_path()
 SCORES = ("/score", "/v1/score")
 WORDINGS: Mapping[str, Wording] = {
@@ -37,11 +40,12 @@ WORDINGS: Mapping[str, Wording] = {
     page.RANK: openai_errors.word,
 }
 """The routes that rank, with the wording of their errors. One that dialects share changes to that of the request's."""
-OPEN = ("/health", *page.ASSETS)
-"""The routes that need no key."""
+DOCS = "/docs"
+OPEN = ("/health", DOCS, "/openapi.json", *page.ASSETS)
+"""The routes that need no key: they say nothing of what is served."""
 MODELS = "/v1/models"
 MODEL = f"{MODELS}/{{model_id:path}}"
-OTHERS = (*OPEN, "/metrics", MODELS, "/openapi.json", *page.DATA)
+OTHERS = (*OPEN, "/metrics", MODELS, *page.DATA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,7 @@ def make_server(
     *,
     strict: bool = False,
     origins: Sequence[str] = (),
+    tracer: "Tracer | None" = None,
 ) -> Server:
     """Makes the server.
 
@@ -74,11 +79,17 @@ def make_server(
         keys: The keys that clients need; None if they need none.
         strict: Whether to refuse what would be ignored: fields not known, idle values, numbers as texts.
         origins: The origins of pages in browsers that may ask; `*` is any.
+        tracer: Makes a span of every request that ranks, and of every judgement; None for no traces.
     """
     limits, keys, metrics = limits or Limits(), keys or Keys(), Metrics()
     service, in_flight = Service(aliases, limits.documents, metrics), InFlight(limits.in_flight, metrics)
-    app = FastAPI(title="rerankllm", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False)
-    app.add_middleware(Gate, in_flight=in_flight, context=context_of, limits=limits, keys=keys, metrics=metrics)
+    app = FastAPI(
+        title="rerankllm", version=__version__, docs_url=DOCS, redoc_url=None, swagger_ui_oauth2_redirect_url=None,
+        redirect_slashes=False,
+    )  # fmt: skip
+    app.add_middleware(
+        Gate, in_flight=in_flight, context=context_of, limits=limits, keys=keys, metrics=metrics, tracer=tracer
+    )
     app.add_middleware(Routing, aliases=aliases, known=by_header())
     if origins:
         app.add_middleware(
@@ -107,7 +118,9 @@ def _add_rankers(app: FastAPI, service: Service, *, strict: bool) -> None:
     ignored = IgnoredFields()
     for path, dialects in by_path([replace(d, request=strictly(d.request)) if strict else d for d in DIALECTS]).items():
         title = ", or ".join(dialect.title for dialect in dialects)
-        app.post(path, summary=title, **responses_of(dialects))(_ranking(service, ignored, dialects))
+        app.post(path, summary=title, operation_id=_name(path), **responses_of(dialects))(
+            _ranking(service, ignored, dialects)
+        )
 
     pairs: Any = strictly(score.ScoreRequest) if strict else score.ScoreRequest
 
@@ -115,10 +128,15 @@ def _add_rankers(app: FastAPI, service: Service, *, strict: bool) -> None:
         context: RequestContext = request.scope["context"]
         ignored.note(context, body.ignored())
         found = await service.score(context, body.options, body.pairs())
-        return common.respond(score.answer(found), found.scale, context.warnings)
+        return common.respond(score.answer(found), found.scale, found.usage, context.warnings)
 
     for path in SCORES:
-        app.post(path, summary=score.SCORE.title, **responses_of((score.SCORE,)))(scores)
+        app.post(path, summary=score.SCORE.title, operation_id=_name(path), **responses_of((score.SCORE,)))(scores)
+
+
+def _name(path: str) -> str:
+    """What generators of clients call the route."""
+    return path.strip("/").replace("/", "_")
 
 
 def _ranking(
@@ -132,7 +150,8 @@ def _ranking(
         context.wording = dialect.word
         ignored.note(context, body.ignored())
         reranking = await service.rank(context, dialect.asked(body))
-        return common.respond(dialect.answer(body, reranking), reranking.relevance.scale, context.warnings)
+        answer, scale = dialect.answer(body, reranking), reranking.relevance.scale
+        return common.respond(answer, scale, reranking.usage, context.warnings)
 
     return rank
 

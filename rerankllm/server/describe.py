@@ -23,6 +23,10 @@ def responses_of(apis: Sequence[Api]) -> dict[str, Any]:
             "content": {"application/json": {"examples": {api.name: {"value": api.answered} for api in apis}}},
             "headers": {
                 "X-Rerankllm-Scores": {"schema": {"type": "string", "enum": [scale.value for scale in Scale]}},
+                common.CACHED: {
+                    "schema": {"type": "integer"},
+                    "description": "Prompt tokens that were not read again, as they are cached or remembered.",
+                },
                 common.WARNINGS: {**header, "description": "What of the request had no effect."},
             },
         }

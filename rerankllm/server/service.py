@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rerankllm.calibration.scale import Relevance, Scale, own_scores
 from rerankllm.data import Document, Query, Ranking, Usage
@@ -76,8 +76,8 @@ class Reranking:
 
     @property
     def usage(self) -> Usage:
-        """Tokens."""
-        return self.ranking.ledger.usage
+        """Tokens, those that were not read again too."""
+        return whole(self.ranking.ledger.usage)
 
     @property
     def places(self) -> list[tuple[int, float]]:
@@ -169,14 +169,7 @@ class Service:
             Problem: Ranking cannot be started.
         """
         alias = context.alias or ""
-        self._metrics.documents(alias, len(documents))
-        counted = self._metrics.observer(alias)
-
-        def observe(event: Event) -> None:
-            counted(event)
-            if observer is not None:
-                observer(event)
-
+        observe = self._observer(context, len(documents), observer)
         top_k = None if top_n is None else min(top_n, len(documents))
         with as_problems(alias):
             return reranker.submit(query, documents, top_k=top_k, observer=observe)
@@ -200,8 +193,7 @@ class Service:
                 "alias with a pointwise strategy",
                 param="model",
             )
-        observer = self._metrics.observer(alias)
-        self._metrics.documents(alias, len(pairs))
+        observer = self._observer(context, len(pairs))
         futures: list[Future[QueryOutcome]] = []
         try:
             with as_problems(alias):
@@ -211,10 +203,22 @@ class Service:
             for future in futures:
                 future.cancel()
         found = [Relevance.of(ranking, probabilities=reranker.gives_probabilities) for ranking in rankings]
-        usage = sum((ranking.ledger.usage for ranking in rankings), Usage())
+        usage = whole(sum((ranking.ledger.usage for ranking in rankings), Usage()))
         return PairScores(
             options.model or alias, tuple(value for each in found for value in each.values), found[0].scale, usage
         )
+
+    def _observer(self, context: RequestContext, documents: int, also: Observer | None = None) -> Observer:
+        """Counts documents now, and the calls of a request as they are answered."""
+        alias = context.alias or ""
+        self._metrics.documents(alias, documents)
+        observers = [self._metrics.observer(alias), context.observe, *([also] if also else [])]
+
+        def observe(event: Event) -> None:
+            for each in observers:
+                each(event)
+
+        return observe
 
     def find(self, context: RequestContext, model: str | None, documents: int) -> tuple[str, Reranker]:
         """Finds an alias with its `Reranker`, and checks the number of documents.
@@ -248,6 +252,14 @@ class Service:
             return alias, reranker
         with as_problems(alias):
             return alias, await asyncio.to_thread(_with_options, alias, reranker, asked)
+
+
+def whole(usage: Usage) -> Usage:
+    """The usage of a request as if nothing were remembered; what is, is among the cached tokens."""
+    remembered = usage.remembered_tokens
+    return replace(
+        usage, prompt_tokens=usage.prompt_tokens + remembered, cached_tokens=usage.cached_tokens + remembered
+    )
 
 
 def _with_options(alias: str, reranker: Reranker, asked: Asked) -> Reranker:

@@ -7,6 +7,7 @@ from fastapi import Response
 from pydantic import BaseModel
 
 from rerankllm.calibration.scale import Scale
+from rerankllm.data import Usage
 from rerankllm.server.problems import STATUS, Fault
 
 SCORES = (
@@ -19,9 +20,13 @@ WARNINGS = "X-Rerankllm-Warnings"
 """The header that says what of a request had no effect."""
 
 
-def respond(answer: BaseModel, scale: Scale, warnings: Sequence[str]) -> Response:
+CACHED = "X-Rerankllm-Cached-Tokens"
+"""The header that says how many of the tokens in the usage were not read again."""
+
+
+def respond(answer: BaseModel, scale: Scale, usage: Usage, warnings: Sequence[str]) -> Response:
     """A response as JSON, without null fields; what the client should know is in its headers."""
-    headers = {"X-Rerankllm-Scores": scale.value}
+    headers = {"X-Rerankllm-Scores": scale.value, CACHED: str(usage.cached_tokens)}
     if warnings:
         headers[WARNINGS] = "; ".join(warnings).encode("ascii", "backslashreplace").decode()
     return Response(answer.model_dump_json(exclude_none=True), media_type="application/json", headers=headers)
