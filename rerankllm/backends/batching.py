@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
@@ -63,8 +63,10 @@ class BatchBackend(ABC, Generic[W]):
         model: Printed spec.
         capabilities: What it can do.
         default_strategy: Stage used when the user names none.
+        on_batch: Called with the size of every batch, on the worker thread.
     """
 
+    on_batch: Callable[[float], None] | None = None
     model: str
     capabilities: Capabilities
     default_strategy: str
@@ -179,6 +181,8 @@ class BatchBackend(ABC, Generic[W]):
             self._pending = []
         if not self._running:
             return
+        if self.on_batch is not None:
+            self.on_batch(len(self._running))
         parts, halvings = [self._running], HALVINGS
         try:
             while parts:

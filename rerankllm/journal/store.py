@@ -49,6 +49,8 @@ CREATE TABLE IF NOT EXISTS answers (
 """
 AGAIN = 1 << 32
 """More than the judgements of any batch."""
+TRIM_EVERY, KEPT = 64, 0.9
+"""Calls between two looks at the size of a journal that has a limit, and the part of its calls that is kept then."""
 PATIENCE = 30.0
 """Seconds to wait for another process that is writing."""
 HEAD = "key, step, item, judgement, model"
@@ -106,13 +108,15 @@ class Journal:
     Args:
         path: The file.
         create: Whether to make the file if there is none.
+        limit: Bytes that what it holds may take: the oldest calls are forgotten for new ones. None for no limit.
 
     Raises:
         InputError: The file is no journal, or cannot be written.
     """
 
-    def __init__(self, path: str | Path, *, create: bool = True) -> None:
+    def __init__(self, path: str | Path, *, create: bool = True, limit: int | None = None) -> None:
         self.path = Path(path)
+        self._limit, self._since_trim = limit, TRIM_EVERY
         if not create and not self.path.is_file():
             raise InputError(f"no journal {path}")
         try:
@@ -208,6 +212,10 @@ class Journal:
         """
         with self._writing():
             self._insert(place, content, call)
+            self._since_trim += 1
+            if self._limit is not None and self._since_trim >= TRIM_EVERY:
+                self._since_trim = 0
+                self._trim(self._limit)
 
     def hear(self, place: CallPlace, judge: Mapping[str, Any], record: Mapping[str, Any]) -> None:
         """Keeps a judgement with its answer, of which recordings are made, even if no call was paid for it.
@@ -241,6 +249,32 @@ class Journal:
             self._db.execute("VACUUM")
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return gone
+
+    def _trim(self, limit: int) -> None:
+        """Forgets the oldest calls, and queries without calls, until what is left fits the limit.
+
+        SQLite uses the room again, so that the file stays about as large as it was at its largest.
+        """
+        while self._used() > limit:
+            (calls,) = self._db.execute("SELECT count(*) FROM calls").fetchone()
+            gone = max(1, int(calls * (1 - KEPT)))
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute("DELETE FROM calls WHERE id IN (SELECT id FROM calls ORDER BY id LIMIT ?)", (gone,))
+            for table in ("answers", "failures"):
+                self._db.execute(
+                    f"DELETE FROM {table} WHERE NOT EXISTS (SELECT 1 FROM calls WHERE calls.key = {table}.key)"  # noqa: S608
+                )
+            self._db.execute("DELETE FROM queries WHERE key NOT IN (SELECT key FROM calls)")
+            self._db.execute("COMMIT")
+            if calls <= 1:
+                return
+
+    def _used(self) -> int:
+        """Bytes of the file that hold anything."""
+        pages, free, size = (
+            self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+        )
+        return int((pages - free) * size)
 
     def close(self) -> None:
         """Writes the WAL back into the file and closes it."""

@@ -82,6 +82,7 @@ def make_server(
         tracer: Makes a span of every request that ranks, and of every judgement; None for no traces.
     """
     limits, keys, metrics = limits or Limits(), keys or Keys(), Metrics()
+    metrics.watch(aliases.values())
     service, in_flight = Service(aliases, limits.documents, metrics), InFlight(limits.in_flight, metrics)
     app = FastAPI(
         title="rerankllm", version=__version__, docs_url=DOCS, redoc_url=None, swagger_ui_oauth2_redirect_url=None,
@@ -116,11 +117,10 @@ def context_of(path: str) -> RequestContext:
 
 def _add_rankers(app: FastAPI, service: Service, *, strict: bool) -> None:
     ignored = IgnoredFields()
-    for path, dialects in by_path([replace(d, request=strictly(d.request)) if strict else d for d in DIALECTS]).items():
-        title = ", or ".join(dialect.title for dialect in dialects)
-        app.post(path, summary=title, operation_id=_name(path), **responses_of(dialects))(
-            _ranking(service, ignored, dialects)
-        )
+    known = [replace(each, request=strictly(each.request)) for each in DIALECTS] if strict else DIALECTS
+    for path, dialects in by_path(known).items():
+        handler, title = _ranking(service, ignored, dialects), ", or ".join(each.title for each in dialects)
+        app.post(path, summary=title, operation_id=_name(path), **responses_of(dialects))(handler)
 
     pairs: Any = strictly(score.ScoreRequest) if strict else score.ScoreRequest
 

@@ -4,7 +4,8 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any, Literal, TypeAlias
 
 from rerankllm.notes import log as notes
@@ -19,16 +20,30 @@ REASONS, LONGEST = 3, 200
 SERVER_ERROR = 500
 
 
-def set_up(level: Level, form: Format) -> None:
-    """Prints what the server, the library and uvicorn log on stderr; in JSON, the command line's notes too."""
+@contextmanager
+def printed(level: Level, form: Format) -> Iterator[None]:
+    """Meanwhile prints on stderr what the server and the library log; in JSON, the command line's notes too."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if form == "json" else _Text())
-    for name in ("rerankllm", "uvicorn"):
-        logger = logging.getLogger(name)
-        logger.handlers, logger.propagate = [handler], False
-        logger.setLevel(level.upper())
-    if form == "json":
-        notes.handlers, notes.propagate = [], True
+    uvicorn_level = level if level in {"debug", "error"} else "warning"
+    with ExitStack() as stack:
+        stack.enter_context(_to(logging.getLogger("rerankllm"), [handler], level))
+        stack.enter_context(_to(logging.getLogger("uvicorn"), [handler], uvicorn_level))
+        if form == "json":
+            stack.enter_context(_to(notes, [handler], "info"))
+        yield
+
+
+@contextmanager
+def _to(logger: logging.Logger, handlers: list[logging.Handler], level: str) -> Iterator[None]:
+    before = logger.handlers, logger.propagate, logger.level
+    logger.handlers, logger.propagate = handlers, False
+    logger.setLevel(level.upper())
+    try:
+        yield
+    finally:
+        logger.handlers, logger.propagate = before[:2]
+        logger.setLevel(before[2])
 
 
 def told(context: RequestContext, status: int, seconds: float) -> None:
