@@ -14,7 +14,9 @@ answer = two.rerank(model="default", query=QUERY, documents=DOCUMENTS, top_n=1, 
 assert [each.index for each in answer.results] == [1], answer
 print("v2: index", answer.results[0].index, "units", answer.meta.billed_units.search_units)
 one = cohere.Client("any", base_url=BASE)
-answer = one.rerank(model="default", query=QUERY, documents=[{"text": each} for each in DOCUMENTS], return_documents=True)
+answer = one.rerank(
+    model="default", query=QUERY, documents=[{"text": each} for each in DOCUMENTS], return_documents=True
+)
 assert [each.index for each in answer.results] == [1, 0], answer
 assert answer.results[0].document.text == DOCUMENTS[1]
 assert answer.meta.api_version.version == "1"

@@ -16,7 +16,9 @@ command = [
 subprocess.run(command, check=True)
 sys.path.insert(0, ".")
 made = importlib.import_module("made")
-body = made.CohereRequest(model="default", query="how long do fleas live", documents=["Dogs bark.", "Fleas live months."])
+body = made.CohereRequest(
+    model="default", query="how long do fleas live", documents=["Dogs bark.", "Fleas live months."]
+)
 sent = body.model_dump(mode="json", exclude_none=True)
 answer = made.CohereResponse.model_validate(httpx.post(f"{BASE}/v2/rerank", json=sent, timeout=60).json())
 print("v2_rerank:", [each.index for each in answer.results])

@@ -4,8 +4,8 @@
 import os
 
 os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"
-from haystack import Document  # noqa: E402
-from haystack.utils import Secret  # noqa: E402
+from haystack import Document
+from haystack.utils import Secret
 
 BASE = os.environ["BASE"]
 DOCUMENTS = [Document(content="Dogs bark at strangers."), Document(content="A flea lives for two or three months.")]
@@ -20,7 +20,7 @@ def shows(name, make):
         if hasattr(ranker, "warm_up"):
             ranker.warm_up()
         found = [each.content for each in ranker.run(query=QUERY, documents=DOCUMENTS)["documents"]]
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         failed.append(name)
         print(f"{name}: {type(error).__name__}: {str(error)[:300]}")
         return

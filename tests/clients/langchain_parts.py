@@ -5,7 +5,7 @@ import os
 import warnings
 
 warnings.simplefilter("ignore")
-from langchain_core.documents import Document  # noqa: E402
+from langchain_core.documents import Document
 
 BASE = os.environ["BASE"]
 DOCUMENTS = [Document("Dogs bark at strangers."), Document("A flea lives for two or three months.")]
@@ -18,20 +18,20 @@ def shows(name, compressor):
     print(f"{name}: ok, {found[0].metadata['relevance_score']:.3f}")
 
 
-from langchain_cohere import CohereRerank  # noqa: E402
+from langchain_cohere import CohereRerank
 
 shows("CohereRerank", CohereRerank(model="default", base_url=BASE, cohere_api_key="any", top_n=2))
-from langchain_nvidia_ai_endpoints import NVIDIARerank  # noqa: E402
+from langchain_nvidia_ai_endpoints import NVIDIARerank
 
 shows("NVIDIARerank", NVIDIARerank(model="default", base_url=f"{BASE}/v1", api_key="any", top_n=2))
-from langchain_community.document_compressors import JinaRerank  # noqa: E402
-from langchain_community.document_compressors.infinity_rerank import InfinityRerank  # noqa: E402
+from langchain_community.document_compressors import JinaRerank
+from langchain_community.document_compressors.infinity_rerank import InfinityRerank
 
 jina = JinaRerank(model="default", jina_api_key="any", top_n=2)
-import langchain_community.document_compressors.jina_rerank as module  # noqa: E402
+import langchain_community.document_compressors.jina_rerank as module
 
 module.JINA_API_URL = f"{BASE}/v1/rerank"
 shows("JinaRerank", jina)
-from infinity_client import Client  # noqa: E402
+from infinity_client import Client
 
 shows("InfinityRerank", InfinityRerank(client=Client(base_url=BASE), model="default", top_n=2))

@@ -15,7 +15,7 @@ def shows(name, make):
     nodes = [NodeWithScore(node=TextNode(text=text), score=0.5) for text in TEXTS]
     try:
         found = [node.node.text for node in make().postprocess_nodes(nodes, query_str=QUERY)]
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         failed.append(name)
         print(f"{name}: {type(error).__name__}: {str(error)[:300]}")
         return

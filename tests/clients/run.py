@@ -38,7 +38,9 @@ def main(names: list[str]) -> int:
         finally:
             server.terminate()
             server.wait(60)
-    print(f"{len(clients) - len(failed)} of {len(clients)} clients as expected" + (f"; not: {failed}" if failed else ""))
+    print(
+        f"{len(clients) - len(failed)} of {len(clients)} clients as expected" + (f"; not: {failed}" if failed else "")
+    )
     return bool(failed)
 
 
@@ -72,7 +74,10 @@ def run(client: Path, base: str, folder: Path) -> str:
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     said = "\n  ".join((done.stdout if done.returncode == 0 else done.stdout + done.stderr).strip().splitlines()[-25:])
-    print(f"{client.stem} ({versions(made, packages, folder)}): {'ok' if done.returncode == 0 else 'FAILED'}\n  {said}", flush=True)
+    print(
+        f"{client.stem} ({versions(made, packages, folder)}): {'ok' if done.returncode == 0 else 'FAILED'}\n  {said}",
+        flush=True,
+    )
     return "ok" if done.returncode == 0 else "failed"
 
 
@@ -97,11 +102,20 @@ def versions(made: list[str], packages: list[str], folder: Path) -> str:
     """What was installed."""
     names = [re.split(r"[=<>\[]", name)[0] for name in packages]
     if made[0].endswith("node"):
-        script = "for (const n of process.argv.slice(1)) console.log(n, require(`./node_modules/${n}/package.json`).version)"
+        script = (
+            "for (const n of process.argv.slice(1)) console.log(n, require(`./node_modules/${n}/package.json`).version)"
+        )
         command = [made[0], "-e", script, *names]
     else:
-        command = [made[0], "-c", "import sys\nfrom importlib.metadata import version\nfor n in sys.argv[1:]: print(n, version(n))", *names]
-    return ", ".join(subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.split("\n")[:-1])
+        command = [
+            made[0],
+            "-c",
+            "import sys\nfrom importlib.metadata import version\nfor n in sys.argv[1:]: print(n, version(n))",
+            *names,
+        ]
+    return ", ".join(
+        subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.split("\n")[:-1]
+    )
 
 
 if __name__ == "__main__":
