@@ -134,12 +134,15 @@ class Usage:
         completion_tokens: Tokens generated.
         cached_tokens: How many of the prompt tokens the host found in its cache, where it says so.
         searches: Search units, in which some reranking APIs count.
+        remembered_tokens: Tokens that were not read again, as what was read of them before is remembered here; they are
+            no prompt tokens.
     """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
     searches: float = 0.0
+    remembered_tokens: int = 0
 
     def __add__(self, other: Self) -> "Usage":
         return Usage(
@@ -147,6 +150,7 @@ class Usage:
             self.completion_tokens + other.completion_tokens,
             self.cached_tokens + other.cached_tokens,
             self.searches + other.searches,
+            self.remembered_tokens + other.remembered_tokens,
         )
 
 

@@ -17,6 +17,7 @@ from rerankllm.calibration.scale import Scale
 from rerankllm.calls import Backend
 from rerankllm.data import Candidate, Document, Query, Ranking
 from rerankllm.drivers.budget import ANYTHING, Budget, Limits
+from rerankllm.drivers.cutting import cut_by, reads_whole
 from rerankllm.drivers.estimate import Estimate, Sizes
 from rerankllm.drivers.events import QueryOutcome, ranking_of
 from rerankllm.drivers.recipe import DriverName, Recipe
@@ -440,6 +441,17 @@ class Reranker:
         recipe = self.recipe
         make = partial(Reranker.from_recipe, recipe)
         return map_dataset(dataset, make, recipe.limits, self.journal, Size(workers, gpus_per_worker))
+
+    def cut_by(self, tokens: int, documents: Sequence[str]) -> bool:
+        """Whether a cut at so many tokens shows another text of any document than this one's own cut does.
+
+        False for models that are shown no prompts, which cut by themselves.
+        """
+        return cut_by(self.session.panel, tokens, documents)
+
+    def reads_whole(self, query: str, documents: Sequence[str]) -> bool:
+        """Whether no document is cut; False also where that is not known."""
+        return reads_whole(self.session.panel, query, documents)
 
     def stop(self, reason: str) -> None:
         """Sends nothing more: calls under way come back and are kept, queries that need more fail with `reason`."""

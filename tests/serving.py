@@ -20,7 +20,7 @@ from rerankllm import Reranker
 from rerankllm.server import in_flight, run
 from rerankllm.server.app import make_server
 from rerankllm.server.middleware import Limits
-from rerankllm.server.run import Running
+from rerankllm.server.run import Running, open_socket
 
 ADDRESS = re.compile(r"listening at (http://\S+);")
 JSON = {"Content-Type": "application/json"}
@@ -47,10 +47,10 @@ def rerankers(model="counting:test") -> Iterator[dict[str, Reranker]]:
 
 
 @contextmanager
-def inside(limits=GENEROUS, keys=None) -> Iterator[TestClient]:
+def inside(limits=GENEROUS, keys=None, **more) -> Iterator[TestClient]:
     """A client of a server without a network."""
     with rerankers() as aliases:
-        server = make_server(aliases, limits, keys)
+        server = make_server(aliases, limits, keys, **more)
         with TestClient(server.app, raise_server_exceptions=False) as client:
             client.engine, client.door, client.aliases = aliases["points"].backend, server.in_flight, aliases
             try:
@@ -79,7 +79,10 @@ def offering(aliases, limits=GENEROUS, keys=None, grace=GUARD) -> Iterator["Live
         patched.setattr(run, "LAST_SECONDS", GUARD)
         patched.setattr(in_flight, "LEAVING", GUARD)
         running = Running(
-            make_server(aliases, limits, keys), "127.0.0.1", 0, grace, lambda url: (found.append(url), ready.set())
+            make_server(aliases, limits, keys),
+            open_socket("127.0.0.1", 0),
+            grace,
+            lambda url: (found.append(url), ready.set()),
         )
         thread = threading.Thread(target=lambda: asyncio.run(running.serve()), name="server")
         thread.start()

@@ -34,7 +34,7 @@ from rerankllm.judgements import Judgement
 from rerankllm.registry import BACKENDS
 from rerankllm.reranker import Reranker
 from rerankllm.server.app import make_server
-from rerankllm.server.run import Running
+from rerankllm.server.run import Running, open_socket
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from made import made_by
@@ -80,7 +80,7 @@ def serve() -> None:
     BACKENDS.register("bench", Bench)
     with Reranker("pointwise", MODEL, driver="concurrent") as points:
         aliases = {"points": points, "order": points.beside(f"sliding(window={WINDOW}, stride={WINDOW - PASSED_ON})")}
-        Running(make_server(aliases), "127.0.0.1", 0, 10, lambda url: print(url, flush=True)).run()
+        Running(make_server(aliases), open_socket("127.0.0.1", 0), 10, lambda url: print(url, flush=True)).run()
         assert isinstance(points.backend, Bench)  # noqa: S101
         print(json.dumps(points.backend.counts), flush=True)
 

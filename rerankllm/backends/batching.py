@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
@@ -18,6 +18,9 @@ from rerankllm.data import Usage
 from rerankllm.errors import BackendError, CapabilityError
 from rerankllm.judgements import Judgement
 
+HALVINGS = 32
+"""How often a batch that raises is halved, to find the work that it is about: enough for one in any batch, or a few. An
+engine that fails whatever it is given has failed so often then."""
 W = TypeVar("W", Request, Judgement)
 """What an engine takes: prompts, or judgements as they are."""
 
@@ -60,8 +63,10 @@ class BatchBackend(ABC, Generic[W]):
         model: Printed spec.
         capabilities: What it can do.
         default_strategy: Stage used when the user names none.
+        on_batch: Called with the size of every batch, on the worker thread.
     """
 
+    on_batch: Callable[[float], None] | None = None
     model: str
     capabilities: Capabilities
     default_strategy: str
@@ -91,7 +96,8 @@ class BatchBackend(ABC, Generic[W]):
             One outcome a piece of work, in order.
 
         Raises:
-            Exception: Whatever it raises fails all these with `BackendError`.
+            BackendError: Fails all these.
+            Exception: Whatever else it raises may be about one of these: they are computed in halves, to find which.
         """
 
     def check(self, work: W) -> None:
@@ -175,14 +181,37 @@ class BatchBackend(ABC, Generic[W]):
             self._pending = []
         if not self._running:
             return
+        if self.on_batch is not None:
+            self.on_batch(len(self._running))
+        parts, halvings = [self._running], HALVINGS
         try:
-            outcomes = self.run([waiter.work for waiter in self._running])
-            for waiter, outcome in zip(self._running, outcomes, strict=True):
-                waiter.settle(outcome)
-        except BaseException as error:  # noqa: BLE001 - on a worker thread nobody else would hear of it
-            failure = error if isinstance(error, BackendError) else BackendError(f"{self.model}: {error!r}")
-            failure.__cause__ = error if failure is not error else error.__cause__
-            for waiter in self._running:
-                waiter.settle(failure)
+            while parts:
+                part = parts.pop()
+                error = self._compute(part)
+                if error is None:
+                    continue
+                if len(part) > 1 and halvings and isinstance(error, Exception) and not isinstance(error, BackendError):
+                    halvings -= 1
+                    parts += [part[len(part) // 2 :], part[: len(part) // 2]]
+                else:
+                    self._fail(part, error)
         finally:
             self._running = []
+
+    def _compute(self, waiters: Sequence[_Waiter]) -> BaseException | None:
+        """Computes and hands over the outcomes of these; what the engine raised, if it did."""
+        try:
+            outcomes = self.run([waiter.work for waiter in waiters])
+            for waiter, outcome in zip(waiters, outcomes, strict=False):
+                waiter.settle(outcome)
+            if len(outcomes) != len(waiters):
+                return BackendError(f"{self.model}: {len(outcomes)} outcomes for {len(waiters)} pieces of work")
+        except BaseException as error:  # noqa: BLE001 - on a worker thread nobody else would hear of it
+            return error
+        return None
+
+    def _fail(self, waiters: Sequence[_Waiter], error: BaseException) -> None:
+        failure = error if isinstance(error, BackendError) else BackendError(f"{self.model}: {error!r}")
+        failure.__cause__ = error if failure is not error else error.__cause__
+        for waiter in waiters:
+            waiter.settle(failure)

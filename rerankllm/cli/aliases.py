@@ -1,17 +1,18 @@
 """What a server offers: its aliases, from the options that say them."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
 
 from rerankllm.calibration.relevance import Calibration
 from rerankllm.cli import options
+from rerankllm.cli.console import waiting
 from rerankllm.drivers.budget import Budget, Limits
 from rerankllm.drivers.recipe import DEFAULT_MODEL, Recipe
 from rerankllm.drivers.unusable import Unusable
 from rerankllm.errors import InputError
+from rerankllm.journal.store import Journal
 from rerankllm.notes import tell
 from rerankllm.reranker import Reranker
 from rerankllm.runs.notices import tell_other_scores
@@ -37,7 +38,7 @@ def offered(
     concurrency: int | None = None,
     instruction: str | None = None,
     passage_tokens: int | None = None,
-    journal: Path | None = None,
+    journal: Journal | None = None,
     budget: Budget | None = None,
     per_query: Limits | None = None,
     unusable: Unusable = "keep",
@@ -72,7 +73,8 @@ def offered(
         model=model or DEFAULT_MODEL, instruction=instruction, passage_tokens=passage_tokens, options=given or {},
         driver="concurrent", per_query=per_query, unusable=unusable,
     )  # fmt: skip
-    found = offer(aliases, recipe, budget, journal=journal)
+    with waiting(f"loading {', '.join(dict.fromkeys(alias.model or recipe.model or '' for alias in aliases))}"):
+        found = offer(aliases, recipe, budget, journal=journal)
     for name, reranker in found.items():
         tell(f"{name}: {reranker.stage} on {', '.join(reranker.models)}")
     return found

@@ -3,6 +3,8 @@
 import logging
 import shutil
 import sys
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +14,7 @@ import typer
 
 from rerankllm.display import visible
 from rerankllm.errors import InputError
-from rerankllm.notes import log
+from rerankllm.notes import log, tell
 
 if TYPE_CHECKING:
     from rerankllm.evaluation.tables import Table
@@ -44,6 +46,25 @@ def notes_on_stderr() -> Iterator[None]:
     finally:
         log.removeHandler(handler)
         log.propagate = before
+
+
+@contextmanager
+def waiting(what: str, every: float = 10.0) -> Iterator[None]:
+    """Says at once what is waited for, and every so many seconds that it still is."""
+    tell(f"{what} …")
+    begun, done = time.monotonic(), threading.Event()
+
+    def go_on() -> None:
+        while not done.wait(every):
+            tell(f"{what}: {time.monotonic() - begun:.0f} s so far …")
+
+    thread = threading.Thread(target=go_on, name="waiting", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def terminal_width() -> int | None:

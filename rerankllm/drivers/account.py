@@ -47,7 +47,7 @@ class Account:
         self._forms = Counter[str]()
         self._orders = self._as_shown = 0
         self._calls = self._replayed = self._attempts = self._slots = 0
-        self._prompt_tokens = self._completion_tokens = self._cached_tokens = 0
+        self._prompt_tokens = self._completion_tokens = self._cached_tokens = self._remembered_tokens = 0
         self._searches = 0.0
         self._cost: float | None = 0.0
 
@@ -86,6 +86,7 @@ class Account:
         self._completion_tokens += outcome.usage.completion_tokens
         self._cached_tokens += outcome.usage.cached_tokens
         self._searches += outcome.usage.searches
+        self._remembered_tokens += outcome.usage.remembered_tokens
         cost = backend.cost(outcome.usage)
         self._cost = None if cost is None or self._cost is None else self._cost + cost
         if report.repairs:
@@ -124,7 +125,13 @@ class Account:
             forms=dict(self._forms),
             orders=self._orders,
             as_shown=self._as_shown,
-            usage=Usage(self._prompt_tokens, self._completion_tokens, self._cached_tokens, self._searches),
+            usage=Usage(
+                self._prompt_tokens,
+                self._completion_tokens,
+                self._cached_tokens,
+                self._searches,
+                self._remembered_tokens,
+            ),
             cost_usd=self._cost,
             notes=dict(self._notes),
         )

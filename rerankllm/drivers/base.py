@@ -70,6 +70,11 @@ class Driver(ABC):
         """Keeps every completed call; None for none."""
         return self._gateway.journal
 
+    @property
+    def waiting(self) -> int:
+        """Calls that wait to be sent."""
+        return sum(len(queue) for queue in list(self._queues.values()))
+
     def keep(self, journal: str | Path | Journal) -> Journal:
         """Keeps every completed call of the queries that follow, and looks for it there first.
 

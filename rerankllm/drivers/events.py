@@ -51,13 +51,23 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One call was answered, or failed."""
+    """One call was answered, or failed.
+
+    Attributes:
+        query: The query.
+        judgement: What was asked.
+        answer: The answer.
+        report: How it was read.
+        usage: What it took.
+        seconds: How long the query waited for it, its time in the queue included.
+    """
 
     query: Query
     judgement: Judgement
     answer: Answer | Unanswered
     report: ParseReport
     usage: Usage
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,6 +175,11 @@ class Panel:
         return tuple(dict.fromkeys(judge.backend.model for judge in self._judges.values()))
 
     @property
+    def judges(self) -> tuple[tuple[type, Judge], ...]:
+        """The judges that are bound by now, each with the kind of judgement it answers."""
+        return tuple((kind, judge) for (_, _, kind), judge in self._judges.items())
+
+    @property
     def backends(self) -> tuple[Backend, ...]:
         """Every backend loaded."""
         return tuple(self._backends.values())

@@ -2,10 +2,11 @@
 
 import logging
 import math
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from rerankllm.calls import CallFailed, Outcome, Work
@@ -56,6 +57,7 @@ class Call:
         judgement: What is asked.
         judge: Who answers.
         first: For a judgement that is asked again, how it was asked before.
+        since: When it was asked, on the monotonic clock.
     """
 
     task: "Task"
@@ -63,6 +65,7 @@ class Call:
     judgement: Judgement
     judge: Judge
     first: FirstTry | None = None
+    since: float = field(default_factory=time.monotonic, compare=False)
 
     def prepare(self) -> Work | None:
         """Makes the work to send, just before it is sent; None if it cannot be made, and the query has failed."""
@@ -180,7 +183,8 @@ class Task:
             self.abort(error)
             return
         usage = Usage() if isinstance(outcome, CallFailed) else outcome.usage
-        self._observe(Judged(self.query, call.judgement, answer, report, usage))
+        seconds = time.monotonic() - call.since
+        self._observe(Judged(self.query, call.judgement, answer, report, usage, seconds))
         if again is not None:
             self._ask([again])
             return

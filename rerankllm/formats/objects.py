@@ -1,6 +1,7 @@
 """What callers may hand in as query and documents, made into ours."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -9,6 +10,7 @@ from rerankllm.errors import InputError
 from rerankllm.formats.columns import Columns
 from rerankllm.formats.documents import candidate_of, distinct, from_records, read_documents
 from rerankllm.formats.frames import rows_of
+from rerankllm.formats.lines import storable
 
 
 class Frame(Protocol):
@@ -24,15 +26,16 @@ AnyDocuments: TypeAlias = Sequence[AnyDocument] | Iterable[AnyDocument] | Frame 
 
 
 def to_query(query: str | Query) -> Query:
-    """The query; raises InputError when it is empty or no text."""
+    """The query, with `?` for lone surrogates; raises InputError when it is empty or no text."""
     found = query if isinstance(query, Query) else Query("query", query)
     if not isinstance(found.text, str) or not found.text.strip():
         raise InputError("the query is empty" if isinstance(found.text, str) else "the query should be a text")
-    return found
+    text = storable(found.text)
+    return found if text == found.text else replace(found, text=text)
 
 
 def to_candidates(documents: AnyDocuments, columns: Mapping[str, str] | Columns | None = None) -> list[Candidate]:
-    """The candidates, in the order given.
+    """The candidates, in the order given, with `?` for lone surrogates in their texts.
 
     Args:
         documents: A list of texts, dicts, `Document`s or `Candidate`s; a table; or the path of a file.
@@ -58,13 +61,18 @@ def to_candidates(documents: AnyDocuments, columns: Mapping[str, str] | Columns 
 
 def _candidate(document: AnyDocument, position: int, columns: Columns) -> Candidate:
     if isinstance(document, Candidate):
-        return document
+        return replace(document, document=_repaired(document.document, position))
     if isinstance(document, Document):
-        if not isinstance(document.doc_id, str) or not isinstance(document.text, str):
-            raise InputError(f"document {position}: doc_id and text should be strings")
-        return Candidate(document)
+        return Candidate(_repaired(document, position))
     if isinstance(document, str):
-        return Candidate(Document(str(position), document))
+        return Candidate(Document(str(position), storable(document)))
     if not isinstance(document, Mapping):
         raise InputError(f"document {position} should be a text, a dict with 'text', or a Document")
     return candidate_of(document, position, f"document {position}", columns)
+
+
+def _repaired(document: Document, position: int) -> Document:
+    if not isinstance(document.doc_id, str) or not isinstance(document.text, str):
+        raise InputError(f"document {position}: doc_id and text should be strings")
+    text, title = storable(document.text), storable(document.title)
+    return document if (text, title) == (document.text, document.title) else replace(document, text=text, title=title)

@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, PrivateAttr, field_serializer, model_validator
 
-from rerankllm.integrations.ranker import Ranker, RerankerSource
+from rerankllm.integrations.ranker import OnError, Ranker, RerankerSource
 from rerankllm.reranker import Reranker
 
 
@@ -19,6 +19,11 @@ class RankerFields(BaseModel):
     instruction: str | None = Field(None, description="What counts as relevant, for prompts that show it.")
     passage_tokens: PositiveInt | None = Field(None, description="Cut of every passage, in the model's tokens.")
     top_n: PositiveInt | None = Field(None, description="How many are returned, and aimed for; all when left out.")
+    on_error: OnError = Field(
+        "raise",
+        description="What follows where they cannot be ranked: the error, or with `keep` the order given, without "
+        "scores, and with `reranked: false` in the metadata.",
+    )
 
     _ranker: Ranker | None = PrivateAttr(None)
 

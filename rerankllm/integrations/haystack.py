@@ -1,7 +1,7 @@
 """Haystack: a ranker component."""
 
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 from rerankllm.errors import InputError, MissingExtra
 
@@ -10,7 +10,7 @@ try:
 except ImportError as error:
     raise MissingExtra("the Haystack adapter needs haystack-ai: pip install 'rerankllm[haystack]'") from error
 
-from rerankllm.integrations.ranker import Ranker, RerankerSource
+from rerankllm.integrations.ranker import OnError, Placed, Ranker, RerankerSource
 from rerankllm.reranker import Reranker
 
 
@@ -28,6 +28,8 @@ class RerankllmRanker:
         instruction: What counts as relevant, for prompts that show it.
         passage_tokens: Cut of every passage.
         top_k: How many are returned, and aimed for; all when None.
+        on_error: What follows where documents cannot be ranked: the error, or with `keep` the order given, without
+            scores, and with `reranked: false` in their `meta`.
 
     Raises:
         InputError: A spec does not parse.
@@ -41,10 +43,14 @@ class RerankllmRanker:
         instruction: str | None = None,
         passage_tokens: int | None = None,
         top_k: int | None = None,
+        on_error: OnError = "raise",
         reranker: Reranker | None = None,
     ) -> None:
         self._ranker = Ranker(RerankerSource(reranker, strategy, model, instruction, passage_tokens))
         self.top_k = _checked(top_k)
+        if on_error not in get_args(OnError):
+            raise InputError(f"on_error should be {' or '.join(get_args(OnError))}, found {on_error!r}")
+        self.on_error: OnError = on_error
 
     def warm_up(self) -> None:
         """Loads the model, which is otherwise loaded by the first run."""
@@ -60,7 +66,7 @@ class RerankllmRanker:
         Raises:
             InputError: It was given a ready reranker.
         """
-        return default_to_dict(self, **self._ranker.source.arguments, top_k=self.top_k)
+        return default_to_dict(self, **self._ranker.source.arguments, top_k=self.top_k, on_error=self.on_error)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
@@ -80,19 +86,26 @@ class RerankllmRanker:
             `documents`, best first: copies with new scores.
 
         Raises:
-            QueryFailed: They could not be ranked, which is raised whatever happens and never the input order returned:
-                it ends the pipeline's run as `PipelineRuntimeError`.
+            QueryFailed: They could not be ranked, and `on_error` is not `keep`: it ends the pipeline's run as
+                `PipelineRuntimeError`.
         """
-        places = self._ranker.rank(query, _texts(documents), _checked(top_k) or self.top_k)
-        return {"documents": [replace(documents[index], score=score) for index, score in places]}
+        placed = self._ranker.place(query, _texts(documents), _checked(top_k) or self.top_k, self.on_error)
+        return {"documents": _scored(documents, placed)}
 
     @component.output_types(documents=list[Document])
     async def run_async(
         self, query: str, documents: list[Document], top_k: int | None = None
     ) -> dict[str, list[Document]]:
         """`run`, awaited."""
-        places = await self._ranker.arank(query, _texts(documents), _checked(top_k) or self.top_k)
-        return {"documents": [replace(documents[index], score=score) for index, score in places]}
+        placed = await self._ranker.aplace(query, _texts(documents), _checked(top_k) or self.top_k, self.on_error)
+        return {"documents": _scored(documents, placed)}
+
+
+def _scored(documents: list[Document], placed: Placed) -> list[Document]:
+    return [
+        replace(documents[index], score=score, meta={**documents[index].meta, **placed.mark})
+        for index, score in placed.places
+    ]
 
 
 def _checked(top_k: int | None) -> int | None:

@@ -9,6 +9,7 @@ try:
     from langchain_core.documents import BaseDocumentCompressor, Document
 
     from rerankllm.integrations.fields import RankerFields
+    from rerankllm.integrations.ranker import Placed
 except ImportError as error:
     raise MissingExtra("the LangChain adapter needs langchain-core: pip install 'rerankllm[langchain]'") from error
 
@@ -32,11 +33,11 @@ class RerankllmCompressor(RankerFields, BaseDocumentCompressor):
         """The documents, best first: copies, with their ids and metadata.
 
         Raises:
-            QueryFailed: They could not be ranked. Whoever would rather go on with the retriever's own order says so:
-                `compression_retriever.with_fallbacks([retriever])`.
+            QueryFailed: They could not be ranked, and `on_error` is not `keep`. With it they come as they were given,
+                with `relevance_score` None, `reranked` False and `rerank_failure` in their metadata.
         """
         texts = [document.page_content for document in documents]
-        return [_scored(documents[index], score) for index, score in self._ranking().rank(query, texts, self.top_n)]
+        return _scored(documents, self._ranking().place(query, texts, self.top_n, self.on_error))
 
     async def acompress_documents(
         self,
@@ -46,9 +47,11 @@ class RerankllmCompressor(RankerFields, BaseDocumentCompressor):
     ) -> Sequence[Document]:
         """`compress_documents`, awaited."""
         texts = [document.page_content for document in documents]
-        places = await self._ranking().arank(query, texts, self.top_n)
-        return [_scored(documents[index], score) for index, score in places]
+        return _scored(documents, await self._ranking().aplace(query, texts, self.top_n, self.on_error))
 
 
-def _scored(document: Document, score: float) -> Document:
-    return document.model_copy(update={"metadata": {**document.metadata, SCORE: score}})
+def _scored(documents: Sequence[Document], placed: Placed) -> list[Document]:
+    return [
+        documents[index].model_copy(update={"metadata": {**documents[index].metadata, SCORE: score, **placed.mark}})
+        for index, score in placed.places
+    ]

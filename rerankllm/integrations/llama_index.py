@@ -10,7 +10,7 @@ try:
     from llama_index.core.callbacks import CBEventType, EventPayload
     from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
     from llama_index.core.postprocessor.types import BaseNodePostprocessor
-    from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
+    from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, QueryBundle
     from llama_index_instrumentation import get_dispatcher
 
     from rerankllm.integrations.fields import RankerFields
@@ -18,7 +18,7 @@ except ImportError as error:
     raise MissingExtra("the LlamaIndex adapter needs llama-index-core: pip install 'rerankllm[llama-index]'") from error
 
 from rerankllm.drivers.recipe import DEFAULT_MODEL
-from rerankllm.integrations.ranker import Places
+from rerankllm.integrations.ranker import Placed
 
 dispatcher = get_dispatcher(__name__)
 
@@ -42,17 +42,17 @@ class RerankllmPostprocessor(RankerFields, BaseNodePostprocessor):
     ) -> list[NodeWithScore]:
         query = _text(query_bundle)
         with self._told(nodes, query) as done:
-            return done(self._ranking().rank(query, _texts(nodes), self.top_n))
+            return done(self._ranking().place(query, _texts(nodes), self.top_n, self.on_error))
 
     async def _apostprocess_nodes(
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
     ) -> list[NodeWithScore]:
         query = _text(query_bundle)
         with self._told(nodes, query) as done:
-            return done(await self._ranking().arank(query, _texts(nodes), self.top_n))
+            return done(await self._ranking().aplace(query, _texts(nodes), self.top_n, self.on_error))
 
     @contextmanager
-    def _told(self, nodes: list[NodeWithScore], query: str) -> Iterator[Callable[[Places], list[NodeWithScore]]]:
+    def _told(self, nodes: list[NodeWithScore], query: str) -> Iterator[Callable[[Placed], list[NodeWithScore]]]:
         """Tells LlamaIndex's instrumentation and callbacks of the start, and of the end with the nodes ranked."""
         model = ", ".join(self.reranker.models) if self.reranker else self.model or DEFAULT_MODEL
         top_n = len(nodes) if self.top_n is None else self.top_n
@@ -65,13 +65,29 @@ class RerankllmPostprocessor(RankerFields, BaseNodePostprocessor):
         dispatcher.event(ReRankStartEvent(query=query, nodes=nodes, top_n=top_n, model_name=model))
         with self.callback_manager.event(CBEventType.RERANKING, payload=payload) as event:
 
-            def done(places: Places) -> list[NodeWithScore]:
-                ranked = [NodeWithScore(node=nodes[index].node, score=score) for index, score in places]
+            def done(placed: Placed) -> list[NodeWithScore]:
+                mark = placed.mark
+                ranked = [
+                    NodeWithScore(node=_marked(nodes[index].node, mark), score=score) for index, score in placed.places
+                ]
                 event.on_end(payload={EventPayload.NODES: ranked})
                 dispatcher.event(ReRankEndEvent(nodes=ranked))
                 return ranked
 
             yield done
+
+
+def _marked(node: BaseNode, mark: dict[str, Any]) -> BaseNode:
+    """The node, or a copy with the mark in its metadata, which no model is shown."""
+    if not mark:
+        return node
+    return node.model_copy(
+        update={
+            "metadata": {**node.metadata, **mark},
+            "excluded_llm_metadata_keys": [*node.excluded_llm_metadata_keys, *mark],
+            "excluded_embed_metadata_keys": [*node.excluded_embed_metadata_keys, *mark],
+        }
+    )
 
 
 def _text(query: QueryBundle | None) -> str:

@@ -4,12 +4,13 @@ import asyncio
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from rerankllm.calibration.scale import Relevance
 from rerankllm.data import Candidate, Query, Ranking
 from rerankllm.drivers.events import ranking_of
-from rerankllm.errors import InputError
+from rerankllm.errors import BackendError, InputError, QueryFailed, RerankError
+from rerankllm.notes import tell
 from rerankllm.reranker import Reranker
 from rerankllm.spec.model import ModelSpec
 from rerankllm.spec.stage import Stage
@@ -17,6 +18,29 @@ from rerankllm.spec.stage import Stage
 Places: TypeAlias = list[tuple[int, float]]
 """Position among the documents as given, and a score, best first. Scores are from 0 to 1 and strictly decreasing, in
 single precision too; what they are is said at `rerankllm.calibration.scale.Scale`."""
+
+
+KEPT_AFTER = (QueryFailed, BackendError)
+"""Errors after which an order may be kept: those of the query, the model or its host, and not those of its caller."""
+OnError: TypeAlias = Literal["raise", "keep"]
+"""What follows where documents cannot be ranked: the error, or the order they came in, marked as not ranked."""
+
+
+class Placed(NamedTuple):
+    """Documents in an order, which may be the one they came in.
+
+    Attributes:
+        places: Position among the documents as given, and a score; the score is None where they are not ranked.
+        failure: Why they are not ranked; None where they are.
+    """
+
+    places: Sequence[tuple[int, float | None]]
+    failure: str | None = None
+
+    @property
+    def mark(self) -> dict[str, Any]:
+        """What a document's metadata say where it is not ranked."""
+        return {} if self.failure is None else {"reranked": False, "rerank_failure": self.failure}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +132,20 @@ class Ranker:
         ranking = ranking_of(await asyncio.wrap_future(submitted))
         return _places(reranker, ranking, map(str, range(len(texts))))[:top_n]
 
+    def place(self, query: str, texts: Sequence[str], top_n: int | None, on_error: OnError) -> Placed:
+        """`rank`, or with `keep` the texts as they came where they cannot be ranked."""
+        try:
+            return Placed(self.rank(query, texts, top_n))
+        except KEPT_AFTER as error:
+            return _kept(texts, top_n, on_error, error)
+
+    async def aplace(self, query: str, texts: Sequence[str], top_n: int | None, on_error: OnError) -> Placed:
+        """`place`, awaited."""
+        try:
+            return Placed(await self.arank(query, texts, top_n))
+        except KEPT_AFTER as error:
+            return _kept(texts, top_n, on_error, error)
+
     def rank_all(
         self, queries: Sequence[tuple[Query, Sequence[Candidate]]], top_k: int | None = None
     ) -> Iterator[Places]:
@@ -129,6 +167,13 @@ class Ranker:
 
     def __reduce__(self) -> tuple[type["Ranker"], tuple[RerankerSource]]:
         return Ranker, (self.source,)  # a copy loads its own
+
+
+def _kept(texts: Sequence[str], top_n: int | None, on_error: OnError, error: RerankError) -> Placed:
+    if on_error == "raise":
+        raise error
+    tell(f"not ranked, and kept in the order given: {error}")
+    return Placed([(index, None) for index in range(len(texts))][:top_n], str(error))
 
 
 def _aim(top_n: int | None, texts: Sequence[str]) -> int | None:

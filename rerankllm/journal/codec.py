@@ -63,8 +63,8 @@ def dump(outcome: Response | Reply) -> str:
     """An outcome as JSON."""
     values = {f.name: getattr(outcome, f.name) for f in dataclasses.fields(outcome)}
     usage = outcome.usage
-    rare = [usage.cached_tokens, usage.searches]
-    values["usage"] = [usage.prompt_tokens, usage.completion_tokens, *(rare if any(rare) else [])]
+    told = [usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, usage.searches, usage.remembered_tokens]
+    values["usage"] = told if told[4] else told[:4] if any(told[2:]) else told[:2]
     if not values.get("adapted"):
         values.pop("adapted", None)
     if isinstance(outcome, Reply):

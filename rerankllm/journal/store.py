@@ -24,6 +24,7 @@ from typing import Any
 from rerankllm.calls import Backend, CallFailed, Outcome, Work
 from rerankllm.data import Document, Query
 from rerankllm.errors import InputError
+from rerankllm.formats.lines import storable
 from rerankllm.journal.codec import digest, dump, load, shown
 from rerankllm.judgements import Judgement, ParseReport
 from rerankllm.notes import tell
@@ -49,6 +50,8 @@ CREATE TABLE IF NOT EXISTS answers (
 """
 AGAIN = 1 << 32
 """More than the judgements of any batch."""
+TRIM_EVERY, KEPT = 64, 0.9
+"""Calls between two looks at the size of a journal that has a limit, and the part of its calls that is kept then."""
 PATIENCE = 30.0
 """Seconds to wait for another process that is writing."""
 HEAD = "key, step, item, judgement, model"
@@ -112,13 +115,15 @@ class Journal:
     Args:
         path: The file.
         create: Whether to make the file if there is none.
+        limit: Bytes that what it holds may take: the oldest calls are forgotten for new ones. None for no limit.
 
     Raises:
         InputError: The file is no journal, or cannot be written.
     """
 
-    def __init__(self, path: str | Path, *, create: bool = True) -> None:
+    def __init__(self, path: str | Path, *, create: bool = True, limit: int | None = None) -> None:
         self.path = Path(path)
+        self._limit, self._since_trim = limit, TRIM_EVERY
         if not create and not self.path.is_file():
             raise InputError(f"no journal {path}")
         try:
@@ -175,7 +180,7 @@ class Journal:
         with self._writing():
             self._db.execute(
                 "INSERT OR IGNORE INTO queries VALUES (?, ?, ?, ?)",
-                tuple(map(_plain, (key, query.query_id, query.text, stage))),
+                tuple(map(storable, (key, query.query_id, query.text, stage))),
             )
         return key
 
@@ -227,6 +232,10 @@ class Journal:
         """
         with self._writing():
             self._insert(place, content, call)
+            self._since_trim += 1
+            if self._limit is not None and self._since_trim >= TRIM_EVERY:
+                self._since_trim = 0
+                self._trim(self._limit)
 
     def hear(self, place: CallPlace, judge: Mapping[str, Any], record: Mapping[str, Any]) -> None:
         """Keeps a judgement with its answer, of which recordings are made, even if no call was paid for it.
@@ -244,7 +253,7 @@ class Journal:
             self._db.execute("INSERT OR IGNORE INTO judges (judge) VALUES (?)", (name,))
             self._db.execute(
                 "INSERT OR IGNORE INTO answers SELECT ?, ?, ?, id, ? FROM judges WHERE judge = ?",
-                (place.key, place.step, place.item, _plain(json.dumps(record, ensure_ascii=False)), name),
+                (place.key, place.step, place.item, storable(json.dumps(record, ensure_ascii=False)), name),
             )
 
     def purge(self, query_id: str | None = None) -> int:
@@ -260,6 +269,32 @@ class Journal:
             self._db.execute("VACUUM")
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return gone
+
+    def _trim(self, limit: int) -> None:
+        """Forgets the oldest calls, and queries without calls, until what is left fits the limit.
+
+        SQLite uses the room again, so that the file stays about as large as it was at its largest.
+        """
+        while self._used() > limit:
+            (calls,) = self._db.execute("SELECT count(*) FROM calls").fetchone()
+            gone = max(1, int(calls * (1 - KEPT)))
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute("DELETE FROM calls WHERE id IN (SELECT id FROM calls ORDER BY id LIMIT ?)", (gone,))
+            for table in ("answers", "failures"):
+                self._db.execute(
+                    f"DELETE FROM {table} WHERE NOT EXISTS (SELECT 1 FROM calls WHERE calls.key = {table}.key)"  # noqa: S608
+                )
+            self._db.execute("DELETE FROM queries WHERE key NOT IN (SELECT key FROM calls)")
+            self._db.execute("COMMIT")
+            if calls <= 1:
+                return
+
+    def _used(self) -> int:
+        """Bytes of the file that hold anything."""
+        pages, free, size = (
+            self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+        )
+        return int((pages - free) * size)
 
     def close(self) -> None:
         """Writes the WAL back into the file and closes it."""
@@ -369,11 +404,6 @@ class Journal:
 def content_of(work: Work, backend: Backend) -> str:
     """A hash of the model and of all that it is sent: the same for the same call in any ranking."""
     return digest(backend.model, backend.revision, work)
-
-
-def _plain(text: str) -> str:
-    """The text with lone surrogates replaced, which UTF-8 cannot encode."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def _now() -> str:

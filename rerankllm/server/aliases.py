@@ -3,17 +3,19 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Self
 
 from rerankllm.drivers.budget import Budget
 from rerankllm.drivers.recipe import Recipe
 from rerankllm.errors import InputError
+from rerankllm.journal.store import Journal
 from rerankllm.reranker import Reranker
 from rerankllm.spec.stage import Stage
 
 DEFAULT = "default"
-_NAME = re.compile(r"[\w.:/-]+")
+ANY = "*"
+"""The alias of requests that name a model which no other alias is called."""
+_NAME = re.compile(r"[\w.:/-]+|\*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class Alias:
 
 
 def offer(
-    aliases: Sequence[Alias], recipe: Recipe, budget: Budget | None = None, *, journal: Path | None = None
+    aliases: Sequence[Alias], recipe: Recipe, budget: Budget | None = None, *, journal: Journal | None = None
 ) -> dict[str, Reranker]:
     """The rerankers by name, the default first; closing that closes all.
 

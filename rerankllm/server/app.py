@@ -1,53 +1,51 @@
 """Puts the routes of the server together."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, NoReturn
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import Discriminator, Tag
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse
 
 from rerankllm.reranker import Reranker
 from rerankllm.server import page
+from rerankllm.server.aliases import ANY
 from rerankllm.server.context import RequestContext, Wording
-from rerankllm.server.describe import describe, example, responses_of
-from rerankllm.server.dialects import cohere, jina, openai_errors, score, tei
+from rerankllm.server.describe import describe, examples, request_of, responses_of
+from rerankllm.server.dialects import DIALECTS, by_header, by_path, cohere, common, openai_errors, score
+from rerankllm.server.dialects.body import AS_OBJECT, AS_TEXT, strictly
+from rerankllm.server.dialects.dialect import Dialect, speaker
+from rerankllm.server.ignored import IgnoredFields
 from rerankllm.server.in_flight import InFlight
+from rerankllm.server.invalid import problem_of
 from rerankllm.server.keys import Keys
 from rerankllm.server.metrics import Metrics
 from rerankllm.server.middleware import Gate, Limits
 from rerankllm.server.problems import Fault, Problem
+from rerankllm.server.routing import Routing
 from rerankllm.server.service import Service
 from rerankllm.version import __version__
 
+if TYPE_CHECKING:
+    from opentelemetry.trace import Tracer
+
+PATHS = by_path()
+SCORES = ("/score", "/v1/score")
 WORDINGS: Mapping[str, Wording] = {
-    "/v2/rerank": cohere.word,
-    "/v1/rerank": jina.word,
-    "/rerank": jina.word,
-    "/score": score.word,
-    "/v1/score": score.word,
+    **{path: dialects[-1].word for path, dialects in PATHS.items()},
+    **dict.fromkeys(SCORES, openai_errors.word),
     page.RANK: openai_errors.word,
 }
-"""The routes that rank, with the wording of their errors. /rerank changes to TEI's for a request in TEI's form."""
-OPEN = ("/health", *page.ASSETS)
-"""The routes that need no key."""
-OTHERS = (*OPEN, "/metrics", "/v1/models", "/openapi.json", *page.DATA)
-
-
-def _dialect_of(body: Any) -> str:
-    return "tei" if isinstance(body, tei.RerankRequest) or _is_tei(body) else "jina"
-
-
-def _is_tei(body: Any) -> bool:
-    return isinstance(body, dict) and "texts" in body and "documents" not in body
-
-
-EitherRequest = Annotated[
-    Annotated[tei.RerankRequest, Tag("tei")] | Annotated[jina.RerankRequest, Tag("jina")], Discriminator(_dialect_of)
-]
+"""The routes that rank, with the wording of their errors. One that dialects share changes to that of the request's."""
+DOCS = "/docs"
+OPEN = ("/health", DOCS, "/openapi.json", *page.ASSETS)
+"""The routes that need no key: they say nothing of what is served."""
+MODELS = "/v1/models"
+MODEL = f"{MODELS}/{{model_id:path}}"
+OTHERS = (*OPEN, "/metrics", MODELS, *page.DATA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +66,10 @@ def make_server(
     limits: Limits | None = None,
     keys: Keys | None = None,
     hosts: Collection[str] = (),
+    *,
+    strict: bool = False,
+    origins: Sequence[str] = (),
+    tracer: "Tracer | None" = None,
 ) -> Server:
     """Makes the server.
 
@@ -77,17 +79,30 @@ def make_server(
         limits: What a request may contain, and how many there may be.
         keys: The keys that clients need; None if they need none.
         hosts: Names by which clients may call it; any if none are given. A server on loopback should have some.
+        strict: Whether to refuse what would be ignored: fields not known, idle values, numbers as texts.
+        origins: The origins of pages in browsers that may ask; `*` is any.
+        tracer: Makes a span of every request that ranks, and of every judgement; None for no traces.
     """
     limits, keys, metrics = limits or Limits(), keys or Keys(), Metrics()
+    metrics.watch(aliases.values())
     service, in_flight = Service(aliases, limits.documents, metrics), InFlight(limits.in_flight, metrics)
-    app = FastAPI(title="rerankllm", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False)
-    names = frozenset(hosts)
+    app = FastAPI(
+        title="rerankllm", version=__version__, docs_url=DOCS, redoc_url=None, swagger_ui_oauth2_redirect_url=None,
+        redirect_slashes=False,
+    )  # fmt: skip
     app.add_middleware(
-        Gate, in_flight=in_flight, context=context_of, limits=limits, keys=keys, metrics=metrics, hosts=names
-    )
+        Gate, in_flight=in_flight, context=context_of, limits=limits, keys=keys, metrics=metrics,
+        hosts=frozenset(hosts), tracer=tracer,
+    )  # fmt: skip
+    app.add_middleware(Routing, aliases=aliases, known=by_header())
+    if origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST"], allow_headers=["*"],
+            expose_headers=["*"],
+        )  # fmt: skip
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused)
-    _add_rankers(app, service)
+    _add_rankers(app, service, strict=strict)
     _add_others(app, service, in_flight, metrics)
     page.add_page(app, service, limits, keyed=bool(keys))
     describe(app, keyed=bool(keys))
@@ -99,34 +114,53 @@ def context_of(path: str) -> RequestContext:
     if path in WORDINGS:
         return RequestContext(path, WORDINGS[path], ranks=True)
     word = cohere.word if path.startswith("/v2/") else openai_errors.word
-    return RequestContext(path if path in OTHERS else "other", word, plans=path == page.PLAN, open=path in OPEN)
+    route = MODEL if path.startswith(f"{MODELS}/") else path if path in OTHERS else "other"
+    return RequestContext(route, word, plans=path == page.PLAN, open=path in OPEN)
 
 
-def _add_rankers(app: FastAPI, service: Service) -> None:
-    @app.post("/v2/rerank", summary="Cohere v2", **responses_of((cohere, cohere.RerankResponse)))
-    async def cohere_rerank(request: Request, body: Annotated[cohere.RerankRequest, example(cohere)]) -> Response:
-        return await cohere.rerank(service, request.scope["context"], body)
+def _add_rankers(app: FastAPI, service: Service, *, strict: bool) -> None:
+    ignored = IgnoredFields()
+    known = [replace(each, request=strictly(each.request)) for each in DIALECTS] if strict else DIALECTS
+    for path, dialects in by_path(known).items():
+        handler, title = _ranking(service, ignored, dialects), ", or ".join(each.title for each in dialects)
+        app.post(path, summary=title, operation_id=_name(path), **responses_of(dialects))(handler)
 
-    @app.post("/v1/rerank", summary="Jina, vLLM", **responses_of((jina, jina.RerankResponse)))
-    async def jina_rerank(request: Request, body: Annotated[jina.RerankRequest, example(jina)]) -> Response:
-        return await jina.rerank(service, request.scope["context"], body)
+    pairs: Any = strictly(score.ScoreRequest) if strict else score.ScoreRequest
 
-    either = responses_of((jina, jina.RerankResponse), (tei, tei.RerankResponse))
+    async def scores(request: Request, body: Annotated[pairs, examples((score.SCORE,))]) -> Response:
+        context: RequestContext = request.scope["context"]
+        ignored.note(context, body.ignored())
+        found = await service.score(context, body.options, body.pairs())
+        return common.respond(score.answer(found), found.scale, found.usage, context.warnings)
 
-    @app.post("/rerank", summary="text-embeddings-inference with `texts`, Jina and vLLM with `documents`", **either)
-    async def either_rerank(request: Request, body: Annotated[EitherRequest, example(jina, tei)]) -> Response:
-        if isinstance(body, tei.RerankRequest):
-            return await tei.rerank(service, request.scope["context"], body)
-        return await jina.rerank(service, request.scope["context"], body)
+    for path in SCORES:
+        app.post(path, summary=score.SCORE.title, operation_id=_name(path), **responses_of((score.SCORE,)))(scores)
 
-    async def scores(request: Request, body: Annotated[score.ScoreRequest, example(score)]) -> Response:
-        return await score.score(service, request.scope["context"], body)
 
-    for path in ("/score", "/v1/score"):
-        app.post(path, summary="vLLM", **responses_of((score, score.ScoreResponse)))(scores)
+def _name(path: str) -> str:
+    """What generators of clients call the route."""
+    return path.strip("/").replace("/", "_")
+
+
+def _ranking(
+    service: Service, ignored: IgnoredFields, dialects: Sequence[Dialect]
+) -> Callable[..., Awaitable[Response]]:
+    """The handler of a path, for the dialects that share it."""
+    kind: Any = request_of(dialects)
+
+    async def rank(request: Request, body: Annotated[kind, examples(dialects)]) -> Response:
+        dialect, context = speaker(dialects, body), request.scope["context"]
+        context.wording = dialect.word
+        ignored.note(context, body.ignored())
+        reranking = await service.rank(context, dialect.asked(body))
+        answer, scale = dialect.answer(body, reranking), reranking.relevance.scale
+        return common.respond(answer, scale, reranking.usage, context.warnings)
+
+    return rank
 
 
 def _add_others(app: FastAPI, service: Service, in_flight: InFlight, metrics: Metrics) -> None:
+    @app.head("/health", include_in_schema=False)
     @app.get("/health", summary="Whether requests are taken", responses={503: {"description": "Shutting down."}})
     async def health() -> Response:
         state = "closing" if in_flight.closing else "ok"
@@ -136,32 +170,31 @@ def _add_others(app: FastAPI, service: Service, in_flight: InFlight, metrics: Me
     async def numbers() -> Response:
         return Response(metrics.text(), media_type=metrics.content_type)
 
+    def entry(name: str, reranker: Reranker) -> dict[str, Any]:
+        return {
+            "id": name, "object": "model", "created": 0, "owned_by": "rerankllm", "strategy": str(reranker.stage),
+            "model_type": "rerank",
+        }  # fmt: skip
+
     @app.get("/v1/models", summary="Aliases, and what they stand for")
     async def models() -> Response:
-        entries = [
-            {"id": name, "object": "model", "created": 0, "owned_by": "rerankllm", "strategy": str(reranker.stage)}
-            for name, reranker in service.aliases.items()
-        ]
+        entries = [entry(name, reranker) for name, reranker in service.aliases.items() if name != ANY]
         return JSONResponse({"object": "list", "data": entries})
+
+    @app.get(MODEL, summary="An alias, and what it stands for", responses={404: openai_errors.RESPONSES[404]})
+    async def model(request: Request, model_id: str) -> Response:
+        _, reranker = service.find(request.scope["context"], model_id, 1)
+        return JSONResponse(entry(model_id, reranker))
 
 
 async def _invalid(request: Request, error: Exception) -> NoReturn:
     """Raises the problem of a body that the route does not take."""
     assert isinstance(error, RequestValidationError)  # noqa: S101
     context: RequestContext = request.scope["context"]
-    if context.route == "/rerank" and _is_tei(error.body):
-        context.wording = tei.word
-    first = error.errors()[0]
-    where = [str(part) for part in first["loc"] if part not in {"body", "tei", "jina"}]
-    name = ".".join(where) if where and first["type"] != "json_invalid" else None
-    match first["type"]:
-        case "extra_forbidden":
-            raise Problem(Fault.UNSUPPORTED, f"'{name}' is not supported here: leave it out", param=name)
-        case "json_invalid":
-            raise Problem(Fault.INVALID, "the body is not JSON")
-        case "value_error":
-            raise Problem(Fault.INVALID, str(first["ctx"]["error"]))
-    raise Problem(Fault.INVALID, f"{name or 'body'}: {first['msg']}", param=name)
+    dialects = PATHS.get(context.route, ())
+    if dialects:
+        context.wording = speaker(dialects, error.body).word
+    raise problem_of(error.errors(), {"body", AS_TEXT, AS_OBJECT, *(dialect.name for dialect in dialects)})
 
 
 async def _refused(request: Request, error: Exception) -> NoReturn:

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Annotated, Any
 
-from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp_types import ToolAnnotations
+from mcp_types import CallToolResult, InputRequiredResult, ToolAnnotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from rerankllm.calibration.scale import Relevance, Scale
@@ -16,11 +17,16 @@ from rerankllm.errors import RerankError
 from rerankllm.reranker import Reranker
 from rerankllm.version import __version__
 
+SHOWN = 10
+"""Names that a note has."""
+UNKNOWN: ContextVar[tuple[str, ...]] = ContextVar("unknown", default=())
+"""The arguments of the call under way that the tool does not know."""
+
 
 class Passage(BaseModel):
     """A document as an object."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="allow")
 
     text: str
     id: str | None = Field(default=None, description="Comes back with the result.")
@@ -70,6 +76,22 @@ class Reranked(BaseModel):
         "P(yes)), `own` (its own, such as cosines), `logistic` (of its own scores) or `rank` (nothing but the rank)."
     )
     cost: Cost
+    notes: list[str] = Field(default=[], description="What of the call had no effect.")
+
+
+class NotingServer(MCPServer[Any]):
+    """A server whose tools can see which arguments they were given and do not know."""
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        """Calls a tool."""
+        known = next((tool.input_schema["properties"] for tool in await self.list_tools() if tool.name == name), {})
+        given = UNKNOWN.set(tuple(argument for argument in arguments if argument not in known))
+        try:
+            return await super().call_tool(name, arguments, context)
+        finally:
+            UNKNOWN.reset(given)
 
 
 def make_mcp(aliases: Mapping[str, Reranker]) -> MCPServer[Any]:
@@ -78,7 +100,7 @@ def make_mcp(aliases: Mapping[str, Reranker]) -> MCPServer[Any]:
     Args:
         aliases: Rerankers by name, the first of which is the default.
     """
-    server: MCPServer[Any] = MCPServer("rerankllm", version=__version__, log_level="WARNING")
+    server = NotingServer("rerankllm", version=__version__, log_level="WARNING")
     default = next(iter(aliases))
     told = "; ".join(f"{name}: {reranker.stage} on {', '.join(reranker.models)}" for name, reranker in aliases.items())
 
@@ -106,9 +128,22 @@ def make_mcp(aliases: Mapping[str, Reranker]) -> MCPServer[Any]:
             raise ToolError(str(error)) from error
         relevance = Relevance.of(ranking, aliases[strategy].scale)
         places = _results(ranking, relevance, passages, return_text=return_text)
-        return Reranked(results=places[:top_k], strategy=strategy, scale=relevance.scale, cost=Cost.of(ranking.ledger))
+        return Reranked(
+            results=places[:top_k],
+            strategy=strategy,
+            scale=relevance.scale,
+            cost=Cost.of(ranking.ledger),
+            notes=_notes(passages),
+        )
 
     return server
+
+
+def _notes(passages: list[Passage]) -> list[str]:
+    """What was given and is not known."""
+    fields = dict.fromkeys(name for passage in passages for name in passage.model_extra or ())
+    unknown = [*UNKNOWN.get(), *(f"documents.*.{name}" for name in fields)]
+    return [f"ignored, as this tool does not know it: {', '.join(unknown[:SHOWN])}"] if unknown else []
 
 
 def _results(ranking: Ranking, relevance: Relevance, passages: list[Passage], *, return_text: bool) -> list[RankedItem]:
@@ -116,7 +151,7 @@ def _results(ranking: Ranking, relevance: Relevance, passages: list[Passage], *,
     for result, score in zip(ranking, relevance.values, strict=True):
         index = int(result.doc_id)
         passage = passages[index]
-        text = passage.text if return_text else None
+        text = result.document.text if return_text else None
         found.append(
             RankedItem(rank=result.rank, index=index, id=passage.id, score=score, moved_from=index + 1, text=text)
         )

@@ -3,17 +3,25 @@
 import asyncio
 import json
 import logging
+import re
 import time
-from collections.abc import Callable, Collection
+import uuid
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from rerankllm.server import logs
 from rerankllm.server.context import RequestContext
 from rerankllm.server.in_flight import RETRY, InFlight
 from rerankllm.server.keys import Keys
 from rerankllm.server.metrics import Metrics
 from rerankllm.server.problems import Fault, Problem
+from rerankllm.server.tracing import traced
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Tracer
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +29,10 @@ KEPT_READING = 4
 """A body that is too long is read, and dropped, up to this multiple of the limit before it is refused: most clients
 send all of a body before they read the response."""
 GONE = 499
+ID = b"x-request-id"
+GOOD_ID = re.compile(r"[!-~]{1,128}")
+CLIENT = 80
+"""Characters of a client's name that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +69,7 @@ class Gate:
         keys: The keys that clients need.
         metrics: Counts every request.
         hosts: Names by which clients call the server; any if there are none.
+        tracer: Makes a span of every request that ranks; None for no traces.
     """
 
     def __init__(
@@ -69,8 +82,9 @@ class Gate:
         keys: Keys,
         metrics: Metrics,
         hosts: Collection[str] = (),
+        tracer: "Tracer | None" = None,
     ) -> None:
-        self._hosts = hosts
+        self._hosts, self._tracer = hosts, tracer
         self._app, self._in_flight, self._context = app, in_flight, context
         self._limits, self._keys, self._metrics = limits, keys, metrics
 
@@ -80,37 +94,48 @@ class Gate:
             await self._app(scope, receive, send)
             return
         context = scope["context"] = self._context(scope["path"])
-        started, status = time.perf_counter(), 0
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        _introduce(context, scope, headers)
+        started = time.perf_counter()
+        with traced(self._tracer, context, scope["method"], headers):
+            try:
+                await self._answered(scope, receive, send)
+            finally:
+                context.status = context.status or GONE
+        seconds = time.perf_counter() - started
+        self._metrics.answered(context.route, context.alias, context.status, seconds)
+        logs.told(context, context.status, seconds)
+
+    async def _answered(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a request, with an error response if need be, and notes the status."""
+        context: RequestContext = scope["context"]
 
         async def sending(message: Message) -> None:
-            nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                context.status = message["status"]
+                message = {**message, "headers": [*message.get("headers", []), (ID, context.id.encode())]}
             await send(message)
 
         try:
-            try:
-                self._check_host(scope)
-                self._check_key(scope, context)
-                if context.plans or (context.ranks and scope["method"] == "POST"):
-                    with self._in_flight.passing():
-                        await self._limited(scope, receive, sending)
-                else:
-                    await self._app(scope, receive, sending)
-            except Problem as problem:
-                if not status:
-                    await _refuse(context, problem, sending)
-                status, _ = context.wording(problem)  # for the metrics, even if another status has been sent
-            except Hangup:
-                status = GONE
-            except Exception:
-                log.exception("a request to %s failed", context.route)
-                bug = Problem(Fault.BUG, "this is a bug of the server; its log says more")
-                if not status:
-                    await _refuse(context, bug, sending)
-                status, _ = context.wording(bug)
-        finally:
-            self._metrics.answered(context.route, context.alias, status or GONE, time.perf_counter() - started)
+            self._check_host(scope)
+            self._check_key(scope, context)
+            if context.plans or (context.ranks and scope["method"] == "POST"):
+                with self._in_flight.passing():
+                    await self._limited(scope, receive, sending)
+            else:
+                await self._app(scope, receive, sending)
+        except Problem as problem:
+            if not context.status:
+                await _refuse(context, problem, sending)
+            context.status, _ = context.wording(problem)  # for the metrics, even if another status has been sent
+        except Hangup:
+            context.status = GONE
+        except Exception:
+            log.exception("request %s to %s failed", context.id, context.route)
+            bug = Problem(Fault.BUG, "this is a bug of the server; its log says more")
+            if not context.status:
+                await _refuse(context, bug, sending)
+            context.status, _ = context.wording(bug)
 
     def _check_host(self, scope: Scope) -> None:
         """Refuses names that are not the server's: a page elsewhere may have its own name lead here (DNS rebinding)."""
@@ -167,6 +192,15 @@ def _name_of(host: str) -> str:
     """The name in a Host header, without its port."""
     name, _, port = host.lower().rpartition(":")
     return name if port.isdecimal() else host.lower()
+
+
+def _introduce(context: RequestContext, scope: Scope, headers: Mapping[str, str]) -> None:
+    """Notes who asks, and under which id."""
+    given = headers.get("x-request-id", "")
+    context.id = given if GOOD_ID.fullmatch(given) else uuid.uuid4().hex
+    context.named = scope.get("named")
+    name = "".join(letter for letter in headers.get("user-agent", "") if " " <= letter <= "~")
+    context.client = name[:CLIENT] or context.client
 
 
 async def _read(scope: Scope, receive: Receive, limit: int) -> bytes:

@@ -15,7 +15,7 @@ from rerankllm.sample import path as sample
 from rerankllm.server import sse
 from rerankllm.server.context import RequestContext
 from rerankllm.server.custom_strategy import CustomStrategies
-from rerankllm.server.dialects import common
+from rerankllm.server.dialects.body import Strict
 from rerankllm.server.middleware import Limits
 from rerankllm.server.problems import Fault, Problem
 from rerankllm.server.service import Service
@@ -41,7 +41,7 @@ HEADERS = {
 }
 
 
-class PagePassage(common.Body):
+class PagePassage(Strict):
     """A passage as an object."""
 
     id: str | None = None
@@ -49,7 +49,7 @@ class PagePassage(common.Body):
     text: str
 
 
-class PageRequest(common.Body):
+class PageRequest(Strict):
     """A query and passages.
 
     Attributes:

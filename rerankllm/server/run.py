@@ -1,7 +1,9 @@
 """Runs the server with uvicorn, and shuts it down in order."""
 
 import asyncio
+import errno
 import ipaddress
+import os
 import signal
 import socket
 from collections.abc import Callable, Collection
@@ -10,6 +12,7 @@ from types import FrameType
 import uvicorn
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
+from rerankllm.errors import InputError
 from rerankllm.server.app import Server
 
 IDLE_SECONDS = 30
@@ -56,19 +59,16 @@ class Running(uvicorn.Server):
 
     Args:
         server: The server to run.
-        host: The address to listen at.
-        port: The port; 0 for any that is free.
+        opened: A socket that has its address, from `open_socket`.
         grace: Seconds that requests under way have to finish.
         ready: Called with the URL when the server listens.
     """
 
     def __init__(
-        self, server: Server, host: str, port: int, grace: float, ready: Callable[[str], None] | None = None
+        self, server: Server, opened: socket.socket, grace: float, ready: Callable[[str], None] | None = None
     ) -> None:
         config = uvicorn.Config(
             server.app,
-            host,
-            port,
             http=_Impatient,
             log_config=None,
             access_log=False,
@@ -79,16 +79,21 @@ class Running(uvicorn.Server):
         )
         super().__init__(config)
         self._in_flight, self._grace, self._ready = server.in_flight, grace, ready
+        self._opened = opened
         self._running: asyncio.AbstractEventLoop | None = None
         self._ending: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Starts listening, and calls `ready`."""
         self._running = asyncio.get_running_loop()
-        await super().startup(sockets)
+        await super().startup([self._opened, *(sockets or [])])
         if self.started and self._ready is not None:
-            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            host, port = self._opened.getsockname()[:2]
             self._ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stops listening, and closes the connections."""
+        await super().shutdown([self._opened, *(sockets or [])])
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begins the shutdown; called on a signal."""
@@ -109,6 +114,32 @@ def names_of(host: str, allowed: Collection[str]) -> frozenset[str]:
         return frozenset()
     own = f"[{host}]" if ":" in host else host
     return frozenset({"localhost", "127.0.0.1", "[::1]", own.lower(), *map(str.lower, allowed)})
+
+
+def open_socket(host: str, port: int) -> socket.socket:
+    """A socket with this address, at which nothing is answered yet; port 0 is any that is free.
+
+    Raises:
+        InputError: The address is none of this machine, or is taken.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        opened = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise InputError(f"--host {host}: {error.strerror}") from None
+    try:
+        if os.name == "posix":
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        opened.bind(address)
+    except OSError as error:
+        opened.close()
+        what = "something listens there already: take another --port, or 0 for any" if _taken(error) else error.strerror
+        raise InputError(f"cannot listen at {host}:{port}: {what}") from None
+    return opened
+
+
+def _taken(error: OSError) -> bool:
+    return error.errno == errno.EADDRINUSE
 
 
 def is_loopback(host: str) -> bool:

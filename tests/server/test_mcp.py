@@ -82,7 +82,7 @@ def test_over_standard_input_and_output(process, sample):
 
 def test_errors_are_the_tools():
     with rerankers() as aliases:
-        _, (good, failed, empty, nothing, typed, extra, broken) = ask(
+        _, (good, failed, empty, nothing, typed, extra) = ask(
             make_mcp(aliases),
             {"query": "query", "documents": DOCUMENTS},
             {"query": "this cannot be answered", "documents": DOCUMENTS},
@@ -90,7 +90,6 @@ def test_errors_are_the_tools():
             {"query": "query", "documents": []},
             {"query": "query", "documents": [{"id": "no text"}]},
             {"query": "query", "documents": DOCUMENTS, "top_k": 0},
-            {"query": "query", "documents": [{"text": "1", "score": 3}]},
         )
     results = good.structured_content["results"]
     assert [(place["index"], place["id"], place["text"]) for place in results] == [
@@ -104,11 +103,21 @@ def test_errors_are_the_tools():
         (nothing, "at least 1 item"),
         (typed, "text"),
         (extra, "greater than or equal to 1"),
-        (broken, "Extra inputs are not permitted"),
     ):
         assert answer.is_error
         assert answer.structured_content is None
         assert said in answer.content[0].text
+
+
+def test_arguments_that_are_not_known_are_noted():
+    with rerankers() as aliases:
+        _, (noted, plain) = ask(
+            make_mcp(aliases),
+            {"query": "query", "documents": [{"text": "1", "score": 3}], "speed": "high"},
+            {"query": "query", "documents": ["1"]},
+        )
+    assert noted.structured_content["notes"] == ["ignored, as this tool does not know it: speed, documents.*.score"]
+    assert plain.structured_content["notes"] == []
 
 
 def test_calls_share_batches():

@@ -7,6 +7,7 @@ from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS
 from serving import PATHS, inside
 
+from rerankllm.server.dialects import by_path
 from rerankllm.server.keys import Keys
 
 PROMISED = (
@@ -25,7 +26,11 @@ def api():
 
 
 OPERATIONS = [
-    *((path, "POST", mode) for path in PATHS for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)),
+    *(
+        (path, "POST", mode)
+        for path in (*PATHS, "/v1/ranking", "/v1/reranking")
+        for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
+    ),
     *((path, "GET", GenerationMode.POSITIVE) for path in ("/health", "/metrics", "/v1/models")),
 ]
 
@@ -55,7 +60,7 @@ def test_examples_work(client):
 
 def test_what_it_says(client):
     described = client.get("/openapi.json").json()
-    assert {"/v2/rerank", "/v1/rerank", "/rerank", "/score", "/v1/score", "/health", "/metrics", "/v1/models"} == set(
+    assert {*by_path(), "/score", "/v1/score", "/health", "/metrics", "/v1/models", "/v1/models/{model_id}"} == set(
         described["paths"]
     )
     assert "HTTPValidationError" not in str(described)
@@ -64,7 +69,24 @@ def test_what_it_says(client):
     assert "securitySchemes" not in described["components"]
 
 
+def test_titles_and_names_of_operations_are_unique(client):
+    """Generators name classes after titles, and leave out routes whose names come twice."""
+    described = client.get("/openapi.json").json()
+    titles = [schema["title"] for schema in described["components"]["schemas"].values()]
+    assert sorted(set(titles)) == sorted(titles)
+    assert sorted(titles) == sorted(described["components"]["schemas"])
+    named = [each["operationId"] for path in described["paths"].values() for each in path.values()]
+    assert sorted(set(named)) == sorted(named)
+
+
+def test_swagger(client):
+    page = client.get("/docs")
+    assert page.status_code == 200
+    assert "/openapi.json" in page.text
+
+
 def test_keys_are_described():
     with inside(keys=Keys(["k"])) as client:
-        described = client.get("/openapi.json", headers={"Authorization": "Bearer k"}).json()
+        assert client.get("/docs").status_code == 200
+        described = client.get("/openapi.json").json()
     assert described["components"]["securitySchemes"] == {"key": {"type": "http", "scheme": "bearer"}}

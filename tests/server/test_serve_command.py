@@ -1,6 +1,8 @@
 """`rerankllm serve`, as a process of its own."""
 
 import importlib.util
+import json
+import socket
 
 import httpx
 import pytest
@@ -23,7 +25,8 @@ def test_serving(qrels):
     aliases = ("--alias", f"ideal=pointwise @ oracle:{qrels}", "--alias", f"window=sliding @ oracle:{qrels}")
     with commanded(*aliases, environment={"RERANKLLM_API_KEYS": "secret"}) as (url, lines, _):
         assert url.startswith("http://127.0.0.1:")
-        assert lines[0].startswith("rerankllm: ideal: pointwise on oracle:")
+        assert lines[:1] == [f"rerankllm: loading oracle:{qrels} …\n"]
+        assert lines[1].startswith("rerankllm: ideal: pointwise on oracle:")
         body = {"model": "window", "query": "q", "documents": ["a", "b", "c"]}
         assert httpx.post(f"{url}/v2/rerank", json=body, timeout=GUARD).status_code == 401
         answer = httpx.post(f"{url}/v2/rerank", json=body, headers={"Authorization": "Bearer secret"}, timeout=GUARD)
@@ -35,7 +38,41 @@ def test_serving(qrels):
 def test_a_warning_where_everybody_may_ask(qrels):
     with commanded("--model", f"oracle:{qrels}", "--host", EVERYWHERE) as (_, lines, _process):
         assert "rerankllm: anyone who reaches 0.0.0.0 may ask, as there are no keys: see --keys\n" in lines
-        assert lines[0].startswith("rerankllm: default: sliding(window=20, stride=10, passes=1) on oracle:")
+        assert lines[1].startswith("rerankllm: default: sliding(window=20, stride=10, passes=1) on oracle:")
+
+
+@pytest.mark.slow
+def test_a_port_that_is_taken_is_said_before_a_model_is_loaded(cli):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        status, _, err = cli("serve", "--port", str(port), "--model", "no-such-kind:x")
+    assert status == 1
+    assert " ".join(err.split()) == (
+        f"rerankllm: cannot listen at 127.0.0.1:{port}: something listens there already: take another --port, or 0 for "
+        "any"
+    )
+
+
+@pytest.mark.slow
+def test_the_log_is_a_json_object_a_line_and_holds_no_texts(qrels):
+    log = ("--log-format", "json", "--log-level", "info")
+    with commanded("--model", f"oracle:{qrels}", *log, environment={"RERANKLLM_API_KEYS": "secret"}) as (url, lines, p):
+        body = {"query": "a private question", "documents": ["one private text", "b"], "speed": 1}
+        headers = {"Authorization": "Bearer secret", "X-Request-ID": "ticket-7", "User-Agent": "shop/2"}
+        answer = httpx.post(f"{url}/v1/rerank", json=body, headers=headers, timeout=GUARD)
+        assert answer.headers["x-request-id"] == "ticket-7"
+        ignored, request = json.loads(p.stderr.readline()), json.loads(p.stderr.readline())
+    assert all(json.loads(line)["level"] == "info" for line in lines)
+    assert (ignored["level"], "'speed'" in ignored["message"]) == ("warning", True)
+    told = {
+        "level": "info", "message": "request", "id": "ticket-7", "route": "/v1/rerank", "alias": "default",
+        "status": 200, "calls": 1, "client": "shop/2",
+    }  # fmt: skip
+    assert {name: request[name] for name in told} == told
+    assert "private" not in json.dumps(request) + json.dumps(ignored)
+    assert "secret" not in json.dumps(request)
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from rerankllm.backends.token_estimate import EstimatedTokenizer
 from rerankllm.calls import CallFailed
 from rerankllm.data import Usage
 from rerankllm.errors import AuthError, InputError, MissingExtra
+from rerankllm.formats.lines import storable
 
 if TYPE_CHECKING:
     from openai import APIConnectionError, AsyncOpenAI
@@ -151,7 +152,7 @@ class Api:
             self._client = self.endpoint.client(
                 timeout=self._timeout, retries=self._retries, concurrency=self._concurrency
             )
-        sent = [text.text.encode("utf-8", "replace").decode() for text in texts]
+        sent = [storable(text.text) for text in texts]
         body = {"model": self._name, "input": sent, "encoding_format": "float"}
         try:
             raw = await self._client.post("/embeddings", cast_to=httpx2.Response, body=body)

@@ -37,25 +37,25 @@ class Memory:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._bytes = 0
-        self._vectors: OrderedDict[Text, Vector] = OrderedDict()
+        self._vectors: OrderedDict[Text, Embedded] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._vectors)
 
-    def get(self, text: Text) -> Vector | None:
-        """The vector of a text that was put in and is not forgotten."""
+    def get(self, text: Text) -> Embedded | None:
+        """A text that was put in and is not forgotten."""
         if text in self._vectors:
             self._vectors.move_to_end(text)
         return self._vectors.get(text)
 
-    def put(self, text: Text, vector: Vector) -> None:
-        """Remembers a vector."""
+    def put(self, text: Text, embedded: Embedded) -> None:
+        """Remembers a text's vector and its tokens."""
         if text not in self._vectors:
-            self._vectors[text] = vector
-            self._bytes += vector.nbytes
+            self._vectors[text] = embedded
+            self._bytes += embedded.vector.nbytes
         while self._bytes > self._limit:
             _, forgotten = self._vectors.popitem(last=False)
-            self._bytes -= forgotten.nbytes
+            self._bytes -= forgotten.vector.nbytes
 
 
 def unit(rows: Sequence[Sequence[float]]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:

@@ -98,20 +98,28 @@ class VectorBackend(BatchBackend[Judgement]):
             AuthError: The API refuses the key, the permission or the model name.
         """
         known: dict[Text, Vector] = {}
+        remembered: dict[Text, int] = {}
         fresh: dict[Text, Embedded | CallFailed] = {}
         asked = [self._asked(work) for work in works]
         for text in dict.fromkeys(text for one in asked if isinstance(one, _Asked) for text in one.texts):
-            vector = self._memory.get(text)
-            if vector is None:
+            before = self._memory.get(text)
+            if before is None:
                 fresh[text] = ABANDONED
             else:
-                known[text] = vector
+                known[text], remembered[text] = before
         for embedded in self._engine.embed(list(fresh), lambda: self.abandoned):
             fresh |= embedded
         return [
-            self._reply(work, one, known, fresh) if isinstance(one, _Asked) else one
+            self._reply(work, one, known, fresh, remembered) if isinstance(one, _Asked) else one
             for work, one in zip(works, asked, strict=True)
         ]
+
+    def reads_whole(self, document: str) -> bool:
+        """Whether the model reads a document to its end; False where that is not known, as of an API."""
+        room = self._engine.room("document")
+        if room is None:
+            return not self.capabilities.remote
+        return len(document.encode()) <= room or len(self._engine.ends(document)) <= room
 
     def most_tokens(self, want: Want) -> int:
         """None: it writes nothing."""
@@ -123,21 +131,30 @@ class VectorBackend(BatchBackend[Judgement]):
         self._engine.close()
 
     def _reply(
-        self, work: Judgement, asked: "_Asked", known: dict[Text, Vector], fresh: dict[Text, Embedded | CallFailed]
+        self,
+        work: Judgement,
+        asked: "_Asked",
+        known: dict[Text, Vector],
+        fresh: dict[Text, Embedded | CallFailed],
+        remembered: dict[Text, int],
     ) -> Reply | CallFailed:
-        """The answer to one judgement; what was computed for it is `known` to those after it."""
-        tokens = 0
+        """The answer to one judgement; what was computed for it is `known` to those after it.
+
+        Tokens of a text that was `remembered` are counted once, as those of one that was computed.
+        """
+        tokens = before = 0
         for text in asked.texts:
             found = fresh.get(text)
             if isinstance(found, CallFailed):
                 return found
             if found is not None and text not in known:
                 known[text] = found.vector
-                self._memory.put(text, found.vector)
+                self._memory.put(text, found)
                 tokens += found.tokens
+            before += remembered.pop(text, 0)
         rows = np.stack([known[text] for text in asked.texts])
         answer = rows if isinstance(work, Embed) else float(rows[0] @ rows[1])
-        return Reply(answer, ParseReport(repairs=asked.notes), Usage(tokens))
+        return Reply(answer, ParseReport(repairs=asked.notes), Usage(tokens, remembered_tokens=before))
 
     def _asked(self, work: Judgement) -> "_Asked | CallFailed":
         """What is to be embedded for a judgement."""

@@ -22,6 +22,7 @@ from rerankllm.calls import (
     Want,
     WriteLabels,
 )
+from rerankllm.formats.lines import storable
 
 Api: TypeAlias = Literal["chat", "completions"]
 
@@ -139,9 +140,9 @@ class Poster:
 
     def _prompt(self, request: Request) -> dict[str, Any]:
         if isinstance(request.prompt, TextPrompt):
-            return {"prompt": _sendable(request.prompt.text)}
+            return {"prompt": storable(request.prompt.text)}
         turns = request.prompt.messages if isinstance(request.prompt, ChatPrompt) else ()
-        messages = [{"role": turn.role, "content": _sendable(turn.content)} for turn in turns]
+        messages = [{"role": turn.role, "content": storable(turn.content)} for turn in turns]
         go_on = {"add_generation_prompt": False, "continue_final_message": True} if self._is_opened(request) else {}
         return {"messages": messages, **go_on}
 
@@ -160,8 +161,3 @@ def _drawn(want: Want, told: Mapping[str, Any]) -> dict[str, Any]:
     if told["temperature"]:
         return {}
     return {"temperature": want.temperature} | ({"top_p": want.top_p} if want.top_p < 1 else {})
-
-
-def _sendable(text: str) -> str:
-    """A text as it is posted: half surrogates, which no UTF-8 can carry, become question marks."""
-    return text.encode("utf-8", "replace").decode()

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from rerankllm.backends.openai.completion import UnusableError
 from rerankllm.backends.remote import Host
 from rerankllm.data import Usage
+from rerankllm.formats.lines import storable
 
 TEI_MOST = 32
 """Texts a call that text-embeddings-inference takes unless it is told otherwise."""
@@ -111,10 +112,10 @@ def body_of(
     """The JSON to post: every document is wanted back, and none of the texts."""
     asked = f"{instruction}\n{query}" if instruction and dialect.instruction == "query" else query
     body: dict[str, Any] = {"model": model} if dialect.names_model else {}
-    body |= {"query": dialect.shape(_sendable(asked))}
-    body |= {dialect.documents: [dialect.shape(_sendable(text)) for text in documents], **dialect.fixed}
+    body |= {"query": dialect.shape(storable(asked))}
+    body |= {dialect.documents: [dialect.shape(storable(text)) for text in documents], **dialect.fixed}
     if instruction and dialect.instruction not in {None, "query"}:
-        body[str(dialect.instruction)] = _sendable(instruction)
+        body[str(dialect.instruction)] = storable(instruction)
     if cut and dialect.cut:
         body[dialect.cut] = cut
     return body
@@ -168,8 +169,3 @@ def _count(value: Any) -> float | None:
 
 def _object(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _sendable(text: str) -> str:
-    """A text as it is posted: half surrogates, which no UTF-8 can carry, become question marks."""
-    return text.encode("utf-8", "replace").decode()

@@ -1,8 +1,9 @@
 """`rerankllm serve`: strategies and models behind the rerank APIs that others speak."""
 
 import importlib.util
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import typer
 
@@ -10,8 +11,10 @@ from rerankllm.cli import aliases as offering
 from rerankllm.cli import options
 from rerankllm.drivers.budget import Budget, check_searches
 from rerankllm.drivers.budget import Limits as Spent
-from rerankllm.errors import MissingExtra
+from rerankllm.errors import InputError, MissingExtra
+from rerankllm.journal.store import Journal
 from rerankllm.notes import tell
+from rerankllm.version import __version__
 
 NEEDED = ("fastapi", "uvicorn", "prometheus_client")
 SpentCalls: TypeAlias = Annotated[
@@ -27,6 +30,8 @@ SpentSearches: TypeAlias = Annotated[
     int | None,
     typer.Option(min=0, metavar="N", help="Budget: search units (cohere:) of all requests together, from now on."),
 ]
+LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
+LogFormat: TypeAlias = Literal["text", "json"]
 EXAMPLES = """
 # and a page to try it on, at http://127.0.0.1:8000
 rerankllm serve
@@ -72,6 +77,10 @@ def command(
             help="Keep every completed call, with its texts, in this file; what it holds is not asked again.",
         ),
     ] = None,
+    max_journal_mb: Annotated[
+        float | None,
+        typer.Option(min=1, metavar="MB", help="Megabytes the journal may hold; the oldest calls are forgotten."),
+    ] = None,
     calibration: Annotated[
         list[str] | None,
         typer.Option(
@@ -101,33 +110,59 @@ def command(
             help="Most calls of a strategy that a visitor writes on the page at /; 0 offers the aliases only.",
         ),
     ] = 20_000,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse what would be ignored: fields not known, numbers as texts, …")
+    ] = False,
+    cors_origin: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ORIGIN", help="Pages of this origin may ask from a browser; * is any. May be repeated."),
+    ] = None,
+    log_level: Annotated[
+        LogLevel, typer.Option(help="What is logged on stderr: `info` has a line a request, `debug` all routes.")
+    ] = "info",
+    log_format: Annotated[LogFormat, typer.Option(help="How: `json` is an object a line.")] = "text",
+    otel: Annotated[
+        bool,
+        typer.Option("--otel", help="Export a trace a request to OpenTelemetry, where the OTEL_… variables say."),
+    ] = False,
     grace: Annotated[
         float, typer.Option(min=0, metavar="S", help="Seconds that requests under way have to finish at the end.")
     ] = 30.0,
 ) -> None:
-    """Serves strategies and models behind the rerank APIs of Cohere, Jina, vLLM and text-embeddings-inference."""
+    """Serves strategies and models behind the rerank APIs of Cohere, Jina, vLLM, Voyage, NVIDIA and others."""
     if any(importlib.util.find_spec(package) is None for package in NEEDED):
         raise MissingExtra("pip install 'rerankllm[server]'")
+    from rerankllm.server import logs  # noqa: PLC0415
     from rerankllm.server.app import make_server  # noqa: PLC0415
     from rerankllm.server.keys import Keys  # noqa: PLC0415
     from rerankllm.server.middleware import Limits  # noqa: PLC0415
-    from rerankllm.server.run import Running, is_loopback, names_of  # noqa: PLC0415
+    from rerankllm.server.run import Running, is_loopback, names_of, open_socket  # noqa: PLC0415
+    from rerankllm.server.tracing import exporting_tracer  # noqa: PLC0415
 
+    if max_journal_mb is not None and journal is None:
+        raise InputError("--max-journal-mb is about --journal: give it, or leave this out")
+    tracer = exporting_tracer(__version__) if otel else None
     known, limits = Keys.read(keys), Limits(max_documents, max_bytes, max_seconds, max_in_flight, max_page_calls)
-    offered = offering.offered(
-        alias,
-        strategy,
-        model,
-        base_url=base_url,
-        concurrency=concurrency,
-        instruction=instruction,
-        passage_tokens=max_passage_tokens,
-        unusable=unusable,
-        journal=journal,
-        budget=Budget(Spent(max_calls, max_tokens, max_cost, searches=max_searches), "the server's budget"),
-        per_query=options.limits_of(per_query),
-    )
-    with next(iter(offered.values())):
+    with ExitStack() as stack:
+        stack.enter_context(logs.printed(log_level, log_format))
+        opened = stack.enter_context(closing(open_socket(host, port)))
+        kept = None if journal is None else Journal(journal, limit=max_journal_mb and int(max_journal_mb * 1_000_000))
+        if kept is not None:
+            stack.callback(kept.close)
+        offered = offering.offered(
+            alias,
+            strategy,
+            model,
+            base_url=base_url,
+            concurrency=concurrency,
+            instruction=instruction,
+            passage_tokens=max_passage_tokens,
+            unusable=unusable,
+            journal=kept,
+            budget=Budget(Spent(max_calls, max_tokens, max_cost, searches=max_searches), "the server's budget"),
+            per_query=options.limits_of(per_query),
+        )
+        stack.enter_context(next(iter(offered.values())))
         for reranker in offered.values():
             reranker.session.panel.check()
         if max_searches is not None:
@@ -135,8 +170,16 @@ def command(
         offered = offering.calibrated(offered, calibration or [])
         if not is_loopback(host) and not known:
             tell(f"anyone who reaches {host} may ask, as there are no keys: see --keys")
-        server = make_server(offered, limits, known, names_of(host, allow_host or ()))
-        Running(server, host, port, grace, _tell_ready).run()
+        server = make_server(
+            offered,
+            limits,
+            known,
+            names_of(host, allow_host or ()),
+            strict=strict,
+            origins=cors_origin or (),
+            tracer=tracer,
+        )
+        Running(server, opened, grace, _tell_ready).run()
 
 
 def _tell_ready(address: str) -> None:

@@ -1,12 +1,13 @@
-"""What the dialects share: strict bodies, headers, and the description of errors."""
+"""What the dialects share: how a response is sent, and the description of errors."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import Response
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel
 
 from rerankllm.calibration.scale import Scale
+from rerankllm.data import Usage
 from rerankllm.server.problems import STATUS, Fault
 
 SCORES = (
@@ -15,32 +16,20 @@ SCORES = (
     "labels worth 0 to 1), `own` (the strategy's own, such as cosines; below 0 counts as 0), `logistic` "
     "(1 / (1 + exp(-score)) of the strategy's own) or `rank` (1 - (rank - 1) / n, from an order without scores)."
 )
-Text = Annotated[str, Field(description="A text.")]
-Texts = Annotated[list[str], Field(json_schema_extra={"minItems": 1}, description="Texts, in the first stage's order.")]
-TopN = Annotated[int, Field(ge=1, description="How many results are wanted. The strategy aims for them.")]
-DocumentTokens = Annotated[
-    int, Field(ge=1, description="Cut of every document, in the model's tokens; the alias's own when left out.")
-]
+WARNINGS = "X-Rerankllm-Warnings"
+"""The header that says what of a request had no effect."""
 
 
-class Body(BaseModel):
-    """A request body. Unknown fields are refused, so that nothing asked for is ignored; null counts as left out."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_null(cls, values: Any) -> Any:
-        return {name: v for name, v in values.items() if v is not None} if isinstance(values, dict) else values
+CACHED = "X-Rerankllm-Cached-Tokens"
+"""The header that says how many of the tokens in the usage were not read again."""
 
 
-def respond(answer: BaseModel, scale: Scale) -> Response:
-    """A response as JSON, without null fields."""
-    return Response(
-        answer.model_dump_json(exclude_none=True),
-        media_type="application/json",
-        headers={"X-Rerankllm-Scores": scale.value},
-    )
+def respond(answer: BaseModel, scale: Scale, usage: Usage, warnings: Sequence[str]) -> Response:
+    """A response as JSON, without null fields; what the client should know is in its headers."""
+    headers = {"X-Rerankllm-Scores": scale.value, CACHED: str(usage.cached_tokens)}
+    if warnings:
+        headers[WARNINGS] = "; ".join(warnings).encode("ascii", "backslashreplace").decode()
+    return Response(answer.model_dump_json(exclude_none=True), media_type="application/json", headers=headers)
 
 
 def errors(

@@ -1,41 +1,50 @@
 """The rerank API that Jina began and vLLM serves: POST /v1/rerank, and /rerank where the request has `documents`."""
 
 import uuid
+from typing import Annotated, Any
 
-from fastapi import Response
 from pydantic import BaseModel, Field
 
-from rerankllm.server.context import RequestContext
-from rerankllm.server.dialects import common, openai_errors
-from rerankllm.server.service import RequestOptions, Service
+from rerankllm.server.dialects import openai_errors
+from rerankllm.server.dialects.body import (
+    Alias,
+    Body,
+    Documents,
+    DocumentTokens,
+    FloatsOnly,
+    Idle,
+    NoPriority,
+    NoStream,
+    Text,
+    Whole,
+    texts_of,
+)
+from rerankllm.server.dialects.dialect import Dialect
+from rerankllm.server.service import Asked, RequestOptions, Reranking
 
-word = openai_errors.word
-RESPONSES = openai_errors.RESPONSES
 
-
-class TextDocument(common.Body):
-    """A document as an object."""
-
-    text: str
-
-
-class RerankRequest(common.Body):
+class JinaRequest(Body):
     """A query and documents."""
 
-    model: str | None = Field(None, description="An alias of this server; its first when left out.")
-    query: common.Text
-    documents: list[str | TextDocument] = Field(json_schema_extra={"minItems": 1})
-    top_n: int | None = Field(None, ge=0, description="How many results are wanted; 0, or left out, is all.")
+    model: Alias | None = None
+    query: Text
+    documents: Documents
+    top_n: Whole | None = Field(None, ge=0, description="How many results are wanted; 0, or left out, is all.")
     return_documents: bool = Field(True, description="Whether results carry their document.")
     instruction: str | None = Field(None, description="What counts as relevant, where the alias's prompts show it.")
-    max_tokens_per_doc: common.DocumentTokens | None = None
+    max_tokens_per_doc: DocumentTokens | None = None
+    truncate_prompt_tokens: Whole | None = Field(
+        None, ge=-1, description="What `max_tokens_per_doc` is, if that is left out; -1 is what the model has room for."
+    )
+    truncation: bool = Field(True, description="Whether documents may be cut.")
+    return_embeddings: Annotated[Any, Idle((False,)), Field(description="There are none.")] = None
+    use_activation: Annotated[Any, Idle((True,)), Field(description="Scores are from 0 to 1.")] = None
+    encoding_format: FloatsOnly = None
+    priority: NoPriority = None
+    stream: NoStream = None
 
-    @property
-    def texts(self) -> list[str]:
-        return [document if isinstance(document, str) else document.text for document in self.documents]
 
-
-class Document(BaseModel):
+class JinaDocument(BaseModel):
     """A document."""
 
     text: str
@@ -45,7 +54,7 @@ class JinaResult(BaseModel):
     """One result."""
 
     index: int
-    document: Document | None = None
+    document: JinaDocument | None = None
     relevance_score: float
 
 
@@ -56,7 +65,7 @@ class JinaUsage(BaseModel):
     total_tokens: int
 
 
-class RerankResponse(BaseModel):
+class JinaResponse(BaseModel):
     """Documents by position in the request, best first."""
 
     id: str
@@ -65,39 +74,53 @@ class RerankResponse(BaseModel):
     results: list[JinaResult]
 
 
-EXAMPLE = {
-    "model": "default",
-    "query": "how long do fleas live",
-    "documents": ["Fleas jump far.", "A flea lives for two or three months."],
-    "top_n": 1,
-}
-ANSWER = {
-    "id": "rerank-5b0d4c6e9f6b4d0f8a3f4d1f0a9c7e21",
-    "model": "default",
-    "usage": {"prompt_tokens": 158, "total_tokens": 158},
-    "results": [
-        {"index": 1, "document": {"text": "A flea lives for two or three months."}, "relevance_score": 0.93}
-    ],
-}  # fmt: skip
+def asked(request: JinaRequest) -> Asked:
+    """What a request asks."""
+    cut = request.max_tokens_per_doc or limit(request.truncate_prompt_tokens)
+    whole = None if request.truncation else "truncation: false"
+    options = RequestOptions(request.model, request.instruction, cut, whole)
+    return Asked(request.query, texts_of(request.documents), request.top_n or None, options)
 
 
-async def rerank(service: Service, context: RequestContext, request: RerankRequest) -> Response:
-    """Answers a request."""
-    context.wording, texts, top_n = word, request.texts, request.top_n or None
-    options = RequestOptions(request.model, request.instruction, request.max_tokens_per_doc)
-    reranking = await service.rank(context, options, request.query, texts, top_n)
-    usage = reranking.ranking.ledger.usage
-    answer = RerankResponse(
+def limit(truncate_prompt_tokens: int | None) -> int | None:
+    """The cut that vLLM's field asks for, if any."""
+    return max(truncate_prompt_tokens or 0, 0) or None
+
+
+def answer(request: JinaRequest, reranking: Reranking) -> JinaResponse:
+    """A response."""
+    texts, usage = reranking.asked.documents, reranking.usage
+    return JinaResponse(
         id=f"rerank-{uuid.uuid4().hex}",
-        model=reranking.alias,
+        model=reranking.model,
         usage=JinaUsage(prompt_tokens=usage.prompt_tokens, total_tokens=usage.prompt_tokens + usage.completion_tokens),
         results=[
             JinaResult(
                 index=index,
-                document=Document(text=texts[index]) if request.return_documents else None,
-                relevance_score=value,
+                document=JinaDocument(text=texts[index]) if request.return_documents else None,
+                relevance_score=score,
             )
-            for index, value in reranking.places(top_n)
+            for index, score in reranking.places
         ],
     )
-    return common.respond(answer, reranking.relevance.scale)
+
+
+JINA = Dialect(
+    "jina", "Jina, vLLM", ("/v1/rerank", "/rerank"), JinaRequest, JinaResponse, openai_errors.word,
+    openai_errors.RESPONSES,
+    {
+        "model": "default",
+        "query": "how long do fleas live",
+        "documents": ["Fleas jump far.", "A flea lives for two or three months."],
+        "top_n": 1,
+    },
+    {
+        "id": "rerank-5b0d4c6e9f6b4d0f8a3f4d1f0a9c7e21",
+        "model": "default",
+        "usage": {"prompt_tokens": 158, "total_tokens": 158},
+        "results": [
+            {"index": 1, "document": {"text": "A flea lives for two or three months."}, "relevance_score": 0.93}
+        ],
+    },
+    asked, answer,
+)  # fmt: skip

@@ -1,4 +1,4 @@
-"""Errors in the shape of OpenAI's API, which vLLM's routes have too."""
+"""Errors in the shape of OpenAI's API, which vLLM's routes have too, with the `detail` that clients of others read."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -27,7 +27,7 @@ TYPES: Mapping[int, str] = MappingProxyType({
 })  # fmt: skip
 
 
-class ErrorInfo(BaseModel):
+class OpenAIErrorInfo(BaseModel):
     """What went wrong."""
 
     message: str
@@ -36,10 +36,11 @@ class ErrorInfo(BaseModel):
     code: int
 
 
-class ErrorResponse(BaseModel):
+class OpenAIError(BaseModel):
     """What went wrong."""
 
-    error: ErrorInfo
+    error: OpenAIErrorInfo
+    detail: str
 
 
 ERROR = {
@@ -48,13 +49,15 @@ ERROR = {
         "type": "BadRequestError",
         "param": None,
         "code": 400,
-    }
+    },
+    "detail": "there are no documents: give at least one",
 }
-RESPONSES = common.errors(ErrorResponse, ERROR)
+RESPONSES = common.errors(OpenAIError, ERROR)
 
 
 def word(problem: Problem) -> tuple[int, Mapping[str, Any]]:
-    """An error response in OpenAI's shape."""
+    """An error response in OpenAI's shape, and in Jina's, Voyage's and NVIDIA's, which have `detail`."""
     status = STATUS[problem.fault]
     kind = "UnsupportedParameterError" if problem.fault is Fault.UNSUPPORTED else TYPES[status]
-    return status, {"error": {"message": problem.message, "type": kind, "param": problem.param, "code": status}}
+    error = {"message": problem.message, "type": kind, "param": problem.param, "code": status}
+    return status, {"error": error, "detail": problem.message}

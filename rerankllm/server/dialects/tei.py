@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal
 
-from fastapi import Response
 from pydantic import BaseModel, Field, RootModel
 
-from rerankllm.calibration.scale import own_scores
-from rerankllm.server.context import RequestContext
 from rerankllm.server.dialects import common
+from rerankllm.server.dialects.body import Body, Text, Texts, TopN
+from rerankllm.server.dialects.dialect import Dialect
 from rerankllm.server.problems import STATUS, Fault, Problem
-from rerankllm.server.service import RequestOptions, Service
+from rerankllm.server.service import Asked, RequestOptions, Reranking
 
 STATUSES: Mapping[Fault, int] = MappingProxyType({
     **STATUS,
@@ -32,17 +31,18 @@ TYPES: Mapping[Fault, str] = MappingProxyType({
 """TEI's error types; `Validation` where it is none of these."""
 
 
-class RerankRequest(common.Body):
-    """A query and texts. It names no model: the server's first alias answers."""
+class TeiRequest(Body):
+    """A query and texts. It names no model: the server's first alias answers, or the one that the path names."""
 
-    query: common.Text
-    texts: common.Texts
-    truncate: Literal[True] | None = Field(
-        None, description="Texts longer than the model's prompts have room for are always cut; false is refused."
+    query: Text
+    texts: Texts
+    truncate: bool = Field(True, description="Whether texts may be cut.")
+    truncation_direction: Literal["right", "Right", "left", "Left"] | None = Field(
+        None, description="Texts are cut at their end; `Left` is taken where none is cut."
     )
-    truncation_direction: Literal["right", "Right"] | None = Field(None, description="Only the end is cut.")
     raw_scores: bool = Field(False, description="The strategy's own scores, where it has them, as they are.")
     return_text: bool = False
+    top_n: TopN | None = Field(None, description="How many results are wanted; LiteLLM sends it.")
 
 
 class TeiResult(BaseModel):
@@ -53,25 +53,20 @@ class TeiResult(BaseModel):
     score: float
 
 
-class RerankResponse(RootModel[list[TeiResult]]):
+class TeiResponse(RootModel[list[TeiResult]]):
     """Texts by position in the request, best first."""
 
 
-class ErrorResponse(BaseModel):
+class TeiError(BaseModel):
     """What went wrong."""
 
     error: str
     error_type: Literal["Unhealthy", "Backend", "Overloaded", "Validation", "Tokenizer", "Empty"]
 
 
-EXAMPLE = {
-    "query": "how long do fleas live",
-    "texts": ["Fleas jump far.", "A flea lives for two or three months."],
-    "return_text": False,
-}
-ANSWER = [{"index": 1, "score": 0.93}, {"index": 0, "score": 0.21}]
-ERROR = {"error": "there are no documents: give at least one", "error_type": "Empty"}
-RESPONSES = common.errors(ErrorResponse, ERROR, STATUSES)
+ERRORS = common.errors(
+    TeiError, {"error": "there are no documents: give at least one", "error_type": "Empty"}, STATUSES
+)
 
 
 def word(problem: Problem) -> tuple[int, Mapping[str, Any]]:
@@ -82,19 +77,34 @@ def word(problem: Problem) -> tuple[int, Mapping[str, Any]]:
     }
 
 
-async def rerank(service: Service, context: RequestContext, request: RerankRequest) -> Response:
-    """Answers a request."""
-    context.wording = word
-    reranking = await service.rank(context, RequestOptions(), request.query, request.texts)
-    places = reranking.places(None)
-    scores = [value for _, value in places]
-    if request.raw_scores:
-        own = own_scores(reranking.ranking)
-        if own is None:
-            raise Problem(Fault.UNSUPPORTED, f"'{reranking.alias}' gives no scores of its own: leave raw_scores out")
-        scores = own
-    answer = [
+def asked(request: TeiRequest) -> Asked:
+    """What a request asks."""
+    left = (request.truncation_direction or "").lower() == "left"
+    whole = "truncation_direction: Left" if left else None if request.truncate else "truncate: false"
+    return Asked(request.query, request.texts, request.top_n, RequestOptions(whole=whole))
+
+
+def answer(request: TeiRequest, reranking: Reranking) -> TeiResponse:
+    """A response.
+
+    Raises:
+        Problem: Raw scores are asked for, and there are none.
+    """
+    places = reranking.places
+    scores = reranking.own_scores() if request.raw_scores else [score for _, score in places]
+    return TeiResponse([
         TeiResult(index=index, text=request.texts[index] if request.return_text else None, score=score)
         for (index, _), score in zip(places, scores, strict=True)
-    ]
-    return common.respond(RerankResponse(answer), reranking.relevance.scale)
+    ])  # fmt: skip
+
+
+TEI = Dialect(
+    "tei", "text-embeddings-inference", ("/rerank",), TeiRequest, TeiResponse, word, ERRORS,
+    {
+        "query": "how long do fleas live",
+        "texts": ["Fleas jump far.", "A flea lives for two or three months."],
+        "return_text": False,
+    },
+    [{"index": 1, "score": 0.93}, {"index": 0, "score": 0.21}],
+    asked, answer, marks=frozenset({"texts"}), unless=frozenset({"documents"}),
+)  # fmt: skip

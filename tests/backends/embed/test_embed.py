@@ -12,7 +12,7 @@ from rerankllm import Reranker
 from rerankllm.backends.embed.api import _split, read_embeddings
 from rerankllm.backends.embed.backend import Embeddings
 from rerankllm.backends.embed.local import _packaged
-from rerankllm.backends.embed.memory import Memory, Text, unit
+from rerankllm.backends.embed.memory import Embedded, Memory, Text, unit
 from rerankllm.backends.hf import loading
 from rerankllm.calls import CallFailed
 from rerankllm.data import Candidate, Document, Query, Usage
@@ -68,7 +68,8 @@ class TestByTorch:
         first, again = complete(backend, works), complete(backend, works)
         assert sorted(seen) == sorted([QUERY.text, *TEXTS])
         assert [reply.answer for reply in first] == [reply.answer for reply in again]
-        assert {reply.usage for reply in again} == {Usage()}
+        read = sum(reply.usage.prompt_tokens for reply in first)
+        assert sum((reply.usage for reply in again), Usage()) == Usage(remembered_tokens=read)
 
     @pytest.mark.slow
     def test_prompts_of_the_model_for_queries_and_documents_are_put_before_them(self, theirs, tmp_path):
@@ -143,7 +144,7 @@ class TestBehindAnApi:
             asyncio.run(backend.aclose())
         assert [reply.answer for reply in replies] == pytest.approx([1.0, math.sqrt(0.5), 0.0, 0.0])
         assert sum(reply.usage.prompt_tokens for reply in replies) == 50
-        assert {reply.usage for reply in again} == {Usage()}
+        assert sum((reply.usage for reply in again), Usage()) == Usage(remembered_tokens=50)
         assert server.bodies == [{"model": "scripted", "input": ["a", "a", "ab", "b", "x"], "encoding_format": "float"}]
         assert server.headers[0]["authorization"] == "Bearer sk-secret"
         assert backend.cost(Usage(50)) == pytest.approx(100e-6)
@@ -236,9 +237,9 @@ def test_what_was_not_used_for_longest_is_forgotten_first():
     memory = Memory(limit=3 * 8)
     rows = [Text("document", name) for name in "abcd"]
     for row in rows[:3]:
-        memory.put(row, np.zeros(2, np.float32))
+        memory.put(row, Embedded(np.zeros(2, np.float32), 1))
     memory.get(rows[0])
-    memory.put(rows[3], np.ones(2, np.float32))
+    memory.put(rows[3], Embedded(np.ones(2, np.float32), 1))
     assert [memory.get(row) is not None for row in rows] == [True, False, True, True]
     assert len(memory) == 3
 
