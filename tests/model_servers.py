@@ -17,6 +17,9 @@ from pathlib import Path
 import packaged_model
 from waiting import GUARD
 
+SMALL = {"VLLM_CPU_KVCACHE_SPACE": "1"}
+"""GiB of vLLM's cache where nobody said: it takes half of the memory else, and does not start where less is free."""
+
 
 def vllm(scratch: Path, *, shown: bool) -> "contextlib.AbstractContextManager[str]":
     """vLLM's."""
@@ -58,7 +61,9 @@ def _serving(module: str, options: Sequence[str], route: str, scratch: Path) -> 
         port = free.getsockname()[1]
     command = [sys.executable, "-m", module, "--host", "127.0.0.1", "--port", str(port), *options]
     with log.open("wb") as out:
-        server = subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, "VLLM_LOGGING_LEVEL": "INFO"})
+        server = subprocess.Popen(
+            command, stdout=out, stderr=out, env=SMALL | os.environ | {"VLLM_LOGGING_LEVEL": "INFO"}
+        )
         try:
             _wait(server, f"http://127.0.0.1:{port}/{route}", log)
             yield f"http://127.0.0.1:{port}/v1"
