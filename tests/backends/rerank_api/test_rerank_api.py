@@ -352,7 +352,7 @@ def test_the_command_line_plans_limits_and_shows_search_units(cli, tmp_path):
         for name, text in files.items():
             (tmp_path / name).write_text(text)
         options = [f"--{name}={tmp_path / name}" for name in files] + ["--model", model, "--output", tmp_path / "out"]
-        assert "2 search units" in cli("rerank", *options, "--dry-run")[2]
+        assert "2 search units" in cli("rerank", *options, "--dry-run")[1]
         status, _, err = cli("rerank", *options, "--max-searches", 1)
         assert (status, server.calls) == (3, 1)
         assert "the budget of 1 search units is used up (1 spent)" in err
