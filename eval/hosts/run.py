@@ -73,7 +73,7 @@ def main() -> None:
     for row in table():
         print(row, flush=True)
         rows.append(row)
-    head = ["# Hosts", made_by("hosts/run.py", "openai"), (__doc__ or "").split("\n\n")[2]]
+    head = ["# Hosts", made_by("hosts/run.py", "openai"), (__doc__ or "").split("\n\n")[2].strip()]
     options.output.write_text("\n\n".join([*head, "\n".join(rows)]) + "\n", encoding="utf-8")
 
 

@@ -90,13 +90,13 @@ def asked(spec: str, model: str, queries: Queries) -> list[Judgement]:
     return list(Noted.asked)
 
 
-def prompts(judgements: Sequence[Judgement], elicitation: str = "text") -> Iterator[tuple[int, ...]]:
+def prompts(judgements: Sequence[Judgement], stage: str = "pointwise / text") -> Iterator[tuple[int, ...]]:
     """The prompts of an `openai:` model, as token ids."""
     count = EstimatedTokenizer()
-    with Reranker(f"pointwise / {elicitation}", HOST) as reranker:
-        panel, stage = reranker.session.panel, reranker.stage
+    with Reranker(stage, HOST) as reranker:
+        panel, elicitation = reranker.session.panel, reranker.stage.elicitation
         for judgement in judgements:
-            request = panel.resolve(Ask((), stage.elicitation, None), type(judgement)).prepare(judgement)
+            request = panel.resolve(Ask((), elicitation, None), type(judgement)).prepare(judgement)
             if not isinstance(request, Request) or not isinstance(request.prompt, ChatPrompt):
                 raise SystemExit(f"{HOST} is asked something that is no chat")
             turns = request.prompt.messages
@@ -128,6 +128,17 @@ def query_first(judgement: str, name: str, folder: Path) -> Path:
     return path
 
 
+def question_first(judgement: str, name: str, folder: Path) -> Path:
+    """A copy of one that ends with its question, and here begins with it."""
+    data: dict[str, Any] = yaml.safe_load((root() / judgement / f"{name}.yaml").read_text(encoding="utf-8"))
+    turn = data["messages"][-1]
+    shown, _, question = turn["user"].rpartition("\n\n" if judgement == "score" else "{% endfor %}\n")
+    turn["user"] = f"{question}\n\n{shown}" + ("" if judgement == "score" else "{% endfor %}")
+    path = folder / f"{judgement}-{name}-question.yaml"
+    path.write_text(yaml.safe_dump(data, allow_unicode=True), encoding="utf-8")
+    return path
+
+
 def distinct_table(specs: Sequence[str], path: Path, queries: Queries) -> Iterator[str]:
     """A row a strategy: requests, and how many of them are distinct."""
     yield "| strategy | passages | judge | requests | distinct | distinct ÷ sent |\n|---|---:|---|---:|---:|---:|"
@@ -152,19 +163,21 @@ def prefix_table(specs: Sequence[str], path: Path, queries: Queries) -> Iterator
 
 
 def layout_table(path: Path, queries: Queries) -> Iterator[str]:
-    """Our own templates that show the passages first, as they are and with the query first."""
+    """Our own templates as they are, and with what is common first."""
     yield (
         "| strategy | layout | prompts | tokens | begun by an earlier prompt | in blocks of 16 "
         "| from 1,024 on, in pieces of 128 |\n|---|---|---:|---:|---:|---:|---:|"
     )
-    cases = (("sliding", "permute", "text"), ("setwise", "select", "text"), ("group", "grade", "text"),
-             ("pointwise", "score", "text"))  # fmt: skip
+    cases = (
+        ("sliding", "permute", query_first), ("setwise", "select", query_first), ("group", "grade", query_first),
+        ("pointwise", "score", question_first), ("prp(sort=heap, top_k=10)", "compare", question_first),
+    )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
-        for spec, judgement, name in cases:
+        for spec, judgement, change in cases:
             found = asked(spec, f"noted:{path}", queries)
-            other = f"text(prompt={str(query_first(judgement, name, Path(folder)))!r})"
+            other = f"{spec} / text(prompt={str(change(judgement, 'text', Path(folder)))!r})"
             yield f"| `{spec} / text` | as it is | {_row(prompts(found), len(found))}"
-            yield f"| `{spec} / text` | query first | {_row(prompts(found, other), len(found))}"
+            yield f"| `{spec} / text` | {change.__name__.replace('_', ' ')} | {_row(prompts(found, other), len(found))}"
 
 
 def _row(made: Iterable[tuple[int, ...]], count: int) -> str:
@@ -176,7 +189,7 @@ def main() -> None:
     """Counts, prints and writes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--every", type=int, default=6, help="take every so manieth query for the prompts")
+    parser.add_argument("--every", type=int, default=20, help="take every so manieth query for the prompts")
     parser.add_argument("--output", type=Path, default=HERE / "results.md")
     options = parser.parse_args()
     folder = options.data / "dl19-bm25"
@@ -194,9 +207,9 @@ def main() -> None:
             distinct_table(long, path, queries),
             itertools.islice(distinct_table([s for s in specs["short"] if "bubble" not in s], path, short), 1, None))),
         (f"## What prompts have in common, {len(some)} queries", prefix_table(long, path, some)),
-        (f"## The same with the query before the passages, {len(some)} queries", layout_table(path, some)),
+        (f"## The same with what is common first, {len(some)} queries", layout_table(path, some)),
     )  # fmt: skip
-    lines = ["# What strategies send", made_by("requests/run.py", seeds=[0]), __doc__.split("\n\n")[2]]
+    lines = ["# What strategies send", made_by("requests/run.py", seeds=[0]), __doc__.split("\n\n")[2].strip()]
     for heading, rows in parts:
         lines.append(heading)
         print(f"\n{heading}\n", flush=True)

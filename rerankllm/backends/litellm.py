@@ -11,6 +11,7 @@ from rerankllm.backends.openai.endpoint import NO_KEY, TOO_LONG, Endpoint
 from rerankllm.backends.openai.hosts import Manners
 from rerankllm.backends.openai.request import THOUGHT_TOKENS, Poster
 from rerankllm.backends.openai.response import Reader
+from rerankllm.backends.printed import printed, shown_unless
 from rerankllm.backends.remote import Host, RemoteBackend, RemoteFailure
 from rerankllm.backends.token_estimate import tokenizer_for
 from rerankllm.calls import CallFailed, Capabilities, Request, Response, Tokenizer, Want
@@ -81,17 +82,16 @@ class LiteLLM(RemoteBackend):
             sampling={"temperature": None if thinks else temperature, "seed": seed, **_thinking(thinking)},
             means="json_schema" if knows.get("supports_response_schema") else None,
         )
-        shown = {
+        shown: dict[str, str | float | None] = {
             "base_url": base_url,
-            "temperature": "none" if temperature is None else temperature or None,
+            "temperature": shown_unless(0.0, temperature),
             "thinking": thinking,
             "max_tokens": max_tokens,
             "seed": seed,
             "context": context,
         }
-        options = "&".join(f"{key}={value}" for key, value in shown.items() if value is not None)
         super().__init__(
-            model=f"litellm:{name}" + (f"?{options}" if options else ""),
+            model=printed("litellm", name, **shown),
             capabilities=Capabilities(
                 generate=True,
                 label_logprobs=self._poster.alternatives if "top_logprobs" in takes and not thinks else 0,

@@ -23,6 +23,7 @@ from rerankllm.backends.openai.server import Server, look
 from rerankllm.backends.openai.thinking import fields as thinking_fields
 from rerankllm.backends.openai.try_holding import try_means
 from rerankllm.backends.openai.turns import Rank, Turns
+from rerankllm.backends.printed import printed, shown_unless
 from rerankllm.backends.remote import RemoteBackend, plain
 from rerankllm.backends.token_estimate import tokenizer_for
 from rerankllm.calls import (
@@ -165,12 +166,13 @@ class OpenAI(RemoteBackend):
             means=manners.hold if api == "chat" or manners.hold != "json_schema" else None,
         )
         super().__init__(
-            model=_printed(
+            model=printed(
+                "openai",
                 name,
                 base_url=None if endpoint.url == OPENAI_URL else endpoint.url,
                 api=None if api == "chat" else api,
-                temperature=_shown_unless(0.0, temperature),
-                repetition_penalty=_shown_unless(1.0, repetition_penalty),
+                temperature=shown_unless(0.0, temperature),
+                repetition_penalty=shown_unless(1.0, repetition_penalty),
                 reasoning=None if reasoning is None else str(reasoning).lower(),
                 reasoning_effort=reasoning_effort,
                 thinking=thinking,
@@ -341,14 +343,3 @@ class OpenAI(RemoteBackend):
         """What an answer of a batch job means."""
         assert isinstance(work, Request)  # noqa: S101
         return answer if isinstance(answer, CallFailed) else plain(await self._reader.outcome(work, answer, attempts=1))
-
-
-def _printed(name: str, **options: str | float | None) -> str:
-    """The spec of a model with these options, those that are None left out."""
-    shown = "&".join(f"{key}={value}" for key, value in options.items() if value is not None)
-    return f"openai:{name}" + (f"?{shown}" if shown else "")
-
-
-def _shown_unless(default: float, value: float | None) -> float | str | None:
-    """An option as the printed spec shows it: None, for not at all, when it is the default."""
-    return "none" if value is None else (None if value == default else value)

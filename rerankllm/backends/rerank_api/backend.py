@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rerankllm.backends.openai.completion import UnusableError
 from rerankllm.backends.openai.endpoint import NO_KEY, Endpoint, attempts_of
+from rerankllm.backends.printed import printed
 from rerankllm.backends.remote import RemoteBackend, plain
 from rerankllm.backends.rerank_api.dialects import DIALECTS, Dialect, Scores, body_of, read_scores
 from rerankllm.backends.token_estimate import EstimatedTokenizer
@@ -113,14 +114,14 @@ class RerankApi(RemoteBackend):
             raise InputError(
                 f"{kind}:{name}: give ?base_url=…, since everybody has a {chosen.name} server of their own"
             )
-        shown = {
+        shown: dict[str, str | float | None] = {
             "dialect": None if kind == chosen.name else chosen.name,
             "base_url": base_url if name else None,
             "instruction": instruction,
             "max_tokens_per_doc": max_tokens_per_doc,
         }
         super().__init__(
-            model=_printed(kind, name or str(base_url), shown),
+            model=printed(kind, name or str(base_url), **shown),
             capabilities=Capabilities(answers=frozenset({Score}), remote=True, bounded=chosen.score != "logit"),
             default_strategy="pointwise",
             concurrency=concurrency,
@@ -291,11 +292,6 @@ def _check(kind: str, dialect: Dialect, *, instruction: str | None, cut: int | N
     for name, value in (("instruction", instruction), ("max_tokens_per_doc", cut)):
         if value is not None and can[name] is None:
             raise InputError(f"{kind}: the {dialect.name} API takes no {name}: leave it out")
-
-
-def _printed(kind: str, name: str, options: Mapping[str, str | int | None]) -> str:
-    shown = "&".join(f"{key}={value}" for key, value in options.items() if value is not None)
-    return f"{kind}:{name}" + (f"?{shown}" if shown else "")
 
 
 @cache

@@ -93,8 +93,9 @@ def test_cached_tokens_are_read_in_every_shape(shape):
         {"prompt_tokens": 90, "completion_tokens": 9, "prompt_tokens_details": {"cached_tokens": 64}},
         {"prompt_tokens": 90, "completion_tokens": 9, "prompt_cache_hit_tokens": 64, "prompt_cache_miss_tokens": 26},
         {"prompt_tokens": 90, "completion_tokens": 9, "prompt_tokens_details": None, "cached_tokens": 64},
+        {"prompt_tokens": 90, "completion_tokens": 9, "cache_read_input_tokens": 64, "cache_creation_input_tokens": 0},
     ],
-    ids=["OpenAI", "DeepSeek", "Moonshot"],
+    ids=["OpenAI", "DeepSeek", "Moonshot", "Anthropic through a gateway"],
 )
 def test_cached_tokens_are_priced_and_shown(usage):
     with (

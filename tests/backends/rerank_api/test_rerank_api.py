@@ -338,6 +338,31 @@ def test_a_limit_for_each_query_and_one_that_limits_nothing():
         Reranker("pointwise", f"rerank:m?base_url={server.url}", limits=Limits(searches=1))
 
 
+def test_the_command_line_plans_limits_and_shows_search_units(cli, tmp_path):
+    status, out, _ = cli("plan", "--strategy", "pointwise", "--model", "cohere:rerank-v3.5", "-n", 250, "--json")
+    assert (status, json.loads(out)["searches"]) == (0, {"low": 3, "high": 3})
+    with ScriptedServer(counting_units) as server:
+        model = f"rerank:m?dialect=cohere&base_url={server.url}"
+        files = {"run": "", "queries": "", "corpus": ""}
+        for q in "ab":
+            files["queries"] += f"{q}\tquery {q}\n"
+            for i, text in enumerate(TEXTS):
+                files["run"] += f"{q} Q0 {q}{i} {i + 1} {9 - i} first\n"
+                files["corpus"] += json.dumps({"_id": f"{q}{i}", "title": "", "text": text}) + "\n"
+        for name, text in files.items():
+            (tmp_path / name).write_text(text)
+        options = [f"--{name}={tmp_path / name}" for name in files] + ["--model", model, "--output", tmp_path / "out"]
+        assert "2 search units" in cli("rerank", *options, "--dry-run")[1]
+        status, _, err = cli("rerank", *options, "--max-searches", 1)
+        assert (status, server.calls) == (3, 1)
+        assert "the budget of 1 search units is used up (1 spent)" in err
+        status, _, err = cli("resume", f"{tmp_path / 'out'}.journal", "--max-searches", 2)
+        assert (status, server.calls) == (0, 2)
+        assert ", 2 search units, " in err
+        assert cli("rerank", *options, "--no-journal", "--per-query", "searches=0")[0] == 3
+    assert "counts none: limit tokens" in cli("rerank", "--sample", "--model", "embed:minilm", "--max-searches", 1)[2]
+
+
 def test_a_cascade_of_an_api_and_a_model_resumes_without_paying_twice(tmp_path):
     def chat(body, number):
         del number
