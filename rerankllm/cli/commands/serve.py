@@ -26,6 +26,7 @@ SpentTokens: TypeAlias = Annotated[
 SpentCost: TypeAlias = Annotated[
     float | None, typer.Option(min=0, metavar="USD", help="Budget: US dollars of all requests together, from now on.")
 ]
+MB = 1_000_000
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
 LogFormat: TypeAlias = Literal["text", "json"]
 EXAMPLES = """
@@ -133,7 +134,11 @@ def command(
     with ExitStack() as stack:
         stack.enter_context(logs.printed(log_level, log_format))
         opened = stack.enter_context(closing(open_socket(host, port)))
-        kept = None if journal is None else Journal(journal, limit=max_journal_mb and int(max_journal_mb * 1_000_000))
+        kept = (
+            None
+            if journal is None
+            else Journal(journal, limit=None if max_journal_mb is None else int(max_journal_mb * MB))
+        )
         if kept is not None:
             stack.callback(kept.close)
         offered = offering.offered(
