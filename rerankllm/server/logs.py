@@ -48,6 +48,7 @@ def _to(logger: logging.Logger, handlers: list[logging.Handler], level: str) -> 
 
 def told(context: RequestContext, status: int, seconds: float) -> None:
     """Logs a request that has been answered."""
+    fields: dict[str, Any]
     for reason, count in context.failed_calls.most_common(REASONS):
         fields = {"id": context.id, "alias": context.alias, "calls": count, "reason": reason[:LONGEST]}
         log.warning("calls failed upstream", extra={"fields": fields})

@@ -86,7 +86,9 @@ class NotingServer(MCPServer[Any]):
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
         """Calls a tool."""
-        known = next((tool.input_schema["properties"] for tool in await self.list_tools() if tool.name == name), {})
+        known: Mapping[str, Any] = next(
+            (tool.input_schema["properties"] for tool in await self.list_tools() if tool.name == name), {}
+        )
         given = UNKNOWN.set(tuple(argument for argument in arguments if argument not in known))
         try:
             return await super().call_tool(name, arguments, context)

@@ -33,7 +33,8 @@ def exporting_tracer(version: str) -> "Tracer":
 
     provider = TracerProvider(resource=Resource.create({"service.name": "rerankllm"}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    return provider.get_tracer("rerankllm", version)
+    tracer: Tracer = provider.get_tracer("rerankllm", version)
+    return tracer
 
 
 def _there(name: str) -> bool:

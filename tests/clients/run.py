@@ -100,7 +100,7 @@ def of_node(packages: list[str], folder: Path) -> list[str] | None:
 
 def versions(made: list[str], packages: list[str], folder: Path) -> str:
     """What was installed."""
-    names = [re.split(r"[=<>\[]", name)[0] for name in packages]
+    names = [re.split(r"[=<>\[]|(?<=.)@", name)[0] for name in packages]
     if made[0].endswith("node"):
         script = (
             "for (const n of process.argv.slice(1)) console.log(n, require(`./node_modules/${n}/package.json`).version)"

@@ -30,6 +30,7 @@ SpentSearches: TypeAlias = Annotated[
     int | None,
     typer.Option(min=0, metavar="N", help="Budget: search units (cohere:) of all requests together, from now on."),
 ]
+MB = 1_000_000
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
 LogFormat: TypeAlias = Literal["text", "json"]
 EXAMPLES = """
@@ -146,7 +147,11 @@ def command(
     with ExitStack() as stack:
         stack.enter_context(logs.printed(log_level, log_format))
         opened = stack.enter_context(closing(open_socket(host, port)))
-        kept = None if journal is None else Journal(journal, limit=max_journal_mb and int(max_journal_mb * 1_000_000))
+        kept = (
+            None
+            if journal is None
+            else Journal(journal, limit=None if max_journal_mb is None else int(max_journal_mb * MB))
+        )
         if kept is not None:
             stack.callback(kept.close)
         offered = offering.offered(

@@ -14,7 +14,6 @@ from pydantic import (
     Tag,
     model_validator,
 )
-from pydantic import GetJsonSchemaHandler as JsonHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from rerankllm.formats.lines import storable
@@ -37,9 +36,6 @@ class Idle:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self._checked, handler(source))
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: JsonHandler) -> dict[str, Any]:
-        return {**handler(schema), "enum": list(self.values)}
 
     def _checked(self, value: Any) -> Any:
         if any(_same(value, idle) for idle in self.values):

@@ -36,7 +36,7 @@ class JinaRequest(Body):
     truncate_prompt_tokens: Whole | None = Field(
         None, ge=-1, description="What `max_tokens_per_doc` is, if that is left out; -1 is what the model has room for."
     )
-    truncation: bool = Field(True, description="Whether documents may be cut.")
+    truncation: bool | None = Field(None, description="Whether documents may be cut, as they may when it is left out.")
     return_embeddings: Annotated[Any, Idle((False,)), Field(description="There are none.")] = None
     use_activation: Annotated[Any, Idle((True,)), Field(description="Scores are from 0 to 1.")] = None
     encoding_format: FloatsOnly = None
@@ -77,7 +77,7 @@ class JinaResponse(BaseModel):
 def asked(request: JinaRequest) -> Asked:
     """What a request asks."""
     cut = request.max_tokens_per_doc or limit(request.truncate_prompt_tokens)
-    whole = None if request.truncation else "truncation: false"
+    whole = "truncation: false" if request.truncation is False else None
     options = RequestOptions(request.model, request.instruction, cut, whole)
     return Asked(request.query, texts_of(request.documents), request.top_n or None, options)
 

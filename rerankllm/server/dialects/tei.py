@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, RootModel
+from pydantic import BaseModel, BeforeValidator, Field, RootModel
 
 from rerankllm.server.dialects import common
 from rerankllm.server.dialects.body import Body, Text, Texts, TopN
@@ -31,14 +31,18 @@ TYPES: Mapping[Fault, str] = MappingProxyType({
 """TEI's error types; `Validation` where it is none of these."""
 
 
+def _capitalized(value: Any) -> Any:
+    return value.capitalize() if isinstance(value, str) else value
+
+
 class TeiRequest(Body):
     """A query and texts. It names no model: the server's first alias answers, or the one that the path names."""
 
     query: Text
     texts: Texts
     truncate: bool = Field(True, description="Whether texts may be cut.")
-    truncation_direction: Literal["right", "Right", "left", "Left"] | None = Field(
-        None, description="Texts are cut at their end; `Left` is taken where none is cut."
+    truncation_direction: Annotated[Literal["Left", "Right"], BeforeValidator(_capitalized)] = Field(
+        "Right", description="Texts are cut at their end; `Left` is taken where none is cut."
     )
     raw_scores: bool = Field(False, description="The strategy's own scores, where it has them, as they are.")
     return_text: bool = False
@@ -79,7 +83,7 @@ def word(problem: Problem) -> tuple[int, Mapping[str, Any]]:
 
 def asked(request: TeiRequest) -> Asked:
     """What a request asks."""
-    left = (request.truncation_direction or "").lower() == "left"
+    left = request.truncation_direction == "Left"
     whole = "truncation_direction: Left" if left else None if request.truncate else "truncate: false"
     return Asked(request.query, request.texts, request.top_n, RequestOptions(whole=whole))
 

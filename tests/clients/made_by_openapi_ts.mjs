@@ -1,11 +1,19 @@
-// install: openapi-typescript openapi-fetch typescript
+// install: openapi-typescript openapi-fetch typescript@5
 // openapi-typescript: the types it makes compile with a first call, which is answered.
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 
 const base = process.env.BASE;
 const bin = (name) => `node_modules/.bin/${name}`;
-execFileSync(bin("openapi-typescript"), [`${base}/openapi.json`, "-o", "made.ts"], { stdio: "pipe" });
+const run = (name, options) => {
+  try {
+    execFileSync(bin(name), options, { stdio: "pipe" });
+  } catch (error) {
+    console.error(`${name}: ${error.stdout}${error.stderr}`);
+    process.exit(1);
+  }
+};
+run("openapi-typescript", [`${base}/openapi.json`, "-o", "made.ts"]);
 writeFileSync("call.mts", `import createClient from "openapi-fetch";
 import type { paths } from "./made.js";
 const client = createClient<paths>({ baseUrl: ${JSON.stringify(base)} });
@@ -15,10 +23,5 @@ if (error) throw new Error(JSON.stringify(error));
 console.log("v2_rerank:", data.results.map((result) => result.index));
 `);
 const options = ["--strict", "--module", "nodenext", "--moduleResolution", "nodenext", "--target", "es2022", "--lib", "es2022,dom", "--skipLibCheck"];
-try {
-  execFileSync(bin("tsc"), [...options, "call.mts"], { stdio: "pipe" });
-} catch (error) {
-  console.error(String(error.stdout));
-  process.exit(1);
-}
+run("tsc", [...options, "call.mts"]);
 await import(`${process.cwd()}/call.mjs`);
