@@ -268,7 +268,7 @@ def test_outcomes_come_in_order_one_at_a_time_or_together(subject):
                     assert answers[0] == answers[1]
                 compared += 1
                 if subject.exact or subject.remembers:
-                    assert one.usage == (Usage() if subject.remembers else many.usage)
+                    assert replace(one.usage, remembered_tokens=0) == (Usage() if subject.remembers else many.usage)
                 assert one.usage.prompt_tokens == (0 if subject.remembers else many.usage.prompt_tokens)
         assert await panel.backend.complete_all([]) == []
         await panel.backend.aclose()
