@@ -12,6 +12,8 @@ from rerankllm.elicitation.assessment import Assessments
 from rerankllm.elicitation.base import Elicitor, PromptSettings, builder_for, check_labels, refuse, unusable
 from rerankllm.elicitation.constrained import BARE, CHAIN, LIST, ONE, Constraint, Form, Wish
 from rerankllm.elicitation.criteria import Criteria
+from rerankllm.elicitation.draft import Drafts
+from rerankllm.elicitation.ends import BothEnds
 from rerankllm.elicitation.grades import Grades
 from rerankllm.elicitation.parsing import parse_choice, parse_order
 from rerankllm.elicitation.prompts import PromptBuilder
@@ -23,6 +25,8 @@ from rerankllm.judgements import (
     Answer,
     Assess,
     Compare,
+    Draft,
+    Ends,
     Failure,
     Grade,
     Judgement,
@@ -36,12 +40,13 @@ from rerankllm.judgements import (
     Write,
 )
 
-ELICITED = (Permute, Compare, Score, Select, Grade, Write, Assess)
-FORMS: dict[type, Form] = {Permute: CHAIN, Select: LIST, Compare: ONE, Score: BARE}
+ELICITED = (Permute, Compare, Score, Select, Ends, Grade, Write, Draft, Assess)
+FORMS: dict[type, Form] = {Permute: CHAIN, Ends: CHAIN, Select: LIST, Compare: ONE, Score: BARE}
 """What can be held to labels, and how such answers are written."""
 READERS: dict[type, Callable[[PromptBuilder, int | None, int], Elicitor]] = {
     Grade: Grades,
     Write: Criteria,
+    Draft: Drafts,
     Assess: Assessments,
 }
 """The elicitors that live in files of their own."""
@@ -117,8 +122,9 @@ class Text:
         constraint = Constraint(builder, FORMS[judgement], required=self.constrained is True) if holds else None
         forms = capabilities.forms and self.constrained is not False and self.max_tokens is None and not before
         wish = Wish(builder, FORMS[judgement], required=self.constrained is True) if forms else None
-        if judgement is Select:
-            return Selection(builder, self.max_tokens, before, constraint, wish)
+        if judgement in {Select, Ends}:
+            several = Selection if judgement is Select else BothEnds
+            return several(builder, self.max_tokens, before, constraint, wish)
         return (_Order if judgement is Permute else _Choice)(
             template, builder, self.max_tokens, before, constraint, wish
         )

@@ -115,9 +115,7 @@ class AcuRank:
 class _Reading:
     """What is believed of one query's documents, and the calls it rests on."""
 
-    def __init__(
-        self, query: Query, docs: Sequence[Document], window: int, beliefs: list[Belief], draw: float
-    ) -> None:
+    def __init__(self, query: Query, docs: Sequence[Document], window: int, beliefs: list[Belief], draw: float) -> None:
         self.query, self.docs, self.window, self.beliefs, self.draw = query, docs, window, beliefs, draw
         self.index = {doc.doc_id: i for i, doc in enumerate(docs)}
         self.read: set[int] = set()

@@ -523,7 +523,7 @@ class TestQuickselect:
         assert played.ranking.ledger.notes == {"tied comparisons": 20}
 
 
-class TestTournament:
+class TestTournamentSort:
     def test_groups_play_side_by_side_and_only_the_last_winners_way_is_played_again(self, make_candidates, play, query):
         judge = answers(lambda doc_id: -int(doc_id[1:]))
         played = play(strategy("prp(sort=tournament, top_k=2, orders=1)").rank(query, make_candidates(16)), judge)

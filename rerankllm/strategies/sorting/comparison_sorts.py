@@ -122,7 +122,9 @@ def _round_robin(judge: Pairs, docs: list[Document], places: list[int], known: K
     return wins
 
 
-def preferences_of(judge: Pairs, docs: list[Document], pairs: list[tuple[int, int]], known: Known) -> Steps[list[float]]:
+def preferences_of(
+    judge: Pairs, docs: list[Document], pairs: list[tuple[int, int]], known: Known
+) -> Steps[list[float]]:
     """p(the first wins) for these pairs of places; those not known yet are asked, and known then."""
     unknown = [pair for pair in ((min(p), max(p)) for p in pairs) if pair not in known]
     verdicts = yield from judge.preferences([(docs[i], docs[j]) for i, j in unknown])

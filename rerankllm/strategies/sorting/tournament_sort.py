@@ -14,7 +14,8 @@ Slots = list[int | None]
 
 
 def tournament(judge: Pairs, docs: list[Document], k: int) -> Steps[Sorted]:
-    """k groups of every k-th document; their winners in a heap; whoever leaves it is replaced by the group's next best.
+    """Groups of every k-th document, and their winners in a heap; whoever leaves it is replaced by the group's next
+    best.
 
     A group's next best is found by playing again without those gone. Their places stay empty, so only the games on the
     last winner's way are new.

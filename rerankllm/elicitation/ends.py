@@ -1,0 +1,99 @@
+"""The best and the worst of many documents, named in one answer."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rerankllm.calls import Generate, Request, Response
+from rerankllm.elicitation import labels as label_sets
+from rerankllm.elicitation.base import unusable
+from rerankllm.elicitation.constrained import Constraint, Wish
+from rerankllm.elicitation.parsing import answer_part, parse_order
+from rerankllm.elicitation.prompts import PromptBuilder
+from rerankllm.elicitation.template import bracketed
+from rerankllm.judgements import Answer, Ends, Judgement, ParseReport, Status, Unanswered
+
+_POLITENESS = 24
+_CALLED = {"best": r"\b(?:most|best|highest)\b", "worst": r"\b(?:least|worst|lowest)\b"}
+_BETWEEN = r"[^\n\[\],;.>0-9]{0,60}?"
+"""What may stand between "most relevant" and the label: no other label, and no other sentence."""
+
+
+def parse_ends(text: str, labels: Sequence[str]) -> tuple[tuple[int, int] | None, ParseReport]:
+    """Reads an answer that should name the best of `labels` and the worst. Total: never raises.
+
+    Each may be called so ("Best: [3], worst: [7]", in JSON too), or both are written as an order of two; of an order of
+    all the first and the last count.
+
+    Returns:
+        The indices of best and worst; None where the report is `failed`. It is `repaired` when more were named.
+    """
+    answer = answer_part(text)
+    if answer is None:
+        return None, ParseReport(Status.FAILED, {"unclosed reasoning": 1})
+    called = [_called(answer, labels, end) for end in ("best", "worst")]
+    if None not in called and called[0] != called[1]:
+        best, worst = called
+        return (best, worst), ParseReport(form="named ends")  # type: ignore[return-value]
+    parsed = parse_order(answer, labels, 2)
+    first, last = (parsed.groups[0], parsed.groups[-1]) if len(parsed.groups) > 1 else ((), ())
+    if len(first) != 1 or len(last) != 1 or parsed.report.status is Status.FAILED:
+        return None, ParseReport(Status.FAILED, {"not two ends": 1})
+    named = sum(map(len, parsed.groups))
+    if named == 2:  # noqa: PLR2004
+        return (first[0], last[0]), parsed.report
+    if named < len(labels):
+        return None, ParseReport(Status.FAILED, {"ambiguous": 1})
+    return (first[0], last[0]), ParseReport(Status.REPAIRED, {"extra": named - 2}, parsed.report.form)
+
+
+def _called(answer: str, labels: Sequence[str], end: str) -> int | None:
+    """The one label that is called so; None where none is, or several are."""
+    either = "|".join(map(re.escape, sorted(labels, key=len, reverse=True)))
+    found = re.findall(rf"(?i:{_CALLED[end]}){_BETWEEN}\[?(?<!\w)({either})(?!\w)", answer)
+    indices = {labels.index(label) for label in found}
+    return indices.pop() if len(indices) == 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class BothEnds:
+    """Elicits `Ends` in text.
+
+    Attributes:
+        builder: Makes the prompts.
+        max_tokens: Bound on the answer; what a complete answer takes, and some, when none.
+        before: Tokens for what comes before the answer.
+        constraint: Holds answers to labels; None where they are free.
+        wish: Asks the host to hold them; None where it is not asked.
+    """
+
+    builder: PromptBuilder
+    max_tokens: int | None
+    before: int
+    constraint: Constraint | None = None
+    wish: Wish | None = None
+
+    def prepare(self, judgement: Judgement) -> Request:
+        """The request."""
+        assert isinstance(judgement, Ends)  # noqa: S101
+        labels = self._labels(len(judgement.docs))
+        count = min(2, len(labels))
+        complete = " > ".join(map(bracketed, labels[-2:]))
+        answer = len(self.builder.tokenizer.encode(complete)) + _POLITENESS
+        room = self.before + (self.max_tokens or answer)
+        held = self.constraint.hold(labels, labels, count) if self.constraint else None
+        left = held.left if held else ""
+        prompt = self.builder.build(judgement.query, judgement.docs, labels, reserve=room, left=left)
+        free = Generate(room, form=self.wish.form_for(labels, count) if self.wish else None)
+        return Request(prompt, held.want if held else free)
+
+    def read(self, judgement: Judgement, response: Response) -> tuple[Answer | Unanswered, ParseReport]:
+        """The ids of best and worst."""
+        assert isinstance(judgement, Ends)  # noqa: S101
+        ends, report = parse_ends(response.text, self._labels(len(judgement.docs)))
+        if ends is None:
+            return unusable(response), report
+        return tuple(judgement.docs[index].doc_id for index in ends), report
+
+    def _labels(self, n: int) -> tuple[str, ...]:
+        return label_sets.letters(n) if self.builder.template.labels == "letters" else label_sets.numbers(n)
