@@ -14,7 +14,7 @@ from rerankllm.elicitation.template import bracketed
 from rerankllm.judgements import Answer, Ends, Judgement, ParseReport, Status, Unanswered
 
 _POLITENESS = 24
-_CALLED = {"best": r"\b(?:most|best|highest)\b", "worst": r"\b(?:least|worst|lowest)\b"}
+_CALLED = {"best": "(?:most|best|highest)", "worst": "(?:least|worst|lowest)"}
 _BETWEEN = r"[^\n\[\],;.>0-9]{0,60}?"
 """What may stand between "most relevant" and the label: no other label, and no other sentence."""
 
@@ -50,7 +50,7 @@ def parse_ends(text: str, labels: Sequence[str]) -> tuple[tuple[int, int] | None
 def _called(answer: str, labels: Sequence[str], end: str) -> int | None:
     """The one label that is called so; None where none is, or several are."""
     either = "|".join(map(re.escape, sorted(labels, key=len, reverse=True)))
-    found = re.findall(rf"(?i:{_CALLED[end]}){_BETWEEN}\[?(?<!\w)({either})(?!\w)", answer)
+    found = re.findall(rf"(?<![A-Za-z])(?i:{_CALLED[end]})(?![A-Za-z]){_BETWEEN}\[?(?<!\w)({either})(?!\w)", answer)
     indices = {labels.index(label) for label in found}
     return indices.pop() if len(indices) == 1 else None
 

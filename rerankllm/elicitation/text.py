@@ -41,7 +41,7 @@ from rerankllm.judgements import (
 )
 
 ELICITED = (Permute, Compare, Score, Select, Ends, Grade, Write, Draft, Assess)
-FORMS: dict[type, Form] = {Permute: CHAIN, Ends: CHAIN, Select: LIST, Compare: ONE, Score: BARE}
+FORMS: dict[type, Form] = {Permute: CHAIN, Select: LIST, Compare: ONE, Score: BARE, Ends: CHAIN}
 """What can be held to labels, and how such answers are written."""
 READERS: dict[type, Callable[[PromptBuilder, int | None, int], Elicitor]] = {
     Grade: Grades,

@@ -232,7 +232,7 @@ _RIGHT: Mapping[type, Callable[[Any, Sequence[str], Any], bool]] = {
     Write: lambda value, *_: (
         value and all(type(each["text"]) is str and len(each) == 2 and each["weight"] > 0 for each in value)  # noqa: PLR2004
     ),
-    Draft: lambda value, *_: type(value) is str and value.strip(),
+    Draft: lambda value, *_: type(value) is str and bool(value.strip()),
     Assess: lambda value, _, parameters: (
         _all_numbers(value["grades"], len(parameters["criteria"]), gaps=True)
         and len(value["rationales"]) == len(value["grades"])

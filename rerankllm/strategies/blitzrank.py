@@ -64,10 +64,10 @@ class BlitzRank:
         notes["documents in tiers"] = known.tied()
         return Ranking.of(query, [docs[i] for i in known.order()], notes=+notes)
 
-    def _first(self, n: int) -> list[range]:
+    def _first(self, n: int) -> list[list[int]]:
         """What the first prompts show: nobody twice."""
         window = min(self.window, n)
-        return [range(start, start + window) for start in range(0, n - window + 1, window)] if n > 1 else []
+        return [list(range(start, start + window)) for start in range(0, n - window + 1, window)] if n > 1 else []
 
     def _next(self, known: "_Known") -> list[list[int]]:
         """What the next prompt shows; nothing once the first places are settled."""
