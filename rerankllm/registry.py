@@ -64,6 +64,8 @@ STRATEGIES = Registry(
         "acurank": "rerankllm.strategies.acurank:AcuRank",
         "active": "rerankllm.strategies.active:Active",
         "iranker": "rerankllm.strategies.iranker:IRanker",
+        "dualend": "rerankllm.strategies.dualend:DualEnd",
+        "snow": "rerankllm.strategies.snow:Snow",
         "criteria": "rerankllm.strategies.criteria:Criteria",
         "embed": "rerankllm.strategies.embed:CosineSimilarity",
         "e2rank": "rerankllm.strategies.e2rank:E2Rank",

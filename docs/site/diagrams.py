@@ -12,7 +12,9 @@ from rerankllm.judgements import (
     Assessment,
     Compare,
     Criterion,
+    Draft,
     Embed,
+    Ends,
     Grade,
     Permute,
     Score,
@@ -37,6 +39,8 @@ SMALL = {
     "active": "active(slots=24, window=4, top_k=3, batch=2)",
     "e2rank": "e2rank(feedback=3)",
     "criteria": "criteria(count=2)",
+    "dualend": "dualend(top_k=5)",
+    "snow": "snow(window=4)",
     "cascade": "cascade([pointwise, sliding(window=4, stride=2)], depths=[10, 6])",
     "psc": "psc(full(top_k=5), shuffles=3)",
     "interpolate": "interpolate(sliding(window=4, stride=2), weight=0.5)",
@@ -49,8 +53,11 @@ N, MOST = 10, 48
 STEP, ROW, LEFT, TOP, GAP = 13, 16, 34, 30, 12
 RELEVANT = {"3": 3, "6": 2, "8": 1, "9": 3}
 """Grades of the documents, by their place in the first stage's order from 1."""
+WRITTEN = 2
+"""The grade of a passage that the model writes."""
 WORDS = {
     "Score": "score one document", "Compare": "compare two documents", "Select": "choose the best of a group",
+    "Ends": "name the best and the worst", "Draft": "write a passage",
     "Permute": "order a list", "Grade": "grade each document of a list", "Write": "write criteria",
     "Assess": "grade one document by criteria", "Embed": "embed documents",
 }  # fmt: skip
@@ -93,7 +100,7 @@ def asked(spec: str) -> list[tuple[Any, ...]]:
 
 
 def _worth(document: Document) -> int:
-    return RELEVANT.get(_place(document), 0)
+    return WRITTEN if document.doc_id == "pivot" else RELEVANT.get(_place(document), 0)
 
 
 def _place(document: Document) -> str:
@@ -101,7 +108,7 @@ def _place(document: Document) -> str:
     return document.doc_id.split("#")[0].split("%")[0].split(":")[0]
 
 
-def _right(judgement: Any) -> Any:  # noqa: PLR0911 - a case a kind of judgement
+def _right(judgement: Any) -> Any:  # noqa: C901, PLR0911 - a case a kind of judgement
     """The answer that the grades give."""
     match judgement:
         case Score(doc=doc):
@@ -111,6 +118,11 @@ def _right(judgement: Any) -> Any:  # noqa: PLR0911 - a case a kind of judgement
         case Select(docs=docs):
             best = sorted(docs, key=lambda doc: (1 if judgement.worst else -1) * _worth(doc))
             return tuple(doc.doc_id for doc in best[: judgement.m])
+        case Ends(docs=docs):
+            order = sorted(docs, key=lambda doc: -_worth(doc))
+            return order[0].doc_id, order[-1].doc_id
+        case Draft():
+            return "a passage of grade 2"
         case Permute(docs=docs):
             order = sorted(docs, key=lambda doc: -_worth(doc))
             kept = order[: judgement.decode]
@@ -155,7 +167,7 @@ def _svg(rounds: Sequence[tuple[Any, ...]], spec: str) -> str:
 
 def _column(judgement: Any, x: float) -> list[str]:
     """One call: the documents it shows."""
-    places = sorted({int(_place(document)) for document in judgement.docs})
+    places = sorted({int(_place(document)) for document in judgement.docs if document.doc_id != "pivot"})
     heights = [TOP + ROW * (place - 0.5) for place in places]
     if not heights:
         return [f'<rect x="{x - 4:g}" y="{TOP:g}" width="8" height="{ROW * N}" class="none"/>']

@@ -71,7 +71,8 @@ MASTER = (
         "last ten only pairs not met before are compared; the published figure is 392 ± 113 and 90 anew",
     ),
     Published("PRP tournament, one order", "prp(sort=tournament, orders=1)", about(232), (1, 232), about(463),
-        "ours, as it does less: a group's next best is found by the games on the last winner's way, not by playing again",
+        "ours, as it does less: a group's next best is found by the games on the last winner's way, not by playing all "
+        "of the group again",
     ),
     Published("PRP-Graph 20 rounds", "prp(sort=graph, rounds=20)", exactly(2000), exactly(20), exactly(4000)),
     Published("LLM-RankFusion, full sort", "rankfusion([prp(sort=heap), prp(sort=bubble)])",
@@ -105,6 +106,8 @@ MASTER = (
         exactly(20), exactly(1), exactly(400),
     ),
     Published("TDPart w=20", "tdpart", (6, 8), (2, 4), (105, 130)),
+    Published("DualEnd, whole order", "dualend(top_k=50)", exactly(50), exactly(50), exactly(2550)),
+    Published("SNOW w=20", "snow(window=20)", (7, 16), (2, 11), (106, 286)),
     Published("BlitzRank w=10", "blitzrank(window=10)", about(13), (1, 13), about(130, 133)),
     Published("AcuRank", "acurank", about(19.7), (5, 8), (0, 400),
         "neither is wrong: it stops when few documents are uncertain, which depends on judge, queries and first stage; "

@@ -13,11 +13,11 @@ from rerankllm.aggregation.base import Aggregation
 class WinRate(Aggregation):
     """The share of its contests that an item wins.
 
-    Every pair in a vote is a contest; a tie is half a win. Items that a vote lacks have no contest in it, unless it is a
-    head. The strength of the opponents is not looked at, so disconnected comparisons are set side by side as they are.
-    An item without contests has 0.5. The code of JointRank (Dedov 2025, "JointRank: rank large set with single pass",
-    section 3) counts opponents alike however often they were met (`per=opponent`): it takes the mean, over those, of
-    the share that an item won against each.
+    Every pair in a vote is a contest; a tie is half a win. Items that a vote lacks have no contest in it, unless it is
+    a head. The strength of the opponents is not looked at, so disconnected comparisons are set side by side as they
+    are. An item without contests has 0.5. The code of JointRank (Dedov 2025, "JointRank: rank large set with single
+    pass", section 3) counts opponents alike however often they were met (`per=opponent`): it takes the mean, over
+    those, of the share that an item won against each.
 
     Attributes:
         per: Whether every contest counts alike, or every opponent.

@@ -6,15 +6,29 @@ from pathlib import Path
 from typing import Any
 
 from rerankllm.backends.direct import DirectBackend
+from rerankllm.backends.written import grade_in, passage_of
 from rerankllm.calls import CallFailed, Capabilities, Reply
 from rerankllm.data import Document
 from rerankllm.files import digest
 from rerankllm.formats.trec import read_qrels
-from rerankllm.judgements import Answer, Compare, Grade, Judgement, Permute, Score, Select, WeakOrder
+from rerankllm.judgements import (
+    Answer,
+    Compare,
+    Draft,
+    Ends,
+    Grade,
+    Judgement,
+    Permute,
+    Score,
+    Select,
+    WeakOrder,
+)
 
 
 class Oracle(DirectBackend):
     """Answers by the grades in a qrels file; documents without one have grade 0. Equal grades are ties.
+
+    A passage that it is asked to write says its grade, and has that wherever it is shown.
 
     Args:
         name: Path of a TREC or BEIR qrels file.
@@ -25,7 +39,7 @@ class Oracle(DirectBackend):
     def __init__(self, *, name: str) -> None:
         self.model = f"oracle:{name}"
         self._name = name
-        self.capabilities = Capabilities(answers=frozenset({Score, Compare, Select, Permute, Grade}))
+        self.capabilities = Capabilities(answers=frozenset({Score, Compare, Select, Ends, Permute, Grade, Draft}))
         self._qrels = read_qrels(name)
 
     @functools.cached_property
@@ -42,6 +56,8 @@ class Oracle(DirectBackend):
             Score: _score,
             Compare: _compare,
             Select: _select,
+            Ends: _ends,
+            Draft: lambda _, draft: passage_of(draft.grade),
             Permute: _order,
             Grade: _grades,
         }
@@ -63,17 +79,23 @@ def _select(qrels: Mapping[str, int], judgement: Select) -> tuple[str, ...]:
     return tuple(doc.doc_id for doc in order[: judgement.m])
 
 
+def _ends(qrels: Mapping[str, int], judgement: Ends) -> tuple[str, ...]:
+    order = sorted(judgement.docs, key=lambda doc: -_grade(qrels, doc))
+    return order[0].doc_id, order[-1].doc_id
+
+
 def _grades(qrels: Mapping[str, int], judgement: Grade) -> tuple[float, ...]:
     best = max([1, *qrels.values()])
     return tuple(judgement.scale * max(0, _grade(qrels, doc)) / best for doc in judgement.docs)
 
 
-def _grade(qrels: Mapping[str, int], doc: Document) -> int:
-    return qrels.get(doc.doc_id, 0)
+def _grade(qrels: Mapping[str, int], doc: Document) -> float:
+    known = qrels.get(doc.doc_id)
+    return grade_in(doc, max([1, *qrels.values()])) if known is None else known
 
 
 def _order(qrels: Mapping[str, int], judgement: Permute) -> WeakOrder:
-    groups: dict[int, list[str]] = {}
+    groups: dict[float, list[str]] = {}
     for doc in sorted(judgement.docs, key=lambda doc: -_grade(qrels, doc)):
         groups.setdefault(_grade(qrels, doc), []).append(doc.doc_id)
     if judgement.decode is None:

@@ -11,12 +11,15 @@ from statistics import NormalDist
 from typing import Any, Literal, NamedTuple
 
 from rerankllm.backends.direct import DirectBackend
+from rerankllm.backends.written import grade_in, passage_of
 from rerankllm.calls import CallFailed, Capabilities, Reply
 from rerankllm.errors import SpecError
 from rerankllm.formats.trec import read_qrels
 from rerankllm.judgements import (
     Answer,
     Compare,
+    Draft,
+    Ends,
     Failure,
     Grade,
     Judgement,
@@ -68,8 +71,10 @@ class Simulated(DirectBackend):
     one document and 1.5 times as much for 100. In a list of one there is no place to prefer.
 
     Every answer reads the same utilities off: `Score` as they are; `Compare` as the logistic function of their
-    difference; `Select` the m highest, or lowest; `Permute` their order, equal ones tied; `Grade` rounded to whole
-    grades, the highest grade in the file being `scale`, and held within 0 and `scale`.
+    difference; `Select` the m highest, or lowest; `Ends` the highest and the lowest; `Permute` their order, equal ones
+    tied; `Grade` rounded to whole grades, the highest grade in the file being `scale`, and held within 0 and `scale`.
+
+    A passage that it is asked to write (`Draft`) says its grade, and has that wherever it is shown.
 
     All is drawn from a hash of the seed, the query's id, the documents' ids in the order shown, and the rest of the
     judgement: the same prompt gets the same answer, whenever and beside whatever it is asked.
@@ -134,13 +139,13 @@ class Simulated(DirectBackend):
             return _cut_short(judgement, utilities, length)
         return Reply(READINGS[type(judgement)](judgement, utilities, self._best))
 
-    def believed(self, query_id: str, doc_id: str) -> float:
-        """Grade and belief error together: what no number of answers gets beyond."""
+    def believed(self, query_id: str, doc_id: str, grade: float = 0.0) -> float:
+        """Grade, this one where the qrels have none, and belief error: what no number of answers gets beyond."""
         key = (query_id, doc_id)
         if key not in self._beliefs:
             (uniform,) = self._uniforms("belief", key, 1)
             error = self.world.belief * NormalDist().inv_cdf(uniform)
-            self._beliefs[key] = self._qrels.get(query_id, {}).get(doc_id, 0) + error
+            self._beliefs[key] = self._qrels.get(query_id, {}).get(doc_id, grade) + error
         return self._beliefs[key]
 
     def _utilities(self, judgement: Judgement, uniforms: Sequence[float]) -> list[float]:
@@ -149,7 +154,7 @@ class Simulated(DirectBackend):
         found: list[float] = []
         for place, (doc, uniform) in enumerate(zip(judgement.docs, uniforms, strict=True)):
             preferred = self.world.position * (place / (m - 1) - 0.5) if m > 1 else 0.0
-            believed = self.believed(judgement.query.query_id, doc.doc_id)
+            believed = self.believed(judgement.query.query_id, doc.doc_id, grade_in(doc, self._best))
             found.append(believed + deviation * _laplace(uniform) - preferred)
         return found
 
@@ -190,6 +195,12 @@ def _select(judgement: Select, utilities: Utilities, best: int) -> tuple[str, ..
     return tuple(judgement.docs[i].doc_id for i in order[: judgement.m])
 
 
+def _ends(judgement: Ends, utilities: Utilities, best: int) -> tuple[str, ...]:
+    del best
+    order = sorted(range(len(utilities)), key=lambda i: -utilities[i])
+    return judgement.docs[order[0]].doc_id, judgement.docs[order[-1]].doc_id
+
+
 def _order(judgement: Permute, utilities: Utilities, best: int) -> WeakOrder:
     del best
     return _first(judgement, utilities, len(utilities) if judgement.decode is None else judgement.decode)
@@ -223,6 +234,8 @@ READINGS: Mapping[type, Callable[[Any, Utilities, int], Answer]] = {
     Score: _score,
     Compare: _compare,
     Select: _select,
+    Ends: _ends,
     Permute: _order,
     Grade: _grades,
+    Draft: lambda judgement, *_: passage_of(judgement.grade),
 }

@@ -12,7 +12,21 @@ from rerankllm.drivers.judges import Judge
 from rerankllm.drivers.panel import Panel
 from rerankllm.elicitation.prior import CONTENT_FREE
 from rerankllm.errors import CapabilityError
-from rerankllm.judgements import Ask, Assess, Compare, Criterion, Embed, Grade, Judgement, Permute, Score, Select, Write
+from rerankllm.judgements import (
+    Ask,
+    Assess,
+    Compare,
+    Criterion,
+    Draft,
+    Embed,
+    Ends,
+    Grade,
+    Judgement,
+    Permute,
+    Score,
+    Select,
+    Write,
+)
 from rerankllm.plan import Bound, Plan
 from rerankllm.spec.stage import Stage, parts
 
@@ -21,7 +35,7 @@ LONGEST_PASSAGE = 4096
 LONGEST_CRITERION = 60
 """Words of a criterion."""
 
-FIXED = {Write: 0, Score: 1, Assess: 1, Compare: 2}
+FIXED = {Write: 0, Draft: 0, Score: 1, Assess: 1, Compare: 2}
 """How many documents the prompts of a kind of judgement show, where the number is fixed."""
 WANTED: Mapping[type, int] = {Select: 2}
 """How many questions are asked about the same documents, where there is more than one: the best, or the worst."""
@@ -168,14 +182,15 @@ def _leaves(stage: Stage, plan: Plan, n: int, queries: int) -> Iterator[tuple[St
 def _by_kind(asks: Sequence[type], plan: Plan) -> list[list[tuple[type, Plan]]]:
     """The share of the plan of each kind of judgement; kinds that may replace each other are in one list.
 
-    Criteria are written once; the rest of the plan is the other kind's.
+    Criteria, or a document to measure by, are written once; the rest of the plan is the other kind's.
     """
-    if Write not in asks:
+    written = [kind for kind in asks if kind in {Write, Draft}]
+    if not written:
         return [[(kind, plan) for kind in asks]]
     once = Bound(min(plan.calls.low, 1), min(plan.calls.high, 1))
     left = Bound(plan.calls.low - once.low, plan.calls.high - once.high)
-    (other,) = (kind for kind in asks if kind is not Write)
-    return [[(Write, Plan(once, once, Bound(0, 0)))], [(other, Plan(left, plan.rounds, plan.slots))]]
+    (other,) = (kind for kind in asks if kind not in written)
+    return [[(written[0], Plan(once, once, Bound(0, 0)))], [(other, Plan(left, plan.rounds, plan.slots))]]
 
 
 def _of(panel: Panel, stage: Stage, asked: tuple[type, Plan], queries: int, sizes: Sizes) -> Estimate:
@@ -269,8 +284,10 @@ def _example(kind: type, shown: int, texts: Texts) -> Judgement:
         Compare: lambda: Compare(query, docs[0], docs[-1]),
         Permute: lambda: Permute(query, docs),
         Select: lambda: Select(query, docs, m=shown),
+        Ends: lambda: Ends(query, docs),
         Grade: lambda: Grade(query, docs),
         Write: lambda: Write(query, texts.criteria),
+        Draft: lambda: Draft(query),
         Assess: lambda: Assess(query, docs[0], (Criterion(texts.criterion),) * texts.criteria),
         Embed: lambda: Embed(query, docs),
     }

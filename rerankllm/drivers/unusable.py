@@ -16,6 +16,7 @@ from rerankllm.judgements import (
     Assess,
     Assessment,
     Compare,
+    Ends,
     Grade,
     Judgement,
     Permute,
@@ -33,7 +34,7 @@ def another_order(judgement: Judgement) -> Judgement | None:
     """The same judgement with its documents in another order, always the same one; None where there is none."""
     if isinstance(judgement, Compare):
         return Compare(judgement.query, judgement.second, judgement.first)
-    if not isinstance(judgement, Permute | Select | Grade) or len(judgement.docs) < 2:  # noqa: PLR2004
+    if not isinstance(judgement, Permute | Select | Ends | Grade) or len(judgement.docs) < 2:  # noqa: PLR2004
         return None
     ids = [doc.doc_id for doc in judgement.docs]
     chance = random.Random("\n".join([judgement.query.query_id, *ids]))  # noqa: S311
@@ -69,6 +70,7 @@ _NO_EVIDENCE: Mapping[type, Callable[[Any], Answer]] = {
     Compare: lambda _: 0.5,
     Permute: lambda asked: WeakOrder((), tuple(doc.doc_id for doc in asked.docs)),
     Select: lambda _: (),
+    Ends: lambda _: (),
     Grade: lambda asked: (math.nan,) * len(asked.docs),
     Assess: lambda asked: Assessment((math.nan,) * len(asked.criteria), ("",) * len(asked.criteria)),
 }

@@ -13,6 +13,8 @@ from rerankllm.judgements import (
     Answer,
     Assess,
     Compare,
+    Draft,
+    Ends,
     Failure,
     Grade,
     Judgement,
@@ -127,7 +129,7 @@ def check_labels(template: Template, judgement: type) -> None:
         TemplateError: Labels that stand for values where documents are named, or the other way round.
     """
     stand_for_documents = isinstance(template.labels, str)
-    several = judgement in {Permute, Select, Grade, Write, Assess}
+    several = judgement in {Permute, Select, Ends, Grade, Write, Draft, Assess}
     if several != stand_for_documents:
         needs = "numbers or letters" if several else "a list of texts with values"
         raise TemplateError(f"template {template.name}: to answer {judgement.__name__}, its labels should be {needs}")

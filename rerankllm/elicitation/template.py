@@ -2,7 +2,8 @@
 
 Templates see `query`, `docs` (each with `label` and `text`), `doc` (the first), `n`, `example` (a filled-in answer),
 `instruction` (the user's, or none), for selections `m` (how many) and `worst` (rather than best), and for criteria
-`m` and, where documents are judged by them, `criteria` (each with `label` and `text`). What they are given for query,
+`m` and, where documents are judged by them, `criteria` (each with `label` and `text`); for a passage that is to be
+written, `grade`. What they are given for query,
 texts and instruction are place holders: the texts themselves are put in after rendering, so nothing
 inside a document can act as template, label or control token, and a template is rendered once for all prompts with
 the same number of documents. A worked example is the template's own turns, filled with its texts and answered.
@@ -48,10 +49,17 @@ class Slot:
 
 
 class Wanted(NamedTuple):
-    """How many documents or criteria a prompt asks for, or judges by; and whether the worst rather than the best."""
+    """What a prompt asks for.
+
+    Attributes:
+        m: How many documents or criteria, or how many criteria it judges by.
+        worst: Whether the worst rather than the best.
+        grade: What the passage that is to be written should deserve.
+    """
 
     m: int = 1
     worst: bool = False
+    grade: int = 0
 
 
 THE_BEST = Wanted()

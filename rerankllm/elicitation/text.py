@@ -13,6 +13,8 @@ from rerankllm.elicitation.assessment import Assessments
 from rerankllm.elicitation.base import Elicitor, PromptSettings, builder_for, check_labels, refuse, unusable
 from rerankllm.elicitation.constrained import BARE, CHAIN, GRADES, LIST, ONE, Constraint, Form, Wish
 from rerankllm.elicitation.criteria import Criteria
+from rerankllm.elicitation.draft import Drafts
+from rerankllm.elicitation.ends import BothEnds
 from rerankllm.elicitation.grades import WRITTEN, Grades
 from rerankllm.elicitation.ordered import Ordered
 from rerankllm.elicitation.parsing import parse_choice, parse_order
@@ -25,6 +27,8 @@ from rerankllm.judgements import (
     Answer,
     Assess,
     Compare,
+    Draft,
+    Ends,
     Failure,
     Grade,
     Judgement,
@@ -38,13 +42,15 @@ from rerankllm.judgements import (
     Write,
 )
 
-ELICITED = (Permute, Compare, Score, Select, Grade, Write, Assess)
-FORMS: dict[type, Form] = {Permute: CHAIN, Select: LIST, Compare: ONE, Score: BARE, Grade: GRADES}
+ELICITED = (Permute, Compare, Score, Select, Ends, Grade, Write, Draft, Assess)
+FORMS: dict[type, Form] = {Permute: CHAIN, Select: LIST, Compare: ONE, Score: BARE, Ends: CHAIN, Grade: GRADES}
 """What can be held to labels, and how such answers are written."""
 ASKED: dict[type, Callable[[Asking], Elicitor]] = {
     Select: Selection,
     Grade: Grades,
+    Ends: BothEnds,
     Write: lambda asking: Criteria(asking.builder, asking.max_tokens, asking.before),
+    Draft: lambda asking: Drafts(asking.builder, asking.max_tokens, asking.before),
     Assess: lambda asking: Assessments(asking.builder, asking.max_tokens, asking.before),
 }
 """The elicitors that live in files of their own."""

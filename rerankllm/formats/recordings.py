@@ -21,7 +21,9 @@ from rerankllm.judgements import (
     Assessment,
     Compare,
     Criterion,
+    Draft,
     Embed,
+    Ends,
     Failure,
     Grade,
     Judgement,
@@ -219,6 +221,9 @@ _RIGHT: Mapping[type, Callable[[Any, Sequence[str], Any], bool]] = {
     Score: lambda value, docs, _: _all_numbers([value], len(docs)),
     Compare: lambda value, *_: _all_numbers([value], 1) and 0 <= value <= 1,
     Select: lambda value, docs, _: type(value) is list and len(set(value)) == len(value) and set(value) <= set(docs),
+    Ends: lambda value, docs, _: (
+        type(value) is list and len(value) == 2 == len(set(value)) and set(value) <= set(docs)  # noqa: PLR2004
+    ),
     Permute: lambda value, docs, _: (
         {*map(type, (value["groups"], *value["groups"], value["omitted"]))} == {list}
         and sorted([*chain(*value["groups"]), *value["omitted"]]) == sorted(docs)
@@ -227,6 +232,7 @@ _RIGHT: Mapping[type, Callable[[Any, Sequence[str], Any], bool]] = {
     Write: lambda value, *_: (
         value and all(type(each["text"]) is str and len(each) == 2 and each["weight"] > 0 for each in value)  # noqa: PLR2004
     ),
+    Draft: lambda value, *_: type(value) is str and bool(value.strip()),
     Assess: lambda value, _, parameters: (
         _all_numbers(value["grades"], len(parameters["criteria"]), gaps=True)
         and len(value["rationales"]) == len(value["grades"])

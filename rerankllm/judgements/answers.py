@@ -39,7 +39,7 @@ class Assessment:
 
 
 Answer: TypeAlias = Any
-"""A float, a `WeakOrder`, a tuple of ids, of floats or of criteria, an `Assessment` or an array: see each judgement."""
+"""A float, a `WeakOrder`, a tuple of ids, of floats or of criteria, a text, an `Assessment` or an array: see each."""
 
 
 class Failure(StrEnum):

@@ -45,6 +45,14 @@ class Select:
 
 
 @dataclass(frozen=True, slots=True)
+class Ends:
+    """Which is the best, and which the worst? Answered by their two ids, the best first."""
+
+    query: Query
+    docs: tuple[Document, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Permute:
     """In what order do these belong? Answered by a `WeakOrder`. `decode` asks for the first so many only."""
 
@@ -81,6 +89,18 @@ class Write:
 
     query: Query
     count: int
+
+    @property
+    def docs(self) -> tuple[Document, ...]:
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What might a document say that deserves this grade, 0 to 3? Answered by its text."""
+
+    query: Query
+    grade: int = 2
 
     @property
     def docs(self) -> tuple[Document, ...]:
@@ -135,7 +155,7 @@ class Prior:
         return ()
 
 
-Judgement: TypeAlias = Score | Compare | Select | Permute | Grade | Write | Assess | Embed | Prior
+Judgement: TypeAlias = Score | Compare | Select | Ends | Permute | Grade | Write | Draft | Assess | Embed | Prior
 
 
 def slots_of(judgement: Judgement) -> int:

@@ -99,9 +99,10 @@ def _answer(call: Call, number: _Numbers) -> Any:
     answer = call.answer
     if answer is None:
         return None
-    if call.kind == "Permute":
-        groups = [[number(doc_id) for doc_id in group] for group in answer["groups"]]
-        return {"groups": groups, "omitted": [number(doc_id) for doc_id in answer["omitted"]]}
+    if call.kind in {"Permute", "Ends"}:
+        order = answer if call.kind == "Permute" else _between(call)
+        groups = [[number(doc_id) for doc_id in group] for group in order["groups"]]
+        return {"groups": groups, "omitted": [number(doc_id) for doc_id in order["omitted"]]}
     if call.kind == "Select":
         return {"chosen": [number(doc_id) for doc_id in answer]}
     if call.kind == "Embed":
@@ -109,6 +110,13 @@ def _answer(call: Call, number: _Numbers) -> Any:
     if isinstance(answer, float) and not math.isfinite(answer):
         return None
     return {"p" if call.kind == "Compare" else "value": answer}
+
+
+def _between(call: Call) -> dict[str, Any]:
+    """The best and the worst as an order, all others tied between them."""
+    best, worst = call.answer
+    rest = [doc_id for doc_id in call.docs if doc_id not in {best, worst}]
+    return {"groups": [[best], *([rest] if rest else []), [worst]], "omitted": []}
 
 
 def parts(call: Call, number: _Numbers, texts: Mapping[str, str]) -> list[Any]:

@@ -9,7 +9,7 @@ from rerankllm.calibration.diagnostics import Share
 from rerankllm.data import Ledger, Provenance, Ranking, Result
 from rerankllm.drivers.events import Judged
 from rerankllm.files import plain
-from rerankllm.judgements import Compare, Embed, Select, Unanswered, WeakOrder
+from rerankllm.judgements import Compare, Embed, Ends, Select, Unanswered, WeakOrder
 from rerankllm.plan import Plan
 
 
@@ -75,6 +75,9 @@ def _answer(one: Judged) -> dict[str, Any]:
     match one.judgement:
         case Select():
             return {"chosen": list(answer)}
+        case Ends(docs=docs) if answer:
+            rest = [doc.doc_id for doc in docs if doc.doc_id not in answer]
+            return {"groups": [[answer[0]], *([rest] if rest else []), [answer[1]]], "omitted": []}
         case Compare():
             return {"p": plain(answer)}
         case Embed():

@@ -28,8 +28,8 @@ class BlitzRank:
     and here they are one round. Ties, and documents that an answer omits, stay in the order shown.
 
     Cost: 1 call of n slots when the list fits one window. Otherwise at least ⌈(n − 1)/(window − 1)⌉ calls, of which the
-    first ⌊n / window⌋ are one round. With simulated judges and n = 100 it is 12 to 14 calls in 3 to 5 rounds and 120
-    to 140 slots; the public code took 13 calls and 130 to 133 slots on TREC DL 2019. The more a judge contradicts itself,
+    first ⌊n / window⌋ are one round. With simulated judges and n = 100 it is 12 to 14 calls in 3 to 5 rounds and 120 to
+    140 slots; the public code took 13 calls and 130 to 133 slots on TREC DL 2019. The more a judge contradicts itself,
     the larger tiers get: with a poor one they leave much to the first stage. Settles top_k places.
 
     Attributes:
@@ -64,10 +64,10 @@ class BlitzRank:
         notes["documents in tiers"] = known.tied()
         return Ranking.of(query, [docs[i] for i in known.order()], notes=+notes)
 
-    def _first(self, n: int) -> list[range]:
+    def _first(self, n: int) -> list[list[int]]:
         """What the first prompts show: nobody twice."""
         window = min(self.window, n)
-        return [range(start, start + window) for start in range(0, n - window + 1, window)] if n > 1 else []
+        return [list(range(start, start + window)) for start in range(0, n - window + 1, window)] if n > 1 else []
 
     def _next(self, known: "_Known") -> list[list[int]]:
         """What the next prompt shows; nothing once the first places are settled."""

@@ -19,17 +19,18 @@ class ListK:
     """Orders a few pivots, shows them beside every chunk of the others, and goes on with what lies before place k.
 
     Shin, Chang and Nargesian 2026, "ListK: semantic ORDER BY and LIMIT K with listwise prompting" (arXiv 2603.17223),
-    section 4.1: multi-pivot quickselect and quicksort by lists. The pivots are ordered in one prompt, and
-    all chunks of the others follow in one round, the pivots in front of each. A document belongs between the pivots that
-    its answer puts above it, by their number, and the rest. The parts that hold the first `top_k` are ordered next:
-    neighbouring ones together as far as they fit one prompt, a longer part by pivots of its own, all at the same time.
-    What lies behind them keeps the order of the parts. The paper draws its pivots, or takes those at and behind place k
-    by the similarity of vectors; here the first stage's order stands for that. Ties, and documents that an answer omits,
-    stay in the order shown, the pivots first.
+    section 4.1: multi-pivot quickselect and quicksort by lists. The pivots are ordered in one prompt, and all chunks of
+    the others follow in one round, the pivots in front of each. A document belongs between the pivots that its answer
+    puts above it, by their number, and the rest. The parts that hold the first `top_k` are ordered next: neighbouring
+    ones together as far as they fit one prompt, a longer part by pivots of its own, all at the same time. What lies
+    behind them keeps the order of the parts. The paper draws its pivots, or takes those at and behind place k by the
+    similarity of vectors; here the first stage's order stands for that. Ties, and documents that an answer omits, stay
+    in the order shown, the pivots first.
 
     Cost: 1 call of n slots when the list fits one window. Otherwise ⌈(n − pivots)/(window − pivots)⌉ calls and one for
     the pivots, and so on for what is left: for n = 100, 7 calls in 2 rounds and a last one at least. With simulated
-    judges it is 9 or 10 calls in 4 rounds and 145 to 160 slots. Settles top_k places, all when one window holds the list.
+    judges it is 9 or 10 calls in 4 rounds and 145 to 160 slots. Settles top_k places, all when one window holds the
+    list.
 
     Attributes:
         window: Documents in one prompt, at least 2.

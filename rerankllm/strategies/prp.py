@@ -61,8 +61,9 @@ class Prp:
     prompts, and a liking for the first place becomes noise instead of a bias. It does not go away: with a judge that
     likes the first place as much as a grade, simulated sorts found 6.9 of the ten best in one order and 8.2 in both.
 
-    Slots are twice the calls. `heap`, `bubble`, `quickselect` and `tournament` settle k places; the rest follow in the first stage's
-    order (`bubble`: in the order the passes left). `graph` promises nothing: a PageRank mixes in the first stage.
+    Slots are twice the calls. `heap`, `bubble`, `quickselect` and `tournament` settle k places; the rest follow in the
+    first stage's order (`bubble`: in the order the passes left). `graph` promises nothing: a PageRank mixes in the
+    first stage.
 
     Attributes:
         sort: Which comparisons are made.

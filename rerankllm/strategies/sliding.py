@@ -17,8 +17,8 @@ class Sliding:
     """Orders a window at the end of the list, moves it up by a stride, and so carries the best to the top.
 
     Sun et al. 2023, "Is ChatGPT good at search?" (RankGPT), section 3.2; the same loop with other weights is
-    RankVicuna, RankZephyr and Rank-K, and with label log-probabilities FIRST (Reddy et al. 2024). Where n does not
-    fit the stride, the last window is moved to the start of the list. rank_llm shortens it instead (`last=shortened`, to
+    RankVicuna, RankZephyr and Rank-K, and with label log-probabilities FIRST (Reddy et al. 2024). Where n does not fit
+    the stride, the last window is moved to the start of the list. rank_llm shortens it instead (`last=shortened`, to
     compare with runs made by it), and RankGPT drops it, which leaves the first places unread. Documents that an answer
     omits, and ties, stay in the order in which the window showed them.
 

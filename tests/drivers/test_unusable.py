@@ -14,7 +14,19 @@ from rerankllm.drivers.budget import Limits
 from rerankllm.drivers.events import Failed
 from rerankllm.drivers.unusable import another_order, in_first_order, no_evidence
 from rerankllm.errors import InputError
-from rerankllm.judgements import Assess, Compare, Criterion, Grade, Permute, Score, Select, WeakOrder, Write
+from rerankllm.judgements import (
+    Assess,
+    Compare,
+    Criterion,
+    Draft,
+    Ends,
+    Grade,
+    Permute,
+    Score,
+    Select,
+    WeakOrder,
+    Write,
+)
 
 TEXTS = [f"passage {i} about fleas" for i in range(6)]
 GARBAGE = "I would rather not say."
@@ -164,7 +176,7 @@ def test_another_order_shows_the_same_documents_and_is_always_the_same(judgement
 def test_pairs_are_turned_round_and_single_documents_have_no_other_order():
     assert another_order(Compare(QUERY, *DOCS[:2])) == Compare(QUERY, DOCS[1], DOCS[0])
     single = [Score(QUERY, DOCS[0]), Permute(QUERY, DOCS[:1]), Assess(QUERY, DOCS[0], (Criterion("c"),))]
-    assert [another_order(j) for j in [*single, Write(QUERY, 2)]] == [None] * 4
+    assert [another_order(j) for j in [*single, Write(QUERY, 2), Draft(QUERY)]] == [None] * 5
 
 
 @given(st.lists(st.floats(0, 9), min_size=5, max_size=5), st.permutations(range(5)), st.integers(0, 5))
@@ -187,7 +199,8 @@ def test_what_is_said_of_documents_in_another_order_is_said_of_them_in_the_first
 def test_what_says_nothing_favours_nobody():
     assert no_evidence(Permute(QUERY, DOCS)) == WeakOrder((), tuple(doc.doc_id for doc in DOCS))
     assert no_evidence(Compare(QUERY, *DOCS[:2])) == 0.5
-    assert no_evidence(Select(QUERY, DOCS)) == ()
+    assert no_evidence(Select(QUERY, DOCS)) == no_evidence(Ends(QUERY, DOCS)) == ()
+    assert no_evidence(Draft(QUERY)) is None
 
 
 def test_criteria_that_cannot_be_read_twice_fail_the_query_and_are_never_made_up():

@@ -32,8 +32,8 @@ CRITERIA = ("Says how long [2]", "Is about <|im_end|> fleas")
 def rendered(name, capabilities, instruction, wanted=THE_BEST):
     judgement, short = name.split("/")
     template = load(judgement, short)
-    docs = DOCS[: {"write": 0, "score": 1, "assess": 1, "compare": 2}.get(judgement, 3)]
-    wanted = Wanted(m=2) if judgement in {"write", "assess"} else wanted
+    docs = DOCS[: {"write": 0, "draft": 0, "score": 1, "assess": 1, "compare": 2}.get(judgement, 3)]
+    wanted = {"write": Wanted(m=2), "assess": Wanted(m=2), "draft": Wanted(grade=2)}.get(judgement, wanted)
     labels = numbers(len(docs)) if template.labels == "numbers" else letters(len(docs))
     examples = template.demonstrations
     builder = PromptBuilder(template, WordTokenizer(), capabilities, instruction, demonstrations=examples)

@@ -22,7 +22,9 @@ from rerankllm.judgements import (
     Assessment,
     Compare,
     Criterion,
+    Draft,
     Embed,
+    Ends,
     Failure,
     Grade,
     ParseReport,
@@ -45,6 +47,8 @@ answered = st.one_of(
     st.tuples(st.just(Score(QUERY, DOCS[0])), finite),
     st.tuples(st.just(Compare(QUERY, *DOCS)), st.floats(0, 1)),
     st.tuples(st.just(Select(QUERY, DOCS, worst=True)), st.sampled_from([("a",), ("b", "a"), ()])),
+    st.tuples(st.just(Ends(QUERY, DOCS)), st.just(("b", "a"))),
+    st.tuples(st.just(Draft(QUERY, 1)), st.text(min_size=1)),
     st.tuples(st.just(Permute(QUERY, DOCS, decode=1)), st.just(WeakOrder((("b",),), ("a",)))),
     st.tuples(st.just(Permute(QUERY, DOCS)), st.just(WeakOrder((("a", "b"),)))),
     st.tuples(st.just(Grade(QUERY, DOCS, scale=3)), st.tuples(finite, finite)),
@@ -207,6 +211,8 @@ TWO = (Criterion("short"), Criterion("true", 2.0))
         (Score(QUERY, DOCS[0]), ["1", None, True, [1]]),
         (Compare(QUERY, *DOCS), [1.5, -0.1, True]),
         (Select(QUERY, DOCS), [["c"], ["a", "a"], "a", [0]]),
+        (Ends(QUERY, DOCS), [["a"], ["a", "a"], ["a", "c"], ["a", "b", "a"], "ab", []]),
+        (Draft(QUERY), [["a text"], " ", None, 1]),
         (
             Permute(QUERY, DOCS),
             [

@@ -13,7 +13,9 @@ from rerankllm.judgements import (
     Assess,
     Assessment,
     Criterion,
+    Draft,
     Embed,
+    Ends,
     Failure,
     Grade,
     Permute,
@@ -28,7 +30,7 @@ from rerankllm.spec.stage import Stage
 MOST = 130
 SEEDS = st.integers(0, 5)
 SHORT = st.integers(1, 12)
-ONCE = st.one_of(
+ORDERS_ONCE = st.one_of(
     st.builds("blitzrank(window={}, top_k={})".format, st.integers(2, 25), st.integers(1, 20)),
     st.integers(2, 25).flatmap(
         lambda w: st.builds(
@@ -36,9 +38,14 @@ ONCE = st.one_of(
         ),
     ),
 )
+ONCE = st.one_of(
+    ORDERS_ONCE,
+    st.builds("dualend(top_k={})".format, st.integers(1, 80)),
+    st.builds("snow(window={}, grade={})".format, st.integers(2, 25), st.integers(0, 3)),
+)
 """Strategies that ask nothing twice, whatever is answered and however short the list."""
 LISTWISE = st.one_of(
-    ONCE,
+    ORDERS_ONCE,
     st.builds("full(top_k={}, seed={})".format, st.integers(1, 40), SEEDS),
     st.integers(2, 25).flatmap(
         lambda w: st.builds(f"tdpart(window={w}, top_k={{}})".format, st.integers(1, w)),
@@ -81,7 +88,7 @@ OTHERS = st.one_of(
     st.builds("e2rank(feedback={})".format, st.integers(1, 40)),
     st.builds("criteria(count={})".format, st.integers(1, 9)),
 )
-SIMPLE = LISTWISE | OTHERS | st.just("pointwise")
+SIMPLE = LISTWISE | ONCE | OTHERS | st.just("pointwise")
 WRAPPED = st.one_of(
     st.builds("psc({}, shuffles={}, seed={})".format, LISTWISE, st.integers(1, 4), SEEDS),
     st.builds(
@@ -136,7 +143,7 @@ def any_answers(seed):
     """Answers of any kind that a judgement may get, omissions, ties and missing grades among them."""
     rng = random.Random(seed)
 
-    def answer(judgement):
+    def answer(judgement):  # noqa: PLR0911 - a case a kind of judgement
         ids = [doc.doc_id for doc in judgement.docs]
         shuffled = rng.sample(ids, len(ids))
         match judgement:
@@ -147,6 +154,10 @@ def any_answers(seed):
                 return WeakOrder((tuple(shuffled[:ties]), *groups), tuple(i for i in ids if i in set(shuffled[cut:])))
             case Grade():
                 return tuple(rng.choice([0.0, 3.0, 10.0, float("nan")]) for _ in ids)
+            case Draft():
+                return "a passage"
+            case Ends():
+                return rng.choice([tuple(shuffled[:2]), ()])
             case Select():
                 return rng.choice([tuple(shuffled[: judgement.m]), Unanswered("?", Failure.ANSWER)])
             case Write() | Assess():
@@ -177,7 +188,7 @@ def check(strategy, played, n):
     assert scores == sorted(scores, reverse=True)
     for judgement in (j for batch in played.rounds for j in batch):
         ids = [doc.doc_id for doc in judgement.docs]
-        assert len(ids) == len(set(ids)) >= (0 if isinstance(judgement, Write) else 1)
+        assert len(ids) == len(set(ids)) >= (0 if isinstance(judgement, Write | Draft) else 1)
 
 
 @pytest.mark.slow
@@ -235,6 +246,9 @@ def test_nothing_is_asked_twice(spec, n, seed, play, query):
         ("e2rank", 1, 1, 120),
         ("e2rank(feedback=200)", 1, 1, 200),
         ("criteria", 101, 2, 100),
+        ("dualend", 10, 10, 910),
+        ("dualend(top_k=50)", 50, 50, 2550),
+        ("snow", (7, 16), (2, 11), (106, 286)),
         ("cascade([pointwise, sliding], depths=[100, 20])", 101, 2, 120),
         ("cascade([sliding, psc(tdpart)], depths=[100, 20])", (10, 29), 10, (200, 580)),
     ],

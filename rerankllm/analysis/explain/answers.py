@@ -129,6 +129,11 @@ def _selected(said: Answers) -> dict[str, Level]:
     return rest | {doc_id: Level(sign * (len(chosen) - i)) for i, doc_id in enumerate(chosen)}
 
 
+def _ends(said: Answers) -> dict[str, Level]:
+    best, worst = said.answer
+    return {doc_id: Level(1, named=False) for doc_id in said.docs} | {best: Level(0), worst: Level(2)}
+
+
 def _compared(said: Answers) -> dict[str, Level]:
     first, second = said.docs
     return {first: Level(1 - said.answer), second: Level(said.answer)}
@@ -173,6 +178,7 @@ def _cosine(one: Sequence[float], other: Sequence[float]) -> float:
 _LEVELS: Mapping[str, Callable[[Answers], dict[str, Level]]] = {
     "Permute": _permuted,
     "Select": _selected,
+    "Ends": _ends,
     "Compare": _compared,
     "Grade": _graded,
 }

@@ -129,6 +129,11 @@ def _selected(heard: Answers, doc_id: str) -> str:
     return f"chosen as {way}" if count == 1 else f"chosen as {_nth(heard.answer.index(doc_id) + 1)} of {way} {count}"
 
 
+def _ends(heard: Answers, doc_id: str) -> str:
+    best, worst = heard.answer
+    return {best: "called the best", worst: "called the worst"}.get(doc_id, "called neither best nor worst")
+
+
 def _graded(heard: Answers, doc_id: str) -> str:
     level = heard.levels.get(doc_id)
     return "given no grade" if level is None else f"graded {-level.at:g} of {heard.parameters['scale']}"
@@ -150,6 +155,7 @@ def _scored(heard: Answers, doc_id: str) -> str:
 _SAYINGS: Mapping[str, Callable[[Answers, str], str]] = {
     "Compare": _compared,
     "Select": _selected,
+    "Ends": _ends,
     "Grade": _graded,
     "Permute": _placed,
     "Score": _scored,

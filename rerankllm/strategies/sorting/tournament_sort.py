@@ -1,6 +1,7 @@
 """The best of groups by knock-out, and a heap of them: a sort that stops after k."""
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from rerankllm.calibration.order import TIE
 from rerankllm.data import Document
@@ -14,10 +15,10 @@ Slots = list[int | None]
 
 
 def tournament(judge: Pairs, docs: list[Document], k: int) -> Steps[Sorted]:
-    """K groups of every k-th document; their winners in a heap; whoever leaves it is replaced by the group's next best.
+    """Groups of every k-th document play knock-out; their winners form a heap.
 
-    A group's next best is found by playing again without those gone. Their places stay empty, so only the games on the
-    last winner's way are new.
+    Whoever leaves it is replaced by the next best of the group, who is found by playing again without those
+    gone. Their places stay empty, so only the games on the last winner's way are new.
     """
     known: Known = {}
 
@@ -65,18 +66,16 @@ def _champions(judge: Pairs, docs: list[Document], groups: Sequence[Slots], know
     """The winner of each group; neighbours play, and who has nobody to play goes on."""
     rounds = [list(group) for group in groups]
     while any(len(slots) > 1 for slots in rounds):
-        meetings = [[tuple(slots[at : at + 2]) for at in range(0, len(slots), 2)] for slots in rounds]
-        games = [(pair[0], pair[1]) for pairs in meetings for pair in pairs if len(pair) > 1 and None not in pair]
+        meetings = [list(zip_longest(slots[::2], slots[1::2])) for slots in rounds]
+        games = [(a, b) for pairs in meetings for a, b in pairs if a is not None and b is not None]
         played = iter((yield from _winners(judge, docs, games, known)))
-        rounds = [
-            [next(played) if len(pair) > 1 and None not in pair else max(pair, key=_present) for pair in pairs]
-            for pairs in meetings
-        ]
-    return [slots[0] for slots in rounds]
+        rounds = [[next(played) if None not in pair else _present(pair) for pair in pairs] for pairs in meetings]
+    return [item for slots in rounds for item in slots if item is not None]
 
 
-def _present(item: int | None) -> bool:
-    return item is not None
+def _present(pair: tuple[int | None, int | None]) -> int | None:
+    """Who of the two is there; None where neither is."""
+    return pair[1] if pair[0] is None else pair[0]
 
 
 def _winners(judge: Pairs, docs: list[Document], games: list[tuple[int, int]], known: Known) -> Steps[list[int]]:
