@@ -24,6 +24,7 @@ GIVES = {
     "bm25": "retrieve, and first stages of collections",
     "collections": "--dataset, from ir-datasets and the Hugging Face hub",
     "server": "serve",
+    "otel": "serve --otel: traces for OpenTelemetry",
     "mcp": "mcp",
     "tables": "Parquet files, and Ranking.to_pandas",
     "ray": "rerank --engine ray, Reranker.map_dataset",
