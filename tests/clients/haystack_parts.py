@@ -1,4 +1,4 @@
-# install: haystack-ai cohere-haystack jina-haystack nvidia-haystack
+# install: haystack-ai cohere-haystack jina-haystack nvidia-haystack huggingface-api-haystack
 """Haystack's rankers for Cohere, Jina, TEI and NVIDIA."""
 
 import os
@@ -38,11 +38,11 @@ def cohere():
 def jina():
     from haystack_integrations.components.rankers.jina import JinaRanker
 
-    return JinaRanker(model="default", api_key=KEY, base_url=f"{BASE}/v1")
+    return JinaRanker(model="default", api_key=KEY, base_url=f"{BASE}/v1/rerank")
 
 
 def tei():
-    from haystack.components.rankers import HuggingFaceTEIRanker
+    from haystack_integrations.components.rankers.huggingface_api import HuggingFaceTEIRanker
 
     return HuggingFaceTEIRanker(url=BASE, token=KEY)
 

@@ -5,14 +5,16 @@ import importlib
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import httpx
 
 BASE = os.environ["BASE"]
 command = [
-    sys.executable, "-m", "datamodel_code_generator", "--url", f"{BASE}/openapi.json", "--input-file-type", "openapi",
+    sys.executable, "-m", "datamodel_code_generator", "--input", "openapi.json", "--input-file-type", "openapi",
     "--output", "made.py", "--output-model-type", "pydantic_v2.BaseModel",
 ]  # fmt: skip
+Path("openapi.json").write_text(httpx.get(f"{BASE}/openapi.json", timeout=60).text)
 subprocess.run(command, check=True)
 sys.path.insert(0, ".")
 made = importlib.import_module("made")

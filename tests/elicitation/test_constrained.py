@@ -66,7 +66,7 @@ def test_it_is_held_where_the_engine_can_and_nothing_else_was_said():
     assert bind(Text(max_tokens=9), permute).prepare(permute).want == Generate(9)
     write = Write(QUERY, 3)
     assert isinstance(bind(Text(), write).prepare(write).want, Generate)
-    with pytest.raises(CapabilityError, match="constrained=true is for Permute, Select, Compare, Score, Grade"):
+    with pytest.raises(CapabilityError, match="constrained=true is for Permute, Select, Compare, Score, Ends, Grade"):
         bind(Text(constrained=True), permute, FREE)
     with pytest.raises(CapabilityError, match="not for Write"):
         bind(Text(constrained=True), write)

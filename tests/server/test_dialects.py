@@ -396,7 +396,7 @@ ANSWERS = {
     "/v1/reranking": {
         "usage": {"prompt_tokens": 14, "total_tokens": 16, "completion_tokens": 2},
         "model": "points",
-        "data": [{"index": 1, "score": pytest.approx(LOGISTIC[0]), "input": "worth 3", "object": "rank_result"}],
+        "data": [{"index": 1, "score": pytest.approx(LOGISTIC[0]), "input": "worth 3"}],
         "object": "list",
         "top_k": 1,
         "return_input": True,

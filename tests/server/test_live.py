@@ -13,6 +13,7 @@ import pytest
 from serving import GENEROUS, JSON, ask, listening, metric
 from waiting import GUARD, until
 
+from rerankllm import Reranker
 from rerankllm.server.middleware import Limits
 
 
@@ -241,3 +242,17 @@ def test_one_hostile_client_among_64_costs_the_others_nothing(live):
         bad = pool.submit(hostile)
         assert all(pool.map(good, range(63)))
         assert bad.result() == [200, 200, 400, 502, 200, 400, 400]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("dialect", "below"),
+    [("cohere", ""), ("jina", "/v1"), ("voyage", "/v1"), ("mixedbread", "/v1"), ("tei", ""), ("vllm", "/v1")],
+)
+def test_our_own_judges_read_what_the_server_writes(live, monkeypatch, dialect, below):
+    """`rerank:` in every dialect that the server speaks, against the server."""
+    monkeypatch.setenv("RERANK_API_KEY", "any")
+    model = f"rerank:points?dialect={dialect}&base_url={live.url}{below}"
+    with Reranker("pointwise", model) as reranker:
+        ranking = reranker.rerank("what is worth most", ["worth 1", "worth 3", "worth 2", "half \ud83d worth 0"])
+    assert ranking.doc_ids == ("1", "2", "0", "3")

@@ -93,7 +93,7 @@ def test_forms(text, printed):
         ("sliding(window=true)", "sliding: window should be a whole number"),
         ("sliding(window=3", "expected ',' or ')' at character 17, found nothing more"),
         ("sliding(window=3, window=4)", "'window' is given twice"),
-        ("sliding(1, 2, 3, 4)", "sliding takes 3 values, found 4"),
+        ("sliding(1, 2, 3, moved, 5)", "sliding takes 4 values, found 5"),
         ("sliding(stride=2, 3)", "expected name=value"),
         ("sliding sliding", "expected the end"),
         ("", "expected a name"),

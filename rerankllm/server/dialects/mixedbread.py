@@ -24,12 +24,11 @@ class MixedbreadRequest(Body):
 
 
 class MixedbreadResult(BaseModel):
-    """One result."""
+    """One result, without the `object` that their older and newer clients call by different names."""
 
     index: int
     score: float
     input: str | None = None
-    object: str = "rank_result"
 
 
 class MixedbreadUsage(BaseModel):
@@ -88,7 +87,7 @@ MIXEDBREAD = Dialect(
     {
         "usage": {"prompt_tokens": 158, "total_tokens": 158, "completion_tokens": 0},
         "model": "default",
-        "data": [{"index": 1, "score": 0.93, "object": "rank_result"}],
+        "data": [{"index": 1, "score": 0.93}],
         "object": "list",
         "top_k": 1,
         "return_input": False,
