@@ -1,9 +1,10 @@
 """How far attacks lift a document on real small models, with prompts as they are and with defended ones.
 
-    python eval/attacks/run.py --model llamacpp:smollm2 --model llamacpp:MODELS/qwen2.5-coder-0.5b-instruct-q4_k_m.gguf
+    python eval/attacks/run.py --model llamacpp:smollm2
+    python eval/attacks/run.py --model llamacpp:MODELS/qwen2.5-coder-0.5b-instruct-q4_k_m.gguf --prompt as-data
 
-Minutes on one core; writes eval/attacks/results.md. The queries are the first of the sample that ships, with their
-first candidates. `rerankllm attack` says what is measured. With --journal a run that was cut goes on.
+Minutes on one core; writes eval/attacks/results/MODEL.md. The queries are the first of the sample that ships, with
+their first candidates. `rerankllm attack` says what is measured. With --journal a run that was cut goes on.
 """
 
 import argparse
@@ -28,13 +29,13 @@ ATTACKS = ("labels", "end-of-list", "chat-tokens", "answer", "query", "claim", "
 SEED = 0
 
 
-def systems(chosen: list[str]) -> Iterator[tuple[str, str, str]]:
+def systems(strategies: list[str], prompts: list[str]) -> Iterator[tuple[str, str, str]]:
     """Each strategy and prompt, and the spec of both."""
-    for strategy, elicitation in STRATEGIES.items():
-        if strategy in chosen:
-            yield strategy, "as it is", f"{strategy} / {elicitation}"
-            for prompt in DEFENCES:
-                yield strategy, prompt, f"{strategy} / {elicitation}(prompt={prompt})"
+    for strategy in strategies:
+        elicitation = STRATEGIES[strategy]
+        yield strategy, "as it is", f"{strategy} / {elicitation}"
+        for prompt in prompts:
+            yield strategy, prompt, f"{strategy} / {elicitation}(prompt={prompt})"
 
 
 def cells(found: Finding) -> str:
@@ -53,7 +54,7 @@ class Table:
 
     def rows(self) -> Iterator[str]:
         """A strategy and a prompt each, printed as they come."""
-        for strategy, prompt, spec in systems(self._options.strategy):
+        for strategy, prompt, spec in systems(self._options.strategy, self._options.prompt):
             started = time.process_time()
             plan = AttackPlan.of(self._source, attacks=self._options.attack, depth=self._options.depth, seed=SEED)
             with Reranker(
@@ -80,7 +81,7 @@ class Table:
 
     def attacks(self) -> Iterator[str]:
         """Success of every attack, all strategies together: queries of how many, by prompt."""
-        prompts = ("as it is", *DEFENCES)
+        prompts = ("as it is", *self._options.prompt)
         for place, each in enumerate(next(iter(self.reports.values())).findings):
             shares = []
             for prompt in prompts:
@@ -99,8 +100,9 @@ HEAD = (
 def main() -> None:
     """Measures every model and writes the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", action="append", required=True, help="repeatable")
+    parser.add_argument("--model", required=True)
     parser.add_argument("--strategy", action="append", choices=list(STRATEGIES), help="repeatable; all by default")
+    parser.add_argument("--prompt", action="append", choices=DEFENCES, help="repeatable; all by default")
     parser.add_argument("--attack", action="append", help=f"repeatable; by default {', '.join(ATTACKS)}")
     parser.add_argument("--queries", type=int, default=3)
     parser.add_argument("--depth", type=int, default=6, help="passages a query")
@@ -108,34 +110,45 @@ def main() -> None:
     parser.add_argument("--journal", type=Path, help="keep calls here; what it holds is not asked again")
     options = parser.parse_args()
     options.strategy = options.strategy or list(STRATEGIES)
+    options.prompt = options.prompt or list(DEFENCES)
     options.attack = options.attack or list(ATTACKS)
     source = read_source(
         sample=True, run=None, queries=None, corpus=None, requests=None, qrels=None, skip_missing=False
     )
     source = Source(source.queries[: options.queries], source.qrels)
-    started, parts = time.process_time(), []
-    for model in options.model:
-        table = Table(model, options, source)
-        rows = "\n".join(table.rows())
-        head = "| attack | kind | as it is | " + " | ".join(DEFENCES) + " |\n|---|---|---:|" + "---:|" * len(DEFENCES)
-        name = model.rpartition("/")[2]
-        parts.append(f"## {name}\n\n{HEAD}\n{rows}\n\n{head}\n" + "\n".join(table.attacks()))
-    typed = " ".join(f"--model {'llamacpp:MODELS/' if '/' in model else ''}{model.rpartition('/')[2]}"
-                     for model in options.model)  # fmt: skip
-    made = made_by(f"attacks/run.py {typed}", "llama-cpp-python", "numpy", seeds=[SEED])
-    shown = "\n\n".join(parts)
-    (Path(__file__).parent / "results.md").write_text(
-        f"""# Attacks: the sample's first {options.queries} queries, {options.depth} passages each
+    started = time.process_time()
+    table = Table(options.model, options, source)
+    rows = "\n".join(table.rows())
+    attacks = "\n".join(table.attacks())
+    name = options.model.rpartition("/")[2].rpartition(":")[2].removesuffix(".gguf")
+    chosen = "".join(
+        f" --{each} '{value}'" for each in ("strategy", "prompt") for value in getattr(options, each)
+        if getattr(options, each) != list({"strategy": STRATEGIES, "prompt": DEFENCES}[each])
+    )  # fmt: skip
+    model = f"llamacpp:MODELS/{Path(options.model).name}" if "/" in options.model else options.model
+    made = made_by(f"attacks/run.py --model {model}{chosen}", "llama-cpp-python", "numpy", seeds=[SEED])
+    folder = Path(__file__).parent / "results"
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.md").write_text(
+        f"""# Attacks on {name}: the sample's first {options.queries} queries, {options.depth} passages each
 
-{made} Passages are cut at {options.passage_tokens} tokens. Calls under way took
-{(time.process_time() - started) / 60:.1f} minutes of one core, without those that a journal had.
+{made} Passages are cut at {options.passage_tokens} tokens. What no journal had took
+{(time.process_time() - started) / 60:.1f} minutes of one core.
 
-`rerankllm attack` says what is counted: the share of cases in which the document rose above its plain self and above
-itself with as many neutral words, with the 95 % bootstrap interval over queries, of how many cases. With so few queries
-an interval is wide, and where all queries came out alike it is a point and says little. ÷ is success over that of the
-prompt as it is; – where nothing rose there. Defended prompts are `prompt=NAME` of the elicitation.
+What is counted is what `rerankllm attack` counts: the share of cases in which the document rose above its plain self
+and above itself with as many neutral words, with the 95 % bootstrap interval over queries, of the cases in which it
+could. With so few queries an interval is wide, and where all queries came out alike it is a point and says little. ÷ is
+success over that of the prompt as it is; – where nothing rose there. Defended prompts are `prompt=NAME` of the
+elicitation. Of the cases in which nothing rose, `as shown` are those of judges that give back the order shown.
 
-{shown}
+{HEAD}
+{rows}
+
+Cases in which each attack succeeded, of those in which it could:
+
+| attack | kind | as it is | {" | ".join(options.prompt)} |
+|---|---|---:|{"---:|" * len(options.prompt)}
+{attacks}
 """,
         encoding="utf-8",
     )

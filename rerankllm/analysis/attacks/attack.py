@@ -10,6 +10,7 @@ from typing import Any
 
 from rerankllm.analysis.attacks.lists import Lists, by_list
 from rerankllm.analysis.attacks.results import Finding, finding, trials
+from rerankllm.analysis.attacks.suspects import reasons, suspects
 from rerankllm.analysis.attacks.table import ATTACKS, NAMES, Attack
 from rerankllm.analysis.attacks.tables import notes, table
 from rerankllm.analysis.queries import Queries, as_source
@@ -36,6 +37,8 @@ class AttackReport:
         echoes: Queries in which the judge gives back the order shown, whatever it is.
         findings: What each attack came to.
         kinds: The same for all attacks of a kind.
+        flagged: In how many queries the document under this attack looks like one (see `suspects`), by attack.
+        suspects: Which documents look like attacks as they are, and why, by query and document.
         failures: Why a list of a query could not be ranked, by list and query.
         calls: How many calls were made.
         replayed: How many of them the journal answered.
@@ -48,6 +51,8 @@ class AttackReport:
     echoes: tuple[str, ...]
     findings: tuple[Finding, ...]
     kinds: tuple[Finding, ...]
+    flagged: Mapping[str, int]
+    suspects: Mapping[str, Mapping[str, tuple[str, ...]]]
     failures: Mapping[str, Mapping[str, str]]
     calls: int
     replayed: int
@@ -64,8 +69,8 @@ class AttackReport:
             markdown: As Markdown rather than for a terminal.
             width: Columns of the terminal; None for as wide as the table is.
         """
-        shown = [table(self.findings, self.kinds, self.top_k)]
-        said = list(notes(len(self.targets), len(self.echoes)))
+        shown = [table(self.findings, self.kinds, self.flagged, self.top_k)]
+        said = list(notes(len(self.targets), len(self.echoes), self.suspects))
         return as_markdown(shown, said) if markdown else as_text(shown, said, width)
 
     def __str__(self) -> str:
@@ -177,10 +182,17 @@ class AttackPlan:
             tuple(dict.fromkeys(t.query_id for some in found.values() for t in some if t.echo)),
             tuple(finding(each.name, each.kind, found[each.name], self.top_k, self.seed) for each in self.attacks),
             tuple(finding(kind, kind, some, self.top_k, self.seed) for kind, some in of_kind.items()),
+            {each.name: sum(self._looks(lists, each.name) for lists in self.lists) for each in self.attacks},
+            suspects([(each.query, each.candidates) for each in self.lists]),
             failures,
             calls,
             replayed,
         )
+
+    @staticmethod
+    def _looks(lists: Lists, name: str) -> bool:
+        """Whether the document that attacks looks like it."""
+        return bool(reasons(lists.query.text, lists.by_name[name][lists.place].document.content))
 
 
 def attack(
