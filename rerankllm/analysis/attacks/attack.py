@@ -126,7 +126,8 @@ class AttackPlan:
         Raises:
             InputError: They do not suffice for one.
         """
-        chosen, left = [], calls
+        chosen: list[Lists] = []
+        left = calls
         for each in self.lists:
             needed = len(each.by_name) * reranker.plan(len(each.candidates)).calls.high
             if needed > left and not chosen:
