@@ -38,6 +38,7 @@ from rerankllm.spec.stage import Stage
 from rerankllm.version import __version__
 
 if TYPE_CHECKING:
+    from rerankllm.analysis.attacks.attack import attack
     from rerankllm.analysis.calibrate import calibrate
     from rerankllm.analysis.diagnose.diagnose import diagnose
     from rerankllm.analysis.explain.explain import explain
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 
 _ON_FIRST_USE = {
     "Experiment": "rerankllm.experiments.experiment",
+    "attack": "rerankllm.analysis.attacks.attack",
     "calibrate": "rerankllm.analysis.calibrate",
     "compare": "rerankllm.runs.compare",
     "diagnose": "rerankllm.analysis.diagnose.diagnose",
@@ -119,6 +121,7 @@ __all__ = [
     "Usage",
     "__version__",
     "arerank",
+    "attack",
     "calibrate",
     "compare",
     "diagnose",

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from rerankllm.cli.commands import (
+    attack,
     calibrate,
     compare,
     config,
@@ -102,8 +103,8 @@ _PANELS: dict[str, dict[str, Any]] = {
         "recommend": recommend, "plan": plan, "resume": resume, "retrieve": retrieve, "fuse": fuse
     },
     "Measure and explain": {
-        "eval": evaluate, "experiment": experiment, "report": report, "robustness": robustness, "explain": explain,
-        "journal": journal,
+        "eval": evaluate, "experiment": experiment, "report": report, "robustness": robustness, "attack": attack,
+        "explain": explain, "journal": journal,
     },
     "Know the model that judges": {
         "diagnose": diagnose, "judge-profile": judge_profile, "calibrate": calibrate, "parity": parity

@@ -1,5 +1,7 @@
 """From a template, a query and documents to a finished prompt that fits."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -127,6 +129,10 @@ class PromptBuilder:
         filled = self._filled(skeleton, query, docs, reserve, criteria)
         return (*bos, *chain.from_iterable(chain.from_iterable(filled)))
 
+    @cached_property
+    def _fenced(self) -> bool:
+        return any("fence" in source for source in self.template.sources)
+
     def _given(self, query: Query) -> dict[str, str]:
         return {"query": query.text, "instruction": self.instruction or ""}
 
@@ -144,7 +150,8 @@ class PromptBuilder:
             example = example_for(query, self.demonstrations)
             shown += [Document("", example.better), Document("", example.worse)]
             asked.append(example.query)
-        texts = {"query": asked, "instruction": [self.instruction or ""]}
+        drawn = fence(query, docs) if self._fenced else ""
+        texts = {"query": asked, "instruction": [self.instruction or ""], "fence": [drawn]}
         filled: list[list[tuple[int, ...]]] = []
         passages: list[tuple[int, int]] = []
         for message in skeleton:
@@ -246,7 +253,8 @@ class PromptBuilder:
         limit = self.passage_tokens or self.template.passage_tokens
 
         def make(lead: str, doc: Document) -> tuple[int, ...]:
-            return first_tokens(self.tokenizer, lead + self._harmless(doc.content), limit)
+            text = self._harmless(doc.content).replace(" ", self.template.between_words)
+            return first_tokens(self.tokenizer, lead + text, limit)
 
         return lru_cache(maxsize=_CACHED_PASSAGES)(make)
 
@@ -275,6 +283,12 @@ class PromptBuilder:
             )
         for m, p in passages:
             filled[m][p] = filled[m][p][:cut]
+
+
+def fence(query: Query, docs: Sequence[Document]) -> str:
+    """Twelve signs that no document can know: they come from the query and all documents, itself among them."""
+    told = json.dumps([query.text, *(doc.content for doc in docs)])
+    return hashlib.sha256(told.encode()).hexdigest()[:12]
 
 
 def _ended(skeleton: Sequence[Sequence[Piece]], left: str) -> Sequence[Sequence[Piece]]:

@@ -1,12 +1,12 @@
 """A prompt template in memory: its turns, its labels, and how it is rendered once for all prompts of a shape.
 
 Templates see `query`, `docs` (each with `label` and `text`), `doc` (the first), `n`, `example` (a filled-in answer),
-`instruction` (the user's, or none), for selections `m` (how many) and `worst` (rather than best), and for criteria
-`m` and, where documents are judged by them, `criteria` (each with `label` and `text`); for a passage that is to be
-written, `grade`. What they are given for query,
-texts and instruction are place holders: the texts themselves are put in after rendering, so nothing
-inside a document can act as template, label or control token, and a template is rendered once for all prompts with
-the same number of documents. A worked example is the template's own turns, filled with its texts and answered.
+`instruction` (the user's, or none), `fence` (twelve signs drawn anew for every query and documents, so that no document
+can know them), for selections `m` (how many) and `worst` (rather than best), for a passage that is to be written `grade`,
+and for criteria `m` and, where documents are judged by them, `criteria` (each with `label` and `text`). What they are
+given for query, texts, fence and instruction are place holders: the texts themselves are put in after rendering, so
+nothing inside a document can act as template, label or control token, and a template is rendered once for all prompts
+with the same number of documents. A worked example is the template's own turns, filled with its texts and answered.
 """
 
 import re
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from jinja2 import Template as JinjaTemplate
     from jinja2.sandbox import SandboxedEnvironment
 
-_MARK = re.compile("\ue000(query|instruction|doc|criterion)(\\d*)\ue001")
+_MARK = re.compile("\ue000(query|instruction|fence|doc|criterion)(\\d*)\ue001")
 _COUNTS = re.compile(r"\{[{%][^{}]*\bm\b")
 """Where a source says how many documents it asks for."""
 SEAM = "\ue002"
@@ -43,7 +43,7 @@ class Slot:
         lead: The space before it, which is tokenized together with it.
     """
 
-    kind: Literal["query", "instruction", "doc", "criterion"]
+    kind: Literal["query", "instruction", "fence", "doc", "criterion"]
     index: int = 0
     lead: str = ""
 
@@ -158,6 +158,7 @@ class Template:
         decoder: What an encoder-decoder model's answer is opened with.
         order: How an order is written; None for `[2] > [1]`.
         markers: Where vectors are taken; None where none are.
+        between_words: What stands in passages where spaces were (datamarking).
     """
 
     name: str
@@ -178,6 +179,7 @@ class Template:
     decoder: str = ""
     order: Order | None = None
     markers: Markers | None = None
+    between_words: str = " "
     _cache: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -300,6 +302,7 @@ class Template:
                 criteria=criteria,
                 example=" > ".join(bracketed(text) for text in (*labels[1:2], *labels[:1], *labels[2:3])),
                 instruction="\ue000instruction\ue001" if shown.instruction else None,
+                fence="\ue000fence\ue001",
                 **shown.wanted._asdict(),
             )
         if "\ue000" in _MARK.sub("", rendered) or "\ue001" in _MARK.sub("", rendered):

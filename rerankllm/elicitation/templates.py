@@ -20,6 +20,7 @@ decoder: "Passage "          # optional: the opening of the answer of a model wi
 passages: apart              # optional: the prompt is made for each document; an encoder reads them apart
 order: {between: " ", worst_first: true}   # optional: an order is written as bare labels, the best last
 markers: {document: "<|a|>", query: "<|b|>"}   # optional: control tokens in the prompt, at which vectors are compared
+between_words: "^"           # optional: stands in passages where spaces were (datamarking, arXiv 2403.14720)
 demonstrations:              # optional, to compare two passages: worked examples, of which one is shown, in both orders
   - {query: …, better: …, worse: …}
 ```

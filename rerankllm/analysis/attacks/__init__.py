@@ -1,0 +1,1 @@
+"""What texts that were written to rise do to a ranking."""
