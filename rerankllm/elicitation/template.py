@@ -1,12 +1,13 @@
 """A prompt template in memory: its turns, its labels, and how it is rendered once for all prompts of a shape.
 
 Templates see `query`, `docs` (each with `label` and `text`), `doc` (the first), `n`, `example` (a filled-in answer),
-`instruction` (the user's, or none), `fence` (twelve signs drawn anew for every query and documents, so that no document
-can know them), for selections `m` (how many) and `worst` (rather than best), for a passage that is to be written `grade`,
-and for criteria `m` and, where documents are judged by them, `criteria` (each with `label` and `text`). What they are
-given for query, texts, fence and instruction are place holders: the texts themselves are put in after rendering, so
-nothing inside a document can act as template, label or control token, and a template is rendered once for all prompts
-with the same number of documents. A worked example is the template's own turns, filled with its texts and answered.
+`instruction` (the user's, or none), `fence` (twelve signs drawn anew for every query and documents, so that no
+document can know them), for selections `m` (how many) and `worst` (rather than best), for a passage that is to be
+written `grade`, and for criteria `m` and, where documents are judged by them, `criteria` (each with `label` and
+`text`). What they are given for query, texts, fence and instruction are place holders: the texts themselves are put in
+after rendering, so nothing inside a document can act as template, label or control token, and a template is rendered
+once for all prompts with the same number of documents. A worked example is the template's own turns, filled with its
+texts and answered.
 """
 
 import re
