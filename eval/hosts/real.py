@@ -33,7 +33,7 @@ STAGES = (
     "prp / reasoning(budget=32)",
     "setwise / text", "setwise / text(constrained=true)", "setwise / labels", "setwise / reasoning(budget=32)",
     "sliding / text", "sliding / text(constrained=true)", "sliding / labels", "sliding / reasoning(budget=32)",
-    "group / grades", "group / reasoning(budget=32)",
+    "group / text", "group / reasoning(budget=32)",
     "criteria(count=2) / text",
 )  # fmt: skip
 THINKING = ("off", "on", "low")
