@@ -62,7 +62,7 @@ class Student:
 
         loading.set_threads(threads)
         source, where = files_of(name), str(loading.place(device))
-        with loading.reported(f"{kind}:{name}"), loading.quiet(), torch.random.fork_rng():
+        with loading.reported(f"{kind}:{name}"), _untold(), torch.random.fork_rng():
             torch.manual_seed(seed)
             model: Any
             if kind == "embed":
@@ -114,7 +114,8 @@ class Student:
 
     def save(self, folder: Path) -> None:
         """Saves the model as sentence-transformers does; its name is then `embed:FOLDER` or `cross-encoder:FOLDER`."""
-        self.model.save_pretrained(str(folder), create_model_card=False)
+        with loading.quiet():
+            self.model.save_pretrained(str(folder), create_model_card=False)
 
     def _vectors(self, texts: list[str], role: Role) -> "Tensor":
         from torch.nn.functional import normalize  # noqa: PLC0415
@@ -136,3 +137,17 @@ class Student:
             yield
         finally:
             self.model.train(before)
+
+
+@contextlib.contextmanager
+def _untold() -> Iterator[None]:
+    """Meanwhile transformers does not list which weights a model lacks: a new head is meant."""
+    from transformers.utils import logging  # noqa: PLC0415
+
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        with loading.quiet():
+            yield
+    finally:
+        logging.set_verbosity(before)

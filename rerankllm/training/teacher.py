@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -138,7 +139,7 @@ def _from_judgements(spec: TeacherSpec, source: Source) -> Teacher:
         raise InputError(f"teacher: {spec.kind} needs a file")
     if spec.kind == "recording":
         return _replayed(path, spec.strategy, source, path.name, None)
-    with Journal(path, create=False) as journal, tempfile.TemporaryDirectory() as folder:
+    with closing(Journal(path, create=False)) as journal, tempfile.TemporaryDirectory() as folder:
         exported, recording = export(journal, __version__), Path(folder) / "recording.jsonl"
         with recording.open("w", encoding="utf-8") as file:
             recordings.write(file, exported.header, exported.records)
@@ -152,7 +153,7 @@ def _from_judgements(spec: TeacherSpec, source: Source) -> Teacher:
 
 def _replayed(path: Path, strategy: str | None, source: Source, name: str, cost: Cost | None) -> Teacher:
     with Reranker(strategy, f"recorded:{path}") as reranker:
-        run = reranker.run(list(source.queries))
+        run = reranker.rerank_run(source.queries)
     if not run.rankings:
         raise InputError(f"teacher: {run.failures[0].reason}")
     candidates = {query.query_id: own for query, own in source.queries}

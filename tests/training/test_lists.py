@@ -1,6 +1,7 @@
 """Teachers' lists: read, parted by query, refused where they leak, drawn."""
 
 import json
+from contextlib import closing
 
 import pytest
 
@@ -98,9 +99,9 @@ def test_a_run_a_file_of_scores_and_qrels_teach(planted, tmp_path):
 def test_a_journal_and_its_recording_teach_what_was_ranked(planted, tmp_path):
     source = config(planted).data.read()
     model = f"simulated:{planted['data']['qrels']}"
-    with Journal(tmp_path / "judged.db") as journal:
+    with closing(Journal(tmp_path / "judged.db")) as journal:
         with Reranker("prp", model, journal=journal) as reranker:
-            run = reranker.run(list(source.queries))
+            run = reranker.rerank_run(source.queries)
         exported = export(journal, "0")
     with (tmp_path / "recording.jsonl").open("w") as file:
         recordings.write(file, exported.header, exported.records)

@@ -61,7 +61,7 @@ def test_a_student_learns_a_planted_order_and_plain_sentence_transformers_has_it
     assert own == pytest.approx([scale * score for score in plain], abs=1e-4)
     candidates = [Candidate(Document(str(i), text)) for i, text in enumerate(texts)]
     with Reranker("embed" if kind == "embed" else "pointwise", done.model) as reranker:
-        ranking = reranker.run([(Query("q", query), candidates)]).rankings[0]
+        ranking = reranker.rerank_run([(Query("q", query), candidates)]).rankings[0]
     scores = {result.doc_id: result.score for result in ranking}
     assert [scores[str(i)] for i in range(3)] == pytest.approx(plain, abs=1e-4)
     card = (tmp_path / "out" / "model" / "README.md").read_text()
