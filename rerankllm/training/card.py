@@ -30,27 +30,20 @@ def card(record: Mapping[str, Any], proofs: Sequence[Proof]) -> str:
     how, shown = identity["training"], identity["lists"]
     scores = [("base", record["validation"][0]),
               *((f"epoch {number}", value) for number, value in enumerate(record["validation"][1:], 1))]  # fmt: skip
-    lines = [
-        begin,
-        "# A student reranker",
-        "",
-        f"`{identity['student']}`, trained by rerankllm {record['rerankllm']} on the judgements of a teacher. Load it "
-        f"with sentence-transformers' `{loading}`, or name it `{'embed' if embeds else 'cross-encoder'}:FOLDER` in "
-        "rerankllm.",
-        "",
-        f"- **Teacher**: {teacher['name']}, {teacher['lists']} lists; {cost(teacher['cost'])}.",
+    lines = (
+        f"# A student reranker\n\n`{identity['student']}`, trained by rerankllm {record['rerankllm']} on the judgements of "
+        f"a teacher. Load it with sentence-transformers' `{loading}`, or name it "
+        f"`{'embed' if embeds else 'cross-encoder'}:FOLDER` in rerankllm.\n\n"
+        f"- **Teacher**: {teacher['name']}, {teacher['lists']} lists; {cost(teacher['cost'])}.\n"
         f"- **Queries**: {len(queries['train'])} to train on, {len(queries['validation'])} to stop early by, "
-        f"{len(queries['test'])} held out. Also held out: {', '.join(record['held_out']) or 'nothing else'}.",
+        f"{len(queries['test'])} held out. Also held out: {', '.join(record['held_out']) or 'nothing else'}.\n"
         f"- **Training**: loss {identity['loss']}, {shown['per_query']} lists of {shown['size']} documents a query, "
         f"at most {how['epochs']} epochs, {how['batch']} lists a step, learning rate {how['learning_rate']:g}, seed "
-        f"{how['seed']}; {record['seconds']:.0f} seconds since it was last started.",
-        f"- **nDCG@10 on the validation queries**: {', '.join(f'{name} {value:.4f}' for name, value in scores)}. The "
-        "best epoch was kept.",
-        f"- {paid(record['pays_back'])}",
-        "",
-        tables(proofs),
-    ]
-    return "\n".join(lines)
+        f"{how['seed']}; {record['seconds']:.0f} seconds since it was last started.\n"
+        f"- **nDCG@10 on the validation queries**: {', '.join(f'{name} {value:.4f}' for name, value in scores)}. "
+        f"The best epoch was kept.\n- {paid(record['pays_back'])}\n\n"
+    )
+    return f"{begin}\n{lines}{tables(proofs)}"
 
 
 def tables(proofs: Sequence[Proof]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rerankllm.data import Candidate, Document, Query
+from rerankllm.drivers.results import Run
 from rerankllm.errors import InputError
 from rerankllm.files import digest
 from rerankllm.formats import recordings
@@ -153,7 +154,7 @@ def _from_judgements(spec: TeacherSpec, source: Source) -> Teacher:
 
 def _replayed(path: Path, strategy: str | None, source: Source, name: str, cost: Cost | None) -> Teacher:
     with Reranker(strategy, f"recorded:{path}") as reranker:
-        run = reranker.rerank_run(source.queries)
+        run = Run.of(reranker.stream(source.queries))
     if not run.rankings:
         raise InputError(f"teacher: {run.failures[0].reason}")
     candidates = {query.query_id: own for query, own in source.queries}

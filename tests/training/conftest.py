@@ -33,6 +33,6 @@ def planted(tmp_path):
         "data": {key: str(tmp_path / name) for key, name in data.items()},
         "teacher": {"run": str(tmp_path / "teacher.txt"), "cost_usd": 0.6},
         "split": {"validation": 0.2, "test": 0.25},
-        "training": {"epochs": 6, "learning_rate": 0.02, "batch": 2, "patience": 6, "device": "cpu", "threads": 1},
+        "training": {"epochs": 2, "learning_rate": 0.003, "batch": 2, "patience": 6, "device": "cpu", "threads": 1},
         "lists": {"size": 6, "per_query": 4},
     }

