@@ -2,8 +2,8 @@
 
     python eval/training/run.py --data DATA
 
-The student is trained on two thirds of TREC DL 2019's queries, of which some are kept for early stopping. It is measured
-on the other third and on NovelEval. Writes results.md.
+The student is trained on two thirds of TREC DL 2019's queries, of which some are kept for early stopping. It is
+measured on the other third and on NovelEval. Writes results.md.
 """
 
 import argparse
@@ -55,13 +55,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         done = train(config, Path(folder) / "student")
     epochs = ", ".join(f"{value:.4f}" for value in done.validation)
+    trained = (
+        f"Trained for {done.seconds:.0f} seconds of one thread, RankNet over 12 documents at a time. nDCG@10 on the "
+        f"validation queries, before and after each epoch: {epochs}."
+    )
     lines = [
         "# A student of RankVicuna",
         "",
         made_by("training/run.py --data DATA", "torch", "transformers", "sentence-transformers", seeds=[0]),
         "",
-        f"Trained for {done.seconds:.0f} seconds of one thread, RankNet over 12 documents at a time. nDCG@10 on the "
-        f"validation queries, before and after each epoch: {epochs}.",
+        trained,
         "",
         *map(verdict, done.proofs),
         "",
