@@ -52,10 +52,13 @@ if TYPE_CHECKING:
     from rerankllm.reports.report import report
     from rerankllm.runs.compare import compare
     from rerankllm.runs.evaluate import evaluate_runs
+    from rerankllm.training.student import Student
+    from rerankllm.training.train import train
 
 _ON_FIRST_USE = {
     "Experiment": "rerankllm.experiments.experiment",
     "attack": "rerankllm.analysis.attacks.attack",
+    "Student": "rerankllm.training.student",
     "calibrate": "rerankllm.analysis.calibrate",
     "compare": "rerankllm.runs.compare",
     "diagnose": "rerankllm.analysis.diagnose.diagnose",
@@ -68,6 +71,7 @@ _ON_FIRST_USE = {
     "report": "rerankllm.reports.report",
     "robustness": "rerankllm.analysis.robustness.robustness",
     "show_model": "rerankllm.analysis.model_card",
+    "train": "rerankllm.training.train",
 }
 """Where the verbs are that are loaded when they are first used, so that `import rerankllm` stays quick."""
 
@@ -116,6 +120,7 @@ __all__ = [
     "SpecError",
     "Stage",
     "Started",
+    "Student",
     "TemplateError",
     "UnreachableError",
     "Usage",
@@ -139,4 +144,5 @@ __all__ = [
     "rerank",
     "robustness",
     "show_model",
+    "train",
 ]

@@ -52,7 +52,7 @@ FLOORS = (  # a room imports rooms of lower floors only
     {"reranker"},
     {"api", "integrations", "runs", "server"},
     {"experiments"},
-    {"analysis"},
+    {"analysis", "training"},
     {"reports"},
     {"__init__"},
     {"cli"},

@@ -31,6 +31,7 @@ from rerankllm.cli.commands import (
     retrieve,
     robustness,
     serve,
+    train,
 )
 from rerankllm.cli.config.command import Configured, Known
 from rerankllm.cli.help import Command, Group
@@ -106,6 +107,7 @@ _PANELS: dict[str, dict[str, Any]] = {
         "eval": evaluate, "experiment": experiment, "report": report, "robustness": robustness, "attack": attack,
         "explain": explain, "journal": journal,
     },
+    "Make a small model of a large one": {"train": train},
     "Know the model that judges": {
         "diagnose": diagnose, "judge-profile": judge_profile, "calibrate": calibrate, "parity": parity
     },

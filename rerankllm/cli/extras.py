@@ -19,6 +19,7 @@ GIVES = {
     "adapters": "LoRA adapters of models hf: (hf:NAME?adapter=…)",
     "vllm": "models vllm:, its engine in this process (Linux, best with a GPU)",
     "embed": "models embed: and cross-encoder:, sentence-transformers",
+    "train": "train: a small reranker from the judgements of a large one",
     "stats": "compare, robustness, report; aggregation by integer programs",
     "plots": "plots of compare and diagnose",
     "bm25": "retrieve, and first stages of collections",

@@ -59,7 +59,7 @@ class Local:
 
         where = loading.place(device)
         self._batch = batch
-        self._source = _packaged(name) or loading.find("embed", name, revision)
+        self._source = files_of(name, revision)
         with loading.reported(f"embed:{name}"), loading.quiet():
             self._model: Any = sentence_transformers.SentenceTransformer(
                 self._source.where,
@@ -142,6 +142,16 @@ def _as_trained(model: Any, names: Sequence[str]) -> None:
     for module in model:
         if card.vectors.pooling and hasattr(module, "pooling_mode"):
             module.pooling_mode = card.vectors.pooling
+
+
+def files_of(name: str, revision: str | None = None) -> loading.ModelFiles:
+    """Where the model is that is called `name`: packaged, a folder, or else an id on the hub.
+
+    Raises:
+        MissingExtra: The package with the weights is not installed.
+        InputError: Its files are not those that are expected, or nothing is there.
+    """
+    return _packaged(name) or loading.find("embed", name, revision)
 
 
 def _packaged(name: str) -> loading.ModelFiles | None:

@@ -1,0 +1,132 @@
+"""Finds a student's weights with transformers' Trainer: checkpoints, early stopping, and going on after a kill."""
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rerankllm.backends.hf import loading
+from rerankllm.notes import tell
+from rerankllm.training.config import Settings
+from rerankllm.training.lists import Example
+from rerankllm.training.losses import LOSSES, Loss
+from rerankllm.training.student import Student
+
+STATE = "trainer_state.json"
+"""What Trainer writes last into a checkpoint."""
+NEEDED = "pip install 'rerankllm[train]'"
+
+
+def fit(
+    student: Student,
+    examples: Sequence[Example],
+    quality: Callable[[], float],
+    *,
+    loss: str,
+    settings: Settings,
+    folder: Path,
+) -> list[float]:
+    """Trains the student; it ends with the weights of the epoch that were best on the validation queries.
+
+    A checkpoint is written after every epoch. Where the folder holds checkpoints, it goes on from the last whole one.
+
+    Args:
+        student: The student.
+        examples: What is trained on.
+        quality: How good the student is now, on the validation queries.
+        loss: Name of the loss.
+        settings: How weights are found.
+        folder: Holds the checkpoints.
+
+    Returns:
+        The quality after each epoch.
+
+    Raises:
+        MissingExtra: accelerate is not installed.
+    """
+    loading.need("accelerate", "transformers", extra=NEEDED)
+    import transformers  # noqa: PLC0415
+
+    last = _last(folder)
+    if last is not None:
+        tell(f"going on from {last}")
+    trainer = _trainer(student, list(examples), quality, LOSSES[loss], _arguments(student, settings, folder))
+    trainer.add_callback(transformers.EarlyStoppingCallback(settings.patience))
+    trainer.remove_callback(transformers.PrinterCallback)
+    with loading.quiet():
+        trainer.train(resume_from_checkpoint=None if last is None else str(last))
+    student.model.eval()
+    return [entry["eval_quality"] for entry in trainer.state.log_history if "eval_quality" in entry]
+
+
+def _trainer(
+    student: Student, examples: list[Example], quality: Callable[[], float], far_off: Loss, arguments: Any
+) -> Any:
+    import torch  # noqa: PLC0415
+    import transformers  # noqa: PLC0415
+
+    class Trainer(transformers.Trainer):  # type: ignore[misc] - transformers is not followed
+        """Takes its loss from lists, and its quality from `quality`."""
+
+        def compute_loss(self, model: Any, inputs: Any, *_: Any, **__: Any) -> Any:
+            del model  # it is the student's
+            shown: list[Example] = inputs["examples"]
+            scores = student.forward([each.query for each in shown], [each.documents for each in shown])
+            losses = [far_off(own, torch.tensor(each.labels, device=own.device, dtype=own.dtype))
+                      for own, each in zip(scores, shown, strict=True)]  # fmt: skip
+            return torch.stack(losses).mean()
+
+        def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+            found = {"eval_quality": quality()}
+            self.log(found)
+            self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, found)
+            return found
+
+    return Trainer(
+        model=student.model,
+        args=arguments,
+        train_dataset=examples,
+        eval_dataset=examples[:1],
+        data_collator=lambda some: {"examples": some},
+    )
+
+
+def _arguments(student: Student, settings: Settings, folder: Path) -> Any:
+    import transformers  # noqa: PLC0415
+
+    return transformers.TrainingArguments(
+        output_dir=str(folder),
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=settings.batch,
+        learning_rate=settings.learning_rate,
+        warmup_steps=settings.warmup,
+        weight_decay=settings.weight_decay,
+        seed=settings.seed,
+        eval_strategy="epoch",
+        save_strategy="epoch",
+        save_total_limit=2,
+        load_best_model_at_end=True,
+        metric_for_best_model="eval_quality",
+        greater_is_better=True,
+        restore_callback_states_from_checkpoint=True,
+        remove_unused_columns=False,
+        dataloader_pin_memory=False,
+        use_cpu=student.model.device.type == "cpu",
+        report_to=[],
+        disable_tqdm=True,
+        logging_strategy="no",
+    )
+
+
+def _last(folder: Path) -> Path | None:
+    """The last checkpoint that is whole; what a kill left half-written is removed."""
+    numbered = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.partition("-")[2]), reverse=True)
+    for path in numbered:
+        try:
+            json.loads((path / STATE).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            shutil.rmtree(path)
+            continue
+        return path
+    return None

@@ -1,0 +1,133 @@
+"""Parts a teacher's lists by query, refuses queries that are to be held out, and draws what is trained on."""
+
+import json
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rerankllm.collections import catalogue
+from rerankllm.errors import InputError
+from rerankllm.files import replace_text
+from rerankllm.formats import beir
+from rerankllm.runs.source import read_judgements
+from rerankllm.training.config import HeldOut, Lists, Split
+from rerankllm.training.teacher import TeacherList
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Lists by what they are for: training, early stopping, the table at the end."""
+
+    train: tuple[TeacherList, ...]
+    validation: tuple[TeacherList, ...]
+    test: tuple[TeacherList, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """Documents of one query in the teacher's order, with what the teacher says of each."""
+
+    query: str
+    documents: tuple[str, ...]
+    labels: tuple[float, ...]
+
+
+def folded(text: str) -> str:
+    """A query's text as it is compared with others: in lower case, white space folded."""
+    return " ".join(text.lower().split())
+
+
+def part(lists: Sequence[TeacherList], split: Split) -> Parts:
+    """Parts lists by query; queries of the same text stay together.
+
+    Raises:
+        InputError: There are too few queries for three parts.
+    """
+    by_text: dict[str, list[TeacherList]] = {}
+    for each in lists:
+        by_text.setdefault(folded(each.query.text), []).append(each)
+    texts = sorted(by_text)
+    random.Random(split.seed).shuffle(texts)  # noqa: S311 - no secret
+    test, validation = (max(1, round(share * len(texts))) for share in (split.test, split.validation))
+    if len(texts) < test + validation + 1:
+        raise InputError(f"{len(texts)} queries are too few to train, to stop early and to measure: 3 are needed")
+    places = (texts[test + validation :], texts[test : test + validation], texts[:test])
+    return Parts(*(tuple(each for text in own for each in by_text[text]) for own in places))
+
+
+def refuse_leaks(lists: Iterable[TeacherList], held_out: Iterable[HeldOut], measured: Mapping[str, set[str]]) -> None:
+    """Refuses queries that are held out: the same text, or for qrels, which have no texts, the same id.
+
+    Args:
+        lists: What weights are found with: training and validation.
+        held_out: What the configuration holds out.
+        measured: Texts of queries that are measured on, by name.
+
+    Raises:
+        InputError: There is such a query; the line names up to three.
+    """
+    lists = list(lists)
+    for each in held_out:
+        ids = set(read_judgements(Path(each.name))) if each.kind == "qrels" else set()
+        texts = {folded(text) for text in _texts(each).values()}
+        _refuse(lists, each.name, ids, texts)
+    for name, texts in measured.items():
+        _refuse(lists, name, set(), {folded(text) for text in texts})
+
+
+def _texts(held_out: HeldOut) -> Mapping[str, str]:
+    if held_out.kind == "dataset":
+        return catalogue.load(held_out.name).queries
+    return beir.read_queries(Path(held_out.name)) if held_out.kind == "queries" else {}
+
+
+def _refuse(lists: Sequence[TeacherList], name: str, ids: set[str], texts: set[str]) -> None:
+    found = [each.query.query_id for each in lists if each.query.query_id in ids or folded(each.query.text) in texts]
+    if found:
+        raise InputError(
+            f"{len(found)} queries of {name}, which is held out, are in the training data "
+            f"({', '.join(found[:3])}): take them out of `data`, or {name} out of what is held out"
+        )
+
+
+def draw(lists: Sequence[TeacherList], how: Lists, seed: int) -> list[Example]:
+    """The lists that are shown: documents drawn anew for each, without repetition.
+
+    A teacher's scores are the labels; where it only said an order, the label is 1 / rank in the list drawn.
+    """
+    found: list[Example] = []
+    for each in lists:
+        chance = random.Random(f"{seed} {each.query.query_id}")  # noqa: S311 - no secret
+        depth = min(how.depth, len(each.documents))
+        whole = depth <= how.size
+        for _ in range(1 if whole else how.per_query):
+            places = sorted(chance.sample(range(depth), min(depth, how.size)))
+            labels = (
+                tuple(1 / rank for rank in range(1, len(places) + 1))
+                if each.scores is None
+                else tuple(each.scores[place] for place in places)
+            )
+            found.append(Example(each.query.text, tuple(each.documents[place].content for place in places), labels))
+    return found
+
+
+def write(parts: Parts, folder: Path) -> None:
+    """Writes the parts as JSON lines under the names that `datasets.load_dataset(FOLDER)` takes for splits."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, lists in (("train", parts.train), ("validation", parts.validation), ("test", parts.test)):
+        rows = (json.dumps(_row(each), ensure_ascii=False) for each in lists)
+        replace_text(folder / f"{name}.jsonl", "".join(f"{row}\n" for row in rows))
+
+
+def _row(each: TeacherList) -> dict[str, object]:
+    """One row; its documents are in the teacher's order."""
+    ranks = {doc_id: rank for rank, doc_id in enumerate(each.first_stage, 1)}
+    return {
+        "query_id": each.query.query_id,
+        "query": each.query.text,
+        "doc_ids": each.doc_ids,
+        "docs": [document.content for document in each.documents],
+        "teacher_scores": each.scores,
+        "first_stage_ranks": [ranks[doc_id] for doc_id in each.doc_ids],
+    }

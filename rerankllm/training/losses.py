@@ -1,0 +1,133 @@
+"""Losses by name: how far a student's scores of one list of documents are from what its teacher says of them.
+
+Each takes the student's scores and the teacher's labels, both of shape (documents,), larger for better documents, and
+gives a scalar. A list that teaches nothing, such as one whose labels are all the same, gives 0 in the pairwise losses.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Loss: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
+
+
+def ranknet(scores: "Tensor", labels: "Tensor") -> "Tensor":
+    """RankNet (Burges et al. 2005): the mean over pairs with a better document of log(1 + exp(worse − better))."""
+    better = _better(labels)
+    return _softplus_of_pairs(scores)[better].sum() / better.sum().clamp(min=1)
+
+
+def weighted_ranknet(scores: "Tensor", labels: "Tensor") -> "Tensor":
+    """RankNet whose pair of the teacher's ranks i and j weighs 1 / (i + j), as in FIRST (Reddy et al. 2024).
+
+    It is the weighted mean over pairs. Documents with equal labels keep the order they are given in, and are no pair.
+    """
+    ranks = _ranks(labels)
+    weights = _better(labels) / (ranks[:, None] + ranks[None, :])
+    return (_softplus_of_pairs(scores) * weights).sum() / weights.sum().clamp(min=1e-12)
+
+
+def listnet(scores: "Tensor", labels: "Tensor") -> "Tensor":
+    """ListNet (Cao et al. 2007): the cross-entropy of the softmax of scores to the softmax of labels."""
+    return -(labels.softmax(0) * scores.log_softmax(0)).sum()
+
+
+def listmle(scores: "Tensor", labels: "Tensor") -> "Tensor":
+    """ListMLE (Xia et al. 2008): minus the log-likelihood of the teacher's order under Plackett and Luce, per document.
+
+    Documents with equal labels are taken in the order they are given in.
+    """
+    ordered = scores[labels.argsort(descending=True, stable=True)]
+    return (ordered.flip(0).logcumsumexp(0).flip(0) - ordered).mean()
+
+
+def lambda_loss(scores: "Tensor", labels: "Tensor") -> "Tensor":
+    """LambdaRank as a loss (Wang et al. 2018): RankNet whose pair weighs by how much swapping it changes nDCG.
+
+    Gains are 2^label − 1, negative labels counting as 0; ranks are those of the student's scores.
+    """
+    ranks = _ranks(scores.detach())
+    gains, best = _gains(labels)
+    discounts = 1 / (ranks + 1).log2()
+    weights = (gains[:, None] - gains[None, :]).abs() * (discounts[:, None] - discounts[None, :]).abs() / best
+    better = _better(labels)
+    return (_softplus_of_pairs(scores) * weights)[better].sum() / better.sum().clamp(min=1)
+
+
+def margin_mse(scores: "Tensor", labels: "Tensor") -> "Tensor":
+    """Margin-MSE (Hofstätter et al. 2020): the mean over pairs of the squared difference of margins."""
+    distance = scores - labels
+    apart = (distance[:, None] - distance[None, :]) ** 2
+    return apart.sum() / max(1, len(scores) * (len(scores) - 1))
+
+
+def adr_mse(scores: "Tensor", labels: "Tensor") -> "Tensor":
+    """ADR-MSE (Schlatt et al. 2025): squared errors of approximate ranks, each discounted by log2(teacher's rank + 1).
+
+    Documents with equal labels share the mean of their ranks.
+    """
+    higher = (labels[None, :] > labels[:, None]).sum(1)
+    equal = (labels[None, :] == labels[:, None]).sum(1)
+    ranks = higher + (equal + 1) / 2
+    return ((ranks - _approximate_ranks(scores)) ** 2 / (ranks + 1).log2()).mean()
+
+
+def approx_ndcg(scores: "Tensor", labels: "Tensor") -> "Tensor":
+    """ApproxNDCG (Qin et al. 2010): 1 less nDCG at approximate ranks. Gains are as `lambda_loss` has them."""
+    gains, best = _gains(labels)
+    return 1 - (gains / (_approximate_ranks(scores) + 1).log2()).sum() / best
+
+
+def bce(scores: "Tensor", labels: "Tensor") -> "Tensor":
+    """Pointwise: the mean binary cross-entropy of the scores as logits to labels between 0 and 1."""
+    from torch.nn.functional import binary_cross_entropy_with_logits  # noqa: PLC0415
+
+    return binary_cross_entropy_with_logits(scores, labels)
+
+
+LOSSES: Mapping[str, Loss] = {
+    "ranknet": ranknet,
+    "weighted-ranknet": weighted_ranknet,
+    "listnet": listnet,
+    "listmle": listmle,
+    "lambda": lambda_loss,
+    "margin-mse": margin_mse,
+    "adr-mse": adr_mse,
+    "approx-ndcg": approx_ndcg,
+    "bce": bce,
+}
+"""Every loss by the name that configurations have."""
+
+
+def _softplus_of_pairs(scores: "Tensor") -> "Tensor":
+    """Row i, column j: log(1 + exp(s_j − s_i)), what it costs that i is not far above j."""
+    from torch.nn.functional import softplus  # noqa: PLC0415
+
+    return softplus(scores[None, :] - scores[:, None])
+
+
+def _better(labels: "Tensor") -> "Tensor":
+    """Row i, column j: whether i has the higher label."""
+    return labels[:, None] > labels[None, :]
+
+
+def _ranks(values: "Tensor") -> "Tensor":
+    """Ranks from 1, the highest value first; equal ones in the order they are given in."""
+    return values.argsort(descending=True, stable=True).argsort() + 1
+
+
+def _approximate_ranks(scores: "Tensor") -> "Tensor":
+    """1 plus, for every other document, the sigmoid of how far it is above."""
+    above = (scores[None, :] - scores[:, None]).sigmoid()
+    return above.sum(1) + 0.5  # a document is 0.5 above itself
+
+
+def _gains(labels: "Tensor") -> "tuple[Tensor, Tensor]":
+    """Gains, and the highest DCG that they allow."""
+    import torch  # noqa: PLC0415
+
+    gains = 2 ** labels.clamp(min=0) - 1
+    places = torch.arange(2, len(labels) + 2, device=labels.device, dtype=labels.dtype).log2()
+    return gains, (gains.sort(descending=True).values / places).sum().clamp(min=1e-12)

