@@ -31,8 +31,8 @@ def card(record: Mapping[str, Any], proofs: Sequence[Proof]) -> str:
     scores = [("base", record["validation"][0]),
               *((f"epoch {number}", value) for number, value in enumerate(record["validation"][1:], 1))]  # fmt: skip
     lines = (
-        f"# A student reranker\n\n`{identity['student']}`, trained by rerankllm {record['rerankllm']} on the judgements "
-        f"of a teacher. Load it with sentence-transformers' `{loading}`, or name it "
+        f"# A student reranker\n\n`{identity['student']}`, trained by rerankllm {record['rerankllm']} on the "
+        f"judgements of a teacher. Load it with sentence-transformers' `{loading}`, or name it "
         f"`{'embed' if embeds else 'cross-encoder'}:FOLDER` in rerankllm.\n\n"
         f"- **Teacher**: {teacher['name']}, {teacher['lists']} lists; {cost(teacher['cost'])}.\n"
         f"- **Queries**: {len(queries['train'])} to train on, {len(queries['validation'])} to stop early by, "

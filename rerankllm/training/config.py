@@ -113,8 +113,11 @@ class Split:
     def of(cls, part: Section) -> Self:
         """Reads a section."""
         part.known("validation", "test", "seed")
-        split = cls(*(part.get(key, float, getattr(cls(), key)) for key in ("validation", "test")),
-                    part.get("seed", int, 0))  # fmt: skip
+        usual = cls()
+        split = cls(
+            part.get("validation", float, usual.validation), part.get("test", float, usual.test),
+            part.get("seed", int, usual.seed),
+        )  # fmt: skip
         if min(split.validation, split.test) <= 0 or split.validation + split.test >= 1:
             raise InputError(f"{part.file}: split: validation and test should be above 0, and together below 1")
         return split

@@ -114,7 +114,7 @@ def _from_lists(spec: TeacherSpec, source: Source) -> Teacher:
 def _matched(
     ranked: Mapping[str, Sequence[tuple[str, float]]], source: Source, *, scored: bool
 ) -> tuple[TeacherList, ...]:
-    found = []
+    found: list[TeacherList] = []
     for query, candidates in source.queries:
         known = {candidate.doc_id: candidate.document for candidate in candidates}
         own = [(known[doc_id], score) for doc_id, score in ranked.get(query.query_id, ()) if doc_id in known]
