@@ -25,7 +25,7 @@ def test_the_wheel_carries_prompts_sample_and_types(tmp_path):
         archive.extractall(tmp_path / "installed")
         names = archive.namelist()
     assert {"rerankllm/py.typed", "rerankllm/backends/openai/models.yaml"} <= set(names)
-    for room, count in (("reports", len(reports.SCRIPTS) + 2), ("server", len(server.SCRIPTS) + 3), ("web", 5)):
+    for room, count in (("reports", len(reports.SCRIPTS) + 2), ("server", len(server.SCRIPTS) + 3), ("web", 6)):
         files = {f"rerankllm/{room}/files/{path.name}" for path in (ROOT / f"rerankllm/{room}/files").iterdir()}
         assert files <= set(names)
         assert len(files) == count

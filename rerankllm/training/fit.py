@@ -66,7 +66,7 @@ def _trainer(
     import torch  # noqa: PLC0415
     import transformers  # noqa: PLC0415
 
-    class Trainer(transformers.Trainer):  # type: ignore[misc] - transformers is not followed
+    class Trainer(transformers.Trainer):  # type: ignore[misc]  # transformers is not followed
         """Takes its loss from lists, and its quality from `quality`."""
 
         def compute_loss(self, model: Any, inputs: Any, *_: Any, **__: Any) -> Any:
@@ -80,7 +80,7 @@ def _trainer(
         def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
             found = {"eval_quality": quality()}
             self.log(found)
-            self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, found)
+            self.control: Any = self.callback_handler.on_evaluate(self.args, self.state, self.control, found)
             return found
 
     return Trainer(

@@ -153,7 +153,7 @@ def theirs(name, scores, labels):
     made = {
         "ranknet": lambda model: losses.RankNetLoss(model, reduction_log="natural"),
         "listnet": losses.ListNetLoss,
-        "listmle": losses.ListMLELoss,
+        "listmle": lambda model: losses.ListMLELoss(model, respect_input_order=False),
         "lambda": lambda model: losses.LambdaLoss(model, losses.LambdaRankScheme(), reduction_log="natural"),
         "adr-mse": losses.ADRMSELoss,
     }[name](Known())
