@@ -102,7 +102,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True)
     parser.add_argument("--strategy", action="append", choices=list(STRATEGIES), help="repeatable; all by default")
-    parser.add_argument("--prompt", action="append", choices=DEFENCES, help="repeatable; all by default")
+    parser.add_argument(
+        "--prompt", nargs="*", choices=DEFENCES, default=list(DEFENCES), help="none or several; all by default"
+    )
     parser.add_argument("--attack", action="append", help=f"repeatable; by default {', '.join(ATTACKS)}")
     parser.add_argument("--queries", type=int, default=3)
     parser.add_argument("--depth", type=int, default=6, help="passages a query")
@@ -110,21 +112,17 @@ def main() -> None:
     parser.add_argument("--journal", type=Path, help="keep calls here; what it holds is not asked again")
     options = parser.parse_args()
     options.strategy = options.strategy or list(STRATEGIES)
-    options.prompt = options.prompt or list(DEFENCES)
     options.attack = options.attack or list(ATTACKS)
     source = read_source(
         sample=True, run=None, queries=None, corpus=None, requests=None, qrels=None, skip_missing=False
     )
     source = Source(source.queries[: options.queries], source.qrels)
-    started = time.process_time()
     table = Table(options.model, options, source)
     rows = "\n".join(table.rows())
     attacks = "\n".join(table.attacks())
     name = options.model.rpartition("/")[2].rpartition(":")[2].removesuffix(".gguf")
-    chosen = "".join(
-        f" --{each} '{value}'" for each in ("strategy", "prompt") for value in getattr(options, each)
-        if getattr(options, each) != list({"strategy": STRATEGIES, "prompt": DEFENCES}[each])
-    )  # fmt: skip
+    chosen = "".join(f" --strategy '{each}'" for each in options.strategy if options.strategy != list(STRATEGIES))
+    chosen += "" if options.prompt == list(DEFENCES) else " ".join([" --prompt", *options.prompt])
     model = f"llamacpp:MODELS/{Path(options.model).name}" if "/" in options.model else options.model
     made = made_by(f"attacks/run.py --model {model}{chosen}", "llama-cpp-python", "numpy", seeds=[SEED])
     folder = Path(__file__).parent / "results"
@@ -132,8 +130,7 @@ def main() -> None:
     (folder / f"{name}.md").write_text(
         f"""# Attacks on {name}: the sample's first {options.queries} queries, {options.depth} passages each
 
-{made} Passages are cut at {options.passage_tokens} tokens. What no journal had took
-{(time.process_time() - started) / 60:.1f} minutes of one core.
+{made} Passages are cut at {options.passage_tokens} tokens.
 
 What is counted is what `rerankllm attack` counts: the share of cases in which the document rose above its plain self
 and above itself with as many neutral words, with the 95 % bootstrap interval over queries, of the cases in which it
@@ -146,7 +143,7 @@ elicitation. Of the cases in which nothing rose, `as shown` are those of judges 
 
 Cases in which each attack succeeded, of those in which it could:
 
-| attack | kind | as it is | {" | ".join(options.prompt)} |
+| attack | kind | {" | ".join(["as it is", *options.prompt])} |
 |---|---|---:|{"---:|" * len(options.prompt)}
 {attacks}
 """,
