@@ -39,14 +39,14 @@ def means(proof):
 def test_a_student_learns_a_planted_order_and_plain_sentence_transformers_has_its_scores(planted, base, tmp_path, kind):
     import sentence_transformers
 
-    planted["training"] |= {"epochs": 3, "learning_rate": 0.005}
+    planted["training"] |= {"epochs": 6 if kind == "embed" else 3, "learning_rate": 0.005}
     planted["lists"]["per_query"] = 16 if kind == "embed" else 4
     done = train({**planted, "student": f"{kind}:{base}"}, tmp_path / "out")
     (proof,) = done.proofs
     found = means(proof)
     assert found["teacher"] == 1
+    assert found["student"] > 0.95
     assert found["base"] < 0.8
-    assert found["student"] > found["base"] + 0.1  # how near to 1 it comes hangs on the CPU's rounding
     assert max(done.validation[1:]) > done.validation[0]
     assert done.pays_back == 12  # it costs nothing itself
     assert done.model == f"{kind}:{tmp_path}/out/model"
