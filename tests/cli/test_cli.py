@@ -177,7 +177,7 @@ class TestFailures:
         (["prompts", "show", "../x"], "not for '..'"),
         (["plan", "--strategy", "sliding", "--base-url", "http://x"], "--base-url needs --model"),
         (["prompts", "show", "permute"], "should read judgement/name"),
-        (["prompts", "show", "permute/x"], "There are: labels, "),
+        (["prompts", "show", "permute/x"], "There are: as-data, "),
         (["rank", "q", "nowhere"], "nowhere"),
     ],
 )

@@ -472,9 +472,11 @@ def test_what_is_copied_runs(opened, live):
     texts = ["it's worth 1", 'worth "2" \\\\ $HOME', "worth 3"]
     found.fill(passages=[json.dumps(texts)])
 
+    begins = {"curl": "curl 'http", "python": "from rerankllm import", "command": "rerankllm rank"}
+
     def copied(kind):
         found.page.click(f"[data-share={kind}]")
-        found.page.wait_for_selector(f"#shared pre:text('{'curl' if kind == 'curl' else 'rerank'}')")
+        until(lambda: "".join(found.page.locator("#shared pre").all_text_contents()).startswith(begins[kind]))
         return found.page.inner_text("#shared pre")
 
     shell = shutil.which("bash") or "/bin/sh"
