@@ -42,6 +42,10 @@ class CapabilityError(RerankError):
 class MissingExtra(RerankError):
     """An optional package is needed and absent."""
 
+    def __init__(self, message: str) -> None:
+        bare = message.startswith("pip install")
+        super().__init__(f"this needs packages that are not installed: {message}" if bare else message)
+
 
 class BackendError(RerankError):
     """The backend cannot be used; every query still waiting for it fails with this reason."""

@@ -168,4 +168,8 @@ def test_usage(cli, monkeypatch):
     assert (status, "should read NAME=SPEC" in " ".join(err.split())) == (1, True)
     real = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "mcp" else real(name))
-    assert cli("mcp") == (1, "", "rerankllm: pip install 'rerankllm[mcp]'\n")
+    assert cli("mcp") == (
+        1,
+        "",
+        "rerankllm: this needs packages that are not installed: pip install 'rerankllm[mcp]'\n",
+    )

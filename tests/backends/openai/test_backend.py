@@ -888,5 +888,7 @@ def test_options_out_of_range_are_named(options):
 
 def test_without_the_sdk_the_message_is_the_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "openai", None)
-    with pytest.raises(MissingExtra, match=r"^pip install 'rerankllm\[openai\]'$"):
+    with pytest.raises(
+        MissingExtra, match=r"^this needs packages that are not installed: pip install 'rerankllm\[openai\]'$"
+    ):
         OpenAI(name="m")
