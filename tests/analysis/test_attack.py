@@ -167,7 +167,9 @@ def test_a_dry_run_sends_nothing_and_calls_decide_how_many_queries(cli):
     options = ["--sample", "--depth", 5, "--attacks", "labels", "--strategy", "full", "--model", f"{MODEL}mild"]
     status, out, _ = cli("attack", *options, "--dry-run")
     assert status == 0
-    assert out.startswith("8 queries, 1 attacks, 32 lists with their controls; estimate for 32 queries: 32 to 64 calls")
+    assert out.startswith(
+        "8 queries with 1 attack and its controls: 32 lists, each ranked as a query; estimate for 32 queries: 32"
+    )
     assert cli("attack", *options, "--dry-run", "--max-calls", 17)[1].startswith("2 queries, 1 attacks, 8 lists")
     status, _, err = cli("attack", *options, "--max-calls", 3)
     assert status == 1

@@ -143,9 +143,10 @@ class AttackPlan:
         """What all lists will take, in a line; nothing is sent."""
         found = Forecast.of(reranker, [each for _, queries in by_list(self.lists) for each in queries], None)
         lists = sum(len(each.by_name) for each in self.lists)
+        attacks = "1 attack and its" if len(self.attacks) == 1 else f"{len(self.attacks)} attacks and their"
         return (
-            f"{len(self.lists)} queries, {len(self.attacks)} attacks, {lists} lists with their controls; {found}; what "
-            "was asked in the same words before is not asked again"
+            f"{len(self.lists)} queries with {attacks} controls: {lists} lists, each ranked as a query; {found}; what was "
+            "asked in the same words before is not asked again"
         )
 
     def run(self, reranker: Reranker, *, progress: ProgressBar | None = None) -> AttackReport:
