@@ -170,7 +170,9 @@ def test_a_dry_run_sends_nothing_and_calls_decide_how_many_queries(cli):
     assert out.startswith(
         "8 queries with 1 attack and its controls: 32 lists, each ranked as a query; estimate for 32 queries: 32"
     )
-    assert cli("attack", *options, "--dry-run", "--max-calls", 17)[1].startswith("2 queries, 1 attacks, 8 lists")
+    assert cli("attack", *options, "--dry-run", "--max-calls", 17)[1].startswith(
+        "2 queries with 1 attack and its controls: 8 lists"
+    )
     status, _, err = cli("attack", *options, "--max-calls", 3)
     assert status == 1
     assert "one query takes up to 8 calls, and --max-calls is 3" in err

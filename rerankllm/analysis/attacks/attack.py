@@ -145,8 +145,8 @@ class AttackPlan:
         lists = sum(len(each.by_name) for each in self.lists)
         attacks = "1 attack and its" if len(self.attacks) == 1 else f"{len(self.attacks)} attacks and their"
         return (
-            f"{len(self.lists)} queries with {attacks} controls: {lists} lists, each ranked as a query; {found}; what was "
-            "asked in the same words before is not asked again"
+            f"{len(self.lists)} queries with {attacks} controls: {lists} lists, each ranked as a query; {found}; what "
+            "was asked in the same words before is not asked again"
         )
 
     def run(self, reranker: Reranker, *, progress: ProgressBar | None = None) -> AttackReport:
