@@ -1,0 +1,173 @@
+"""Records what a real model answers to the judgements that strategies share: paid once, replayed for ever.
+
+    python eval/judges/record.py --data ../shared/data/noveleval --model llamacpp:smollm2 --name smollm2-135m
+    python eval/judges/record.py --data … --model … --name … --minutes 20     # goes on where it stopped
+
+Every set of QUESTIONS is asked about one query after another and kept in a journal below --journals, so that a run
+which is stopped, or whose --minutes are over, goes on later and asks nothing again. What the journals hold is written
+to eval/judges/recordings/NAME/SET.jsonl.gz after each set, whole queries only: ids and hashes, no texts.
+`python eval/judges/report.py` makes the tables.
+"""
+
+import argparse
+import gzip
+import io
+import json
+import random
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from rerankllm import Limits, Reranker, __version__
+from rerankllm.data import Candidate, Document, Query, Ranking
+from rerankllm.drivers.events import Failed
+from rerankllm.formats.beir import read_corpus, read_queries
+from rerankllm.formats.recordings import write
+from rerankllm.formats.trec import read_run
+from rerankllm.journal.export import export
+from rerankllm.journal.store import Journal
+from rerankllm.judgements import Judgement, Permute, Select, Steps, ask
+from rerankllm.plan import Plan
+from rerankllm.registry import STRATEGIES
+
+RECORDINGS = Path(__file__).parent / "recordings"
+SEED = 1
+DEPTH, PAIRED = 20, 10
+"""Passages of a query that are read, and of those the first whose pairs are all compared, in both orders."""
+WINDOWS, CHOICE = (5, 10, 20), 4
+"""Passages in one list, and in one choice of the best."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """Asks about windows of the list as it is given, reversed and shuffled twice, and returns it as it was given.
+
+    Attributes:
+        choose: Asks which of four is the best, where it would ask for the order of 5, 10 and 20.
+    """
+
+    choose: bool = False
+    asks: ClassVar[tuple[type, ...]] = (Permute, Select)
+
+    def rank(self, query: Query, candidates: Sequence[Candidate]) -> Steps[Ranking]:
+        """Asks everything at once."""
+        docs = [candidate.document for candidate in candidates]
+        yield from ask(self._asked(query, docs))
+        return Ranking.of(query, docs)
+
+    def _asked(self, query: Query, docs: Sequence[Document]) -> Iterator[Judgement]:
+        for order in orders_of(query, docs):
+            if self.choose:
+                yield from (Select(query, part, 1) for part in parts(order, CHOICE))
+            else:
+                yield from (Permute(query, part) for window in WINDOWS for part in parts(order, window))
+
+    def plan(self, n: int) -> Plan:
+        """Exact."""
+        sizes = [len(part) for w in ((CHOICE,) if self.choose else WINDOWS) for part in parts(range(n), w)]
+        return Plan.exactly(4 * len(sizes), min(1, len(sizes)), 4 * sum(sizes))
+
+    def settles(self, n: int) -> int:
+        """Nothing."""
+        del n
+        return 0
+
+
+def orders_of(query: Query, docs: Sequence[Document]) -> list[tuple[Document, ...]]:
+    """A list as it is given, reversed, and in two orders that depend on the query's id alone."""
+    chance = random.Random(f"{SEED} {query.query_id}")
+    return [tuple(docs), tuple(reversed(docs)), *(tuple(chance.sample(docs, len(docs))) for _ in range(2))]
+
+
+def parts(items: Sequence[Any], size: int) -> list[Any]:
+    """Pieces of one size; what is left over with one item alone is left out."""
+    return [items[i : i + size] for i in range(0, len(items), size) if len(items[i : i + size]) > 1]
+
+
+STRATEGIES.register("lists", Lists)
+QUESTIONS: Mapping[str, tuple[str, int]] = {
+    "yes-no": ("pointwise / labels", DEPTH),
+    "grades": ("pointwise / labels(prompt=grades)", DEPTH),
+    "likelihood": ("pointwise / likelihood", DEPTH),
+    "choices": ("lists(choose=true) / labels", DEPTH),
+    "orders": ("lists / text", DEPTH),
+    "pairs": ("prp(sort=allpair) / labels", PAIRED),
+}
+"""What is asked, as a stage, and of how many passages; what costs least first."""
+
+
+def queries_of(folder: Path, every: int) -> list[tuple[Query, list[Candidate]]]:
+    """Every n-th query in the order of ids, with its first candidates."""
+    run, texts = read_run(folder / "run.txt"), read_queries(folder / "queries.tsv")
+    corpus = read_corpus(folder / "corpus.jsonl", {doc for ranked in run.values() for doc, _ in ranked[:DEPTH]})
+    return [
+        (Query(query_id, texts[query_id]), [Candidate(corpus[doc], score) for doc, score in run[query_id][:DEPTH]])
+        for query_id in sorted(run)[::every]
+    ]
+
+
+def record(name: str, queries: Sequence[tuple[Query, list[Candidate]]], options: argparse.Namespace) -> bool:
+    """Asks what one set still lacks, and writes its recording; whether all of it is there."""
+    stage, depth = QUESTIONS[name]
+    path = options.journals / f"{options.name}-{options.data.name}-{name}.journal"
+    started, whole = time.monotonic(), 0
+    limits = Limits() if options.until is None else Limits(seconds=max(0.0, options.until - started))
+    with Reranker(
+        stage, options.model, journal=path, depth=depth, passage_tokens=options.passage_tokens, limits=limits
+    ) as reranker:
+        for outcome in reranker.stream(queries):
+            if isinstance(outcome, Failed):
+                print(f"{options.name} {name}: {outcome.query.query_id}: {outcome.reason}", flush=True)
+                break
+            whole += 1
+            print(f"{options.name} {name}: {whole} of {len(queries)} queries", flush=True)
+    took = time.monotonic() - started
+    if whole:
+        _write(name, path, {query.query_id for query, _ in queries[:whole]}, took, options)
+    return whole == len(queries)
+
+
+def _write(name: str, path: Path, whole: set[str], took: float, options: argparse.Namespace) -> None:
+    """The recording of whole queries, and beside it what it cost."""
+    folder = RECORDINGS / options.name
+    folder.mkdir(parents=True, exist_ok=True)
+    journal = Journal(path)
+    found = export(journal, __version__)
+    journal.close()
+    records = [line for line in found.records if json.loads(line)["query_id"] in whole]
+    target = folder / f"{options.data.name}-{name}.jsonl.gz"
+    with target.open("wb") as file, gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0) as packed:
+        text = io.StringIO()
+        write(text, found.header, records)
+        packed.write(text.getvalue().encode())
+    costs = folder / "costs.json"
+    known = json.loads(costs.read_text()) if costs.is_file() else {}
+    before = known.get(target.name, {"seconds": 0.0})
+    known[target.name] = {"model": options.model, "seconds": round(before["seconds"] + took, 1), "queries": len(whole)}
+    costs.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
+
+
+def main() -> None:
+    """Asks set after set until all is there, or the time is over."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", required=True, type=Path, help="a folder with run.txt, queries.tsv and corpus.jsonl")
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--name", required=True, help="what the recordings are called")
+    parser.add_argument("--every", type=int, default=1, help="every n-th query in the order of ids")
+    parser.add_argument("--passage-tokens", type=int, default=80)
+    parser.add_argument("--only", action="append", choices=QUESTIONS)
+    parser.add_argument("--minutes", type=float)
+    parser.add_argument("--journals", type=Path, default=Path("judges-journals"))
+    options = parser.parse_args()
+    options.until = None if options.minutes is None else time.monotonic() + 60 * options.minutes
+    options.journals.mkdir(parents=True, exist_ok=True)
+    queries = queries_of(options.data, options.every)
+    left = [name for name in options.only or QUESTIONS if not record(name, queries, options)]
+    sys.exit(f"not whole yet: {', '.join(left)}; run the same command again" if left else 0)
+
+
+if __name__ == "__main__":
+    main()
