@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import get_args
 
 from rerankllm.backends.hf import loading
 from rerankllm.backends.hub_tokenizer import HubTokenizer
@@ -12,14 +13,18 @@ from rerankllm.calls import (
     Draw,
     EncoderPrompt,
     Generate,
+    OrderVectors,
     Prompt,
+    ReadAttention,
     ReadLabels,
     ReadSimilarities,
     Request,
     TextPrompt,
     Tokenizer,
     TokenPrompt,
+    VectorPrompt,
     Want,
+    WholeList,
     WriteLabels,
 )
 from rerankllm.data import Document, Query
@@ -38,7 +43,12 @@ DOCS = (
     Document("3", "Dogs [1] bark  at strangers.", title="Pets"),
 )
 HERE = Capabilities(
-    generate=True, label_logprobs=1000, logits=True, token_prompts=True, constrained=True, similarities=True
+    generate=True,
+    label_logprobs=1000,
+    logits=True,
+    token_prompts=True,
+    constrained=True,
+    lists=frozenset(get_args(WholeList)),
 )
 """What a model in this process can do."""
 SHOWN = 24
@@ -75,10 +85,7 @@ def _tokenizer(source: loading.ModelFiles, name: str) -> tuple[HubTokenizer | No
     try:
         loading.need("transformers")
         with loading.reported(name), loading.quiet():
-            from transformers import AutoConfig, AutoTokenizer  # noqa: PLC0415
-
-            found = AutoTokenizer.from_pretrained(source.where, **source.options)
-            config = AutoConfig.from_pretrained(source.where, **source.options)
+            found, config, _ = loading.tokenized(source)
     except RerankError as error:
         return None, False, str(error)
     return HubTokenizer(found, name), bool(config.is_encoder_decoder), ""
@@ -129,7 +136,11 @@ def _asked(card: cards.Card, kind: str, tokenizer: HubTokenizer | None, why: str
     words = EstimatedTokenizer()
     request = _request(card, kind, words, plain)
     yield f"--- {kind} by {card.elicitation(kind)}"
-    if isinstance(request.prompt, EncoderPrompt):
+    if isinstance(request.prompt, VectorPrompt):
+        assert isinstance(request.prompt.prompt, TextPrompt)  # noqa: S101
+        yield request.prompt.prompt.text
+        yield from (f"[embedded] {text}" for text in request.prompt.passages)
+    elif isinstance(request.prompt, EncoderPrompt):
         yield from map(words.decode, request.prompt.texts)
         yield from (f"[decoder]\n{words.decode(ids)}" for ids in (request.prompt.opening,) if ids)
     elif isinstance(request.prompt, ChatPrompt):
@@ -146,7 +157,7 @@ def _asked(card: cards.Card, kind: str, tokenizer: HubTokenizer | None, why: str
 
 def _tokens(prompt: Prompt, tokenizer: HubTokenizer, eos: tuple[int, ...]) -> Iterator[str]:
     """A prompt's tokens; those of each text where an encoder reads several."""
-    assert isinstance(prompt, TokenPrompt | EncoderPrompt)  # noqa: S101
+    assert isinstance(prompt, TokenPrompt | EncoderPrompt | VectorPrompt)  # noqa: S101
     whole = prompt if isinstance(prompt, EncoderPrompt) else EncoderPrompt((prompt.ids,))
     for ids in filter(None, [*((*text, *eos) for text in whole.texts), whole.opening]):
         yield f"--- as {len(ids)} tokens"
@@ -178,7 +189,13 @@ def _read(want: Want, read: str) -> str:
     if isinstance(want, WriteLabels):
         return f"{want.count} of the labels {', '.join(want.labels)}, one after the other, and nothing else"
     if isinstance(want, ReadSimilarities):
-        return "the cosines of the vectors at {} and at {}".format(*want.markers)
+        last = "the last " if want.queries > 1 else ""
+        return f"the cosines of the vectors at {want.markers[0]} and at {last}{want.markers[1]}"
+    if isinstance(want, ReadAttention):
+        skipped = f", their first {want.skip} tokens left out" if want.skip else ""
+        return f"how much an answer of up to {want.max_tokens} tokens attends to each text{skipped}"
+    if isinstance(want, OrderVectors):
+        return f"the likeliest next of the passages' vectors, {want.count} times, each once"
     if isinstance(want, Draw):
         return f"text, up to {want.max_tokens} tokens, drawn at temperature {want.temperature} and top_p {want.top_p}"
     if isinstance(want, Generate):

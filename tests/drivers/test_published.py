@@ -104,8 +104,8 @@ def test_what_it_was_not_trained_to_answer_is_refused_in_a_line():
 
 @pytest.mark.parametrize("kind", ["hf", "vllm", "llamacpp", "openai", "cross-encoder"])
 def test_what_cannot_be_asked_is_refused_before_anything_is_loaded(kind):
-    with pytest.raises(CapabilityError, match=r"is jina-reranker-v3\.5, which cannot be used so: "):
-        Reranker(model=f"{kind}:jinaai/jina-reranker-v3.5")
+    with pytest.raises(CapabilityError, match=r"is jina-reranker-m0, which cannot be used so: "):
+        Reranker(model=f"{kind}:jinaai/jina-reranker-m0")
 
 
 def test_vectors_of_a_whole_list_need_an_engine_that_gives_them():

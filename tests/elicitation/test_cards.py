@@ -10,7 +10,17 @@ from pathlib import Path
 import pytest
 from word_tokenizer import WordTokenizer
 
-from rerankllm.calls import NO_FLAGS, Capabilities, ChatPrompt, Reading, ReadLabels, Response
+from rerankllm.calls import (
+    NO_FLAGS,
+    Capabilities,
+    ChatPrompt,
+    OrderVectors,
+    ReadAttention,
+    Reading,
+    ReadLabels,
+    ReadSimilarities,
+    Response,
+)
 from rerankllm.data import Document, Query
 from rerankllm.elicitation import cards
 from rerankllm.elicitation.base import PromptSettings
@@ -40,7 +50,7 @@ HERE = Capabilities(
     token_prompts=True,
     context=40960,
     constrained=True,
-    similarities=True,
+    lists=frozenset({ReadSimilarities, ReadAttention, OrderVectors}),
 )
 SHOWN = {"score": 1, "compare": 2}
 WORDS = WordTokenizer()
@@ -322,7 +332,7 @@ def test_what_needs_an_encoder_is_refused_elsewhere():
         prompt("listt5", "permute", HERE, DOCS)
     elicit = parse_elicitation("similarity")
     with pytest.raises(CapabilityError, match="such as hf:jinaai/jina-reranker-v3"):
-        elicit.bind(Permute, WORDS, replace(HERE, similarities=False), PromptSettings())
+        elicit.bind(Permute, WORDS, replace(HERE, lists=frozenset()), PromptSettings())
     with pytest.raises(TemplateError, match="template permute/rankgpt has no markers"):
         parse_elicitation("similarity(prompt=rankgpt)").bind(Permute, WORDS, HERE, PromptSettings())
 
