@@ -182,23 +182,27 @@ def _request(card: cards.Card, kind: str, tokenizer: Tokenizer, can: Capabilitie
 
 def _read(want: Want, read: str) -> str:
     """What a request asks for, in words."""
-    if isinstance(want, ReadLabels):
-        ids = [f"{text} {list(found)}" for text, found in zip(want.labels, want.ids or [()] * 99, strict=False)]
-        what = "logits" if read == "logits" else "log-probabilities"
-        return f"the {what} of {', '.join(each.removesuffix(' []') for each in ids)} as the next token"
-    if isinstance(want, WriteLabels):
-        return f"{want.count} of the labels {', '.join(want.labels)}, one after the other, and nothing else"
-    if isinstance(want, ReadSimilarities):
-        last = "the last " if want.queries > 1 else ""
-        return f"the cosines of the vectors at {want.markers[0]} and at {last}{want.markers[1]}"
-    if isinstance(want, ReadAttention):
-        skipped = f", their first {want.skip} tokens left out" if want.skip else ""
-        return f"how much an answer of up to {want.max_tokens} tokens attends to each text{skipped}"
-    if isinstance(want, OrderVectors):
-        return f"the likeliest next of the passages' vectors, {want.count} times, each once"
-    if isinstance(want, Draw):
-        return f"text, up to {want.max_tokens} tokens, drawn at temperature {want.temperature} and top_p {want.top_p}"
-    if isinstance(want, Generate):
-        held = f"; after {want.after.end} it is held to labels" if want.after else ""
-        return f"text, up to {want.max_tokens} tokens{held}"
-    return "the log-probabilities of given tokens"
+    match want:
+        case ReadLabels():
+            ids = [f"{text} {list(found)}" for text, found in zip(want.labels, want.ids or [()] * 99, strict=False)]
+            what = "logits" if read == "logits" else "log-probabilities"
+            told = f"the {what} of {', '.join(each.removesuffix(' []') for each in ids)} as the next token"
+        case WriteLabels():
+            told = f"{want.count} of the labels {', '.join(want.labels)}, one after the other, and nothing else"
+        case ReadSimilarities():
+            last = "the last " if want.queries > 1 else ""
+            told = f"the cosines of the vectors at {want.markers[0]} and at {last}{want.markers[1]}"
+        case ReadAttention():
+            skipped = f", the first {want.skip} of its tokens left out" if want.skip else ""
+            told = f"how much an answer of up to {want.max_tokens} tokens attends to each text{skipped}"
+        case OrderVectors():
+            told = f"the likeliest next of the passages' vectors, {want.count} times, each once"
+        case Draw():
+            drawn = f"drawn at temperature {want.temperature} and top_p {want.top_p}"
+            told = f"text, up to {want.max_tokens} tokens, {drawn}"
+        case Generate():
+            held = f"; after {want.after.end} it is held to labels" if want.after else ""
+            told = f"text, up to {want.max_tokens} tokens{held}"
+        case _:
+            told = "the log-probabilities of given tokens"
+    return told

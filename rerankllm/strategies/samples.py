@@ -72,9 +72,7 @@ class Samples:
                 ranking: Ranking = stop.value
                 return ranking
             drawn: list[Sequence[Answer]] = []
-            for sample in reversed(
-                range(self.samples)
-            ):  # a seed is refused, before anything is sent, where it does nothing
+            for sample in reversed(range(self.samples)):  # a seed that does nothing is refused at once
                 drawn.append((yield replace(batch, elicitation=_drawn(batch.elicitation, sample))))  # noqa: PERF401
             each = zip(*drawn, strict=True)
             answers = [_pooled(asked, told) for asked, told in zip(batch.judgements, each, strict=True)]

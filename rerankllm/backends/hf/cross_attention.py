@@ -60,7 +60,7 @@ class CrossAttention:
         """What each token of the encoder gets: a float tensor of shape (tokens,)."""
         layers = [block.layer[1].EncDecAttention for block in self._model.decoder.block]
         asked: list[Any] = []
-        hooks = [layer.q.register_forward_hook(lambda module, given, made: asked.append(made)) for layer in layers]
+        hooks = [layer.q.register_forward_hook(lambda *made: asked.append(made[-1])) for layer in layers]
         try:
             self._model(**inputs, use_cache=False)
         finally:

@@ -1,6 +1,7 @@
 """Models whose prompts hold a vector for each passage, which an encoder of their own makes of its text (PE-Rank)."""
 
 import functools
+import inspect
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -43,9 +44,7 @@ def model_class(base: str) -> Any:
     import transformers as hf  # noqa: PLC0415
 
     class PassageVectors(getattr(hf, f"{base}PreTrainedModel")):  # type: ignore[misc]
-        """Liu et al. 2024, "Leveraging Passage Embeddings for Efficient Listwise Reranking with Large Language Models",
-        section 3.
-        """
+        """Liu et al. 2024, "Leveraging Passage Embeddings for Efficient Listwise Reranking with LLMs", section 3."""
 
         _keys_to_ignore_on_load_unexpected = (r"^lm_head\.", r"^model\.encoder\.")
 
@@ -168,16 +167,22 @@ class VectorOrder:
             vectors = self._vectors(prompt.passages)
             shown = model.embed_tokens(ids)
             shown[ids == prompt.marker] = vectors.to(shown.dtype)
-            left, known = list(range(len(vectors))), None
+            left, remembered = list(range(len(vectors))), self._remembered()
             while len(order) < want.count:
-                made = model(inputs_embeds=shown, past_key_values=known, use_cache=True)
-                known, state = made.past_key_values, made.last_hidden_state[0, -1]
+                state = model(inputs_embeds=shown, use_cache=True, **remembered).last_hidden_state[0, -1]
                 self.computed += shown.shape[1]
                 place = left[int((vectors[left].to(state.dtype) @ state).float().argmax())]
                 left.remove(place)
                 order.append(place)
                 shown = vectors[place][None, None].to(shown.dtype)
         return Response(text=" ".join(str(place + 1) for place in order), usage=Usage(len(prompt.ids), len(order)))
+
+    def _remembered(self) -> dict[str, Any]:
+        """Room for keys and values, as this transformers calls it."""
+        from transformers import DynamicCache  # noqa: PLC0415
+
+        takes = inspect.signature(self._model.model.forward).parameters
+        return {"cache" if "cache" in takes else "past_key_values": DynamicCache(config=self._model.config)}
 
     @staticmethod
     def fault(request: Request) -> str | None:
