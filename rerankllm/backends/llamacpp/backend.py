@@ -58,8 +58,7 @@ class LlamaCpp(BatchBackend[Request]):
         template_kwargs: A JSON object of arguments for the chat template.
         gpu_layers: Layers kept on a GPU, where llama.cpp was built for one; -1 for all.
         adapter: A LoRA adapter of this model, as the path of a .gguf file; it is added while it computes.
-        precise: Whether attention is computed and remembered in float32: llama.cpp rounds both to float16, which moves
-            log-probabilities by some thousandths as a rule. Slower.
+        precise: Whether attention is computed and remembered in float32, which is slower; llama.cpp rounds to float16.
 
     Raises:
         MissingExtra: llama.cpp, or the package with the weights, is not installed.

@@ -12,7 +12,6 @@ from rerankllm.backends.llamacpp.model import Model
 from rerankllm.backends.llamacpp.readout import Logits
 from rerankllm.errors import BackendError, InputError
 
-
 FLOAT32 = 0
 """ggml's number for the type."""
 
