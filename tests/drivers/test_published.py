@@ -32,7 +32,9 @@ class Named:
         self.prompts.append(work.prompt.messages)
         self.wants.append(work.want)
         labels = getattr(work.want, "labels", None) or ()
-        return Response(text="One is off.</think>[2] > [1]", logprobs=tuple(-1.0 * n for n in range(len(labels))), usage=Usage(1, 1))
+        return Response(
+            text="One is off.</think>[2] > [1]", logprobs=tuple(-1.0 * n for n in range(len(labels))), usage=Usage(1, 1)
+        )
 
     async def complete_all(self, works):
         return [await self.complete(work) for work in works]
