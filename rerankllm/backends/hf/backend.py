@@ -204,8 +204,14 @@ class HuggingFace(BatchBackend[Request]):
 
     def check(self, work: Request) -> None:
         """Raises `CapabilityError` for messages: the prompt has to be tokens."""
-        takes = TokenPrompt | EncoderPrompt if self.capabilities.separate_decoder else TokenPrompt | VectorPrompt
-        if not isinstance(work.prompt, takes):
+        more = (
+            [EncoderPrompt]
+            if self.capabilities.separate_decoder
+            else [VectorPrompt]
+            if OrderVectors in self._lists
+            else []
+        )
+        if not isinstance(work.prompt, (TokenPrompt, *more)):
             raise CapabilityError(f"{self.model} takes prompts as token ids: apply its tokenizer's chat template first")
 
     def most_tokens(self, want: Want) -> int:
