@@ -7,9 +7,7 @@ from typing import Any
 from rerankllm.reports.calls import Call
 from rerankllm.reports.subject import Calls, Key, Subject
 from rerankllm.spec.model import without_folders
-
-MARK = 24
-"""Characters of a document's beginning that it is found by in a prompt; a shorter one is left where it is."""
+from rerankllm.web.prompts import pieces
 
 Answers = Mapping[tuple[str, int], Mapping[Key, Sequence[Call]]]
 """Calls by system, number of the run, and query."""
@@ -84,7 +82,7 @@ def _call(at: int, call: Call, number: _Numbers, texts: Mapping[str, str]) -> di
         "docs": [number(doc_id) for doc_id in call.docs],
         "answer": _answer(call, number),
         "reason": call.reason,
-        "prompt": None if call.prompt is None else parts(call, number, texts),
+        "prompt": None if call.prompt is None else pieces(call.prompt, [texts.get(doc_id, "") for doc_id in call.docs]),
         "said": outcome.get("text") or None,
         "reasoning": outcome.get("reasoning") or None,
         "logprobs": outcome.get("logprobs") or None,
@@ -117,33 +115,3 @@ def _between(call: Call) -> dict[str, Any]:
     best, worst = call.answer
     rest = [doc_id for doc_id in call.docs if doc_id not in {best, worst}]
     return {"groups": [[best], *([rest] if rest else []), [worst]], "omitted": []}
-
-
-def parts(call: Call, number: _Numbers, texts: Mapping[str, str]) -> list[Any]:
-    """The prompt in pieces: its own words, and, for the beginning of a document, [its number, how many characters]."""
-    prompt = call.prompt or ""
-    found: list[Any] = []
-    at = 0
-    for doc_id in call.docs:
-        text = texts.get(doc_id, "")
-        start = prompt.find(text[:MARK], at) if len(text) >= MARK else -1
-        if start < 0:
-            continue
-        length = _shared(prompt, start, text)
-        found += [prompt[at:start], [number(doc_id), length]]
-        at = start + length
-    return [piece for piece in [*found, prompt[at:]] if piece]
-
-
-def _shared(prompt: str, start: int, text: str) -> int:
-    """How many characters of the text the prompt repeats."""
-    if prompt.startswith(text, start):
-        return len(text)
-    low, high = MARK, len(text)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if prompt.startswith(text[:middle], start):
-            low = middle
-        else:
-            high = middle - 1
-    return low

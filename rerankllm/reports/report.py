@@ -14,7 +14,7 @@ from rerankllm.reports.from_experiment import from_folder
 from rerankllm.reports.from_runs import ComparisonOptions, Inputs, from_runs
 from rerankllm.reports.page import page
 from rerankllm.reports.robustness import Measured, read_robust, with_robust
-from rerankllm.reports.subject import Calls, Extent, Subject
+from rerankllm.reports.subject import SIZE, Calls, Extent, Subject
 from rerankllm.runs.compare import (
     CostKind,
     File,
@@ -29,6 +29,7 @@ from rerankllm.runs.systems import FIRST, MINILM, by_name
 from rerankllm.version import __version__
 
 TITLE = "Reranking report"
+MB = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,8 @@ def report(
     qrels: Judgements | None = None,
     output: File | None = None,
     calls: Calls = "all",
-    queries: int = 100,
+    queries: int | None = None,
+    max_size: float = SIZE / MB,
     title: str = TITLE,
     first_stage: References | None = None,
     minilm: References | None = None,
@@ -91,7 +93,9 @@ def report(
         qrels: The judgements of runs: a file, or grades by query and document; by name for several collections.
         output: Where the page is written, too.
         calls: Calls to put in: all, those repaired or failed, or none. Most of the size is theirs.
-        queries: Queries to browse: those on which systems differ most.
+        queries: Queries to browse, those on which systems differ most; when None, all that there is room for.
+        max_size: Of the page, in MB. Where it would be larger, calls are left out first, of the queries on which
+            systems differ least.
         title: Of the page.
         first_stage: The run that all reranked.
         minilm: A run of all-MiniLM-L6-v2.
@@ -124,7 +128,7 @@ def report(
         subjects = [from_runs(read_qrels(qrels), inputs, options)]
     if robustness is not None:
         subjects = _with_robustness(subjects, robustness)
-    made = content(title, subjects, Extent(calls, queries), __version__)
+    made = content(title, subjects, Extent(calls, queries, round(max_size * MB)), __version__)
     found = Page(page(made), made)
     if output is not None:
         found.save(output)

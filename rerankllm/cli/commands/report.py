@@ -73,8 +73,6 @@ Robustness: TypeAlias = Annotated[
         "with several has by itself.",
     ),
 ]
-LARGE = 10_000_000
-"""Bytes above which a page is slow to send and to open."""
 
 
 def command(
@@ -99,8 +97,17 @@ def command(
         Calls, typer.Option(help="Calls to put in: all, those repaired or failed, or none. Most of the size is theirs.")
     ] = "all",
     queries_shown: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Queries to browse: those on which systems differ most.")
-    ] = 100,
+        int | None,
+        typer.Option(min=0, metavar="N", help="Queries to browse, those on which systems differ most; default: all."),
+    ] = None,
+    max_size: Annotated[
+        float,
+        typer.Option(
+            min=1,
+            metavar="MB",
+            help="Of the page. Beyond it, calls of the queries on which systems agree are left out.",
+        ),
+    ] = 15,
     title: Annotated[str, typer.Option(help="Of the page.")] = "Reranking report",
 ) -> None:
     """Writes one HTML file that opens offline: summary, cost, tests, consistency, and every query to browse."""
@@ -116,7 +123,7 @@ def command(
     check_paths({"FOLDER": folder, "--robustness": robustness, **read}, {"--output": output})
     page = report(
         folder or given, qrels=read_collections(qrels) if qrels else None, output=output, calls=calls,
-        queries=queries_shown, title=title,
+        queries=queries_shown, max_size=max_size, title=title,
         first_stage=[parse_reference(FIRST, option) for option in first_stage or ()],
         minilm=[parse_reference(MINILM, option) for option in minilm or ()],
         query_texts=[parse_reference("--queries", option) for option in queries or ()],
@@ -125,8 +132,8 @@ def command(
         seed=seed, cost=cost, robustness=robustness,
     )  # fmt: skip
     tell(f"wrote {output} ({size_of(page.size)})")
-    if page.size > LARGE:
-        tell("it is large: --calls failed or --calls none, or a smaller --queries-shown, makes it smaller")
+    for line in page.content.left_out:
+        tell(line)
 
 
 def _check(folder: Path | None, given: Sequence[str]) -> None:
