@@ -59,7 +59,9 @@ def pack(queries: Mapping[str, Mapping[str, Any]], room: int) -> Packed:
         return True
 
     kept = {name: data for name, data in queries.items() if take(f"query-{name}", _without_calls(data))}
-    asked = [name for name, data in kept.items() if any(calls_of(data).values())]
+    if len(kept) < len(queries):
+        room = 0  # rather a ranking than a call
+    asked = [name for name, data in kept.items() if calls_of(data)]
     silent = [name for name in asked if not take(f"calls-{name}", calls_of(kept[name]))]
     kept |= {name: _silent(kept[name]) for name in silent}
     return Packed(kept, scripts, [name for name in queries if name not in kept], silent)

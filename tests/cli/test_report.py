@@ -1,13 +1,12 @@
 """`rerankllm report` over files and over an experiment's folder; what the page looks like: tests/reports."""
 
-import base64
 import json
 import re
 import shutil
-import zlib
 from dataclasses import replace
 
 import pytest
+from report_pages import read_page
 
 from rerankllm.experiments.folder import (
     Cell,
@@ -23,14 +22,11 @@ from rerankllm.sample import path as sample
 
 SOURCE = ["--run", sample("run.txt"), "--queries", sample("queries.tsv"), "--corpus", sample("corpus.jsonl"), "--quiet"]
 TEXTS = ["--queries", sample("queries.tsv"), "--corpus", sample("corpus.jsonl")]
-MAIN = re.compile(r'<script type="application/json" id="data">(.*?)</script>', re.DOTALL)
-QUERY = re.compile(r'<script type="application/octet-stream" id="query-([\d-]+)">(.*?)</script>', re.DOTALL)
 
 
 def data_of(page):
     text = page.read_text(encoding="utf-8")
-    queries = {name: json.loads(zlib.decompress(base64.b64decode(packed))) for name, packed in QUERY.findall(text)}
-    return json.loads(MAIN.search(text)[1]), queries, text
+    return *read_page(text), text
 
 
 @pytest.fixture

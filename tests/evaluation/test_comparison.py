@@ -184,7 +184,7 @@ class TestReport:
         for cell in cells:
             assert cell in text
             assert cell.replace("|", r"\|") in markdown
-        assert r"a|b\_c" in latex
+        assert r"a\textbar{}b\_c" in latex
         assert latex.count(r"\\") == sum(1 + len(table.rows) for table in shown)
         assert all(len(row) == len(table.head) for table in shown for row in table.rows)
 

@@ -1,15 +1,14 @@
 """The page in a browser: it opens from a file, says what it should, and nothing in a text can get out of it."""
 
-import base64
 import csv
 import itertools
 import json
 import re
-import zlib
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from report_pages import read_page
 from waiting import GUARD
 
 import rerankllm
@@ -265,8 +264,7 @@ def test_a_comparison_reads_as_a_sentence(opened, report):
 
 def test_no_folder_of_this_machine_is_told(report):
     text = report.read_text(encoding="utf-8")
-    for packed in re.findall(r'octet-stream" id="query-[^"]*">([^<]*)<', text):
-        text += zlib.decompress(base64.b64decode(packed)).decode()
+    text += json.dumps(read_page(text))
     assert "simulated:qrels.txt?world=harsh" in text
     assert str(sample("qrels.txt").parent) not in text
     assert str(report.parent) not in text
@@ -406,7 +404,7 @@ def test_hostile_texts_are_texts(opened, hostile):
     page = found.page
     assert page.title() == "</title><script>1"
     assert page.locator("#browser h3").first.text_content() == "<b>bold</b></script> \u202equery"
-    assert page.evaluate("document.scripts.length") == 3
+    assert page.evaluate("document.scripts.length") == 4
     for row in page.locator(".after .doc").all():
         row.click()
     pairs = [
