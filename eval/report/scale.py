@@ -39,8 +39,8 @@ SYSTEMS = {
     "sliding, good": ("sliding(window=20, stride=10)", "mild"),
     "sliding, poor": ("sliding(window=20, stride=10)", "harsh"),
     "sliding, fitted": ("sliding(window=20, stride=10)", "fitted"),
-    "active": ("active(slots=180)", "fitted"),
-    "acurank": ("acurank(max_calls=9)", "fitted"),
+    "wide windows": ("sliding(window=50, stride=25)", "fitted"),
+    "jointrank": ("jointrank(block=20, replicas=2)", "fitted"),
     "tdpart": ("tdpart(window=20, top_k=10)", "fitted"),
     "group": ("group(size=20, regroupings=3)", "fitted"),
     "full": ("full", "fitted"),
@@ -119,7 +119,7 @@ def ranked(folder: Path, paths: dict[str, Path]) -> dict[str, Path]:
     """The runs with their journals."""
     found = {}
     for name, (strategy, world) in SYSTEMS.items():
-        output = found[name] = folder / f"{name.replace(', ', '-')}.txt"
+        output = found[name] = folder / f"{name.replace(', ', '-').replace(' ', '-')}.txt"
         if not output.with_name(f"{output.name}.summary.json").is_file():
             source = read_source(
                 sample=False, run=paths["run.txt"], queries=paths["queries.tsv"], corpus=paths["corpus.jsonl"],

@@ -19,7 +19,7 @@ from rerankllm.spec.model import without_folders
 
 DIGITS = 6
 """Of a query's value: it is drawn, and shown with four."""
-FRAME = 150_000
+FRAME = 110_000
 """Bytes of a page without its data, roughly."""
 
 

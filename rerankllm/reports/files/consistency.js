@@ -59,7 +59,7 @@ function drawConsistency() {
             "tr",
             {},
             el("td", {}),
-            told.map((name) => el("th", { scope: "col", class: "n" }, name)),
+            told.map((name) => el("th", { scope: "col", class: headClass(name, true) }, headText(name))),
           ),
         ),
         el(
@@ -122,7 +122,7 @@ function curves(names) {
   return el(
     "div",
     {},
-    el("h3", {}, "Rank by place in the prompt"),
+    el("h3", { class: "below" }, "Rank by place in the prompt"),
     el(
       "p",
       { class: "explain" },

@@ -74,7 +74,7 @@ function callsTogether(data, only) {
           el(
             "table",
             { class: "calls together" },
-            el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col" }, parted(head))))),
+            el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col", class: headClass(head) }, headText(head))))),
             body,
           ),
         )
