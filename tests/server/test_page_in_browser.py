@@ -555,7 +555,8 @@ def test_two_strategies_are_seen_side_by_side(opened, live):
     shared = len(set(orders[0][:10]) & set(orders[1][:10]))
     assert f"They part at place {parts + 1}. Of the first 10, {shared} are in both" in page.inner_text("#moved")
     assert page.locator("#moved .after li.lone").count() == 10 - shared
-    assert page.locator("#numbers h2").count() == 4
+    heads = [f"{what} of {stage}" for stage in heads for what in ("Cost", "Consistency")]
+    assert page.locator("#numbers h2").all_text_contents() == heads
     assert page.locator("#calls h2").count() == 2
     assert page.locator("#state .line").count() == 2
     page.locator("#moved select").select_option("2")

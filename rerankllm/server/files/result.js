@@ -185,7 +185,7 @@ function numbersOf(last, plan, name) {
       el("th", { scope: "row" }, name),
       [value, beside].filter((each) => each !== undefined).map((each) => el("td", { class: "n" }, each)),
     );
-  const of = name ? [" of ", el("code", {}, name)] : null;
+  const of = () => (name ? [" of ", el("code", {}, name)] : null);
   const [usage, usd] = [spent.usage, spent.cost_usd];
   const money = usd === null ? "price not known" : usd ? `$${amount(usd)}` : "none";
   const cost = el(
@@ -215,8 +215,8 @@ function numbersOf(last, plan, name) {
   return el(
     "div",
     { class: "pair" },
-    el("div", {}, el("h2", {}, "Cost", of), cost),
-    el("div", {}, el("h2", {}, "Consistency", of), agreement(last, spent, row)),
+    el("div", {}, el("h2", {}, "Cost", of()), cost),
+    el("div", {}, el("h2", {}, "Consistency", of()), agreement(last, spent, row)),
   );
 }
 
