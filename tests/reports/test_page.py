@@ -479,6 +479,19 @@ def test_tables_leave_as_csv_and_latex(opened, report):
     assert {row["system"]: [float(row[c]) for c in ("nDCG@10", "low", "high")] for row in rows} == {
         name: [value["mean"], value["low"], value["high"]] for name, value in wanted.items()
     }
+    found.choose("after", "pairs")
+    found.choose("place", "0")
+    with page.expect_download() as got:
+        page.locator("#calls .export button:text('CSV')").click()
+    calls = read_calls(report.parent / "pairs.txt.journal")["q1"]
+    told = list(csv.DictReader(Path(got.value.path()).read_text().splitlines()))
+    assert [row["documents shown"].split() for row in told] == [list(call.docs) for call in calls]
+    assert [row["read as"] for row in told] == [call.status for call in calls]
+    with page.expect_download() as got:
+        page.locator("#consistency .export button:text('CSV')").first.click()
+    traits = {row[0]: row[1:] for row in csv.reader(Path(got.value.path()).read_text().splitlines())}
+    assert traits[""] == ["lists", "pairs", "seeds"]
+    assert traits["Answers"][1] == f"{sum(map(len, read_calls(report.parent / 'pairs.txt.journal').values())):,}"
     page.evaluate("navigator.clipboard.writeText = (text) => { window.copied = text; }")
     page.locator("#summary .export button:text('Copy LaTeX')").click()
     page.wait_for_selector("#summary .export [role=status]:text('copied')")

@@ -534,17 +534,17 @@ def test_two_strategies_are_seen_side_by_side(opened, live):
     found.fill()
     page.select_option("#strategy", "full")
     page.select_option("#beside", "written")
-    page.fill("#beside-own", "sliding(window=4, stride=2, top_k=3)")
+    page.fill("#beside-own", "sliding(window=4, stride=1)")
     until(lambda: page.locator("#plan code").count() == 2)
     page.click("[data-share=python]")
     until(lambda: page.locator("#shared pre").count() == 1)
     code = page.inner_text("#shared pre")
     assert ast.parse(code)
-    assert 'for strategy in ("full", "sliding(window=4, stride=2, top_k=3)"):' in code
+    assert 'for strategy in ("full", "sliding(window=4, stride=1)"):' in code
     found.rank()
     orders = []
     with Reranker("pointwise", "counting:test") as reranker:
-        for stage in ("full", "sliding(window=4, stride=2, top_k=3)"):
+        for stage in ("full", "sliding(window=4, stride=1)"):
             ranking = reranker.beside(stage).rerank("what is worth most", TEXTS)
             orders.append([result.document.text for result in ranking])
     assert orders[0] != orders[1]
@@ -565,7 +565,7 @@ def test_two_strategies_are_seen_side_by_side(opened, live):
     again.page.goto("about:blank")
     again.page.goto(page.url)
     again.loaded()
-    assert again.page.input_value("#beside-own") == "sliding(window=4, stride=2, top_k=3)"
+    assert again.page.input_value("#beside-own") == "sliding(window=4, stride=1)"
     assert again.page.is_visible("#beside-own")
     assert found.complaints == again.complaints == []
 

@@ -114,8 +114,20 @@ function callsList(data, { filter, doc }) {
     say(`${plural(run.made, "call")} for this query.${left} Each opens to what was sent and what came back.`),
     wanted.length ? callTable(HEADS, body) : el("p", {}, "No such call."),
     more,
+    wanted.length ? exported("Calls", () => [CALL_COLUMNS, ...wanted.map((call) => callCells(data, call))]) : null,
   );
 }
+
+const CALL_COLUMNS = ["call", "step", "asked to", "documents shown", "answer", "read as", "tokens sent", "tokens generated"];
+const callCells = (data, call) => [
+  call.n,
+  call.step + 1,
+  KINDS_ASKED[call.kind] || call.kind,
+  (call.docs || []).map((doc) => data.docs[doc].id).join(" "),
+  byName(data, call),
+  call.status,
+  ...(call.tokens || [null, null]),
+];
 
 const keptCall = (data, call) =>
   callRow(call, {

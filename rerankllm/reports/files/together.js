@@ -80,6 +80,19 @@ function callsTogether(data, only) {
         )
       : null,
     more,
+    wanted.length
+      ? exported("Calls of both", () => [
+          ["call", "call", "about", browse.before, browse.after, "answers"],
+          ...wanted.map(([one, other]) => [
+            one.n,
+            other.n,
+            (one.docs || []).map((doc) => data.docs[doc].id).join(" "),
+            byName(data, one),
+            byName(data, other),
+            alike(one, other) ? "same" : "differ",
+          ]),
+        ])
+      : null,
   );
 }
 
