@@ -76,6 +76,7 @@ def page(tab: Any, model: str | None, query: str) -> None:
         tab.wait_for_selector("#run:not([disabled])")
         tab.wait_for_selector("#moved *")
         tab.evaluate("document.querySelector('#passages').rows = 4")
+        tab.set_viewport_size({"width": 1200, "height": 1150})
         tab.screenshot(path=PICTURES / "page.png")
 
 
@@ -91,6 +92,7 @@ def report(tab: Any, folder: Path) -> None:
         runs += ["--run", f"{name}={output}"]
     html = folder / "report.html"
     run("report", "--qrels", SAMPLE / "qrels.txt", "--first-stage", SAMPLE / "run.txt", *runs, *source[2:], "-o", html)
+    tab.set_viewport_size({"width": 1200, "height": 820})
     tab.goto(html.as_uri())
     tab.wait_for_selector("svg")
     tab.screenshot(path=PICTURES / "report.png")
