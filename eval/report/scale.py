@@ -30,7 +30,7 @@ from rerankllm.runs.progress import ProgressBar
 from rerankllm.runs.source import read_source
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from made import machine
+from made import made_by
 
 HERE = Path(__file__).parent
 DATA = HERE.parents[2] / "shared" / "data" / "dl19-bm25"
@@ -173,7 +173,7 @@ def written(html: Path, made: float, openings: Sequence[Opened], calls: int, lef
     said = "\n".join(f"> {line}" for line in left_out) or "> Nothing was left out."
     return f"""# A report of {QUERIES} queries × {DOCUMENTS} documents × {len(SYSTEMS)} systems
 
-Written by `python eval/report/scale.py`; {machine()}. Simulated judges; {calls:,} calls in the journals.
+{made_by("report/scale.py", "numpy", seeds=range(1))} Judges are simulated; their journals hold {calls:,} calls.
 
 **{size:.1f} MB** (asked: under {ASKED[0]:g}), opened in **{statistics.median(seconds):.2f} s** (asked: {ASKED[1]:g}),
 made in {made:.0f} s. At its foot the page says:

@@ -9,6 +9,7 @@ from rerankllm.evaluation.cost import KINDS
 from rerankllm.evaluation.pairwise import Pair, every_pair
 from rerankllm.evaluation.paper import paper_table
 from rerankllm.files import plain
+from rerankllm.reports import frame
 from rerankllm.reports.calls import Call, read_calls
 from rerankllm.reports.consistency import Consistency, consistency
 from rerankllm.reports.headline import UNITS, headline
@@ -19,8 +20,6 @@ from rerankllm.spec.model import without_folders
 
 DIGITS = 6
 """Of a query's value: it is drawn, and shown with four."""
-FRAME = 110_000
-"""Bytes of a page without its data, roughly."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ def content(title: str, subjects: Sequence[Subject], extent: Extent, version: st
     parts = [_part(subject, calls) for subject, calls in zip(subjects, heard, strict=True)]
     main = plain({"title": title, "version": version, "kinds": list(KINDS), "units": units, "parts": parts,
                   "calls": extent.calls})  # fmt: skip
-    packed = pack(_queries(subjects, heard, extent), extent.size - FRAME - len(as_data(main).encode()))
+    packed = pack(_queries(subjects, heard, extent), extent.size - frame.size() - len(as_data(main).encode()))
     for place, part in enumerate(main["parts"]):
         for i, query in enumerate(part["queries"]):
             query["shown"] = f"{place}-{i}" in packed.queries

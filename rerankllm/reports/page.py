@@ -3,14 +3,10 @@
 import base64
 import hashlib
 
+from rerankllm.reports import frame
 from rerankllm.reports.content import Content
 from rerankllm.reports.packing import as_data
-from rerankllm.web import files
 
-SCRIPTS = ("state.js", "summary.js", "pareto.js", "deltas.js", "pairs.js", "consistency.js", "browser.js",
-           "rankings.js", "together.js", "calls.js", "find.js", "address.js", "main.js")  # fmt: skip
-"""In the order they are read, after those that all pages have."""
-ROOM = "rerankllm.reports"
 _SIZE = "\ue000size\ue001"
 
 
@@ -25,9 +21,9 @@ def page(content: Content) -> str:
     """
     from jinja2 import Environment, StrictUndefined  # noqa: PLC0415
 
-    style, script = files.style(ROOM, "report.css"), files.script(ROOM, SCRIPTS)
+    style, script = frame.style(), frame.script()
     template = Environment(autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True).from_string(
-        files.read(ROOM, "report.html")
+        frame.html()
     )
     text = template.render(
         title=content.main["title"],

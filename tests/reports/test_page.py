@@ -16,8 +16,9 @@ from rerankllm.evaluation.comparison import Estimate
 from rerankllm.evaluation.measures import trec_order
 from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.trec import read_qrels, read_run
+from rerankllm.reports import frame
 from rerankllm.reports.calls import read_calls
-from rerankllm.reports.content import FRAME, content
+from rerankllm.reports.content import content
 from rerankllm.reports.from_runs import ComparisonOptions, Inputs, from_runs
 from rerankllm.reports.packing import as_data
 from rerankllm.reports.page import page as html
@@ -451,7 +452,7 @@ def test_calls_for_which_there_was_no_room_are_said_to_be_missing(opened, report
         "corpus": TEXTS["corpus"], "measures": MEASURES,
     }  # fmt: skip
     whole = rerankllm.report(compared(report.parent), **given).content
-    least = FRAME + len(as_data(whole.main).encode()) + sum(map(len, whole.scripts.values()))
+    least = frame.size() + len(as_data(whole.main).encode()) + sum(map(len, whole.scripts.values()))
     size = (least - len(whole.scripts["calls-0-0"])) / 1e6
     small = rerankllm.report(compared(report.parent), **given, output=tmp_path / "small.html", max_size=size)
     assert small.size <= size * 1e6
