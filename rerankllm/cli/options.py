@@ -76,7 +76,8 @@ Model: TypeAlias = Annotated[
     ),
 ]
 BaseUrl: TypeAlias = Annotated[
-    str | None, typer.Option(help="Address of an OpenAI-compatible server, such as http://localhost:8000/v1.")
+    str | None,
+    typer.Option(metavar="URL", help="Address of an OpenAI-compatible server, such as http://localhost:8000/v1."),
 ]
 Instruction: TypeAlias = Annotated[
     str | None,

@@ -65,7 +65,10 @@ Baseline: TypeAlias = Annotated[
 ]
 Measures: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option(help="In ir-measures' notation, such as nDCG@10 or RR(rel=2)@10; repeatable, the main one first."),
+    typer.Option(
+        metavar="MEASURE",
+        help="In ir-measures' notation, such as nDCG@10 or RR(rel=2)@10; repeatable, the main one first.",
+    ),
 ]
 RelevantFrom: TypeAlias = Annotated[
     int | None,

@@ -51,6 +51,7 @@ Baseline: TypeAlias = Annotated[
 Measures: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
+        metavar="MEASURE",
         help="In ir-measures' notation; repeatable, the main one first. The experiment's table's, else nDCG@10."
     ),
 ]
