@@ -126,6 +126,9 @@ MaxSearches: TypeAlias = Annotated[
     int | None,
     typer.Option(min=0, metavar="N", help="Budget: search units, in which some reranking APIs count (cohere:)."),
 ]
+DryRun: TypeAlias = Annotated[
+    bool, typer.Option("--dry-run", help="Print how many calls, tokens and dollars it will take; send nothing.")
+]
 CutoffRule: TypeAlias = Annotated[
     str | None,
     typer.Option(

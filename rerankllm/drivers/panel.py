@@ -194,6 +194,7 @@ class Panel:
 
         Raises:
             InputError: A model needs a key and there is none.
+            MissingExtra: A package that sends is not installed.
         """
         for backend in self.backends:
             if isinstance(backend, RemoteBackend):

@@ -40,7 +40,8 @@ class Forecast:
             cost = f"${low:.4g}" if low == high else f"${low:.4g} to ${high:.4g}"
         searches = f", {_range(found.searches)} search units" if found.searches.high else ""
         return (
-            f"estimate for {self.queries} queries: {_range(self.calls)} calls, {_range(found.prompt_tokens)} prompt "
+            f"estimate for {self.queries} {'query' if self.queries == 1 else 'queries'}: {_range(self.calls)} "
+            f"{'call' if self.calls == Bound(1, 1) else 'calls'}, {_range(found.prompt_tokens)} prompt "
             f"tokens ({found.typical.prompt_tokens:,} with passages of middling length), at most "
             f"{found.completion_tokens.high:,} generated{searches}; cost {cost}"
         )

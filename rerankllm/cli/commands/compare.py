@@ -161,17 +161,10 @@ def command(
         relevant_from=relevant_from, family=family or (), correction=correction, margin=margin, resamples=resamples,
         seed=seed, resample_runs=resample_runs, cost=cost,
     )  # fmt: skip
-    _tell_missing_rows(first_stage=bool(first_stage), minilm=bool(minilm), texts=None not in {queries, corpus})
-    _write(comparison, per_query, plot)
-    _print(comparison, form, against or ())
-
-
-def _tell_missing_rows(*, first_stage: bool, minilm: bool, texts: bool) -> None:
-    """Says which rows are left out, and which options would give them."""
-    if not minilm and not (first_stage and texts):
-        tell("no MiniLM row: give --minilm RUN, or --first-stage, --queries and --corpus")
     if not first_stage:
         tell("no first stage and no oracle row: give --first-stage RUN")
+    _write(comparison, per_query, plot)
+    _print(comparison, form, against or ())
 
 
 def _write(comparison: "RunComparison", per_query: Path | None, plots: Path | None) -> None:

@@ -52,7 +52,7 @@ Measures: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
         metavar="MEASURE",
-        help="In ir-measures' notation; repeatable, the main one first. The experiment's table's, else nDCG@10."
+        help="In ir-measures' notation; repeatable, the main one first. The experiment's table's, else nDCG@10.",
     ),
 ]
 RelevantFrom: TypeAlias = Annotated[
