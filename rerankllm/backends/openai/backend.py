@@ -53,7 +53,7 @@ BATCH_SHARE = 0.5
 
 
 class OpenAI(RemoteBackend):
-    """One model of an OpenAI-compatible API.
+    """A model behind an OpenAI-compatible API.
 
     Retries are the SDK's alone: up to `retries`, after a lost connection, time-out, 408, 409, 429, 5xx, or a 200 that
     holds no completion, waiting 0.5 to 8 s in between, or as long as the host's Retry-After says. Past 120 s it does

@@ -47,7 +47,7 @@ class _Group:
 
 
 class RerankApi(RemoteBackend):
-    """One model of a reranking API.
+    """A model behind a reranking API; `?dialect=` says whose.
 
     Scores that are asked for at the same time go out in one call a query, as many as the API takes; so `pointwise` over
     100 candidates is one call. Of what that call took the first document's answer has it all. Keys, retries and a host
