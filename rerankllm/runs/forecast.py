@@ -42,7 +42,7 @@ class Forecast:
         return (
             f"estimate for {self.queries} {'query' if self.queries == 1 else 'queries'}: {_range(self.calls)} "
             f"{'call' if self.calls == Bound(1, 1) else 'calls'}, {_range(found.prompt_tokens)} prompt "
-            f"tokens ({found.typical.prompt_tokens:,} with passages of middling length), at most "
+            f"tokens ({found.typical.prompt_tokens:,} with passages of median length), at most "
             f"{found.completion_tokens.high:,} generated{searches}; cost {cost}"
         )
 

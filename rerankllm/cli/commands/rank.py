@@ -10,6 +10,7 @@ from rerankllm.cli.console import say
 from rerankllm.data import Query
 from rerankllm.drivers.budget import Limits
 from rerankllm.drivers.recipe import Recipe
+from rerankllm.errors import QueryFailed
 from rerankllm.files import as_json
 from rerankllm.formats.columns import Columns
 from rerankllm.formats.documents import read_documents
@@ -85,7 +86,10 @@ def command(
             say(estimate_line(reranker, [(Query("query", query), documents)], top_k))
             return
         with bar.showing(1, reranker.plan(len(documents), top_k=top_k).calls.high):
-            ranking = reranker.rerank(query, documents, top_k=top_k)
+            try:
+                ranking = reranker.rerank(query, documents, top_k=top_k)
+            except QueryFailed as error:
+                raise QueryFailed(error.reason) from error  # there is one query, which needs no name
     if truncate is not None:
         ranking = ranking.top(truncate)
     for result, row in zip(ranking, result_rows(ranking), strict=True):
