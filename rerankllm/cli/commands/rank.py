@@ -51,7 +51,7 @@ def command(
     demonstrations: options.Demonstrations = None,
     top_k: Annotated[
         int | None,
-        typer.Option(min=1, metavar="K", help="Print the best K; a strategy that can spend less on the others does."),
+        typer.Option(min=1, metavar="K", help="Print the best K only; some strategies then spend less on the others."),
     ] = None,
     truncate: Annotated[
         int | None, typer.Option(min=1, metavar="K", help="Print the first K of a ranking of all documents.")

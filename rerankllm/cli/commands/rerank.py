@@ -85,14 +85,14 @@ Batch: TypeAlias = Annotated[
 ]
 Summary: TypeAlias = Annotated[
     Path | None,
-    typer.Option(help="Write costs and measures here, too, as JSON; OUTPUT.summary.json always has them."),
+    typer.Option(help="Write costs and measures into this JSON file, too; OUTPUT.summary.json always has them."),
 ]
 JsonLines: TypeAlias = Annotated[
     Path | None, typer.Option(help="Write every result with its own score and provenance, as JSON lines.")
 ]
 CalibrationFile: TypeAlias = Annotated[
     Path | None,
-    typer.Option(help="What `rerankllm calibrate` wrote: says how likely each result is relevant, in --jsonl."),
+    typer.Option(help="A file that `rerankllm calibrate` wrote: --jsonl then says how likely each result is relevant."),
 ]
 Threshold: TypeAlias = Annotated[
     float | None,
