@@ -67,7 +67,10 @@ def test_what_it_cannot_do_is_said_before_anything_is_asked(cli):
         status, out, err = cli("rerank", "--sample", "--strategy", strategy)
         assert (status, out) == (1, "")
         assert "or name a language model: --model openai:NAME, hf:NAME, vllm:NAME or llamacpp:FILE.gguf" in err
-    with pytest.raises(CapabilityError, match="answers Embed, Score, and this strategy asks Permute: leave "):
+    with pytest.raises(
+        CapabilityError,
+        match="can embed texts and score passages, and this strategy asks it to put passages in order: leave ",
+    ):
         Reranker("sliding")
 
 

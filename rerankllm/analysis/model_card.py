@@ -28,7 +28,7 @@ from rerankllm.elicitation.base import PromptSettings
 from rerankllm.elicitation.labels import numbers
 from rerankllm.elicitation.prompts import PromptBuilder
 from rerankllm.errors import InputError, RerankError
-from rerankllm.judgements import Compare, Grade, Judgement, Permute, Score, Select
+from rerankllm.judgements import IN_WORDS, Compare, Grade, Judgement, Permute, Score, Select
 from rerankllm.spec.stage import parse_elicitation
 
 QUERY = Query("q", "how long do fleas live")
@@ -60,14 +60,8 @@ TREATED: Mapping[str, Mapping[str, str]] = {
     },
 }
 """What is done to texts, in words, by the fields of `Treatment`; nothing for what is left as it is."""
-JUDGED = {
-    "score": "score a passage",
-    "compare": "compare two passages",
-    "select": "choose among passages",
-    "permute": "put passages in order",
-    "grade": "grade each passage of a group",
-}
-"""Kinds of judgement, in words."""
+JUDGED = {kind.__name__.lower(): words for kind, words in IN_WORDS.items()}
+"""What a card's prompts ask for, in words."""
 SHOWN = 24
 """Tokens of a prompt that are printed at either end."""
 

@@ -95,7 +95,7 @@ def value(parameter: Any, ctx: Any) -> str:
     if parameter.is_flag or parameter.metavar:
         return parameter.metavar or ""
     kind = parameter.get_help_record(ctx)[0].partition(f"{max(parameter.opts, key=len)} ")[2].strip("<>")
-    return _VALUES.get(kind.removeprefix("list[").removesuffix("]").removesuffix(" range").lower(), kind)
+    return str(_VALUES.get(kind.removeprefix("list[").removesuffix("]").removesuffix(" range").lower(), kind))
 
 
 def described(option: Any, ctx: Any) -> tuple[str, str]:
