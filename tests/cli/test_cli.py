@@ -376,6 +376,9 @@ def test_rank_says_what_it_will_take_and_stops_at_a_budget(cli, tmp_path):
     status, out, err = cli("rank", "how long", passages, "--model", host, "--dry-run")
     assert (status, err.count("\n")) == (0, 1), err
     assert re.fullmatch(r"estimate for 1 query: 1 call, \d+ to \d+ prompt tokens .*; cost \$\S+ to \$\S+\n", out), out
+    simulated = f"simulated:{sample('qrels.txt')}"
+    out = cli("rank", "q", passages, "--model", simulated, "--strategy", "pointwise", "--dry-run")[1]
+    assert out == "estimate for 1 query: 2 calls, no prompts; cost $0\n"
     assert "score" not in err  # the passages have none, so there is nothing to say of their use
     scored = tmp_path / "s.jsonl"
     scored.write_text('{"text": "a", "score": 2}\n{"text": "b", "score": 1}\n')
