@@ -110,11 +110,13 @@ def tell_summary(report: Mapping[str, Any]) -> None:
     replayed = f", {report['replayed']} of them from the journal" if report["replayed"] else ""
     cached = f" ({report['cached_tokens']} of them cached)" if report.get("cached_tokens") else ""
     searches = f", {report['searches']:g} search units" if report.get("searches") else ""
+    unanswered = sum(answers.values()) - report["calls"]  # what the budget refused, or no host answered
+    none = f", {unanswered} not answered" if unanswered > 0 else ""
     cost = "cost unknown" if report["cost_usd"] is None else f"${report['cost_usd']:.4g}"
     tell(
         f"{report['queries'] - report['failed_queries']} of {report['queries']} queries ranked: {report['calls']} "
-        f"calls ({answers['parsed']} parsed, {answers['repaired']} repaired, {answers['failed']} failed)"
-        f"{replayed}, {tokens} tokens{cached}{searches}, {report['wall_seconds']:.1f} s, {cost}"
+        f"calls ({answers['parsed']} parsed, {answers['repaired']} repaired, {answers['failed'] - max(0, unanswered)} "
+        f"failed){replayed}{none}, {tokens} tokens{cached}{searches}, {report['wall_seconds']:.1f} s, {cost}"
     )
     tell_evidence(report)
     tell_cut_off(report)
