@@ -29,7 +29,10 @@ PANELS = {
     "log_level log_format otel",
     "Ray cluster": "engine ray_address workers gpus_per_worker worker_journals",
 }
-"""What stands under each heading of a long help, by the names of the options, in this order; a short help has one."""
+"""What stands under each heading of a long help, by the names of the options, in this order; a short help has one.
+
+An option that means something else in one command says its heading itself.
+"""
 MANY = 12
 """Options that a help has under one heading at most."""
 WIDEST = 100
@@ -71,9 +74,10 @@ def _print(command: Any, ctx: Any, commands: dict[str, list[tuple[str, str]]]) -
     width = min(console.width, WIDEST)
     says = [" ".join(paragraph.split()) for paragraph in (command.help or "").strip().split("\n\n")]
     blocks = [Text(_wrapped(line, width)) for line in (f"Usage: {usage(command, ctx)}", *says)]
-    for heading, rows in {"Arguments": _arguments(command, ctx), **_options(command, ctx), **commands}.items():
+    listed = {"Arguments": _arguments(command, ctx), **_options(command, ctx), **commands}
+    column = min(28, width // 3 + 2, max(len(_INDENT + name) + 2 for rows in listed.values() for name, _ in rows))
+    for heading, rows in listed.items():
         if rows:
-            column = min(28, width // 3 + 2, max(len(_INDENT + name) + 2 for name, _ in rows))
             entries = [_entry(name, text, column, width) for name, text in rows]
             blocks.append(Text("\n").join([Text(f"{heading}:", style="bold"), *entries]))
     if command.epilog:
@@ -118,7 +122,8 @@ def _options(command: Any, ctx: Any) -> dict[str, list[tuple[str, str]]]:
         return {"Options": [described(each, ctx) for each in options]}
     found: dict[str, list[tuple[str, str]]] = {heading: [] for heading in (*PANELS, _OTHER)}
     for option in options:
-        found[_PANEL_OF.get(str(option.name), _OTHER)].append(described(option, ctx))
+        panel = option.rich_help_panel or _PANEL_OF.get(str(option.name), _OTHER)
+        found[panel].append(described(option, ctx))
     return found
 
 

@@ -58,7 +58,8 @@ Queries: TypeAlias = Annotated[
 ]
 Corpus: TypeAlias = Annotated[Path | None, typer.Option(help="Document texts, to compute the MiniLM row.")]
 Depth: TypeAlias = Annotated[
-    int, typer.Option(min=1, help="How many first-stage candidates oracle and MiniLM reorder.")
+    int,
+    typer.Option(min=1, help="How many first-stage candidates oracle and MiniLM reorder.", rich_help_panel="Input"),
 ]
 Baseline: TypeAlias = Annotated[
     str | None, typer.Option(metavar="NAME", help="Compare with this one; default: first stage, else first run.")
@@ -127,7 +128,9 @@ def command(
     resamples: Annotated[
         int, typer.Option(min=10_000, help="How many resamples bootstrap and randomization test draw.")
     ] = 20_000,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of bootstrap and randomization test.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of bootstrap and randomization test.", rich_help_panel="Statistics")
+    ] = 0,
     resample_runs: Annotated[
         bool,
         typer.Option(
@@ -139,7 +142,9 @@ def command(
         Format, typer.Option("--format", help="What to print; `paper` is the first table of `latex` in Markdown.")
     ] = "table",
     against: Against = None,
-    per_query: Annotated[Path | None, typer.Option(help="Write every query's values here, as CSV.")] = None,
+    per_query: Annotated[
+        Path | None, typer.Option(help="Write every query's values here, as CSV.", rich_help_panel="Output")
+    ] = None,
     plot: Plot = None,
 ) -> None:
     """Compares runs on the same queries: quality, cost, and whether differences are more than chance.

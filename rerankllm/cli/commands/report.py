@@ -43,6 +43,7 @@ Depth: TypeAlias = Annotated[
     typer.Option(
         min=1,
         help="Candidates that the oracle reorders; default: as in the experiment's table, or 100.",
+        rich_help_panel="Input",
     ),
 ]
 Baseline: TypeAlias = Annotated[
@@ -62,7 +63,10 @@ Resamples: TypeAlias = Annotated[
     int | None,
     typer.Option(min=10_000, help="Of bootstrap and randomization test; the experiment's table's, else 20000."),
 ]
-Seed: TypeAlias = Annotated[int | None, typer.Option(min=0, help="Of both; the experiment's table's, else 0.")]
+Seed: TypeAlias = Annotated[
+    int | None,
+    typer.Option(min=0, help="Of both; the experiment's table's, else 0.", rich_help_panel="Statistics"),
+]
 CostAxis: TypeAlias = Annotated[
     Kind | None, typer.Option(help="What quality is shown against first; default: tokens, or slots where none.")
 ]

@@ -51,7 +51,10 @@ Orders: TypeAlias = Annotated[
 ]
 Shuffles: TypeAlias = Annotated[int, typer.Option(min=1, metavar="N", help="How many shuffles.")]
 Seed: TypeAlias = Annotated[
-    int, typer.Option(min=0, help="Seed of the first shuffle; the next shuffles take the next numbers.")
+    int,
+    typer.Option(
+        min=0, help="Seed of the first shuffle; the next shuffles take the next numbers.", rich_help_panel="Statistics"
+    ),
 ]
 FirstStages: TypeAlias = Annotated[
     list[str] | None,
@@ -59,7 +62,12 @@ FirstStages: TypeAlias = Annotated[
 ]
 Depth: TypeAlias = Annotated[int, typer.Option(min=1, help="How many candidates of each query are reordered.")]
 DryRun: TypeAlias = Annotated[
-    bool, typer.Option("--dry-run", help="Print calls, tokens and money that all orders will take; send nothing.")
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Print calls, tokens and money that all orders will take; send nothing.",
+        rich_help_panel="Input",
+    ),
 ]
 Ranked: TypeAlias = Annotated[
     list[str] | None,
