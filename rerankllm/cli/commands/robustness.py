@@ -62,12 +62,7 @@ FirstStages: TypeAlias = Annotated[
 ]
 Depth: TypeAlias = Annotated[int, typer.Option(min=1, help="How many candidates of each query are reordered.")]
 DryRun: TypeAlias = Annotated[
-    bool,
-    typer.Option(
-        "--dry-run",
-        help="Print calls, tokens and money that all orders will take; send nothing.",
-        rich_help_panel="Input",
-    ),
+    bool, typer.Option("--dry-run", help="Print calls, tokens and money that all orders will take; send nothing.")
 ]
 Ranked: TypeAlias = Annotated[
     list[str] | None,
