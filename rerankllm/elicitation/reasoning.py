@@ -20,7 +20,7 @@ MORE = "allow it more: reasoning(budget=…), and ?max_tokens=… where a model 
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
-    """Lets the model think, then reads what it answers after that, as `text` does.
+    """The model thinks first and then answers; the answer is read as `text` reads it.
 
     Where the engine computes in this process, what follows the thought is held to labels; the thought is free.
 

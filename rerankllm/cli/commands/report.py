@@ -43,6 +43,7 @@ Depth: TypeAlias = Annotated[
     typer.Option(
         min=1,
         help="Candidates that the oracle reorders; default: as in the experiment's table, or 100.",
+        rich_help_panel="Input",
     ),
 ]
 Baseline: TypeAlias = Annotated[
@@ -51,7 +52,8 @@ Baseline: TypeAlias = Annotated[
 Measures: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
-        help="In ir-measures' notation; repeatable, the main one first. The experiment's table's, else nDCG@10."
+        metavar="MEASURE",
+        help="In ir-measures' notation; repeatable, the main one first. The experiment's table's, else nDCG@10.",
     ),
 ]
 RelevantFrom: TypeAlias = Annotated[
@@ -61,7 +63,10 @@ Resamples: TypeAlias = Annotated[
     int | None,
     typer.Option(min=10_000, help="Of bootstrap and randomization test; the experiment's table's, else 20000."),
 ]
-Seed: TypeAlias = Annotated[int | None, typer.Option(min=0, help="Of both; the experiment's table's, else 0.")]
+Seed: TypeAlias = Annotated[
+    int | None,
+    typer.Option(min=0, help="Of both; the experiment's table's, else 0.", rich_help_panel="Statistics"),
+]
 CostAxis: TypeAlias = Annotated[
     Kind | None, typer.Option(help="What quality is shown against first; default: tokens, or slots where none.")
 ]

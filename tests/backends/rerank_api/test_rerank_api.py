@@ -211,7 +211,7 @@ def test_scores_are_all_that_it_gives():
     for work in asked:
         assert "scores documents" in asyncio.run(backend.complete(work)).reason
         backend = RerankApi(name="m", base_url="http://localhost:1/v1")
-    with pytest.raises(CapabilityError, match="answers Score, and this strategy asks Compare"):
+    with pytest.raises(CapabilityError, match="can score passages, and this strategy asks it to compare two passages"):
         Reranker("prp", "rerank:m?base_url=http://localhost:1/v1")
 
 
