@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import get_args
 
 from rerankllm.backends.hf import loading
 from rerankllm.backends.hub_tokenizer import HubTokenizer
@@ -12,14 +13,18 @@ from rerankllm.calls import (
     Draw,
     EncoderPrompt,
     Generate,
+    OrderVectors,
     Prompt,
+    ReadAttention,
     ReadLabels,
     ReadSimilarities,
     Request,
     TextPrompt,
     Tokenizer,
     TokenPrompt,
+    VectorPrompt,
     Want,
+    WholeList,
     WriteLabels,
 )
 from rerankllm.data import Document, Query
@@ -38,7 +43,12 @@ DOCS = (
     Document("3", "Dogs [1] bark  at strangers.", title="Pets"),
 )
 HERE = Capabilities(
-    generate=True, label_logprobs=1000, logits=True, token_prompts=True, constrained=True, similarities=True
+    generate=True,
+    label_logprobs=1000,
+    logits=True,
+    token_prompts=True,
+    constrained=True,
+    lists=frozenset(get_args(WholeList)),
 )
 """What a model in this process can do."""
 TREATED: Mapping[str, Mapping[str, str]] = {
@@ -96,10 +106,7 @@ def _tokenizer(source: loading.ModelFiles, name: str) -> tuple[HubTokenizer | No
     try:
         loading.need("transformers")
         with loading.reported(name), loading.quiet():
-            from transformers import AutoConfig, AutoTokenizer  # noqa: PLC0415
-
-            found = AutoTokenizer.from_pretrained(source.where, **source.options)
-            config = AutoConfig.from_pretrained(source.where, **source.options)
+            found, config, _ = loading.tokenized(source)
     except RerankError as error:
         return None, False, str(error)
     return HubTokenizer(found, name), bool(config.is_encoder_decoder), ""
@@ -152,7 +159,11 @@ def _asked(card: cards.Card, kind: str, tokenizer: HubTokenizer | None, why: str
     words = EstimatedTokenizer()
     request = _request(card, kind, words, plain)
     yield f"--- prompt: {JUDGED[kind]}, by {card.elicitation(kind)}"
-    if isinstance(request.prompt, EncoderPrompt):
+    if isinstance(request.prompt, VectorPrompt):
+        assert isinstance(request.prompt.prompt, TextPrompt)  # noqa: S101
+        yield request.prompt.prompt.text
+        yield from (f"[embedded] {text}" for text in request.prompt.passages)
+    elif isinstance(request.prompt, EncoderPrompt):
         yield from map(words.decode, request.prompt.texts)
         yield from (f"[decoder]\n{words.decode(ids)}" for ids in (request.prompt.opening,) if ids)
     elif isinstance(request.prompt, ChatPrompt):
@@ -169,7 +180,7 @@ def _asked(card: cards.Card, kind: str, tokenizer: HubTokenizer | None, why: str
 
 def _tokens(prompt: Prompt, tokenizer: HubTokenizer, eos: tuple[int, ...]) -> Iterator[str]:
     """A prompt's tokens; those of each text where an encoder reads several."""
-    assert isinstance(prompt, TokenPrompt | EncoderPrompt)  # noqa: S101
+    assert isinstance(prompt, TokenPrompt | EncoderPrompt | VectorPrompt)  # noqa: S101
     whole = prompt if isinstance(prompt, EncoderPrompt) else EncoderPrompt((prompt.ids,))
     for ids in filter(None, [*((*text, *eos) for text in whole.texts), whole.opening]):
         yield f"--- as {len(ids)} tokens"
@@ -194,17 +205,27 @@ def _request(card: cards.Card, kind: str, tokenizer: Tokenizer, can: Capabilitie
 
 def _read(want: Want, read: str) -> str:
     """What a request asks for, in words."""
-    if isinstance(want, ReadLabels):
-        ids = [f"{text} {list(found)}" for text, found in zip(want.labels, want.ids or [()] * 99, strict=False)]
-        what = "logits" if read == "logits" else "log-probabilities"
-        return f"the {what} of {', '.join(each.removesuffix(' []') for each in ids)} as the next token"
-    if isinstance(want, WriteLabels):
-        return f"{want.count} of the labels {', '.join(want.labels)}, one after the other, and nothing else"
-    if isinstance(want, ReadSimilarities):
-        return "the cosines of the vectors at {} and at {}".format(*want.markers)
-    if isinstance(want, Draw):
-        return f"text, up to {want.max_tokens} tokens, drawn at temperature {want.temperature} and top_p {want.top_p}"
-    if isinstance(want, Generate):
-        held = f"; after {want.after.end} it is held to labels" if want.after else ""
-        return f"text, up to {want.max_tokens} tokens{held}"
-    return "the log-probabilities of given tokens"
+    match want:
+        case ReadLabels():
+            ids = [f"{text} {list(found)}" for text, found in zip(want.labels, want.ids or [()] * 99, strict=False)]
+            what = "logits" if read == "logits" else "log-probabilities"
+            told = f"the {what} of {', '.join(each.removesuffix(' []') for each in ids)} as the next token"
+        case WriteLabels():
+            told = f"{want.count} of the labels {', '.join(want.labels)}, one after the other, and nothing else"
+        case ReadSimilarities():
+            last = "the last " if want.queries > 1 else ""
+            told = f"the cosines of the vectors at {want.markers[0]} and at {last}{want.markers[1]}"
+        case ReadAttention():
+            skipped = f", the first {want.skip} of its tokens left out" if want.skip else ""
+            told = f"how much an answer of up to {want.max_tokens} tokens attends to each text{skipped}"
+        case OrderVectors():
+            told = f"the likeliest next of the passages' vectors, {want.count} times, each once"
+        case Draw():
+            drawn = f"drawn at temperature {want.temperature} and top_p {want.top_p}"
+            told = f"text, up to {want.max_tokens} tokens, {drawn}"
+        case Generate():
+            held = f"; after {want.after.end} it is held to labels" if want.after else ""
+            told = f"text, up to {want.max_tokens} tokens{held}"
+        case _:
+            told = "the log-probabilities of given tokens"
+    return told

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from rerankllm.calls import EncoderPrompt, Outcome, Request, Response, TokenPrompt, log_sum_exp
+from rerankllm.calls import ChatPrompt, Outcome, Request, Response, TextPrompt, log_sum_exp
 from rerankllm.data import Document, Query
 from rerankllm.drivers.loop import BackgroundLoop
 from rerankllm.drivers.panel import Panel
@@ -189,7 +189,7 @@ def _likeliest(response: Response) -> int:
 
 
 def _same_prompt(a: Request, b: Request, one: Outcome, two: Outcome) -> bool:
-    if isinstance(a.prompt, TokenPrompt | EncoderPrompt) and isinstance(b.prompt, TokenPrompt | EncoderPrompt):
+    if not (isinstance(a.prompt, ChatPrompt | TextPrompt) or isinstance(b.prompt, ChatPrompt | TextPrompt)):
         return a.prompt == b.prompt
     return (
         isinstance(one, Response) and isinstance(two, Response) and one.usage.prompt_tokens == two.usage.prompt_tokens

@@ -61,7 +61,7 @@ class Capabilities:
         opened_chats: Whether it continues the last message of a chat if that is the assistant's.
         separate_decoder: Whether answers start in a decoder of their own, without the prompt before them; it takes an
             `EncoderPrompt` then.
-        similarities: Whether it gives the similarities of documents and query in one prompt (`ReadSimilarities`).
+        lists: What it reads of whole lists (`WholeList`), by an architecture of its own.
         context: Tokens that prompt and answer may have together; None if unknown.
         remote: Whether it answers over a network, so that queries should not wait for one another.
         batch: How many requests it is given at a time, so that progress shows; None for all there are.
@@ -82,7 +82,7 @@ class Capabilities:
     text_prompts: bool = False
     opened_chats: bool = False
     separate_decoder: bool = False
-    similarities: bool = False
+    lists: frozenset[type] = frozenset()
     context: int | None = None
     remote: bool = False
     batch: int | None = None
