@@ -42,6 +42,8 @@ LEAST, PIECE, BLOCK = 1024, 128, 16
 FEW = "active(slots=100)"
 """The other budgets of `active` take minutes each, and ask by the same mechanism."""
 QUESTION = "Search query: {{ query }}\n"
+RUBRIC = " ".join(f"Rule {n}: a passage that meets condition {n} counts as relevant." for n in range(1, 101))
+"""An instruction as long as a page of rules."""
 
 
 class Noted(Simulated):
@@ -90,10 +92,12 @@ def asked(spec: str, model: str, queries: Queries) -> list[Judgement]:
     return list(Noted.asked)
 
 
-def prompts(judgements: Sequence[Judgement], stage: str = "pointwise / text") -> Iterator[tuple[int, ...]]:
+def prompts(
+    judgements: Sequence[Judgement], stage: str = "pointwise / text", instruction: str | None = None
+) -> Iterator[tuple[int, ...]]:
     """The prompts of an `openai:` model, as token ids."""
     count = EstimatedTokenizer()
-    with Reranker(stage, HOST) as reranker:
+    with Reranker(stage, HOST, instruction=instruction) as reranker:
         panel, elicitation = reranker.session.panel, reranker.stage.elicitation
         for judgement in judgements:
             request = panel.resolve(Ask((), elicitation, None), type(judgement)).prepare(judgement)
@@ -131,7 +135,7 @@ def query_first(judgement: str, name: str, folder: Path) -> Path:
 def question_first(judgement: str, name: str, folder: Path) -> Path:
     """A copy of one that ends with its question, and here begins with it."""
     data: dict[str, Any] = yaml.safe_load((root() / judgement / f"{name}.yaml").read_text(encoding="utf-8"))
-    turn = data["messages"][-1]
+    turn = next(each for each in reversed(data["messages"]) if "user" in each)
     shown, _, question = turn["user"].rpartition("\n\n" if judgement == "score" else "{% endfor %}\n")
     turn["user"] = f"{question}\n\n{shown}" + ("" if judgement == "score" else "{% endfor %}")
     path = folder / f"{judgement}-{name}-question.yaml"
@@ -160,6 +164,17 @@ def prefix_table(specs: Sequence[str], path: Path, queries: Queries) -> Iterator
     for spec in specs:
         found = asked(spec, f"noted:{path}", queries)
         yield f"| `{spec}` | {_row(prompts(found), len(found))}"
+
+
+def instructed_table(path: Path, queries: Queries) -> Iterator[str]:
+    """The prompts of some strategies with an instruction that is longer than what hosts ask for."""
+    yield (
+        "| strategy | prompts | tokens | begun by an earlier prompt | in blocks of 16 "
+        "| from 1,024 on, in pieces of 128 |\n|---|---:|---:|---:|---:|---:|"
+    )
+    for spec in ("pointwise", "prp(sort=heap, top_k=10)", "setwise(c=3, sort=heap, top_k=10)", "sliding", "full"):
+        found = asked(spec, f"noted:{path}", queries)
+        yield f"| `{spec}` | {_row(prompts(found, instruction=RUBRIC), len(found))}"
 
 
 def layout_table(path: Path, queries: Queries) -> Iterator[str]:
@@ -208,6 +223,8 @@ def main() -> None:
             itertools.islice(distinct_table([s for s in specs["short"] if "bubble" not in s], path, short), 1, None))),
         (f"## What prompts have in common, {len(some)} queries", prefix_table(long, path, some)),
         (f"## The same with what is common first, {len(some)} queries", layout_table(path, some)),
+        (f"## With an instruction of {len(EstimatedTokenizer().encode(RUBRIC)):,} tokens, {len(some)} queries",
+         instructed_table(path, some)),
     )  # fmt: skip
     lines = ["# What strategies send", made_by("requests/run.py", seeds=[0]), __doc__.split("\n\n")[2].strip()]
     for heading, rows in parts:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -66,6 +67,7 @@ class Reranking:
         ranking: Every document once, best first. Its `doc_id`s are positions in the request.
         relevance: The scores, in the order of the ranking.
         warnings: What the client should know.
+        seconds: How long ranking took.
     """
 
     asked: Asked
@@ -73,6 +75,7 @@ class Reranking:
     ranking: Ranking
     relevance: Relevance
     warnings: Sequence[str] = ()
+    seconds: float = 0.0
 
     @property
     def usage(self) -> Usage:
@@ -139,11 +142,13 @@ class Service:
             Problem: The documents cannot be ranked.
         """
         alias, reranker = await self._reranker(context, asked)
+        began = time.perf_counter()
         future = self.submit(context, reranker, asked.query, asked.documents, top_n=asked.top_n)
         with as_problems(alias):
             ranking = ranking_of(await asyncio.wrap_future(future))
+        seconds = time.perf_counter() - began
         relevance = Relevance.of(ranking, reranker.scale)
-        return Reranking(asked, asked.options.model or alias, ranking, relevance, context.warnings)
+        return Reranking(asked, asked.options.model or alias, ranking, relevance, context.warnings, seconds)
 
     def submit(
         self,

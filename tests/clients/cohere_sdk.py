@@ -1,4 +1,5 @@
 # install: cohere
+# older: cohere==5.13.12
 """Cohere's SDK, both versions of the API, and its exceptions."""
 
 import os
