@@ -5,8 +5,8 @@
 The server is the command itself with its default model, in a process of its own. A client asks one of four routes about
 passages of the sample that ships, whose scores are computed beforehand in this process, and about one text that nobody
 sent before, so that whatever the server keeps of texts grows. Every answer is checked: every document once, falling
-scores, and those of the sample as computed. The hostile client goes through HOSTILE again and again; what it gets must
-be an answer, or an error that is its own fault. Writes soak.md beside this file.
+scores, and those of the sample as computed. The hostile client goes through HOSTILE once for each 1,000 answers of the
+others; what it gets must be an answer, or an error that is its own fault. Writes soak.md beside this file.
 """
 
 import argparse
@@ -48,6 +48,10 @@ NEAR = 2e-3
 """How far a score may be from the one computed beforehand: the texts of its batch change how it is rounded."""
 MARKS = (0, 1_000, 5_000, 10_000, 20_000, 40_000, 80_000)
 TEN_MB = 10_000_000
+EACH = 1_000
+"""Answers of the others for which the hostile client goes through all it has once."""
+PATIENCE = 600
+"""Seconds that a client waits, and the server takes at most: others may share this machine."""
 
 HOSTILE: dict[str, bytes] = {
     "half a surrogate": b'{"model": "default", "query": "\\ud83d", "documents": ["cut \\ud83d here", "b"]}',
@@ -151,7 +155,7 @@ class Soak:
 
     async def _work(self, number: int) -> None:
         chance = random.Random(number)
-        async with httpx.AsyncClient(base_url=self._url, timeout=600) as client:
+        async with httpx.AsyncClient(base_url=self._url, timeout=PATIENCE) as client:
             while (count := next(self._sent)) < self._requests:
                 await self._ask(client, chance, count)
 
@@ -175,8 +179,10 @@ class Soak:
     async def _harm(self) -> None:
         """One thing after the other, each on a route of its own, and a hang-up after each round."""
         paths = itertools.cycle(PATHS)
-        async with httpx.AsyncClient(base_url=self._url, timeout=600) as client:
-            while True:
+        async with httpx.AsyncClient(base_url=self._url, timeout=PATIENCE) as client:
+            for round_ in itertools.count():
+                while self.tally.done < round_ * EACH:  # noqa: ASYNC110 - it is only looked at here
+                    await asyncio.sleep(0.05)
                 for name, body in HOSTILE.items():
                     path = next(paths)
                     sent = body.replace(b'"documents"', b'"text_2"').replace(b'"query"', b'"text_1"')
@@ -230,7 +236,7 @@ def serving(*more: str) -> Iterator[tuple[str, "subprocess.Popen[bytes]", Path]]
 def measured(options: argparse.Namespace, known: Known) -> tuple[Tally, float, str]:
     """The clients' tally, the seconds it took, and the server's last memory as its log and exit say."""
     with serving() as (url, process, log):
-        httpx.post(f"{url}/v1/rerank", json=request("/v1/rerank", "warm", ["a", "b"]), timeout=600)
+        httpx.post(f"{url}/v1/rerank", json=request("/v1/rerank", "warm", ["a", "b"]), timeout=PATIENCE)
         began = time.perf_counter()
         tally = asyncio.run(Soak(url, process.pid, options.requests, known).run(options.clients))
         seconds = time.perf_counter() - began
