@@ -10,6 +10,7 @@ tokens on, in pieces of 128; vLLM's in blocks of 16. Prints the tables and write
 
 import argparse
 import itertools
+import re
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -205,6 +206,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--every", type=int, default=20, help="take every so manieth query for the prompts")
+    parser.add_argument("--only", help="measure only the table whose heading has this, and keep the others")
     parser.add_argument("--output", type=Path, default=HERE / "results.md")
     options = parser.parse_args()
     folder = options.data / "dl19-bm25"
@@ -226,15 +228,23 @@ def main() -> None:
         (f"## With an instruction of {len(EstimatedTokenizer().encode(RUBRIC)):,} tokens, {len(some)} queries",
          instructed_table(path, some)),
     )  # fmt: skip
-    lines = ["# What strategies send", made_by("requests/run.py", seeds=[0]), __doc__.split("\n\n")[2].strip()]
+    text = options.output.read_text(encoding="utf-8") if options.only and options.output.is_file() else ""
+    kept = {part.partition("\n")[0]: part.strip() for part in re.split(r"^(?=## )", text, flags=re.MULTILINE)[1:]}
     for heading, rows in parts:
-        lines.append(heading)
+        if options.only and options.only not in heading:
+            continue
         print(f"\n{heading}\n", flush=True)
         table = []
         for row in rows:
             print(row, flush=True)
             table.append(row)
-        lines.append("\n".join(table))
+        kept[heading] = "\n\n".join([heading, "\n".join(table)])
+    head = [
+        "# What strategies send",
+        made_by("requests/run.py --data DATA", seeds=[0]),
+        __doc__.split("\n\n")[2].strip(),
+    ]
+    lines = [*head, *(kept[heading] for heading, _ in parts if heading in kept)]
     options.output.write_text("\n\n".join(lines) + "\n", encoding="utf-8")
 
 
