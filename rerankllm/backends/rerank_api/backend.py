@@ -209,7 +209,7 @@ class RerankApi(RemoteBackend):
         body = body_of(self._dialect, self._name, request.query.text, request.texts, instruction=self._instruction,
                        cut=self._cut)  # fmt: skip
         try:
-            raw = await self._sdk().post(self._dialect.path, cast_to=httpx2.Response, body=body)
+            raw = await self._sdk().post(self._dialect.route(self._endpoint.host), cast_to=httpx2.Response, body=body)
         except openai.APIStatusError as error:
             return self._endpoint.refused(error, self._name)
         except openai.APIConnectionError as error:
