@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rerankllm.collections import catalogue
+from rerankllm.data import Document, Query
 from rerankllm.errors import InputError
 from rerankllm.files import replace_text
 from rerankllm.formats import beir
@@ -28,8 +29,8 @@ class Parts:
 class Example:
     """Documents of one query in the teacher's order, with what the teacher says of each."""
 
-    query: str
-    documents: tuple[str, ...]
+    query: Query
+    documents: tuple[Document, ...]
     labels: tuple[float, ...]
 
 
@@ -47,33 +48,42 @@ def part(lists: Sequence[TeacherList], split: Split) -> Parts:
     by_text: dict[str, list[TeacherList]] = {}
     for each in lists:
         by_text.setdefault(folded(each.query.text), []).append(each)
-    texts = sorted(by_text)
-    random.Random(split.seed).shuffle(texts)  # noqa: S311 - no secret
-    test, validation = (max(1, round(share * len(texts))) for share in (split.test, split.validation))
-    if len(texts) < test + validation + 1:
-        raise InputError(f"{len(texts)} queries are too few to train, to stop early and to measure: 3 are needed")
-    places = (texts[test + validation :], texts[test : test + validation], texts[:test])
+    places = parted(by_text, split)
     return Parts(*(tuple(each for text in own for each in by_text[text]) for own in places))
 
 
-def refuse_leaks(lists: Iterable[TeacherList], held_out: Iterable[HeldOut], measured: Mapping[str, set[str]]) -> None:
+def parted(texts: Iterable[str], split: Split) -> tuple[list[str], list[str], list[str]]:
+    """Parts folded texts of queries into those to train on, to stop early by, and to measure on.
+
+    Raises:
+        InputError: They are too few for three parts.
+    """
+    shuffled = sorted(set(texts))
+    random.Random(split.seed).shuffle(shuffled)  # noqa: S311 - no secret
+    test, validation = (max(1, round(share * len(shuffled))) for share in (split.test, split.validation))
+    if len(shuffled) < test + validation + 1:
+        raise InputError(f"{len(shuffled)} queries are too few to train, to stop early and to measure: 3 are needed")
+    return shuffled[test + validation :], shuffled[test : test + validation], shuffled[:test]
+
+
+def refuse_leaks(queries: Iterable[Query], held_out: Iterable[HeldOut], measured: Mapping[str, set[str]]) -> None:
     """Refuses queries that are held out: the same text, or for qrels, which have no texts, the same id.
 
     Args:
-        lists: What weights are found with: training and validation.
+        queries: What weights are found with: training and validation.
         held_out: What the configuration holds out.
         measured: Texts of queries that are measured on, by name.
 
     Raises:
         InputError: There is such a query; the line names up to three.
     """
-    lists = list(lists)
+    queries = list(queries)
     for each in held_out:
         ids = set(read_judgements(Path(each.name))) if each.kind == "qrels" else set()
         texts = {folded(text) for text in _texts(each).values()}
-        _refuse(lists, each.name, ids, texts)
+        _refuse(queries, each.name, ids, texts)
     for name, texts in measured.items():
-        _refuse(lists, name, set(), {folded(text) for text in texts})
+        _refuse(queries, name, set(), {folded(text) for text in texts})
 
 
 def _texts(held_out: HeldOut) -> Mapping[str, str]:
@@ -82,8 +92,8 @@ def _texts(held_out: HeldOut) -> Mapping[str, str]:
     return beir.read_queries(Path(held_out.name)) if held_out.kind == "queries" else {}
 
 
-def _refuse(lists: Sequence[TeacherList], name: str, ids: set[str], texts: set[str]) -> None:
-    found = [each.query.query_id for each in lists if each.query.query_id in ids or folded(each.query.text) in texts]
+def _refuse(queries: Sequence[Query], name: str, ids: set[str], texts: set[str]) -> None:
+    found = [query.query_id for query in queries if query.query_id in ids or folded(query.text) in texts]
     if found:
         raise InputError(
             f"{len(found)} queries of {name}, which is held out, are in the training data "
@@ -108,7 +118,7 @@ def draw(lists: Sequence[TeacherList], how: Lists, seed: int) -> list[Example]:
                 if each.scores is None
                 else tuple(each.scores[place] for place in places)
             )
-            found.append(Example(each.query.text, tuple(each.documents[place].content for place in places), labels))
+            found.append(Example(each.query, tuple(each.documents[place] for place in places), labels))
     return found
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rerankllm.backends.embed.local import files_of
+from rerankllm.backends.hf import loading
 from rerankllm.errors import InputError
 from rerankllm.files import as_json, replace_text
 from rerankllm.training.config import Config, Settings
@@ -31,8 +32,11 @@ def record_of(config: Config, teacher: Teacher, parts: Parts) -> dict[str, Any]:
         "rerankllm": __version__,
         "identity": {
             "student": f"{kind}:{name}",
-            "student_sha256": files_of(name).fingerprint(),
+            "student_sha256": (loading.find(kind, name) if kind == "hf" else files_of(name)).fingerprint(),
+            "strategy": config.strategy,
+            "lora": config.lora,
             "loss": config.loss,
+            "smoothing": config.smoothing,
             "lists": config.lists,
             "split": config.split,
             "training": settings,

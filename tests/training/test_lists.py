@@ -70,8 +70,8 @@ def test_lists_are_drawn_in_the_teachers_order_with_its_labels():
     drawn = draw(lists(2), Lists(size=3, per_query=4, depth=4), seed=0)
     assert len(drawn) == 8
     for each in drawn:
-        assert list(each.documents) == sorted(each.documents)
-        assert "text 4" not in each.documents
+        assert [document.doc_id for document in each.documents] == sorted(document.doc_id for document in each.documents)
+        assert "d4" not in {document.doc_id for document in each.documents}
         assert each.labels == (1, 1 / 2, 1 / 3)
     assert len({each.documents for each in drawn}) > 1
     assert draw(lists(2), Lists(size=3, per_query=4, depth=4), seed=0) == drawn
