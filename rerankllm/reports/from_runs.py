@@ -91,7 +91,9 @@ def subject_of(name: str, pool: Pool, inputs: Inputs, options: ComparisonOptions
     first, references = inputs.first_stage, {FIRST, MINILM, ORACLE}
     given = {name: parts for name, parts in {FIRST: first, **inputs.runs, MINILM: inputs.minilm}.items() if parts}
     systems = [
-        read_system(pool, parts, cost=NOTHING if name == FIRST else inputs.costs.get(name), reference=name in references)
+        read_system(
+            pool, parts, cost=NOTHING if name == FIRST else inputs.costs.get(name), reference=name in references
+        )
         for name, parts in given.items()
     ]
     entrants = tuple(_entrant(pool, name, parts, inputs.seeds.get(name)) for name, parts in given.items())

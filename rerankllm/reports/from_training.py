@@ -46,9 +46,7 @@ def from_training(folder: Path, options: ComparisonOptions) -> list[Subject]:
         raise InputError(f"{path} is no record of a training ({error!r})") from None
 
 
-def _subject(
-    folder: Path, proof: Mapping[str, Any], known: Mapping[str, Any], options: ComparisonOptions
-) -> Subject:
+def _subject(folder: Path, proof: Mapping[str, Any], known: Mapping[str, Any], options: ComparisonOptions) -> Subject:
     rows = {row["name"]: row for row in proof["rows"]}
     runs = {name: [Given(name, None, (folder / run_name(name),))] for name in rows if name != FIRST}
     inputs = Inputs(
@@ -60,9 +58,8 @@ def _subject(
     )
     found = from_runs({proof["queries"]: read_judgements(folder / "qrels.txt")}, inputs, options)
     teacher = known["teacher"]
-    notes = (
+    learned = (
         f"{known['identity']['student']} learned from {teacher['name']}: {teacher['lists']} lists, which took "
-        f"{cost(teacher['cost'])}. Training took {known['seconds']:.0f} seconds.",
-        paid(known["pays_back"]),
+        f"{cost(teacher['cost'])}. Training took {known['seconds']:.0f} seconds."
     )
-    return replace(found, notes=(*notes, *found.notes))
+    return replace(found, notes=(learned, paid(known["pays_back"]), *found.notes))

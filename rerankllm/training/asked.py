@@ -58,10 +58,16 @@ def asked(names: Iterable[str], strategy: str | None, passage_tokens: int | None
     elicitation = "labels" if isinstance(how, Labels) else "text"
     prompt = own.name if own else elicitation if how.prompt == "default" else how.prompt
     card = _card(_read(judgement, prompt), judgement, elicitation)
-    unlike = sorted({"decoder", "passages", "order", "markers", "continuation", "demonstrations"} & set(card["answers"][judgement]))
+    unlike = sorted(
+        {"decoder", "passages", "order", "markers", "continuation", "demonstrations"} & set(card["answers"][judgement])
+    )
     if unlike:
         raise InputError(f"strategy: {prompt} has {', '.join(unlike)}, with which nothing is trained here")
-    card |= {"description": f"a student, asked as {prompt} says", "models": [], "licence": "see the model it was made of"}
+    card |= {
+        "description": f"a student, asked as {prompt} says",
+        "models": [],
+        "licence": "see the model it was made of",
+    }
     card["strategy"] = str(Stage(stage.strategy))
     if passage_tokens is not None:
         card["cut"] = {**card.get("cut", {}), "passage": f"{passage_tokens} tokens"}

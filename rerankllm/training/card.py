@@ -13,10 +13,10 @@ tags: [{library}, rerankllm, {kind}]
 ---
 """
 LOADED = {
-    "embed": "Load it with sentence-transformers' `SentenceTransformer`, or name it `embed:FOLDER` in rerankllm.",
-    "cross-encoder": "Load it with sentence-transformers' `CrossEncoder`, or name it `cross-encoder:FOLDER` in rerankllm.",
-    "hf": "Name it `hf:FOLDER` in rerankllm: `rerankllm.yaml` beside the weights says how it is asked. Plain "
-          "transformers loads it with `AutoModelForCausalLM`.",
+    "embed": "sentence-transformers' `SentenceTransformer` loads it; in rerankllm it is `embed:FOLDER`.",
+    "cross-encoder": "sentence-transformers' `CrossEncoder` loads it; in rerankllm it is `cross-encoder:FOLDER`.",
+    "hf": "transformers' `AutoModelForCausalLM` loads it; in rerankllm it is `hf:FOLDER`, and is asked as "
+          "`rerankllm.yaml` beside its weights says.",
 }  # fmt: skip
 
 

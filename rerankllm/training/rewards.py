@@ -49,7 +49,7 @@ def recall(order: Sequence[str], relevant: Collection[str], depth: int = DEPTH) 
 
 
 def ndcg(order: Sequence[str], grades: Mapping[str, float], depth: int = DEPTH) -> float:
-    """nDCG as trec_eval has it: a document's gain is its grade, discounted by log2(rank + 1).
+    """The nDCG that trec_eval computes: a document gains its grade, discounted by log2(rank + 1).
 
     Args:
         order: Document ids, best first.

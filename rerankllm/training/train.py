@@ -96,24 +96,27 @@ def _train(config: Config, folder: Path) -> Trained:
     teacher = replace(teacher, cost=Cost(**known["teacher"]["cost"]))  # of when it was asked, not of when it was read
     lists.write(parts, folder / "data")
     student = _student(config)
-    objective = Objective(config.loss or student.usual, config.smoothing)
-    student.check(objective)
+    student.check(_objective(config, student))
     base = [one.orders_of(student) for one in sets]
     if "validation" not in known:
-        known = {**known, **_fitted(config, parts, student, objective, validation, folder)}
+        examples = lists.draw(parts.train, config.lists, config.training.seed)
+        known = {**known, **_fitted(config, examples, student, validation, folder)}
         student.save(folder / "model")
         replace_text(folder / record.NAME, as_json(known, indent=2) + "\n")
     else:
         tell(f"{folder} holds the trained student already: it is only measured")
         student = _student(config, folder / "model")
     hourly = config.training.usd_per_hour / HOUR
-    proofs = _proofs(sets, base, student, teacher, hourly, folder)
+    systems = _systems(sets, base, student, teacher, hourly)
+    for place, (one, own) in enumerate(zip(sets, systems, strict=True)):
+        one.write(folder / MEASURED / str(place), own)
+    proofs = tuple(prove(one.name, own, one.qrels) for one, own in zip(sets, systems, strict=True))
     per_query = None if teacher.cost.usd is None else teacher.cost.usd / len(teacher.lists)
     spent = None if teacher.cost.usd is None else teacher.cost.usd + known["seconds"] * hourly
-    own = next(row.usd for row in proofs[0].rows if row.name == "student") or 0.0
+    cheap = next(row.usd for row in proofs[0].rows if row.name == "student") or 0.0
     done = Trained(
         f"{config.student[0]}:{folder / 'model'}", folder, proofs, tuple(known["validation"]), teacher.cost,
-        known["seconds"], pays_back(per_query, own, spent),
+        known["seconds"], pays_back(per_query, cheap, spent),
     )  # fmt: skip
     _write(done, known)
     return done
@@ -137,11 +140,15 @@ def _student(config: Config, folder: Path | None = None) -> Student:
     )  # fmt: skip
 
 
+def _objective(config: Config, student: Student) -> Objective:
+    return Objective(config.loss or student.usual, config.smoothing)
+
+
 def _fitted(
-    config: Config, parts: lists.Parts, student: Student, objective: Objective, validation: Measured, folder: Path
+    config: Config, examples: Sequence[lists.Example], student: Student, validation: Measured, folder: Path
 ) -> dict[str, Any]:
     """Trains the student; how good it was before and after each epoch, and how long that took."""
-    examples = lists.draw(parts.train, config.lists, config.training.seed)
+    objective = _objective(config, student)
     if "bce" in objective.weights and any(not 0 <= label <= 1 for each in examples for label in each.labels):
         raise InputError("loss: bce needs labels from 0 to 1, and the teacher's scores are others: try ranknet")
     before = validation.quality(student)
@@ -154,16 +161,16 @@ def _fitted(
     return {"validation": [before, *after], "seconds": seconds, "loss": objective.weights}
 
 
-def _proofs(
+def _systems(
     sets: Sequence[Measured],
     base: Sequence[tuple[Mapping[str, Sequence[str]], float]],
     student: Student,
     teacher: Teacher,
     hourly: float,
-    folder: Path,
-) -> tuple[Proof, ...]:
+) -> "list[list[System]]":
+    """The rankers on each set of queries."""
     found = []
-    for place, (one, (before, base_seconds)) in enumerate(zip(sets, base, strict=True)):
+    for one, (before, base_seconds) in zip(sets, base, strict=True):
         after, seconds = one.orders_of(student)
         systems = [
             System("first stage", one.first_stage),
@@ -174,9 +181,8 @@ def _proofs(
             usd = None if teacher.cost.usd is None else teacher.cost.usd / len(teacher.lists)
             seconds = None if teacher.cost.seconds is None else teacher.cost.seconds / len(teacher.lists)
             systems.append(System("teacher", one.teacher, seconds, usd))
-        one.write(folder / MEASURED / str(place), systems)
-        found.append(prove(one.name, systems, one.qrels))
-    return tuple(found)
+        found.append(systems)
+    return found
 
 
 def _write(done: Trained, known: Mapping[str, Any]) -> None:

@@ -145,5 +145,5 @@ def test_the_data_is_a_folder_of_datasets(planted, base, tmp_path):
     queries = [set(part["query_id"]) for part in found.values()]
     assert len(set.union(*queries)) == 12
     recorded = json.loads((tmp_path / "out" / "training.json").read_text())
-    assert recorded["teacher"]["cost"] == {"calls": None, "tokens": None, "usd": 0.6}
+    assert recorded["teacher"]["cost"] == {"calls": None, "tokens": None, "usd": 0.6, "seconds": None}
     assert sorted(recorded["queries"]["test"]) == sorted(found["test"]["query_id"])
