@@ -120,6 +120,13 @@ def _card(data: Mapping[str, Any], judgement: str, elicitation: str) -> dict[str
 def _written(card: Mapping[str, Any]) -> str:
     import yaml  # noqa: PLC0415
 
+    class Dumper(yaml.SafeDumper):
+        """Writes texts of several lines as such."""
+
+    def represent(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+    Dumper.add_representer(str, represent)
     first = ("description", "models", "source", "licence", "strategy")
     whole = {**{key: card[key] for key in first if key in card}, **card}
-    return str(yaml.safe_dump(whole, sort_keys=False, allow_unicode=True, width=120))
+    return str(yaml.dump(whole, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=120))

@@ -79,6 +79,8 @@ def _trainer(
         def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
             found = {"eval_quality": quality(), "eval_took": time.perf_counter() - began[-1]}
             began.append(time.perf_counter())
+            tell(f"epoch {self.state.epoch:.0f} of {self.args.num_train_epochs:.0f}: nDCG@10 "
+                 f"{found['eval_quality']:.4f} on the validation queries")  # fmt: skip
             self.log(found)
             self.control: Any = self.callback_handler.on_evaluate(self.args, self.state, self.control, found)
             return found

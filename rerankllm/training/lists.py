@@ -5,6 +5,7 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rerankllm.collections import catalogue
 from rerankllm.data import Document, Query
@@ -128,6 +129,28 @@ def write(parts: Parts, folder: Path) -> None:
     for name, lists in (("train", parts.train), ("validation", parts.validation), ("test", parts.test)):
         rows = (json.dumps(_row(each), ensure_ascii=False) for each in lists)
         replace_text(folder / f"{name}.jsonl", "".join(f"{row}\n" for row in rows))
+
+
+def read(path: Path) -> list[TeacherList]:
+    """The lists of a file that `write` wrote, such as `FOLDER/data/train.jsonl`; titles are part of texts there.
+
+    Raises:
+        InputError: It cannot be read, or a row is no list.
+    """
+    try:
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        return [_list(row) for row in rows]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is no file of lists that `rerankllm train` wrote ({error!r})") from None
+
+
+def _list(row: Mapping[str, Any]) -> TeacherList:
+    documents = tuple(Document(doc_id, text) for doc_id, text in zip(row["doc_ids"], row["docs"], strict=True))
+    ranks = dict(zip(row["doc_ids"], row["first_stage_ranks"], strict=True))
+    scores = None if row["teacher_scores"] is None else tuple(map(float, row["teacher_scores"]))
+    return TeacherList(
+        Query(row["query_id"], row["query"]), documents, scores, tuple(sorted(ranks, key=ranks.__getitem__))
+    )
 
 
 def _row(each: TeacherList) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """Teachers' lists: read, parted by query, refused where they leak, drawn."""
 
+import dataclasses
 import json
 from contextlib import closing
 
@@ -13,7 +14,7 @@ from rerankllm.formats import recordings
 from rerankllm.journal.export import export
 from rerankllm.journal.store import Journal
 from rerankllm.training.config import Config, HeldOut, Lists, Split
-from rerankllm.training.lists import draw, part, refuse_leaks
+from rerankllm.training.lists import Parts, draw, part, read, refuse_leaks, write
 from rerankllm.training.teacher import TeacherList, teach
 
 
@@ -82,6 +83,16 @@ def test_lists_are_drawn_in_the_teachers_order_with_its_labels():
     assert len({each.documents for each in drawn}) > 1
     assert draw(lists(2), Lists(size=3, per_query=4, depth=4), seed=0) == drawn
     assert len(draw(lists(2), Lists(size=9, per_query=4), seed=0)) == 2
+
+
+def test_what_is_written_is_read_again(tmp_path):
+    scored = [dataclasses.replace(each, scores=(3.0, 2.5, 0.0, -1.0, -2.0)) for each in lists(3)]
+    write(Parts(tuple(lists(4)), tuple(scored), ()), tmp_path)
+    assert read(tmp_path / "train.jsonl") == lists(4)
+    assert read(tmp_path / "validation.jsonl") == scored
+    (tmp_path / "test.jsonl").write_text('{"query": 3}\n')
+    with pytest.raises(InputError, match="is no file of lists that"):
+        read(tmp_path / "test.jsonl")
 
 
 def config(planted, **changes):
