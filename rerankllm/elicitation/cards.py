@@ -162,8 +162,7 @@ class Card:
     def elicitation(self, judgement: str) -> str:
         """The spec of the elicitation that asks it so."""
         name, _, parameters = self.prompts[judgement].elicitation.partition("(")
-        own = self.name if self.name in names() else _quoted(self.name)
-        return f"{name}(prompt={own}{f', {parameters}' if parameters else ')'}"
+        return f"{name}(prompt={_said(self.name)}{f', {parameters}' if parameters else ')'}"
 
 
 @lru_cache(maxsize=1)
@@ -251,10 +250,10 @@ def _beside(model: str) -> Path | None:
         return None
 
 
-def _quoted(name: str) -> str:
-    """A name as a spec has it that is no plain word."""
+def _said(name: str) -> str:
+    """A name as specs have it: in quotes where it is no plain word, such as a file's."""
     escaped = name.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
+    return name if re.fullmatch(r"[A-Za-z_][\w.-]*", name) else f"'{escaped}'"
 
 
 def _build(name: str, data: dict[str, Any]) -> Card:

@@ -82,9 +82,9 @@ class CausalStudent(Student):
         lora: Lora | None,
     ) -> Self:
         """Loads the model to start from; see `Student.load`."""
+        loading.need("torch", "transformers", *(("peft",) if lora else ()), extra=NEEDED)
         import torch  # noqa: PLC0415
 
-        loading.need("torch", "transformers", *(("peft",) if lora else ()), extra=NEEDED)
         loading.set_threads(threads)
         source = loading.find("hf", name)
         how = asked(source.names(name), strategy, max_length)
@@ -103,14 +103,14 @@ class CausalStudent(Student):
             return {"ranknet": 1.0}
         return {"weighted-ranknet": 1.0} if self._how.elicitation == "labels" else {LANGUAGE_MODEL: 1.0}
 
-    def check(self, objective: Objective) -> None:
-        """Raises `InputError` where the objective is none for this student."""
+    def check(self, objective: Objective, size: int) -> None:
+        """Raises `InputError` where the objective is none for this student; see `Student.check`."""
         if objective.language_model and self._how.judgement == "score":
             raise InputError("loss: language-model is for students that write orders, as strategy: sliding / text")
         if objective.ranks and self._how.elicitation == "text":
-            documents = tuple(Document(str(number), "text") for number in range(2))
+            documents = tuple(Document(str(number), "text") for number in range(size))
             want = self._elicitor.prepare(Permute(Query("query", "query"), documents)).want
-            if not self._target(want, (0, 1))[2]:
+            if not self._target(want, range(size))[2]:
                 raise InputError(
                     "loss: no single token tells this model's labels apart, so a ranking loss cannot read them: use "
                     "language-model alone, or strategy: sliding / labels"

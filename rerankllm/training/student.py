@@ -1,6 +1,7 @@
 """A student: a small model that is trained, and that ranks."""
 
 import contextlib
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -77,8 +78,17 @@ class Student(ABC):
         """The losses with their weights where none is named."""
         return {"ranknet": 1.0}
 
-    def check(self, objective: Objective) -> None:
-        """Raises `InputError` where the objective is none for this student."""
+    def check(self, objective: Objective, size: int) -> None:
+        """Checks that this student can be trained so.
+
+        Args:
+            objective: What is minimized.
+            size: Documents of a list.
+
+        Raises:
+            InputError: It cannot.
+        """
+        del size
         if objective.language_model:
             raise InputError(f"loss: {LANGUAGE_MODEL} is for students that write (hf:NAME), not for {self.kind}")
 
@@ -124,7 +134,8 @@ def adapted(model: Any, lora: Lora, task: str, seed: int) -> Any:
     config = peft.LoraConfig(
         r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=targets, task_type=task
     )
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # what peft asks of transformers is no business of users
         torch.manual_seed(seed)
         return peft.get_peft_model(model, config)
 

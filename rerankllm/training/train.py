@@ -96,7 +96,7 @@ def _train(config: Config, folder: Path) -> Trained:
     teacher = replace(teacher, cost=Cost(**known["teacher"]["cost"]))  # of when it was asked, not of when it was read
     lists.write(parts, folder / "data")
     student = _student(config)
-    student.check(_objective(config, student))
+    student.check(_objective(config, student), config.lists.size)
     base = [one.orders_of(student) for one in sets]
     if "validation" not in known:
         examples = lists.draw(parts.train, config.lists, config.training.seed)

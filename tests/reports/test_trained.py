@@ -59,8 +59,10 @@ def test_every_set_of_queries_is_a_comparison_against_the_base(folder):
     assert "teacher" not in {row["name"] for row in other["document"]["systems"]}
     assert held_out["document"]["baseline"] == "base"
     assert held_out["notes"][:2] == [
-        "embed:minilm learned from judged.db: 12 lists, which took 24 calls, 4,800 tokens, $0.6. Training took 61 "
-        "seconds.",
+        (
+            "embed:minilm learned from judged.db: 12 lists, which took 24 calls, 4,800 tokens, $0.6. Training took 61 "
+            "seconds."
+        ),
         "After 12 queries it has saved what the teacher's judgements and the training cost.",
     ]
     assert held_out["queries"][0]["text"] == "query\twith a tab 0"

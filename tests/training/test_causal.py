@@ -96,7 +96,7 @@ def listed(shown, labels, end):
 
 def loss(student, documents, labels, **objective):
     objective = Objective(**objective)
-    student.check(objective)
+    student.check(objective, len(documents))
     return student.loss([Example(QUERY, documents, labels)], objective).item()
 
 
@@ -166,19 +166,20 @@ def test_what_is_shown_does_not_depend_on_which_document_is_better(students):
 
 
 @pytest.mark.parametrize(
-    "strategy, weights, message",
+    "strategy, weights, size, message",
     [
-        (ONE_BY_ONE, {"language-model": 1.0}, "loss: language-model is for students that write orders"),
-        (LETTERS, {"language-model": 1.0}, None),
-        (TEXT, {"ranknet": 1.0}, None),  # this tokenizer has a token for each digit
+        (ONE_BY_ONE, {"language-model": 1.0}, 9, "loss: language-model is for students that write orders"),
+        (LETTERS, {"language-model": 1.0}, 9, None),
+        (TEXT, {"ranknet": 1.0}, 9, None),
+        (TEXT, {"ranknet": 1.0}, 10, "loss: no single token tells this model's labels apart"),  # 1 and 10
     ],
 )
-def test_losses_that_do_not_suit_are_refused(students, strategy, weights, message):
+def test_losses_that_do_not_suit_are_refused(students, strategy, weights, size, message):
     if message is None:
-        students[strategy].check(Objective(weights))
+        students[strategy].check(Objective(weights), size)
     else:
         with pytest.raises(InputError, match=message):
-            students[strategy].check(Objective(weights))
+            students[strategy].check(Objective(weights), size)
 
 
 @pytest.mark.parametrize(
