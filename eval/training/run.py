@@ -19,10 +19,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from made import made_by
 
 RESULTS = Path(__file__).parent / "results"
-ENCODER = {"epochs": 2, "learning_rate": 3e-5, "max_length": 128}
+ENCODER = {"epochs": 2, "learning_rate": 3e-5, "max_length": 96}
 CAUSAL = {"epochs": 2, "learning_rate": 2e-4, "max_length": 96}
 STUDENTS = {
-    "minilm-embed": {"student": "embed:minilm", "lists": {"size": 12, "per_query": 4}, "training": ENCODER},
+    "minilm-embed": {"student": "embed:minilm", "lists": {"size": 10, "per_query": 3}, "training": ENCODER},
     "minilm-cross-encoder": {
         "student": "cross-encoder:minilm",
         "lists": {"size": 12, "per_query": 16},

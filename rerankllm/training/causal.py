@@ -163,7 +163,8 @@ class CausalStudent(Student):
         can: Capabilities = backend.capabilities
         tokenizer = backend.tokenizer
         backend.free()
-        return self._stage.elicitation.bind(judgement, tokenizer, can, PromptSettings())
+        elicitor: Elicitor = self._stage.elicitation.bind(judgement, tokenizer, can, PromptSettings())
+        return elicitor
 
     def _pointwise(self, each: Example, objective: Objective) -> "Tensor":
         """The loss of a list whose documents are shown one by one."""
@@ -213,10 +214,10 @@ class CausalStudent(Student):
             told = [path[alike : alike + 1] for path in first]
             return (*written, *ends), alike, told if len(set(told)) == len(told) and all(told) else ()
         labels = label_sets.of_documents(str(self._elicitor.builder.template.labels), len(order))
-        written = CHAIN.write([labels[place] for place in order])
+        chain = CHAIN.write([labels[place] for place in order])
         if self._elicitor.builder.opening(labels).endswith(CHAIN.opening):
-            written = written.removeprefix(CHAIN.opening)
-        return (*tokenizer.encode(written, special=True), *ends), 0, ()
+            chain = chain.removeprefix(CHAIN.opening)
+        return (*tokenizer.encode(chain, special=True), *ends), 0, ()
 
     def _logits(self, prompts: Sequence[Any], last: int, after: tuple[int, ...] = ()) -> "Tensor":
         """Logits of the last positions, in float32: of shape (prompts, last, vocabulary).

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from rerankllm.backends.batching import BatchBackend
 from rerankllm.backends.chat_template import arguments_of
-from rerankllm.backends.hf import labels, loading
+from rerankllm.backends.hf import labels, loading, wanted
 from rerankllm.backends.hf.batches import Limits
 from rerankllm.backends.hf.causal import Causal
 from rerankllm.backends.hf.generation import Writer
@@ -85,6 +85,9 @@ class HuggingFace(BatchBackend[Request]):
         SpecError: An option is out of range.
     """
 
+    _source: loading.ModelFiles | None = None
+    _adapter: str | None = None
+
     def __init__(
         self,
         *,
@@ -132,7 +135,7 @@ class HuggingFace(BatchBackend[Request]):
         """
         made = cls.__new__(cls)
         BatchBackend.__init__(made)
-        made.model, made._source, made._adapter = f"hf:{name}", None, None  # noqa: SLF001 - its own
+        made.model = f"hf:{name}"
         made._take(model.eval(), tokenizer, (), arguments={}, context=None, batch=BATCH, cache=CACHE)  # noqa: SLF001
         return made
 
@@ -258,19 +261,19 @@ class HuggingFace(BatchBackend[Request]):
 
     def _settled(self, request: Request) -> Response | CallFailed | None:
         """The outcome of a request that needs no model; None for the others."""
-        want, prompt = request.want, _prompt(request)
+        want, prompt = request.want, wanted.prompt_of(request)
         fault = self._fault(request)
         if fault is not None:
             return CallFailed(fault)
         if isinstance(want, Generate):
             return Response(usage=Usage(len(prompt)), finish_reason="length") if want.max_tokens < 1 else None
-        if isinstance(want, WriteLabels | ReadSimilarities) or _named(want):
+        if isinstance(want, WriteLabels | ReadSimilarities) or wanted.named(want):
             return None
         return Response(logprobs=(math.nan,) * len(want.ids), usage=Usage(len(prompt)))
 
     def _fault(self, request: Request) -> str | None:
         """Why a request cannot be computed, if it cannot."""
-        want, prompt = request.want, _prompt(request)
+        want, prompt = request.want, wanted.prompt_of(request)
         texts = request.prompt.texts if isinstance(request.prompt, EncoderPrompt) else (prompt,)
         if not all(texts):
             return "the prompt is empty"
@@ -278,12 +281,12 @@ class HuggingFace(BatchBackend[Request]):
             return "this model does not answer so: it compares the documents of a prompt, or it writes, never both"
         if isinstance(want, ReadLabels) and len(want.ids) != len(want.labels):
             return "the labels to read come without their token ids"
-        known = (*prompt, *_named(want))
+        known = (*prompt, *wanted.named(want))
         if min(known) < 0 or max(known) >= self._vocabulary:
             return f"a token id is outside the vocabulary of {self._vocabulary}"
         limit, longest = self.capabilities.context, max(map(len, texts))
         writes = isinstance(want, Generate | WriteLabels)
-        room = 0 if self.capabilities.separate_decoder else self.most_tokens(want) if writes else _positions(want)
+        room = 0 if self.capabilities.separate_decoder else self.most_tokens(want) if writes else wanted.positions(want)
         if limit is not None and longest + room > limit:
             return f"{longest} prompt tokens and {room} for the answer exceed the context of {limit} tokens"
         return self._engine.fault(prompt, want) if isinstance(want, ReadSimilarities) else None
@@ -309,7 +312,7 @@ class HuggingFace(BatchBackend[Request]):
     def _compare(self, works: Sequence[Request], left: Sequence[int]) -> Iterator[Answered]:
         """Similarities of the documents of a prompt and its query."""
         for index in left:
-            want, ids = works[index].want, _prompt(works[index])
+            want, ids = works[index].want, wanted.prompt_of(works[index])
             if isinstance(want, ReadSimilarities):
                 yield [(index, Response(logprobs=self._engine.read(ids, want), usage=Usage(len(ids))))]
 
@@ -320,33 +323,10 @@ class HuggingFace(BatchBackend[Request]):
         return Seq2Seq(self._model, pad, limits, eos=eos, start=start)
 
 
-def _prompt(request: Request) -> tuple[int, ...]:
-    return request.prompt.ids if isinstance(request.prompt, TokenPrompt | EncoderPrompt) else ()
-
-
-def _named(want: Want) -> tuple[int, ...]:
-    """The token ids that a request asks about."""
-    if isinstance(want, ReadContinuation | ReadSimilarities):
-        return want.ids
-    if isinstance(want, WriteLabels):
-        return tuple(token for paths in want.paths for path in paths for token in path)
-    if isinstance(want, ReadLabels):
-        return sum(want.ids, ())
-    held = want.after.answers if want.after else ()
-    return sum(map(_named, (*((want.labels,) if want.labels else ()), *held)), ())
-
-
-def _positions(want: Want) -> int:
-    """How many tokens an answer takes."""
-    if isinstance(want, ReadSimilarities):
-        return 0
-    return len(want.ids) if isinstance(want, ReadContinuation) else 1
-
-
 def _response(request: Request, logits: Any) -> Response:
     """What is wanted of the logits: a tensor of shape (positions, vocabulary)."""
     want, scores = request.want, logits.float()
-    prompt = len(_prompt(request))
+    prompt = len(wanted.prompt_of(request))
     if isinstance(want, ReadContinuation):
         picked = scores[range(len(want.ids)), want.ids] - scores.logsumexp(-1)
         return Response(logprobs=tuple(picked.tolist()), usage=Usage(prompt + len(want.ids)))

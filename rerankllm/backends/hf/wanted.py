@@ -1,0 +1,36 @@
+"""What a request asks of a model in this process: the token ids it names, and how many positions they take."""
+
+from rerankllm.calls import (
+    EncoderPrompt,
+    ReadContinuation,
+    ReadLabels,
+    ReadSimilarities,
+    Request,
+    TokenPrompt,
+    Want,
+    WriteLabels,
+)
+
+
+def prompt_of(request: Request) -> tuple[int, ...]:
+    """The token ids of a request's prompt."""
+    return request.prompt.ids if isinstance(request.prompt, TokenPrompt | EncoderPrompt) else ()
+
+
+def named(want: Want) -> tuple[int, ...]:
+    """The token ids that a request asks about."""
+    if isinstance(want, ReadContinuation | ReadSimilarities):
+        return want.ids
+    if isinstance(want, WriteLabels):
+        return tuple(token for paths in want.paths for path in paths for token in path)
+    if isinstance(want, ReadLabels):
+        return sum(want.ids, ())
+    held = want.after.answers if want.after else ()
+    return sum(map(named, (*((want.labels,) if want.labels else ()), *held)), ())
+
+
+def positions(want: Want) -> int:
+    """How many tokens an answer takes."""
+    if isinstance(want, ReadSimilarities):
+        return 0
+    return len(want.ids) if isinstance(want, ReadContinuation) else 1
