@@ -44,6 +44,17 @@ def listmle(scores: "Tensor", labels: "Tensor") -> "Tensor":
     return (ordered.flip(0).logcumsumexp(0).flip(0) - ordered).mean()
 
 
+def pld(scores: "Tensor", labels: "Tensor") -> "Tensor":
+    """PLD (Bassam et al. 2025): `listmle`, each place of the order weighing the teacher's softmax of that document.
+
+    The teacher's labels are the worths of a Plackett–Luce model. The paper puts the true class first; here there is
+    none, and the order is the teacher's.
+    """
+    order = labels.argsort(descending=True, stable=True)
+    ordered = scores[order]
+    return (labels.softmax(0)[order] * (ordered.flip(0).logcumsumexp(0).flip(0) - ordered)).sum()
+
+
 def lambda_loss(scores: "Tensor", labels: "Tensor") -> "Tensor":
     """LambdaRank as a loss (Wang et al. 2018): RankNet whose pair weighs by how much swapping it changes nDCG.
 
@@ -93,6 +104,7 @@ LOSSES: Mapping[str, Loss] = {
     "weighted-ranknet": weighted_ranknet,
     "listnet": listnet,
     "listmle": listmle,
+    "pld": pld,
     "lambda": lambda_loss,
     "margin-mse": margin_mse,
     "adr-mse": adr_mse,

@@ -29,7 +29,7 @@ class Trained:
 
     Attributes:
         model: The student's name as a model, such as `embed:OUTPUT/model`.
-        folder: What was written: `model`, `data`, `checkpoints`, `training.json`, `proof.md`.
+        folder: What was written: `model`, `data`, `measured`, `checkpoints`, `training.json`, `proof.md`.
         proofs: First stage, base, student and teacher on the held-out queries; then each of `measure_on`.
         validation: nDCG@10 on the validation queries: the base's, then after each epoch.
         teacher_cost: What the teacher's judgements cost.
@@ -179,8 +179,8 @@ def _systems(
         ]
         if one.teacher:
             usd = None if teacher.cost.usd is None else teacher.cost.usd / len(teacher.lists)
-            seconds = None if teacher.cost.seconds is None else teacher.cost.seconds / len(teacher.lists)
-            systems.append(System("teacher", one.teacher, seconds, usd))
+            took = None if teacher.cost.seconds is None else teacher.cost.seconds / len(teacher.lists)
+            systems.append(System("teacher", one.teacher, took, usd))
         found.append(systems)
     return found
 
