@@ -51,6 +51,15 @@ def record_of(config: Config, teacher: Teacher, parts: Parts) -> dict[str, Any]:
     }
 
 
+def begun_with(folder: Path) -> set[str] | None:
+    """Ids of the queries that a training here began with; None where none began."""
+    try:
+        parts = json.loads((folder / NAME).read_text(encoding="utf-8"))["queries"]
+        return {query_id for own in parts.values() for query_id in own}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # `begin` says what is wrong with a file
+        return None
+
+
 def begin(folder: Path, record: Mapping[str, Any]) -> Mapping[str, Any]:
     """Writes the record, unless the same training was begun here before; gives what the folder then holds.
 

@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -85,13 +85,14 @@ JOURNAL = "teacher.journal"
 """Keeps what a teacher answers that is asked here: it is not asked, or paid, again."""
 
 
-def teach(spec: TeacherSpec, source: Source, folder: Path) -> Teacher:
+def teach(spec: TeacherSpec, source: Source, folder: Path, only: Collection[str] | None = None) -> Teacher:
     """Reads what the teacher said, or asks it; queries of which it said nothing are left out, and told.
 
     Args:
         spec: Where its judgements are, or what is asked.
         source: Queries with their candidates.
         folder: Keeps the journal of a teacher that is asked.
+        only: Ids of the queries that a model is asked about, as where a training began with those; None for all.
 
     Raises:
         InputError: The file cannot be read, or there is nothing said of these queries.
@@ -100,6 +101,8 @@ def teach(spec: TeacherSpec, source: Source, folder: Path) -> Teacher:
     if spec.path is not None and not spec.path.is_file():
         raise InputError(f"teacher: there is no file {spec.path}")
     if spec.model is not None:
+        some = [each for each in source.queries if only is None or each[0].query_id in only]
+        source = replace(source, queries=some)
         found = _from_model(spec, spec.model, source, folder / JOURNAL)
     else:
         found = _from_judgements(spec, source) if spec.kind in {"recording", "journal"} else _from_lists(spec, source)

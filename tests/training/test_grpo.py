@@ -1,4 +1,6 @@
-"""TRL's trainer takes the rewards: a few steps on a tiny model that can only write one of two orders."""
+"""TRL's trainer takes the rewards: a few steps on a tiny model that can only write one of two labels."""
+
+import math
 
 import pytest
 
@@ -12,7 +14,9 @@ from rerankllm.data import Document, Query  # noqa: E402
 from rerankllm.training import rewards  # noqa: E402
 from rerankllm.training.teacher import TeacherList  # noqa: E402
 
-ORDERS = ("[1]>[2]", "[2]>[1]")
+LABELS = ("1", "2")
+IDEAL = 10 + 9 / math.log2(3)
+"""The gain of the right order: the better document has the grade 10, the other 9."""
 
 
 @pytest.mark.slow
@@ -22,14 +26,13 @@ def test_a_few_steps_of_grpo_move_the_weights_by_the_rewards(tmp_path):
     import transformers
     import trl
 
-    base = str(tiny_models.qwen3(tmp_path / "qwen", head="ForCausalLM", positions=1024, words=ORDERS))
+    base = str(tiny_models.qwen3(tmp_path / "qwen", head="ForCausalLM", positions=1024))
     documents = (Document("good", "fleas live two weeks"), Document("bad", "dogs bark"))
     lists = [TeacherList(Query(f"q{i}", f"how long do fleas {i} live"), documents, None, ("bad", "good"))
              for i in range(4)]  # fmt: skip
     tokenizer = transformers.AutoTokenizer.from_pretrained(base)
     model = transformers.AutoModelForCausalLM.from_pretrained(base)
-    can = {tokenizer.encode(order)[0] for order in ORDERS}
-    assert len(can) == 2
+    can = {tokenizer.encode(label)[0] for label in LABELS}
     seen, ndcg = [], rewards.for_trl("ndcg")
 
     def watched(**given):
@@ -48,6 +51,7 @@ def test_a_few_steps_of_grpo_move_the_weights_by_the_rewards(tmp_path):
             per_device_train_batch_size=8,
             num_generations=4,
             max_completion_length=1,
+            temperature=10.0,  # or every answer to a prompt is the same, and none is better than another
             max_steps=3,
             learning_rate=0.01,
             logging_steps=1,
@@ -63,13 +67,11 @@ def test_a_few_steps_of_grpo_move_the_weights_by_the_rewards(tmp_path):
     trainer.train()
     assert len(seen) == 24
     for completion, shown, reward in seen:
-        text = completion[-1]["content"]
-        right = text == ORDERS[0 if shown[0] == "good" else 1]
-        assert text in ORDERS
-        assert reward == pytest.approx(1 if right else (9 + 10 * 0.6309298) / (10 + 9 * 0.6309298), abs=1e-4)
+        named = shown[LABELS.index(completion[-1]["content"])]
+        assert reward == pytest.approx((10 if named == "good" else 9) / IDEAL)
     logged = [entry for entry in trainer.state.log_history if "rewards/form/mean" in entry]
     assert len(logged) == 3
-    assert all(entry["rewards/form/mean"] == 1 for entry in logged)
-    assert {reward for *_, reward in seen} != {1.0}
+    assert all(entry["rewards/form/mean"] == 0 for entry in logged)  # one label of two had to be repaired
+    assert len({reward for *_, reward in seen}) == 2
     moved = [name for name, weights in trainer.model.named_parameters() if not torch.equal(weights.cpu(), before[name])]
     assert moved

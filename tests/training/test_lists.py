@@ -171,7 +171,10 @@ def test_a_model_teaches_within_a_budget_and_is_not_asked_again(planted, tmp_pat
     told = caplog.text
     assert "the teacher ranked 6 queries not at all, such as q6: " in told
     assert "says nothing of 6 of 12 queries: they are left out" in told
-    whole = teach(config(planted, teacher={"model": model, "strategy": "pointwise"}).teacher, source, tmp_path)
+    unlimited = config(planted, teacher={"model": model, "strategy": "pointwise"}).teacher
+    begun = teach(unlimited, source, tmp_path, {each.query.query_id for each in taught.lists})
+    assert (begun.lists, begun.cost.calls) == (taught.lists, calls // 2)  # a training that began goes on with these
+    whole = teach(unlimited, source, tmp_path)
     assert whole.lists[:6] == taught.lists
     assert whole.cost.calls == calls  # 48 of them were in the journal
     with Reranker("pointwise", model) as reranker:
