@@ -12,6 +12,7 @@ from rerankllm.files import replacing
 from rerankllm.reports.content import Content, content
 from rerankllm.reports.from_experiment import from_folder
 from rerankllm.reports.from_runs import ComparisonOptions, Inputs, from_runs
+from rerankllm.reports.from_training import from_training, is_trained
 from rerankllm.reports.page import page
 from rerankllm.reports.robustness import Measured, read_robust, with_robust
 from rerankllm.reports.subject import SIZE, Calls, Extent, Subject
@@ -88,8 +89,8 @@ def report(
     """Makes one HTML page: summary, cost, tests, consistency, and every query to browse.
 
     Args:
-        what: An experiment's folder; or, with `qrels`, runs as `compare` takes them, whose journals are found beside
-            them.
+        what: The folder of an experiment or of a training; or, with `qrels`, runs as `compare` takes them, whose
+            journals are found beside them.
         qrels: The judgements of runs: a file, or grades by query and document; by name for several collections.
         output: Where the page is written, too.
         calls: Calls to put in: all, those repaired or failed, or none. Most of the size is theirs.
@@ -119,7 +120,11 @@ def report(
     if qrels is None:
         if not isinstance(what, (str, PathLike)):
             raise InputError("runs need judgements: give their qrels, or an experiment's folder instead of runs")
-        subjects = from_folder(Path(what), options, orders=robustness is None)
+        folder = Path(what)
+        trained = is_trained(folder)
+        subjects = (
+            from_training(folder, options) if trained else from_folder(folder, options, orders=robustness is None)
+        )
     else:
         inputs = Inputs(
             by_name(given_runs(what)), given_references(FIRST, first_stage), given_references(MINILM, minilm),

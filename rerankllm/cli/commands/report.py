@@ -14,6 +14,7 @@ EXAMPLES = """
 rerankllm report EXPERIMENT -o report.html
 rerankllm report --qrels qrels.txt --first-stage bm25.txt --run sliding=a.txt --run prp=b.txt --queries queries.tsv
   --corpus corpus.jsonl -o report.html
+rerankllm report TRAINING -o student.html
 rerankllm report EXPERIMENT --calls failed --queries-shown 50 -o small.html
 
 The page needs nothing but a browser. What its sections say: docs/report.md.
@@ -82,7 +83,9 @@ Robustness: TypeAlias = Annotated[
 
 def command(
     *,
-    folder: Annotated[Path | None, typer.Argument(help="An experiment's folder; or name runs instead.")] = None,
+    folder: Annotated[
+        Path | None, typer.Argument(help="The folder of an experiment or of a training; or name runs.")
+    ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The page to write.")],
     qrels: Qrels = None,
     run: Runs = None,
