@@ -9,7 +9,7 @@ from rerankllm.elicitation.reading.answer import Cut, is_sign, whole_number
 from rerankllm.elicitation.reading.lexer import BARE, BREAK, LABEL, NAMED, NUMBER, SIGN, WORD, Item
 
 _FILLERS = words.among(
-    "is gets get of has a an the at with receives given earns out ist hat est a es tiene è ha é tem from"
+    "is gets get of has a an the at with receives given earns deserves merits out verdient mérite merece merita ist hat est a es tiene è ha é tem from"
 )
 _UNITS = words.among(
     "points point pts stars star because since as for due punkte punkt puntos points weil car porque and but"

@@ -66,15 +66,26 @@ _GOOD = re.compile(
     r"|mejor|migliore|melhor)\b"
 )
 _WORSE_THAN = re.compile(
-    r"(?:is|seems|appears|ist|est|es) (?:much |far |clearly |slightly |deutlich )?"
-    r"(?:(?:less|weniger|moins|menos) \w+|worse|weaker|inferior|schlechter|unwichtiger) (?:than|to|als|que)"
+    r"(?:(?:is|seems|appears|ist|est|es|è|é|jest) )?(?:(?:much |far |clearly |slightly |deutlich )?"
+    r"(?:(?:less|weniger|moins|menos|meno|mniej|менее) \w+|worse|weaker|inferior|schlechter|unwichtiger)"
+    r" (?:than|to|als|que|di|del|dello|do|niż|чем)|(?:not|n't) (?:as|so) \w+ as)"
+    r"(?: (?:the|le|la|el|il|lo|o|a|der|die|das))?"
 )
+"""What stands between two documents of which the second is better."""
+_SO = re.compile(r".*\b(?:so|therefore|thus|hence|also|daher|donc|entonces|quindi|поэтому)\b ", re.DOTALL)
+"""The reasons, up to the word with which what follows from them begins."""
 EVEN = re.compile(
     r"\b(?:both|either|or|equal\w*|equivalent|tie[ds]?|same|between|neither|unsure|depends|unclear|beide|ambos"
     r"|entrambi|les deux|best known|better (?:known|written)"
     r"|(?:would|could|might) be (?:a )?better\b.{0,60}\bif)\b|都|両方|둘"
 )
 _THAN = re.compile(r"\b(?:than|over|to|compared|als|que|di|do)(?: the| with| as| le| la| el| il| o| der| die)?$")
+_JUDGED = re.compile(
+    r"(?:(?:the|this) (?:passage|document|text)|it) (?:(?:is|seems|was)(?P<no> not| ?n't)? (?:\w+ly )?"
+    r"(?P<un>ir|un)?(?:relevant|related|useful)"
+    r"|(?:does(?P<does> not| ?n't) (?:\w+ly )?(?:answer|address)|answers|addresses)(?: \w+){0,3})"
+)
+"""A sentence that judges a passage."""
 _AFTER = words.among(
     "because since as for due given which that who by in it the this there and but while whereas with weil da"
     " denn car parce porque ya perché poiché"
@@ -83,6 +94,7 @@ _AFTER = words.among(
 _OPENERS = words.among(
     "it's definitely clearly certainly"
     " so therefore thus hence ok okay sure well then overall finally conclusion in also donc entonces quindi the"
+    " el il lo o le la der die das"
 )
 _NOT_ANOTHER = frozenset({"not", "than", "nor", "of", "to", "from", "/"})
 _VERBS = words.among("is was seems appears looks would provides gives answers contains has wins offers ist est es è é")
@@ -186,7 +198,8 @@ def _first_given(sentence: list[Item], labels: list[int], kind: Kind) -> Verdict
     if beside and announced and sentence[labels[-1] - 1].text in {":", "="}:  # `Score (0-3): 2`
         place, beside = labels[-1], is_beside(sentence, labels[-1], kind)
         said = _words(sentence[max(0, place - _SIDES) : place])
-    if beside or _denied(said):
+    concluded = _SO.sub("", said)
+    if beside or _denied(concluded if _ANNOUNCING.search(concluded) else said):
         return None
     item = sentence[place]
     if announced and not EVEN.search(said) and _leads(sentence, place, said):
@@ -196,6 +209,8 @@ def _first_given(sentence: list[Item], labels: list[int], kind: Kind) -> Verdict
     if all(word in _OPENERS for word in said.split()):
         if _lists_all(sentence, labels) or (not kind.documents and _ends_otherwise(sentence, place)):
             return None if _lists_all(sentence, labels) else Verdict(UNKNOWN, Firm.FINAL, item.start)
+        if not kind.documents and _contradicted(sentence, place):
+            return Verdict(UNKNOWN, Firm.FINAL, item.start)
         if _goes_on(sentence, place, kind, opening=True):
             return Verdict(item.index, Firm.OPENING, item.start)
         return _predicate(sentence, place, kind) if item.mark or kind.documents else None
@@ -213,6 +228,14 @@ def _ends_otherwise(sentence: list[Item], place: int) -> bool:
     last = sentence[-1]
     negated = len(sentence) > 1 and sentence[-2].text.casefold() in _NOT_ANOTHER
     return last.kind == LABEL and last.index != sentence[place].index and last.mark == BARE and not negated
+
+
+def _contradicted(sentence: list[Item], place: int) -> bool:
+    """Whether yes or no is followed by nothing but a sentence that says the other: `No, it is relevant`."""
+    said = _JUDGED.fullmatch(_words(sentence[place + 1 :]))
+    label = sentence[place].text.casefold()
+    denied = said is not None and any(said.group("no", "un", "does"))
+    return said is not None and label in {"yes", "no"} and (label == "yes") == denied
 
 
 def _leads(sentence: list[Item], place: int, said: str) -> bool:
