@@ -33,7 +33,7 @@ _UNSPACED = (
 """The same where words are not parted by spaces, or end otherwise; the second is the first turned round."""
 _LOW = r"(?:least|lowest|worst|low|bottom|less|weakest)"
 _HIGH = r"(?:most|highest|best|high|top|strongest)"
-_RELEVANCE = r"(?: \w+)? (?:relevan\w+|wichtigkeit|bedeutung|reihenfolge|ordnung)"
+_RELEVANCE = r"(?: \w+)? (?:relevan\w+|wichtigkeit|bedeutung|reihenfolge|ordnung|volgorde|pořadí)"
 
 
 def _words(listed: str) -> str:
@@ -57,7 +57,7 @@ _DOWN = "|".join(
     + ["".join(_UNSPACED[1])]
 )
 ASCENDING = re.compile(
-    rf"{_UP}|\b{_LOW}\b(?:[ -]+\w+){{0,2}}[ -]+(?:first|upwards?\b|up\b(?! to))"
+    rf"{_UP}|\b{_LOW}\b(?:[ -]+\w+){{0,2}}[ -]+first\b|\bfrom (?:the )?{_LOW}\b(?: \w+){{0,2}} up(?:wards?)?\b"
     rf"|\b{_HIGH}\b(?:[ -]+\w+){{0,2}}[ -]+(?:last|at the (?:end|bottom))\b"
     rf"|\b{_LOW}\b(?:[ -]+\w+){{0,2}}[ -]+at the (?:top|start|beginning)\b"
     r"|\bascending\b|\bincreasing(?:ly)?\b"
@@ -68,12 +68,12 @@ ASCENDING = re.compile(
     r"|\b(?:du|de la|des) (?:moins|pire)\b|\bcroissant\w*|\bmoins pertinente?s? (?:en premier|d'abord|au plus)"
     r"|\bdel?(?: la| lo)? (?:menos|menor|peor)\b|\bascendente\w*|\bcreciente\w*|\bcrescente\w*"
     r"|\bdal(?:la)? (?:meno|minore|peggiore)\b|\bdo (?:menos|menor|pior)\b"
-    r"|\bvan (?:minst|slechtst)\w*|\boplopend\w*|\bstijgend\w*|\btoenemend\w*|\bod (?:najmniej|najgorsz\w*|nejméně)"
-    r"|\brosnąc\w*|\bvzestupn\w*|\brostouc\w*|\bzrostając\w*"
-    r"|\bот (?:наименее|худш\w*|менее)|\bвозраста(?:ни|ющ)\w*|\bзростан\w*"
-    r"|\ben az\b|\bartan\b|\bdari yang (?:paling tidak|kurang)|\bmenaik\b|\bmeningkat\b|\btăng dần\b"
-    r"|\bst[ie]gande ordning|\bstigende (?:orden|rækkefølge|rekkefølge)|\b(?:nouseva|kasvava)\w*|\bvähiten\b"
-    r"|从最不|由最不|升序|递增|遞增"
+    r"|\bvan (?:minst|slechtst)\w*|\boplopend\w*|\bod (?:najmniej|najgorsz\w*|nejméně)"
+    rf"|\brosnąc\w*|\bvzestupn\w*|\b(?:stijgend|toenemend|rostouc)\w*{_RELEVANCE}"
+    r"|\bот (?:наименее|худш\w*|менее)|\b(?:поряд\w+|по|в) возраста(?:ни|ющ)\w*|\bза зростанням"
+    r"|\ben az\b|\bartan\b|\bdari yang (?:paling tidak|kurang)|\burutan (?:menaik|meningkat)|\bthứ tự tăng dần"
+    r"|\bstigande ordning|\bstigende (?:orden|rækkefølge|rekkefølge)|\bnouseva\w* järjesty|\bvähiten\b"
+    r"|从最不|由最不|升序|(?:相关性?|程度|顺序)递增|递增(?:排序|顺序|排列)"
     r"|低い順|低い方から|昇順|낮은 ?(?:순|것부터)|오름차순|बढ़ते|आरोही|تصاعدي|من الأقل"
 )
 """What says that an order is written from the worst to the best."""

@@ -10,6 +10,7 @@ from rerankllm.elicitation.reading import words
 from rerankllm.elicitation.reading.answer import Cut, is_sign, whole_number
 from rerankllm.elicitation.reading.beside import Kind, is_beside
 from rerankllm.elicitation.reading.lexer import BARE, BREAK, LABEL, NUMBER, SIGN, UNKNOWN, WORD, Item
+from rerankllm.elicitation.reading.yes_no import contradicted
 
 
 class Firm(IntEnum):
@@ -30,12 +31,13 @@ _ANNOUNCING = words.any_of(
     " judg* decision decide* conclu* selection select* pick* prefer* winner wins best better most_relevant"
     " more_relevant result"
     " final give* assign* result* go_with would_be relevant therefore so thus hence"
+    " this_is_a it_is_a it's_a i'd_say i_would_say"
     " antwort* urteil note bewertung* punkte relevanz wahl relevanter* besser* relevanteste* also"
     " wähle choisis elijo scelgo escolho выбираю النتيجة الإجابة الدرجة"
     " réponse choix meilleur* score pertinen* donc respuesta elección puntuación mejor relevancia risposta"
     " scelta punteggio"
     " migliore resposta escolha melhor antwoord keuze odpowiedź ответ выбор оценка cevap jawaban svar"
-    " 答案 回答 选择 选 評価 評分 评分 分数 得分 结论 結論 答え 選択 スコア"
+    " 答案 回答 更相关 更好 选择 选 評価 評分 评分 分数 得分 结论 結論 答え 選択 スコア"
     " 関連度 相关性 대답 답 정답 正解 선택 점수 등급 उत्तर"
 )
 _FINAL = re.compile(
@@ -43,7 +45,7 @@ _FINAL = re.compile(
 )
 _ENDING = words.among(
     "is be a an as of am are was it with for choose select pick prefer grade score rating rate answer relevance"
-    " output option choice label "
+    " output option choice label say "
     "ist lautet als est es è é be: 是 为 為 は :"
 )
 NOT = re.compile(
@@ -72,20 +74,18 @@ _WORSE_THAN = re.compile(
     r"(?: (?:the|le|la|el|il|lo|o|a|der|die|das))?"
 )
 """What stands between two documents of which the second is better."""
-_SO = re.compile(r".*\b(?:so|therefore|thus|hence|also|daher|donc|entonces|quindi|поэтому)\b ", re.DOTALL)
-"""The reasons, up to the word with which what follows from them begins."""
+_SO = re.compile(
+    r".*\b(?:so|therefore|thus|hence|but|however|also|daher|aber|donc|mais|entonces|pero|quindi|ma|поэтому|но)\b ",
+    re.DOTALL,
+)
+"""What is said up to the word with which a conclusion, or the other side, begins."""
+_ARTICLES = words.among("the el il lo o le la der die das")
 EVEN = re.compile(
     r"\b(?:both|either|or|equal\w*|equivalent|tie[ds]?|same|between|neither|unsure|depends|unclear|beide|ambos"
     r"|entrambi|les deux|best known|better (?:known|written)"
     r"|(?:would|could|might) be (?:a )?better\b.{0,60}\bif)\b|都|両方|둘"
 )
 _THAN = re.compile(r"\b(?:than|over|to|compared|als|que|di|do)(?: the| with| as| le| la| el| il| o| der| die)?$")
-_JUDGED = re.compile(
-    r"(?:(?:the|this) (?:passage|document|text)|it) (?:(?:is|seems|was)(?P<no> not| ?n't)? (?:\w+ly )?"
-    r"(?P<un>ir|un)?(?:relevant|related|useful)"
-    r"|(?:does(?P<does> not| ?n't) (?:\w+ly )?(?:answer|address)|answers|addresses)(?: \w+){0,3})"
-)
-"""A sentence that judges a passage."""
 _AFTER = words.among(
     "because since as for due given which that who by in it the this there and but while whereas with weil da"
     " denn car parce porque ya perché poiché"
@@ -199,7 +199,9 @@ def _first_given(sentence: list[Item], labels: list[int], kind: Kind) -> Verdict
         place, beside = labels[-1], is_beside(sentence, labels[-1], kind)
         said = _words(sentence[max(0, place - _SIDES) : place])
     concluded = _SO.sub("", said)
-    if beside or _denied(concluded if _ANNOUNCING.search(concluded) else said):
+    if _ANNOUNCING.search(concluded):
+        said = concluded
+    if beside or _denied(said):
         return None
     item = sentence[place]
     if announced and not EVEN.search(said) and _leads(sentence, place, said):
@@ -209,7 +211,7 @@ def _first_given(sentence: list[Item], labels: list[int], kind: Kind) -> Verdict
     if all(word in _OPENERS for word in said.split()):
         if _lists_all(sentence, labels) or (not kind.documents and _ends_otherwise(sentence, place)):
             return None if _lists_all(sentence, labels) else Verdict(UNKNOWN, Firm.FINAL, item.start)
-        if not kind.documents and _contradicted(sentence, place):
+        if not kind.documents and contradicted(sentence[place].text, _words(sentence[place + 1 :])):
             return Verdict(UNKNOWN, Firm.FINAL, item.start)
         if _goes_on(sentence, place, kind, opening=True):
             return Verdict(item.index, Firm.OPENING, item.start)
@@ -230,17 +232,9 @@ def _ends_otherwise(sentence: list[Item], place: int) -> bool:
     return last.kind == LABEL and last.index != sentence[place].index and last.mark == BARE and not negated
 
 
-def _contradicted(sentence: list[Item], place: int) -> bool:
-    """Whether yes or no is followed by nothing but a sentence that says the other: `No, it is relevant`."""
-    said = _JUDGED.fullmatch(_words(sentence[place + 1 :]))
-    label = sentence[place].text.casefold()
-    denied = said is not None and any(said.group("no", "un", "does"))
-    return said is not None and label in {"yes", "no"} and (label == "yes") == denied
-
-
 def _leads(sentence: list[Item], place: int, said: str) -> bool:
     """Whether the words before a label lead right up to it: `the answer is B`, `grade: 3`."""
-    last = said.rpartition(" ")[2]
+    last = next((word for word in reversed(said.split()) if word not in _ARTICLES), "")
     if sentence[place - 1].text in {":", "=", "-", ">"} or last in _ENDING or last.endswith(("是", "为", "為", "は")):
         return True
     return _ANNOUNCING.fullmatch(last) is not None or last.endswith(("选择", "選択", "选", "選", "은", "는"))
@@ -303,7 +297,9 @@ def _goes_on(sentence: list[Item], place: int, kind: Kind, *, opening: bool) -> 
             return _GOOD.search(rest) is not None or rest.startswith(("it ", "because", "this", "the passage", "since"))
         if item.text == ">":
             return not kind.documents
-        return True
+        ahead = sentence[after + 1 : after + 2]
+        compound = item.text == "-" and not item.spaced and any(i.kind == WORD and not i.spaced for i in ahead)
+        return not compound  # `a 1-page text`
     word = item.text.casefold()
     if word in {"and", "but"} and any(i.kind == LABEL for i in sentence[after : after + 4]):
         return False
