@@ -10,7 +10,7 @@ from rerankllm.elicitation.reading import words
 from rerankllm.elicitation.reading.answer import Cut, is_sign, whole_number
 from rerankllm.elicitation.reading.beside import Kind, is_beside
 from rerankllm.elicitation.reading.lexer import BARE, BREAK, LABEL, NUMBER, SIGN, UNKNOWN, WORD, Item
-from rerankllm.elicitation.reading.yes_no import contradicted
+from rerankllm.elicitation.reading.sides import ARTICLES, SO, conditional, contradicted
 
 
 class Firm(IntEnum):
@@ -74,12 +74,6 @@ _WORSE_THAN = re.compile(
     r"(?: (?:the|le|la|el|il|lo|o|a|der|die|das))?"
 )
 """What stands between two documents of which the second is better."""
-_SO = re.compile(
-    r".*\b(?:so|therefore|thus|hence|but|however|also|daher|aber|donc|mais|entonces|pero|quindi|ma|поэтому|но)\b ",
-    re.DOTALL,
-)
-"""What is said up to the word with which a conclusion, or the other side, begins."""
-_ARTICLES = words.among("the el il lo o le la der die das")
 EVEN = re.compile(
     r"\b(?:both|either|or|equal\w*|equivalent|tie[ds]?|same|between|neither|unsure|depends|unclear|beide|ambos"
     r"|entrambi|les deux|best known|better (?:known|written)"
@@ -198,25 +192,34 @@ def _first_given(sentence: list[Item], labels: list[int], kind: Kind) -> Verdict
     if beside and announced and sentence[labels[-1] - 1].text in {":", "="}:  # `Score (0-3): 2`
         place, beside = labels[-1], is_beside(sentence, labels[-1], kind)
         said = _words(sentence[max(0, place - _SIDES) : place])
-    concluded = _SO.sub("", said)
+    concluded = SO.sub("", said)
     if _ANNOUNCING.search(concluded):
         said = concluded
     if beside or _denied(said):
         return None
     item = sentence[place]
     if announced and not EVEN.search(said) and _leads(sentence, place, said):
+        if conditional(said, _words(sentence[place + 1 : place + 1 + _SIDES])):
+            return Verdict(UNKNOWN, Firm.FINAL, item.start)
         if _goes_on(sentence, place, kind, opening=False):
             return Verdict(item.index, Firm.FINAL if _FINAL.search(said) else Firm.ANNOUNCED, item.start)
         return _predicate(sentence, place, kind)
     if all(word in _OPENERS for word in said.split()):
-        if _lists_all(sentence, labels) or (not kind.documents and _ends_otherwise(sentence, place)):
-            return None if _lists_all(sentence, labels) else Verdict(UNKNOWN, Firm.FINAL, item.start)
-        if not kind.documents and contradicted(sentence[place].text, _words(sentence[place + 1 :])):
-            return Verdict(UNKNOWN, Firm.FINAL, item.start)
-        if _goes_on(sentence, place, kind, opening=True):
-            return Verdict(item.index, Firm.OPENING, item.start)
-        return _predicate(sentence, place, kind) if item.mark or kind.documents else None
+        return _opening(sentence, place, labels, kind)
     return _predicate(sentence, place, kind) if item.mark and not EVEN.search(said) else None
+
+
+def _opening(sentence: list[Item], place: int, labels: list[int], kind: Kind) -> Verdict | None:
+    """The label that a sentence begins with; UNKNOWN where its end, or what it says, is another."""
+    item = sentence[place]
+    if _lists_all(sentence, labels):
+        return None
+    other = _ends_otherwise(sentence, place) or contradicted(item.text, _words(sentence[place + 1 :]))
+    if not kind.documents and other:
+        return Verdict(UNKNOWN, Firm.FINAL, item.start)
+    if _goes_on(sentence, place, kind, opening=True):
+        return Verdict(item.index, Firm.OPENING, item.start)
+    return _predicate(sentence, place, kind) if item.mark or kind.documents else None
 
 
 def _lists_all(sentence: list[Item], labels: list[int]) -> bool:
@@ -234,7 +237,7 @@ def _ends_otherwise(sentence: list[Item], place: int) -> bool:
 
 def _leads(sentence: list[Item], place: int, said: str) -> bool:
     """Whether the words before a label lead right up to it: `the answer is B`, `grade: 3`."""
-    last = next((word for word in reversed(said.split()) if word not in _ARTICLES), "")
+    last = next((word for word in reversed(said.split()) if word not in ARTICLES), "")
     if sentence[place - 1].text in {":", "=", "-", ">"} or last in _ENDING or last.endswith(("是", "为", "為", "は")):
         return True
     return _ANNOUNCING.fullmatch(last) is not None or last.endswith(("选择", "選択", "选", "選", "은", "는"))
