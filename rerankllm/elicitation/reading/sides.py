@@ -11,6 +11,13 @@ SO = re.compile(
 )
 """What is said up to the word with which a conclusion, or the other side, begins."""
 ARTICLES = words.among("the el il lo o le la der die das")
+WORSE_THAN = re.compile(
+    r"(?:(?:is|seems|appears|ist|est|es|è|é|jest) )?(?:(?:much |far |clearly |slightly |deutlich )?"
+    r"(?:(?:less|weniger|moins|menos|meno|mniej|менее) \w+|worse|weaker|inferior|schlechter|unwichtiger)"
+    r" (?:than|to|als|que|di|del|dello|do|niż|чем)|(?:not|n't) (?:as|so) \w+ as)"
+    r"(?: (?:the|le|la|el|il|lo|o|a|der|die|das))?"
+)
+"""What stands between two documents of which the second is better."""
 _HEDGED = re.compile(r"\b(?:could|might|may) be\b")
 _WOULD = re.compile(r"\b(?:would (?:have been|be)|wäre|serait|sería|sarebbe|seria)\b")
 _RESERVATION = re.compile(r"\b(?:but|if|however|unless|except|though|yet|aber|wenn|mais|si|pero|ma|se|но|если)\b")

@@ -10,7 +10,7 @@ from rerankllm.elicitation.reading import words
 from rerankllm.elicitation.reading.answer import Cut, is_sign, whole_number
 from rerankllm.elicitation.reading.beside import Kind, is_beside
 from rerankllm.elicitation.reading.lexer import BARE, BREAK, LABEL, NUMBER, SIGN, UNKNOWN, WORD, Item
-from rerankllm.elicitation.reading.sides import ARTICLES, SO, conditional, contradicted
+from rerankllm.elicitation.reading.sides import ARTICLES, SO, WORSE_THAN, conditional, contradicted
 
 
 class Firm(IntEnum):
@@ -67,13 +67,6 @@ _GOOD = re.compile(
     r"|stronger|strongest|correct|right|answer|winner|wins|closer|the one|besser\w*|relevanter|meilleure?"
     r"|mejor|migliore|melhor)\b"
 )
-_WORSE_THAN = re.compile(
-    r"(?:(?:is|seems|appears|ist|est|es|è|é|jest) )?(?:(?:much |far |clearly |slightly |deutlich )?"
-    r"(?:(?:less|weniger|moins|menos|meno|mniej|менее) \w+|worse|weaker|inferior|schlechter|unwichtiger)"
-    r" (?:than|to|als|que|di|del|dello|do|niż|чем)|(?:not|n't) (?:as|so) \w+ as)"
-    r"(?: (?:the|le|la|el|il|lo|o|a|der|die|das))?"
-)
-"""What stands between two documents of which the second is better."""
 EVEN = re.compile(
     r"\b(?:both|either|or|equal\w*|equivalent|tie[ds]?|same|between|neither|unsure|depends|unclear|beide|ambos"
     r"|entrambi|les deux|best known|better (?:known|written)"
@@ -177,7 +170,7 @@ def _surpassed(sentence: list[Item], labels: list[int], kind: Kind) -> Verdict |
         return None
     said, ahead = _words(sentence[labels[0] + 1 : labels[1]]), _words(sentence[max(0, labels[0] - _SIDES) : labels[0]])
     rest = sentence[labels[1] + 1 :]
-    less = _WORSE_THAN.fullmatch(said) and all(word in _OPENERS for word in ahead.split())
+    less = WORSE_THAN.fullmatch(said) and all(word in _OPENERS for word in ahead.split())
     if not less or any(item.kind != SIGN for item in rest[:1]):
         return None
     return Verdict(sentence[labels[1]].index, Firm.PREDICATE, sentence[labels[1]].start)
