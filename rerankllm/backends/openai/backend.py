@@ -185,7 +185,8 @@ class OpenAI(RemoteBackend):
                 context=self._poster.room,
                 names=names,
                 remote=not batch,  # in batch mode queries should wait for one another
-                forms=api == "chat" and not thinks and not batch,
+                forms=api == "chat" and (manners.apart or not thinks) and not batch,
+                thinks_apart=thinks and manners.apart,
             ),
             default_strategy="sliding / text",
             concurrency=concurrency,
