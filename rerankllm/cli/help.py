@@ -19,7 +19,7 @@ PANELS = {
     "Strategy and model": "alias strategy elicitation model base_url judge concurrency instruction demonstrations "
     "profile depth number top_k max_passage_tokens passage_tokens seed batch attacks",
     "Output": "output truncate summary jsonl calibration cutoff threshold form json_lines json_file plot title calls "
-    "queries_shown",
+    "queries_shown max_size",
     "Statistics": "baseline measure relevant_from family correction alternative margin against resamples resample_runs "
     "cost notable",
     "Budget": "dry_run max_calls max_tokens max_cost max_searches max_seconds max_rounds max_slots per_query",
