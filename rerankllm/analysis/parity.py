@@ -108,10 +108,13 @@ def parity(
 
     Raises:
         InputError: A model that does not load.
+        MissingExtra: A package is not installed.
         BackendError: One that cannot be used.
     """
     questions = sample_questions(queries, depth) if asked is None else asked
     panels = tuple(Panel(model, PromptSettings(), {}) for model in (first, second))
+    for panel in panels:
+        panel.check()
 
     async def compare() -> list[Row]:
         try:

@@ -71,6 +71,7 @@ class Capabilities:
         names: What the model is called, by its name, its files and its host: published rerankers are known by them.
         bounded: Whether its scores are at most 1, and about 0 for what has nothing to do with the query.
         forms: Whether it may hold text to a form (`Generate.form`); others need not be told one.
+        thinks_apart: Whether it thinks before it writes text, and its thoughts stay free where the text is held.
     """
 
     answers: frozenset[type] = frozenset()
@@ -92,6 +93,7 @@ class Capabilities:
     names: tuple[str, ...] = ()
     bounded: bool = False
     forms: bool = False
+    thinks_apart: bool = False
 
 
 class Backend(Protocol):

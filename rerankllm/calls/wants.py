@@ -20,6 +20,8 @@ class LabelForm:
         between: The text between two labels.
         closing: The text after the last label.
         required: Whether a backend that does not know how to hold answers to it should find out.
+        numbered: Whether the places are given, as the lines of a list of grades are: `#` in `between` is the number of
+            the place that follows, and a label may stand in any of them. Otherwise each is named once at most.
     """
 
     labels: tuple[str, ...]
@@ -28,6 +30,11 @@ class LabelForm:
     between: str = ""
     closing: str = ""
     required: bool = False
+    numbered: bool = False
+
+    def following(self, place: int) -> str:
+        """The text between the label in a place, counted from 1, and the next."""
+        return self.between.replace("#", str(place + 1)) if self.numbered else self.between
 
 
 @dataclass(frozen=True, slots=True)

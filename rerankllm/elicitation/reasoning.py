@@ -22,9 +22,10 @@ APART = 2**32
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
-    """Lets the model think, then reads what it answers after that, as `text` does.
+    """The model thinks first and then answers; the answer is read as `text` reads it.
 
-    Where the engine computes in this process, what follows the thought is held to labels; the thought is free.
+    Where the engine computes in this process, or the host keeps thoughts apart as OpenAI does, what follows the thought
+    is held to labels; the thought is free.
 
     With `sliding` this is how ReasonRank and Rank-K rank (Liu et al. 2025; Yang et al. 2025), with `setwise` Rank-R1
     (Zhuang et al. 2025, section 3). A thought that does not end within the budget is no answer, whatever it names.

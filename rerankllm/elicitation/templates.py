@@ -45,7 +45,7 @@ def load(judgement: str, name: str) -> Template:
     Args:
         judgement: `score`, `compare`, `permute`, …
         name: A file in `prompts/<judgement>/`, without `.yaml`; a published model's card that answers this judgement;
-            or a path that ends in `.yaml`.
+            or the path of a template or a card, which ends in `.yaml`.
 
     Raises:
         TemplateError: There is none, or it is malformed.
@@ -54,7 +54,8 @@ def load(judgement: str, name: str) -> Template:
         path = Path(name)
         if not path.is_file():
             raise TemplateError(f"no template file {name}")
-        return parse(name, path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        return cards.parse(name, text).template(judgement) if cards.is_card(text) else parse(name, text)
     return _load_named(judgement, name)
 
 

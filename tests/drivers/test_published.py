@@ -114,8 +114,8 @@ def test_what_it_was_not_trained_to_answer_is_refused_in_a_line():
     with pytest.raises(CapabilityError) as caught:
         asked("castorini/rank_zephyr_7b_v1_full", "pointwise")
     assert str(caught.value) == (
-        "named:castorini/rank_zephyr_7b_v1_full is rankzephyr, which was trained to answer Permute (sliding), and this "
-        "strategy asks Score; to ask it all the same, name a way: STRATEGY / text"
+        "named:castorini/rank_zephyr_7b_v1_full is rankzephyr, which was trained to put passages in order "
+        "(sliding), and this strategy asks it to score passages; to ask it all the same, name a way: STRATEGY / text"
     )
     with pytest.raises(CapabilityError, match="which is shown no prompt: use cross-encoder: with it"):
         asked("BAAI/bge-reranker-v2-m3", "pointwise")

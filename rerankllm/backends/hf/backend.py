@@ -3,7 +3,7 @@
 import functools
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from rerankllm.backends.batching import BatchBackend
@@ -42,6 +42,10 @@ LOGITS = 2**26
 """Logits held at a time, over all positions read: 256 MiB of float32."""
 REQUESTS = 512
 """Requests a driver hands over at a time: enough to find what shares a beginning, few enough to see progress."""
+BATCH = 4096
+"""Tokens of one batch, padding included."""
+CACHE = 256
+"""MiB of keys and values that are remembered."""
 UNSAID = 10**9
 """Tokenizers that know of no limit name one beyond this."""
 
@@ -89,6 +93,9 @@ class HuggingFace(BatchBackend[Request]):
         SpecError: An option is out of range.
     """
 
+    _source: loading.ModelFiles | None = None
+    _adapter: str | None = None
+
     def __init__(
         self,
         *,
@@ -96,8 +103,8 @@ class HuggingFace(BatchBackend[Request]):
         revision: str | None = None,
         dtype: str | None = None,
         device: str | None = None,
-        batch: int = 4096,
-        cache: int = 256,
+        batch: int = BATCH,
+        cache: int = CACHE,
         context: int | None = None,
         threads: int | None = None,
         adapter: str | None = None,
@@ -112,34 +119,70 @@ class HuggingFace(BatchBackend[Request]):
         loading.need("torch", "transformers")
         loading.set_threads(threads)
         where = loading.place(device)
-        self._source = loading.find("hf", name, revision)
-        self._model, tokenizer = loading.load(self._source, "hf", where, loading.precision(dtype, where))
+        source = loading.find("hf", name, revision)
+        model, tokenizer = loading.load(source, "hf", where, loading.precision(dtype, where))
         if adapter is not None:
-            self._model = loading.add_adapter(self._model, adapter, f"hf:{name}")
-        self._adapter = adapter
-        config = self._model.config.get_text_config()
-        dtype = str(self._model.dtype).removeprefix("torch.")
+            model = loading.add_adapter(model, adapter, f"hf:{name}")
+        dtype = str(model.dtype).removeprefix("torch.")
         shown = {"adapter": adapter, "revision": revision, "dtype": dtype, "context": context,
                  "thinking": thinking, "template_kwargs": template_kwargs}  # fmt: skip
         self.model = f"hf:{name}?" + "&".join(f"{key}={value}" for key, value in shown.items() if value is not None)
+        self._source, self._adapter = source, adapter
+        names = (*((adapter,) if adapter else ()), *source.names(name))
+        self._take(model, tokenizer, names, arguments=arguments, context=context, batch=batch, cache=cache,
+                   trusted=trust_remote_code)  # fmt: skip
+
+    @classmethod
+    def around(cls, model: Any, tokenizer: Any, name: str) -> "HuggingFace":
+        """Around a model that is in memory already, such as one that is being trained.
+
+        What it answers belongs to the weights as they are now: once they change, another one is to be made.
+
+        Args:
+            model: A language model of transformers.
+            tokenizer: The model's.
+            name: What it is called, without `hf:`.
+        """
+        made = cls.__new__(cls)
+        BatchBackend.__init__(made)
+        made.model = f"hf:{name}"
+        made._take(model.eval(), tokenizer, (), arguments={}, context=None, batch=BATCH, cache=CACHE)  # noqa: SLF001
+        return made
+
+    def _take(
+        self,
+        model: Any,
+        tokenizer: Any,
+        names: tuple[str, ...],
+        *,
+        arguments: Mapping[str, Any],
+        context: int | None,
+        batch: int,
+        cache: int,
+        trusted: bool = False,
+    ) -> None:
+        """Makes ready what computes with a model."""
+        self._model = model
+        config = model.config.get_text_config()
         self._tokenizer = HubTokenizer(tokenizer, self.model, arguments)
         self._vocabulary: int = config.vocab_size
-        self._commit: str | None = getattr(self._model.config, "_commit_hash", None)
+        self._commit: str | None = getattr(model.config, "_commit_hash", None)
         fits = _context(context, config, tokenizer)
-        names = (*((adapter,) if adapter else ()), *self._source.names(name))
         self._engine: Any = None
         self._writer: Any = None
         self._lists: dict[type, Any] = {}
-        if loading.ranks_whole_lists(self._model.config):
-            self._ranks(ReadSimilarities, Similarities(self._model), "similarity", fits, names)
+        if loading.ranks_whole_lists(model.config):
+            self._ranks(ReadSimilarities, Similarities(model), "similarity", fits, names)
         elif hasattr(config, "encoder_name"):
-            encoder = loading.passage_encoder(self._model, f"hf:{name}", trusted=trust_remote_code)
-            self._ranks(OrderVectors, VectorOrder(self._model, encoder), "vectors", fits, names)
-        elif trust_remote_code:
-            raise SpecError(f"hf:{name}: trust_remote_code is for models that are shown passages as vectors (PE-Rank)")
+            encoder = loading.passage_encoder(model, self.model, trusted=trusted)
+            self._ranks(OrderVectors, VectorOrder(model, encoder), "vectors", fits, names)
+        elif trusted:
+            raise SpecError(
+                f"{self.model}: trust_remote_code is for models that are shown passages as vectors (PE-Rank)"
+            )
         else:
             pad = next(iter(sorted(_ids(tokenizer.pad_token_id) | _ids(config.pad_token_id))), 0)
-            ends = _ids(self._model.generation_config.eos_token_id) | _ids(tokenizer.eos_token_id)
+            ends = _ids(model.generation_config.eos_token_id) | _ids(tokenizer.eos_token_id)
             self._writes(fits, names, batch=batch, cache=cache, pad=pad, ends=ends)
         self.packing = str((self._engine or next(iter(self._lists.values()))).packing)
 
@@ -199,7 +242,7 @@ class HuggingFace(BatchBackend[Request]):
     @functools.cached_property
     def revision(self) -> str | None:
         """The commit on the hub, else SHA-256 of the weights, in hexadecimal; an adapter's after a plus sign."""
-        own = self._commit or self._source.fingerprint()
+        own = self._commit or (self._source.fingerprint() if self._source else None)
         return own if self._adapter is None else f"{own}+{loading.adapter_digest(self._adapter)}"
 
     def check(self, work: Request) -> None:

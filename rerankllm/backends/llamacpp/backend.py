@@ -33,7 +33,7 @@ MOST_SEQUENCES = 255
 
 
 class LlamaCpp(BatchBackend[Request]):
-    """A GGUF model, computed in this process.
+    """A GGUF file, computed in this process by llama.cpp.
 
     Takes prompts as token ids only. Requests are computed together, what they begin with in common once, and the
     beginning of the last ones stays in memory for the next. Writing is greedy: always the most likely token, the

@@ -115,8 +115,8 @@ class Poster:
         return most if self.thinks else 0
 
     def form(self, request: Request) -> LabelForm | None:
-        """The form that the host is asked to hold the answer to; None where it cannot, or while the model thinks."""
-        if self.means is None or self.thinks or self.adaptation.gave_up(HOLDS):
+        """The form that the host is asked to hold the answer to; None where it cannot, or would hold thoughts too."""
+        if self.means is None or (self.thinks and not self.manners.apart) or self.adaptation.gave_up(HOLDS):
             return None
         return form_of(request.want, self.means)
 

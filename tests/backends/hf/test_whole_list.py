@@ -109,7 +109,7 @@ def test_it_says_what_it_answers(folder, backend):
     assert backend.default_strategy == "full / similarity"
     with Reranker(model=f"hf:{folder}?threads=1") as reranker:
         assert str(reranker.stage).startswith("sliding(window=125, stride=62")
-        with pytest.raises(CapabilityError, match="was trained to answer Permute"):
+        with pytest.raises(CapabilityError, match="was trained to put passages in order"):
             reranker.on(Stage.parse("pointwise"))
         with pytest.raises(CapabilityError, match="'text' needs a model that writes"):
             reranker.on(Stage.parse("full / text"))
