@@ -16,8 +16,6 @@ from rerankllm.judgements import Answer, Failure, Judgement, ParseReport, Status
 
 MORE = "allow it more: reasoning(budget=…), and ?max_tokens=… where a model behind an API has that"
 """What helps against thoughts that are too long."""
-APART = 2**32
-"""Between the seeds of two samples: a second try takes the seed behind the first's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +137,8 @@ def drawn(request: Request, judgement: Judgement, temperature: float, top_p: flo
     """A request for text, to be drawn: with a seed of its own, the same for the same judgement and sample."""
     want = request.want
     assert isinstance(want, Generate)  # noqa: S101
-    seed = crc32("\n".join([judgement.query.query_id, *(doc.doc_id for doc in judgement.docs)]).encode())
-    seed += APART * sample
+    again = [str(sample)] if sample else []
+    seed = crc32("\n".join([judgement.query.query_id, *(doc.doc_id for doc in judgement.docs), *again]).encode())
     draw = Draw(want.max_tokens, want.stop, want.choices, want.labels, want.form, want.after, seed, temperature, top_p)
     return replace(request, want=draw)
 
