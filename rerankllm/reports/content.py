@@ -129,7 +129,8 @@ def _part(subject: Subject, heard: Answers) -> dict[str, Any]:
 def _query(subject: Subject, key: Key) -> dict[str, Any]:
     collection, query_id = key
     pooled = len(subject.comparison.pool.qrels) > 1
-    return {"id": query_id, "collection": collection if pooled else None, "text": subject.queries.get(key)}
+    return {"id": query_id, "collection": collection if pooled else None, "text": subject.queries.get(key),
+            "shown": False}  # fmt: skip
 
 
 def _heard(subject: Subject) -> Answers:

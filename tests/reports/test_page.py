@@ -446,6 +446,18 @@ def test_answers_about_the_same_documents_stand_side_by_side(opened, report):
     assert found.complaints == again.complaints == []
 
 
+def test_no_page_is_larger_than_it_may_be(tmp_path):
+    """Many short queries: what is said of each counts as well."""
+    ids = [f"query number {i}" for i in range(2000)]
+    run = {query_id: [("d1", 2.0), ("d2", 1.0)] for query_id in ids}
+    lines = [f"{q.replace(' ', '_')} Q0 {d} 1 {score} x\n" for q, docs in run.items() for d, score in docs]
+    (tmp_path / "run.txt").write_text("".join(lines))
+    (tmp_path / "qrels.txt").write_text("".join(f"{q.replace(' ', '_')} 0 d2 1\n" for q in ids))
+    page = rerankllm.report({"a": tmp_path / "run.txt"}, qrels=tmp_path / "qrels.txt", max_size=0.6)
+    assert 580_000 < page.size <= 600_000
+    assert re.match(r"Left out: \d+ of the 2000 queries", page.content.left_out[0])
+
+
 def test_calls_for_which_there_was_no_room_are_said_to_be_missing(opened, report, tmp_path):
     given = {
         "qrels": sample("qrels.txt"), "first_stage": sample("run.txt"), "query_texts": TEXTS["queries"],
