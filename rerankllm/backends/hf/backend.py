@@ -247,14 +247,8 @@ class HuggingFace(BatchBackend[Request]):
 
     def check(self, work: Request) -> None:
         """Raises `CapabilityError` for messages: the prompt has to be tokens."""
-        more = (
-            [EncoderPrompt]
-            if self.capabilities.separate_decoder
-            else [VectorPrompt]
-            if OrderVectors in self._lists
-            else []
-        )
-        if not isinstance(work.prompt, (TokenPrompt, *more)):
+        also = {EncoderPrompt: self.capabilities.separate_decoder, VectorPrompt: OrderVectors in self._lists}
+        if not isinstance(work.prompt, (TokenPrompt, *(kind for kind, taken in also.items() if taken))):
             raise CapabilityError(f"{self.model} takes prompts as token ids: apply its tokenizer's chat template first")
 
     def most_tokens(self, want: Want) -> int:

@@ -32,7 +32,7 @@ class CrossAttention:
     @staticmethod
     def fits(model: Any) -> bool:
         """Whether a model's attention can be read: T5's, which is not scaled and sees no places of the encoder."""
-        return model.config.model_type == "t5"
+        return bool(model.config.model_type == "t5")
 
     def read(self, request: Request) -> Response:
         """One number for each text, in the order of the prompt, in which `fault` finds nothing wrong."""
