@@ -5,19 +5,22 @@ judgement itself (a recording, qrels, a cross-encoder). Outcomes are values in t
 that is unusable as a whole raises.
 """
 
-from rerankllm.calls.backend import NO_FLAGS, Backend, Capabilities, SharesRequests, Tokenizer
+from rerankllm.calls.backend import NO_FLAGS, Backend, Capabilities, SharesRequests, Tokenizer, shares_requests
 from rerankllm.calls.wants import (
     AfterThought,
     Draw,
     FillIn,
     Generate,
     LabelForm,
+    OrderVectors,
     Paths,
+    ReadAttention,
     ReadContinuation,
     ReadLabels,
     ReadSimilarities,
     Sample,
     Want,
+    WholeList,
     WriteLabels,
 )
 from rerankllm.calls.work import (
@@ -33,6 +36,7 @@ from rerankllm.calls.work import (
     Response,
     TextPrompt,
     TokenPrompt,
+    VectorPrompt,
     Work,
     log_sum_exp,
 )
@@ -50,9 +54,11 @@ __all__ = [
     "Generate",
     "LabelForm",
     "Message",
+    "OrderVectors",
     "Outcome",
     "Paths",
     "Prompt",
+    "ReadAttention",
     "ReadContinuation",
     "ReadLabels",
     "ReadSimilarities",
@@ -65,8 +71,11 @@ __all__ = [
     "TextPrompt",
     "TokenPrompt",
     "Tokenizer",
+    "VectorPrompt",
     "Want",
+    "WholeList",
     "Work",
     "WriteLabels",
     "log_sum_exp",
+    "shares_requests",
 ]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeGuard
 
 from rerankllm.calls.wants import Want
 from rerankllm.calls.work import Message, Outcome, Work
@@ -61,7 +61,7 @@ class Capabilities:
         opened_chats: Whether it continues the last message of a chat if that is the assistant's.
         separate_decoder: Whether answers start in a decoder of their own, without the prompt before them; it takes an
             `EncoderPrompt` then.
-        similarities: Whether it gives the similarities of documents and query in one prompt (`ReadSimilarities`).
+        lists: What it reads of whole lists (`WholeList`), by an architecture of its own.
         context: Tokens that prompt and answer may have together; None if unknown.
         remote: Whether it answers over a network, so that queries should not wait for one another.
         batch: How many requests it is given at a time, so that progress shows; None for all there are.
@@ -83,7 +83,7 @@ class Capabilities:
     text_prompts: bool = False
     opened_chats: bool = False
     separate_decoder: bool = False
-    similarities: bool = False
+    lists: frozenset[type] = frozenset()
     context: int | None = None
     remote: bool = False
     batch: int | None = None
@@ -144,7 +144,6 @@ class Backend(Protocol):
         ...
 
 
-@runtime_checkable
 class SharesRequests(Protocol):
     """A backend that answers many judgements with one request."""
 
@@ -159,3 +158,8 @@ class SharesRequests(Protocol):
     def searches(self, count: int) -> int:
         """Search units of so many judgements of one query, asked for together; 0 where it counts none."""
         ...
+
+
+def shares_requests(backend: Backend) -> TypeGuard[SharesRequests]:
+    """Whether a backend answers many judgements with one request."""
+    return hasattr(backend, "expect")  # isinstance with a protocol takes longer than a call of the oracle

@@ -115,11 +115,40 @@ class ReadSimilarities:
         count: How many documents the prompt holds.
         markers: The token behind each document, and the one behind the query, at which their vectors are taken.
         ids: The ids of these two tokens; empty for a prompt that is text.
+        queries: How often the query's token stands in the prompt; its vector is taken at the last.
     """
 
     count: int
     markers: tuple[str, str]
     ids: tuple[int, ...] = ()
+    queries: int = field(default=1, metadata=UNSAID)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadAttention:
+    """Asks how much a decoder attends to each text of its encoder while it writes an answer, greedily.
+
+    That is the sum, over the decoder's layers, the answer's tokens and the text's, of what a token gets of the
+    attention, times the length of its value vector, a mean over heads.
+
+    Attributes:
+        max_tokens: The most tokens of the answer.
+        skip: Tokens at the beginning of every text that do not count, such as a question's.
+    """
+
+    max_tokens: int
+    skip: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OrderVectors:
+    """Asks for the passages of a `VectorPrompt` in order: the likeliest next vector among those left, again and again.
+
+    Attributes:
+        count: How many of them.
+    """
+
+    count: int
 
 
 Paths: TypeAlias = tuple[tuple[int, ...], ...]
@@ -239,5 +268,7 @@ class AfterThought:
         return BLANKS + max(answer.most_tokens for answer in self.answers)
 
 
-Want: TypeAlias = Generate | ReadLabels | ReadContinuation | ReadSimilarities | WriteLabels
+WholeList: TypeAlias = ReadSimilarities | ReadAttention | OrderVectors
+"""What is read of whole lists by architectures of their own, in transformers."""
+Want: TypeAlias = Generate | ReadLabels | ReadContinuation | WholeList | WriteLabels
 """What is read off a model."""

@@ -4,6 +4,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from rerankllm.backends.loaded import LoadedModels
@@ -25,7 +26,7 @@ from rerankllm.elicitation.base import PromptSettings
 from rerankllm.errors import InputError
 from rerankllm.formats.demonstrations import read_demonstrations
 from rerankllm.journal.store import Journal
-from rerankllm.judgements import Compare, within
+from rerankllm.judgements import IN_WORDS, Compare, within
 from rerankllm.plan import Plan
 from rerankllm.spec.stage import Stage, inner_stages
 
@@ -96,8 +97,10 @@ class Session:
         stage = given or panel.default_strategy()
         stage = panel.complete(profile.apply(stage) if profile else stage)
         if examples and Compare not in stage.strategy.asks:
-            asked = ", ".join(kind.__name__ for kind in stage.strategy.asks)
-            raise InputError(f"demonstrations are worked comparisons, and this strategy asks {asked}: leave them out")
+            asked = " and ".join(IN_WORDS[kind] for kind in stage.strategy.asks)
+            raise InputError(
+                f"demonstrations are worked comparisons, and this strategy asks to {asked}: leave them out"
+            )
         total = budget or Budget(recipe.limits)
         _check_prices(panel, total, recipe.per_query)
         if budget is None and recipe.limits.searches is not None:
@@ -224,12 +227,13 @@ class Session:
         """Ranks queries as they come and yields their outcomes in the same order, keeping few in memory."""
         waiting: deque[tuple[Future[QueryOutcome], int]] = deque()
         live_calls, party = 0, object()
+        most = lru_cache(maxsize=LIVE_QUERIES)(lambda n: self.plan(n, top_k).calls.high)
         if self.driver.counts_kept and isinstance(queries, Sequence):  # all that is spent already, before more is
             for query, candidates in queries:
                 self.key(query, candidates, top_k)
         try:
             for query, candidates in queries:
-                calls = self.plan(len(candidates), top_k).calls.high
+                calls = most(len(candidates))
                 while waiting and (len(waiting) >= LIVE_QUERIES or live_calls + calls > LIVE_CALLS):
                     yield waiting[0][0].result()
                     live_calls -= waiting.popleft()[1]

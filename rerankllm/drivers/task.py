@@ -18,6 +18,7 @@ from rerankllm.drivers.judges import Judge, Resolve, asking
 from rerankllm.drivers.repeats import Repeats
 from rerankllm.drivers.unusable import Unusable, another_order, in_first_order, no_evidence, sampled
 from rerankllm.errors import InputError, QueryFailed
+from rerankllm.journal.codec import shown
 from rerankllm.journal.store import CallPlace
 from rerankllm.judgements import Answer, Failure, Judgement, ParseReport, Status, Steps, Unanswered
 
@@ -83,6 +84,11 @@ class Call:
         again = Call(self.task, self.place.second_try(), other, self.judge, FirstTry(self, reason, replayed))
         return None if again._work() is None else again
 
+    def prompt(self) -> str:
+        """The text that is shown, for people to read; empty where there is none."""
+        work = self._work()
+        return "" if work is None else shown(work, self.judge.backend)
+
     def _work(self) -> Work | None:
         work = self.judge.prepare(self.judgement)
         drawn = self.first is not None and self.first.call.judgement is self.judgement
@@ -110,6 +116,7 @@ class Task:
         reused: Numbers of the journal's calls of other rankings that answered a call of this one.
         repeats: What it has asked, so that nothing is asked twice.
         unaffordable: Whether a budget refused one of its calls.
+        ended: Whether it has its outcome, an error, or was cancelled; unlike the future's own answer it takes no lock.
     """
 
     def __init__(
@@ -131,6 +138,8 @@ class Task:
         self.budget = budget or Budget()
         self.key = key
         self.future: Future[QueryOutcome] = Future()
+        self.ended = False
+        self.future.add_done_callback(self._end)
         self._candidates = candidates
         self._steps = asking(steps, resolve)
         self._observe = observer
@@ -166,7 +175,7 @@ class Task:
         try:
             answer, report = self._read_outcome(call, outcome)
             keep(answer, report)
-            if self.future.done():
+            if self.ended:
                 return
             again = self._again(call, answer, replayed=replayed)
             asked = Asked.AGAIN if call.first else Asked.TO_ASK_AGAIN if again else Asked.ONCE
@@ -184,7 +193,7 @@ class Task:
             return
         usage = Usage() if isinstance(outcome, CallFailed) else outcome.usage
         seconds = time.monotonic() - call.since
-        self._observe(Judged(self.query, call.judgement, answer, report, usage, seconds))
+        self._observe(Judged(self.query, call.judgement, answer, report, usage, seconds, call.prompt))
         if again is not None:
             self._ask([again])
             return
@@ -281,6 +290,10 @@ class Task:
             for r in ranking
         )
         return Ranking(self.query, results, ledger)
+
+    def _end(self, future: "Future[QueryOutcome]") -> None:
+        del future
+        self.ended = True
 
     def _finish(self, outcome: QueryOutcome) -> None:
         with suppress(InvalidStateError):  # cancelled meanwhile

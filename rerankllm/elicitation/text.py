@@ -63,7 +63,7 @@ CHOICE_TOKENS = 24
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """The model writes its answer; a total parser reads it. Works with every backend that generates.
+    """The model writes its answer, which is then read. Works with every model that writes text.
 
     Where the engine computes in this process, answers are held to the labels shown: at each place the likeliest label
     not yet named is written, and nothing else. Such an answer is always complete, and takes a step a label. Wherever

@@ -1,6 +1,7 @@
 """`rerankllm experiment`: a matrix of datasets, first stages, strategies, models and seeds, run and tabulated."""
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -63,6 +64,7 @@ def command(
         return
     results = experiment.run(only or (), quiet=quiet, origins=origins())
     say(results.markdown(), nl=False)
+    tell(f"every ranking and call to browse: rerankllm report {quote(str(experiment.folder))} -o report.html")
     if results.unfinished:
         tell(
             f"{len(results.unfinished)} of {results.ran} cells are not done: {experiment.folder / MANIFEST} says why; "
