@@ -6,15 +6,20 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias, overload
 
-from rerankllm.analysis.explain.answers import Answers
+from rerankllm.aggregation.certified import Certificate
+from rerankllm.analysis.answers import Answers
+from rerankllm.analysis.certified import Certified, certified, sentence
 from rerankllm.analysis.explain.as_json import history_dict, pair_dict
 from rerankllm.analysis.explain.evidence import Evidence, Pair
 from rerankllm.analysis.explain.find import RankedQuery, find_ranked
 from rerankllm.analysis.explain.history import DocumentHistory, history
 from rerankllm.analysis.explain.text import facts, line, said_of, told
 from rerankllm.files import plain
+from rerankllm.spec.stage import Stage
 
 FilePath: TypeAlias = str | PathLike[str]
+TOP = 10
+"""First places that are certified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +29,15 @@ class Explanation:
     Attributes:
         query: The query's ranking with its judgements.
         document: What the judgements say of the document.
+        top_k: The first places that `certified` is about.
+        certified: How many answers could have been others before the document came into the top k, or out of it; or
+            why that is not known.
     """
 
     query: RankedQuery
     document: DocumentHistory
+    top_k: int
+    certified: Certified
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -37,7 +47,10 @@ class Explanation:
     @property
     def facts(self) -> list[str]:
         """The few sentences that matter most."""
-        return facts(self.document, self.query.ranked)
+        said = facts(self.document, self.query.ranked)
+        if isinstance(self.certified, Certificate):
+            said.append(sentence(self.certified, self.top_k, self.document.doc_id))
+        return said
 
     @property
     def judgements(self) -> list[str]:
@@ -46,7 +59,9 @@ class Explanation:
 
     def to_dict(self) -> dict[str, Any]:
         """All of it, as `rerankllm explain --format json` writes it."""
-        return plain({**self.query.head(), **history_dict(self.document)})  # type: ignore[no-any-return]
+        known = self.certified if isinstance(self.certified, Certificate) else {"reason": self.certified}
+        found = {"certified": {"top_k": self.top_k, **plain(known)}}
+        return plain({**self.query.head(), **history_dict(self.document), **found})  # type: ignore[no-any-return]
 
     def __str__(self) -> str:
         listed = [f"- {each}" for each in self.judgements]
@@ -104,6 +119,7 @@ def explain(
     journal: FilePath | None = None,
     first_stage: FilePath | None = None,
     stage: str | None = None,
+    top_k: int = TOP,
 ) -> Explanation: ...
 @overload
 def explain(
@@ -115,6 +131,7 @@ def explain(
     journal: FilePath | None = None,
     first_stage: FilePath | None = None,
     stage: str | None = None,
+    top_k: int = TOP,
 ) -> PairExplanation: ...
 @overload
 def explain(
@@ -126,6 +143,7 @@ def explain(
     journal: FilePath | None = None,
     first_stage: FilePath | None = None,
     stage: str | None = None,
+    top_k: int = TOP,
 ) -> Explanation | PairExplanation: ...
 def explain(
     run: FilePath,
@@ -136,6 +154,7 @@ def explain(
     journal: FilePath | None = None,
     first_stage: FilePath | None = None,
     stage: str | None = None,
+    top_k: int = TOP,
 ) -> Explanation | PairExplanation:
     """Says why a document stands where it does: each judgement that showed it, the answer, and how it moved.
 
@@ -150,6 +169,7 @@ def explain(
         journal: The run's journal; `RUN.journal` when left out.
         first_stage: The run that was reranked; as the journal says when left out.
         stage: Of several stages in the journal, the one that made the run.
+        top_k: First places: says how many answers could have been others before the document came in, or out.
 
     Raises:
         InputError: There is no journal, nothing that is known of the query holds the document, or several stages could
@@ -159,7 +179,9 @@ def explain(
     for each in (doc_id, *([against] if against is not None else [])):
         found.check(each)
     if against is None:
-        return Explanation(found, history(found.ranked, doc_id))
+        of = found.ranked
+        known = certified(Stage.parse(found.stage), of.doc_ids, of.first, of.judgements, top_k, only=doc_id)
+        return Explanation(found, history(of, doc_id), top_k, known)
     doc_ids = found.ranked.doc_ids
     one, other = doc_id, against
     if one in doc_ids and other in doc_ids and doc_ids.index(other) < doc_ids.index(one):

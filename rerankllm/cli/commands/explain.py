@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import typer
 
-from rerankllm.analysis.explain.explain import PairExplanation, explain
+from rerankllm.analysis.explain.explain import TOP, PairExplanation, explain
 from rerankllm.cli.console import say
 from rerankllm.files import as_json
 from rerankllm.notes import tell
@@ -39,6 +39,14 @@ def command(
     stage: Annotated[
         str | None, typer.Option(metavar="SPEC", help="Of several stages in the journal, the one that made the run.")
     ] = None,
+    top_k: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Where answers are counted together: say how many could have been others before the document came "
+            "into the first so many, or out of them.",
+        ),
+    ] = TOP,
     form: Annotated[Format, typer.Option("--format", help="What to print.")] = "text",
 ) -> None:
     """Says why a document is where it is: each judgement that showed it, what was answered, and how it moved.
@@ -46,7 +54,7 @@ def command(
     It is read off the journal; no model is called. A journal tells what was asked and answered and not how a strategy
     went on from there, so moves are shown only where they account for the whole ranking.
     """
-    found = explain(run, query, doc, against=compare, journal=journal, first_stage=first_stage, stage=stage)
+    found = explain(run, query, doc, against=compare, journal=journal, first_stage=first_stage, stage=stage, top_k=top_k)
     for note in found.notes:
         tell(note)
     if form == "json":
