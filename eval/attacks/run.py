@@ -220,8 +220,8 @@ rises above its plain self and above itself with as many neutral words. Cases in
 percentile bootstrap interval: in the first table over strategies and queries, in the second over queries. **With
 so few queries it says how these came out, not how others will**; where all came out alike it is a point.
 
-`as-data`, `fenced` and `datamarked` are prompts; `several orders` is `psc(…, shuffles=3)` and `setwise(permutations=3)`;
-`free answers` is what a host without constrained answers does, and no defence.
+`as-data`, `fenced` and `datamarked` are prompts; `several orders` is `psc(…, shuffles=3)` and
+`setwise(permutations=3)`; `free answers` is what a host without constrained answers does, and no defence.
 
 ## Every strategy together
 
@@ -234,7 +234,7 @@ so few queries it says how these came out, not how others will**; where all came
 Of the cases in which nothing rose, `as shown` counts those in which the judge gives back the order shown, whatever that
 is. `calls` and `tokens` are those of a list; `Δ` is nDCG@10 less that of the strategy as it is.
 
-| strategy | passages | defence | queries | structure | ÷ | meaning | ÷ | words | as shown | failed | calls | tokens | Δ |
+| strategy | depth | defence | queries | structure | ÷ | meaning | ÷ | words | as shown | failed | calls | tokens | Δ |
 |---|---:|---|---:|---|---|---|---|---|---:|---:|---:|---:|---:|
 {rows}
 

@@ -56,8 +56,22 @@ def certified(
         return "the first stage's order is not known"
     if any(each.answer is None for each in judgements):
         return "some answers could not be used"
-    if len(items) <= top_k or only not in {None, *items}:
-        return f"{len(items)} documents were judged, and it takes more than {top_k}" if only is None else "not judged"
+    if only not in {None, *items}:
+        return f"{only} was not judged"
+    if len(items) <= top_k:
+        return f"{len(items)} documents were judged, and it takes more than {top_k}"
+    return _counted(stage, items, doc_ids, judgements, top_k, only)
+
+
+def _counted(  # noqa: PLR0917
+    stage: Stage,
+    items: Sequence[str],
+    doc_ids: Sequence[str],
+    judgements: Sequence[Answers],
+    top_k: int,
+    only: str | None,
+) -> Certified:
+    """Counts the answers as the strategy does, to see that they give the ranking, and certifies it."""
     strategy = stage.strategy
     if isinstance(strategy, Prp) and strategy.sort == "allpair":
         return _Comparisons(strategy, items, judgements).certificate(doc_ids, top_k, only)
@@ -75,7 +89,9 @@ def certified(
 
 def sentence(found: Certificate, top_k: int, doc_id: str | None = None) -> str:
     """What a certificate says, for people."""
-    who = f"the first {top_k} are the same" if doc_id is None else f"{doc_id} is as surely in or out of the first {top_k}"
+    who = (
+        f"the first {top_k} are the same" if doc_id is None else f"{doc_id} is as surely in or out of the first {top_k}"
+    )
     if found.leaves is None:
         return f"Whatever its {found.of} answers had been, {who}."
     least = "" if found.exact else "at least "

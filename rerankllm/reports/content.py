@@ -35,7 +35,13 @@ class Content:
     left_out: tuple[str, ...]
 
 
-def content(title: str, subjects: Sequence[Subject], extent: Extent, version: str) -> Content:
+def content(
+    title: str,
+    subjects: Sequence[Subject],
+    extent: Extent,
+    version: str,
+    attacks: Sequence[Mapping[str, Any]] = (),
+) -> Content:
     """Everything that goes into the page.
 
     Args:
@@ -43,6 +49,7 @@ def content(title: str, subjects: Sequence[Subject], extent: Extent, version: st
         subjects: The comparisons; the first is shown first.
         extent: How much of the runs to put in.
         version: This package's.
+        attacks: What attacks did to systems, as `attacked` has it.
 
     Raises:
         InputError: A journal cannot be read.
@@ -52,7 +59,7 @@ def content(title: str, subjects: Sequence[Subject], extent: Extent, version: st
     parts = [_part(i, subject, extent, queries) for i, subject in enumerate(subjects)]
     units = {kind: many for kind, (_, many) in UNITS.items()}
     main = {"title": title, "version": version, "kinds": list(KINDS), "units": units, "parts": parts,
-            "calls": extent.calls}  # fmt: skip
+            "calls": extent.calls, "attacks": list(attacks)}  # fmt: skip
     return Content(plain(main), plain(queries), tuple(_left_out(subjects, extent)))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from rerankllm.reports.content import Content
 from rerankllm.web import files
 
-SCRIPTS = ("state.js", "summary.js", "pareto.js", "deltas.js", "pairs.js", "consistency.js", "browser.js",
+SCRIPTS = ("state.js", "summary.js", "pareto.js", "deltas.js", "pairs.js", "consistency.js", "attacks.js", "browser.js",
            "rankings.js", "calls.js", "find.js", "address.js", "main.js")  # fmt: skip
 """In the order they are read, after those that all pages have."""
 ROOM = "rerankllm.reports"

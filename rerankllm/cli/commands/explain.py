@@ -54,7 +54,9 @@ def command(
     It is read off the journal; no model is called. A journal tells what was asked and answered and not how a strategy
     went on from there, so moves are shown only where they account for the whole ranking.
     """
-    found = explain(run, query, doc, against=compare, journal=journal, first_stage=first_stage, stage=stage, top_k=top_k)
+    found = explain(
+        run, query, doc, against=compare, journal=journal, first_stage=first_stage, stage=stage, top_k=top_k
+    )
     for note in found.notes:
         tell(note)
     if form == "json":
