@@ -203,7 +203,7 @@ class _Parts:
     def least(self, inside: int, outside: int) -> int:
         mine, reach = (each[:, outside] for each in self._contests.of(inside))
         left = mine.sum() - np.cumsum(np.sort(mine + reach)[::-1])
-        return min(int((left > ROUNDING * reach.sum()).sum()), self._contests.size) + (mine.sum() > 0)
+        return int((left > ROUNDING * reach.sum()).sum()) + int(mine.sum() > 0)
 
     def needed(self, inside: int, outside: int, most: int) -> Needed:  # noqa: ARG002
-        return Needed(max(1, int(self.least(inside, outside))), exact=False)
+        return Needed(max(1, self.least(inside, outside)), exact=False)

@@ -87,16 +87,17 @@ def _counted(  # noqa: PLR0917
     return KNOWN
 
 
-def sentence(found: Certificate, top_k: int, doc_id: str | None = None) -> str:
-    """What a certificate says, for people."""
-    who = (
-        f"the first {top_k} are the same" if doc_id is None else f"{doc_id} is as surely in or out of the first {top_k}"
-    )
+def sentence(found: Certificate, top_k: int, doc_id: str, *, inside: bool) -> str:
+    """What a certificate says of a document that is among the first `top_k`, or is not."""
+    place = f"{doc_id} would be {'among' if inside else 'behind'} the first {top_k}"
     if found.leaves is None:
-        return f"Whatever its {found.of} answers had been, {who}."
-    least = "" if found.exact else "at least "
-    turned = f" One more could put {found.enters} above {found.leaves}." if found.exact else " (a lower bound)"
-    return f"Had any {least}{found.survives} of its {found.of} answers been others, {who}.{turned}"
+        return f"Whatever all {found.of} answers had been, {place}."
+    turned = f"could have put {found.enters} above {found.leaves}"
+    if not found.exact:
+        return f"Whatever any {found.survives} of the {found.of} answers had been, {place}; that is a lower bound."
+    if found.survives == 0:
+        return f"One other answer, of {found.of}, {turned}."
+    return f"Whatever any {found.survives} of the {found.of} answers had been, {place}; one more {turned}."
 
 
 def _groups(said: Answers) -> Iterator[Sequence[str]]:
@@ -159,15 +160,16 @@ class _Comparisons:
         if not _same(self._items, scores, doc_ids):
             return RECOUNTED
         order = sorted(range(n), key=lambda i: -scores[i])
-        most, turned = self._size, (None, None)
+        most = self._size
+        leaves = enters = None
         for inside in order[:top_k]:
             for outside in order[top_k:]:
                 if only in {None, self._items[inside], self._items[outside]}:
                     lead = scores[inside] - scores[outside]
                     needed = _fewest(lead, _between(gains, inside, outside), most, ties=outside < inside)
                     if needed <= most:
-                        most, turned = needed - 1, (self._items[inside], self._items[outside])
-        return Certificate(most, self._size, exact=True, leaves=turned[0], enters=turned[1])
+                        most, leaves, enters = needed - 1, self._items[inside], self._items[outside]
+        return Certificate(most, self._size, exact=True, leaves=leaves, enters=enters)
 
     def _reach(self, a: str, b: str) -> tuple[float, tuple[float, float], tuple[float, float]]:
         """p(a wins); the least that it could be with one answer another, and with both; and the most."""

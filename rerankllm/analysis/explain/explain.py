@@ -49,7 +49,9 @@ class Explanation:
         """The few sentences that matter most."""
         said = facts(self.document, self.query.ranked)
         if isinstance(self.certified, Certificate):
-            said.append(sentence(self.certified, self.top_k, self.document.doc_id))
+            rank = self.document.rank
+            inside = rank is not None and rank <= self.top_k
+            said.append(sentence(self.certified, self.top_k, self.document.doc_id, inside=inside))
         return said
 
     @property
