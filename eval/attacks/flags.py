@@ -2,8 +2,8 @@
 
     python eval/attacks/flags.py --data ../shared/data
 
-Asks no model; a minute at most. Writes eval/attacks/results/flags.md. Ordinary passages are the candidates of TREC DL 2019
-and NovelEval; an attack is put on each query's last candidate.
+Asks no model; a minute at most. Writes eval/attacks/results/flags.md. Ordinary passages are the candidates of TREC DL
+2019 and NovelEval; an attack is put on each query's tenth candidate.
 """
 
 import argparse

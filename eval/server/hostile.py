@@ -4,10 +4,10 @@
 python eval/server/hostile.py --seconds 20 --clients 64
 ```
 
-Three processes: the server as `rerankllm serve` starts it, an OpenAI-compatible host whose answers are simulated from the
-texts and take 20 ms, and the clients. Every answer is checked. First the 64 are alone, then the hostile one comes: it
-asks for the plans of the largest strategies, opens connections with half a header and leaves them, hangs up in the
-middle of requests, and sends documents that the simulated model answers with what once stopped the server (the
+Three processes: the server as `rerankllm serve` starts it, an OpenAI-compatible host whose answers are simulated from
+the texts and take 20 ms, and the clients. Every answer is checked. First the 64 are alone, then the hostile one comes:
+it asks for the plans of the largest strategies, opens connections with half a header and leaves them, hangs up in the
+middle of requests, and sends queries that the simulated model answers with what once stopped the server (the
 exponential list, 20,000 brackets, numbers of 5,000 digits). Writes hostile.md beside this file.
 """
 
@@ -159,7 +159,7 @@ class Clients:
 
     async def _bad(self) -> None:
         async with self._open() as (reader, writer):
-            await _post(reader, writer, f"{HOSTILE} {random.random()}", ["one", "two", "three"])  # noqa: S311
+            await _post(reader, writer, f"{HOSTILE} {random.random()}", ["one", "two", "three"])
             self.tally.hostile["bad answers"] += 1
 
 
@@ -214,7 +214,7 @@ def measure(options: argparse.Namespace) -> tuple[list[str], list[str]]:
         log = stack.enter_context(Path(folder, "log").open("w+", encoding="utf-8"))
         server = stack.enter_context(
             subprocess.Popen(
-                [sys.executable, "-m", "rerankllm", "serve", "--port", "0", "--alias", f"list=full(top_k=100) / text @ {model}"],
+                [sys.executable, "-m", "rerankllm", "serve", "--port", "0", "--alias", f"list=full / text @ {model}"],
                 stderr=log, stdout=log, cwd=folder, env=environment,
             )
         )  # fmt: skip
@@ -257,8 +257,8 @@ def main() -> None:
 {made_by("server/hostile.py", "fastapi", "uvicorn", "openai", seeds=range(options.clients))}
 Server, simulated model and clients share the cores, and the load average was {before:.1f} when it began.
 
-{options.clients} clients rerank lists of {options.docs} for {options.seconds:.0f} s each time, with `full / text` behind
-`rerankllm serve`; the simulated model takes {1000 * DELAY:.0f} ms. The hostile client comes on top of them: eight
+{options.clients} clients rerank lists of {options.docs} for {options.seconds:.0f} s each time, with `full / text`
+behind `rerankllm serve`; the simulated model takes {1000 * DELAY:.0f} ms. The hostile client comes on top of them: 8
 connections that ask for the largest plans, four that make the model answer badly, one that hangs up, and half headers
 as fast as they are taken.
 

@@ -12,6 +12,7 @@ from rerankllm.errors import InputError
 from rerankllm.experiments.folder import read_manifest
 from rerankllm.sample import path as sample
 
+ELSEWHERE = "cohere:x?base_url=https://evil.invalid"
 ORACLE = f"oracle:{sample('qrels.txt')}"
 
 
@@ -140,7 +141,7 @@ def test_a_host_that_a_configuration_names_is_asked_about_once(cli, tmp_path, mo
         ({"spec": "cross-encoder:x?trust_remote_code=true"}, {}, "runs code that x brings"),
         (ORACLE, {"output": "../elsewhere"}, "writes into"),
         (ORACLE, {"strategies": {"p": "psc(full @ 'openai:x?base_url=https://evil.invalid')"}}, "evil.invalid"),
-        ({"spec": ORACLE, "where": [{"spec": "cohere:x?base_url=https://evil.invalid"}]}, {}, "evil.invalid"),
+        ({"spec": ORACLE, "where": [{"strategy": "p", "spec": ELSEWHERE}]}, {}, "evil.invalid"),
         ({"spec": "openai:x?base_url=http://localhost.evil.invalid:80/v1"}, {}, "localhost.evil.invalid"),
     ],
 )  # fmt: skip
