@@ -32,11 +32,11 @@ from made import made_by
 
 STRATEGIES = {
     "pointwise": "pointwise / labels{}",
-    "prp": "prp(sort=allpair) / labels{}",
-    "setwise": "setwise / labels{}",
     "full": "full / text{}",
+    "setwise": "setwise / labels{}",
+    "prp": "prp(sort=allpair) / labels{}",
 }
-"""Strategies, with a place for the prompt that the elicitation is to use."""
+"""Strategies, the cheapest first, with a place for the prompt that the elicitation is to use."""
 DEPTHS = {"pointwise": 6, "prp": 3, "setwise": 3, "full": 4}
 """Passages a query: fewer where every list takes more calls."""
 PROMPTS = ("as-data", "fenced", "datamarked")
@@ -90,10 +90,10 @@ Units = Mapping[tuple[System, str], Unit]
 
 
 def systems(strategies: Sequence[str], prompts: Sequence[str], *, others: bool) -> list[System]:
-    """Those as they are, those with defended prompts, and the rest."""
-    found = [System(name, PLAIN, STRATEGIES[name].format("")) for name in strategies]
-    found += [
-        System(name, prompt, STRATEGIES[name].format(f"(prompt={prompt})")) for prompt in prompts for name in strategies
+    """Each strategy as it is, then with defended prompts; and the rest."""
+    defences = {PLAIN: "", **{prompt: f"(prompt={prompt})" for prompt in prompts}}
+    found = [
+        System(name, defence, STRATEGIES[name].format(how)) for name in strategies for defence, how in defences.items()
     ]
     return found + [System(*key, spec) for key, spec in OTHERS.items() if others and key[0] in strategies]
 
