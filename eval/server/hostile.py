@@ -221,7 +221,9 @@ def measure(options: argparse.Namespace) -> tuple[list[str], list[str]]:
         port = None
         while port is None and server.poll() is None:
             time.sleep(0.1)
-            found = re.search(r"http://127\.0\.0\.1:(\d+)", Path(folder, "log").read_text(encoding="utf-8"))
+            found = re.search(
+                r"listening at http://127\.0\.0\.1:(\d+)", Path(folder, "log").read_text(encoding="utf-8")
+            )
             port = found and int(found[1])
         if port is None:
             raise SystemExit(Path(folder, "log").read_text(encoding="utf-8"))
