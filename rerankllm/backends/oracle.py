@@ -96,8 +96,9 @@ def _grade(qrels: Mapping[str, int], doc: Document) -> float:
 
 def _order(qrels: Mapping[str, int], judgement: Permute) -> WeakOrder:
     groups: dict[float, list[str]] = {}
-    for doc in sorted(judgement.docs, key=lambda doc: -_grade(qrels, doc)):
+    for doc in judgement.docs:
         groups.setdefault(_grade(qrels, doc), []).append(doc.doc_id)
+    groups = dict(sorted(groups.items(), reverse=True))
     if judgement.decode is None:
         return WeakOrder(tuple(map(tuple, groups.values())))
     wanted: list[tuple[str, ...]] = []

@@ -5,7 +5,7 @@ judgement itself (a recording, qrels, a cross-encoder). Outcomes are values in t
 that is unusable as a whole raises.
 """
 
-from rerankllm.calls.backend import NO_FLAGS, Backend, Capabilities, SharesRequests, Tokenizer
+from rerankllm.calls.backend import NO_FLAGS, Backend, Capabilities, SharesRequests, Tokenizer, shares_requests
 from rerankllm.calls.wants import (
     AfterThought,
     Draw,
@@ -69,4 +69,5 @@ __all__ = [
     "Work",
     "WriteLabels",
     "log_sum_exp",
+    "shares_requests",
 ]

@@ -15,10 +15,10 @@ from rerankllm.calls import (
     Outcome,
     Prompt,
     Request,
-    SharesRequests,
     TextPrompt,
     TokenPrompt,
     Work,
+    shares_requests,
 )
 from rerankllm.data import Usage
 from rerankllm.errors import CapabilityError, InputError
@@ -93,6 +93,9 @@ class Amount:
         return self + Amount(-other.calls, -other.tokens, -other.pico, -other.searches)
 
 
+ONE_CALL = Amount(calls=1)
+
+
 class Budget:
     """Keeps a run within its limits: a call is sent only if the most that it can take is still left.
 
@@ -116,6 +119,11 @@ class Budget:
     def limits(self) -> Limits:
         """The limits."""
         return self._limits
+
+    @property
+    def limited(self) -> bool:
+        """Whether anything is limited."""
+        return self._limited
 
     @property
     def counts(self) -> bool:
@@ -148,7 +156,7 @@ class Budget:
         """The most that a call can take now, as far as this budget counts it."""
         limits = self._limits
         if limits.tokens is None and limits.cost is None and limits.searches is None:
-            return Amount(calls=1)
+            return ONE_CALL
         usage = most_of(backend, work)
         return Amount.of(1, usage.prompt_tokens + usage.completion_tokens, backend.cost(usage), usage.searches)
 
@@ -216,7 +224,7 @@ def check_searches(backends: Sequence[Backend]) -> None:
     Raises:
         CapabilityError: No model counts in them.
     """
-    if not any(isinstance(backend, SharesRequests) and backend.searches(1) for backend in backends):
+    if not any(shares_requests(backend) and backend.searches(1) for backend in backends):
         models = ", ".join(backend.model for backend in backends)
         raise CapabilityError(
             f"search units are limited (max_searches), and {models} counts none: limit tokens or dollars instead"
@@ -234,7 +242,7 @@ def amount_of(backend: Backend, outcome: Outcome) -> Amount:
 def most_of(backend: Backend, work: Work) -> Usage:
     """The most that a call can take; of a request that many share, what it adds."""
     if not isinstance(work, Request):
-        return backend.takes(work) if isinstance(backend, SharesRequests) else Usage()
+        return backend.takes(work) if shares_requests(backend) else Usage()
     return Usage(prompt_tokens(backend, work.prompt), backend.most_tokens(work.want))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rerankllm.calls import Backend, SharesRequests
+from rerankllm.calls import Backend, shares_requests
 from rerankllm.data import Document, Query, Usage
 from rerankllm.drivers.budget import most_of
 from rerankllm.drivers.judges import Judge
@@ -263,7 +263,7 @@ def _by_size(texts: Iterable[str]) -> list[str]:
 
 def _searches(backend: Backend, plan: Plan, queries: int) -> Bound:
     """Search units: what is asked for in the same round goes out together, and each round may begin one more."""
-    if not isinstance(backend, SharesRequests):
+    if not shares_requests(backend):
         return Bound(0, 0)
     low, high = (backend.searches(calls) for calls in plan.calls)
     more = max(plan.rounds.high - 1, 0) if high else 0

@@ -6,9 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rerankllm.calls import CallFailed, Outcome, Request, SharesRequests, Work
+from rerankllm.calls import CallFailed, Outcome, Request, Work, shares_requests
 from rerankllm.data import Candidate, Query
 from rerankllm.drivers.budget import Admission, Amount, Budget, amount_of
+from rerankllm.drivers.repeats import Question
 from rerankllm.drivers.task import Call, Keep, Task, ignore
 from rerankllm.formats.recordings import to_record
 from rerankllm.journal.store import Completed, Journal, content_of
@@ -89,27 +90,27 @@ class Gateway:
             A ticket for the call. None if there is nothing to send: the journal had the answer, no prompt could be
             made, or the query has ended.
         """
-        work = None if call.task.future.done() else call.prepare()
+        work = None if call.task.ended else call.prepare()
         if work is None:
             return None
-        repeats = call.task.repeats
+        question = call.task.repeats.question(call)
         content = "" if self.journal is None else content_of(work, call.judge.backend)
-        known = repeats.known(call)
+        known = question.known
         if self.journal is not None:
             outcome = self.journal.recall(call.place, content, work, call.task.reused, elsewhere=known is None)
             if outcome is not None:
                 call.task.budget.spend(amount_of(call.judge.backend, outcome))
-                call.task.receive(call, outcome, partial(self._hear, call, outcome), replayed=True)
+                call.task.receive(call, outcome, partial(self._hear, call, question, outcome), replayed=True)
                 return None
         if known is not None:
             call.task.receive(call, known, ignore, repeated=True)
             return None
-        return None if repeats.follows(call) else Ticket(self, call, work, content)
+        return None if question.follows(call) else Ticket(self, call, question, work, content)
 
-    def hand(self, call: Call, outcome: Outcome, keep: Keep) -> None:
+    def hand(self, ticket: "Ticket", outcome: Outcome, keep: Keep) -> None:
         """Hands an outcome to the query, and to its calls that waited for it because they ask the same."""
-        call.task.receive(call, outcome, keep)
-        for waiting, same in call.task.repeats.release(call, outcome):
+        ticket.task.receive(ticket.call, outcome, keep)
+        for waiting, same in ticket.question.release(outcome):
             waiting.task.receive(waiting, same, ignore, repeated=True)
 
     def recorder(self, ticket: "Ticket", outcome: Outcome) -> Keep:
@@ -121,12 +122,12 @@ class Gateway:
         if self.journal is not None:
             completed = Completed(call.judgement, ticket.work, call.judge.backend, outcome, report)
             self.journal.record(call.place, ticket.content, completed)
-        self._hear(call, outcome, answer, report)
+        self._hear(call, ticket.question, outcome, answer, report)
 
-    def _hear(self, call: Call, outcome: Outcome, answer: Answer, report: ParseReport) -> None:
+    def _hear(self, call: Call, question: Question, outcome: Outcome, answer: Answer, report: ParseReport) -> None:
         """Keeps the judgement with its answer, of which recordings are made and which answers the same again."""
         if not isinstance(answer, Unanswered):
-            call.task.repeats.note(call, outcome)
+            question.note(outcome)
         if self.journal is None or isinstance(outcome, CallFailed) or isinstance(call.judgement, Prior):
             return
         record = to_record(call.judgement, answer, report, outcome.usage)
@@ -138,13 +139,15 @@ class Ticket:
 
     Attributes:
         call: The call.
+        question: What it asks, which other calls may ask too.
         work: What the backend is sent.
         content: The hash by which a journal finds the call.
     """
 
-    def __init__(self, gateway: Gateway, call: Call, work: Work, content: str) -> None:
+    def __init__(self, gateway: Gateway, call: Call, question: Question, work: Work, content: str) -> None:
         self._gateway = gateway
         self.call = call
+        self.question = question
         self.work = work
         self.content = content
         self._budgets = (call.task.budget, gateway.budget)
@@ -158,7 +161,7 @@ class Ticket:
 
     def admit(self) -> Admission | None:
         """Asks the query's budget and the run's; None if the call is refused for good or its query has ended."""
-        if self.call.task.future.done():
+        if self.call.task.ended:
             return None
         backend, (own, whole) = self.call.judge.backend, self._budgets
         self._most = own.most(backend, self.work), whole.most(backend, self.work)
@@ -170,19 +173,19 @@ class Ticket:
             admission = whole.admit(self._most[1])
             if admission is not Admission.SEND:
                 own.settle(self._most[0], Amount())
-            elif not isinstance(self.work, Request) and isinstance(backend, SharesRequests):
+            elif not isinstance(self.work, Request) and shares_requests(backend):
                 backend.expect(self.work)
         if isinstance(admission, str):
             self.call.task.unaffordable = True
             outcome = CallFailed(admission, attempts=0, refused=refused)
-            self._gateway.hand(self.call, outcome, ignore)
+            self._gateway.hand(self, outcome, ignore)
             return None
         return admission
 
     def back(self, outcome: Outcome) -> None:
         """Settles the budgets and hands the outcome to the query."""
         self._settle(outcome)
-        self._gateway.hand(self.call, outcome, self._gateway.recorder(self, outcome))
+        self._gateway.hand(self, outcome, self._gateway.recorder(self, outcome))
 
     def give_up(self) -> None:
         """Settles the budgets for a call whose outcome will never be known; does nothing if they are settled."""
@@ -191,6 +194,8 @@ class Ticket:
 
     def _settle(self, outcome: Outcome | None) -> None:
         self._settled = True
+        if not any(budget.limited for budget in self._budgets):
+            return
         took = None if outcome is None else amount_of(self.call.judge.backend, outcome)
         for budget, most in zip(self._budgets, self._most, strict=True):
             budget.settle(most, most if took is None else took)

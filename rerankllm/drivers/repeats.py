@@ -20,38 +20,49 @@ Key: TypeAlias = tuple[int, Judgement]
 
 
 class Repeats:
-    """What one query has asked so far, and what waits for an answer that is under way."""
+    """What one query has asked so far."""
 
     def __init__(self) -> None:
-        self._known: dict[Key, Outcome] = {}
-        self._waiting: dict[Key, list[Call]] = {}
+        self._asked: dict[Key, Question] = {}
         self._judges: dict[int, Judge] = {}  # kept, so that none gets the number of another
 
-    def known(self, call: "Call") -> Outcome | None:
-        """What the same judgement was answered, at no cost; None where it was not answered."""
-        outcome = self._known.get(self._key(call))
-        return None if outcome is None else _again(outcome)
+    def question(self, call: "Call") -> "Question":
+        """What a call asks: the same object for all calls that ask the same."""
+        self._judges[id(call.judge)] = call.judge
+        # once a call, for it hashes every document that is shown
+        return self._asked.setdefault((id(call.judge), call.judgement), Question())
+
+
+class Question:
+    """What one or more calls of a query ask: how it was answered, and which calls wait for the answer."""
+
+    __slots__ = ("_known", "_waiting")
+
+    def __init__(self) -> None:
+        self._known: Outcome | None = None
+        self._waiting: list[Call] | None = None
+
+    @property
+    def known(self) -> Outcome | None:
+        """What it was answered, at no cost; None where it was not answered."""
+        return None if self._known is None else _again(self._known)
 
     def follows(self, call: "Call") -> bool:
-        """Whether the same judgement is under way; then `call` waits for its outcome, else others wait for `call`."""
-        waiting = self._waiting.get(self._key(call))
-        if waiting is None:
-            self._waiting[self._key(call)] = []
+        """Whether it is being asked already; then `call` waits for the outcome, else others wait for `call`."""
+        if self._waiting is None:
+            self._waiting = []
             return False
-        waiting.append(call)
+        self._waiting.append(call)
         return True
 
-    def note(self, call: "Call", outcome: Outcome) -> None:
+    def note(self, outcome: Outcome) -> None:
         """Keeps a usable outcome for whoever asks the same."""
-        self._known.setdefault(self._key(call), outcome)
+        self._known = outcome if self._known is None else self._known
 
-    def release(self, call: "Call", outcome: Outcome) -> list[tuple["Call", Outcome]]:
-        """The calls that waited for this one, with their outcome."""
-        return [(waiting, _again(outcome)) for waiting in self._waiting.pop(self._key(call), [])]
-
-    def _key(self, call: "Call") -> Key:
-        self._judges[id(call.judge)] = call.judge
-        return id(call.judge), call.judgement
+    def release(self, outcome: Outcome) -> list[tuple["Call", Outcome]]:
+        """The calls that waited, with the outcome; whoever comes later asks again where it was not usable."""
+        waiting, self._waiting = self._waiting or [], None
+        return [(call, _again(outcome)) for call in waiting]
 
 
 def _again(outcome: Outcome) -> Outcome:

@@ -4,6 +4,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from rerankllm.backends.loaded import LoadedModels
@@ -224,12 +225,13 @@ class Session:
         """Ranks queries as they come and yields their outcomes in the same order, keeping few in memory."""
         waiting: deque[tuple[Future[QueryOutcome], int]] = deque()
         live_calls, party = 0, object()
+        most = lru_cache(maxsize=LIVE_QUERIES)(lambda n: self.plan(n, top_k).calls.high)
         if self.driver.counts_kept and isinstance(queries, Sequence):  # all that is spent already, before more is
             for query, candidates in queries:
                 self.key(query, candidates, top_k)
         try:
             for query, candidates in queries:
-                calls = self.plan(len(candidates), top_k).calls.high
+                calls = most(len(candidates))
                 while waiting and (len(waiting) >= LIVE_QUERIES or live_calls + calls > LIVE_CALLS):
                     yield waiting[0][0].result()
                     live_calls -= waiting.popleft()[1]

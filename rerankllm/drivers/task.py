@@ -110,6 +110,7 @@ class Task:
         reused: Numbers of the journal's calls of other rankings that answered a call of this one.
         repeats: What it has asked, so that nothing is asked twice.
         unaffordable: Whether a budget refused one of its calls.
+        ended: Whether it has its outcome, an error, or was cancelled; unlike the future's own answer it takes no lock.
     """
 
     def __init__(
@@ -131,6 +132,8 @@ class Task:
         self.budget = budget or Budget()
         self.key = key
         self.future: Future[QueryOutcome] = Future()
+        self.ended = False
+        self.future.add_done_callback(self._end)
         self._candidates = candidates
         self._steps = asking(steps, resolve)
         self._observe = observer
@@ -166,7 +169,7 @@ class Task:
         try:
             answer, report = self._read_outcome(call, outcome)
             keep(answer, report)
-            if self.future.done():
+            if self.ended:
                 return
             again = self._again(call, answer, replayed=replayed)
             asked = Asked.AGAIN if call.first else Asked.TO_ASK_AGAIN if again else Asked.ONCE
@@ -281,6 +284,10 @@ class Task:
             for r in ranking
         )
         return Ranking(self.query, results, ledger)
+
+    def _end(self, future: "Future[QueryOutcome]") -> None:
+        del future
+        self.ended = True
 
     def _finish(self, outcome: QueryOutcome) -> None:
         with suppress(InvalidStateError):  # cancelled meanwhile

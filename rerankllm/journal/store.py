@@ -12,11 +12,8 @@ A journal holds prompts and answers, but no API keys or headers.
 import datetime as dt
 import json
 import sqlite3
-import threading
-import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,34 +23,14 @@ from rerankllm.data import Document, Query
 from rerankllm.errors import InputError
 from rerankllm.formats.lines import storable
 from rerankllm.journal.codec import digest, dump, load, shown
+from rerankllm.journal.database import Database, bytes_used
 from rerankllm.judgements import Judgement, ParseReport
 from rerankllm.notes import tell
 
-VERSION = 1
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS runs (id INTEGER PRIMARY KEY, started TEXT, version TEXT, folder TEXT, options TEXT);
-CREATE TABLE IF NOT EXISTS queries (key TEXT PRIMARY KEY, query_id TEXT, text TEXT, stage TEXT);
-CREATE TABLE IF NOT EXISTS calls (
-    id INTEGER PRIMARY KEY, key TEXT, step INTEGER, item INTEGER, content TEXT, judgement TEXT, model TEXT,
-    prompt BLOB, outcome TEXT, status TEXT, repairs TEXT, prompt_tokens INTEGER, completion_tokens INTEGER,
-    attempts INTEGER, cost_usd REAL, at TEXT, UNIQUE (key, step, item)
-);
-CREATE INDEX IF NOT EXISTS calls_by_content ON calls (content);
-CREATE TABLE IF NOT EXISTS failures (
-    id INTEGER PRIMARY KEY, key TEXT, step INTEGER, item INTEGER, judgement TEXT, model TEXT, reason TEXT,
-    attempts INTEGER, at TEXT
-);
-CREATE TABLE IF NOT EXISTS judges (id INTEGER PRIMARY KEY, judge TEXT UNIQUE);
-CREATE TABLE IF NOT EXISTS answers (
-    key TEXT, step INTEGER, item INTEGER, judge INTEGER, record TEXT, PRIMARY KEY (key, step, item)
-);
-"""
 AGAIN = 1 << 32
 """More than the judgements of any batch."""
 TRIM_EVERY, KEPT = 64, 0.9
 """Calls between two looks at the size of a journal that has a limit, and the part of its calls that is kept then."""
-PATIENCE = 30.0
-"""Seconds to wait for another process that is writing."""
 HEAD = "key, step, item, judgement, model"
 SPENT = """
 SELECT count(*), coalesce(sum(prompt_tokens + completion_tokens), 0), coalesce(sum(cost_usd), 0.0),
@@ -124,16 +101,7 @@ class Journal:
     def __init__(self, path: str | Path, *, create: bool = True, limit: int | None = None) -> None:
         self.path = Path(path)
         self._limit, self._since_trim = limit, TRIM_EVERY
-        if not create and not self.path.is_file():
-            raise InputError(f"no journal {path}")
-        try:
-            self._db = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
-            self._use_wal()
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._prepare()
-        except sqlite3.Error as error:
-            raise InputError(f"{path} cannot be used as a journal: {error}") from None
-        self._lock = threading.Lock()
+        self._file = Database(self.path, create=create)
 
     def begin(self, folder: str, options: Mapping[str, Any], version: str) -> None:
         """Notes that a run begins.
@@ -143,8 +111,8 @@ class Journal:
             options: The options of the command line, for `resume`.
             version: The version of this package.
         """
-        with self._writing():
-            self._db.execute(
+        with self._file.writing() as file:
+            file.execute(
                 "INSERT INTO runs (started, version, folder, options) VALUES (?, ?, ?, ?)",
                 (_now(), version, json.dumps(folder), json.dumps(options)),
             )
@@ -155,8 +123,8 @@ class Journal:
         Raises:
             InputError: There was none.
         """
-        with self._reading():
-            row = self._db.execute("SELECT folder, options FROM runs ORDER BY id DESC LIMIT 1").fetchone()
+        with self._file.reading() as file:
+            row = file.execute("SELECT folder, options FROM runs ORDER BY id DESC LIMIT 1").fetchone()
         if row is None:
             raise InputError(f"{self.path} holds no command to repeat: give the same Reranker this journal again")
         try:
@@ -177,8 +145,8 @@ class Journal:
             context: What else the calls depend on: models, templates, settings.
         """
         key = digest(stage, list(context), query, list(documents))
-        with self._writing():
-            self._db.execute(
+        with self._file.writing() as file:
+            file.execute(
                 "INSERT OR IGNORE INTO queries VALUES (?, ?, ?, ?)",
                 tuple(map(storable, (key, query.query_id, query.text, stage))),
             )
@@ -199,8 +167,8 @@ class Journal:
             reused: The numbers of the calls of other rankings that this one has used; one that is found is added.
             elsewhere: Whether calls of other rankings count.
         """
-        with self._reading():
-            rows = self._db.execute(
+        with self._file.reading() as file:
+            rows = file.execute(
                 "SELECT id, outcome, key = ? AS own FROM calls WHERE content = ? "
                 "AND (key != ? OR (step = ? AND item = ?)) ORDER BY own DESC, id",
                 (place.key, content, place.key, place.step, place.item),
@@ -220,8 +188,8 @@ class Journal:
     def spent(self, key: str | None = None) -> tuple[int, int, float, float]:
         """Calls, tokens, dollars and search units that one query, or all queries together, have taken so far."""
         statement, values = (SPENT, ()) if key is None else (f"{SPENT} WHERE key = ?", (key,))
-        with self._reading():
-            calls, tokens, cost, searches = self._db.execute(statement, values).fetchone()
+        with self._file.reading() as file:
+            calls, tokens, cost, searches = file.execute(statement, values).fetchone()
         return calls, tokens, cost, searches
 
     def record(self, place: CallPlace, content: str, call: Completed) -> None:
@@ -230,12 +198,12 @@ class Journal:
         Raises:
             InputError: The file cannot be written any more.
         """
-        with self._writing():
-            self._insert(place, content, call)
+        with self._file.writing() as file:
+            _insert(file, place, content, call)
             self._since_trim += 1
             if self._limit is not None and self._since_trim >= TRIM_EVERY:
                 self._since_trim = 0
-                self._trim(self._limit)
+                _trim(file, self._limit)
 
     def hear(self, place: CallPlace, judge: Mapping[str, Any], record: Mapping[str, Any]) -> None:
         """Keeps a judgement with its answer, of which recordings are made, even if no call was paid for it.
@@ -249,78 +217,30 @@ class Journal:
             InputError: The file cannot be written any more.
         """
         name = json.dumps(judge, sort_keys=True)
-        with self._writing():
-            self._db.execute("INSERT OR IGNORE INTO judges (judge) VALUES (?)", (name,))
-            self._db.execute(
+        with self._file.writing() as file:
+            file.execute("INSERT OR IGNORE INTO judges (judge) VALUES (?)", (name,))
+            file.execute(
                 "INSERT OR IGNORE INTO answers SELECT ?, ?, ?, id, ? FROM judges WHERE judge = ?",
                 (place.key, place.step, place.item, storable(json.dumps(record, ensure_ascii=False)), name),
             )
 
     def purge(self, query_id: str | None = None) -> int:
         """Deletes the calls of one query, or all; returns how many. Nothing of them is left in the file."""
-        with self._writing():
+        with self._file.writing() as file:
             keys = "SELECT key FROM queries WHERE ? IS NULL OR query_id = ?"
-            gone = self._db.execute(f"DELETE FROM calls WHERE key IN ({keys})", (query_id, query_id)).rowcount  # noqa: S608
+            gone = file.execute(f"DELETE FROM calls WHERE key IN ({keys})", (query_id, query_id)).rowcount  # noqa: S608
             for table in ("failures", "answers"):
-                self._db.execute(f"DELETE FROM {table} WHERE key IN ({keys})", (query_id, query_id))  # noqa: S608
-            self._db.execute("DELETE FROM queries WHERE ? IS NULL OR query_id = ?", (query_id, query_id))
+                file.execute(f"DELETE FROM {table} WHERE key IN ({keys})", (query_id, query_id))  # noqa: S608
+            file.execute("DELETE FROM queries WHERE ? IS NULL OR query_id = ?", (query_id, query_id))
             if query_id is None:
-                self._db.execute("DELETE FROM runs")
-            self._db.execute("VACUUM")
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                file.execute("DELETE FROM runs")
+            file.execute("VACUUM")
+            file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return gone
-
-    def _trim(self, limit: int) -> None:
-        """Forgets the oldest calls, and queries without calls, until what is left fits the limit.
-
-        SQLite uses the room again, so that the file stays about as large as it was at its largest.
-        """
-        while self._used() > limit:
-            (calls,) = self._db.execute("SELECT count(*) FROM calls").fetchone()
-            gone = max(1, int(calls * (1 - KEPT)))
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.execute("DELETE FROM calls WHERE id IN (SELECT id FROM calls ORDER BY id LIMIT ?)", (gone,))
-            for table in ("answers", "failures"):
-                self._db.execute(
-                    f"DELETE FROM {table} WHERE NOT EXISTS (SELECT 1 FROM calls WHERE calls.key = {table}.key)"  # noqa: S608
-                )
-            self._db.execute("DELETE FROM queries WHERE key NOT IN (SELECT key FROM calls)")
-            self._db.execute("COMMIT")
-            if calls <= 1:
-                return
-
-    def _used(self) -> int:
-        """Bytes of the file that hold anything."""
-        pages, free, size = (
-            self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
-        )
-        return int((pages - free) * size)
 
     def close(self) -> None:
         """Writes the WAL back into the file and closes it."""
-        with self._lock:
-            self._db.close()
-
-    def _use_wal(self) -> None:
-        """Switches to WAL; waits while another process does the same, which SQLite itself does not."""
-        until = time.monotonic() + PATIENCE
-        while True:
-            try:
-                self._db.execute("PRAGMA journal_mode=WAL")
-            except sqlite3.OperationalError as error:
-                if "locked" not in str(error) or time.monotonic() > until:
-                    raise
-                time.sleep(0.02)
-            else:
-                return
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            with self._lock:
-                yield
-        except sqlite3.Error as error:
-            raise InputError(f"the journal {self.path} cannot be written: {error}") from None
+        self._file.close()
 
     def take_over(self, rows: Sequence[tuple[str, Sequence[Any]]]) -> None:
         """Executes statements, each with its values, in one transaction.
@@ -328,15 +248,9 @@ class Journal:
         Raises:
             InputError: The file cannot be written any more.
         """
-        with self._writing():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                for statement, values in rows:
-                    self._db.execute(statement, values)
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+        with self._file.transaction() as file:
+            for statement, values in rows:
+                file.execute(statement, values)
 
     def rows(self, statement: str, values: Sequence[Any] = ()) -> Iterator[Any]:
         """Reads the tables.
@@ -344,66 +258,61 @@ class Journal:
         Raises:
             InputError: The file is damaged.
         """
-        try:
-            yield from self._db.execute(statement, values)
-        except sqlite3.Error as error:
-            raise InputError(f"the journal {self.path} cannot be read: {error}") from None
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        try:
-            with self._lock:
-                yield
-        except sqlite3.Error as error:
-            raise InputError(f"the journal {self.path} cannot be read: {error}") from None
-
-    def _prepare(self) -> None:
-        """Makes the tables, or checks that they are there; one process at a time."""
-        self._db.execute("BEGIN IMMEDIATE")
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        known = not tables or (version == VERSION and tables >= {"runs", "queries", "calls", "failures"})
-        if known and not tables >= {"judges", "answers"}:
-            for statement in filter(str.strip, SCHEMA.split(";")):
-                self._db.execute(statement)
-            self._db.execute(f"PRAGMA user_version={VERSION}")
-        self._db.execute("COMMIT")
-        if not known:
-            self._db.close()
-            raise InputError(f"{self.path} is no journal of this version of rerankllm: name another file")
-
-    def _insert(self, place: CallPlace, content: str, call: Completed) -> None:
-        outcome, backend = call.outcome, call.backend
-        head = (place.key, place.step, place.item, type(call.judgement).__name__, backend.model)
-        if isinstance(outcome, CallFailed):
-            self._db.execute(
-                f"INSERT INTO failures ({HEAD}, reason, attempts, at) VALUES (?,?,?,?,?,?,?,?)",  # noqa: S608
-                (*head, outcome.reason, outcome.attempts, _now()),
-            )
-            return
-        text = shown(call.work, backend)
-        self._db.execute(
-            f"INSERT OR REPLACE INTO calls ({HEAD}, content, prompt, outcome, status, repairs, "  # noqa: S608
-            "prompt_tokens, completion_tokens, attempts, cost_usd, at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-            (
-                *head,
-                content,
-                zlib.compress(text.encode("utf-8", "replace"), 1),
-                dump(outcome),
-                call.report.status.value,
-                json.dumps(dict(call.report.repairs)),
-                outcome.usage.prompt_tokens,
-                outcome.usage.completion_tokens,
-                outcome.attempts,
-                backend.cost(outcome.usage),
-                _now(),
-            ),
-        )
+        return self._file.rows(statement, values)
 
 
 def content_of(work: Work, backend: Backend) -> str:
     """A hash of the model and of all that it is sent: the same for the same call in any ranking."""
     return digest(backend.model, backend.revision, work)
+
+
+def _trim(file: sqlite3.Connection, limit: int) -> None:
+    """Forgets the oldest calls, and queries without calls, until what is left fits the limit.
+
+    SQLite uses the room again, so that the file stays about as large as it was at its largest.
+    """
+    while bytes_used(file) > limit:
+        (calls,) = file.execute("SELECT count(*) FROM calls").fetchone()
+        gone = max(1, int(calls * (1 - KEPT)))
+        file.execute("BEGIN IMMEDIATE")
+        file.execute("DELETE FROM calls WHERE id IN (SELECT id FROM calls ORDER BY id LIMIT ?)", (gone,))
+        for table in ("answers", "failures"):
+            file.execute(
+                f"DELETE FROM {table} WHERE NOT EXISTS (SELECT 1 FROM calls WHERE calls.key = {table}.key)"  # noqa: S608
+            )
+        file.execute("DELETE FROM queries WHERE key NOT IN (SELECT key FROM calls)")
+        file.execute("COMMIT")
+        if calls <= 1:
+            return
+
+
+def _insert(file: sqlite3.Connection, place: CallPlace, content: str, call: Completed) -> None:
+    outcome, backend = call.outcome, call.backend
+    head = (place.key, place.step, place.item, type(call.judgement).__name__, backend.model)
+    if isinstance(outcome, CallFailed):
+        file.execute(
+            f"INSERT INTO failures ({HEAD}, reason, attempts, at) VALUES (?,?,?,?,?,?,?,?)",  # noqa: S608
+            (*head, outcome.reason, outcome.attempts, _now()),
+        )
+        return
+    text = shown(call.work, backend)
+    file.execute(
+        f"INSERT OR REPLACE INTO calls ({HEAD}, content, prompt, outcome, status, repairs, "  # noqa: S608
+        "prompt_tokens, completion_tokens, attempts, cost_usd, at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        (
+            *head,
+            content,
+            zlib.compress(text.encode("utf-8", "replace"), 1),
+            dump(outcome),
+            call.report.status.value,
+            json.dumps(dict(call.report.repairs)),
+            outcome.usage.prompt_tokens,
+            outcome.usage.completion_tokens,
+            outcome.attempts,
+            backend.cost(outcome.usage),
+            _now(),
+        ),
+    )
 
 
 def _now() -> str:

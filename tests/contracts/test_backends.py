@@ -244,10 +244,11 @@ def alive(subject, panel):
 
 
 def judged(panel):
-    """(judge, judgements) for every kind of judgement this backend can be asked."""
+    """(judge, judgements) for every kind this backend can be asked; of what is written at length, a line."""
     for kind, judgements in ASKED.items():
+        brief = panel.backend.capabilities.generate and kind in {Write, Draft, Assess}
         try:
-            judge = panel.resolve(Ask(()), kind)
+            judge = panel.resolve(Ask((), Text(max_tokens=20)) if brief else Ask(()), kind)
         except CapabilityError:
             continue
         yield judge, judgements

@@ -11,7 +11,7 @@ from rerankllm.calls import CallFailed, Capabilities, Reply
 from rerankllm.data import Candidate, Document, Query, Ranking, Usage
 from rerankllm.drivers.concurrent import Concurrent
 from rerankllm.drivers.gateway import Signature
-from rerankllm.drivers.repeats import Repeats
+from rerankllm.drivers.repeats import Question
 from rerankllm.drivers.rounds import Rounds
 from rerankllm.errors import QueryFailed
 from rerankllm.journal.store import Journal
@@ -230,7 +230,7 @@ def test_a_journal_that_holds_the_same_call_twice_replays_both(tmp_path, monkeyp
     backend = Sent(by_chance)
     rank_bubble = Stage.parse("prp(sort=bubble)").strategy.rank
     with monkeypatch.context() as earlier:
-        earlier.setattr(Repeats, "known", lambda *_: None)
+        earlier.setattr(Question, "known", None)
         [first] = rank(Rounds, backend, rank_bubble, n=6, journal=tmp_path / "journal")
     assert max(backend.sent.values()) > 1
     [second] = rank(Rounds, backend, rank_bubble, n=6, journal=tmp_path / "journal")

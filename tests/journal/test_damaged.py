@@ -72,7 +72,7 @@ def test_damaged_rows_are_left_out_where_a_journal_is_shown(tmp_path, oracle, ca
 def test_a_command_that_cannot_be_read_is_one_line(tmp_path):
     journal = Journal(tmp_path / "j")
     journal.begin("folder", {}, "0")
-    journal._db.execute("UPDATE runs SET options = '{'")
+    journal.take_over([("UPDATE runs SET options = '{'", ())])
     with pytest.raises(InputError, match="give the options again"):
         journal.command()
     journal.close()

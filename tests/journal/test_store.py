@@ -300,7 +300,7 @@ def test_a_file_that_is_no_journal_is_refused_and_left_alone(tmp_path, oracle, c
 def test_a_journal_that_cannot_be_written_stops_the_run(tmp_path, oracle):
     with Reranker("sliding", oracle, journal=tmp_path / "j") as reranker:
         assert reranker.journal is not None
-        reranker.journal._db.execute("PRAGMA query_only=1")
+        list(reranker.journal.rows("PRAGMA query_only=1"))
         with pytest.raises(InputError, match="cannot be written"):
             reranker.rerank(QUERY, DOCS)
 
@@ -321,7 +321,7 @@ def test_cut_off_anywhere_it_ends_as_if_it_had_not_been(tmp_path_factory, n, spe
         whole = reranker.rerank(QUERY, docs)
     cut = data.draw(st.integers(0, whole.ledger.calls))
     journal = Journal(folder / "j")
-    journal._db.execute("DELETE FROM calls WHERE id > ?", (cut,))
+    journal.take_over([("DELETE FROM calls WHERE id > ?", (cut,))])
     journal.close()
     with Reranker(spec, oracle, journal=folder / "j", driver=data.draw(st.sampled_from(["rounds", "concurrent"]))) as r:
         resumed = r.rerank(QUERY, docs)
