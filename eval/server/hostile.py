@@ -58,9 +58,7 @@ PLANS = (
     "setwise(c=3, sort=bubble, top_k=1000)",
 )
 HALVES = (b"", b"POST /v1/rer", b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: ")
-COLUMNS = (
-    "| | answers | a second | p50, ms | p99, ms | longest, ms | wrong | plans | half headers | hung up | bad answers |"
-)
+COLUMNS = "| | answers | a second | p50, ms | p99, ms | longest, ms | server's CPU, s | wrong | plans | halves | hung up | bad |"
 
 
 @dataclass
@@ -180,23 +178,31 @@ async def _receive(reader: asyncio.StreamReader) -> tuple[int, Any]:
     return int(head.split()[1]), json.loads(await reader.readexactly(length))
 
 
-async def load(port: int, options: argparse.Namespace, seconds: float, *, hostile: bool) -> tuple[Tally, float]:
-    """All clients, for so long."""
-    started = time.perf_counter()
+def used(pid: int) -> float:
+    """The seconds of processor time that a process has taken."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def load(
+    port: int, pid: int, options: argparse.Namespace, seconds: float, *, hostile: bool
+) -> tuple[Tally, float, float]:
+    """All clients, for so long; with the seconds that it took, and those of the server's processor time."""
+    started, before = time.perf_counter(), used(pid)
     clients = Clients(port, options.docs, started + seconds)
     work = [clients.honest(number) for number in range(options.clients)]
     await asyncio.gather(*work, *([clients.hostile()] if hostile else []))
-    return clients.tally, time.perf_counter() - started
+    return clients.tally, time.perf_counter() - started, used(pid) - before
 
 
-def row(name: str, tally: Tally, seconds: float) -> str:
+def row(name: str, tally: Tally, seconds: float, processor: float) -> str:
     """A line of results."""
     times = sorted(tally.latencies)
     p50, p99, last = (1000 * times[min(len(times) - 1, int(len(times) * share))] for share in (0.5, 0.99, 1))
     done = " | ".join(f"{tally.hostile[what]:,}" for what in ("plans", "half headers", "hung up", "bad answers"))
     return (
         f"| {name} | {len(times):,} | {len(times) / seconds:.0f} | {p50:.0f} | {p99:.0f} | {last:.0f} | "
-        f"{len(tally.wrong)} | {done} |"
+        f"{processor:.1f} | {len(tally.wrong)} | {done} |"
     )
 
 
@@ -227,10 +233,11 @@ def measure(options: argparse.Namespace) -> tuple[list[str], list[str]]:
             port = found and int(found[1])
         if port is None:
             raise SystemExit(Path(folder, "log").read_text(encoding="utf-8"))
-        asyncio.run(load(port, options, 2, hostile=False))
-        alone = asyncio.run(load(port, options, options.seconds, hostile=False))
-        attacked = asyncio.run(load(port, options, options.seconds, hostile=True))
-        again = asyncio.run(load(port, options, options.seconds, hostile=False))
+        asyncio.run(load(port, server.pid, options, 2, hostile=False))
+        alone, attacked, again = (
+            asyncio.run(load(port, server.pid, options, options.seconds, hostile=hostile))
+            for hostile in (False, True, False)
+        )
         begun = time.monotonic()
         server.terminate()
         status = server.wait(60)
@@ -265,7 +272,7 @@ connections that ask for the largest plans, four that make the model answer badl
 as fast as they are taken.
 
 {COLUMNS}
-|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|
+|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|
 {lines}
 """
     options.output.write_text(text, encoding="utf-8")
