@@ -58,7 +58,10 @@ PLANS = (
     "setwise(c=3, sort=bubble, top_k=1000)",
 )
 HALVES = (b"", b"POST /v1/rer", b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: ")
-COLUMNS = "| | answers | a second | p50, ms | p99, ms | longest, ms | server's CPU, s | wrong | plans | halves | hung up | bad |"
+COLUMNS = (
+    "| | answers | a second | p50, ms | p99, ms | longest, ms | server's CPU, s | wrong | plans | half headers | "
+    "hung up | bad answers |"
+)
 
 
 @dataclass
