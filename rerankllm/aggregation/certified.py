@@ -33,11 +33,12 @@ class Certificate:
     """What a top k survives.
 
     Attributes:
-        survives: It holds the same items whichever so many of the votes say anything else.
+        survives: It holds the same items whichever so many of the votes say anything else; no item outside is above
+            one inside.
         of: How many votes there are.
         exact: Whether one more can change it. If not, `survives` is a lower bound.
-        leaves: The item inside that one more may put out; None where all votes together change nothing.
-        enters: The item that may take its place.
+        leaves: The item inside that one more may put below one outside; None where all votes together change nothing.
+        enters: That one.
     """
 
     survives: int
@@ -77,7 +78,8 @@ def certify(
         items: Every item, once.
         votes: The votes.
         top_k: How many first places.
-        only: An item: says how many votes it takes to bring it in, or out. Of Kemeny's order only the whole is known.
+        only: An item: says how many votes it takes to put it above one inside, or below one outside, without which it
+            does not come in, or go. Of Kemeny's order only the whole is known.
 
     Returns:
         None for rules of which nothing is known: those that are neither sums, nor Copeland's, nor Kemeny's.

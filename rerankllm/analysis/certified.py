@@ -48,7 +48,8 @@ def certified(
         first: The candidates as they came; None where nobody knows.
         judgements: All that the ranking asked.
         top_k: How many first places.
-        only: A document: says what it takes to bring it in, or out. Kemeny's order is certified as a whole.
+        only: A document: says what it takes to put it above one of the top k, or below one that is behind them.
+            Kemeny's order is certified as a whole.
     """
     shown = {doc_id for each in judgements for doc_id in each.docs}
     items = [doc_id for doc_id in first or () if doc_id in shown]
@@ -77,7 +78,8 @@ def _counted(  # noqa: PLR0917
         return _Comparisons(strategy, items, judgements).certificate(doc_ids, top_k, only)
     if isinstance(strategy, JointRank):
         votes = [Vote(tuple(map(tuple, _groups(each)))) for each in judgements]
-        return _of_votes(strategy.aggregate, items, votes, doc_ids, top_k, only)
+        found = _of_votes(strategy.aggregate, items, votes, doc_ids, top_k, only)
+        return found if isinstance(found, str) else _in_some_block(found, doc_ids[:top_k], judgements)
     if isinstance(strategy, PermutationSelfConsistency) and isinstance(strategy.stage.strategy, Full):
         if not len({each.docs for each in judgements}) == len(judgements) == strategy.shuffles:
             return "some votes share an answer, or took two"
@@ -89,7 +91,8 @@ def _counted(  # noqa: PLR0917
 
 def sentence(found: Certificate, top_k: int, doc_id: str, *, inside: bool) -> str:
     """What a certificate says of a document that is among the first `top_k`, or is not."""
-    place = f"{doc_id} would be {'among' if inside else 'behind'} the first {top_k}"
+    others = f"above all that are behind the first {top_k}" if inside else f"behind each of the first {top_k}"
+    place = f"{doc_id} would stand {others}"
     if found.leaves is None:
         return f"Whatever all {found.of} answers had been, {place}."
     turned = f"could have put {found.enters} above {found.leaves}"
@@ -98,6 +101,12 @@ def sentence(found: Certificate, top_k: int, doc_id: str, *, inside: bool) -> st
     if found.survives == 0:
         return f"One other answer, of {found.of}, {turned}."
     return f"Whatever any {found.survives} of the {found.of} answers had been, {place}; one more {turned}."
+
+
+def _in_some_block(found: Certificate, first: Sequence[str], judgements: Sequence[Answers]) -> Certificate:
+    """The certificate, or less: a document none of whose blocks has an answer follows all others."""
+    shown = min(sum(doc_id in each.docs for each in judgements) for doc_id in first)
+    return found if found.survives < shown else replace(found, survives=shown - 1, exact=False)
 
 
 def _groups(said: Answers) -> Iterator[Sequence[str]]:
