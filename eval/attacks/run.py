@@ -271,7 +271,9 @@ def main() -> None:
     defences = list(dict.fromkeys(system.defence for system, _ in units))
     name = options.model.rpartition("/")[2].rpartition(":")[2].removesuffix(".gguf")
     model = f"llamacpp:MODELS/{Path(options.model).name}" if "/" in options.model else options.model
-    others = " --others" if options.others else ""
+    others = "".join(f" --strategy {each}" for each in options.strategy if options.strategy != list(STRATEGIES))
+    others += f"{' --others' if options.others else ''} --queries {options.queries}"
+    others += "" if math.isinf(options.minutes) else f" --minutes {options.minutes:g}"
     folder = Path(__file__).parent / "results"
     folder.mkdir(exist_ok=True)
     (folder / f"{name}.md").write_text(
