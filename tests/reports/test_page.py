@@ -446,6 +446,18 @@ def test_answers_about_the_same_documents_stand_side_by_side(opened, report):
     assert found.complaints == again.complaints == []
 
 
+def test_no_page_is_larger_than_it_may_be(tmp_path):
+    """Many short queries: what is said of each counts as well."""
+    ids = [f"query number {i}" for i in range(2000)]
+    run = {query_id: [("d1", 2.0), ("d2", 1.0)] for query_id in ids}
+    lines = [f"{q.replace(' ', '_')} Q0 {d} 1 {score} x\n" for q, docs in run.items() for d, score in docs]
+    (tmp_path / "run.txt").write_text("".join(lines))
+    (tmp_path / "qrels.txt").write_text("".join(f"{q.replace(' ', '_')} 0 d2 1\n" for q in ids))
+    page = rerankllm.report({"a": tmp_path / "run.txt"}, qrels=tmp_path / "qrels.txt", max_size=0.6)
+    assert 580_000 < page.size <= 600_000
+    assert re.match(r"Left out: \d+ of the 2000 queries", page.content.left_out[0])
+
+
 def test_calls_for_which_there_was_no_room_are_said_to_be_missing(opened, report, tmp_path):
     given = {
         "qrels": sample("qrels.txt"), "first_stage": sample("run.txt"), "query_texts": TEXTS["queries"],
@@ -541,6 +553,27 @@ def test_order_robustness_is_there_when_it_was_measured(opened, report, tmp_path
         "0.7123 [0.600, 0.800]", "0.5000 [0.400, 0.600]", "0.200"
     ]  # fmt: skip
     assert section.locator("tbody").nth(1).locator("td").all_text_contents() == ["given", "reversed", "0.250", "60 %"]
+
+
+def test_what_attacks_did_is_shown_as_text(opened, report, tmp_path):
+    assert opened(report).page.locator("#attacks").is_hidden()
+    nothing, some = ({"mean": mean, "low": mean, "high": mean} for mean in (None, 0.5))
+    row = {"attack": "<b>claim", "kind": "meaning", "success": some, "top": nothing, "gained": some, "of": 4,
+           "resisted": 1, "echoed": 1, "failed": 0}  # fmt: skip
+    section = {"system": "<i>full", "model": "m", "top": 3, "rows": [row], "flagged": {}, "notes": ["<img>"]}
+    first = [Given(FIRST, None, (sample("run.txt"),))]
+    inputs = Inputs({"lists": [Given("lists", None, (report.parent / "lists.txt",))]}, first)
+    subject = from_runs({"sample": read_qrels(sample("qrels.txt"))}, inputs, ComparisonOptions(("nDCG@10",)))
+    path = tmp_path / "page.html"
+    path.write_text(html(content("Attacks", [subject], Extent(), "0", [section])), encoding="utf-8")
+    found = opened(path)
+    shown = found.page.locator("#attacks")
+    assert shown.is_visible()
+    assert shown.locator("h3").text_content() == "<i>full"
+    assert shown.locator("tbody td, tbody th").all_text_contents() == [
+        "<b>claim", "meaning", "0.50 [0.50, 0.50]", "4", "–", "+0.5 [+0.5, +0.5]", "1", "1", "0", "–"
+    ]  # fmt: skip
+    assert found.complaints == []
 
 
 def contrast(one, other):
