@@ -13,8 +13,6 @@ import tiny_models
 import yaml
 from needs import needs
 
-needs("accelerate", "peft", "torch", "transformers", extra="train")
-
 from rerankllm import Reranker, train
 from rerankllm.data import Candidate, Document, Query
 from rerankllm.drivers.results import Run
@@ -26,6 +24,7 @@ from rerankllm.training.lists import Example
 from rerankllm.training.losses import Objective
 from rerankllm.training.student import Student
 
+needs("accelerate", "peft", "torch", "transformers", extra="train")
 WORDS = ("Yes", "No", "flea", "fleas", "dog", "dogs", "live", "jump", "host", "week", "month", "bark", "blood", "egg",
          "house", "search", "query", "passage", "passages", "identifier", "identifiers", "relevant", "most", "least",
          "Passage", "answer", "Answer", "Search", "Does", "Order", "square", "brackets", "every", "exactly", "nothing",

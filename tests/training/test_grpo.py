@@ -6,12 +6,11 @@ import pytest
 import tiny_models
 from needs import needs
 
-needs("datasets", "torch", "trl", extra="train")
-
 from rerankllm.data import Document, Query
 from rerankllm.training import rewards
 from rerankllm.training.teacher import TeacherList
 
+needs("datasets", "torch", "trl", extra="train")
 LABELS = ("1", "2")
 IDEAL = 10 + 9 / math.log2(3)
 """The gain of the right order: the better document has the grade 10, the other 9."""
