@@ -19,7 +19,8 @@ messages:                    # or `completion:`, one string
 decoder: "Passage "          # optional: the opening of the answer of a model with an encoder
 passages: apart              # optional: the prompt is made for each document; an encoder reads them apart
 order: {between: " ", worst_first: true}   # optional: an order is written as bare labels, the best last
-markers: {document: "<|a|>", query: "<|b|>"}   # optional: control tokens in the prompt, at which vectors are compared
+markers: {document: "<|a|>", query: "<|b|>"}   # optional: control tokens in the prompt, where vectors are
+skipped: "question: {{ query }}"   # optional: the beginning of each passage's prompt whose attention does not count
 between_words: "^"           # optional: stands in passages where spaces were (datamarking, arXiv 2403.14720)
 demonstrations:              # optional, to compare two passages: worked examples, of which one is shown, in both orders
   - {query: …, better: …, worse: …}

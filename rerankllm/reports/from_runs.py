@@ -14,6 +14,7 @@ from rerankllm.evaluation.systems import Pool
 from rerankllm.experiments.folder import DEPTH
 from rerankllm.formats import beir
 from rerankllm.notes import tell
+from rerankllm.reports.so_far import so_far
 from rerankllm.reports.subject import Attempt, Entrant, Key, Subject
 from rerankllm.runs.notices import tell_levels
 from rerankllm.runs.provenance import read
@@ -88,6 +89,7 @@ def from_runs(collections: Mapping[str, Qrels], inputs: Inputs, options: Compari
 
 def subject_of(name: str, pool: Pool, inputs: Inputs, options: ComparisonOptions) -> Subject:
     """One comparison: the runs, the rows that every table has, and the texts."""
+    pool, progress = so_far(pool, inputs.runs)
     first, references = inputs.first_stage, {FIRST, MINILM, ORACLE}
     given = {name: parts for name, parts in {FIRST: first, **inputs.runs, MINILM: inputs.minilm}.items() if parts}
     systems = [
@@ -108,6 +110,7 @@ def subject_of(name: str, pool: Pool, inputs: Inputs, options: ComparisonOptions
         FIRST if first else entrants[0].name,
         _queries(pool, inputs.queries),
         _documents(pool, entrants, inputs.corpus),
+        so_far=tuple(progress),
     )
 
 

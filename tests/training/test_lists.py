@@ -127,7 +127,9 @@ def test_a_journal_and_its_recording_teach_what_was_ranked(planted, tmp_path):
         taught = teach(config(planted, teacher={kind: str(tmp_path / name)}).teacher, source, tmp_path)
         assert [each.doc_ids for each in taught.lists] == [ranking.doc_ids for ranking in run.rankings]
         assert taught.cost.calls == run.ledger.calls
-    with pytest.raises(CapabilityError, match="answers Compare, and this strategy asks Permute"):
+    with pytest.raises(
+        CapabilityError, match="can compare two passages, and this strategy asks it to put passages in order"
+    ):
         teach(config(planted, teacher={"recording": str(tmp_path / "recording.jsonl"), "strategy": "sliding"}).teacher,
               source, tmp_path)  # fmt: skip
 

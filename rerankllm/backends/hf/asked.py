@@ -1,26 +1,31 @@
-"""What a request asks of a model in this process: the token ids it names, and how many positions they take."""
+"""What a request is about, in tokens."""
 
 from rerankllm.calls import (
     EncoderPrompt,
+    OrderVectors,
+    ReadAttention,
     ReadContinuation,
     ReadLabels,
     ReadSimilarities,
     Request,
     TokenPrompt,
+    VectorPrompt,
     Want,
     WriteLabels,
 )
 
 
-def prompt_of(request: Request) -> tuple[int, ...]:
-    """The token ids of a request's prompt."""
-    return request.prompt.ids if isinstance(request.prompt, TokenPrompt | EncoderPrompt) else ()
+def prompt(request: Request) -> tuple[int, ...]:
+    """The token ids of a prompt; none of one that has others."""
+    return request.prompt.ids if isinstance(request.prompt, TokenPrompt | EncoderPrompt | VectorPrompt) else ()
 
 
 def named(want: Want) -> tuple[int, ...]:
     """The token ids that a request asks about."""
     if isinstance(want, ReadContinuation | ReadSimilarities):
         return want.ids
+    if isinstance(want, ReadAttention | OrderVectors):
+        return ()
     if isinstance(want, WriteLabels):
         return tuple(token for paths in want.paths for path in paths for token in path)
     if isinstance(want, ReadLabels):
@@ -31,6 +36,8 @@ def named(want: Want) -> tuple[int, ...]:
 
 def positions(want: Want) -> int:
     """How many tokens an answer takes."""
+    if isinstance(want, OrderVectors):
+        return want.count
     if isinstance(want, ReadSimilarities):
         return 0
     return len(want.ids) if isinstance(want, ReadContinuation) else 1
