@@ -85,16 +85,16 @@ class Choice:
 
 
 CHOICES = (
-    Choice("one call", "`active(slots=60)`, which is `full` on the first 60", "active(slots=60)"),
+    Choice("one call", "`active(slots=60)`, the same as `full` on the first 60", "active(slots=60)"),
     Choice("one round", "`pointwise`, where probabilities can be read", "pointwise"),
     Choice("one round, text only", "`group(regroupings=3)`", "group(size=20, regroupings=3)"),
     Choice("nine calls", "`active(slots=180)`", "active(slots=180)"),
     Choice("", "`acurank(max_calls=9)`", "acurank(max_calls=9)"),
     Choice("the same slots, where probabilities can be read",
-           "`active(slots=180, kinds=[permute, score])`, its judge profiled",
+           "`active(slots=180, kinds=[permute, score])` with a judge profile",
            "active(slots=180, regret=0, {character}, kinds=[permute, score])", "active"),
-    Choice("more, and quickly", "`active(slots=400)`", "active(slots=400)"),
-    Choice("more, at leisure", "`acurank`", "acurank(max_calls=40)"),
+    Choice("more, quickly", "`active(slots=400)`", "active(slots=400)"),
+    Choice("more, slowly", "`acurank`", "acurank(max_calls=40)"),
     Choice("the usual", "`sliding(window=20, stride=10)`", "sliding(window=20, stride=10)"),
 )  # fmt: skip
 

@@ -70,6 +70,8 @@ class Pool:
         self.qrels = {collection: qrels[collection] for collection in sorted(qrels)}
         self.levels = {name: level or relevant_from(judged) for name, judged in self.qrels.items()}
         self._measures = {name: at_level(measures, grade) for name, grade in self.levels.items()}
+        self.raised = [name for name, own in self._measures.items() if own != list(measures)]
+        """The collections where a measure that was asked for counts other grades than ir-measures would by itself."""
         plain = [str(measure) for measure in measures]
         named = {tuple(map(str, own)) for own in self._measures.values()}
         self.names = list(named.pop()) if len(named) == 1 else plain

@@ -149,7 +149,7 @@ class RankingStream(StreamingResponse):
         }
 
     def _last(self, future: "asyncio.Future[QueryOutcome]", feed: Feed) -> bytes:
-        with as_problems(self._context.alias or ""):
+        with as_problems(self._context.alias or "", self._context.id):
             outcome = future.result()
         if isinstance(outcome, Failed):
             feed.spent = outcome.ledger
