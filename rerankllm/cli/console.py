@@ -6,7 +6,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +27,24 @@ PARTIAL, INTERRUPTED = 3, 130
 def say(text: str = "", *, nl: bool = True, err: bool = False) -> None:
     """Prints a text, with nothing in it that could steer the terminal."""
     typer.echo(visible(text), nl=nl, err=err)
+
+
+def confirm(lines: Iterable[str], unless: str) -> None:
+    """Shows what somebody else wrote, and asks whether to run it.
+
+    Args:
+        lines: What it names.
+        unless: How to say so where nobody is there to ask.
+
+    Raises:
+        InputError: It is not to be run, or nobody is there to ask.
+    """
+    for line in lines:
+        tell(line)
+    if not sys.stdin.isatty():
+        raise InputError(unless)
+    if not typer.confirm("Run it?", err=True):
+        raise InputError("nothing was run")
 
 
 class _Stderr(logging.Handler):

@@ -39,7 +39,13 @@ class Content:
     left_out: tuple[str, ...]
 
 
-def content(title: str, subjects: Sequence[Subject], extent: Extent, version: str) -> Content:
+def content(
+    title: str,
+    subjects: Sequence[Subject],
+    extent: Extent,
+    version: str,
+    attacks: Sequence[Mapping[str, Any]] = (),
+) -> Content:
     """Everything that goes into the page.
 
     Args:
@@ -47,6 +53,7 @@ def content(title: str, subjects: Sequence[Subject], extent: Extent, version: st
         subjects: The comparisons; the first is shown first.
         extent: How much of the runs to put in.
         version: This package's.
+        attacks: What attacks did to systems, as `attacked` has it.
 
     Raises:
         InputError: A journal cannot be read.
@@ -56,7 +63,7 @@ def content(title: str, subjects: Sequence[Subject], extent: Extent, version: st
     units = {kind: many for kind, (_, many) in UNITS.items()}
     parts = [_part(subject, calls) for subject, calls in zip(subjects, heard, strict=True)]
     main = plain({"title": title, "version": version, "kinds": list(KINDS), "units": units, "parts": parts,
-                  "calls": extent.calls})  # fmt: skip
+                  "calls": extent.calls, "attacks": list(attacks)})  # fmt: skip
     packed = pack(_queries(subjects, heard, extent), extent.size - frame.size() - len(as_data(main).encode()))
     for place, part in enumerate(main["parts"]):
         for i, query in enumerate(part["queries"]):

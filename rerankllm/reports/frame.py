@@ -2,8 +2,8 @@
 
 from rerankllm.web import files
 
-SCRIPTS = ("state.js", "summary.js", "pareto.js", "deltas.js", "pairs.js", "consistency.js", "browser.js",
-           "rankings.js", "together.js", "calls.js", "find.js", "address.js", "main.js")  # fmt: skip
+SCRIPTS = ("state.js", "summary.js", "pareto.js", "deltas.js", "pairs.js", "consistency.js", "attacks.js",
+           "browser.js", "rankings.js", "together.js", "calls.js", "find.js", "address.js", "main.js")  # fmt: skip
 """In the order they are read, after those that all pages have."""
 ROOM = "rerankllm.reports"
 SENTENCES = 4000

@@ -6,9 +6,11 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from rerankllm.analysis.attacks.attack import AttackReport
 from rerankllm.analysis.robustness.report import RobustnessReport
 from rerankllm.errors import InputError
 from rerankllm.files import replacing
+from rerankllm.reports.attacks import attacked
 from rerankllm.reports.content import Content, content
 from rerankllm.reports.from_experiment import from_folder
 from rerankllm.reports.from_runs import ComparisonOptions, Inputs, from_runs
@@ -85,6 +87,7 @@ def report(
     seed: int | None = None,
     cost: CostKind | None = None,
     robustness: File | RobustnessReport | None = None,
+    attacks: Sequence[File | AttackReport] = (),
 ) -> Page:
     """Makes one HTML page: summary, cost, tests, consistency, and every query to browse.
 
@@ -111,6 +114,7 @@ def report(
         cost: What quality is shown against first; tokens when None, or slots where there are none.
         robustness: What `robustness` found, or its `robustness.json`: a section on the candidates' order, which an
             experiment with several has by itself.
+        attacks: What `attack` found, each a report or its JSON: a section on documents that were written to rise.
 
     Raises:
         InputError: A file cannot be read, or files do not fit each other.
@@ -133,7 +137,9 @@ def report(
         subjects = [from_runs(read_qrels(qrels), inputs, options)]
     if robustness is not None:
         subjects = _with_robustness(subjects, robustness)
-    made = content(title, subjects, Extent(calls, queries, round(max_size * MB)), __version__)
+    made = content(
+        title, subjects, Extent(calls, queries, round(max_size * MB)), __version__, [attacked(each) for each in attacks]
+    )
     found = Page(page(made), made)
     if output is not None:
         found.save(output)

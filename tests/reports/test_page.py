@@ -555,6 +555,27 @@ def test_order_robustness_is_there_when_it_was_measured(opened, report, tmp_path
     assert section.locator("tbody").nth(1).locator("td").all_text_contents() == ["given", "reversed", "0.250", "60 %"]
 
 
+def test_what_attacks_did_is_shown_as_text(opened, report, tmp_path):
+    assert opened(report).page.locator("#attacks").is_hidden()
+    nothing, some = ({"mean": mean, "low": mean, "high": mean} for mean in (None, 0.5))
+    row = {"attack": "<b>claim", "kind": "meaning", "success": some, "top": nothing, "gained": some, "of": 4,
+           "resisted": 1, "echoed": 1, "failed": 0}  # fmt: skip
+    section = {"system": "<i>full", "model": "m", "top": 3, "rows": [row], "flagged": {}, "notes": ["<img>"]}
+    first = [Given(FIRST, None, (sample("run.txt"),))]
+    inputs = Inputs({"lists": [Given("lists", None, (report.parent / "lists.txt",))]}, first)
+    subject = from_runs({"sample": read_qrels(sample("qrels.txt"))}, inputs, ComparisonOptions(("nDCG@10",)))
+    path = tmp_path / "page.html"
+    path.write_text(html(content("Attacks", [subject], Extent(), "0", [section])), encoding="utf-8")
+    found = opened(path)
+    shown = found.page.locator("#attacks")
+    assert shown.is_visible()
+    assert shown.locator("h3").text_content() == "<i>full"
+    assert shown.locator("tbody td, tbody th").all_text_contents() == [
+        "<b>claim", "meaning", "0.50 [0.50, 0.50]", "4", "–", "+0.5 [+0.5, +0.5]", "1", "1", "0", "–"
+    ]  # fmt: skip
+    assert found.complaints == []
+
+
 def contrast(one, other):
     def light(colour):
         parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]

@@ -1,5 +1,7 @@
 """`report` in Python, and what its command writes."""
 
+import json
+
 import pytest
 from report_pages import read_page
 
@@ -57,3 +59,32 @@ def test_what_robustness_found_is_a_section(runs, tmp_path):
 def test_runs_need_judgements(runs):
     with pytest.raises(InputError, match="give their qrels"):
         rerankllm.report({"full": runs})
+
+
+@pytest.mark.slow
+def test_what_attacks_did_is_a_section(runs, cli, tmp_path):
+    from rerankllm.runs.source import read_source
+
+    file, model = tmp_path / "attacks.json", f"simulated:{sample('qrels.txt')}?world=harsh"
+    source = read_source(
+        sample=True, run=None, queries=None, corpus=None, requests=None, qrels=None, skip_missing=False
+    )
+    with rerankllm.Reranker("prp(sort=allpair)", model) as reranker:
+        found = rerankllm.attack(reranker, source, attacks=["labels", "claim"], depth=4, top_k=1)
+    file.write_text(json.dumps(found.to_dict()), encoding="utf-8")
+    given = {"qrels": sample("qrels.txt"), "first_stage": sample("run.txt")}
+    page = rerankllm.report({"full": runs[0]}, attacks=[found], **given)
+    status, _, err = cli("report", "--qrels", sample("qrels.txt"), "--first-stage", sample("run.txt"), "--run",
+                         f"full={runs[0]}", "--attacks", file, "-o", tmp_path / "page.html")  # fmt: skip
+    assert status == 0, err
+    assert (tmp_path / "page.html").read_text(encoding="utf-8") == page.html
+    (section,) = page.to_dict()["main"]["attacks"]
+    assert [row["attack"] for row in section["rows"][:2]] == ["labels", "claim"]
+    assert any("certified: had any" in line for line in section["notes"])
+
+
+@pytest.mark.parametrize("text", ["no json", "{}", '{"certified": {"q": {"survives": 1, "more": 2}}}', "[]"])
+def test_a_file_of_attacks_that_is_none_is_refused(runs, tmp_path, text):
+    (tmp_path / "attacks.json").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=r"attacks.json is not what `rerankllm attack --json` writes"):
+        rerankllm.report({"full": runs[0]}, qrels=sample("qrels.txt"), attacks=[tmp_path / "attacks.json"])

@@ -6,7 +6,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias, overload
 
-from rerankllm.analysis.explain.answers import Answers
+from rerankllm.aggregation.certified import Certificate
+from rerankllm.analysis.answers import Answers
+from rerankllm.analysis.certified import Certified, certified, sentence
 from rerankllm.analysis.explain.as_json import history_dict, pair_dict
 from rerankllm.analysis.explain.evidence import Evidence, Pair
 from rerankllm.analysis.explain.find import RankedQuery, find_ranked
@@ -15,10 +17,13 @@ from rerankllm.analysis.explain.text import facts, line, said_of, told
 from rerankllm.experiments.folder import corpus_of
 from rerankllm.files import plain
 from rerankllm.formats import beir
+from rerankllm.spec.stage import Stage
 
 FilePath: TypeAlias = str | PathLike[str]
 QUOTED = 400
 """Characters of a document that are quoted; JSON has all."""
+TOP = 10
+"""First places that are certified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +33,16 @@ class Explanation:
     Attributes:
         query: The query's ranking with its judgements.
         document: What the judgements say of the document.
+        top_k: The first places that `certified` is about.
+        certified: How many answers could have been others before the document came into the top k, or out of it; or
+            why that is not known.
         texts: What the document and its neighbours say, by id, as far as that is known.
     """
 
     query: RankedQuery
     document: DocumentHistory
+    top_k: int
+    certified: Certified
     texts: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -43,7 +53,12 @@ class Explanation:
     @property
     def facts(self) -> list[str]:
         """The few sentences that matter most."""
-        return facts(self.document, self.query.ranked)
+        said = facts(self.document, self.query.ranked)
+        if isinstance(self.certified, Certificate):
+            rank = self.document.rank
+            inside = rank is not None and rank <= self.top_k
+            said.append(sentence(self.certified, self.top_k, self.document.doc_id, inside=inside))
+        return said
 
     @property
     def judgements(self) -> list[str]:
@@ -52,7 +67,9 @@ class Explanation:
 
     def to_dict(self) -> dict[str, Any]:
         """All of it, as `rerankllm explain --format json` writes it."""
-        return plain({**self.query.head(), **history_dict(self.document), **_told(self.texts)})  # type: ignore[no-any-return]
+        known = self.certified if isinstance(self.certified, Certificate) else {"reason": self.certified}
+        found = {"certified": {"top_k": self.top_k, **plain(known)}, **_told(self.texts)}
+        return plain({**self.query.head(), **history_dict(self.document), **found})  # type: ignore[no-any-return]
 
     def __str__(self) -> str:
         listed = [f"- {each}" for each in self.judgements]
@@ -123,6 +140,7 @@ def explain(
     first_stage: FilePath | None = None,
     stage: str | None = None,
     corpus: FilePath | None = None,
+    top_k: int = TOP,
 ) -> Explanation: ...
 @overload
 def explain(
@@ -135,6 +153,7 @@ def explain(
     first_stage: FilePath | None = None,
     stage: str | None = None,
     corpus: FilePath | None = None,
+    top_k: int = TOP,
 ) -> PairExplanation: ...
 @overload
 def explain(
@@ -147,6 +166,7 @@ def explain(
     first_stage: FilePath | None = None,
     stage: str | None = None,
     corpus: FilePath | None = None,
+    top_k: int = TOP,
 ) -> Explanation | PairExplanation: ...
 def explain(
     run: FilePath,
@@ -158,6 +178,7 @@ def explain(
     first_stage: FilePath | None = None,
     stage: str | None = None,
     corpus: FilePath | None = None,
+    top_k: int = TOP,
 ) -> Explanation | PairExplanation:
     """Says why a document stands where it does: each judgement that showed it, the answer, and how it moved.
 
@@ -173,6 +194,7 @@ def explain(
         first_stage: The run that was reranked; as the journal says when left out.
         stage: Of several stages in the journal, the one that made the run.
         corpus: The documents, to quote those that are named; the experiment's for a run in one's folder.
+        top_k: First places: says how many answers could have been others before the document came in, or out.
 
     Raises:
         InputError: There is no journal, nothing that is known of the query holds the document, or several stages could
@@ -182,10 +204,11 @@ def explain(
     for each in (doc_id, *([against] if against is not None else [])):
         found.check(each)
     if against is None:
-        document = history(found.ranked, doc_id)
+        of, document = found.ranked, history(found.ranked, doc_id)
         above, below = document.above, document.below
         named = [doc_id, *([above.one] if above else []), *([below.other] if below else [])]
-        return Explanation(found, document, _texts(Path(run), corpus, named))
+        known = certified(Stage.parse(found.stage), of.doc_ids, of.first, of.judgements, top_k, only=doc_id)
+        return Explanation(found, document, top_k, known, _texts(Path(run), corpus, named))
     doc_ids = found.ranked.doc_ids
     one, other = doc_id, against
     if one in doc_ids and other in doc_ids and doc_ids.index(other) < doc_ids.index(one):

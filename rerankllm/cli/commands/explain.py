@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import typer
 
-from rerankllm.analysis.explain.explain import PairExplanation, explain, quoted
+from rerankllm.analysis.explain.explain import TOP, PairExplanation, explain, quoted
 from rerankllm.cli.console import say
 from rerankllm.files import as_json
 from rerankllm.notes import tell
@@ -45,6 +45,14 @@ def command(
         Path | None,
         typer.Option(metavar="PATH", help="The documents, to quote those that are named; an experiment's has its own."),
     ] = None,
+    top_k: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Where answers are counted together: say how many could have been others before the document came "
+            "into the first so many, or out of them.",
+        ),
+    ] = TOP,
     form: Annotated[Format, typer.Option("--format", help="What to print.")] = "text",
 ) -> None:
     """Says why a document is where it is: each judgement that showed it, what was answered, and how it moved.
@@ -53,7 +61,15 @@ def command(
     went on from there, so moves are shown only where they account for the whole ranking.
     """
     found = explain(
-        run, query, doc, against=compare, journal=journal, first_stage=first_stage, stage=stage, corpus=corpus
+        run,
+        query,
+        doc,
+        against=compare,
+        journal=journal,
+        first_stage=first_stage,
+        stage=stage,
+        corpus=corpus,
+        top_k=top_k,
     )
     for note in found.notes:
         tell(note)

@@ -79,6 +79,13 @@ Robustness: TypeAlias = Annotated[
         "with several has by itself.",
     ),
 ]
+Attacks: TypeAlias = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FILE",
+        help="What `rerankllm attack --json FILE` wrote: a section on documents that were written to rise; repeatable.",
+    ),
+]
 
 
 def command(
@@ -101,6 +108,7 @@ def command(
     seed: Seed = None,
     cost: CostAxis = None,
     robustness: Robustness = None,
+    attacks: Attacks = None,
     calls: Annotated[
         Calls, typer.Option(help="Calls to put in: all, those repaired or failed, or none. Most of the size is theirs.")
     ] = "all",
@@ -128,6 +136,7 @@ def command(
     _check(folder, [option for option, values in named.items() if values])
     given = [parse_run(option) for option in run or ()]
     read = {f"--run {option}": path for option, each in zip(run or (), given, strict=True) for path in each.files}
+    read |= {f"--attacks {path}": path for path in attacks or ()}
     check_paths({"FOLDER": folder, "--robustness": robustness, **read}, {"--output": output})
     page = report(
         folder or given, qrels=read_collections(qrels) if qrels else None, output=output, calls=calls,
@@ -137,7 +146,7 @@ def command(
         query_texts=[parse_reference("--queries", option) for option in queries or ()],
         corpus=[parse_reference("--corpus", option) for option in corpus or ()],
         depth=depth, baseline=baseline, measures=measure or (), relevant_from=relevant_from, resamples=resamples,
-        seed=seed, cost=cost, robustness=robustness,
+        seed=seed, cost=cost, robustness=robustness, attacks=attacks or (),
     )  # fmt: skip
     tell(f"wrote {output} ({size_of(page.size)})")
     for line in page.content.left_out:
