@@ -1,6 +1,7 @@
 """What all commands share: exit statuses, notes on stderr, and a check of the paths they are given."""
 
 import logging
+import os
 import shutil
 import sys
 import threading
@@ -86,15 +87,16 @@ def waiting(what: str, every: float = 10.0) -> Iterator[None]:
 
 
 def terminal_width() -> int | None:
-    """Columns of the terminal that stdout is; None where it is none."""
-    return shutil.get_terminal_size((120, 24)).columns if sys.stdout.isatty() else None
+    """Columns of the terminal that stdout is, or those that $COLUMNS asks for; None where there is neither."""
+    asked = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal()
+    return shutil.get_terminal_size((120, 24)).columns if asked else None
 
 
 def show_table(table: "Table") -> None:
     """Prints a table: laid out on a terminal, else its rows with tabs between the cells."""
     from rerankllm.evaluation.tables import as_text  # noqa: PLC0415
 
-    width = terminal_width()
+    width = terminal_width() if sys.stdout.isatty() else None
     rows = "\n".join("\t".join(row) for row in table.rows)
     say(rows if width is None else as_text([table], [], width))
 

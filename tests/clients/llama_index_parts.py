@@ -1,4 +1,5 @@
 # install: llama-index-core llama-index-postprocessor-cohere-rerank llama-index-postprocessor-jinaai-rerank llama-index-postprocessor-tei-rerank llama-index-postprocessor-siliconflow-rerank llama-index-postprocessor-xinference-rerank llama-index-postprocessor-voyageai-rerank llama-index-postprocessor-nvidia-rerank
+# older: llama-index-core<0.13 llama-index-postprocessor-cohere-rerank llama-index-postprocessor-jinaai-rerank llama-index-postprocessor-tei-rerank llama-index-postprocessor-siliconflow-rerank llama-index-postprocessor-xinference-rerank llama-index-postprocessor-voyageai-rerank llama-index-postprocessor-nvidia-rerank
 """LlamaIndex's postprocessors."""
 
 import os

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -74,6 +75,7 @@ def command(
         return
     results = experiment.run(only or (), quiet=quiet, origins=origins())
     say(results.markdown(), nl=False)
+    tell(f"every ranking and call to browse: rerankllm report {quote(str(experiment.folder))} -o report.html")
     if results.unfinished:
         tell(
             f"{len(results.unfinished)} of {results.ran} cells are not done: {experiment.folder / MANIFEST} says why; "

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import typer
 
-from rerankllm.analysis.explain.explain import TOP, PairExplanation, explain
+from rerankllm.analysis.explain.explain import TOP, PairExplanation, explain, quoted
 from rerankllm.cli.console import say
 from rerankllm.files import as_json
 from rerankllm.notes import tell
@@ -19,6 +19,8 @@ rerankllm rerank --sample -o out.txt --journal out.txt.journal
 rerankllm explain out.txt q1 d112
 # what tells the two apart
 rerankllm explain out.txt q1 d112 --compare d039
+# the same, with what the documents say
+rerankllm explain out.txt q1 d112 --corpus corpus.jsonl
 rerankllm explain out.txt q1 d112 --journal calls.db --first-stage bm25.txt --format json
 """
 Format: TypeAlias = Literal["text", "json"]
@@ -39,6 +41,10 @@ def command(
     stage: Annotated[
         str | None, typer.Option(metavar="SPEC", help="Of several stages in the journal, the one that made the run.")
     ] = None,
+    corpus: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="The documents, to quote those that are named; an experiment's has its own."),
+    ] = None,
     top_k: Annotated[
         int,
         typer.Option(
@@ -55,7 +61,15 @@ def command(
     went on from there, so moves are shown only where they account for the whole ranking.
     """
     found = explain(
-        run, query, doc, against=compare, journal=journal, first_stage=first_stage, stage=stage, top_k=top_k
+        run,
+        query,
+        doc,
+        against=compare,
+        journal=journal,
+        first_stage=first_stage,
+        stage=stage,
+        corpus=corpus,
+        top_k=top_k,
     )
     for note in found.notes:
         tell(note)
@@ -69,8 +83,11 @@ def command(
     else:
         for fact in found.facts:
             _paragraph(fact)
-        if found.judgements:
-            say("")
+    for text in quoted(found.texts):
+        say("")
+        _paragraph(text, "  ")
+    if found.judgements and (found.texts or not isinstance(found, PairExplanation)):
+        say("")
     for judgement in found.judgements:
         _paragraph(f"- {judgement}", "  ")
 
