@@ -207,18 +207,8 @@ def serving(*more: str) -> Iterator[tuple[str, "subprocess.Popen[bytes]", Path]]
     """The command: its address, its process and its log file."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
-        command = [
-            sys.executable,
-            "-m",
-            "rerankllm",
-            "serve",
-            "--port",
-            "0",
-            "--model",
-            MODEL,
-            "--strategy",
-            "pointwise",
-        ]
+        options = ["--port", "0", "--model", MODEL, "--strategy", "pointwise", "--max-seconds", str(PATIENCE)]
+        command = [sys.executable, "-m", "rerankllm", "serve", *options]
         with log.open("wb") as written:
             process = subprocess.Popen([*command, *more], stderr=written)
         try:

@@ -1,6 +1,7 @@
 """Embeddings computed in this process by onnxruntime: no torch, and nothing to compile."""
 
 import importlib.util
+import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +21,8 @@ CHUNK = 8
 """Batches a thread computes between two looks at whether anybody still waits."""
 LETTERS = 32
 """Characters a token that are looked at first: hardly any text has fewer tokens, and most of a long one is not read."""
+ENDLESS = re.compile(r"([A-Za-z0-9]{200})[A-Za-z0-9]+")
+"""A word of more letters than any that is looked up, 100: it is unknown, however long it is."""
 WARNINGS_OFF = 3
 
 Batch: TypeAlias = list[tuple[Text, list[int]]]
@@ -98,6 +101,7 @@ class Onnx:
     def _ids(self, texts: Sequence[str]) -> list[list[int]]:
         """The token ids of texts, as many as are read. What comes behind those is not tokenized where it is long."""
         enough = self._model.tokens * LETTERS
+        texts = [ENDLESS.sub(r"\1", text) if len(text) > enough else text for text in texts]
         found = self._tokenizer.encode_batch([text[:enough] for text in texts])
         cut = [place for place, text in enumerate(texts) if len(text) > enough and not _full(found[place])]
         for place, whole in zip(cut, self._tokenizer.encode_batch([texts[place] for place in cut]), strict=True):

@@ -165,7 +165,8 @@ def test_other_models_have_no_such_weights():
 
 @pytest.mark.parametrize(
     "text",
-    ["flea " * 5000, "x" * 50_000, "x" * 7000 + " fleas live", " " * 50_000 + "flea", "fleas," * 5000, "北京" * 5000,
+    ["flea " * 5000, "x" * 50_000, "x" * 7000 + " fleas live", "X1" * 9000 + "é" + "y" * 9000,
+     " " * 50_000 + "flea", "fleas," * 5000, "北京" * 5000,
      "é" * 20_000, "flea" + " " * 30_000 + "dog " * 5000, "ab" * 4000 + " ",
      "unbelievablyunbelievable" * 3 + " a" * 9000],
 )  # fmt: skip
@@ -186,5 +187,5 @@ def test_no_more_of_a_long_text_is_tokenized_than_is_read(backend, monkeypatch):
 
     real = backend._engine._tokenizer
     monkeypatch.setattr(backend._engine, "_tokenizer", Counting())
-    backend._engine._ids(["short", "flea " * 200_000, "dogs bark " * 100_000])
-    assert seen == [5, 8192, 8192]
+    backend._engine._ids(["short", "flea " * 200_000, "dogs bark " * 100_000, "x" * 1_000_000])
+    assert seen == [5, 8192, 8192, 200]
