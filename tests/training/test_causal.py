@@ -9,26 +9,22 @@ import sys
 from pathlib import Path
 
 import pytest
+import tiny_models
+import yaml
+from needs import needs
 
-pytest.importorskip("accelerate")
-pytest.importorskip("peft")
-torch = pytest.importorskip("torch")
-transformers = pytest.importorskip("transformers")
+from rerankllm import Reranker, train
+from rerankllm.data import Candidate, Document, Query
+from rerankllm.drivers.results import Run
+from rerankllm.elicitation import cards
+from rerankllm.errors import InputError, TemplateError
+from rerankllm.training.asked import asked
+from rerankllm.training.config import Lora
+from rerankllm.training.lists import Example
+from rerankllm.training.losses import Objective
+from rerankllm.training.student import Student
 
-import tiny_models  # noqa: E402
-import yaml  # noqa: E402
-
-from rerankllm import Reranker, train  # noqa: E402
-from rerankllm.data import Candidate, Document, Query  # noqa: E402
-from rerankllm.drivers.results import Run  # noqa: E402
-from rerankllm.elicitation import cards  # noqa: E402
-from rerankllm.errors import InputError, TemplateError  # noqa: E402
-from rerankllm.training.asked import asked  # noqa: E402
-from rerankllm.training.config import Lora  # noqa: E402
-from rerankllm.training.lists import Example  # noqa: E402
-from rerankllm.training.losses import Objective  # noqa: E402
-from rerankllm.training.student import Student  # noqa: E402
-
+needs("accelerate", "peft", "torch", "transformers", extra="train")
 WORDS = ("Yes", "No", "flea", "fleas", "dog", "dogs", "live", "jump", "host", "week", "month", "bark", "blood", "egg",
          "house", "search", "query", "passage", "passages", "identifier", "identifiers", "relevant", "most", "least",
          "Passage", "answer", "Answer", "Search", "Does", "Order", "square", "brackets", "every", "exactly", "nothing",
@@ -53,6 +49,9 @@ def students(base):
 @pytest.fixture(scope="module")
 def plain(base):
     """Plain transformers: the logits behind a chat with one answer begun, and its tokens."""
+    import torch
+    import transformers
+
     tokenizer = transformers.AutoTokenizer.from_pretrained(base)
     model = transformers.AutoModelForCausalLM.from_pretrained(base).eval()
 
@@ -100,7 +99,10 @@ def loss(student, documents, labels, **objective):
     return student.loss([Example(QUERY, documents, labels)], objective).item()
 
 
+@pytest.mark.slow
 def test_one_by_one_it_learns_from_the_log_odds_of_yes_and_no(students, plain):
+    import torch
+
     odds = torch.tensor([log_odds(plain, QUERY, each) for each in DOCUMENTS])
     labels = (1.0, 0.25, 0.0)
     expected = torch.nn.functional.binary_cross_entropy_with_logits(odds, torch.tensor(labels))
@@ -122,9 +124,12 @@ LETTERS_END = ("Order the passages from the most to the least relevant to the se
                "Answer with the identifiers only, the most relevant first.")  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 def test_an_order_as_text_is_learnt_as_a_language_model_learns_it(students, plain, smoothing):
     """The order in which the documents are shown is drawn: the loss is that of one of the six."""
+    import torch
+
     found = loss(students[TEXT], DOCUMENTS, (3.0, 2.0, 1.0), weights={"language-model": 1.0}, smoothing=smoothing)
     possible = []
     for shown in itertools.permutations(DOCUMENTS):
@@ -136,7 +141,10 @@ def test_an_order_as_text_is_learnt_as_a_language_model_learns_it(students, plai
     assert max(possible) - min(possible) > 1e-2 * found
 
 
+@pytest.mark.slow
 def test_letters_are_learnt_by_their_logits_and_as_text(students, plain):
+    import torch
+
     weights = {"weighted-ranknet": 2.0, "language-model": 1.0}
     found = loss(students[LETTERS], DOCUMENTS, (3.0, 2.0, 1.0), weights=weights)
     possible = []
@@ -157,6 +165,7 @@ def test_letters_are_learnt_by_their_logits_and_as_text(students, plain):
     assert min(abs(each - found) for each in possible) < 1e-4 * found
 
 
+@pytest.mark.slow
 def test_what_is_shown_does_not_depend_on_which_document_is_better(students):
     labels = [(3.0, 2.0, 1.0), (1.0, 2.0, 3.0)]
     losses = {own: loss(students[LETTERS], DOCUMENTS, own, weights={"weighted-ranknet": 1.0}) for own in labels}
@@ -165,6 +174,7 @@ def test_what_is_shown_does_not_depend_on_which_document_is_better(students):
     assert len(set(losses.values())) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "strategy, weights, size, message",
     [
@@ -220,6 +230,7 @@ def test_a_published_reranker_is_trained_as_it_is_asked(tmp_path):
     assert cards.parse("x", own.card).prompts["score"].completion == known.prompts["score"].completion
 
 
+@pytest.mark.slow
 def test_only_the_adapter_is_trained(base):
     student = Student.load("hf", base, device="cpu", lora=Lora(rank=4))
     trained = [name for name, weights in student.model.named_parameters() if weights.requires_grad]
@@ -245,6 +256,9 @@ def configured(planted, base, **changes):
 
 @pytest.mark.slow
 def test_an_adapter_is_trained_and_the_folder_is_asked_by_its_card(planted, base, tmp_path):
+    import torch
+    import transformers
+
     done = train(configured(planted, base, lora={"rank": 4}), tmp_path / "out")
     folder = tmp_path / "out" / "model"
     assert done.model == f"hf:{folder}"

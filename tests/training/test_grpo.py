@@ -3,17 +3,14 @@
 import math
 
 import pytest
+import tiny_models
+from needs import needs
 
-pytest.importorskip("trl")
-pytest.importorskip("peft")
-torch = pytest.importorskip("torch")
+from rerankllm.data import Document, Query
+from rerankllm.training import rewards
+from rerankllm.training.teacher import TeacherList
 
-import tiny_models  # noqa: E402
-
-from rerankllm.data import Document, Query  # noqa: E402
-from rerankllm.training import rewards  # noqa: E402
-from rerankllm.training.teacher import TeacherList  # noqa: E402
-
+needs("datasets", "torch", "trl", extra="train")
 LABELS = ("1", "2")
 IDEAL = 10 + 9 / math.log2(3)
 """The gain of the right order: the better document has the grade 10, the other 9."""
@@ -23,6 +20,7 @@ IDEAL = 10 + 9 / math.log2(3)
 @pytest.mark.filterwarnings("ignore")
 def test_a_few_steps_of_grpo_move_the_weights_by_the_rewards(tmp_path):
     import datasets
+    import torch
     import transformers
     import trl
 
