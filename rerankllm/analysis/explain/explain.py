@@ -4,11 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import Any, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
-from rerankllm.aggregation.certified import Certificate
 from rerankllm.analysis.answers import Answers
-from rerankllm.analysis.certified import Certified, certified, sentence
 from rerankllm.analysis.explain.as_json import history_dict, pair_dict
 from rerankllm.analysis.explain.evidence import Evidence, Pair
 from rerankllm.analysis.explain.find import RankedQuery, find_ranked
@@ -18,6 +16,9 @@ from rerankllm.experiments.folder import corpus_of
 from rerankllm.files import plain
 from rerankllm.formats import beir
 from rerankllm.spec.stage import Stage
+
+if TYPE_CHECKING:
+    from rerankllm.analysis.certified import Certified
 
 FilePath: TypeAlias = str | PathLike[str]
 QUOTED = 400
@@ -42,7 +43,7 @@ class Explanation:
     query: RankedQuery
     document: DocumentHistory
     top_k: int
-    certified: Certified
+    certified: "Certified"
     texts: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -54,7 +55,9 @@ class Explanation:
     def facts(self) -> list[str]:
         """The few sentences that matter most."""
         said = facts(self.document, self.query.ranked)
-        if isinstance(self.certified, Certificate):
+        if not isinstance(self.certified, str):
+            from rerankllm.analysis.certified import sentence  # noqa: PLC0415  # numpy, which `--help` does without
+
             rank = self.document.rank
             inside = rank is not None and rank <= self.top_k
             said.append(sentence(self.certified, self.top_k, self.document.doc_id, inside=inside))
@@ -67,7 +70,7 @@ class Explanation:
 
     def to_dict(self) -> dict[str, Any]:
         """All of it, as `rerankllm explain --format json` writes it."""
-        known = self.certified if isinstance(self.certified, Certificate) else {"reason": self.certified}
+        known = {"reason": self.certified} if isinstance(self.certified, str) else self.certified
         found = {"certified": {"top_k": self.top_k, **plain(known)}, **_told(self.texts)}
         return plain({**self.query.head(), **history_dict(self.document), **found})  # type: ignore[no-any-return]
 
@@ -207,6 +210,8 @@ def explain(
         of, document = found.ranked, history(found.ranked, doc_id)
         above, below = document.above, document.below
         named = [doc_id, *([above.one] if above else []), *([below.other] if below else [])]
+        from rerankllm.analysis.certified import certified  # noqa: PLC0415  # as above
+
         known = certified(Stage.parse(found.stage), of.doc_ids, of.first, of.judgements, top_k, only=doc_id)
         return Explanation(found, document, top_k, known, _texts(Path(run), corpus, named))
     doc_ids = found.ranked.doc_ids

@@ -102,7 +102,7 @@ def test_what_attention_is_not_read_of(folder, tmp_path):
     assert isinstance(outcome, CallFailed)
     assert outcome.reason == "attention is read of texts that stand apart"
     with Reranker(model=f"hf:{folder}?threads=1") as reranker:
-        with pytest.raises(CapabilityError, match="was trained to answer Permute"):
+        with pytest.raises(CapabilityError, match="was trained to put passages in order"):
             reranker.on(Stage.parse("pointwise"))
         with pytest.raises(TemplateError, match="shows no passages apart"):
             reranker.on(Stage.parse("full / attention(prompt=rankgpt)"))

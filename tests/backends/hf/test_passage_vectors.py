@@ -139,7 +139,7 @@ def test_what_it_answers_and_what_it_does_not(folder):
     backend = HuggingFace(name=str(folder), threads=1)
     assert not backend.capabilities.generate
     with Reranker(model=f"hf:{folder}?threads=1") as reranker:
-        with pytest.raises(CapabilityError, match="was trained to answer Permute"):
+        with pytest.raises(CapabilityError, match="was trained to put passages in order"):
             reranker.on(Stage.parse("pointwise"))
         with pytest.raises(TemplateError, match="has no marker that stands for a passage's vector"):
             reranker.on(Stage.parse("full / vectors(prompt=rankgpt)"))
