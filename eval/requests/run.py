@@ -32,7 +32,7 @@ from rerankllm.elicitation.template_file import root  # noqa: E402
 from rerankllm.formats.beir import read_corpus, read_queries  # noqa: E402
 from rerankllm.formats.join import join  # noqa: E402
 from rerankllm.formats.trec import read_qrels, read_run  # noqa: E402
-from rerankllm.judgements import Ask, Compare, Grade, Judgement, Permute, Score, Select, WeakOrder  # noqa: E402
+from rerankllm.judgements import Ask, Compare, Ends, Grade, Judgement, Permute, Score, Select, WeakOrder  # noqa: E402
 from rerankllm.registry import BACKENDS  # noqa: E402
 from rerankllm.reranker import Reranker  # noqa: E402
 
@@ -61,7 +61,7 @@ class Noted(Simulated):
 class First(Noted):
     """A judge that always takes what is shown first."""
 
-    def answer(self, judgement: Judgement) -> Reply | CallFailed:
+    def answer(self, judgement: Judgement) -> Reply | CallFailed:  # noqa: PLR0911
         """The first, or the order shown."""
         self.asked.append(judgement)
         ids = [doc.doc_id for doc in judgement.docs]
@@ -76,7 +76,9 @@ class First(Noted):
                 return Reply((1.0,) * len(ids))
             case Permute():
                 return Reply(WeakOrder(tuple((each,) for each in ids)))
-        return super().answer(judgement)
+            case Ends():
+                return Reply((ids[0], ids[-1]))
+        return Simulated.answer(self, judgement)  # not Noted's, which would note it twice
 
 
 BACKENDS.register("noted", Noted)
