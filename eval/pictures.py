@@ -1,9 +1,11 @@
-"""Takes the pictures of README and docs/index.md: the page of `serve`, and a report.
+"""Makes every picture of README and docs: screenshots of the page of `serve` and of a report, and the figures of eval/.
 
-    python eval/pictures.py                 # writes docs/pictures/page.png and report.png
+    python eval/pictures.py                 # all of them
+    python eval/pictures.py --only figures  # those drawn from the tables in eval/frontier/results; or page, or report
 
-Both show the sample that ships. The page ranks with MODEL (the default: what `rerankllm serve` takes), the report
-compares simulated judges. It needs Chromium and the extra `dev`.
+The screenshots, docs/pictures/page.png and report.png, show the sample that ships. The page ranks with MODEL (the
+default: what `rerankllm serve` takes), the report compares simulated judges. They need Chromium; all need the extra
+`dev`. Figures are PNG at 300 dots an inch, SVG and PDF, in the style of rerankllm/evaluation/figures.py.
 """
 
 import argparse
@@ -16,7 +18,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,8 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 RERANKLLM = [sys.executable, "-m", "rerankllm"]
 WORLDS = {"sliding": ("sliding(window=10, stride=5)", "mild"), "prp": ("prp(sort=heap)", "harsh")}
 PATIENCE = 300
+PARTS = ("page", "report", "figures")
+FIGURES = (("eval/readme.py", "--draw"), ("eval/frontier/plots.py",))
 
 
 def main() -> None:
@@ -36,7 +40,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", help="who ranks on the page")
     parser.add_argument("--query", default="q1", help="which query of the sample")
+    parser.add_argument("--only", action="append", choices=PARTS, help="repeatable; default: all")
     options = parser.parse_args()
+    wanted = options.only or PARTS
+    if "figures" in wanted:
+        for command in FIGURES:
+            subprocess.run([sys.executable, *command], check=True, cwd=ROOT)
+    if {"page", "report"} & set(wanted):
+        screenshots(options, wanted)
+
+
+def screenshots(options: argparse.Namespace, wanted: Sequence[str]) -> None:
+    """Opens the pages in a browser without a window."""
     PICTURES.mkdir(exist_ok=True)
     os.environ["PYTHONPATH"] = str(ROOT)
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
@@ -44,8 +59,10 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         tab = browser.new_page(viewport={"width": 1200, "height": 820}, color_scheme="light")
         tab.set_default_timeout(1000 * PATIENCE)
-        page(tab, options.model, options.query)
-        report(tab, Path(folder))
+        if "page" in wanted:
+            page(tab, options.model, options.query)
+        if "report" in wanted:
+            report(tab, Path(folder))
         browser.close()
 
 
@@ -59,6 +76,7 @@ def page(tab: Any, model: str | None, query: str) -> None:
         tab.wait_for_selector("#run:not([disabled])")
         tab.wait_for_selector("#moved *")
         tab.evaluate("document.querySelector('#passages').rows = 4")
+        tab.set_viewport_size({"width": 1200, "height": 1150})
         tab.screenshot(path=PICTURES / "page.png")
 
 
@@ -74,6 +92,7 @@ def report(tab: Any, folder: Path) -> None:
         runs += ["--run", f"{name}={output}"]
     html = folder / "report.html"
     run("report", "--qrels", SAMPLE / "qrels.txt", "--first-stage", SAMPLE / "run.txt", *runs, *source[2:], "-o", html)
+    tab.set_viewport_size({"width": 1200, "height": 820})
     tab.goto(html.as_uri())
     tab.wait_for_selector("svg")
     tab.screenshot(path=PICTURES / "report.png")

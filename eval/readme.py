@@ -31,7 +31,7 @@ PICTURE = "strategies"
 DATA = HERE.parents[1] / "shared" / "data"
 WORLDS = {"mild": "good", "harsh": "poor", "fitted": "fitted"}
 COLLECTIONS = ("dl19-bm25", "noveleval")
-FIRST = "first stage"
+FIRST, IDEAL = "first stage", "the ideal order of these documents"
 DEFAULT_VARIANT = "chat turn"
 """Fused with the first stage, it is what `llamacpp:` does when nothing is said."""
 STEPS = {
@@ -85,16 +85,16 @@ class Choice:
 
 
 CHOICES = (
-    Choice("one call", "`active(slots=60)`, which is `full` on the first 60", "active(slots=60)"),
+    Choice("one call", "`active(slots=60)`, the same as `full` on the first 60", "active(slots=60)"),
     Choice("one round", "`pointwise`, where probabilities can be read", "pointwise"),
     Choice("one round, text only", "`group(regroupings=3)`", "group(size=20, regroupings=3)"),
     Choice("nine calls", "`active(slots=180)`", "active(slots=180)"),
     Choice("", "`acurank(max_calls=9)`", "acurank(max_calls=9)"),
     Choice("the same slots, where probabilities can be read",
-           "`active(slots=180, kinds=[permute, score])`, its judge profiled",
+           "`active(slots=180, kinds=[permute, score])` with a judge profile",
            "active(slots=180, regret=0, {character}, kinds=[permute, score])", "active"),
-    Choice("more, and quickly", "`active(slots=400)`", "active(slots=400)"),
-    Choice("more, at leisure", "`acurank`", "acurank(max_calls=40)"),
+    Choice("more, quickly", "`active(slots=400)`", "active(slots=400)"),
+    Choice("more, slowly", "`acurank`", "acurank(max_calls=40)"),
     Choice("the usual", "`sliding(window=20, stride=10)`", "sliding(window=20, stride=10)"),
 )  # fmt: skip
 
@@ -171,17 +171,23 @@ def drawn() -> Any:
     worlds = frontier()
     stages = [choice for choice in CHOICES if choice.source == "frontier"]
     stages.sort(key=lambda choice: worlds["mild"].number(choice.stage, "slots"))
-    figure = figures.new_figure(8, 3.8)
+    figure = figures.new_figure(8, 4.4)
     axes = figure.subplots()
-    for world, (colour, mark) in {
-        "mild": (figures.BLUE, "o"),
-        "harsh": (figures.ORANGE, "s"),
-        "fitted": (figures.GREEN, "D"),
-    }.items():
-        found = [worlds[world].number(choice.stage, "nDCG@10") for choice in stages]
-        axes.plot(found, range(len(stages)), mark, color=colour, label=f"{WORLDS[world]} judge")
-    before = worlds["mild"].number(FIRST, "nDCG@10")
-    axes.axvline(before, color="grey", linestyle=":", label="BM25, before")
+    for i, (world, (colour, mark)) in enumerate(
+        {
+            "mild": (figures.BLUE, "o"),
+            "harsh": (figures.ORANGE, "s"),
+            "fitted": (figures.GREEN, "D"),
+        }.items()
+    ):
+        found = [worlds[world].interval(choice.stage, "nDCG@10") for choice in stages]
+        places = [place + 0.2 * (i - 1) for place in range(len(stages))]
+        means, halves = zip(*found, strict=True)
+        axes.errorbar(means, places, xerr=halves, fmt=mark, color=colour, elinewidth=0.7, markersize=5,
+                      label=f"{WORLDS[world]} judge")  # fmt: skip
+    before, limit = (worlds["mild"].number(name, "nDCG@10") for name in (FIRST, IDEAL))
+    axes.axvline(before, color="black", linestyle=":", linewidth=1, label="BM25, before")
+    axes.axvline(limit, color="black", linewidth=1, label="limit: the ideal order of BM25's 100")
     costs = [[worlds["mild"].number(choice.stage, what) for what in ("slots", "rounds")] for choice in stages]
     labels = [
         f"{choice.stage}\n{slots:.0f} passages, {rounds:.0f} {'call' if round(rounds) == 1 else 'calls'} in a row"
@@ -189,9 +195,9 @@ def drawn() -> Any:
     ]
     axes.set_yticks(range(len(stages)), labels)
     axes.invert_yaxis()
-    axes.set_xlabel("nDCG@10, TREC DL 2019, judges simulated")
+    axes.set_xlabel("nDCG@10 with 95 % intervals over queries; TREC DL 2019, judges simulated")
     axes.grid(axis="y")
-    figure.legend(loc="outside upper center", ncols=4, frameon=False)
+    figure.legend(loc="outside upper center", ncols=3, frameon=False)
     return figure
 
 

@@ -32,7 +32,12 @@ class Table:
 
     def number(self, row: str, column: str) -> float:
         """The cell's number, without the interval that may follow it."""
-        return float(self.cell(row, column).partition(" ±")[0])
+        return self.interval(row, column)[0]
+
+    def interval(self, row: str, column: str) -> tuple[float, float]:
+        """The cell's number, and half of the interval that follows it; 0 where none does."""
+        mean, _, half = self.cell(row, column).partition(" ±")
+        return float(mean), float(half or 0)
 
 
 def read_tables(path: Path) -> list[Table]:

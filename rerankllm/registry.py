@@ -71,6 +71,7 @@ STRATEGIES = Registry(
         "e2rank": "rerankllm.strategies.e2rank:E2Rank",
         "cascade": "rerankllm.strategies.cascade:Cascade",
         "psc": "rerankllm.strategies.psc:PermutationSelfConsistency",
+        "samples": "rerankllm.strategies.samples:Samples",
         "maxp": "rerankllm.strategies.maxp:MaxP",
         "interpolate": "rerankllm.strategies.interpolate:Interpolate",
         "rankfusion": "rerankllm.strategies.rankfusion:RankFusion",
@@ -84,6 +85,8 @@ ELICITATIONS = Registry(
         "likelihood": "rerankllm.elicitation.likelihood:Likelihood",
         "reasoning": "rerankllm.elicitation.reasoning:Reasoning",
         "similarity": "rerankllm.elicitation.similarity:Similarity",
+        "attention": "rerankllm.elicitation.attention:Attention",
+        "vectors": "rerankllm.elicitation.vectors:Vectors",
         "verdict": "rerankllm.elicitation.verdict:Verdict",
     },
 )

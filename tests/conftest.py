@@ -27,6 +27,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 for variable in [name for name in os.environ if name.startswith("RERANKLLM_")]:
     del os.environ[variable]
+os.environ.pop("COLUMNS", None)  # tables are as wide as it says
 os.environ["RERANKLLM_CONFIG"] = "none"  # what is set for whoever runs them is nothing to the tests
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test needs the hub, and without a network each question to it takes 30 seconds
 

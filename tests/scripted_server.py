@@ -22,8 +22,8 @@ from scripted_batches import Batches
 
 ROUTES = {
     "/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/rerank", "/v1/v2/rerank", "/v1/reranking",
-    "/v1/models/rerank", "/v1/messages", "/openai/v1/chat/completions", "/api/v1/chat/completions",
-    "/v1beta/openai/chat/completions",
+    "/v1/ranking", "/v1/models/rerank", "/v1/messages", "/openai/v1/chat/completions",
+    "/api/v1/chat/completions", "/v1beta/openai/chat/completions",
 }  # fmt: skip
 USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
 

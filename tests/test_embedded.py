@@ -55,7 +55,7 @@ def test_the_sample_gets_better_and_shows_how(cli, tmp_path):
     report = json.loads(summary.read_text())
     assert (report["strategy"], report["model"]) == ("pointwise", "embed:minilm?dtype=int8")
     assert report["nDCG@10"]["after"] > report["nDCG@10"]["before"] + 0.2
-    assert "(the default of embed:minilm?dtype=int8); first-stage scores do not count" in err
+    assert "strategy pointwise, the default of embed:minilm?dtype=int8; the first stage's scores are not used" in err
     assert out.startswith("query q1: how long do fleas live\n  before, the first 3 of 20 passages:\n    1. (grade 0) ")
     assert re.search(r"^    1\. \(was \d+, grade 3\) ", out, re.MULTILINE)
     assert all(len(line) <= 80 for line in out.splitlines())
@@ -67,7 +67,10 @@ def test_what_it_cannot_do_is_said_before_anything_is_asked(cli):
         status, out, err = cli("rerank", "--sample", "--strategy", strategy)
         assert (status, out) == (1, "")
         assert "or name a language model: --model openai:NAME, hf:NAME, vllm:NAME or llamacpp:FILE.gguf" in err
-    with pytest.raises(CapabilityError, match="answers Embed, Score, and this strategy asks Permute: leave "):
+    with pytest.raises(
+        CapabilityError,
+        match="can embed texts and score passages, and this strategy asks it to put passages in order: leave ",
+    ):
         Reranker("sliding")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rerankllm.reports import page as reports
+from rerankllm.reports import frame as reports
 from rerankllm.server import page as server
 
 ROOT = Path(__file__).parents[1]

@@ -167,7 +167,10 @@ def test_what_a_model_cannot_do_is_said_before_the_first_call(oracle):
         Reranker("interpolate(sliding / labels)", oracle)
     recorded = oracle.replace("oracle", "recorded").replace("qrels.txt", "recorded.jsonl")
     Path(recorded.removeprefix("recorded:")).write_text('{"query_id": "q", "doc_ids": ["a"], "response": "[1]"}\n')
-    with pytest.raises(CapabilityError, match="answers Permute, and this strategy asks Score: leave the strategy out"):
+    with pytest.raises(
+        CapabilityError,
+        match="can put passages in order, and this strategy asks it to score passages: leave the strategy out",
+    ):
         Reranker("pointwise", recorded)
 
 

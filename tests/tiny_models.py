@@ -181,8 +181,11 @@ def qwen3(
     return folder
 
 
-def jina_v3(folder, *, positions=4096):
-    """Saves a tiny random model of jina-reranker-v3's architecture: Qwen3, and a projector behind it."""
+def jina_v3(folder, *, positions=4096, window=None):
+    """Saves a tiny random model of jina-reranker-v3's architecture: Qwen3, and a projector behind it.
+
+    With a `window` its first layer sees so many tokens only, as some of v3.5 do.
+    """
     import json
 
     import torch
@@ -197,6 +200,52 @@ def jina_v3(folder, *, positions=4096):
     path = folder / "config.json"
     own = {"architectures": ["JinaForRanking"], "auto_map": {"AutoModel": "modeling.JinaForRanking"},
            "tie_word_embeddings": True}  # fmt: skip
+    if window is not None:
+        own |= {"use_sliding_window": True, "sliding_window": window, "max_window_layers": 2,
+                "layer_types": ["sliding_attention", "full_attention"]}  # fmt: skip
+    path.write_text(json.dumps({**json.loads(path.read_text()), **own}))
+    return folder
+
+
+def pe_rank(folder, encoder, *, pooling="mean", projector="mlp2x_gelu"):
+    """Saves a tiny random model of PE-Rank's architecture: Mistral, and a projector from the vectors of an encoder.
+
+    Args:
+        folder: Where to.
+        encoder: Where the encoder is, which `bert` saved.
+        pooling: How its tokens become one vector.
+        projector: The projector's kind: `linear`, `mlp2x_gelu` or another number of layers.
+    """
+    import json
+
+    import torch
+    import transformers
+    from safetensors.torch import load_file, save_file
+
+    tokenizer = sentencepiece(folder, like="llama")
+    tokenizer.add_tokens(["<PLACEHOLDER>", "<RANK>"], special_tokens=True)
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(5)
+    config = transformers.MistralConfig(
+        vocab_size=len(tokenizer), hidden_size=48, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, max_position_embeddings=2048, sliding_window=None, bos_token_id=3, eos_token_id=1,
+    )  # fmt: skip
+    model = transformers.MistralForCausalLM(config)
+    for weights in model.parameters():
+        if weights.dim() > 1:
+            torch.nn.init.normal_(weights, std=0.3)
+    model.save_pretrained(folder)
+    weights = load_file(folder / "model.safetensors")
+    layers = 1 if projector == "linear" else int(projector[3])
+    for number in range(layers):
+        name = "model.projector" if projector == "linear" else f"model.projector.{2 * number}"
+        weights[f"{name}.weight"] = torch.randn(48, 48 if number else 32)
+        weights[f"{name}.bias"] = torch.randn(48)
+    weights["model.encoder.encoder.embeddings.word_embeddings.weight"] = torch.randn(3, 32)  # the encoder's, again
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    path = folder / "config.json"
+    own = {"architectures": ["EmbedMistralForRankLM"], "model_type": "embed_mistral", "encoder_name": str(encoder),
+           "encoder_pooling": pooling, "projector_type": projector, "embedding_size": 32}  # fmt: skip
     path.write_text(json.dumps({**json.loads(path.read_text()), **own}))
     return folder
 

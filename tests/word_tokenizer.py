@@ -2,7 +2,7 @@
 
 import re
 
-CONTROL = re.compile(r"<\|[a-z]+\|>")
+CONTROL = re.compile(r"<\|[a-z]+\|>|<PLACEHOLDER>")
 PIECE = re.compile(r" ?[A-Za-z]+| ?\d|\s|.", re.DOTALL)
 
 

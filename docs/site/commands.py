@@ -7,7 +7,7 @@ import typer.main
 from text import table
 
 from rerankllm.cli.app import app
-from rerankllm.cli.help import parts
+from rerankllm.cli.help import described, parts, usage, value
 from rerankllm.display import folded
 
 WIDTH = 90
@@ -41,14 +41,14 @@ def _commands(group: Any, context: Any, before: str = "") -> list[tuple[str, Any
 
 def _page(name: str, command: Any, parent: Any) -> str:
     context = command.make_context(name, [], parent=parent, resilient_parsing=True)
-    usage = " ".join(command.get_usage(context).removeprefix("Usage: ").split())
-    parts = [f"# {name}", _plain(command.help), f"```text\n{usage}\n```", _examples(command.epilog or "")]
-    records = [record for each in command.params if (record := each.get_help_record(context))]
-    arguments = [(f"`{each.metavar or each.name}`", _plain(each.help)) for each in command.params
+    parts = [f"# {name}", _plain(command.help), f"```text\n{usage(command, context)}\n```",
+             _examples(command.epilog or "")]  # fmt: skip
+    arguments = [(f"`{value(each, context)}`", _plain(each.help)) for each in command.params
                  if each.param_type_name == "argument"]  # fmt: skip
     if arguments:
         parts += ["## Arguments", table(("argument", ""), arguments)]
-    options = [(_code(shown), _plain(says)) for shown, says in records if shown.startswith("-")]
+    records = [described(each, context) for each in command.params if each.param_type_name == "option"]
+    options = [(_code(shown), _plain(says)) for shown, says in records]
     parts += ["## Options", table(("option", ""), options)] if options else []
     for inner, each in _commands(command, context) if hasattr(command, "list_commands") else ():
         parts.append(_page(inner, each, context).replace("\n## ", "\n### ").replace("# ", f"## {name} ", 1))

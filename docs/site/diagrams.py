@@ -45,6 +45,7 @@ SMALL = {
     "psc": "psc(full(top_k=5), shuffles=3)",
     "interpolate": "interpolate(sliding(window=4, stride=2), weight=0.5)",
     "rankfusion": "rankfusion([prp(sort=heap, top_k=2), prp(sort=bubble, top_k=2)])",
+    "samples": "samples(pointwise / reasoning(temperature=0.7), samples=3)",
     "maxp": "maxp(pointwise, passage_words=2, stride_words=2)",
 }
 """What is drawn of strategies that would ask everything at once about so few, or nothing worth seeing."""

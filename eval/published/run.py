@@ -62,7 +62,7 @@ def loaded(where: str) -> Any:
 
 def tokens(family: str, expected: Any, tokenizer: Any) -> str:
     """Whether the prompt has the tokens that its authors' pieces have."""
-    card, _ = test_cards.EXPECTED[family]
+    card = test_cards.EXPECTED[family][0][0]
     (kind,) = cards.load(card).answers
     template = cards.load(card).template(kind)
     builder = PromptBuilder(template, HubTokenizer(tokenizer, card), test_cards.HERE)
@@ -81,9 +81,8 @@ def tokens(family: str, expected: Any, tokenizer: Any) -> str:
     return f"exact, {count}"
 
 
-def text(family: str, expected: Any) -> str:
+def text(card: str, key: str, expected: Any) -> str:
     """Whether the text is the same; else where it differs."""
-    card, key = test_cards.EXPECTED[family]
     here, there = (json.dumps(each, ensure_ascii=False) for each in (test_cards.rendered(card, key), expected[key]))
     if here == there:
         return "exact"
@@ -92,18 +91,18 @@ def text(family: str, expected: Any) -> str:
 
 
 def rows(tokenizers: dict[str, Any]) -> list[str]:
-    """A line for each card, and for each rendering without one."""
+    """A line for each rendering of a card, for each rendering without one, and for each card without one."""
     found, seen = [], set()
     for path in sorted(test_cards.PUBLISHED.glob("*.json")):
         family, expected = path.stem, json.loads(path.read_text(encoding="utf-8"))["expected"]
-        where = test_cards.EXPECTED[family]
-        if where is None:
+        if not test_cards.EXPECTED[family]:
             found.append(f"| `{family}` | | refused: it needs code of its own | |")
-            continue
-        seen.add(where[0])
-        name, _ = TOKENIZED.get(family, ("", None))
-        shown = tokens(family, expected, tokenizers[name]) if name in tokenizers else "no tokenizer here"
-        found.append(f"| `{family}` | `{where[0]}` | {text(family, expected)} | {shown} |")
+        for place, (card, key) in enumerate(test_cards.EXPECTED[family]):
+            seen.add(card)
+            name, _ = TOKENIZED.get(family, ("", None))
+            known = tokens(family, expected, tokenizers[name]) if name in tokenizers else "no tokenizer here"
+            shown = "" if place else known
+            found.append(f"| `{family}`, {key} | `{card}` | {text(card, key, expected)} | {shown} |")
     others = [name for name in cards.names() if name not in seen and not cards.load(name).cannot]
     return [*found, *(f"| none | `{name}` | as tests/golden/cards/{name}.txt | |" for name in others)]
 

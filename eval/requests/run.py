@@ -10,6 +10,7 @@ tokens on, in pieces of 128; vLLM's in blocks of 16. Prints the tables and write
 
 import argparse
 import itertools
+import re
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,7 +32,7 @@ from rerankllm.elicitation.template_file import root  # noqa: E402
 from rerankllm.formats.beir import read_corpus, read_queries  # noqa: E402
 from rerankllm.formats.join import join  # noqa: E402
 from rerankllm.formats.trec import read_qrels, read_run  # noqa: E402
-from rerankllm.judgements import Ask, Compare, Grade, Judgement, Permute, Score, Select, WeakOrder  # noqa: E402
+from rerankllm.judgements import Ask, Compare, Ends, Grade, Judgement, Permute, Score, Select, WeakOrder  # noqa: E402
 from rerankllm.registry import BACKENDS  # noqa: E402
 from rerankllm.reranker import Reranker  # noqa: E402
 
@@ -42,6 +43,8 @@ LEAST, PIECE, BLOCK = 1024, 128, 16
 FEW = "active(slots=100)"
 """The other budgets of `active` take minutes each, and ask by the same mechanism."""
 QUESTION = "Search query: {{ query }}\n"
+RUBRIC = " ".join(f"Rule {n}: a passage that meets condition {n} counts as relevant." for n in range(1, 101))
+"""An instruction as long as a page of rules."""
 
 
 class Noted(Simulated):
@@ -58,7 +61,7 @@ class Noted(Simulated):
 class First(Noted):
     """A judge that always takes what is shown first."""
 
-    def answer(self, judgement: Judgement) -> Reply | CallFailed:
+    def answer(self, judgement: Judgement) -> Reply | CallFailed:  # noqa: PLR0911
         """The first, or the order shown."""
         self.asked.append(judgement)
         ids = [doc.doc_id for doc in judgement.docs]
@@ -73,7 +76,9 @@ class First(Noted):
                 return Reply((1.0,) * len(ids))
             case Permute():
                 return Reply(WeakOrder(tuple((each,) for each in ids)))
-        return super().answer(judgement)
+            case Ends():
+                return Reply((ids[0], ids[-1]))
+        return Simulated.answer(self, judgement)  # not Noted's, which would note it twice
 
 
 BACKENDS.register("noted", Noted)
@@ -90,10 +95,12 @@ def asked(spec: str, model: str, queries: Queries) -> list[Judgement]:
     return list(Noted.asked)
 
 
-def prompts(judgements: Sequence[Judgement], stage: str = "pointwise / text") -> Iterator[tuple[int, ...]]:
+def prompts(
+    judgements: Sequence[Judgement], stage: str = "pointwise / text", instruction: str | None = None
+) -> Iterator[tuple[int, ...]]:
     """The prompts of an `openai:` model, as token ids."""
     count = EstimatedTokenizer()
-    with Reranker(stage, HOST) as reranker:
+    with Reranker(stage, HOST, instruction=instruction) as reranker:
         panel, elicitation = reranker.session.panel, reranker.stage.elicitation
         for judgement in judgements:
             request = panel.resolve(Ask((), elicitation, None), type(judgement)).prepare(judgement)
@@ -131,7 +138,7 @@ def query_first(judgement: str, name: str, folder: Path) -> Path:
 def question_first(judgement: str, name: str, folder: Path) -> Path:
     """A copy of one that ends with its question, and here begins with it."""
     data: dict[str, Any] = yaml.safe_load((root() / judgement / f"{name}.yaml").read_text(encoding="utf-8"))
-    turn = data["messages"][-1]
+    turn = next(each for each in reversed(data["messages"]) if "user" in each)
     shown, _, question = turn["user"].rpartition("\n\n" if judgement == "score" else "{% endfor %}\n")
     turn["user"] = f"{question}\n\n{shown}" + ("" if judgement == "score" else "{% endfor %}")
     path = folder / f"{judgement}-{name}-question.yaml"
@@ -162,6 +169,17 @@ def prefix_table(specs: Sequence[str], path: Path, queries: Queries) -> Iterator
         yield f"| `{spec}` | {_row(prompts(found), len(found))}"
 
 
+def instructed_table(path: Path, queries: Queries) -> Iterator[str]:
+    """The prompts of some strategies with an instruction that is longer than what hosts ask for."""
+    yield (
+        "| strategy | prompts | tokens | begun by an earlier prompt | in blocks of 16 "
+        "| from 1,024 on, in pieces of 128 |\n|---|---:|---:|---:|---:|---:|"
+    )
+    for spec in ("pointwise", "prp(sort=heap, top_k=10)", "setwise(c=3, sort=heap, top_k=10)", "sliding", "full"):
+        found = asked(spec, f"noted:{path}", queries)
+        yield f"| `{spec}` | {_row(prompts(found, instruction=RUBRIC), len(found))}"
+
+
 def layout_table(path: Path, queries: Queries) -> Iterator[str]:
     """Our own templates as they are, and with what is common first."""
     yield (
@@ -190,6 +208,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--every", type=int, default=20, help="take every so manieth query for the prompts")
+    parser.add_argument("--only", help="measure only the table whose heading has this, and keep the others")
     parser.add_argument("--output", type=Path, default=HERE / "results.md")
     options = parser.parse_args()
     folder = options.data / "dl19-bm25"
@@ -208,16 +227,26 @@ def main() -> None:
             itertools.islice(distinct_table([s for s in specs["short"] if "bubble" not in s], path, short), 1, None))),
         (f"## What prompts have in common, {len(some)} queries", prefix_table(long, path, some)),
         (f"## The same with what is common first, {len(some)} queries", layout_table(path, some)),
+        (f"## With an instruction of {len(EstimatedTokenizer().encode(RUBRIC)):,} tokens, {len(some)} queries",
+         instructed_table(path, some)),
     )  # fmt: skip
-    lines = ["# What strategies send", made_by("requests/run.py", seeds=[0]), __doc__.split("\n\n")[2].strip()]
+    text = options.output.read_text(encoding="utf-8") if options.only and options.output.is_file() else ""
+    kept = {part.partition("\n")[0]: part.strip() for part in re.split(r"^(?=## )", text, flags=re.MULTILINE)[1:]}
     for heading, rows in parts:
-        lines.append(heading)
+        if options.only and options.only not in heading:
+            continue
         print(f"\n{heading}\n", flush=True)
         table = []
         for row in rows:
             print(row, flush=True)
             table.append(row)
-        lines.append("\n".join(table))
+        kept[heading] = "\n\n".join([heading, "\n".join(table)])
+    head = [
+        "# What strategies send",
+        made_by("requests/run.py --data DATA", seeds=[0]),
+        __doc__.split("\n\n")[2].strip(),
+    ]
+    lines = [*head, *(kept[heading] for heading, _ in parts if heading in kept)]
     options.output.write_text("\n\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -1,8 +1,8 @@
 """Votes with their items numbered, as arrays: what the rules compute on."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,6 +107,41 @@ class Ballots:
         for ballot in self.ballots:
             named[ballot.items] = True
         return named
+
+
+class Stakes(NamedTuple):
+    """What each vote gives each item, in a rule that adds this up. All of shape (votes, items).
+
+    Attributes:
+        now: What it gives.
+        most: What it would give if it had the item first.
+        least: What it would give if it had the item last.
+    """
+
+    now: Floats
+    most: Floats
+    least: Floats
+
+    @classmethod
+    def of(cls, n: int, ballots: Sequence[Ballot], points: Callable[[int], Floats], *, whole: bool = False) -> "Stakes":
+        """The stakes where every place of a vote has its points.
+
+        Args:
+            n: How many items there are.
+            ballots: The votes.
+            points: The points of each place of a vote on so many items, best first.
+            whole: Whether heads were made whole; else a head could name any item, and leave out any.
+        """
+        now, most, least = (np.zeros((len(ballots), n)) for _ in range(3))
+        for vote, ballot in enumerate(ballots):
+            if not len(ballot.items):
+                continue
+            each = ballot.weight * points(len(ballot.items))
+            now[vote, ballot.items] = shared(each, ballot)
+            free = ballot.head and not whole
+            most[vote, slice(None) if free else ballot.items] = each[0]
+            least[vote, ballot.items] = 0.0 if free else each[-1]
+        return cls(now, most, least)
 
 
 def mean_places(sizes: NDArray[np.intp]) -> Floats:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from rerankllm.aggregation.ballots import Ballots
+    from rerankllm.aggregation.ballots import Ballots, Stakes
 
 
 class Aggregation(ABC):
@@ -37,3 +37,7 @@ class Aggregation(ABC):
     @abstractmethod
     def tally(self, profile: "Ballots") -> "NDArray[np.float64]":
         """The same over numbered items, shape (items,)."""
+
+    def stakes(self, profile: "Ballots") -> "Stakes | None":  # noqa: ARG002
+        """What each vote gives each item, and could give it, where the rule adds that up; None where it does not."""
+        return None

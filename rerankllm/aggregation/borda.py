@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rerankllm.aggregation.ballots import Ballots, Floats
+from rerankllm.aggregation.ballots import Ballots, Floats, Stakes
 from rerankllm.aggregation.base import Aggregation
 
 
@@ -24,3 +24,7 @@ class Borda(Aggregation):
         for ballot in profile.full():
             points[ballot.items] += ballot.weight * (len(ballot.items) - ballot.ranks)
         return points
+
+    def stakes(self, profile: Ballots) -> Stakes:
+        """A point for every item behind."""
+        return Stakes.of(profile.n, profile.full(), lambda size: np.arange(size - 1.0, -1.0, -1.0), whole=True)

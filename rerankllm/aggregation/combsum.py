@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rerankllm.aggregation.ballots import Ballots, Floats
+from rerankllm.aggregation.ballots import Ballots, Floats, Stakes
 from rerankllm.aggregation.base import Aggregation
 from rerankllm.aggregation.comb import Scale, on_scale
 
@@ -31,3 +31,12 @@ class CombSum(Aggregation):
         for ballot in profile.ballots:
             sums[ballot.items] += ballot.weight * on_scale(ballot, self.scale)
         return sums
+
+    def stakes(self, profile: Ballots) -> Stakes | None:
+        """From 0 to 1 with `minmax`; nothing is said of standard deviations."""
+        if self.scale != "minmax":
+            return None
+        found = Stakes.of(profile.n, profile.ballots, lambda size: np.linspace(1, 0, size))
+        for vote, ballot in enumerate(profile.ballots):
+            found.now[vote, ballot.items] = ballot.weight * on_scale(ballot, self.scale)
+        return found

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rerankllm.aggregation.ballots import Ballots, Floats, shared
+from rerankllm.aggregation.ballots import Ballots, Floats, Stakes, shared
 from rerankllm.aggregation.base import Aggregation
 
 
@@ -24,3 +24,7 @@ class Dowdall(Aggregation):
         for ballot in profile.ballots:
             points[ballot.items] += ballot.weight * shared(1 / np.arange(1, len(ballot.items) + 1), ballot)
         return points
+
+    def stakes(self, profile: Ballots) -> Stakes:
+        """Harmonic points."""
+        return Stakes.of(profile.n, profile.ballots, lambda size: 1 / np.arange(1, size + 1))

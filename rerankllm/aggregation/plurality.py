@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rerankllm.aggregation.ballots import Ballots, Floats, shared
+from rerankllm.aggregation.ballots import Ballots, Floats, Stakes, shared
 from rerankllm.aggregation.base import Aggregation
 
 
@@ -25,3 +25,7 @@ class Plurality(Aggregation):
             first[:1] = 1.0
             points[ballot.items] += ballot.weight * shared(first, ballot)
         return points
+
+    def stakes(self, profile: Ballots) -> Stakes:
+        """One point for the first place."""
+        return Stakes.of(profile.n, profile.ballots, lambda size: (np.arange(size) == 0).astype(float))

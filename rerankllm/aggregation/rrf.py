@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rerankllm.aggregation.ballots import Ballots, Floats
+from rerankllm.aggregation.ballots import Ballots, Floats, Stakes
 from rerankllm.aggregation.base import Aggregation
 from rerankllm.errors import SpecError
 
@@ -33,3 +33,10 @@ class ReciprocalRankFusion(Aggregation):
         for ballot in profile.ballots:
             sums[ballot.items] += ballot.weight / (self.k + ballot.ranks)
         return sums
+
+    def stakes(self, profile: Ballots) -> Stakes:
+        """Reciprocal ranks."""
+        found = Stakes.of(profile.n, profile.ballots, lambda size: 1 / (self.k + np.arange(1, size + 1)))
+        for vote, ballot in enumerate(profile.ballots):
+            found.now[vote, ballot.items] = ballot.weight / (self.k + ballot.ranks)
+        return found

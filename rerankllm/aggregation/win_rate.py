@@ -5,8 +5,9 @@ from typing import Literal
 
 import numpy as np
 
-from rerankllm.aggregation.ballots import Ballots, Floats
+from rerankllm.aggregation.ballots import Ballots, Floats, Stakes
 from rerankllm.aggregation.base import Aggregation
+from rerankllm.aggregation.borda import Borda
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +35,13 @@ class WinRate(Aggregation):
         won, games = wins.sum(axis=1), met.sum(axis=1)
         shares: Floats = np.divide(won, games, out=np.full(profile.n, 0.5), where=games > 0)
         return shares
+
+    def stakes(self, profile: Ballots) -> Stakes | None:
+        """The shares of a contest count alike however it ends, so each vote's wins add up; not with `per=opponent`."""
+        if self.per == "opponent":
+            return None
+        won = Borda().stakes(profile)
+        wins = profile.wins()
+        games = (wins + wins.T).sum(axis=1)
+        weight = np.divide(1.0, games, out=np.zeros(profile.n), where=games > 0)
+        return Stakes(*(each * weight for each in won))

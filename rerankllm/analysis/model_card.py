@@ -1,7 +1,8 @@
 """A published reranker's card, printed: a prompt as text and as tokens, and what is read off the answer."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import get_args
 
 from rerankllm.backends.hf import loading
 from rerankllm.backends.hub_tokenizer import HubTokenizer
@@ -12,14 +13,18 @@ from rerankllm.calls import (
     Draw,
     EncoderPrompt,
     Generate,
+    OrderVectors,
     Prompt,
+    ReadAttention,
     ReadLabels,
     ReadSimilarities,
     Request,
     TextPrompt,
     Tokenizer,
     TokenPrompt,
+    VectorPrompt,
     Want,
+    WholeList,
     WriteLabels,
 )
 from rerankllm.data import Document, Query
@@ -28,7 +33,7 @@ from rerankllm.elicitation.base import PromptSettings
 from rerankllm.elicitation.labels import numbers
 from rerankllm.elicitation.prompts import PromptBuilder
 from rerankllm.errors import InputError, RerankError
-from rerankllm.judgements import Compare, Grade, Judgement, Permute, Score, Select
+from rerankllm.judgements import IN_WORDS, Compare, Grade, Judgement, Permute, Score, Select
 from rerankllm.spec.stage import parse_elicitation
 
 QUERY = Query("q", "how long do fleas live")
@@ -38,9 +43,35 @@ DOCS = (
     Document("3", "Dogs [1] bark  at strangers.", title="Pets"),
 )
 HERE = Capabilities(
-    generate=True, label_logprobs=1000, logits=True, token_prompts=True, constrained=True, similarities=True
+    generate=True,
+    label_logprobs=1000,
+    logits=True,
+    token_prompts=True,
+    constrained=True,
+    lists=frozenset(get_args(WholeList)),
 )
 """What a model in this process can do."""
+TREATED: Mapping[str, Mapping[str, str]] = {
+    "title": {
+        "join": "the title is put before the text",
+        "before": "the title is put before the text, or a space where there is none",
+        "named": "a title is shown as Title: … Content: …",
+        "none": "the title is not shown",
+    },
+    "spaces": {
+        "fold": "white space is folded to single spaces",
+        "lines": "line breaks become spaces",
+        "strip": "white space at the ends is removed",
+    },
+    "brackets": {
+        "digits": "[1] becomes (1)",
+        "letters": "[A] becomes (A)",
+        "all": "[1] becomes (1), and [A] (A)",
+    },
+}
+"""What is done to texts, in words, by the fields of `Treatment`; nothing for what is left as it is."""
+JUDGED = {kind.__name__.lower(): words for kind, words in IN_WORDS.items()}
+"""What a card's prompts ask for, in words."""
 SHOWN = 24
 """Tokens of a prompt that are printed at either end."""
 
@@ -61,7 +92,7 @@ def show_model(name: str) -> str:
     """
     model = name.partition("?")[0] if ":" not in name else name.partition(":")[2].partition("?")[0]
     if name in cards.names():
-        return "\n".join(_lines(cards.load(name), None, "name a model to see tokens, such as its folder"))
+        return "\n".join(_lines(cards.load(name), None, "name a model, such as hf:NAME, to see them"))
     source = loading.find("hf", model)
     card = cards.find(source.names(model))
     if card is None:
@@ -75,10 +106,7 @@ def _tokenizer(source: loading.ModelFiles, name: str) -> tuple[HubTokenizer | No
     try:
         loading.need("transformers")
         with loading.reported(name), loading.quiet():
-            from transformers import AutoConfig, AutoTokenizer  # noqa: PLC0415
-
-            found = AutoTokenizer.from_pretrained(source.where, **source.options)
-            config = AutoConfig.from_pretrained(source.where, **source.options)
+            found, config, _ = loading.tokenized(source)
     except RerankError as error:
         return None, False, str(error)
     return HubTokenizer(found, name), bool(config.is_encoder_decoder), ""
@@ -86,22 +114,22 @@ def _tokenizer(source: loading.ModelFiles, name: str) -> tuple[HubTokenizer | No
 
 def _lines(card: cards.Card, tokenizer: HubTokenizer | None, why: str, *, encoder: bool = False) -> Iterator[str]:
     yield f"{card.name}: {card.description}"
-    yield f"for      {', '.join(card.models) or 'any chat model, by prompt=' + card.name}"
-    told = {"licence": card.licence, "needs": card.needs, "cannot": card.cannot}
-    yield from (f"{key:<9}{text}" for key, text in told.items() if text)
-    yield from (f"source   {where}" for where in card.source)
-    yield from (f"figure   {figure}" for figure in card.figures)
+    yield f"models     {', '.join(card.models) or 'any chat model, with / text(prompt=' + card.name + ') or the like'}"
+    told = {"licence": card.licence, "needs": card.needs, "cannot be used here": card.cannot}
+    yield from (f"{key:<10} {text}" for key, text in told.items() if text)
+    yield from (f"source     {where}" for where in card.source)
+    yield from (f"published  {figure}" for figure in card.figures)
     if not card.cannot:
-        yield f"strategy {card.strategy}"
+        yield f"strategy   {card.strategy}"
     yield from _texts(card)
     if card.pair is not None:
         shown = card.texts(QUERY.text, DOCS[-1])
-        yield f"--- {'one text' if len(shown) == 1 else 'two texts'}, scored by the model's head"
+        yield f"--- {'one text' if len(shown) == 1 else 'two texts'}, to which the model's head gives a score"
         yield from shown
     if card.vectors is not None:
-        yield f"--- a document, embedded ({card.vectors.pooling or 'as its files say'})"
+        yield f"--- a document to embed (pooling: {card.vectors.pooling or 'as its files say'})"
         yield card.treatment.document(DOCS[-1]) + card.vectors.end
-        yield "--- a query with the first documents, embedded"
+        yield "--- a query with the first documents, to embed"
         whole = replace(HERE, token_prompts=False, text_prompts=True)
         builder = PromptBuilder(card.template("embed"), EstimatedTokenizer(), whole)
         yield from (builder.build(QUERY, DOCS, numbers(len(DOCS)), reserve=0).text,)  # type: ignore[union-attr]
@@ -110,13 +138,15 @@ def _lines(card: cards.Card, tokenizer: HubTokenizer | None, why: str, *, encode
 
 
 def _texts(card: cards.Card) -> Iterator[str]:
-    """What happens to texts."""
+    """What happens to texts before they are shown."""
     if card.cannot:
         return
     how = card.treatment
+    said = [TREATED["title"][how.title], TREATED["spaces"].get(how.spaces), TREATED["brackets"].get(how.brackets)]
     cut = {"passage": how.passage_cut, "query": how.query_cut}
-    cuts = "".join(f", {name} cut to {each.length} {each.unit}" for name, each in cut.items() if each)
-    yield f"text     spaces: {how.spaces}, title: {how.title}, brackets: {how.brackets}, query: {how.query}{cuts}"
+    said += [f"the {name} is cut to {each.length} {each.unit}" for name, each in cut.items() if each]
+    said += [f"in the query {TREATED['brackets'][how.query]}"] if how.query != "keep" else []
+    yield f"texts      {'; '.join(filter(None, said))}"
 
 
 def _asked(card: cards.Card, kind: str, tokenizer: HubTokenizer | None, why: str, *, encoder: bool) -> Iterator[str]:
@@ -128,8 +158,12 @@ def _asked(card: cards.Card, kind: str, tokenizer: HubTokenizer | None, why: str
     plain = can if encoded else replace(can, token_prompts=False, text_prompts=known)
     words = EstimatedTokenizer()
     request = _request(card, kind, words, plain)
-    yield f"--- {kind} by {card.elicitation(kind)}"
-    if isinstance(request.prompt, EncoderPrompt):
+    yield f"--- prompt: {JUDGED[kind]}, by {card.elicitation(kind)}"
+    if isinstance(request.prompt, VectorPrompt):
+        assert isinstance(request.prompt.prompt, TextPrompt)  # noqa: S101
+        yield request.prompt.prompt.text
+        yield from (f"[embedded] {text}" for text in request.prompt.passages)
+    elif isinstance(request.prompt, EncoderPrompt):
         yield from map(words.decode, request.prompt.texts)
         yield from (f"[decoder]\n{words.decode(ids)}" for ids in (request.prompt.opening,) if ids)
     elif isinstance(request.prompt, ChatPrompt):
@@ -140,13 +174,13 @@ def _asked(card: cards.Card, kind: str, tokenizer: HubTokenizer | None, why: str
         request = _request(card, kind, tokenizer, replace(HERE, separate_decoder=encoder))
         yield from _tokens(request.prompt, tokenizer, tokenizer.eos if encoder else ())
     else:
-        yield f"--- not shown as tokens: {why}"
+        yield f"--- tokens: not shown; {why}"
     yield f"--- read: {_read(request.want, template.read)}"
 
 
 def _tokens(prompt: Prompt, tokenizer: HubTokenizer, eos: tuple[int, ...]) -> Iterator[str]:
     """A prompt's tokens; those of each text where an encoder reads several."""
-    assert isinstance(prompt, TokenPrompt | EncoderPrompt)  # noqa: S101
+    assert isinstance(prompt, TokenPrompt | EncoderPrompt | VectorPrompt)  # noqa: S101
     whole = prompt if isinstance(prompt, EncoderPrompt) else EncoderPrompt((prompt.ids,))
     for ids in filter(None, [*((*text, *eos) for text in whole.texts), whole.opening]):
         yield f"--- as {len(ids)} tokens"
@@ -171,17 +205,27 @@ def _request(card: cards.Card, kind: str, tokenizer: Tokenizer, can: Capabilitie
 
 def _read(want: Want, read: str) -> str:
     """What a request asks for, in words."""
-    if isinstance(want, ReadLabels):
-        ids = [f"{text} {list(found)}" for text, found in zip(want.labels, want.ids or [()] * 99, strict=False)]
-        what = "logits" if read == "logits" else "log-probabilities"
-        return f"the {what} of {', '.join(each.removesuffix(' []') for each in ids)} as the next token"
-    if isinstance(want, WriteLabels):
-        return f"{want.count} of the labels {', '.join(want.labels)}, one after the other, and nothing else"
-    if isinstance(want, ReadSimilarities):
-        return "the cosines of the vectors at {} and at {}".format(*want.markers)
-    if isinstance(want, Draw):
-        return f"text, up to {want.max_tokens} tokens, drawn at temperature {want.temperature} and top_p {want.top_p}"
-    if isinstance(want, Generate):
-        held = f"; after {want.after.end} it is held to labels" if want.after else ""
-        return f"text, up to {want.max_tokens} tokens{held}"
-    return "the log-probabilities of given tokens"
+    match want:
+        case ReadLabels():
+            ids = [f"{text} {list(found)}" for text, found in zip(want.labels, want.ids or [()] * 99, strict=False)]
+            what = "logits" if read == "logits" else "log-probabilities"
+            told = f"the {what} of {', '.join(each.removesuffix(' []') for each in ids)} as the next token"
+        case WriteLabels():
+            told = f"{want.count} of the labels {', '.join(want.labels)}, one after the other, and nothing else"
+        case ReadSimilarities():
+            last = "the last " if want.queries > 1 else ""
+            told = f"the cosines of the vectors at {want.markers[0]} and at {last}{want.markers[1]}"
+        case ReadAttention():
+            skipped = f", the first {want.skip} of its tokens left out" if want.skip else ""
+            told = f"how much an answer of up to {want.max_tokens} tokens attends to each text{skipped}"
+        case OrderVectors():
+            told = f"the likeliest next of the passages' vectors, {want.count} times, each once"
+        case Draw():
+            drawn = f"drawn at temperature {want.temperature} and top_p {want.top_p}"
+            told = f"text, up to {want.max_tokens} tokens, {drawn}"
+        case Generate():
+            held = f"; after {want.after.end} it is held to labels" if want.after else ""
+            told = f"text, up to {want.max_tokens} tokens{held}"
+        case _:
+            told = "the log-probabilities of given tokens"
+    return told

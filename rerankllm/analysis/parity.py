@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from rerankllm.calls import EncoderPrompt, Outcome, Request, Response, TokenPrompt, log_sum_exp
+from rerankllm.calls import ChatPrompt, Outcome, Request, Response, TextPrompt, log_sum_exp
 from rerankllm.data import Document, Query
 from rerankllm.drivers.loop import BackgroundLoop
 from rerankllm.drivers.panel import Panel
@@ -108,10 +108,13 @@ def parity(
 
     Raises:
         InputError: A model that does not load.
+        MissingExtra: A package is not installed.
         BackendError: One that cannot be used.
     """
     questions = sample_questions(queries, depth) if asked is None else asked
     panels = tuple(Panel(model, PromptSettings(), {}) for model in (first, second))
+    for panel in panels:
+        panel.check()
 
     async def compare() -> list[Row]:
         try:
@@ -186,7 +189,7 @@ def _likeliest(response: Response) -> int:
 
 
 def _same_prompt(a: Request, b: Request, one: Outcome, two: Outcome) -> bool:
-    if isinstance(a.prompt, TokenPrompt | EncoderPrompt) and isinstance(b.prompt, TokenPrompt | EncoderPrompt):
+    if not (isinstance(a.prompt, ChatPrompt | TextPrompt) or isinstance(b.prompt, ChatPrompt | TextPrompt)):
         return a.prompt == b.prompt
     return (
         isinstance(one, Response) and isinstance(two, Response) and one.usage.prompt_tokens == two.usage.prompt_tokens

@@ -27,7 +27,7 @@ CHUNK = 8
 
 
 class CrossEncoder(BatchBackend[Judgement]):
-    """Answers `Score` by a sequence-classification head with one output, through sentence-transformers.
+    """A cross-encoder, by sentence-transformers: it reads query and document together and gives one score.
 
     Scores are the head's raw logits, in float32, on no fixed scale: larger is more relevant. Of a head of two classes
     it is the second one's logit less the first one's. Pairs longer than the model takes are cut at their end.

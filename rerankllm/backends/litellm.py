@@ -23,7 +23,7 @@ PATIENCE = 60.0
 
 
 class LiteLLM(RemoteBackend):
-    """One model of any provider that LiteLLM knows, by its name there, such as `anthropic/claude-sonnet-4-5`.
+    """A model of any provider that LiteLLM knows, called as there, such as `anthropic/claude-sonnet-4-5`.
 
     Requests are those of `openai:`, and LiteLLM translates them; what a provider does not take it leaves out. Keys come
     from the variables that LiteLLM looks in, prices and context lengths from its table.

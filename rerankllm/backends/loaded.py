@@ -39,6 +39,10 @@ class LoadedModels:
             self._kept[key] = backend
         return backend
 
+    def keep(self, spec: str, backend: Backend) -> None:
+        """Takes in a backend that is open already: whoever asks for `spec` without options is given it."""
+        self._kept[spec, frozenset()] = backend
+
     def keeps(self, backend: Backend) -> bool:
         """Whether a backend stays loaded when its user is done."""
         return any(backend is kept for kept in self._kept.values())

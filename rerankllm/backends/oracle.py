@@ -26,7 +26,7 @@ from rerankllm.judgements import (
 
 
 class Oracle(DirectBackend):
-    """Answers by the grades in a qrels file; documents without one have grade 0. Equal grades are ties.
+    """A perfect judge: it answers by the grades in a qrels file. Without a grade is 0, equal grades are ties.
 
     A passage that it is asked to write says its grade, and has that wherever it is shown.
 

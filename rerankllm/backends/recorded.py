@@ -18,7 +18,7 @@ from rerankllm.judgements import Judgement, Permute
 
 
 class Recorded(DirectBackend):
-    """Answers from a recording (docs/recordings.md), or from the raw answers to windows that others publish.
+    """Answers recorded earlier (docs/recordings.md), or raw answers to windows as others publish them.
 
     Raw answers are JSONL of `query_id`, `doc_ids` (the window, in order) and `response`. They are answers to `Permute`
     and go through the same parser as a live model's, with numbers from 1 as labels.

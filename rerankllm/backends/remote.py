@@ -143,6 +143,7 @@ class RemoteBackend(ABC):
 
         Raises:
             InputError: A key is needed and there is none.
+            MissingExtra: A package that sends is not installed.
         """
 
     @property

@@ -59,7 +59,7 @@ Utilities = Sequence[float]
 
 
 class Simulated(DirectBackend):
-    """Answers by noisy utilities.
+    """A simulated judge: it knows the grades in a qrels file, and errs at random.
 
     That of a document shown at place i of m, from 0, is
 

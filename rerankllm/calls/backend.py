@@ -61,7 +61,7 @@ class Capabilities:
         opened_chats: Whether it continues the last message of a chat if that is the assistant's.
         separate_decoder: Whether answers start in a decoder of their own, without the prompt before them; it takes an
             `EncoderPrompt` then.
-        similarities: Whether it gives the similarities of documents and query in one prompt (`ReadSimilarities`).
+        lists: What it reads of whole lists (`WholeList`), by an architecture of its own.
         context: Tokens that prompt and answer may have together; None if unknown.
         remote: Whether it answers over a network, so that queries should not wait for one another.
         batch: How many requests it is given at a time, so that progress shows; None for all there are.
@@ -71,6 +71,7 @@ class Capabilities:
         names: What the model is called, by its name, its files and its host: published rerankers are known by them.
         bounded: Whether its scores are at most 1, and about 0 for what has nothing to do with the query.
         forms: Whether it may hold text to a form (`Generate.form`); others need not be told one.
+        thinks_apart: Whether it thinks before it writes text, and its thoughts stay free where the text is held.
     """
 
     answers: frozenset[type] = frozenset()
@@ -82,7 +83,7 @@ class Capabilities:
     text_prompts: bool = False
     opened_chats: bool = False
     separate_decoder: bool = False
-    similarities: bool = False
+    lists: frozenset[type] = frozenset()
     context: int | None = None
     remote: bool = False
     batch: int | None = None
@@ -92,6 +93,7 @@ class Capabilities:
     names: tuple[str, ...] = ()
     bounded: bool = False
     forms: bool = False
+    thinks_apart: bool = False
 
 
 class Backend(Protocol):

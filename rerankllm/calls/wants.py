@@ -20,6 +20,8 @@ class LabelForm:
         between: The text between two labels.
         closing: The text after the last label.
         required: Whether a backend that does not know how to hold answers to it should find out.
+        numbered: Whether the places are given, as the lines of a list of grades are: `#` in `between` is the number of
+            the place that follows, and a label may stand in any of them. Otherwise each is named once at most.
     """
 
     labels: tuple[str, ...]
@@ -28,6 +30,11 @@ class LabelForm:
     between: str = ""
     closing: str = ""
     required: bool = False
+    numbered: bool = False
+
+    def following(self, place: int) -> str:
+        """The text between the label in a place, counted from 1, and the next."""
+        return self.between.replace("#", str(place + 1)) if self.numbered else self.between
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +115,40 @@ class ReadSimilarities:
         count: How many documents the prompt holds.
         markers: The token behind each document, and the one behind the query, at which their vectors are taken.
         ids: The ids of these two tokens; empty for a prompt that is text.
+        queries: How often the query's token stands in the prompt; its vector is taken at the last.
     """
 
     count: int
     markers: tuple[str, str]
     ids: tuple[int, ...] = ()
+    queries: int = field(default=1, metadata=UNSAID)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadAttention:
+    """Asks how much a decoder attends to each text of its encoder while it writes an answer, greedily.
+
+    That is the sum, over the decoder's layers, the answer's tokens and the text's, of what a token gets of the
+    attention, times the length of its value vector, a mean over heads.
+
+    Attributes:
+        max_tokens: The most tokens of the answer.
+        skip: Tokens at the beginning of every text that do not count, such as a question's.
+    """
+
+    max_tokens: int
+    skip: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OrderVectors:
+    """Asks for the passages of a `VectorPrompt` in order: the likeliest next vector among those left, again and again.
+
+    Attributes:
+        count: How many of them.
+    """
+
+    count: int
 
 
 Paths: TypeAlias = tuple[tuple[int, ...], ...]
@@ -232,5 +268,7 @@ class AfterThought:
         return BLANKS + max(answer.most_tokens for answer in self.answers)
 
 
-Want: TypeAlias = Generate | ReadLabels | ReadContinuation | ReadSimilarities | WriteLabels
+WholeList: TypeAlias = ReadSimilarities | ReadAttention | OrderVectors
+"""What is read of whole lists by architectures of their own, in transformers."""
+Want: TypeAlias = Generate | ReadLabels | ReadContinuation | WholeList | WriteLabels
 """What is read off a model."""

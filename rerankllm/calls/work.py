@@ -53,13 +53,33 @@ class EncoderPrompt:
 
 
 @dataclass(frozen=True, slots=True)
+class VectorPrompt:
+    """A prompt in which one token stands for each passage: the vector that an encoder of the model's own makes of it.
+
+    Attributes:
+        prompt: Everything else, and `marker` where a passage stands.
+        passages: Their texts, in order.
+        marker: The id of the token; None for a prompt that is text.
+    """
+
+    prompt: "TokenPrompt | TextPrompt"
+    passages: tuple[str, ...]
+    marker: int | None = None
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """The token ids; none of a prompt that is text."""
+        return self.prompt.ids if isinstance(self.prompt, TokenPrompt) else ()
+
+
+@dataclass(frozen=True, slots=True)
 class TextPrompt:
     """A prompt as plain text, for a backend that applies no chat template and takes no token ids."""
 
     text: str
 
 
-Prompt: TypeAlias = ChatPrompt | TokenPrompt | EncoderPrompt | TextPrompt
+Prompt: TypeAlias = ChatPrompt | TokenPrompt | EncoderPrompt | VectorPrompt | TextPrompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +117,10 @@ class Response:
     """The answer to a `Request`.
 
     Attributes:
-        text: Generated text (`Generate`), or the labels written with what stands between them (`WriteLabels`).
-        logprobs: Natural logs, one per label or continuation token; cosines, one per document, for `ReadSimilarities`.
-            A label the backend did not report is NaN.
+        text: Generated text (`Generate`), or the labels written with what stands between them (`WriteLabels`); for
+            `OrderVectors` the passages' numbers, from 1.
+        logprobs: Natural logs, one per label or continuation token; cosines, one per document, for `ReadSimilarities`,
+            and attention, one number per text, for `ReadAttention`. A label the backend did not report is NaN.
         floor: Upper bound on each label that was not reported, which share what probability is left; NaN if there is
             none, or the backend reported something that is no number.
         usage: Tokens, as the backend counted them.

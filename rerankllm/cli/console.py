@@ -1,11 +1,12 @@
 """What all commands share: exit statuses, notes on stderr, and a check of the paths they are given."""
 
 import logging
+import os
 import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,24 @@ PARTIAL, INTERRUPTED = 3, 130
 def say(text: str = "", *, nl: bool = True, err: bool = False) -> None:
     """Prints a text, with nothing in it that could steer the terminal."""
     typer.echo(visible(text), nl=nl, err=err)
+
+
+def confirm(lines: Iterable[str], unless: str) -> None:
+    """Shows what somebody else wrote, and asks whether to run it.
+
+    Args:
+        lines: What it names.
+        unless: How to say so where nobody is there to ask.
+
+    Raises:
+        InputError: It is not to be run, or nobody is there to ask.
+    """
+    for line in lines:
+        tell(line)
+    if not sys.stdin.isatty():
+        raise InputError(unless)
+    if not typer.confirm("Run it?", err=True):
+        raise InputError("nothing was run")
 
 
 class _Stderr(logging.Handler):
@@ -68,15 +87,16 @@ def waiting(what: str, every: float = 10.0) -> Iterator[None]:
 
 
 def terminal_width() -> int | None:
-    """Columns of the terminal that stdout is; None where it is none."""
-    return shutil.get_terminal_size((120, 24)).columns if sys.stdout.isatty() else None
+    """Columns of the terminal that stdout is, or those that $COLUMNS asks for; None where there is neither."""
+    asked = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal()
+    return shutil.get_terminal_size((120, 24)).columns if asked else None
 
 
 def show_table(table: "Table") -> None:
     """Prints a table: laid out on a terminal, else its rows with tabs between the cells."""
     from rerankllm.evaluation.tables import as_text  # noqa: PLC0415
 
-    width = terminal_width()
+    width = terminal_width() if sys.stdout.isatty() else None
     rows = "\n".join("\t".join(row) for row in table.rows)
     say(rows if width is None else as_text([table], [], width))
 

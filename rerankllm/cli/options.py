@@ -27,8 +27,8 @@ Corpus: TypeAlias = Annotated[
 Requests: TypeAlias = Annotated[
     Path | None,
     typer.Option(
-        help="Castorini JSONL instead, queries with their candidates' texts; or Parquet (a file or a folder) of "
-        "query_id, query, candidates."
+        help="Instead of run, queries and corpus: queries with their candidates' texts, as Castorini's JSON lines, or "
+        "as Parquet (a file or a folder) with query_id, query and candidates."
     ),
 ]
 TextColumn: TypeAlias = Annotated[
@@ -57,8 +57,8 @@ Strategy: TypeAlias = Annotated[
     typer.Option(
         metavar="SPEC",
         autocompletion=completing.strategies,
-        help="Such as 'sliding(window=20, stride=10)', 'prp(sort=heap) / labels'; see `rerankllm strategies`. "
-        "The model's own default when left out.",
+        help="Such as 'sliding(window=20, stride=10)', 'prp(sort=heap) / labels'; see `rerankllm strategies`. The "
+        "model's own default when left out.",
     ),
 ]
 NeededStrategy: TypeAlias = Annotated[
@@ -76,7 +76,8 @@ Model: TypeAlias = Annotated[
     ),
 ]
 BaseUrl: TypeAlias = Annotated[
-    str | None, typer.Option(help="Address of an OpenAI-compatible server, such as http://localhost:8000/v1.")
+    str | None,
+    typer.Option(metavar="URL", help="Address of an OpenAI-compatible server, such as http://localhost:8000/v1."),
 ]
 Instruction: TypeAlias = Annotated[
     str | None,
@@ -98,7 +99,8 @@ TopK: TypeAlias = Annotated[
     typer.Option(
         min=1,
         metavar="K",
-        help="How many first places matter: strategies that can spend less on the others do. The run still has all.",
+        help="How many first places matter to you; some strategies then spend less on the others. The run still holds"
+        " all documents.",
     ),
 ]
 Truncate: TypeAlias = Annotated[
@@ -112,7 +114,7 @@ Seed: TypeAlias = Annotated[
 ]
 MaxCalls: TypeAlias = Annotated[
     int | None,
-    typer.Option(min=0, metavar="N", help="Budget: calls of the whole run, those that the journal answers included."),
+    typer.Option(min=0, metavar="N", help="Budget: calls of the whole run; those that the journal answers count, too."),
 ]
 MaxTokens: TypeAlias = Annotated[
     int | None, typer.Option(min=0, metavar="N", help="Budget: prompt and completion tokens together.")
@@ -125,29 +127,34 @@ MaxSearches: TypeAlias = Annotated[
     int | None,
     typer.Option(min=0, metavar="N", help="Budget: search units, in which some reranking APIs count (cohere:)."),
 ]
+DryRun: TypeAlias = Annotated[
+    bool, typer.Option("--dry-run", help="Print how many calls, tokens and dollars it will take; send nothing.")
+]
 CutoffRule: TypeAlias = Annotated[
     str | None,
     typer.Option(
         metavar="RULE",
-        help="Where each ranking stops, by the calibration: auto (the best expected F1), precision=P (the longest list "
-        "expected to be that precise), recall=R (conformal: on average that share of what is relevant is kept). "
-        "Queries left with nothing have not failed: they are named, and listed in OUTPUT.empty.",
+        help="Where each ranking ends, by the calibration. auto: where the expected F1 is best. precision=P: the "
+        "longest list that is expected to be so precise. recall=R: on average, this share of what is relevant is"
+        " kept (conformal). A query of which nothing is kept has not failed: it is named, and listed in "
+        "OUTPUT.empty.",
     ),
 ]
 PerQuery: TypeAlias = Annotated[
     str | None,
     typer.Option(
         metavar="LIMITS",
-        help="What each query may spend, such as tokens=20000,seconds=2 (of calls, tokens, cost, seconds, "
-        "searches). `active` then ends with the order it has; with other strategies the query fails.",
+        help="What each query may spend: calls, tokens, cost, seconds or searches, such as tokens=20000,seconds=2. "
+        "When it is spent, `active` ends with the order that it has; with other strategies the query fails.",
     ),
 ]
 WhenUnusable: TypeAlias = Annotated[
     Unusable,
     typer.Option(
-        help="What follows an answer in which nothing can be used. keep: it is asked once more with the documents in "
-        "another order, then a window stays as it is, a pair is tied; a query fails when half of its answers cannot be "
-        "used. fail: it is not asked again, and the query fails unless its strategy can do without.",
+        help="What to do when an answer cannot be used. keep: ask once more, with the documents in another order; if "
+        "that fails too, go on without the answer (a window keeps its order, a pair is tied). The query fails "
+        "when half of its answers cannot be used. fail: do not ask again; the query fails, unless its strategy "
+        "can do without the answer.",
     ),
 ]
 JudgeProfile: TypeAlias = Annotated[

@@ -17,6 +17,7 @@ from rerankllm.calls import (
     Request,
     TextPrompt,
     TokenPrompt,
+    VectorPrompt,
     Work,
     shares_requests,
 )
@@ -248,7 +249,7 @@ def most_of(backend: Backend, work: Work) -> Usage:
 
 def prompt_tokens(backend: Backend, prompt: Prompt) -> int:
     """The tokens of a prompt as far as they can be counted here."""
-    if isinstance(prompt, TokenPrompt | EncoderPrompt):
+    if isinstance(prompt, TokenPrompt | EncoderPrompt | VectorPrompt):
         return len(prompt.ids)
     texts = [prompt.text] if isinstance(prompt, TextPrompt) else [message.content for message in prompt.messages]
     total: int = sum(_counted(backend.tokenizer, text) for text in texts)

@@ -1,6 +1,7 @@
 """The events that a driver reports to observers, in the order in which they happen."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from rerankllm.data import Ledger, Query, Ranking, Usage
@@ -60,6 +61,8 @@ class Judged:
         report: How it was read.
         usage: What it took.
         seconds: How long the query waited for it, its time in the queue included.
+        prompt: Makes the text that was shown, for people to read; empty where there was none. To be called by the
+            observer, on the driver's thread, since models' tokenizers are that thread's.
     """
 
     query: Query
@@ -68,6 +71,7 @@ class Judged:
     report: ParseReport
     usage: Usage
     seconds: float = 0.0
+    prompt: Callable[[], str] = field(default=str, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from rerankllm.elicitation.prior import Contextual
 from rerankllm.elicitation.reasoning import Reasoning
 from rerankllm.elicitation.text import Text
 from rerankllm.errors import CapabilityError
-from rerankllm.judgements import Answer, Ask, Judgement, ParseReport, Prior, Score, Unanswered
+from rerankllm.judgements import IN_WORDS, Answer, Ask, Judgement, ParseReport, Prior, Score, Unanswered
 from rerankllm.registry import ELICITATIONS
 from rerankllm.spec.model import ModelSpec
 from rerankllm.spec.stage import Stage, inner_stages, map_stages, parse_elicitation, said, show
@@ -194,6 +194,7 @@ class Panel:
 
         Raises:
             InputError: A model needs a key and there is none.
+            MissingExtra: A package that sends is not installed.
         """
         for backend in self.backends:
             if isinstance(backend, RemoteBackend):
@@ -297,10 +298,10 @@ class Panel:
         capabilities = backend.capabilities
         if capabilities.answers:
             if judgement not in capabilities.answers:
-                can = ", ".join(sorted(kind.__name__ for kind in capabilities.answers))
+                can = " and ".join(sorted(IN_WORDS[kind] for kind in capabilities.answers))
                 raise CapabilityError(
-                    f"{backend.model} answers {can}, and this strategy asks {judgement.__name__}: "
-                    f"leave the strategy out{INSTEAD}"
+                    f"{backend.model} can {can}, and this strategy asks it to {IN_WORDS[judgement]}: leave the "
+                    f"strategy out{INSTEAD}"
                 )
             if elicitation is not None:
                 raise CapabilityError(

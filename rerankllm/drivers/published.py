@@ -4,7 +4,7 @@ from rerankllm.calls import Backend
 from rerankllm.elicitation import cards
 from rerankllm.elicitation.base import default_elicitation
 from rerankllm.errors import CapabilityError
-from rerankllm.judgements import Compare, Grade, Permute, Score, Select
+from rerankllm.judgements import IN_WORDS, Compare, Grade, Permute, Score, Select
 from rerankllm.notes import tell
 
 ASKED_BY = {
@@ -15,7 +15,8 @@ ASKED_BY = {
     Grade: "group",
 }
 """A strategy that asks each kind of judgement that a card may answer."""
-ANSWERED = {kind.__name__.lower(): strategy for kind, strategy in ASKED_BY.items()}
+ANSWERED = {kind.__name__.lower(): f"{IN_WORDS[kind]} ({strategy})" for kind, strategy in ASKED_BY.items()}
+"""What a card may answer, in words, with a strategy that asks it."""
 
 
 KINDS = ("hf", "vllm", "llamacpp", "openai", "cross-encoder")
@@ -72,8 +73,8 @@ def elicited(backend: Backend, judgement: type) -> str:
     if not card.answers:
         kinds = "embed:" if card.vectors else "cross-encoder:"
         raise CapabilityError(f"{backend.model} is {card.name}, which is shown no prompt: use {kinds} with it")
-    answered = " and ".join(f"{each.capitalize()} ({ANSWERED[each]})" for each in card.answers)
+    answered = " and ".join(ANSWERED[each] for each in card.answers)
     raise CapabilityError(
-        f"{backend.model} is {card.name}, which was trained to answer {answered}, and this strategy asks "
-        f"{judgement.__name__}; to ask it all the same, name a way: STRATEGY / text"
+        f"{backend.model} is {card.name}, which was trained to {answered}, and this strategy asks it to "
+        f"{IN_WORDS[judgement]}; to ask it all the same, name a way: STRATEGY / text"
     )

@@ -26,7 +26,7 @@ from rerankllm.elicitation.base import PromptSettings
 from rerankllm.errors import InputError
 from rerankllm.formats.demonstrations import read_demonstrations
 from rerankllm.journal.store import Journal
-from rerankllm.judgements import Compare, within
+from rerankllm.judgements import IN_WORDS, Compare, within
 from rerankllm.plan import Plan
 from rerankllm.spec.stage import Stage, inner_stages
 
@@ -97,8 +97,10 @@ class Session:
         stage = given or panel.default_strategy()
         stage = panel.complete(profile.apply(stage) if profile else stage)
         if examples and Compare not in stage.strategy.asks:
-            asked = ", ".join(kind.__name__ for kind in stage.strategy.asks)
-            raise InputError(f"demonstrations are worked comparisons, and this strategy asks {asked}: leave them out")
+            asked = " and ".join(IN_WORDS[kind] for kind in stage.strategy.asks)
+            raise InputError(
+                f"demonstrations are worked comparisons, and this strategy asks to {asked}: leave them out"
+            )
         total = budget or Budget(recipe.limits)
         _check_prices(panel, total, recipe.per_query)
         if budget is None and recipe.limits.searches is not None:

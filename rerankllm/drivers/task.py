@@ -18,6 +18,7 @@ from rerankllm.drivers.judges import Judge, Resolve, asking
 from rerankllm.drivers.repeats import Repeats
 from rerankllm.drivers.unusable import Unusable, another_order, in_first_order, no_evidence, sampled
 from rerankllm.errors import InputError, QueryFailed
+from rerankllm.journal.codec import shown
 from rerankllm.journal.store import CallPlace
 from rerankllm.judgements import Answer, Failure, Judgement, ParseReport, Status, Steps, Unanswered
 
@@ -82,6 +83,11 @@ class Call:
         other = another_order(self.judgement) or self.judgement
         again = Call(self.task, self.place.second_try(), other, self.judge, FirstTry(self, reason, replayed))
         return None if again._work() is None else again
+
+    def prompt(self) -> str:
+        """The text that is shown, for people to read; empty where there is none."""
+        work = self._work()
+        return "" if work is None else shown(work, self.judge.backend)
 
     def _work(self) -> Work | None:
         work = self.judge.prepare(self.judgement)
@@ -187,7 +193,7 @@ class Task:
             return
         usage = Usage() if isinstance(outcome, CallFailed) else outcome.usage
         seconds = time.monotonic() - call.since
-        self._observe(Judged(self.query, call.judgement, answer, report, usage, seconds))
+        self._observe(Judged(self.query, call.judgement, answer, report, usage, seconds, call.prompt))
         if again is not None:
             self._ask([again])
             return

@@ -27,6 +27,9 @@ cannot: a line                   # optional: why it cannot be asked here; it is 
 figures: [a line each]           # optional: what was published
 ```
 
+A file of this kind that is called `rerankllm.yaml` and lies beside a model's weights is that model's card, whatever the
+model is called; `models` may be empty there.
+
 `text`, `cut`, `chat_template`, `chat_flags` and `sampling` may stand in an answer too. `{{ seam }}` in a prompt is
 where the authors tokenize apart; everything between seams is tokenized as one text.
 """
@@ -38,6 +41,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from rerankllm.data import Document
@@ -53,6 +57,8 @@ CARD_KEYS = SHARED | {
 PROMPTED = ("score", "compare", "select", "permute", "grade")
 """The kinds of judgement that a card can answer by a prompt, as their folders are called."""
 ANSWER_KEYS = SHARED | KEYS - {"description", "source", "passage_tokens", "demonstrations", "continuation"}
+BESIDE = "rerankllm.yaml"
+"""What a card is called that lies beside a model's weights."""
 UNCUT = 1_000_000
 """Tokens of a passage where a card says nothing: the context cuts it."""
 _RERANKS = re.compile(r"(?<![fcd])rank|mono-?t5|duo-?t5")
@@ -156,7 +162,7 @@ class Card:
     def elicitation(self, judgement: str) -> str:
         """The spec of the elicitation that asks it so."""
         name, _, parameters = self.prompts[judgement].elicitation.partition("(")
-        return f"{name}(prompt={self.name}{f', {parameters}' if parameters else ')'}"
+        return f"{name}(prompt={_said(self.name)}{f', {parameters}' if parameters else ')'}"
 
 
 @lru_cache(maxsize=1)
@@ -182,9 +188,16 @@ def find(model_names: Iterable[str]) -> Card | None:
 
     Args:
         model_names: What it is called: on the hub, as a folder or a file, or as its own files or a host call it. The
-            first that is known counts; of several cards the one whose name for it is longest.
+            first that is known counts: by a card beside its weights, else of several cards by the one whose name for it
+            is longest.
+
+    Raises:
+        TemplateError: The card beside its weights is malformed.
     """
     for model in model_names:
+        own = _beside(model)
+        if own is not None:
+            return read(own)
         called = _plain(model)
         found = [pattern for pattern in _patterns() if fnmatchcase(called, pattern)]
         if found:
@@ -208,6 +221,39 @@ def parse(name: str, text: str) -> Card:
         return _build(name, data)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise TemplateError(f"card {name}: {type(error).__name__} {error}") from error
+
+
+def read(path: Path) -> Card:
+    """The card in a file.
+
+    Raises:
+        TemplateError: It cannot be read, or is malformed.
+    """
+    try:
+        return parse(str(path), path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise TemplateError(f"{path} cannot be read ({getattr(error, 'strerror', None) or error})") from None
+
+
+def is_card(text: str) -> bool:
+    """Whether a file's text is a card rather than a template for one judgement."""
+    return re.search(r"^(answers|cannot)\s*:", text, re.MULTILINE) is not None
+
+
+def _beside(model: str) -> Path | None:
+    """The card beside the weights of a model that is a folder or a file here; None where there is none."""
+    path = Path(model)
+    try:
+        card = (path if path.is_dir() else path.parent) / BESIDE
+        return card if model and path.exists() and card.is_file() else None
+    except OSError:  # such as a name that is too long for a file
+        return None
+
+
+def _said(name: str) -> str:
+    """A name as specs have it: in quotes where it is no plain word, such as a file's."""
+    escaped = name.replace("\\", "\\\\").replace("'", "\\'")
+    return name if re.fullmatch(r"[A-Za-z_][\w.-]*", name) else f"'{escaped}'"
 
 
 def _build(name: str, data: dict[str, Any]) -> Card:

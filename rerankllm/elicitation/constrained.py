@@ -59,9 +59,10 @@ class Wish(NamedTuple):
 
     def form_for(self, labels: Sequence[str], count: int) -> LabelForm:
         """The form of an answer that names so many of these labels; what the prompt opens is not opened again."""
-        opening, between, closing, _ = self.form
+        opening, between, closing, numbered = self.form
         opened = bool(opening) and self.builder.opening(labels).endswith(opening)
-        return LabelForm(tuple(labels), count, "" if opened else opening, between, closing, required=self.required)
+        first = "" if opened else opening
+        return LabelForm(tuple(labels), count, first, between, closing, required=self.required, numbered=numbered)
 
 
 class Held(NamedTuple):

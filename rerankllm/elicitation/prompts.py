@@ -196,6 +196,17 @@ class PromptBuilder:
         ids: tuple[int, ...] = self._plain(text)
         return ids
 
+    def skipped(self, query: Query) -> tuple[int, ...]:
+        """The tokens of what every text begins with that does not count, as they are in the text."""
+        assert self._whole is not None  # noqa: S101 - published models' alone
+        (text,) = self._whole.fill([pieces(self.template.render_skipped())], self._given(query), (), 0)
+        return self._whole.ids(text)
+
+    def texts(self, docs: Sequence[Document]) -> tuple[str, ...]:
+        """The documents as a published model is shown them."""
+        assert self._whole is not None  # noqa: S101 - published models' alone
+        return tuple(map(self._whole.passage, docs))
+
     def _messages(self, labels: tuple[str, ...], wanted: Wanted) -> tuple[Message, ...]:
         """The rendered messages; the opening of an answer only where the backend can continue it."""
         messages = self.template.render(

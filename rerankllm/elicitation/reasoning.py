@@ -20,9 +20,10 @@ MORE = "allow it more: reasoning(budget=…), and ?max_tokens=… where a model 
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
-    """Lets the model think, then reads what it answers after that, as `text` does.
+    """The model thinks first and then answers; the answer is read as `text` reads it.
 
-    Where the engine computes in this process, what follows the thought is held to labels; the thought is free.
+    Where the engine computes in this process, or the host keeps thoughts apart as OpenAI does, what follows the thought
+    is held to labels; the thought is free.
 
     With `sliding` this is how ReasonRank and Rank-K rank (Liu et al. 2025; Yang et al. 2025), with `setwise` Rank-R1
     (Zhuang et al. 2025, section 3). A thought that does not end within the budget is no answer, whatever it names.
@@ -45,6 +46,7 @@ class Reasoning:
             do so, unless the model is a published one, which answers as it learnt to.
         temperature: What the text is drawn at; 0 is greedy. None is what a published model was trained or is used
             with, else 0.
+        seed: Which draw, where text is drawn: the strategy `samples` counts it.
     """
 
     prompt: str = "default"
@@ -53,6 +55,7 @@ class Reasoning:
     value: Value = "written"
     constrained: Constrained = field(default="auto", metadata={"unsaid": True})
     temperature: float | None = field(default=None, metadata={"unsaid": True})
+    seed: int = field(default=0, metadata={"unsaid": True})
 
     def __post_init__(self) -> None:
         if self.budget < 1 or not self.end.strip():
@@ -79,7 +82,9 @@ class Reasoning:
             answering = Weighed.around(answering, self.value, judgement, capabilities)
         form = template.form or Form()
         temperature = form.temperature if self.temperature is None else self.temperature
-        return _Thinking(answering, self.end, temperature, form.top_p)
+        if self.seed and not temperature:
+            raise SpecError("reasoning: a seed, as `samples` counts it, is for text that is drawn: give a temperature")
+        return _Thinking(answering, self.end, temperature, form.top_p, self.seed)
 
     @property
     def _text(self) -> Text:
@@ -98,6 +103,7 @@ class _Thinking:
     end: str
     temperature: float
     top_p: float
+    seed: int = 0
 
     @property
     def builder(self) -> PromptBuilder:
@@ -105,7 +111,7 @@ class _Thinking:
 
     def prepare(self, judgement: Judgement) -> Request:
         request = self.answering.prepare(judgement)
-        return drawn(request, judgement, self.temperature, self.top_p) if self.temperature else request
+        return drawn(request, judgement, self.temperature, self.top_p, self.seed) if self.temperature else request
 
     def read(self, judgement: Judgement, response: Response) -> tuple[Answer | Unanswered, ParseReport]:
         answer = response.text
@@ -127,11 +133,12 @@ class _Thinking:
         return self.answering.read(judgement, replace(response, text=answer, readings=readings))
 
 
-def drawn(request: Request, judgement: Judgement, temperature: float, top_p: float) -> Request:
-    """A request for text, to be drawn: with a seed of its own, which is always the same for the same judgement."""
+def drawn(request: Request, judgement: Judgement, temperature: float, top_p: float, sample: int = 0) -> Request:
+    """A request for text, to be drawn: with a seed of its own, the same for the same judgement and sample."""
     want = request.want
     assert isinstance(want, Generate)  # noqa: S101
-    seed = crc32("\n".join([judgement.query.query_id, *(doc.doc_id for doc in judgement.docs)]).encode())
+    again = [str(sample)] if sample else []
+    seed = crc32("\n".join([judgement.query.query_id, *(doc.doc_id for doc in judgement.docs), *again]).encode())
     draw = Draw(want.max_tokens, want.stop, want.choices, want.labels, want.form, want.after, seed, temperature, top_p)
     return replace(request, want=draw)
 

@@ -34,15 +34,15 @@ class Similarity:
         """The elicitor for `Permute`."""
         if judgement is not Permute:
             raise refuse("similarity", judgement, (Permute,))
-        if not capabilities.similarities:
+        if ReadSimilarities not in capabilities.lists:
             raise CapabilityError(
                 "'similarity' needs a model that compares the documents of a prompt by vectors, such as "
                 "hf:jinaai/jina-reranker-v3; this is none"
             )
         template = load("permute", self.prompt)
-        if template.markers is None:
+        if template.markers is None or not template.markers.query:
             raise TemplateError(f"template {template.name} has no markers, at which vectors could be taken")
-        spelled = [tokenizer.encode(marker, special=True) for marker in template.markers]
+        spelled = [tokenizer.encode(marker, special=True) for marker in template.markers[:2]]
         if capabilities.token_prompts and any(len(ids) != 1 for ids in spelled):
             raise TemplateError(f"template {template.name}: its markers are no single tokens for this model")
         builder = builder_for(template, judgement, tokenizer, capabilities, settings)
@@ -61,7 +61,8 @@ class _Similarities:
     def prepare(self, judgement: Judgement) -> Request:
         n = len(judgement.docs)
         prompt = self.builder.build(judgement.query, judgement.docs, numbers(n), reserve=0)
-        return Request(prompt, ReadSimilarities(n, (self.markers.document, self.markers.query), self.ids))
+        document, query, queries = self.markers
+        return Request(prompt, ReadSimilarities(n, (document, query), self.ids, queries))
 
     def read(self, judgement: Judgement, response: Response) -> tuple[Answer | Unanswered, ParseReport]:
         return by_value(judgement.docs, response.logprobs)

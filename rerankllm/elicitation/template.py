@@ -131,15 +131,17 @@ class Order(NamedTuple):
 
 
 class Markers(NamedTuple):
-    """The control tokens at which a model's vectors are taken that compares the documents of a prompt.
+    """The control tokens where a whole list's vectors are: at which they are taken, or instead of which they stand.
 
     Attributes:
-        document: Behind each document.
-        query: Behind the query.
+        document: Behind each document, or in its place.
+        query: Behind the query; empty where no vector of it is taken.
+        queries: How often that one stands in a prompt; the last counts.
     """
 
     document: str
-    query: str
+    query: str = ""
+    queries: int = 1
 
 
 Turn = tuple[str, "str | tuple[tuple[str, str], ...]"]
@@ -158,7 +160,8 @@ class Template:
         apart: Whether every document has a prompt of its own, which an encoder reads apart from the others.
         decoder: What an encoder-decoder model's answer is opened with.
         order: How an order is written; None for `[2] > [1]`.
-        markers: Where vectors are taken; None where none are.
+        markers: Where vectors are; None where there are none.
+        skipped: What each text of an encoder begins with, whose attention is not counted.
         between_words: What stands in passages where spaces were (datamarking).
     """
 
@@ -180,6 +183,7 @@ class Template:
     decoder: str = ""
     order: Order | None = None
     markers: Markers | None = None
+    skipped: str = ""
     between_words: str = " "
     _cache: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
@@ -188,7 +192,7 @@ class Template:
         """Everything in it that is a template."""
         nested = ((source,) if isinstance(source, str) else (text for _, text in source) for _, source in self.messages)
         chat = self.form.chat_template if self.form else ""
-        return (self.completion, self.continuation, *(text for turn in nested for text in turn), chat)
+        return (self.completion, self.continuation, self.skipped, *(text for turn in nested for text in turn), chat)
 
     @property
     def instructed(self) -> bool:
@@ -257,6 +261,10 @@ class Template:
     def render_continuation(self) -> str:
         """What follows a completion, with marks."""
         return self._render(self.continuation, (), _Shown())
+
+    def render_skipped(self) -> str:
+        """What each text begins with that does not count, with marks."""
+        return self._render(self.skipped, (), _Shown())
 
     def _turns(self, labels: tuple[str, ...], shown: "_Shown") -> tuple[Message, ...]:
         sources: tuple[Turn, ...] = self.messages or (("user", self.completion),)

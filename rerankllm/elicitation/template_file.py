@@ -22,7 +22,8 @@ CARDS = "models"
 """The folder of `prompts/` that holds published models instead of templates for a judgement."""
 KEYS = {
     "description", "source", "elicitation", "passage_tokens", "labels", "read", "messages",
-    "completion", "continuation", "demonstrations", "passages", "decoder", "order", "markers", "asks", "between_words",
+    "completion", "continuation", "demonstrations", "passages", "decoder", "order", "markers", "skipped", "asks",
+    "between_words",
 }  # fmt: skip
 ROLES = ("system", "user", "assistant")
 
@@ -133,6 +134,7 @@ def _build(name: str, sha256: str, data: dict[str, Any], form: Form | None) -> T
         decoder=str(data.get("decoder", "")),
         order=Order(**data["order"]) if "order" in data else None,
         markers=Markers(**data["markers"]) if "markers" in data else None,
+        skipped=str(data.get("skipped", "")),
         between_words=str(data.get("between_words", " ")),
     )
     told = any(re.search(r"\bworst\b", source) for source in template.sources)

@@ -19,7 +19,8 @@ messages:                    # or `completion:`, one string
 decoder: "Passage "          # optional: the opening of the answer of a model with an encoder
 passages: apart              # optional: the prompt is made for each document; an encoder reads them apart
 order: {between: " ", worst_first: true}   # optional: an order is written as bare labels, the best last
-markers: {document: "<|a|>", query: "<|b|>"}   # optional: control tokens in the prompt, at which vectors are compared
+markers: {document: "<|a|>", query: "<|b|>"}   # optional: control tokens in the prompt, where vectors are
+skipped: "question: {{ query }}"   # optional: the beginning of each passage's prompt whose attention does not count
 between_words: "^"           # optional: stands in passages where spaces were (datamarking, arXiv 2403.14720)
 demonstrations:              # optional, to compare two passages: worked examples, of which one is shown, in both orders
   - {query: …, better: …, worse: …}
@@ -44,7 +45,7 @@ def load(judgement: str, name: str) -> Template:
     Args:
         judgement: `score`, `compare`, `permute`, …
         name: A file in `prompts/<judgement>/`, without `.yaml`; a published model's card that answers this judgement;
-            or a path that ends in `.yaml`.
+            or the path of a template or a card, which ends in `.yaml`.
 
     Raises:
         TemplateError: There is none, or it is malformed.
@@ -53,7 +54,8 @@ def load(judgement: str, name: str) -> Template:
         path = Path(name)
         if not path.is_file():
             raise TemplateError(f"no template file {name}")
-        return parse(name, path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        return cards.parse(name, text).template(judgement) if cards.is_card(text) else parse(name, text)
     return _load_named(judgement, name)
 
 

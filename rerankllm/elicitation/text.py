@@ -63,7 +63,7 @@ CHOICE_TOKENS = 24
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """The model writes its answer; a total parser reads it. Works with every backend that generates.
+    """The model writes its answer, which is then read. Works with every model that writes text.
 
     Where the engine computes in this process, answers are held to the labels shown: at each place the likeliest label
     not yet named is written, and nothing else. Such an answer is always complete, and takes a step a label. Wherever
@@ -136,7 +136,7 @@ class Text:
         constraint = wish = None
         if self._holds(template, judgement, capabilities, thought):
             constraint = Constraint(builder, form, required=required, end=thought and thought.end)
-        elif self._wishes(judgement, capabilities, thought):
+        elif self._wishes(template, judgement, capabilities, thought):
             wish = Wish(builder, form, required=required)
         asking = Asking(builder, self.max_tokens, thought, constraint, wish)
         if template.order and judgement in (Permute, Select):
@@ -160,20 +160,24 @@ class Text:
         """
         can = capabilities.constrained and judgement in FORMS
         if self.constrained is True:
-            if not can and not self._wishes(judgement, capabilities, thought):
+            if not can and not self._wishes(template, judgement, capabilities, thought):
                 names = ", ".join(kind.__name__ for kind in FORMS)
                 raise CapabilityError(
                     f"constrained=true is for {names}, asked of models computed in this process or of hosts that hold "
                     f"answers to a form; not for {judgement.__name__} of this one"
                 )
             return can
-        as_learnt = thought is not None and template.form is not None
-        return can and self.constrained == "auto" and self.max_tokens is None and not as_learnt
+        return can and self._auto(template, thought)
 
-    def _wishes(self, judgement: type, capabilities: Capabilities, thought: Thought | None) -> bool:
-        """Whether a host is asked to hold such answers."""
-        asked = self.constrained is not False and self.max_tokens is None and thought is None
-        return asked and capabilities.forms and judgement in FORMS and not FORMS[judgement].numbered
+    def _wishes(self, template: Template, judgement: type, capabilities: Capabilities, thought: Thought | None) -> bool:
+        """Whether a host is asked to hold such answers: after a thought where the host keeps that out of the text."""
+        can = capabilities.forms and judgement in FORMS and (thought is None or capabilities.thinks_apart)
+        return can and (self.constrained is True or self._auto(template, thought))
+
+    def _auto(self, template: Template, thought: Thought | None) -> bool:
+        """Whether answers that can be held are, unless it is said that they must be."""
+        as_learnt = thought is not None and template.form is not None
+        return self.constrained == "auto" and self.max_tokens is None and not as_learnt
 
 
 def _form(template: Template, judgement: type) -> Form:

@@ -18,7 +18,7 @@ ROOM = 16
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The model writes a verdict with a grade behind it, such as `yes(4)`; the score is the mean of both expectations.
+    """The model writes yes or no with a grade, such as `yes(4)`; the score is the mean of the two expected values.
 
     This is how TFRank scores (Fan et al. 2025, "TFRank: Think-Free Reasoning Enables Practical Pointwise LLM Ranking",
     section 3): P(yes) among yes and no where the verdict stands, and the expected grade, as a share of the highest,

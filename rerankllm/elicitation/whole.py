@@ -61,7 +61,7 @@ class WholeText:
         given = {"query": self._query(texts["query"]), "instruction": self._harmless(texts["instruction"])}
         limit = min((size for size in (self.context, self.form.whole) if size is not None), default=None)
         limit = None if limit is None else limit - reserve
-        shown, size = [self._passage(doc) for doc in docs], 0
+        shown, size = [self.passage(doc) for doc in docs], 0
         for _ in range(_TRIES):
             filled = ["".join(_text(piece, given, shown) for piece in message) for message in skeleton]
             if limit is None:
@@ -96,7 +96,8 @@ class WholeText:
         return lru_cache(maxsize=_CACHED)(self.tokenizer.encode)
 
     @cached_property
-    def _passage(self) -> Any:
+    def passage(self) -> Any:
+        """A document's text as it is shown, before it is cut to fit."""
         treatment = self.form.treatment
         own = treatment.passage_cut
         cut = own if self.passage_tokens is None else Cut(self.passage_tokens, "tokens")

@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import combinations
+
+import numpy as np
 
 from rerankllm.evaluation.bootstrap import bootstrap
 from rerankllm.evaluation.comparison import Comparison, Estimate
@@ -42,13 +45,21 @@ def every_pair(comparison: Comparison, measure: str, names: Sequence[str]) -> li
     """
     design, pool = comparison.design, comparison.pool
     systems = {system.name: system for system in comparison.systems}
-    strata = pool.strata if len(pool.qrels) > 1 else None
+    strata = pool.strata.tobytes() if len(pool.qrels) > 1 else None
     found = []
     for one, other in combinations(names, 2):
         mine, theirs = systems[one].by_query(measure), systems[other].by_query(measure)
-        low, high = bootstrap(mine, theirs, strata=strata, resamples=design.resamples, seed=design.seed)
+        low, high, p = _drawn(mine.tobytes(), theirs.tobytes(), strata, design.resamples, design.seed)
         estimate = Estimate(float(mine.mean()) - float(theirs.mean()), low, high)
-        p = randomization(mine - theirs, resamples=design.resamples, seed=design.seed)
         found.append(Pair(one, other, estimate, p, p, wins_ties_losses(mine - theirs)))
     adjusted = CORRECTIONS[design.correction]([pair.p for pair in found])
     return [replace(pair, adjusted=p) for pair, p in zip(found, adjusted, strict=True)]
+
+
+@lru_cache(maxsize=1024)
+def _drawn(one: bytes, other: bytes, strata: bytes | None, resamples: int, seed: int) -> tuple[float, float, float]:
+    """The interval of a mean difference, and p: drawn once for the tables and the page, which show the same pairs."""
+    mine, theirs = np.frombuffer(one), np.frombuffer(other)
+    layers = None if strata is None else np.frombuffer(strata, dtype=np.int64)
+    low, high = bootstrap(mine, theirs, strata=layers, resamples=resamples, seed=seed)
+    return low, high, randomization(mine - theirs, resamples=resamples, seed=seed)

@@ -1,6 +1,7 @@
 """What systems scored, query by query: the values that every comparison rests on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -69,16 +70,27 @@ class Pool:
         self.qrels = {collection: qrels[collection] for collection in sorted(qrels)}
         self.levels = {name: level or relevant_from(judged) for name, judged in self.qrels.items()}
         self._measures = {name: at_level(measures, grade) for name, grade in self.levels.items()}
+        self.raised = [name for name, own in self._measures.items() if own != list(measures)]
+        """The collections where a measure that was asked for counts other grades than ir-measures would by itself."""
         plain = [str(measure) for measure in measures]
         named = {tuple(map(str, own)) for own in self._measures.values()}
         self.names = list(named.pop()) if len(named) == 1 else plain
         if len(set(self.names)) < len(self.names):
             raise InputError(f"a measure is asked for twice: {', '.join(self.names)}")
-        self.keys = [(collection, query_id) for collection, judged in self.qrels.items() for query_id in sorted(judged)]
+        self.keys, self.strata = _numbered(self.qrels)
         if not self.keys:
             raise InputError("the qrels hold no judged query: there is nothing to compare on")
-        numbers = {collection: number for number, collection in enumerate(self.qrels)}
-        self.strata: Strata = np.array([numbers[collection] for collection, _ in self.keys], dtype=np.int64)
+
+    def only(self, keys: Container[tuple[str, str]]) -> "Pool":
+        """The same measures, with the same levels, on some of the queries."""
+        found = copy(self)
+        kept = {
+            name: {q: grades for q, grades in judged.items() if (name, q) in keys}
+            for name, judged in self.qrels.items()
+        }
+        found.qrels = {name: judged for name, judged in kept.items() if judged}
+        found.keys, found.strata = _numbered(found.qrels)
+        return found
 
     def system(self, name: str, runs: Sequence[Orders], *, cost: Cost | None = None, reference: bool = False) -> System:
         """Measures a system.
@@ -126,6 +138,13 @@ class Pool:
         if doc_ids is None:
             return 0.0, 0.0  # not unknown but missing: it gained nothing
         return rbp(doc_ids, self.qrels[collection][query_id], level=self.levels[collection])
+
+
+def _numbered(qrels: Mapping[str, Qrels]) -> tuple[list[tuple[str, str]], Strata]:
+    """Collection and id of every judged query, and the number of its collection."""
+    keys = [(collection, query_id) for collection, judged in qrels.items() for query_id in sorted(judged)]
+    numbers = {collection: number for number, collection in enumerate(qrels)}
+    return keys, np.array([numbers[collection] for collection, _ in keys], dtype=np.int64)
 
 
 def ideal(first: Orders, qrels: Mapping[str, Qrels], depth: int) -> Orders:

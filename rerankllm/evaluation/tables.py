@@ -22,7 +22,7 @@ class _Wrapping(TypedDict):
 _UNBROKEN: _Wrapping = {"break_long_words": False, "break_on_hyphens": False}
 _LATEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
           "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "±": r"$\pm$", "≥": r"$\geq$", "–": "--",
-          "×": r"$\times$", "−": "$-$", "<": "$<$", ">": "$>$"}  # fmt: skip
+          "×": r"$\times$", "−": "$-$", "<": "$<$", ">": "$>$", "|": r"\textbar{}"}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +171,13 @@ def as_latex(tables: Sequence[Table], notes: Sequence[str]) -> str:
             f"\\begin{{table}}\n\\caption{{{escaped(table.title)}}}\n\\begin{{tabular}}{{{columns}}}\n{body}\n"
             "\\end{tabular}\n\\end{table}"
         )
-    return "\n\n".join([*parts, "\n".join(f"% {note}" for note in notes)])
+    return "\n\n".join([*parts, "\n".join(f"% {' '.join(note.splitlines())}" for note in notes)])
 
 
 def escaped(text: str) -> str:
-    """Text as LaTeX prints it."""
-    return re.sub("[{}]".format(re.escape("".join(_LATEX))), lambda found: _LATEX[found[0]], text)
+    r"""Text as LaTeX prints it, wherever it stands: behind `\\`, a bracket or a star at its start would be no text."""
+    plain = re.sub("[{}]".format(re.escape("".join(_LATEX))), lambda found: _LATEX[found[0]], text)
+    return f"{'{}' if plain[:1] in set('[*') else ''}{' '.join(plain.splitlines())}"
 
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")

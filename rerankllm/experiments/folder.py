@@ -164,12 +164,28 @@ def first_stage_of(run: Path) -> Path | None:
     Raises:
         InputError: It lies in an experiment's folder whose manifest is damaged.
     """
+    found = _cell_of(run)
+    return None if found is None else found[0] / found[1].first_stages[found[2].first_stage]
+
+
+def corpus_of(run: Path) -> Path | None:
+    """The texts of the documents of an experiment's run; None for a run outside of experiments.
+
+    Raises:
+        InputError: It lies in an experiment's folder whose manifest is damaged.
+    """
+    found = _cell_of(run)
+    return None if found is None else found[0] / found[1].corpus
+
+
+def _cell_of(run: Path) -> tuple[Path, Dataset, Cell] | None:
+    """The folder, the dataset and the cell of a run; None for a run outside of experiments."""
     here = run.resolve()
     for folder in here.parents:
         if (folder / MANIFEST).is_file():
             manifest = read_manifest(folder)
             cell = next((cell for cell in manifest.cells if folder / cell.run == here), None)
-            return None if cell is None else folder / manifest.datasets[cell.dataset].first_stages[cell.first_stage]
+            return None if cell is None else (folder, manifest.datasets[cell.dataset], cell)
     return None
 
 

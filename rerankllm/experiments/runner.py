@@ -189,7 +189,8 @@ class Runner:
     def _perform(self, reranker: Reranker, state: CellState, bar: ProgressBar) -> Done:
         settings, source = state.planned.settings, state.source
         tell_fit(reranker, (query.query_id for query, _ in source.queries))
-        tell_notes(reranker, settings.top_k, min(settings.depth, max(len(c) for _, c in source.queries)))
+        longest = max(len(candidates) for _, candidates in source.queries)
+        tell_notes(reranker, settings.top_k, min(settings.depth, longest), scored=source.scored)
         if reranker.paid:
             bar.announce(str(Forecast.of(reranker, source.queries, settings.top_k)))
         run = self._folder / state.planned.cell.run

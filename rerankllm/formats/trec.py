@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from os import fspath
 from typing import TextIO
 
@@ -20,8 +21,12 @@ _BEIR_HEADER = ["query-id", "corpus-id", "score"]
 _BEIR_LINE = "3 columns `query-id<TAB>corpus-id<TAB>score`, as the header says"
 
 
-def read_run(path: FilePath) -> dict[str, list[tuple[str, float]]]:
+def read_run(path: FilePath, *, unfinished: bool = False) -> dict[str, list[tuple[str, float]]]:
     """A run: `qid Q0 docno rank score tag` a line, in columns parted by white space.
+
+    Args:
+        path: The file.
+        unfinished: Whether it is still being written, so that its last line may be half of one: it is left out.
 
     Returns:
         For each query id, in file order, its (doc_id, score) pairs: score descending, ties in file order. The
@@ -33,7 +38,8 @@ def read_run(path: FilePath) -> dict[str, list[tuple[str, float]]]:
     """
     run: dict[str, dict[str, float]] = {}
     repeated: list[str] = []
-    for number, line in read_lines(path):
+    lines = read_lines(path)
+    for number, line in (one for one, _ in pairwise(lines)) if unfinished else lines:
         query_id, doc_id, score = run_line(path, number, line)
         scores = run.setdefault(query_id, {})
         if doc_id in scores:

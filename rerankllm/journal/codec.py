@@ -5,6 +5,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from rerankllm.calls import (
@@ -17,6 +18,7 @@ from rerankllm.calls import (
     Response,
     TextPrompt,
     TokenPrompt,
+    VectorPrompt,
     Work,
 )
 from rerankllm.data import Document, Query, Usage
@@ -54,6 +56,8 @@ def shown(work: Work, backend: Backend) -> str:
         return backend.tokenizer.decode(work.prompt.ids)
     if isinstance(work.prompt, EncoderPrompt):
         return "\n".join(map(backend.tokenizer.decode, filter(None, (*work.prompt.texts, work.prompt.opening))))
+    if isinstance(work.prompt, VectorPrompt):
+        return "\n".join((shown(replace(work, prompt=work.prompt.prompt), backend), *work.prompt.passages))
     if isinstance(work.prompt, TextPrompt):
         return work.prompt.text
     return "\n".join(f"<{message.role}>\n{message.content}" for message in work.prompt.messages)

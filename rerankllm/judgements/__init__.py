@@ -17,6 +17,7 @@ from rerankllm.judgements.answers import (
     gives_back,
 )
 from rerankllm.judgements.asked import (
+    IN_WORDS,
     Assess,
     Compare,
     Criterion,
@@ -45,6 +46,7 @@ from rerankllm.judgements.steps import (
 )
 
 __all__ = [
+    "IN_WORDS",
     "TELLING",
     "Answer",
     "Ask",

@@ -1,5 +1,6 @@
 """What a strategy asks of a judge."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -162,3 +163,18 @@ def slots_of(judgement: Judgement) -> int:
     """The passage copies that a judgement sends."""
     again = min(judgement.feedback, len(judgement.docs)) if isinstance(judgement, Embed) else 0
     return len(judgement.docs) + again
+
+
+IN_WORDS: Mapping[type, str] = {
+    Score: "score passages",
+    Compare: "compare two passages",
+    Select: "choose among passages",
+    Ends: "name the best and the worst of several passages",
+    Permute: "put passages in order",
+    Grade: "grade every passage of a group",
+    Write: "write criteria",
+    Draft: "write a passage",
+    Assess: "grade a passage by criteria",
+    Embed: "embed texts",
+}
+"""What whoever answers each kind of judgement does: messages for people go by this."""

@@ -9,11 +9,13 @@ from rerankllm.evaluation.cost import KINDS
 from rerankllm.evaluation.pairwise import Pair, every_pair
 from rerankllm.evaluation.paper import paper_table
 from rerankllm.files import plain
+from rerankllm.reports import frame
 from rerankllm.reports.calls import Call, read_calls
 from rerankllm.reports.consistency import Consistency, consistency
 from rerankllm.reports.headline import UNITS, headline
+from rerankllm.reports.packing import Packed, as_data, pack
 from rerankllm.reports.query import Answers, query_data
-from rerankllm.reports.subject import Attempt, Extent, Key, Robust, Subject, shown_queries
+from rerankllm.reports.subject import Attempt, Extent, Key, Robust, Subject, by_difference
 from rerankllm.spec.model import without_folders
 
 DIGITS = 6
@@ -27,15 +29,23 @@ class Content:
     Attributes:
         main: What the page shows at once.
         queries: What it shows of a query, by part and place in it.
+        scripts: The same, packed: the text of each element by its id.
         left_out: What the runs have and the page has not, a sentence each.
     """
 
     main: Mapping[str, Any]
     queries: Mapping[str, Mapping[str, Any]]
+    scripts: Mapping[str, str]
     left_out: tuple[str, ...]
 
 
-def content(title: str, subjects: Sequence[Subject], extent: Extent, version: str) -> Content:
+def content(
+    title: str,
+    subjects: Sequence[Subject],
+    extent: Extent,
+    version: str,
+    attacks: Sequence[Mapping[str, Any]] = (),
+) -> Content:
     """Everything that goes into the page.
 
     Args:
@@ -43,44 +53,67 @@ def content(title: str, subjects: Sequence[Subject], extent: Extent, version: st
         subjects: The comparisons; the first is shown first.
         extent: How much of the runs to put in.
         version: This package's.
+        attacks: What attacks did to systems, as `attacked` has it.
 
     Raises:
         InputError: A journal cannot be read.
         MissingExtra: scipy is not installed.
     """
-    queries: dict[str, Mapping[str, Any]] = {}
-    parts = [_part(i, subject, extent, queries) for i, subject in enumerate(subjects)]
+    heard = [_heard(subject) for subject in subjects]
     units = {kind: many for kind, (_, many) in UNITS.items()}
-    main = {"title": title, "version": version, "kinds": list(KINDS), "units": units, "parts": parts,
-            "calls": extent.calls}  # fmt: skip
-    return Content(plain(main), plain(queries), tuple(_left_out(subjects, extent)))
+    parts = [_part(subject, calls) for subject, calls in zip(subjects, heard, strict=True)]
+    main = plain({"title": title, "version": version, "kinds": list(KINDS), "units": units, "parts": parts,
+                  "calls": extent.calls, "attacks": list(attacks)})  # fmt: skip
+    packed = pack(_queries(subjects, heard, extent), extent.size - frame.size() - len(as_data(main).encode()))
+    for place, part in enumerate(main["parts"]):
+        for i, query in enumerate(part["queries"]):
+            query["shown"] = f"{place}-{i}" in packed.queries
+    return Content(main, packed.queries, packed.scripts, tuple(_left_out(subjects, extent, packed)))
 
 
-def _left_out(subjects: Sequence[Subject], extent: Extent) -> Iterator[str]:
-    for subject in subjects:
+def _queries(subjects: Sequence[Subject], heard: Sequence[Answers], extent: Extent) -> dict[str, Mapping[str, Any]]:
+    """The data of queries by part and place, those on which systems differ most first, of all parts in turn."""
+    chosen = sorted(
+        (rank, place, i)
+        for place, subject in enumerate(subjects)
+        for rank, i in enumerate(by_difference(subject)[: extent.queries])
+    )
+    return {
+        f"{place}-{i}": plain(
+            query_data(subjects[place], subjects[place].comparison.pool.keys[i], heard[place], extent.calls)
+        )
+        for _, place, i in chosen
+    }
+
+
+def _left_out(subjects: Sequence[Subject], extent: Extent, packed: Packed) -> Iterator[str]:
+    for place, subject in enumerate(subjects):
         count = len(subject.comparison.pool.keys)
-        if count > extent.queries:
+        kept = sum(name.startswith(f"{place}-") for name in packed.queries)
+        if count > kept:
             yield (
-                f"Left out: {count - extent.queries} of the {count} queries of {subject.name} cannot be browsed; those "
+                f"Left out: {count - kept} of the {count} queries of {subject.name} cannot be browsed; those "
                 "that can are the ones on which systems differ most. The numbers are of all."
             )
     if extent.calls != "all":
-        kept = "all calls" if extent.calls == "none" else "calls whose answers read without repair"
-        yield f"Left out: prompts and answers of {kept}. The numbers are of all calls."
+        kept_calls = "all calls" if extent.calls == "none" else "calls whose answers read without repair"
+        yield f"Left out: prompts and answers of {kept_calls}. The numbers are of all calls."
+    if packed.silent:
+        count = len(packed.silent)
+        yield (
+            f"Left out: prompts and answers of {count} {'query' if count == 1 else 'queries'}, to keep the file below "
+            f"{extent.size / 1e6:g} MB (--max-size); the others are those on which systems differ most."
+        )
 
 
-def _part(place: int, subject: Subject, extent: Extent, queries: dict[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _part(subject: Subject, heard: Answers) -> dict[str, Any]:
     comparison = subject.comparison
     pool, names = comparison.pool, [entrant.name for entrant in subject.entrants]
-    heard = _heard(subject)
     pairs = {measure: every_pair(comparison, measure, names) for measure in pool.names}
     paper = paper_table(comparison)
-    shown = shown_queries(subject, extent.queries)
-    for i in shown:
-        queries[f"{place}-{i}"] = query_data(subject, pool.keys[i], heard, extent.calls)
     return {
         "name": subject.name,
-        "headline": headline(comparison, pairs[pool.names[0]], subject.axis),
+        "headline": [*subject.so_far, *headline(comparison, pairs[pool.names[0]], subject.axis)],
         "document": document(comparison, subject.axis),
         "latex": paper.latex(),
         "markdown": paper.markdown(),
@@ -88,7 +121,7 @@ def _part(place: int, subject: Subject, extent: Extent, queries: dict[str, Mappi
         "entrants": [
             {"name": entrant.name, "runs": [run.name for run in entrant.runs]} for entrant in subject.entrants
         ],
-        "queries": [_query(subject, key, f"{place}-{i}" in queries) for i, key in enumerate(pool.keys)],
+        "queries": [_query(subject, key) for key in pool.keys],
         "values": {
             system.name: {m: [round(float(x), DIGITS) for x in system.by_query(m)] for m in pool.names}
             for system in comparison.systems
@@ -100,11 +133,11 @@ def _part(place: int, subject: Subject, extent: Extent, queries: dict[str, Mappi
     }
 
 
-def _query(subject: Subject, key: Key, shown: bool) -> dict[str, Any]:  # noqa: FBT001
+def _query(subject: Subject, key: Key) -> dict[str, Any]:
     collection, query_id = key
     pooled = len(subject.comparison.pool.qrels) > 1
     return {"id": query_id, "collection": collection if pooled else None, "text": subject.queries.get(key),
-            "shown": shown}  # fmt: skip
+            "shown": False}  # fmt: skip
 
 
 def _heard(subject: Subject) -> Answers:

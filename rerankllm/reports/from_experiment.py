@@ -13,6 +13,7 @@ from rerankllm.evaluation.measures import DEFAULT_MEASURES, parse_measures
 from rerankllm.evaluation.systems import Pool
 from rerankllm.experiments.folder import MANIFEST, RESULTS, Cell, Manifest, read_manifest
 from rerankllm.experiments.references import minilm_path, whole
+from rerankllm.formats.trec import read_run
 from rerankllm.notes import tell
 from rerankllm.reports.from_runs import ComparisonOptions, Inputs, subject_of
 from rerankllm.reports.robustness import Measured
@@ -20,6 +21,7 @@ from rerankllm.reports.subject import Robust, Subject
 from rerankllm.runs.notices import tell_levels
 from rerankllm.runs.source import read_judgements
 from rerankllm.runs.systems import FIRST, MINILM, Given
+from rerankllm.runs.writer import unfinished
 
 
 def from_folder(folder: Path, options: ComparisonOptions, *, orders: bool = True) -> list[Subject]:
@@ -66,15 +68,20 @@ def _as_tabled(folder: Path, options: ComparisonOptions) -> ComparisonOptions:
 
 
 def _ranked(folder: Path, manifest: Manifest, dataset: str, stage: str) -> list[Cell]:
-    """The cells whose runs are in the table; other runs are incomplete, or of other settings."""
+    """The cells whose runs are in the table, and those under way that have ranked a query; others are out of date."""
     return [
         cell
         for cell in manifest.cells
         if (cell.dataset, cell.first_stage) == (dataset, stage)
-        and cell.status in {"done", "partial"}
         and (folder / cell.run).is_file()
-        and (folder / cell.run).stat().st_size
+        and (_under_way(folder, cell) or (cell.status in {"done", "partial"} and (folder / cell.run).stat().st_size))
     ]
+
+
+def _under_way(folder: Path, cell: Cell) -> bool:
+    """Whether the cell's run is being written, and has a whole query."""
+    run = folder / cell.run
+    return unfinished(run).exists() and len(read_run(run, unfinished=True)) > 1
 
 
 def _of_stage(  # noqa: PLR0917
@@ -105,17 +112,22 @@ def _of_stage(  # noqa: PLR0917
     inputs = Inputs(runs, first, minilm, queries, corpus, seeds)
     depth = options.depth or manifest.depth(dataset, stage)
     subject = subject_of(f"{dataset}, {stage}", pool, inputs, replace(options, depth=depth))
-    notes = (*_undone(manifest, dataset, stage), *without, *unmeasured)
+    notes = (*_undone(folder, manifest, dataset, stage), *without, *unmeasured)
     return replace(subject, notes=notes, robust=tuple(robust), first_stage=stage)
 
 
-def _undone(manifest: Manifest, dataset: str, stage: str) -> list[str]:
+def _undone(folder: Path, manifest: Manifest, dataset: str, stage: str) -> list[str]:
     """The cells that are not done, on this first stage and on orders of it."""
     orders = manifest.datasets[dataset].orders
     found = []
     for cell in manifest.cells:
         order = orders.get(cell.first_stage)
-        if cell.status != "done" and cell.dataset == dataset and stage in {cell.first_stage, order and order.of}:
+        if (
+            cell.status != "done"
+            and not _under_way(folder, cell)
+            and cell.dataset == dataset
+            and stage in {cell.first_stage, order and order.of}
+        ):
             where = "" if order is None else f" on {cell.first_stage}"
             why = f" ({cell.reason})" if cell.reason else ""
             found.append(f"{cell.system}{where}, seed {cell.seed}: {cell.status}{why}.")

@@ -8,12 +8,13 @@ from rerankllm.data import Document
 from rerankllm.evaluation.as_tables import usual_axis
 from rerankllm.evaluation.bootstrap import RESAMPLES
 from rerankllm.evaluation.comparison import Design, compare
-from rerankllm.evaluation.cost import NOTHING
+from rerankllm.evaluation.cost import NOTHING, Cost
 from rerankllm.evaluation.measures import DEFAULT_MEASURES, Qrels, parse_measures
 from rerankllm.evaluation.systems import Pool
 from rerankllm.experiments.folder import DEPTH
 from rerankllm.formats import beir
 from rerankllm.notes import tell
+from rerankllm.reports.so_far import so_far
 from rerankllm.reports.subject import Attempt, Entrant, Key, Subject
 from rerankllm.runs.notices import tell_levels
 from rerankllm.runs.provenance import read
@@ -58,6 +59,7 @@ class Inputs:
         corpus: Document texts.
         seeds: What to call each run of a system, by the system's name; `run 1`, `run 2` and so on where that is not
             said.
+        costs: What systems cost, by name, where no summary beside their runs says so.
     """
 
     runs: Mapping[str, Sequence[Given]]
@@ -66,6 +68,7 @@ class Inputs:
     queries: Sequence[Given] = ()
     corpus: Sequence[Given] = ()
     seeds: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    costs: Mapping[str, Cost] = field(default_factory=dict)
 
 
 def from_runs(collections: Mapping[str, Qrels], inputs: Inputs, options: ComparisonOptions) -> Subject:
@@ -86,10 +89,13 @@ def from_runs(collections: Mapping[str, Qrels], inputs: Inputs, options: Compari
 
 def subject_of(name: str, pool: Pool, inputs: Inputs, options: ComparisonOptions) -> Subject:
     """One comparison: the runs, the rows that every table has, and the texts."""
+    pool, progress = so_far(pool, inputs.runs)
     first, references = inputs.first_stage, {FIRST, MINILM, ORACLE}
     given = {name: parts for name, parts in {FIRST: first, **inputs.runs, MINILM: inputs.minilm}.items() if parts}
     systems = [
-        read_system(pool, parts, cost=NOTHING if name == FIRST else None, reference=name in references)
+        read_system(
+            pool, parts, cost=NOTHING if name == FIRST else inputs.costs.get(name), reference=name in references
+        )
         for name, parts in given.items()
     ]
     entrants = tuple(_entrant(pool, name, parts, inputs.seeds.get(name)) for name, parts in given.items())
@@ -104,6 +110,7 @@ def subject_of(name: str, pool: Pool, inputs: Inputs, options: ComparisonOptions
         FIRST if first else entrants[0].name,
         _queries(pool, inputs.queries),
         _documents(pool, entrants, inputs.corpus),
+        so_far=tuple(progress),
     )
 
 

@@ -2,20 +2,12 @@
 
 import base64
 import hashlib
-import json
-import zlib
-from collections.abc import Mapping
-from typing import Any
 
+from rerankllm.reports import frame
 from rerankllm.reports.content import Content
-from rerankllm.web import files
+from rerankllm.reports.packing import as_data
 
-SCRIPTS = ("state.js", "summary.js", "pareto.js", "deltas.js", "pairs.js", "consistency.js", "browser.js",
-           "rankings.js", "calls.js", "find.js", "address.js", "main.js")  # fmt: skip
-"""In the order they are read, after those that all pages have."""
-ROOM = "rerankllm.reports"
 _SIZE = "\ue000size\ue001"
-_ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029\x7f"}
 
 
 def page(content: Content) -> str:
@@ -29,9 +21,9 @@ def page(content: Content) -> str:
     """
     from jinja2 import Environment, StrictUndefined  # noqa: PLC0415
 
-    style, script = files.style(ROOM, "report.css"), files.script(ROOM, SCRIPTS)
+    style, script = frame.style(), frame.script()
     template = Environment(autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True).from_string(
-        files.read(ROOM, "report.html")
+        frame.html()
     )
     text = template.render(
         title=content.main["title"],
@@ -41,7 +33,7 @@ def page(content: Content) -> str:
         policy=f"default-src 'none'; script-src '{digest(script)}'; style-src '{digest(style)}'; base-uri 'none'; "
         "form-action 'none'",
         main=as_data(content.main),
-        queries={name: packed(each) for name, each in content.queries.items()},
+        scripts=content.scripts,
         left_out=content.left_out,
         size=_SIZE,
     )
@@ -51,17 +43,6 @@ def page(content: Content) -> str:
 def digest(text: str) -> str:
     """The hash by which a content security policy allows an inline script or style."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
-
-
-def as_data(value: Mapping[str, Any]) -> str:
-    """JSON that can stand in a script element: no text in it can end the element, or a line of JavaScript."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.translate(_ESCAPES).encode("utf-8", "replace").decode()
-
-
-def packed(value: Mapping[str, Any]) -> str:
-    """The same, deflated (RFC 1950) and in base64; the page unpacks it when it is wanted."""
-    return base64.b64encode(zlib.compress(as_data(value).encode(), 9)).decode()
 
 
 def size_of(count: int) -> str:

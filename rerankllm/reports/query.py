@@ -4,12 +4,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rerankllm.data import Document
 from rerankllm.reports.calls import Call
 from rerankllm.reports.subject import Calls, Key, Subject
 from rerankllm.spec.model import without_folders
-
-MARK = 24
-"""Characters of a document's beginning that it is found by in a prompt; a shorter one is left where it is."""
+from rerankllm.web.prompts import pieces
 
 Answers = Mapping[tuple[str, int], Mapping[Key, Sequence[Call]]]
 """Calls by system, number of the run, and query."""
@@ -25,6 +24,19 @@ class _Numbers:
         return self.of.setdefault(doc_id, len(self.of))
 
 
+class _Texts(dict[str, str | None]):
+    """What the documents of one query say, each folded when it is first asked for: a collection has many more."""
+
+    def __init__(self, documents: Mapping[str, Document]) -> None:
+        super().__init__()
+        self._documents = documents
+
+    def __missing__(self, doc_id: str) -> str | None:
+        found = self._documents.get(doc_id)
+        self[doc_id] = None if found is None else found.content
+        return self[doc_id]
+
+
 def query_data(subject: Subject, key: Key, heard: Answers, calls: Calls) -> dict[str, Any]:
     """All that the browser shows of a query, ready for JSON.
 
@@ -35,7 +47,7 @@ def query_data(subject: Subject, key: Key, heard: Answers, calls: Calls) -> dict
         calls: Which of them to put in.
     """
     collection, query_id = key
-    texts = {doc_id: doc.content for doc_id, doc in subject.documents.get(collection, {}).items()}
+    texts = _Texts(subject.documents.get(collection, {}))
     number = _Numbers()
     systems = {
         entrant.name: [
@@ -47,7 +59,7 @@ def query_data(subject: Subject, key: Key, heard: Answers, calls: Calls) -> dict
         for entrant in subject.entrants
     }
     grades = subject.comparison.pool.qrels[collection][query_id]
-    found = [{"id": doc_id, "grade": grades.get(doc_id), "text": texts.get(doc_id)} for doc_id in number.of]
+    found = [{"id": doc_id, "grade": grades.get(doc_id), "text": texts[doc_id]} for doc_id in number.of]
     missed = [(grade, doc_id) for doc_id, grade in grades.items() if grade > 0 and doc_id not in number.of]
     return {"docs": found, "systems": systems, "missed": len(missed)}
 
@@ -59,7 +71,11 @@ def _known(heard: Answers, name: str, run: int, key: Key) -> Sequence[Call] | No
 
 
 def _run(
-    order: Sequence[str] | None, known: Sequence[Call] | None, number: _Numbers, texts: Mapping[str, str], calls: Calls
+    order: Sequence[str] | None,
+    known: Sequence[Call] | None,
+    number: _Numbers,
+    texts: Mapping[str, str | None],
+    calls: Calls,
 ) -> dict[str, Any]:
     return {
         "order": None if order is None else [number(doc_id) for doc_id in order],
@@ -72,7 +88,7 @@ def _wanted(call: Call, calls: Calls) -> bool:
     return calls == "all" or (calls == "failed" and call.status != "parsed")
 
 
-def _call(at: int, call: Call, number: _Numbers, texts: Mapping[str, str]) -> dict[str, Any]:
+def _call(at: int, call: Call, number: _Numbers, texts: Mapping[str, str | None]) -> dict[str, Any]:
     outcome = call.outcome or {}
     fields = {
         "n": at + 1,
@@ -84,7 +100,7 @@ def _call(at: int, call: Call, number: _Numbers, texts: Mapping[str, str]) -> di
         "docs": [number(doc_id) for doc_id in call.docs],
         "answer": _answer(call, number),
         "reason": call.reason,
-        "prompt": None if call.prompt is None else parts(call, number, texts),
+        "prompt": None if call.prompt is None else pieces(call.prompt, [texts[doc_id] or "" for doc_id in call.docs]),
         "said": outcome.get("text") or None,
         "reasoning": outcome.get("reasoning") or None,
         "logprobs": outcome.get("logprobs") or None,
@@ -117,33 +133,3 @@ def _between(call: Call) -> dict[str, Any]:
     best, worst = call.answer
     rest = [doc_id for doc_id in call.docs if doc_id not in {best, worst}]
     return {"groups": [[best], *([rest] if rest else []), [worst]], "omitted": []}
-
-
-def parts(call: Call, number: _Numbers, texts: Mapping[str, str]) -> list[Any]:
-    """The prompt in pieces: its own words, and, for the beginning of a document, [its number, how many characters]."""
-    prompt = call.prompt or ""
-    found: list[Any] = []
-    at = 0
-    for doc_id in call.docs:
-        text = texts.get(doc_id, "")
-        start = prompt.find(text[:MARK], at) if len(text) >= MARK else -1
-        if start < 0:
-            continue
-        length = _shared(prompt, start, text)
-        found += [prompt[at:start], [number(doc_id), length]]
-        at = start + length
-    return [piece for piece in [*found, prompt[at:]] if piece]
-
-
-def _shared(prompt: str, start: int, text: str) -> int:
-    """How many characters of the text the prompt repeats."""
-    if prompt.startswith(text, start):
-        return len(text)
-    low, high = MARK, len(text)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if prompt.startswith(text[:middle], start):
-            low = middle
-        else:
-            high = middle - 1
-    return low

@@ -6,15 +6,18 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from rerankllm.analysis.attacks.attack import AttackReport
 from rerankllm.analysis.robustness.report import RobustnessReport
 from rerankllm.errors import InputError
 from rerankllm.files import replacing
+from rerankllm.reports.attacks import attacked
 from rerankllm.reports.content import Content, content
 from rerankllm.reports.from_experiment import from_folder
 from rerankllm.reports.from_runs import ComparisonOptions, Inputs, from_runs
+from rerankllm.reports.from_training import from_training, is_trained
 from rerankllm.reports.page import page
 from rerankllm.reports.robustness import Measured, read_robust, with_robust
-from rerankllm.reports.subject import Calls, Extent, Subject
+from rerankllm.reports.subject import SIZE, Calls, Extent, Subject
 from rerankllm.runs.compare import (
     CostKind,
     File,
@@ -29,6 +32,7 @@ from rerankllm.runs.systems import FIRST, MINILM, by_name
 from rerankllm.version import __version__
 
 TITLE = "Reranking report"
+MB = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,8 @@ def report(
     qrels: Judgements | None = None,
     output: File | None = None,
     calls: Calls = "all",
-    queries: int = 100,
+    queries: int | None = None,
+    max_size: float = SIZE / MB,
     title: str = TITLE,
     first_stage: References | None = None,
     minilm: References | None = None,
@@ -82,16 +87,19 @@ def report(
     seed: int | None = None,
     cost: CostKind | None = None,
     robustness: File | RobustnessReport | None = None,
+    attacks: Sequence[File | AttackReport] = (),
 ) -> Page:
     """Makes one HTML page: summary, cost, tests, consistency, and every query to browse.
 
     Args:
-        what: An experiment's folder; or, with `qrels`, runs as `compare` takes them, whose journals are found beside
-            them.
+        what: The folder of an experiment or of a training; or, with `qrels`, runs as `compare` takes them, whose
+            journals are found beside them.
         qrels: The judgements of runs: a file, or grades by query and document; by name for several collections.
         output: Where the page is written, too.
         calls: Calls to put in: all, those repaired or failed, or none. Most of the size is theirs.
-        queries: Queries to browse: those on which systems differ most.
+        queries: Queries to browse, those on which systems differ most; when None, all that there is room for.
+        max_size: Of the page, in MB. Where it would be larger, calls are left out first, of the queries on which
+            systems differ least.
         title: Of the page.
         first_stage: The run that all reranked.
         minilm: A run of all-MiniLM-L6-v2.
@@ -106,6 +114,7 @@ def report(
         cost: What quality is shown against first; tokens when None, or slots where there are none.
         robustness: What `robustness` found, or its `robustness.json`: a section on the candidates' order, which an
             experiment with several has by itself.
+        attacks: What `attack` found, each a report or its JSON: a section on documents that were written to rise.
 
     Raises:
         InputError: A file cannot be read, or files do not fit each other.
@@ -115,7 +124,11 @@ def report(
     if qrels is None:
         if not isinstance(what, (str, PathLike)):
             raise InputError("runs need judgements: give their qrels, or an experiment's folder instead of runs")
-        subjects = from_folder(Path(what), options, orders=robustness is None)
+        folder = Path(what)
+        trained = is_trained(folder)
+        subjects = (
+            from_training(folder, options) if trained else from_folder(folder, options, orders=robustness is None)
+        )
     else:
         inputs = Inputs(
             by_name(given_runs(what)), given_references(FIRST, first_stage), given_references(MINILM, minilm),
@@ -124,7 +137,9 @@ def report(
         subjects = [from_runs(read_qrels(qrels), inputs, options)]
     if robustness is not None:
         subjects = _with_robustness(subjects, robustness)
-    made = content(title, subjects, Extent(calls, queries), __version__)
+    made = content(
+        title, subjects, Extent(calls, queries, round(max_size * MB)), __version__, [attacked(each) for each in attacks]
+    )
     found = Page(page(made), made)
     if output is not None:
         found.save(output)

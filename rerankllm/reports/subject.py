@@ -12,6 +12,8 @@ from rerankllm.evaluation.systems import Orders
 Calls: TypeAlias = Literal["all", "failed", "none"]
 Key: TypeAlias = tuple[str, str]
 """Collection and query id."""
+SIZE = 15_000_000
+"""Bytes of a page that opens at once and can still be sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ class Subject:
         robust: Systems under several orders; none means that there is no such section.
         notes: What else the reader should know, such as cells that did not run.
         first_stage: The name that the first stage has in an experiment.
+        so_far: What is said first where runs are still being written.
     """
 
     name: str
@@ -98,6 +101,7 @@ class Subject:
     robust: tuple[Robust, ...] = ()
     notes: tuple[str, ...] = ()
     first_stage: str | None = None
+    so_far: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,19 +110,21 @@ class Extent:
 
     Attributes:
         calls: Which calls: all, those whose answers had to be repaired or could not be used, or none.
-        queries: How many queries can be browsed; those on which systems differ most.
+        queries: How many queries can be browsed, those on which systems differ most; None for all that there is room
+            for.
+        size: The most bytes of the page.
     """
 
     calls: Calls = "all"
-    queries: int = 100
+    queries: int | None = None
+    size: int = SIZE
 
 
-def shown_queries(subject: Subject, limit: int) -> Sequence[int]:
-    """Indices of the queries that can be browsed: those on which systems differ most, in the pool's order."""
+def by_difference(subject: Subject) -> Sequence[int]:
+    """Indices of the queries, those on which systems differ most first."""
     comparison = subject.comparison
     measure, names = comparison.pool.names[0], {entrant.name for entrant in subject.entrants}
     values = [system.by_query(measure) for system in comparison.systems if system.name in names]
     count = len(comparison.pool.keys)
     spread = [max(v[i] for v in values) - min(v[i] for v in values) for i in range(count)]
-    chosen = sorted(range(count), key=lambda i: (-spread[i], i))[:limit]
-    return sorted(chosen)
+    return sorted(range(count), key=lambda i: (-spread[i], i))

@@ -7,10 +7,12 @@ from typing import Self
 
 from rerankllm.errors import InputError
 from rerankllm.evaluation.cost import Cost, tokens_of
+from rerankllm.formats.trec import read_run
 from rerankllm.journal.read import entries
 from rerankllm.journal.store import Journal
 from rerankllm.notes import tell
 from rerankllm.runs.summary import summary_beside, summary_of
+from rerankllm.runs.writer import unfinished
 
 Totals = dict[str, float | None]
 
@@ -20,7 +22,7 @@ def cost_beside(runs: Sequence[Path]) -> Cost | None:
 
     None where one of them has neither, or has changed since its summary was written.
     """
-    found = [_from_summary(run) if summary_beside(run).is_file() else _from_journal(run) for run in runs]
+    found = [_from_summary(run) if _summarized(run) else _from_journal(run) for run in runs]
     known = [each for each in found if each is not None]
     if not known or len(known) < len(found):
         return None
@@ -41,6 +43,11 @@ class _Spent:
     def plus(self, other: Self) -> "_Spent":
         sums = {name: _sum(value, other.totals[name]) for name, value in self.totals.items()}
         return _Spent(sums, max(self.rounds, other.rounds), self.queries + other.queries)
+
+
+def _summarized(run: Path) -> bool:
+    """Whether its summary is its own: a run in progress may lie beside that of an earlier one."""
+    return summary_beside(run).is_file() and not unfinished(run).exists()
 
 
 def _from_summary(run: Path) -> _Spent | None:
@@ -70,6 +77,9 @@ def _from_journal(run: Path) -> _Spent | None:
         calls = list(entries(journal, texts=False))
     finally:
         journal.close()
+    if unfinished(run).exists():  # calls of queries that are under way are no query's cost yet
+        whole = set(list(read_run(run, unfinished=True))[:-1])
+        calls = [entry for entry in calls if entry.query_id in whole]
     if len({entry.stage for entry in calls}) != 1:
         return None  # of several runs, or of none
     money = [entry.cost_usd for entry in calls]

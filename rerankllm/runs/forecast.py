@@ -39,11 +39,15 @@ class Forecast:
             low, high = found.cost_usd
             cost = f"${low:.4g}" if low == high else f"${low:.4g} to ${high:.4g}"
         searches = f", {_range(found.searches)} search units" if found.searches.high else ""
-        return (
-            f"estimate for {self.queries} queries: {_range(self.calls)} calls, {_range(found.prompt_tokens)} prompt "
-            f"tokens ({found.typical.prompt_tokens:,} with passages of middling length), at most "
-            f"{found.completion_tokens.high:,} generated{searches}; cost {cost}"
-        )
+        tokens = "no prompts"
+        if found.prompt_tokens.high:
+            tokens = (
+                f"{_range(found.prompt_tokens)} prompt tokens ({found.typical.prompt_tokens:,} with passages of median "
+                f"length), at most {found.completion_tokens.high:,} generated"
+            )
+        queries = "1 query" if self.queries == 1 else f"{self.queries} queries"
+        calls = "1 call" if self.calls == Bound(1, 1) else f"{_range(self.calls)} calls"
+        return f"estimate for {queries}: {calls}, {tokens}{searches}; cost {cost}"
 
 
 def _range(bound: Bound) -> str:

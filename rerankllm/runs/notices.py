@@ -57,16 +57,18 @@ def tell_cut_off(report: Mapping[str, Any]) -> None:
         )
 
 
-def tell_notes(reranker: Reranker, top_k: int | None, depth: int) -> None:
+def tell_notes(reranker: Reranker, top_k: int | None, depth: int, *, scored: bool = True) -> None:
     """Tells what the user should know before the run starts.
 
     Args:
         reranker: What will rank.
         top_k: How many first places matter.
         depth: Candidates of the longest list that are read.
+        scored: Whether candidates come with the scores of a first stage.
     """
     if reranker.defaulted:
-        tell(f"strategy {reranker.stage} (the default of {reranker.backend.model}); {_use_of_scores(reranker.stage)}")
+        use = f"; {_use_of_scores(reranker.stage)}" if scored else ""
+        tell(f"strategy {reranker.stage}, the default of {reranker.backend.model}{use}")
     tell_other_judge(reranker)
     tell_settled(reranker, top_k, depth)
 
@@ -77,8 +79,8 @@ def _use_of_scores(stage: Stage) -> str:
 
     if isinstance(stage.strategy, Interpolate):
         weight = stage.strategy.weight
-        return f"where candidates have first-stage scores, these count {1 - weight:.0%}, the model {weight:.0%}"
-    return "first-stage scores do not count"
+        return f"the first stage's scores count {1 - weight:.0%}, the model's {weight:.0%}"
+    return "the first stage's scores are not used"
 
 
 def tell_settled(ranker: Ranker, top_k: int | None, depth: int) -> None:
@@ -108,11 +110,13 @@ def tell_summary(report: Mapping[str, Any]) -> None:
     replayed = f", {report['replayed']} of them from the journal" if report["replayed"] else ""
     cached = f" ({report['cached_tokens']} of them cached)" if report.get("cached_tokens") else ""
     searches = f", {report['searches']:g} search units" if report.get("searches") else ""
+    unanswered = sum(answers.values()) - report["calls"]  # what the budget refused, or no host answered
+    none = f", {unanswered} not answered" if unanswered > 0 else ""
     cost = "cost unknown" if report["cost_usd"] is None else f"${report['cost_usd']:.4g}"
     tell(
         f"{report['queries'] - report['failed_queries']} of {report['queries']} queries ranked: {report['calls']} "
-        f"calls ({answers['parsed']} parsed, {answers['repaired']} repaired, {answers['failed']} failed)"
-        f"{replayed}, {tokens} tokens{cached}{searches}, {report['wall_seconds']:.1f} s, {cost}"
+        f"calls ({answers['parsed']} parsed, {answers['repaired']} repaired, {answers['failed'] - max(0, unanswered)} "
+        f"failed){replayed}{none}, {tokens} tokens{cached}{searches}, {report['wall_seconds']:.1f} s, {cost}"
     )
     tell_evidence(report)
     tell_cut_off(report)
@@ -142,8 +146,7 @@ OFTEN = 8
 
 
 def tell_levels(pool: "Pool", *, asked: bool) -> None:
-    """Tells which grades binary measures count as relevant, where that is not every grade above 0."""
-    for name, level in pool.levels.items():
-        if level > 1:
-            why = "as asked" if asked else "the scale of TREC-DL; --relevant-from 1 for any"
-            tell(f"{name}: binary measures that do not say rel= count grades from {level} as relevant ({why})")
+    """Tells which grades a binary measure counts as relevant, where one was asked for and that is not all above 0."""
+    for name in pool.raised:
+        why = "as asked" if asked else "the scale of TREC-DL; --relevant-from 1 for any"
+        tell(f"{name}: binary measures that do not say rel= count grades from {pool.levels[name]} as relevant ({why})")

@@ -45,6 +45,11 @@ class Source:
         return None if self.qrels is None else read_judgements(self.qrels)
 
     @property
+    def scored(self) -> bool:
+        """Whether the candidates of the first query come with scores of a first stage."""
+        return any(candidate.score is not None for _, candidates in self.queries[:1] for candidate in candidates)
+
+    @property
     def skipped(self) -> bool:
         """Whether anything was left out."""
         return bool(self.skipped_queries or self.skipped_documents)

@@ -15,7 +15,7 @@ from rerankllm.notes import tell
 from rerankllm.runs.cost import cost_beside
 from rerankllm.runs.minilm import run_minilm
 from rerankllm.runs.source import Source, read_judgements
-from rerankllm.runs.writer import tell_if_cut
+from rerankllm.runs.writer import tell_if_cut, unfinished
 
 FIRST, MINILM, ORACLE = "first stage", "MiniLM", "oracle"
 
@@ -98,6 +98,20 @@ def read_runs(pool: Pool, given: Sequence[Given]) -> list[dict[str, dict[str, li
     return runs
 
 
+def ranked_so_far(pool: Pool, given: Given, path: Path) -> dict[str, set[str]] | None:
+    """The queries that a run in progress has ranked, by collection, without the last one, which may be half written.
+
+    None for a run that is whole.
+
+    Raises:
+        InputError: As `read_system`.
+    """
+    if not unfinished(path).exists():
+        return None
+    whole = list(trec.read_run(path, unfinished=True))[:-1]
+    return {name: judged.keys() & whole for name, judged in pool.qrels.items() if given.collection in {None, name}}
+
+
 def by_name(given: Sequence[Given]) -> dict[str, list[Given]]:
     """The runs grouped by name, in the order given."""
     found: dict[str, list[Given]] = {}
@@ -143,7 +157,8 @@ def minilm_system(pool: Pool, first: Given, queries: Path, corpus: Path, depth: 
 def _read_orders(pool: Pool, given: Given, path: Path) -> dict[str, dict[str, list[str]]]:
     """The rankings of a run file, by the collection that its queries are of."""
     tell_if_cut(path)
-    run = {query_id: trec_order(scored) for query_id, scored in trec.read_run(path).items()}
+    cut = unfinished(path).exists()
+    run = {query_id: trec_order(scored) for query_id, scored in trec.read_run(path, unfinished=cut).items()}
     if given.collection is not None:
         if given.collection not in pool.qrels:
             raise InputError(f"--qrels names no collection {given.collection}; there are {', '.join(pool.qrels)}")

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -66,6 +67,7 @@ class Reranking:
         ranking: Every document once, best first. Its `doc_id`s are positions in the request.
         relevance: The scores, in the order of the ranking.
         warnings: What the client should know.
+        seconds: How long ranking took.
     """
 
     asked: Asked
@@ -73,6 +75,7 @@ class Reranking:
     ranking: Ranking
     relevance: Relevance
     warnings: Sequence[str] = ()
+    seconds: float = 0.0
 
     @property
     def usage(self) -> Usage:
@@ -139,11 +142,13 @@ class Service:
             Problem: The documents cannot be ranked.
         """
         alias, reranker = await self._reranker(context, asked)
+        began = time.perf_counter()
         future = self.submit(context, reranker, asked.query, asked.documents, top_n=asked.top_n)
-        with as_problems(alias):
+        with as_problems(alias, context.id):
             ranking = ranking_of(await asyncio.wrap_future(future))
+        seconds = time.perf_counter() - began
         relevance = Relevance.of(ranking, reranker.scale)
-        return Reranking(asked, asked.options.model or alias, ranking, relevance, context.warnings)
+        return Reranking(asked, asked.options.model or alias, ranking, relevance, context.warnings, seconds)
 
     def submit(
         self,
@@ -171,7 +176,7 @@ class Service:
         alias = context.alias or ""
         observe = self._observer(context, len(documents), observer)
         top_k = None if top_n is None else min(top_n, len(documents))
-        with as_problems(alias):
+        with as_problems(alias, context.id):
             return reranker.submit(query, documents, top_k=top_k, observer=observe)
 
     async def score(
@@ -196,7 +201,7 @@ class Service:
         observer = self._observer(context, len(pairs))
         futures: list[Future[QueryOutcome]] = []
         try:
-            with as_problems(alias):
+            with as_problems(alias, context.id):
                 futures += (reranker.submit(query, [document], observer=observer) for query, document in pairs)
                 rankings = [ranking_of(outcome) for outcome in await asyncio.gather(*map(asyncio.wrap_future, futures))]
         finally:
@@ -250,7 +255,7 @@ class Service:
         alias, reranker = self.find(context, options.model, len(asked.documents))
         if options.instruction is None and options.passage_tokens is None and options.whole is None:
             return alias, reranker
-        with as_problems(alias):
+        with as_problems(alias, context.id):
             return alias, await asyncio.to_thread(_with_options, alias, reranker, asked)
 
 
@@ -284,10 +289,15 @@ def _with_options(alias: str, reranker: Reranker, asked: Asked) -> Reranker:
 
 
 class as_problems:  # noqa: N801
-    """Converts expected errors into HTTP problems; re-raises anything else, which is a bug."""
+    """Converts expected errors into HTTP problems; re-raises anything else, which is a bug.
 
-    def __init__(self, alias: str) -> None:
-        self._alias = alias
+    Args:
+        alias: Whose model is asked.
+        request: The id of the request, for the log.
+    """
+
+    def __init__(self, alias: str, request: str = "") -> None:
+        self._alias, self._request = alias, request
 
     def __enter__(self) -> None: ...
 
@@ -297,7 +307,8 @@ class as_problems:  # noqa: N801
         if isinstance(error, CapabilityError):
             raise Problem(Fault.UNSUPPORTED, str(error)) from error
         if isinstance(error, BackendError):
-            log.error("the model behind %s cannot be used: %s", self._alias, error)
+            fields = {"id": self._request, "alias": self._alias, "reason": str(error)}
+            log.error("the model cannot be used", extra={"fields": fields})
             raise Problem(Fault.FAILED, f"the model behind '{self._alias}' cannot be used at the moment") from error
         if isinstance(error, RerankError):
             raise Problem(Fault.CLOSING, str(error)) from error

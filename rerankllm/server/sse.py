@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rerankllm.calibration.diagnostics import Share
@@ -11,6 +11,7 @@ from rerankllm.drivers.events import Judged
 from rerankllm.files import plain
 from rerankllm.judgements import Compare, Embed, Ends, Select, Unanswered, WeakOrder
 from rerankllm.plan import Plan
+from rerankllm.web.prompts import Piece
 
 
 def event(name: str, content: Mapping[str, Any]) -> bytes:
@@ -23,13 +24,14 @@ def plan(planned: Plan) -> dict[str, Any]:
     return {f.name: list(getattr(planned, f.name)) for f in dataclasses.fields(planned)}
 
 
-def judged(number: int, at: float, one: Judged) -> dict[str, Any]:
+def judged(number: int, at: float, one: Judged, prompt: Sequence[Piece]) -> dict[str, Any]:
     """A call that was answered: the documents in the order shown, and the answer.
 
     Args:
         number: The number of the call, from 1.
         at: Seconds since the query was submitted.
         one: The call.
+        prompt: What was shown, its passages by their places in the order shown.
     """
     return {
         "n": number,
@@ -40,6 +42,7 @@ def judged(number: int, at: float, one: Judged) -> dict[str, Any]:
         "status": one.report.status.value,
         "repairs": dict(one.report.repairs),
         "tokens": [one.usage.prompt_tokens, one.usage.completion_tokens],
+        "prompt": list(prompt),
     }
 
 

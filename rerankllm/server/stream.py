@@ -19,6 +19,7 @@ from rerankllm.server.context import RequestContext
 from rerankllm.server.custom_strategy import Choice, names_of
 from rerankllm.server.problems import Fault, Problem
 from rerankllm.server.service import Service, as_problems, ranking_of
+from rerankllm.web.prompts import Piece, pieces
 
 WAITING = 1000
 """Most judgements kept for a reader that is slower than the model; more are counted but not sent."""
@@ -43,7 +44,7 @@ class Feed:
         self.spent: Ledger | None = None
         self._loop = asyncio.get_running_loop()
         self._begun = time.perf_counter()
-        self._waiting: deque[tuple[int, float, Judged]] = deque()
+        self._waiting: deque[tuple[int, float, Judged, list[Piece]]] = deque()
         self._made = 0
         self._news = asyncio.Event()
 
@@ -55,8 +56,10 @@ class Feed:
     def observe(self, event: Event) -> None:
         """Takes an event on any thread, and returns at once."""
         if isinstance(event, Judged):
+            at = self.seconds
+            prompt = pieces(event.prompt(), [doc.content for doc in event.judgement.docs])
             with suppress(RuntimeError):  # the server has ended
-                self._loop.call_soon_threadsafe(self._add, event, self.seconds)
+                self._loop.call_soon_threadsafe(self._add, event, at, prompt)
 
     def wake(self, _: object = None) -> None:
         """Wakes the reader."""
@@ -73,13 +76,13 @@ class Feed:
         self._waiting.clear()
         return b"".join(parts)
 
-    def _add(self, one: Judged, at: float) -> None:
+    def _add(self, one: Judged, at: float, prompt: list[Piece]) -> None:
         self._made += 1
         if isinstance(one.judgement, Compare) and isinstance(one.answer, float):
             first, second = one.judgement.docs
             self.comparisons[first.doc_id, second.doc_id] = one.answer
         if len(self._waiting) < WAITING:
-            self._waiting.append((self._made, at, one))
+            self._waiting.append((self._made, at, one, prompt))
         else:
             self.left_out += 1
         self.wake()
@@ -146,7 +149,7 @@ class RankingStream(StreamingResponse):
         }
 
     def _last(self, future: "asyncio.Future[QueryOutcome]", feed: Feed) -> bytes:
-        with as_problems(self._context.alias or ""):
+        with as_problems(self._context.alias or "", self._context.id):
             outcome = future.result()
         if isinstance(outcome, Failed):
             feed.spent = outcome.ledger

@@ -10,7 +10,7 @@ from rerankllm.data import Candidate, Query, Ranking, float32
 from rerankllm.errors import QueryFailed, SpecError
 from rerankllm.judgements import Permute, Steps, Unanswered, try_ask
 from rerankllm.plan import Plan
-from rerankllm.strategies.blocks.designs import Blocks, Design, blocks
+from rerankllm.strategies.blocks.designs import Blocks, Design, blocks, sizes
 from rerankllm.strategies.questions.lists import seeded, vote_of
 
 
@@ -79,8 +79,9 @@ class JointRank:
 
     def plan(self, n: int) -> Plan:
         """Exact but for blocks that are alike, of few documents: chance decides who is in a block, not how many."""
-        shown = self._blocks(n, Query("", ""))
-        exact = Plan.exactly(len(shown), int(bool(shown)), sum(map(len, shown)))
+        shown = {size: count for size, count in sizes(self.design, n, self.block, self.replicas).items() if size > 1}
+        slots = sum(size * count for size, count in shown.items())
+        exact = Plan.exactly(sum(shown.values()), int(bool(shown)), slots)
         return exact.or_fewer(-(-n // self.block), 1, n) if n <= self.block else exact
 
     def settles(self, n: int) -> int | None:

@@ -126,11 +126,15 @@ def _bubble_steps(n: int, k: int, c: int) -> list[Span]:
 
 
 def _bubble_plan(n: int, k: int, c: int) -> Cost:
-    steps = _bubble_steps(n, k, c)
-    first = _bubble_steps(n, min(k, 1), c)
-    slots, slots_of_first = (sum(stop - start for start, stop in some) for some in (steps, first))
-    rounds = Bound(len(first), len(earliest_rounds(steps)))
-    return Bound(len(first), len(steps)), rounds, Bound(slots_of_first, slots)
+    """Every group is asked at most, those of the first pass at least; counted pass by pass, no group by itself."""
+    passes = [-(-(n - 1 - settled) // (c - 1)) for settled in range(min(k, n - 1))]
+    first = passes[0] if passes else 0
+    calls, slots, rounds, begun = 0, 0, 0, 0
+    for settled, groups in enumerate(passes):
+        calls, slots = calls + groups, slots + groups + n - 1 - settled  # neighbouring groups share a document
+        rounds = max(rounds, begun + groups)
+        begun += min(groups, 2)  # the next pass waits for the first two groups
+    return Bound(first, calls), Bound(first, rounds), Bound(first + max(0, n - 1) if first else 0, slots)
 
 
 def _insertion(choice: Choice, n: int, k: int, c: int) -> Steps[list[int]]:

@@ -7,11 +7,17 @@ from rerankllm.evaluation.tables import as_markdown
 from rerankllm.training.proof import Proof
 
 BEGIN = """---
-library_name: sentence-transformers
+library_name: {library}
 pipeline_tag: {pipeline}
-tags: [sentence-transformers, rerankllm, {tag}]
+tags: [{library}, rerankllm, {kind}]
 ---
 """
+LOADED = {
+    "embed": "sentence-transformers' `SentenceTransformer` loads it; in rerankllm it is `embed:FOLDER`.",
+    "cross-encoder": "sentence-transformers' `CrossEncoder` loads it; in rerankllm it is `cross-encoder:FOLDER`.",
+    "hf": "transformers' `AutoModelForCausalLM` loads it; in rerankllm it is `hf:FOLDER`, and is asked as "
+          "`rerankllm.yaml` beside its weights says.",
+}  # fmt: skip
 
 
 def card(record: Mapping[str, Any], proofs: Sequence[Proof]) -> str:
@@ -22,24 +28,28 @@ def card(record: Mapping[str, Any], proofs: Sequence[Proof]) -> str:
         proofs: How good it is.
     """
     identity, teacher, queries = record["identity"], record["teacher"], record["queries"]
-    embeds = identity["student"].startswith("embed:")
+    kind = identity["student"].partition(":")[0]
     begin = BEGIN.format(
-        pipeline="sentence-similarity" if embeds else "text-ranking", tag="embed" if embeds else "cross-encoder"
+        library="transformers" if kind == "hf" else "sentence-transformers",
+        pipeline="sentence-similarity" if kind == "embed" else "text-ranking",
+        kind=kind,
     )
-    loading = "SentenceTransformer" if embeds else "CrossEncoder"
     how, shown = identity["training"], identity["lists"]
+    losses = " + ".join(name if weight == 1 else f"{weight:g} {name}" for name, weight in record["loss"].items())
+    lora = identity["lora"]
+    changed = "all weights" if lora is None else f"an adapter (LoRA) of rank {lora['rank']}"
     scores = [("base", record["validation"][0]),
               *((f"epoch {number}", value) for number, value in enumerate(record["validation"][1:], 1))]  # fmt: skip
     lines = (
         f"# A student reranker\n\n`{identity['student']}`, trained by rerankllm {record['rerankllm']} on the "
-        f"judgements of a teacher. Load it with sentence-transformers' `{loading}`, or name it "
-        f"`{'embed' if embeds else 'cross-encoder'}:FOLDER` in rerankllm.\n\n"
+        f"judgements of a teacher. {LOADED[kind]}\n\n"
         f"- **Teacher**: {teacher['name']}, {teacher['lists']} lists; {cost(teacher['cost'])}.\n"
         f"- **Queries**: {len(queries['train'])} to train on, {len(queries['validation'])} to stop early by, "
         f"{len(queries['test'])} held out. Also held out: {', '.join(record['held_out']) or 'nothing else'}.\n"
-        f"- **Training**: loss {identity['loss']}, {shown['per_query']} lists of {shown['size']} documents a query, "
+        f"- **Training**: {changed}, loss {losses}, "
+        f"{shown['per_query']} lists of {shown['size']} documents a query, "
         f"at most {how['epochs']} epochs, {how['batch']} lists a step, learning rate {how['learning_rate']:g}, seed "
-        f"{how['seed']}; {record['seconds']:.0f} seconds since it was last started.\n"
+        f"{how['seed']}; {record['seconds']:.0f} seconds.\n"
         f"- **nDCG@10 on the validation queries**: {', '.join(f'{name} {value:.4f}' for name, value in scores)}. "
         f"The best epoch was kept.\n- {paid(record['pays_back'])}\n\n"
     )

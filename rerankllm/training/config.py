@@ -5,14 +5,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias, get_args
 
+from rerankllm.drivers.budget import Limits
 from rerankllm.errors import InputError
 from rerankllm.experiments.yaml_section import Section
 from rerankllm.registry import instead
 from rerankllm.runs.source import Source, read_source
-from rerankllm.training.losses import LOSSES
+from rerankllm.training.losses import LANGUAGE_MODEL, LOSSES
 
-TeacherKind: TypeAlias = Literal["recording", "journal", "results", "run", "qrels"]
-Kind: TypeAlias = Literal["embed", "cross-encoder"]
+TeacherKind: TypeAlias = Literal["recording", "journal", "results", "run", "qrels", "model"]
+Kind: TypeAlias = Literal["embed", "cross-encoder", "hf"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,34 +53,44 @@ class Data:
 
 @dataclass(frozen=True, slots=True)
 class TeacherSpec:
-    """Where the teacher's judgements are.
+    """Where the teacher's judgements are, or what is to judge.
 
     Attributes:
-        kind: What kind of file it is; `qrels` are those of the data.
-        path: The file; None for `qrels`.
-        strategy: What asked for the judgements of a recording or a journal, where the file does not say.
+        kind: What kind of file it is; `qrels` are those of the data; `model` is asked.
+        path: The file; None for `qrels` and `model`.
+        model: What is asked, such as `openai:NAME`.
+        strategy: What asks, or asked for the judgements of a recording or a journal, where the file does not say.
         cost_usd: What all of it cost, where the file does not say.
+        limits: What a model that is asked may spend.
     """
 
     kind: TeacherKind
-    path: Path | None
-    strategy: str | None
-    cost_usd: float | None
+    path: Path | None = None
+    model: str | None = None
+    strategy: str | None = None
+    cost_usd: float | None = None
+    limits: Limits = field(default_factory=Limits)
 
     @classmethod
     def of(cls, part: Section) -> Self:
         """Reads a section."""
-        part.known(*get_args(TeacherKind), "strategy", "cost_usd")
+        limits = {"max_calls": int, "max_tokens": int, "max_cost": float, "max_seconds": float}
+        part.known(*get_args(TeacherKind), "strategy", "cost_usd", *limits)
         given: list[TeacherKind] = [kind for kind in get_args(TeacherKind) if kind in part]
         if len(given) != 1 or (given == ["qrels"] and not part.get("qrels", bool, default=False)):
             raise InputError(f"{part.file}: teacher: give one of recording, journal, results and run with a file, or "
-                             "`qrels: true`")  # fmt: skip
+                             "`qrels: true`, or a model to ask")  # fmt: skip
         (kind,) = given
-        path = None if kind == "qrels" else part.path(kind)
-        strategy = part.maybe("strategy", str)
-        if strategy is not None and kind not in {"recording", "journal"}:
-            raise part.error("strategy", f"is for a recording or a journal, not for {kind}")
-        return cls(kind, path, strategy, part.maybe("cost_usd", float))
+        path = None if kind in {"qrels", "model"} else part.path(kind)
+        if "strategy" in part and kind not in {"recording", "journal", "model"}:
+            raise part.error("strategy", f"is for a recording, a journal or a model, not for {kind}")
+        spent = {name: part.maybe(name, number) for name, number in limits.items()}
+        if kind != "model" and any(value is not None for value in spent.values()):
+            raise InputError(f"{part.file}: teacher: {', '.join(limits)} are for a model to ask, not for {kind}")
+        return cls(
+            kind, path, part.maybe("model", str), part.maybe("strategy", str), part.maybe("cost_usd", float),
+            Limits(**{name.removeprefix("max_"): value for name, value in spent.items()}),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +151,33 @@ class Lists:
 
 
 @dataclass(frozen=True, slots=True)
+class Lora:
+    """An adapter (Hu et al. 2021), which is trained while the model's own weights stay as they are.
+
+    Attributes:
+        rank: Of the product that is added to a matrix.
+        alpha: The product is multiplied by alpha / rank.
+        dropout: Share of its inputs that is dropped while it is trained.
+        targets: Names of the modules that get one, with spaces between; `all-linear` is all but the head.
+    """
+
+    rank: int = 16
+    alpha: int = 32
+    dropout: float = 0.0
+    targets: str = "all-linear"
+
+    @classmethod
+    def of(cls, part: Section) -> Self:
+        """Reads a section."""
+        part.known(*cls.__slots__)
+        usual = cls()
+        return cls(
+            _at_least(part, "rank", usual.rank, 1), _at_least(part, "alpha", usual.alpha, 1),
+            _share(part, "dropout", usual.dropout), part.get("targets", str, usual.targets),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """How weights are found.
 
@@ -150,7 +188,8 @@ class Settings:
         warmup: Share of the steps.
         weight_decay: AdamW's.
         patience: Epochs without a better nDCG@10 on the validation queries after which it ends.
-        max_length: Tokens of a text, or of a pair, that are read; None for as many as the model takes.
+        max_length: Tokens that are read of a text (`embed`), a pair (`cross-encoder`) or a passage (`hf`); None for as
+            many as the model takes, or its prompt shows.
         seed: Of new weights, of what is drawn, and of the order.
         device: As torch names it; None is the GPU if there is one.
         threads: Threads that torch computes with; None leaves that to torch.
@@ -194,10 +233,13 @@ class Config:
 
     Attributes:
         data: Queries with their candidates.
-        teacher: Who judged them.
-        student: The model to start from, `embed:NAME` or `cross-encoder:NAME`.
+        teacher: Who judged them, or is to judge them.
+        student: The model to start from: `embed:NAME`, `cross-encoder:NAME` or `hf:NAME`.
+        strategy: How a causal student is asked; None for its card, or `pointwise / labels`.
         output: The folder to write; None where the caller says.
-        loss: Name of the loss.
+        loss: Each loss's weight, by its name; None for what suits the student.
+        smoothing: Label smoothing.
+        lora: The adapter that is trained; None trains all weights.
         held_out: Queries that must not be trained on.
         split: How queries are parted.
         lists: What is shown at a time.
@@ -208,8 +250,11 @@ class Config:
     data: Data
     teacher: TeacherSpec
     student: tuple[Kind, str]
+    strategy: str | None = None
     output: Path | None = None
-    loss: str = "ranknet"
+    loss: Mapping[str, float] | None = None
+    smoothing: float = 0.0
+    lora: Lora | None = None
     held_out: tuple[HeldOut, ...] = ()
     split: Split = field(default_factory=Split)
     lists: Lists = field(default_factory=Lists)
@@ -231,16 +276,16 @@ class Config:
             except (OSError, UnicodeDecodeError) as error:
                 raise InputError(f"{given} cannot be read ({getattr(error, 'strerror', None) or error})") from None
         whole.known(*cls.__slots__)
-        loss = whole.get("loss", str, "ranknet")
-        if loss not in LOSSES:
-            raise whole.error("loss", f"'{loss}' is none of {', '.join(LOSSES)}{instead(loss, LOSSES)}")
         more = whole.section("measure_on")
         return cls(
             data=Data.of(whole.section("data")),
             teacher=TeacherSpec.of(whole.section("teacher")),
             student=_student(whole),
+            strategy=whole.maybe("strategy", str),
             output=whole.path("output"),
-            loss=loss,
+            loss=_loss(whole),
+            smoothing=_share(whole, "smoothing", 0.0),
+            lora=Lora.of(whole.section("lora")) if "lora" in whole else None,
             held_out=tuple(HeldOut.of(part) for part in whole.sections("held_out")),
             split=Split.of(whole.section("split")),
             lists=Lists.of(whole.section("lists")),
@@ -251,11 +296,32 @@ class Config:
 
 def _student(whole: Section) -> tuple[Kind, str]:
     kind, _, name = whole.get("student", str, "").partition(":")
-    if kind not in get_args(Kind) or not name:
-        raise whole.error("student", "should be embed:NAME or cross-encoder:NAME, such as embed:minilm")
+    found: Kind | None = next((each for each in get_args(Kind) if each == kind), None)
+    if found is None or not name:
+        raise whole.error(
+            "student", "should be embed:NAME, cross-encoder:NAME or hf:NAME, such as embed:minilm or hf:smollm2"
+        )
+    if "strategy" in whole and found != "hf":
+        raise whole.error("strategy", f"is for students that are shown prompts (hf:NAME), not for {kind}:{name}")
     folder = whole.file.parent / name
-    found: Kind = "embed" if kind == "embed" else "cross-encoder"
     return found, str(folder) if folder.is_dir() else name
+
+
+def _loss(whole: Section) -> Mapping[str, float] | None:
+    """The losses with their weights: a name, or names with numbers."""
+    if "loss" not in whole:
+        return None
+    given = whole.raw("loss")
+    part = whole.section("loss") if isinstance(given, Mapping) else None
+    names = [whole.get("loss", str, "")] if part is None else list(part)
+    every = (*LOSSES, LANGUAGE_MODEL)
+    for name in names:
+        if name not in every:
+            raise whole.error("loss", f"'{name}' is none of {', '.join(every)}{instead(name, every)}")
+    weights = {name: 1.0 if part is None else part.get(name, float, 1.0) for name in names}
+    if not weights or min(weights.values()) <= 0:
+        raise whole.error("loss", "should be a name, or names with weights above 0")
+    return weights
 
 
 def _at_least(part: Section, key: str, usual: int, least: int) -> int:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from rerankllm.backends.hf import loading
 from rerankllm.notes import tell
 from rerankllm.training.config import Settings
 from rerankllm.training.lists import Example
-from rerankllm.training.losses import LOSSES, Loss
+from rerankllm.training.losses import Objective
 from rerankllm.training.student import Student
 
 STATE = "trainer_state.json"
@@ -23,10 +24,10 @@ def fit(
     examples: Sequence[Example],
     quality: Callable[[], float],
     *,
-    loss: str,
+    objective: Objective,
     settings: Settings,
     folder: Path,
-) -> list[float]:
+) -> tuple[list[float], float]:
     """Trains the student; it ends with the weights of the epoch that were best on the validation queries.
 
     A checkpoint is written after every epoch. Where the folder holds checkpoints, it goes on from the last whole one.
@@ -35,12 +36,12 @@ def fit(
         student: The student.
         examples: What is trained on.
         quality: How good the student is now, on the validation queries.
-        loss: Name of the loss.
+        objective: What is minimized.
         settings: How weights are found.
         folder: Holds the checkpoints.
 
     Returns:
-        The quality after each epoch.
+        The quality after each epoch, and the seconds that all of them took, those before a kill too.
 
     Raises:
         MissingExtra: accelerate is not installed.
@@ -51,34 +52,35 @@ def fit(
     last = _last(folder)
     if last is not None:
         tell(f"going on from {last}")
-    trainer = _trainer(student, list(examples), quality, LOSSES[loss], _arguments(student, settings, folder))
+    trainer = _trainer(student, list(examples), quality, objective, _arguments(student, settings, folder))
     trainer.add_callback(transformers.EarlyStoppingCallback(settings.patience))
     trainer.remove_callback(transformers.PrinterCallback)
     with loading.quiet():
         trainer.train(resume_from_checkpoint=None if last is None else str(last))
     student.model.eval()
-    return [entry["eval_quality"] for entry in trainer.state.log_history if "eval_quality" in entry]
+    epochs = [entry for entry in trainer.state.log_history if "eval_quality" in entry]
+    return [entry["eval_quality"] for entry in epochs], sum(entry["eval_took"] for entry in epochs)
 
 
 def _trainer(
-    student: Student, examples: list[Example], quality: Callable[[], float], far_off: Loss, arguments: Any
+    student: Student, examples: list[Example], quality: Callable[[], float], objective: Objective, arguments: Any
 ) -> Any:
-    import torch  # noqa: PLC0415
     import transformers  # noqa: PLC0415
+
+    began = [time.perf_counter()]
 
     class Trainer(transformers.Trainer):  # type: ignore[misc]  # transformers is not followed
         """Takes its loss from lists, and its quality from `quality`."""
 
         def compute_loss(self, model: Any, inputs: Any, *_: Any, **__: Any) -> Any:
             del model  # it is the student's
-            shown: list[Example] = inputs["examples"]
-            scores = student.forward([each.query for each in shown], [each.documents for each in shown])
-            losses = [far_off(own, torch.tensor(each.labels, device=own.device, dtype=own.dtype))
-                      for own, each in zip(scores, shown, strict=True)]  # fmt: skip
-            return torch.stack(losses).mean()
+            return student.loss(inputs["examples"], objective)
 
         def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-            found = {"eval_quality": quality()}
+            found = {"eval_quality": quality(), "eval_took": time.perf_counter() - began[-1]}
+            began.append(time.perf_counter())
+            tell(f"epoch {self.state.epoch:.0f} of {self.args.num_train_epochs:.0f}: nDCG@10 "
+                 f"{found['eval_quality']:.4f} on the validation queries")  # fmt: skip
             self.log(found)
             self.control: Any = self.callback_handler.on_evaluate(self.args, self.state, self.control, found)
             return found
@@ -98,7 +100,8 @@ def _arguments(student: Student, settings: Settings, folder: Path) -> Any:
     return transformers.TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=settings.epochs,
-        per_device_train_batch_size=settings.batch,
+        per_device_train_batch_size=1 if student.apart else settings.batch,
+        gradient_accumulation_steps=settings.batch if student.apart else 1,
         learning_rate=settings.learning_rate,
         warmup_steps=settings.warmup,
         weight_decay=settings.weight_decay,

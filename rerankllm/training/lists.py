@@ -5,8 +5,10 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rerankllm.collections import catalogue
+from rerankllm.data import Document, Query
 from rerankllm.errors import InputError
 from rerankllm.files import replace_text
 from rerankllm.formats import beir
@@ -28,8 +30,8 @@ class Parts:
 class Example:
     """Documents of one query in the teacher's order, with what the teacher says of each."""
 
-    query: str
-    documents: tuple[str, ...]
+    query: Query
+    documents: tuple[Document, ...]
     labels: tuple[float, ...]
 
 
@@ -47,33 +49,42 @@ def part(lists: Sequence[TeacherList], split: Split) -> Parts:
     by_text: dict[str, list[TeacherList]] = {}
     for each in lists:
         by_text.setdefault(folded(each.query.text), []).append(each)
-    texts = sorted(by_text)
-    random.Random(split.seed).shuffle(texts)  # noqa: S311 - no secret
-    test, validation = (max(1, round(share * len(texts))) for share in (split.test, split.validation))
-    if len(texts) < test + validation + 1:
-        raise InputError(f"{len(texts)} queries are too few to train, to stop early and to measure: 3 are needed")
-    places = (texts[test + validation :], texts[test : test + validation], texts[:test])
+    places = parted(by_text, split)
     return Parts(*(tuple(each for text in own for each in by_text[text]) for own in places))
 
 
-def refuse_leaks(lists: Iterable[TeacherList], held_out: Iterable[HeldOut], measured: Mapping[str, set[str]]) -> None:
+def parted(texts: Iterable[str], split: Split) -> tuple[list[str], list[str], list[str]]:
+    """Parts folded texts of queries into those to train on, to stop early by, and to measure on.
+
+    Raises:
+        InputError: They are too few for three parts.
+    """
+    shuffled = sorted(set(texts))
+    random.Random(split.seed).shuffle(shuffled)  # noqa: S311 - no secret
+    test, validation = (max(1, round(share * len(shuffled))) for share in (split.test, split.validation))
+    if len(shuffled) < test + validation + 1:
+        raise InputError(f"{len(shuffled)} queries are too few to train, to stop early and to measure: 3 are needed")
+    return shuffled[test + validation :], shuffled[test : test + validation], shuffled[:test]
+
+
+def refuse_leaks(queries: Iterable[Query], held_out: Iterable[HeldOut], measured: Mapping[str, set[str]]) -> None:
     """Refuses queries that are held out: the same text, or for qrels, which have no texts, the same id.
 
     Args:
-        lists: What weights are found with: training and validation.
+        queries: What weights are found with: training and validation.
         held_out: What the configuration holds out.
         measured: Texts of queries that are measured on, by name.
 
     Raises:
         InputError: There is such a query; the line names up to three.
     """
-    lists = list(lists)
+    queries = list(queries)
     for each in held_out:
         ids = set(read_judgements(Path(each.name))) if each.kind == "qrels" else set()
         texts = {folded(text) for text in _texts(each).values()}
-        _refuse(lists, each.name, ids, texts)
+        _refuse(queries, each.name, ids, texts)
     for name, texts in measured.items():
-        _refuse(lists, name, set(), {folded(text) for text in texts})
+        _refuse(queries, name, set(), {folded(text) for text in texts})
 
 
 def _texts(held_out: HeldOut) -> Mapping[str, str]:
@@ -82,8 +93,8 @@ def _texts(held_out: HeldOut) -> Mapping[str, str]:
     return beir.read_queries(Path(held_out.name)) if held_out.kind == "queries" else {}
 
 
-def _refuse(lists: Sequence[TeacherList], name: str, ids: set[str], texts: set[str]) -> None:
-    found = [each.query.query_id for each in lists if each.query.query_id in ids or folded(each.query.text) in texts]
+def _refuse(queries: Sequence[Query], name: str, ids: set[str], texts: set[str]) -> None:
+    found = [query.query_id for query in queries if query.query_id in ids or folded(query.text) in texts]
     if found:
         raise InputError(
             f"{len(found)} queries of {name}, which is held out, are in the training data "
@@ -108,7 +119,7 @@ def draw(lists: Sequence[TeacherList], how: Lists, seed: int) -> list[Example]:
                 if each.scores is None
                 else tuple(each.scores[place] for place in places)
             )
-            found.append(Example(each.query.text, tuple(each.documents[place].content for place in places), labels))
+            found.append(Example(each.query, tuple(each.documents[place] for place in places), labels))
     return found
 
 
@@ -118,6 +129,28 @@ def write(parts: Parts, folder: Path) -> None:
     for name, lists in (("train", parts.train), ("validation", parts.validation), ("test", parts.test)):
         rows = (json.dumps(_row(each), ensure_ascii=False) for each in lists)
         replace_text(folder / f"{name}.jsonl", "".join(f"{row}\n" for row in rows))
+
+
+def read(path: Path) -> list[TeacherList]:
+    """The lists of a file that `write` wrote, such as `FOLDER/data/train.jsonl`; titles are part of texts there.
+
+    Raises:
+        InputError: It cannot be read, or a row is no list.
+    """
+    try:
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        return [_list(row) for row in rows]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is no file of lists that `rerankllm train` wrote ({error!r})") from None
+
+
+def _list(row: Mapping[str, Any]) -> TeacherList:
+    documents = tuple(Document(doc_id, text) for doc_id, text in zip(row["doc_ids"], row["docs"], strict=True))
+    ranks = dict(zip(row["doc_ids"], row["first_stage_ranks"], strict=True))
+    scores = None if row["teacher_scores"] is None else tuple(map(float, row["teacher_scores"]))
+    return TeacherList(
+        Query(row["query_id"], row["query"]), documents, scores, tuple(sorted(ranks, key=ranks.__getitem__))
+    )
 
 
 def _row(each: TeacherList) -> dict[str, object]:

@@ -5,6 +5,7 @@ gives a scalar. A list that teaches nothing, such as one whose labels are all th
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -41,6 +42,17 @@ def listmle(scores: "Tensor", labels: "Tensor") -> "Tensor":
     """
     ordered = scores[labels.argsort(descending=True, stable=True)]
     return (ordered.flip(0).logcumsumexp(0).flip(0) - ordered).mean()
+
+
+def pld(scores: "Tensor", labels: "Tensor") -> "Tensor":
+    """PLD (Bassam et al. 2025): `listmle`, each place of the order weighing the teacher's softmax of that document.
+
+    The teacher's labels are the worths of a Plackett–Luce model. The paper puts the true class first; here there is
+    none, and the order is the teacher's.
+    """
+    order = labels.argsort(descending=True, stable=True)
+    ordered = scores[order]
+    return (labels.softmax(0)[order] * (ordered.flip(0).logcumsumexp(0).flip(0) - ordered)).sum()
 
 
 def lambda_loss(scores: "Tensor", labels: "Tensor") -> "Tensor":
@@ -92,13 +104,60 @@ LOSSES: Mapping[str, Loss] = {
     "weighted-ranknet": weighted_ranknet,
     "listnet": listnet,
     "listmle": listmle,
+    "pld": pld,
     "lambda": lambda_loss,
     "margin-mse": margin_mse,
     "adr-mse": adr_mse,
     "approx-ndcg": approx_ndcg,
     "bce": bce,
 }
-"""Every loss by the name that configurations have."""
+"""Every ranking loss by the name that configurations have."""
+LANGUAGE_MODEL = "language-model"
+"""The name of the loss of students that write: how unlikely the teacher's order is as text, per token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """What is minimized: a sum of losses.
+
+    Attributes:
+        weights: What each loss is multiplied by, by its name.
+        smoothing: Label smoothing of `language-model` and `bce`.
+    """
+
+    weights: Mapping[str, float] = field(default_factory=lambda: {"ranknet": 1.0})
+    smoothing: float = 0.0
+
+    @property
+    def language_model(self) -> float:
+        """The weight of the language-model loss; 0 where it is not asked for."""
+        return self.weights.get(LANGUAGE_MODEL, 0.0)
+
+    @property
+    def ranks(self) -> bool:
+        """Whether there is a ranking loss in it."""
+        return any(name != LANGUAGE_MODEL for name in self.weights)
+
+    def ranking(self, scores: "Tensor", labels: "Tensor") -> "Tensor":
+        """The ranking losses of one list, each times its weight."""
+        total = scores.sum() * 0
+        for name, weight in self.weights.items():
+            if name == "bce":
+                total = total + weight * bce(scores, labels * (1 - self.smoothing) + self.smoothing / 2)
+            elif name != LANGUAGE_MODEL:
+                total = total + weight * LOSSES[name](scores, labels)
+        return total
+
+    def tokens(self, logits: "Tensor", target: "Tensor") -> "Tensor":
+        """The language-model loss of one answer, times its weight: the mean over its tokens.
+
+        Args:
+            logits: Of shape (tokens, vocabulary).
+            target: The ids of the tokens.
+        """
+        from torch.nn.functional import cross_entropy  # noqa: PLC0415
+
+        return self.language_model * cross_entropy(logits, target, label_smoothing=self.smoothing)
 
 
 def _softplus_of_pairs(scores: "Tensor") -> "Tensor":

@@ -1,20 +1,31 @@
 """Sets of queries that a student is measured on."""
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Self
 
 from rerankllm.data import Document, Query
 from rerankllm.errors import InputError
 from rerankllm.evaluation.measures import Qrels
+from rerankllm.files import replace_text, replacing
+from rerankllm.formats import trec
 from rerankllm.runs.source import Source
-from rerankllm.training.proof import ndcg
+from rerankllm.training.proof import System, ndcg
 from rerankllm.training.student import Student
 from rerankllm.training.teacher import TeacherList
 
+MEASURED = "measured"
+"""The folder that holds a folder for each set of queries: texts, grades and runs."""
 GRADED = 10
 """Documents that the teacher's order gives a grade to, where there are no qrels."""
+
+
+def run_name(system: str) -> str:
+    """The name of the file that holds a ranker's run."""
+    return f"{system.replace(' ', '-')}.txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +88,27 @@ class Measured:
         """The first stage's orders."""
         return {query.query_id: [document.doc_id for document in own] for query, own in self.queries}
 
-    def orders_of(self, student: Student) -> tuple[dict[str, list[str]], float]:
+    def orders_of(self, student: Student) -> tuple[Mapping[str, Sequence[str]], float]:
         """The student's orders as it is now, and its seconds per query."""
         began = time.perf_counter()
-        orders = {query.query_id: student.rank(query.text, documents) for query, documents in self.queries}
+        orders = student.orders(self.queries)
         return orders, (time.perf_counter() - began) / len(self.queries)
+
+    def write(self, folder: Path, systems: Sequence[System]) -> None:
+        """Writes texts, grades and every ranker's run, as `rerankllm report` and `compare` read them."""
+        folder.mkdir(parents=True, exist_ok=True)
+        known = {document.doc_id: document for _, own in self.queries for document in own}
+        rows = [{"_id": query.query_id, "text": query.text} for query, _ in self.queries]
+        documents = [{"_id": each.doc_id, "title": each.title, "text": each.text} for each in known.values()]
+        for name, some in (("queries.jsonl", rows), ("corpus.jsonl", documents)):
+            replace_text(folder / name, "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in some))
+        grades = (f"{query_id} 0 {doc_id} {grade}\n" for query_id, own in self.qrels.items()
+                  for doc_id, grade in own.items())  # fmt: skip
+        replace_text(folder / "qrels.txt", "".join(grades))
+        for system in systems:
+            with replacing(folder / run_name(system.name)) as file:
+                for query_id, doc_ids in system.orders.items():
+                    trec.write_run(file, query_id, doc_ids, system.name.replace(" ", "-"))
 
     def quality(self, student: Student) -> float:
         """The student's mean nDCG@10."""

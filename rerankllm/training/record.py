@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rerankllm.backends.embed.local import files_of
+from rerankllm.backends.hf import loading
 from rerankllm.errors import InputError
 from rerankllm.files import as_json, replace_text
 from rerankllm.training.config import Config, Settings
@@ -31,8 +32,11 @@ def record_of(config: Config, teacher: Teacher, parts: Parts) -> dict[str, Any]:
         "rerankllm": __version__,
         "identity": {
             "student": f"{kind}:{name}",
-            "student_sha256": files_of(name).fingerprint(),
+            "student_sha256": (loading.find(kind, name) if kind == "hf" else files_of(name)).fingerprint(),
+            "strategy": config.strategy,
+            "lora": config.lora,
             "loss": config.loss,
+            "smoothing": config.smoothing,
             "lists": config.lists,
             "split": config.split,
             "training": settings,
@@ -45,6 +49,15 @@ def record_of(config: Config, teacher: Teacher, parts: Parts) -> dict[str, Any]:
             for field in dataclasses.fields(Parts)
         },
     }
+
+
+def begun_with(folder: Path) -> set[str] | None:
+    """Ids of the queries that a training here began with; None where none began."""
+    try:
+        parts = json.loads((folder / NAME).read_text(encoding="utf-8"))["queries"]
+        return {query_id for own in parts.values() for query_id in own}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # `begin` says what is wrong with a file
+        return None
 
 
 def begin(folder: Path, record: Mapping[str, Any]) -> Mapping[str, Any]:

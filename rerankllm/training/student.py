@@ -1,135 +1,114 @@
-"""A student: a small model of sentence-transformers that is trained, and that ranks."""
+"""A student: a small model that is trained, and that ranks."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from rerankllm.backends.embed.local import NEEDED, PROMPTS, files_of
-from rerankllm.backends.embed.memory import Role
-from rerankllm.backends.hf import loading
-from rerankllm.data import Document
-from rerankllm.training.config import Kind
+from rerankllm.data import Document, Query
+from rerankllm.errors import InputError
+from rerankllm.training.config import Kind, Lora
+from rerankllm.training.lists import Example
+from rerankllm.training.losses import LANGUAGE_MODEL, Objective
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-SHARPNESS = 20.0
-"""What cosines are multiplied by in losses, which are made for scores further apart; rankings do not depend on it."""
-BATCH = 32
-"""Texts computed at a time when it ranks."""
 
-
-class Student:
-    """A bi-encoder, which embeds query and document apart, or a cross-encoder, which reads them together.
+class Student(ABC):
+    """What all students have in common.
 
     Attributes:
-        kind: `embed` or `cross-encoder`, as the model is named once it is saved.
-        model: The model of sentence-transformers.
+        kind: `embed`, `cross-encoder` or `hf`, as the model is named once it is saved.
+        model: The module whose weights are trained.
+        apart: Whether lists are computed one after the other, since one alone takes the memory there is.
     """
 
-    def __init__(self, kind: Kind, model: Any) -> None:
-        self.kind, self.model = kind, model
+    kind: Kind
+    model: Any
+    apart: ClassVar[bool] = False
 
-    @classmethod
+    @staticmethod
     def load(
-        cls,
         kind: Kind,
         name: str,
         *,
+        strategy: str | None = None,
         max_length: int | None = None,
         device: str | None = None,
         threads: int | None = None,
         seed: int = 0,
-    ) -> Self:
+        lora: Lora | None = None,
+    ) -> "Student":
         """Loads the model to start from, in float32.
 
         Args:
-            kind: `embed` or `cross-encoder`. A cross-encoder may start from a plain encoder: its head is then new.
-            name: `minilm`, a folder, or an id on the hub.
-            max_length: Tokens of a text, or of a pair, that are read; None for as many as the model takes.
+            kind: `embed`: query and document are embedded apart. `cross-encoder`: they are read together; it may start
+                from a plain encoder, and its head is then new. `hf`: a causal language model is shown a prompt.
+            name: `minilm` or `smollm2`, a folder, or an id on the hub.
+            strategy: How a causal model is asked, such as `pointwise / labels` or `sliding(window=10) / text`; None is
+                the model's own card, or `pointwise / labels` where it has none.
+            max_length: Tokens that are read of a text (`embed`), of a pair (`cross-encoder`), of a passage (`hf`); None
+                for as many as the model takes, or its prompt shows.
             device: As torch names it; None is the GPU if there is one.
             threads: Threads that torch computes with, in the whole process.
-            seed: Of a new head.
+            seed: Of new weights.
+            lora: Trains an adapter instead of all weights.
 
         Raises:
             MissingExtra: A package is not installed.
-            InputError: There is no such model.
+            InputError: There is no such model, or it cannot be asked so.
         """
-        loading.need("torch", "sentence_transformers", extra=NEEDED)
-        import sentence_transformers  # noqa: PLC0415
-        import torch  # noqa: PLC0415
+        if kind == "hf":
+            from rerankllm.training.causal import CausalStudent  # noqa: PLC0415 - it is a Student itself
 
-        loading.set_threads(threads)
-        source, where = files_of(name), str(loading.place(device))
-        with loading.reported(f"{kind}:{name}"), _untold(), torch.random.fork_rng():
-            torch.manual_seed(seed)
-            model: Any
-            if kind == "embed":
-                model = sentence_transformers.SentenceTransformer(source.where, device=where)
-            else:  # no sigmoid: what it is saved with gives logits, as `cross-encoder:` does
-                plain = torch.nn.Identity()
-                model = sentence_transformers.CrossEncoder(
-                    source.where, num_labels=1, activation_fn=plain, device=where
-                )
-            model.float()
-        if max_length is not None:
-            model.max_seq_length = min(max_length, model.max_seq_length or max_length)
-        return cls(kind, model)
+            return CausalStudent.open(
+                name, strategy, max_length=max_length, device=device, threads=threads, seed=seed, lora=lora
+            )
+        from rerankllm.training.encoder import EncoderStudent  # noqa: PLC0415 - it is a Student itself
 
-    def forward(self, queries: Sequence[str], documents: Sequence[Sequence[str]]) -> "list[Tensor]":
-        """The scores of each query's documents, with gradients."""
-        import torch  # noqa: PLC0415
+        return EncoderStudent.open(
+            kind, name, max_length=max_length, device=device, threads=threads, seed=seed, lora=lora
+        )
 
-        sizes = [len(own) for own in documents]
-        flat = [document for own in documents for document in own]
-        if self.kind == "cross-encoder":
-            pairs = [(query, document) for query, own in zip(queries, documents, strict=True) for document in own]
-            prompt = self.model.prompts.get(self.model.default_prompt_name)
-            scores = self._through(pairs, prompt)["scores"].reshape(-1)
-            return list(scores.split(sizes))
-        asked, answers = self._vectors(list(queries), "query"), self._vectors(flat, "document")
-        each = asked.repeat_interleave(torch.tensor(sizes, device=asked.device), dim=0)
-        return list((SHARPNESS * (each * answers).sum(1)).split(sizes))
+    @property
+    def usual(self) -> Mapping[str, float]:
+        """The losses with their weights where none is named."""
+        return {"ranknet": 1.0}
 
-    def rank(self, query: str, documents: Sequence[Document]) -> list[str]:
-        """Ids of the documents, best first; equal ones keep their order."""
-        scores = self.scores(query, [document.content for document in documents])
-        order = sorted(range(len(documents)), key=lambda i: -scores[i])
-        return [documents[i].doc_id for i in order]
+    def check(self, objective: Objective, size: int) -> None:
+        """Checks that this student can be trained so.
 
-    def scores(self, query: str, texts: Sequence[str]) -> list[float]:
-        """The score of each text: a cosine times 20, or a cross-encoder's logit."""
-        import torch  # noqa: PLC0415
+        Args:
+            objective: What is minimized.
+            size: Documents of a list.
 
-        by_length = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
-        found = [0.0] * len(texts)
-        with self._still(), torch.inference_mode():
-            for start in range(0, len(texts), BATCH):
-                some = by_length[start : start + BATCH]
-                (values,) = self.forward([query], [[texts[i] for i in some]])
-                for i, value in zip(some, values.tolist(), strict=True):
-                    found[i] = value
-        return found
+        Raises:
+            InputError: It cannot.
+        """
+        del size
+        if objective.language_model:
+            raise InputError(f"loss: {LANGUAGE_MODEL} is for students that write (hf:NAME), not for {self.kind}")
 
+    @abstractmethod
+    def loss(self, some: Sequence[Example], objective: Objective) -> "Tensor":
+        """The mean loss of these lists, with gradients."""
+
+    @abstractmethod
+    def orders(self, queries: Sequence[tuple[Query, Sequence[Document]]]) -> Mapping[str, Sequence[str]]:
+        """Document ids by query id, best first, as the student ranks now; equal ones keep their order."""
+
+    @abstractmethod
     def save(self, folder: Path) -> None:
-        """Saves the model as sentence-transformers does; its name is then `embed:FOLDER` or `cross-encoder:FOLDER`."""
-        with loading.quiet():
-            self.model.save_pretrained(str(folder), create_model_card=False)
+        """Saves the model, an adapter's weights added to its own; its name is then `KIND:FOLDER`.
 
-    def _vectors(self, texts: list[str], role: Role) -> "Tensor":
-        from torch.nn.functional import normalize  # noqa: PLC0415
-
-        before = next(filter(None, (self.model.prompts.get(name) for name in PROMPTS[role])), None)
-        return normalize(self._through(texts, before, task=role)["sentence_embedding"], dim=1)
-
-    def _through(self, texts: list[Any], prompt: str | None, **options: Any) -> Any:
-        features = self.model.preprocess(texts, prompt=prompt, **options)
-        device = self.model.device
-        return self.model({key: value.to(device) if hasattr(value, "to") else value for key, value in features.items()})
+        With an adapter, that is saved by itself beside the folder, as `adapter`. Nothing is trained afterwards.
+        """
 
     @contextlib.contextmanager
-    def _still(self) -> Iterator[None]:
+    def still(self) -> Iterator[None]:
         """Meanwhile without dropout."""
         before = self.model.training
         self.model.eval()
@@ -139,10 +118,34 @@ class Student:
             self.model.train(before)
 
 
+def adapted(model: Any, lora: Lora, task: str, seed: int) -> Any:
+    """A model with a new LoRA adapter, whose weights alone are trained.
+
+    Args:
+        model: A model of transformers.
+        lora: What the adapter is like.
+        task: As peft names it; that of classifiers trains their head whole.
+        seed: Of the adapter's weights.
+    """
+    import peft  # noqa: PLC0415
+    import torch  # noqa: PLC0415
+
+    targets: Any = lora.targets if lora.targets == "all-linear" else lora.targets.split()
+    config = peft.LoraConfig(
+        r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=targets, task_type=task
+    )
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # what peft asks of transformers is no business of users
+        torch.manual_seed(seed)
+        return peft.get_peft_model(model, config)
+
+
 @contextlib.contextmanager
-def _untold() -> Iterator[None]:
-    """Meanwhile transformers does not list which weights a model lacks: a new head is meant."""
+def untold() -> Iterator[None]:
+    """Meanwhile transformers neither lists which weights a model lacks nor shows bars: a new head is meant."""
     from transformers.utils import logging  # noqa: PLC0415
+
+    from rerankllm.backends.hf import loading  # noqa: PLC0415
 
     before = logging.get_verbosity()
     logging.set_verbosity_error()

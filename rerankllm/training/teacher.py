@@ -1,7 +1,8 @@
 """What a teacher said of each query's candidates, and what that cost."""
 
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from rerankllm.journal.store import Journal
 from rerankllm.notes import tell
 from rerankllm.reranker import Reranker
 from rerankllm.runs.source import Source
+from rerankllm.spec.model import without_folders
 from rerankllm.training.config import TeacherSpec
 from rerankllm.version import __version__
 
@@ -53,11 +55,13 @@ class Cost:
         calls: Judgements.
         tokens: Sent and generated.
         usd: Money.
+        seconds: Of this machine's clock; only where the teacher was asked here, and then since it was last started.
     """
 
     calls: int | None = None
     tokens: int | None = None
     usd: float | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ class Teacher:
         name: What judged, for people.
         lists: A list a query.
         cost: Of all of them.
-        sha256: Of the file; None for qrels.
+        sha256: Of the file; None for qrels, and for a model that was asked.
     """
 
     name: str
@@ -77,15 +81,31 @@ class Teacher:
     sha256: str | None
 
 
-def teach(spec: TeacherSpec, source: Source) -> Teacher:
-    """Reads what the teacher said; queries of which it said nothing are left out, and told.
+JOURNAL = "teacher.journal"
+"""Keeps what a teacher answers that is asked here: it is not asked, or paid, again."""
+
+
+def teach(spec: TeacherSpec, source: Source, folder: Path, only: Collection[str] | None = None) -> Teacher:
+    """Reads what the teacher said, or asks it; queries of which it said nothing are left out, and told.
+
+    Args:
+        spec: Where its judgements are, or what is asked.
+        source: Queries with their candidates.
+        folder: Keeps the journal of a teacher that is asked.
+        only: Ids of the queries that a model is asked about, as where a training began with those; None for all.
 
     Raises:
-        InputError: The file cannot be read, or has nothing to say of these queries.
+        InputError: The file cannot be read, or there is nothing said of these queries.
+        RerankError: The model to ask cannot be used.
     """
     if spec.path is not None and not spec.path.is_file():
         raise InputError(f"teacher: there is no file {spec.path}")
-    found = _from_judgements(spec, source) if spec.kind in {"recording", "journal"} else _from_lists(spec, source)
+    if spec.model is not None:
+        some = [each for each in source.queries if only is None or each[0].query_id in only]
+        source = replace(source, queries=some)
+        found = _from_model(spec, spec.model, source, folder / JOURNAL)
+    else:
+        found = _from_judgements(spec, source) if spec.kind in {"recording", "journal"} else _from_lists(spec, source)
     missing = len(source.queries) - len(found.lists)
     if not found.lists:
         raise InputError(f"teacher: {found.name} ranks two candidates or more of none of these queries")
@@ -144,17 +164,43 @@ def _from_judgements(spec: TeacherSpec, source: Source) -> Teacher:
         exported, recording = export(journal, __version__), Path(folder) / "recording.jsonl"
         with recording.open("w", encoding="utf-8") as file:
             recordings.write(file, exported.header, exported.records)
-        calls = list(entries(journal, texts=False))
-        prices = [call.cost_usd for call in calls]
-        tokens = sum(call.prompt_tokens + call.completion_tokens for call in calls)
-        usd = None if None in prices else float(sum(price for price in prices if price is not None))
-        found = _replayed(recording, spec.strategy, source, path.name, Cost(len(calls), tokens, usd))
+        found = _replayed(recording, spec.strategy, source, path.name, _cost(journal))
         return replace(found, sha256=digest(path))
+
+
+def _cost(journal: Journal) -> Cost:
+    """What a journal's calls cost."""
+    calls = list(entries(journal, texts=False))
+    prices = [call.cost_usd for call in calls]
+    tokens = sum(call.prompt_tokens + call.completion_tokens for call in calls)
+    usd = None if None in prices else float(sum(price for price in prices if price is not None))
+    return Cost(len(calls), tokens, usd)
+
+
+def _from_model(spec: TeacherSpec, model: str, source: Source, path: Path) -> Teacher:
+    """Ranks the queries, as far as the budget goes; calls that the journal holds are not made again."""
+    began = time.perf_counter()
+    with closing(Journal(path)) as journal:
+        with Reranker(spec.strategy, model, journal=journal, limits=spec.limits) as reranker:
+            tell(f"the teacher, {reranker.stage} @ {without_folders(model)}, ranks {len(source.queries)} queries")
+            run, name = Run.of(reranker.stream(source.queries)), f"{reranker.stage} @ {without_folders(model)}"
+        paid = replace(_cost(journal), seconds=time.perf_counter() - began)
+    if run.failures:
+        tell(f"the teacher ranked {len(run.failures)} queries not at all, such as {run.failures[0].query.query_id}: "
+             f"{run.failures[0].reason}")  # fmt: skip
+    return _of_run(run, source, name, paid, None)
 
 
 def _replayed(path: Path, strategy: str | None, source: Source, name: str, cost: Cost | None) -> Teacher:
     with Reranker(strategy, f"recorded:{path}") as reranker:
         run = Run.of(reranker.stream(source.queries))
+    usage = run.ledger.usage
+    paid = cost or Cost(run.ledger.calls, (usage.prompt_tokens + usage.completion_tokens) or None)
+    return _of_run(run, source, name, paid, digest(path))
+
+
+def _of_run(run: Run, source: Source, name: str, cost: Cost, sha256: str | None) -> Teacher:
+    """The lists of rankings."""
     if not run.rankings:
         raise InputError(f"teacher: {run.failures[0].reason}")
     candidates = {query.query_id: own for query, own in source.queries}
@@ -165,6 +211,4 @@ def _replayed(path: Path, strategy: str | None, source: Source, name: str, cost:
         documents = [result.document for result in ranking]
         kept = whole if len(whole) == len(scores) else None
         found += _listed(ranking.query, documents, kept, candidates[ranking.query.query_id])
-    usage = run.ledger.usage
-    paid = cost or Cost(run.ledger.calls, (usage.prompt_tokens + usage.completion_tokens) or None)
-    return Teacher(name, tuple(found), paid, digest(path))
+    return Teacher(name, tuple(found), cost, sha256)

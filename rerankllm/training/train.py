@@ -1,8 +1,7 @@
 """Teacher to student, from a configuration to a folder with a model, its data and the proof."""
 
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,13 @@ from typing import Any
 from rerankllm.errors import InputError
 from rerankllm.files import alone, as_json, replace_text
 from rerankllm.notes import tell
+from rerankllm.runs.source import Source
 from rerankllm.training import lists, record
 from rerankllm.training.card import card, paid, tables
 from rerankllm.training.config import Config
 from rerankllm.training.fit import fit
-from rerankllm.training.measured import Measured
+from rerankllm.training.losses import Objective
+from rerankllm.training.measured import MEASURED, Measured
 from rerankllm.training.proof import Proof, System, pays_back, prove
 from rerankllm.training.student import Student
 from rerankllm.training.teacher import Cost, Teacher, teach
@@ -28,11 +29,11 @@ class Trained:
 
     Attributes:
         model: The student's name as a model, such as `embed:OUTPUT/model`.
-        folder: What was written: `model`, `data`, `checkpoints`, `training.json`, `proof.md`.
+        folder: What was written: `model`, `data`, `measured`, `checkpoints`, `training.json`, `proof.md`.
         proofs: First stage, base, student and teacher on the held-out queries; then each of `measure_on`.
         validation: nDCG@10 on the validation queries: the base's, then after each epoch.
         teacher_cost: What the teacher's judgements cost.
-        seconds: Of training, since it was last started.
+        seconds: Of training, before a kill too.
         pays_back: After how many queries the student has saved what it cost; None where money is unknown.
     """
 
@@ -78,72 +79,96 @@ def train(config: str | PathLike[str] | Mapping[str, Any], output: str | PathLik
 
 def _train(config: Config, folder: Path) -> Trained:
     source = config.data.read()
-    teacher = teach(config.teacher, source)
-    parts = lists.part(teacher.lists, config.split)
     more = {name: data.read() for name, data in config.measure_on.items()}
     texts = {name: {query.text for query, _ in own.queries} for name, own in more.items()}
-    lists.refuse_leaks((*parts.train, *parts.validation), config.held_out, texts)
+    if config.teacher.model is not None:  # before anything is paid
+        _refuse_leaks(source, config, texts)
+    teacher = teach(config.teacher, source, folder, record.begun_with(folder))
+    parts = lists.part(teacher.lists, config.split)
+    seen = [each.query for each in (*parts.train, *parts.validation)]
+    lists.refuse_leaks(seen, config.held_out, texts)
     judged = source.judgements()
     validation = Measured.of_lists("Validation queries", parts.validation, judged)
     sets = [Measured.of_lists("Held-out queries", parts.test, judged)]
     sets += [Measured.of_source(name, own) for name, own in more.items()]
 
     known = record.begin(folder, record.record_of(config, teacher, parts))
+    teacher = replace(teacher, cost=Cost(**known["teacher"]["cost"]))  # of when it was asked, not of when it was read
     lists.write(parts, folder / "data")
     student = _student(config)
+    student.check(_objective(config, student), config.lists.size)
     base = [one.orders_of(student) for one in sets]
     if "validation" not in known:
-        known = {**known, **_fitted(config, parts, student, validation, folder)}
+        examples = lists.draw(parts.train, config.lists, config.training.seed)
+        known = {**known, **_fitted(config, examples, student, validation, folder)}
         student.save(folder / "model")
         replace_text(folder / record.NAME, as_json(known, indent=2) + "\n")
     else:
         tell(f"{folder} holds the trained student already: it is only measured")
         student = _student(config, folder / "model")
     hourly = config.training.usd_per_hour / HOUR
-    proofs = _proofs(sets, base, student, teacher, hourly)
+    systems = _systems(sets, base, student, teacher, hourly)
+    for place, (one, own) in enumerate(zip(sets, systems, strict=True)):
+        one.write(folder / MEASURED / str(place), own)
+    proofs = tuple(prove(one.name, own, one.qrels) for one, own in zip(sets, systems, strict=True))
     per_query = None if teacher.cost.usd is None else teacher.cost.usd / len(teacher.lists)
     spent = None if teacher.cost.usd is None else teacher.cost.usd + known["seconds"] * hourly
-    own = next(row.usd for row in proofs[0].rows if row.name == "student") or 0.0
+    cheap = next(row.usd for row in proofs[0].rows if row.name == "student") or 0.0
     done = Trained(
         f"{config.student[0]}:{folder / 'model'}", folder, proofs, tuple(known["validation"]), teacher.cost,
-        known["seconds"], pays_back(per_query, own, spent),
+        known["seconds"], pays_back(per_query, cheap, spent),
     )  # fmt: skip
     _write(done, known)
     return done
 
 
+def _refuse_leaks(source: Source, config: Config, texts: Mapping[str, set[str]]) -> None:
+    """Refuses queries that would be trained on if the teacher ranked all."""
+    by_text = {lists.folded(query.text): query for query, _ in source.queries}
+    train, validation, _ = lists.parted(by_text, config.split)
+    lists.refuse_leaks([by_text[text] for text in (*train, *validation)], config.held_out, texts)
+
+
 def _student(config: Config, folder: Path | None = None) -> Student:
     kind, name = config.student
     how = config.training
+    if folder is not None:
+        return Student.load(kind, str(folder), max_length=how.max_length, device=how.device, threads=how.threads)
     return Student.load(
-        kind, name if folder is None else str(folder), max_length=how.max_length, device=how.device,
-        threads=how.threads, seed=how.seed,
+        kind, name, strategy=config.strategy, max_length=how.max_length, device=how.device, threads=how.threads,
+        seed=how.seed, lora=config.lora,
     )  # fmt: skip
 
 
-def _fitted(config: Config, parts: lists.Parts, student: Student, validation: Measured, folder: Path) -> dict[str, Any]:
+def _objective(config: Config, student: Student) -> Objective:
+    return Objective(config.loss or student.usual, config.smoothing)
+
+
+def _fitted(
+    config: Config, examples: Sequence[lists.Example], student: Student, validation: Measured, folder: Path
+) -> dict[str, Any]:
     """Trains the student; how good it was before and after each epoch, and how long that took."""
-    examples = lists.draw(parts.train, config.lists, config.training.seed)
-    if config.loss == "bce" and any(not 0 <= label <= 1 for each in examples for label in each.labels):
+    objective = _objective(config, student)
+    if "bce" in objective.weights and any(not 0 <= label <= 1 for each in examples for label in each.labels):
         raise InputError("loss: bce needs labels from 0 to 1, and the teacher's scores are others: try ranknet")
     before = validation.quality(student)
-    began = time.perf_counter()
-    after = fit(
-        student, examples, lambda: validation.quality(student), loss=config.loss, settings=config.training,
+    after, seconds = fit(
+        student, examples, lambda: validation.quality(student), objective=objective, settings=config.training,
         folder=folder / "checkpoints",
     )  # fmt: skip
     if max(after) <= before:
         tell(f"no epoch is better than the base on the validation queries: {max(after):.4f}, and {before:.4f} before")
-    return {"validation": [before, *after], "seconds": time.perf_counter() - began}
+    return {"validation": [before, *after], "seconds": seconds, "loss": objective.weights}
 
 
-def _proofs(
+def _systems(
     sets: Sequence[Measured],
     base: Sequence[tuple[Mapping[str, Sequence[str]], float]],
     student: Student,
     teacher: Teacher,
     hourly: float,
-) -> tuple[Proof, ...]:
+) -> "list[list[System]]":
+    """The rankers on each set of queries."""
     found = []
     for one, (before, base_seconds) in zip(sets, base, strict=True):
         after, seconds = one.orders_of(student)
@@ -154,9 +179,10 @@ def _proofs(
         ]
         if one.teacher:
             usd = None if teacher.cost.usd is None else teacher.cost.usd / len(teacher.lists)
-            systems.append(System("teacher", one.teacher, usd=usd))
-        found.append(prove(one.name, systems, one.qrels))
-    return tuple(found)
+            took = None if teacher.cost.seconds is None else teacher.cost.seconds / len(teacher.lists)
+            systems.append(System("teacher", one.teacher, took, usd))
+        found.append(systems)
+    return found
 
 
 def _write(done: Trained, known: Mapping[str, Any]) -> None:

@@ -206,3 +206,22 @@ def test_a_real_model_falls_for_the_query_repeated():
     assert query.success.low > order.success.high
     assert (nothing.success.mean, nothing.gained.mean) == (0, 0)
     assert report.calls - report.replayed <= 8 * 6 + 8 * 4
+
+
+@pytest.mark.slow
+def test_what_the_first_places_survive_is_certified_beside_it(tmp_path):
+    from rerankllm.aggregation.certified import Certificate
+    from rerankllm.runs.source import read_source
+
+    source = read_source(
+        sample=True, run=None, queries=None, corpus=None, requests=None, qrels=None, skip_missing=False
+    )
+    with rerankllm.Reranker("prp(sort=allpair)", f"{MODEL}mild") as reranker:
+        report = rerankllm.attack(reranker, source, attacks=["labels"], depth=5, top_k=2)
+    assert set(report.certified) == set(report.targets)
+    assert all(isinstance(each, Certificate) and each.of == 20 for each in report.certified.values())
+    assert "certified: had any" in report.text()
+    assert report.to_dict()["certified"]["q1"]["exact"] is True
+    with rerankllm.Reranker("full", f"{MODEL}mild", journal=tmp_path / "calls.db") as reranker:
+        report = rerankllm.attack(reranker, source, attacks=["labels"], depth=5, top_k=2)
+    assert "not certified, 8 of 8 queries: a certificate needs answers that are counted together" in report.text()

@@ -103,8 +103,11 @@ def test_a_model_is_offered_only_what_it_can_be_asked(tmp_path):
     with Reranker(None, f"recorded:{recording}") as reranker:
         got, left_out = offers(MEASURED, ALIKE, Prices(Lists({100: 1}, Sizes()), 100, reranker))
     assert {"", "sliding(window=20, stride=10)", "full(top_k=10)"} <= {offer.stage for offer in got}
-    assert "answers Permute, and this strategy asks Score" in left_out["pointwise"]
-    assert "answers Permute, and this strategy asks Score" in left_out["interpolate(pointwise, weight=0.8)"]
+    assert "can put passages in order, and this strategy asks it to score passages" in left_out["pointwise"]
+    assert (
+        "can put passages in order, and this strategy asks it to score passages"
+        in left_out["interpolate(pointwise, weight=0.8)"]
+    )
     assert not {"pointwise", "prp(sort=heap, top_k=10)"} & {offer.stage for offer in got}
     assert all("tokens" not in offer.takes for offer in got if offer.stage)  # a recording counts none
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rerankllm import Reranker, explain
-from rerankllm.analysis.explain.answers import Answers, heard
+from rerankllm.analysis.answers import Answers, heard
 from rerankllm.analysis.explain.evidence import Evidence
 from rerankllm.analysis.explain.history import Ranked, history
 from rerankllm.analysis.explain.moves import walk

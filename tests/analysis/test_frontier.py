@@ -65,3 +65,32 @@ def test_seeds_reach_every_stage_inside(run):
 
 def test_intervals_are_students(run):
     assert run.interval([1.0, 2.0, 3.0]) == pytest.approx(4.3027 / 3**0.5, abs=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["dl19-bm25", "noveleval"])
+def test_no_name_in_the_figure_covers_another(run, name):
+    worlds = sys.modules["plots"].worlds_of(FRONTIER / "results" / f"{name}.md")
+    with sys.modules["plots"].figures.style():
+        figure = sys.modules["plots"].drawn({"harsh": worlds["harsh"]}, "a title")
+    assert len(figure.axes) == 2
+    text = pytest.importorskip("matplotlib.text").Text
+    renderer = figure.canvas.get_renderer()
+    for axes in figure.axes:
+        names = axes.texts
+        assert names
+        assert len({each.get_text() for each in names}) == len(names)
+        boxes = [text.get_window_extent(each, renderer) for each in names]
+        assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+        assert all(axes.get_window_extent().contains(*corner) for box in boxes for corner in (box.min, box.max))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["dl19-bm25", "noveleval"])
+def test_the_line_called_limit_is_one(run, name):
+    """No stage, alone or fused, is above it; the judge's own belief is no such line."""
+    for table in sys.modules["plots"].worlds_of(FRONTIER / "results" / f"{name}.md").values():
+        limit = table.number(run.IDEAL, "nDCG@10")
+        for cells in table.rows:
+            if cells[-1] != run.IDEAL:
+                assert all(table.number(cells[-1], column) <= limit for column in ("nDCG@10", "fused 0.5", "fused 0.8"))

@@ -1,10 +1,14 @@
 """`rerankllm models show`: a card, a prompt as text and as tokens, and what is read."""
 
+from typing import get_args, get_type_hints
+
 import pytest
 import tiny_models
 
 from rerankllm import show_model
+from rerankllm.analysis.model_card import JUDGED, TREATED
 from rerankllm.elicitation import cards
+from rerankllm.elicitation.treatment import Treatment
 from rerankllm.errors import InputError
 
 
@@ -13,10 +17,18 @@ def test_every_card_can_be_shown(name):
     shown = show_model(name)
     card = cards.load(name)
     assert shown.startswith(f"{name}: {card.description}")
-    assert ("cannot   " in shown) == bool(card.cannot)
+    assert ("\ncannot be used here " in shown) == bool(card.cannot)
     for kind in card.answers:
-        assert f"--- {kind} by {card.elicitation(kind)}" in shown
+        assert f"--- prompt: {JUDGED[kind]}, by {card.elicitation(kind)}" in shown
     assert shown.count("--- read: ") == len(card.answers)
+
+
+def test_every_treatment_of_texts_is_said_in_words():
+    hints = get_type_hints(Treatment)
+    for field in ("title", "spaces", "brackets"):
+        assert set(TREATED[field]) | {"keep"} == set(get_args(hints[field])) | {"keep"}
+    assert "texts      a title is shown as Title: … Content: …; " in show_model("rankzephyr")
+    assert "; in the query [1] becomes (1)\n" in show_model("rankzephyr")
 
 
 def test_a_prompt_and_what_is_read_of_it():

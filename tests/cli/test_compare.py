@@ -35,7 +35,7 @@ def arguments(runs):
 def test_every_row_that_can_be_had(cli, arguments):
     status, out, err = cli(*arguments, "--first-stage", sample("run.txt"), "--format", "json")
     assert status == 0
-    assert "no MiniLM row: give --minilm RUN" in err
+    assert err == ""  # what nobody asked for is not spoken of: MiniLM's row, the grades of binary measures
     found = json.loads(out)
     assert [system["name"] for system in found["systems"]] == ["first stage", "good", "bad", "oracle"]
     assert [system["runs"] for system in found["systems"]] == [1, 1, 3, 1]
@@ -160,7 +160,7 @@ def test_minilm_from_a_run(cli, arguments, runs):
     _, out, err = cli(*arguments, "--minilm", runs / "bad0.txt", "--format", "json")
     found = json.loads(out)
     assert [s["name"] for s in found["systems"] if s["reference"]] == ["MiniLM"]
-    assert "no MiniLM row" not in err
+    assert "MiniLM" not in err
     assert found["tests"] == [["bad", "nDCG@10"]]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 CASES = {
     "rerankllm re": {"rerank", "resume", "retrieve", "recommend", "report"},
-    "rerankllm rerank --strategy s": {"setwise", "swiss", "sliding", "snow"},
+    "rerankllm rerank --strategy s": {"samples", "setwise", "swiss", "sliding", "snow"},
     "rerankllm rerank --model l": {"litellm:", "llamacpp:"},
     "rerankllm rerank --dataset beir/sci": {"beir/scidocs", "beir/scifact"},
     "rerankllm rerank --max-c": {"--max-calls", "--max-cost"},

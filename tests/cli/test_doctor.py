@@ -68,6 +68,19 @@ def test_an_extra_that_is_none_is_refused(cli):
     assert "no extra is called 'embeded'" in err
 
 
+@pytest.mark.parametrize("version", [None, "0.1"])
+def test_it_fits_on_a_screen_and_names_what_is_wrong(version, monkeypatch, cli):
+    packages = (extras.Package("scipy>=1.14", version, fits=False),)
+    missing = {name: extras.Extra(name, gives, packages) for name, gives in extras.GIVES.items()}
+    monkeypatch.setattr(doctor, "look_up", lambda name, **_: missing[name])
+    _, out, _ = cli("doctor")
+    assert ("scipy>=1.14: found 0.1" in out) is (version is not None)
+    if version is None:
+        assert len(out.splitlines()) <= len(extras.GIVES) + 6
+        assert "scipy" not in out
+    assert "scipy>=1.14: " in cli("doctor", "--verbose")[1]
+
+
 def test_it_ends_with_the_next_step(monkeypatch, cli):
     assert cli("doctor", "stats")[1].splitlines()[-1] == "Next: nothing: all of it is there"
     missing, whole = (extras.Extra("embedded", "", packages) for packages in ((extras.Package("x", None, False),), ()))

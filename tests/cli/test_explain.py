@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rerankllm.formats.beir import read_corpus
 from rerankllm.formats.trec import read_run
 from rerankllm.sample import path as sample
 
@@ -47,6 +48,21 @@ def test_the_document_of_a_run(cli, run):
     assert "Directly above" not in out
     assert "Directly below stands" in out
     assert "moved from" in out
+
+
+def test_what_is_named_is_quoted(cli, run):
+    texts = read_corpus(sample("corpus.jsonl"))
+    final = [doc_id for doc_id, _ in read_run(run)["q1"]]
+    given = ["explain", run, "q1", final[1], "--corpus", sample("corpus.jsonl")]
+    found = json.loads(cli(*given, "--format", "json")[1])
+    assert found["texts"] == {doc_id: texts[doc_id].content for doc_id in (final[1], final[0], final[2])}
+    out = " ".join(cli(*given)[1].split())
+    for doc_id in final[:3]:
+        text = texts[doc_id].content
+        assert f"{doc_id}: “{text if len(text) <= 400 else text[:400] + ' …'}”" in out
+    pair = json.loads(cli(*given, "--compare", final[5], "--format", "json")[1])
+    assert list(pair["texts"]) == [final[1], final[5]]
+    assert "texts" not in json.loads(cli("explain", run, "q1", final[1], "--format", "json")[1])
 
 
 def test_two_documents(cli, run):

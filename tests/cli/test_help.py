@@ -9,7 +9,7 @@ import typer
 import yaml
 
 from rerankllm.cli.app import _PANELS, FIRST, app
-from rerankllm.cli.help import PANELS, parts
+from rerankllm.cli.help import MANY, PANELS, parts
 from rerankllm.display import folded
 from rerankllm.drivers.recipe import DEFAULT_MODEL
 from rerankllm.judgements import Score
@@ -41,12 +41,19 @@ def test_every_command_has_examples_of_its_own(name):
 
 @pytest.mark.parametrize("width", [60, 80, 200])
 @pytest.mark.parametrize("name", COMMANDS)
-def test_what_help_prints_can_be_pasted(cli, monkeypatch, name, width):
+def test_what_help_prints_is_whole_and_can_be_pasted(cli, monkeypatch, name, width):
     monkeypatch.setenv("COLUMNS", str(width))
     status, out, _ = cli(*name.split(), "--help")
     assert status == 0
     printed = as_a_shell_reads(out.split("Examples:\n")[1])
     assert [shlex.split(line) for line in printed] == [shlex.split(line) for line in examples(COMMANDS[name])], out
+    said = " ".join(out.split())
+    for each in COMMANDS[name].params:
+        assert " ".join((each.help or "").split()) in said
+        assert all(option in said for option in each.opts if option.startswith("-"))
+    assert not re.search(r"<(bool|path|str|int|float|list)\b|\brange>", out)
+    for line in out.split("Examples:\n")[0].splitlines():
+        assert len(line) <= width or len(line.split()) == 1 or line.startswith("  -"), line
     shown = out.split("Examples:\n")[1].split("\n\n")[0].split("\n")
     assert all(len(line) <= width or " " not in line.strip(" \\") or "'" in line or "#" in line for line in shown)
 
@@ -105,20 +112,37 @@ def test_without_a_command_it_says_what_to_do_first(cli):
 def test_five_commands_come_first(cli, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     _, out, _ = cli("--help")
-    first = out.split("Start here")[1].split("╰")[0]
-    assert re.findall(r"^│ (\S+)", first, re.MULTILINE) == list(_PANELS["Start here"])
+    first = out.split("Start here:\n")[1].split("\n\n")[0]
+    assert re.findall(r"^  (\S+)", first, re.MULTILINE) == list(_PANELS["Start here"])
     assert len(_PANELS["Start here"]) == 5
 
 
-def test_options_of_long_helps_are_in_panels(cli, monkeypatch):
+def test_options_of_long_helps_are_under_headings_in_one_order(cli, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    _, out, _ = cli("rerank", "--help")
-    shown = re.findall(r"^╭─ ([\w ]+) ─", out, re.MULTILINE)
-    assert set(shown) >= {"Input", "Strategy and model", "Output", "Budget", "Failures and journal", "Ray cluster"}
-    assert "Options" not in shown
     known = {str(each.name) for command in COMMANDS.values() for each in command.params}
     for panel, names in PANELS.items():
         assert set(names.split()) <= known, (panel, set(names.split()) - known)
+    for name, command in COMMANDS.items():
+        _, out, _ = cli(*name.split(), "--help")
+        shown = re.findall(r"^([A-Z][\w ]+):$", out.split("Examples:\n")[0], re.MULTILINE)
+        options = [each for each in command.params if each.param_type_name == "option"]
+        allowed = ["Arguments", *PANELS, "Other"] if len(options) >= MANY else ["Arguments", "Options", "Commands"]
+        assert shown == [heading for heading in allowed if heading in shown], name
+        others = out.partition("\nOther:\n")[2].partition("\n\n")[0]
+        assert not set(re.findall(r"^  .*?--([\w-]+)", others, re.MULTILINE)) - {"quiet", "help"}, name
+
+
+def test_what_a_flag_takes_is_nothing_and_an_option_says_what_it_takes(cli, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    _, out, _ = cli("rerank", "--help")
+    lines = [line.split() for line in out.splitlines()]
+    assert ["--sample", "Rerank"] in [line[:2] for line in lines]
+    assert ["-o,", "--output", "FILE"] in [line[:3] for line in lines]
+    assert ["--on-error", "partial|fallback|raise"] in lines
+    assert ["--depth", "N"] in [line[:2] for line in lines]
+    assert "[default: 100]" in out
+    assert out.startswith("Usage: rerankllm rerank [OPTIONS]\n")
+    assert cli("rank", "--help")[1].startswith("Usage: rerankllm rank [OPTIONS] QUERY FILE\n")
 
 
 def test_init_writes_a_folder_whose_command_runs(cli, monkeypatch, tmp_path):

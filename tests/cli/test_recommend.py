@@ -1,6 +1,7 @@
 """`rerankllm recommend` as it is called."""
 
 import json
+import re
 import shlex
 from operator import sub
 from pathlib import Path
@@ -136,3 +137,15 @@ def test_a_call_that_fails_measures_nothing(cli):
         status, _, err = cli("recommend", "--sample", "--model", f"openai:m?base_url={server.url}", "--measure")
     assert status == 1
     assert "--measure: no call came back" in err
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_tables_are_as_wide_as_asked_and_cut_nothing(cli, monkeypatch, width):
+    wide = cli("recommend", "--max-calls", 5)[1]
+    monkeypatch.setenv("COLUMNS", str(width))
+    status, out, _ = cli("recommend", "--max-calls", 5)
+    assert status == 0
+    assert "…" not in out
+    assert all(len(line) <= width for line in out.splitlines() if "──" in line or "±" in line)
+    numbers = [set(re.findall(r"\d\.\d+ ± \d\.\d+", " ".join(text.split()))) for text in (out, wide)]
+    assert numbers[0] == numbers[1]

@@ -1,13 +1,12 @@
 """`rerankllm report` over files and over an experiment's folder; what the page looks like: tests/reports."""
 
-import base64
 import json
 import re
 import shutil
-import zlib
 from dataclasses import replace
 
 import pytest
+from report_pages import read_page
 
 from rerankllm.experiments.folder import (
     Cell,
@@ -19,18 +18,16 @@ from rerankllm.experiments.folder import (
     write_manifest,
 )
 from rerankllm.runs import provenance
+from rerankllm.runs.writer import unfinished
 from rerankllm.sample import path as sample
 
 SOURCE = ["--run", sample("run.txt"), "--queries", sample("queries.tsv"), "--corpus", sample("corpus.jsonl"), "--quiet"]
 TEXTS = ["--queries", sample("queries.tsv"), "--corpus", sample("corpus.jsonl")]
-MAIN = re.compile(r'<script type="application/json" id="data">(.*?)</script>', re.DOTALL)
-QUERY = re.compile(r'<script type="application/octet-stream" id="query-([\d-]+)">(.*?)</script>', re.DOTALL)
 
 
 def data_of(page):
     text = page.read_text(encoding="utf-8")
-    queries = {name: json.loads(zlib.decompress(base64.b64decode(packed))) for name, packed in QUERY.findall(text)}
-    return json.loads(MAIN.search(text)[1]), queries, text
+    return *read_page(text), text
 
 
 @pytest.fixture
@@ -155,6 +152,22 @@ def test_an_experiment_s_folder_is_enough(cli, experiment, tmp_path):
     assert part["document"]["systems"][1]["cost"]["calls"] == 1
     assert [len(query["systems"]["full list"][0]["calls"]) for query in queries.values()] == [1] * 8
     assert all(doc["text"] for query in queries.values() for doc in query["docs"])
+
+
+def test_an_experiment_that_runs_shows_what_it_has(cli, experiment, tmp_path):
+    manifest = read_manifest(experiment)
+    done, other, *rest = manifest.cells
+    run = experiment / other.run
+    lines = (experiment / done.run).read_text().splitlines(keepends=True)
+    run.write_text("".join(lines[:47]))
+    unfinished(run).touch()
+    write_manifest(experiment, replace(manifest, cells=(done, replace(other, status="missing", reason=None), *rest)))
+    status, _, err = cli("report", experiment, "-o", tmp_path / "page.html")
+    assert status == 0, err
+    (part,) = data_of(tmp_path / "page.html")[0]["parts"]
+    assert "other has ranked 2 of 8 queries" in part["headline"][0]
+    assert [each["name"] for each in part["entrants"]] == ["first stage", "full list", "other"]
+    assert (len(part["queries"]), part["notes"]) == (2, [])
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import json
 import shutil
 import sqlite3
+from pathlib import Path
 
 import pytest
 from scripted_server import Answer, ScriptedServer
@@ -11,6 +12,7 @@ from rerankllm.errors import InputError
 from rerankllm.experiments.folder import read_manifest
 from rerankllm.sample import path as sample
 
+ELSEWHERE = "cohere:x?base_url=https://evil.invalid"
 ORACLE = f"oracle:{sample('qrels.txt')}"
 
 
@@ -100,3 +102,56 @@ def test_an_experiment_names_nothing_outside_of_its_folder(tmp_path, field, path
     with pytest.raises(InputError, match="not in the folder"):
         read_manifest(folder)
     shutil.rmtree(folder)
+
+
+def trial(folder, model, **more):
+    """An experiment's configuration as a stranger might send it."""
+    files = {Path(file).stem: str(sample(file)) for file in ("queries.tsv", "corpus.jsonl", "qrels.txt", "run.txt")}
+    config = {
+        "datasets": {"s": {**files, "candidates": 2}},
+        "strategies": {"p": "pointwise / text"},
+        "models": {"m": model},
+        "references": [],
+        **more,
+    }
+    path = folder / "trial.yaml"
+    path.write_text(json.dumps(config))
+    return path
+
+
+def test_a_host_that_a_configuration_names_is_asked_about_once(cli, tmp_path, monkeypatch):
+    monkeypatch.setenv("SECRET_OF_MINE", "sk-secret")
+    model = {"spec": "openai:x", "base_url": "http://evil.invalid/v1", "api_key_env": "SECRET_OF_MINE", "retries": 0}
+    status, _, err = cli("experiment", trial(tmp_path, model))
+    assert status == 1
+    assert "sends queries and texts to http://evil.invalid/v1, with the key in SECRET_OF_MINE" in err.replace("\n", " ")
+    assert "--yes" in err
+    assert not (tmp_path / "trial").exists()
+    assert "--yes" not in cli("experiment", trial(tmp_path, model), "--yes", "--dry-run")[2]
+    assert "--yes" not in cli("experiment", trial(tmp_path, model), "--dry-run")[2]
+    other = {**model, "api_key_env": "ANOTHER"}
+    assert "with the key in ANOTHER" in cli("experiment", trial(tmp_path, other), "--dry-run")[2].replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    ("model", "more", "said"),
+    [
+        ({"spec": "openai:x?base_url=https://evil.invalid"}, {}, "evil.invalid, with the key in its usual variable"),
+        ({"spec": "openai:x", "api_key_env": "SECRET"}, {}, "to openai's own host, with the key in SECRET"),
+        ({"spec": "cross-encoder:x?trust_remote_code=true"}, {}, "runs code that x brings"),
+        (ORACLE, {"output": "../elsewhere"}, "writes into"),
+        (ORACLE, {"strategies": {"p": "psc(full @ 'openai:x?base_url=https://evil.invalid')"}}, "evil.invalid"),
+        ({"spec": ORACLE, "where": [{"strategy": "p", "spec": ELSEWHERE}]}, {}, "evil.invalid"),
+        ({"spec": "openai:x?base_url=http://localhost.evil.invalid:80/v1"}, {}, "localhost.evil.invalid"),
+    ],
+)  # fmt: skip
+def test_what_goes_beyond_a_configurations_folder_is_asked_about(cli, tmp_path, model, more, said):
+    (tmp_path / "in").mkdir()
+    status, _, err = cli("experiment", trial(tmp_path / "in", model, **more), "--dry-run")
+    assert (status, "--yes" in err) == (1, True), err
+    assert said in err.replace("\n", " ")
+
+
+def test_a_server_on_this_machine_and_what_is_packaged_need_no_answer(cli, tmp_path):
+    for model in ("openai:x?base_url=http://127.0.0.1:1/v1", "openai:x?base_url=http://localhost:1", ORACLE):
+        assert "--yes" not in cli("experiment", trial(tmp_path, model), "--dry-run")[2]

@@ -1,5 +1,5 @@
-# install: voyageai infinity-client mixedbread mixedbread-ai xinference-client
-"""The SDKs of Voyage, Infinity, Mixedbread (both) and Xinference."""
+# install: voyageai infinity-client mixedbread mixedbread-ai xinference-client zeroentropy==0.1.0a11
+"""The SDKs of Voyage, Infinity, Mixedbread (both), Xinference and ZeroEntropy."""
 
 import os
 
@@ -67,6 +67,13 @@ def xinference():
     return [each["index"] for each in model.rerank(DOCUMENTS, QUERY)["results"]]
 
 
-for ask in (voyage, voyage_refused, infinity, mixedbread, mixedbread_ai, xinference):
+def zeroentropy():
+    from zeroentropy import ZeroEntropy
+
+    client = ZeroEntropy(api_key="any", base_url=f"{BASE}/v1")
+    return [each.index for each in client.models.rerank(model="default", query=QUERY, documents=DOCUMENTS).results]
+
+
+for ask in (voyage, voyage_refused, infinity, mixedbread, mixedbread_ai, xinference, zeroentropy):
     shows(ask)
 raise SystemExit(bool(failed))

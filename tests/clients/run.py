@@ -1,7 +1,9 @@
 """Runs real clients against a real server: `bash .ci/clients`.
 
 Every client is a file of this folder; its first lines say what to install and, as a docstring or comment, what it shows.
-It is given `BASE`, the server's address, and succeeds or exits with what it got instead.
+It is given `BASE`, the server's address, and succeeds or exits with what it got instead. `PYTHON` has rerankllm when it
+runs in `ROOT`, for one that starts a server of its own. What stands behind `older:` are versions that projects still pin:
+such a client runs twice.
 """
 
 import os
@@ -16,7 +18,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 ALIASES = ("--alias", "default=pointwise @ embed:minilm", "--alias", "*=pointwise @ embed:minilm")
-INSTALLS = re.compile(r"^(?:#|//) install: (.*)$", re.MULTILINE)
+INSTALLS = re.compile(r"^(?:#|//) (?:install|older): (.*)$", re.MULTILINE)
 ADDRESS = re.compile(r"listening at (http://\S+);")
 PATIENCE = 600
 
@@ -24,7 +26,7 @@ PATIENCE = 600
 def main(names: list[str]) -> int:
     files = sorted(each for each in HERE.iterdir() if INSTALLS.search(each.read_text(encoding="utf-8")))
     clients = [file for file in files if file != Path(__file__) and (not names or file.stem in names)]
-    failed = []
+    failed, runs = [], 0
     with tempfile.TemporaryDirectory(prefix="rerankllm-clients-") as scratch:
         log = Path(scratch) / "server.log"
         command = [sys.executable, "-m", "rerankllm", "serve", "--port", "0", "--max-documents", "100", *ALIASES]
@@ -33,14 +35,14 @@ def main(names: list[str]) -> int:
         try:
             base = address(server, log)
             for client in clients:
-                status = run(client, base, Path(scratch) / client.stem)
-                failed += [client.stem] if status == "failed" else []
+                for number, packages in enumerate(INSTALLS.findall(client.read_text(encoding="utf-8"))):
+                    status = run(client, packages.split(), base, Path(scratch) / f"{client.stem}-{number}")
+                    failed += [client.stem] if status == "failed" else []
+                    runs += 1
         finally:
             server.terminate()
             server.wait(60)
-    print(
-        f"{len(clients) - len(failed)} of {len(clients)} clients as expected" + (f"; not: {failed}" if failed else "")
-    )
+    print(f"{runs - len(failed)} of {runs} clients as expected" + (f"; not: {failed}" if failed else ""))
     return bool(failed)
 
 
@@ -55,10 +57,9 @@ def address(server: "subprocess.Popen[bytes]", log: Path) -> str:
     sys.exit(log.read_text())
 
 
-def run(client: Path, base: str, folder: Path) -> str:
+def run(client: Path, packages: list[str], base: str, folder: Path) -> str:
     """Installs and runs a client, and prints what it says."""
     folder.mkdir()
-    packages = INSTALLS.search(client.read_text(encoding="utf-8"))[1].split()
     try:
         made = of_python(packages, folder) if client.suffix == ".py" else of_node(packages, folder)
     except subprocess.CalledProcessError as error:
@@ -68,7 +69,8 @@ def run(client: Path, base: str, folder: Path) -> str:
         print(f"{client.stem}: skipped, as there is no npm")
         return "skipped"
     shutil.copy(client, folder / client.name)
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"BASE": base}
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment |= {"BASE": base, "PYTHON": sys.executable, "ROOT": str(ROOT)}
     command = [*made, str(folder / client.name)]
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False

@@ -9,7 +9,7 @@ from word_tokenizer import WordTokenizer
 from rerankllm import Reranker
 from rerankllm.calls import Capabilities, Response
 from rerankllm.data import Usage
-from rerankllm.errors import CapabilityError, TemplateError
+from rerankllm.errors import CapabilityError, SpecError, TemplateError
 from rerankllm.registry import BACKENDS
 
 TEXTS = ["Fleas jump far.", "A flea  lives for\nmonths."]
@@ -25,13 +25,16 @@ class Named:
         self.model = f"named:{name}"
         self.capabilities = Capabilities(generate=True, label_logprobs=20, opened_chats=True, names=(name,))
         self.tokenizer = WordTokenizer()
-        self.prompts = []
+        self.prompts, self.wants = [], []
         LAST.append(self)
 
     async def complete(self, work):
         self.prompts.append(work.prompt.messages)
+        self.wants.append(work.want)
         labels = getattr(work.want, "labels", None) or ()
-        return Response(text="[2] > [1]", logprobs=tuple(-1.0 * n for n in range(len(labels))), usage=Usage(1, 1))
+        return Response(
+            text="One is off.</think>[2] > [1]", logprobs=tuple(-1.0 * n for n in range(len(labels))), usage=Usage(1, 1)
+        )
 
     async def complete_all(self, works):
         return [await self.complete(work) for work in works]
@@ -80,6 +83,24 @@ def test_the_format_is_for_the_stage_inside_too():
     assert prompt[0].content.startswith("You are RankLLM")
 
 
+def test_samples_are_drawn_as_the_model_is_used():
+    """Rank-K thinks, at temperature 0.5; RankGPT's chat and a greedy thought draw nothing."""
+    found, prompt = asked("hltcoe/Rank-K-32B", "samples(full, samples=3)")
+    assert found.startswith("samples(stage=full(")
+    assert "reasoning(prompt=rank-k, budget=8000" in found
+    assert "Determine a ranking of the passages" in prompt[0].content
+    wants = LAST[-1].wants
+    assert [want.temperature for want in wants] == [0.5] * 3
+    assert len({want.seed for want in wants}) == 3
+    asked("hltcoe/Rank-K-32B", "samples(full, samples=3)")
+    assert LAST[-1].wants == wants
+    with pytest.raises(SpecError, match="only 'reasoning' draws its answers"):
+        asked("some-model", "samples(full / text)")
+    with pytest.raises(SpecError, match="is for text that is drawn: give a temperature"):
+        asked("some-model", "samples(full / reasoning, samples=3)")
+    assert LAST[-1].wants == []
+
+
 def test_a_way_of_asking_that_is_named_wins():
     for strategy in ("sliding / text", "sliding / text(prompt=text)"):
         found, prompt = asked("castorini/rank_zephyr_7b_v1_full", strategy)
@@ -93,8 +114,8 @@ def test_what_it_was_not_trained_to_answer_is_refused_in_a_line():
     with pytest.raises(CapabilityError) as caught:
         asked("castorini/rank_zephyr_7b_v1_full", "pointwise")
     assert str(caught.value) == (
-        "named:castorini/rank_zephyr_7b_v1_full is rankzephyr, which was trained to answer Permute (sliding), and this "
-        "strategy asks Score; to ask it all the same, name a way: STRATEGY / text"
+        "named:castorini/rank_zephyr_7b_v1_full is rankzephyr, which was trained to put passages in order "
+        "(sliding), and this strategy asks it to score passages; to ask it all the same, name a way: STRATEGY / text"
     )
     with pytest.raises(CapabilityError, match="which is shown no prompt: use cross-encoder: with it"):
         asked("BAAI/bge-reranker-v2-m3", "pointwise")
@@ -104,8 +125,8 @@ def test_what_it_was_not_trained_to_answer_is_refused_in_a_line():
 
 @pytest.mark.parametrize("kind", ["hf", "vllm", "llamacpp", "openai", "cross-encoder"])
 def test_what_cannot_be_asked_is_refused_before_anything_is_loaded(kind):
-    with pytest.raises(CapabilityError, match=r"is jina-reranker-v3\.5, which cannot be used so: "):
-        Reranker(model=f"{kind}:jinaai/jina-reranker-v3.5")
+    with pytest.raises(CapabilityError, match=r"is jina-reranker-m0, which cannot be used so: "):
+        Reranker(model=f"{kind}:jinaai/jina-reranker-m0")
 
 
 def test_vectors_of_a_whole_list_need_an_engine_that_gives_them():

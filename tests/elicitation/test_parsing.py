@@ -135,7 +135,7 @@ def test_decoding_fewer_is_complete_with_fewer():
         ("Answer: B", "AB", 1, PARSED),
         ("A. It says more than passage B.", "AB", 0, REPAIRED),
         ("Passage B is better than Passage A", "AB", 1, REPAIRED),
-        ("Passage B is not as relevant as Passage A", "AB", None, FAILED),
+        ("Passage B is not as relevant as Passage A", "AB", 0, REPAIRED),
         ("I think [A] is not relevant.", "AB", None, FAILED),
         ("[A] or [B]", "AB", None, FAILED),
         ("Both A and B", "AB", None, FAILED),

@@ -65,11 +65,11 @@ def test_an_answer_is_read_as_it_is_meant_or_not_at_all(record):
 
 def test_most_answers_that_mean_something_are_read():
     """Those that are not deny one label and leave the other to be inferred, or need two sentences to be weighed."""
-    assert len(CORPUS) >= 1400
+    assert len(CORPUS) >= 1800
     meaning = [record for record in CORPUS if record["means"] is not None]
     unread = [record["answer"] for record in meaning if read(record)[0] is None]
-    assert len(unread) <= len(meaning) * 0.06
-    assert len(meaning) > 800
+    assert len(unread) <= len(meaning) * 0.07
+    assert len(meaning) > 1100
 
 
 @pytest.mark.slow

@@ -184,7 +184,7 @@ class TestReport:
         for cell in cells:
             assert cell in text
             assert cell.replace("|", r"\|") in markdown
-        assert r"a|b\_c" in latex
+        assert r"a\textbar{}b\_c" in latex
         assert latex.count(r"\\") == sum(1 + len(table.rows) for table in shown)
         assert all(len(row) == len(table.head) for table in shown for row in table.rows)
 
@@ -362,3 +362,11 @@ class TestPaper:
         letters = [row.letter for row in paper_table(many).rows]
         assert len(set(letters)) == 30
         assert set(map(len, letters)) == {2}
+
+
+def test_a_pool_names_the_collections_where_a_measure_counts_other_grades_than_usual():
+    deep, binary = {"q": {"a": 0, "b": 1, "c": 2, "d": 3}}, {"q": {"a": 0, "b": 1}}
+    both = {"deep": deep, "binary": {"r": binary["q"]}}
+    assert Pool(both, parse_measures(["nDCG@10", "RR(rel=1)@10"])).raised == []
+    assert Pool(both, parse_measures(["nDCG@10", "RR@10"])).raised == ["deep"]
+    assert Pool(both, parse_measures(["RR@10"]), 1).raised == []

@@ -20,12 +20,12 @@ from rerankllm.evaluation.systems import Pool
 from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.join import join
 from rerankllm.formats.trec import read_qrels, read_run
-from rerankllm.reports.calls import Call, read_calls
+from rerankllm.reports.calls import read_calls
 from rerankllm.reports.consistency import consistency
 from rerankllm.reports.headline import headline
-from rerankllm.reports.page import as_data, packed
-from rerankllm.reports.query import MARK, _Numbers, parts
+from rerankllm.reports.packing import ELEMENT, as_data, pack, packed
 from rerankllm.sample import path as sample
+from rerankllm.web.prompts import MARK, pieces
 
 TEXTS = st.text(st.characters(codec=None, categories=None), max_size=80)
 
@@ -44,18 +44,48 @@ def test_data_cannot_end_its_element_and_comes_back(value):
 def test_a_prompt_is_put_together_again(texts, between, chance):
     shown = [text[: chance.randint(0, len(text))] for text in texts]
     prompt = "".join(word + text for word, text in zip(between, [*shown, ""], strict=False))
-    call = Call(0, 0, "Permute", "m", "s", "parsed", {}, tuple(f"d{i}" for i in range(len(texts))), prompt=prompt)
-    number, by_id = _Numbers(), {f"d{i}": text for i, text in enumerate(texts)}
-    found = parts(call, number, by_id)
-    names = {at: doc_id for doc_id, at in number.of.items()}
-    assert "".join(p if isinstance(p, str) else by_id[names[p[0]]][: p[1]] for p in found) == prompt
+
+    def whole(piece):
+        place, length = piece if isinstance(piece, list) else (piece, None)
+        return texts[place][:length]
+
+    assert "".join(p if isinstance(p, str) else whole(p) for p in pieces(prompt, texts)) == prompt
 
 
-def test_a_document_is_in_a_prompt_once_by_its_number():
+def test_a_document_is_in_a_prompt_once_by_its_place():
     text = "a passage that is long enough to be known by its beginning"
-    call = Call(0, 0, "Score", "m", "s", "parsed", {}, ("d",), prompt=f"Read: {text[:40]} …\nRelevant?")
     assert len(text) > MARK
-    assert parts(call, _Numbers(), {"d": text}) == ["Read: ", [0, 40], " …\nRelevant?"]
+    assert pieces(f"Read: {text[:40]} …\nRelevant?", [text]) == ["Read: ", [0, 40], " …\nRelevant?"]
+    assert pieces(f"{text} or {text}", [text, text]) == [0, " or ", 1]
+
+
+def test_calls_are_left_out_before_texts_and_texts_before_the_limit_is_passed():
+    def query(seed):
+        chance = random.Random(seed)
+        word = lambda: "".join(chance.choices("abcdefghij", k=8))  # noqa: E731
+        runs = {"a": [{"order": [0], "made": 1, "calls": [{"prompt": [word() for _ in range(60)]}]}],
+                "b": [{"order": None, "made": None, "calls": []}]}  # fmt: skip
+        return {"docs": [{"id": "d", "text": " ".join(word() for _ in range(60))}], "systems": runs}
+
+    queries = {str(i): query(i) for i in range(6)}
+    whole = pack(queries, 10**9)
+    assert (whole.queries, whole.without, whole.silent) == (queries, [], [])
+    assert sorted(whole.scripts) == sorted(f"{kind}-{i}" for kind in ("query", "calls") for i in range(6))
+    size = lambda found: sum(len(text) + ELEMENT for text in found.scripts.values())  # noqa: E731
+    texts = sum(len(text) + ELEMENT for name, text in whole.scripts.items() if name.startswith("query"))
+    for room in (size(whole) - 1, texts + 900, texts, texts - 1, 900, 0):
+        found = pack(queries, room)
+        assert size(found) <= room
+        assert not found.without or len(found.silent) == len(found.queries)
+        assert [name for name in queries if name not in found.queries] == found.without
+        for name, data in found.queries.items():
+            assert (
+                bool(data["systems"]["a"][0]["calls"])
+                == (name not in found.silent)
+                == (f"calls-{name}" in found.scripts)
+            )
+            assert data["docs"] == queries[name]["docs"]
+    assert pack(queries, size(whole) - 1).silent == ["5"]  # the last, on which systems differ least
 
 
 @pytest.fixture(scope="module", params=[0.0, 0.3], ids=["all parsed", "some cut short"])

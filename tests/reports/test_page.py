@@ -1,15 +1,14 @@
 """The page in a browser: it opens from a file, says what it should, and nothing in a text can get out of it."""
 
-import base64
 import csv
 import itertools
 import json
 import re
-import zlib
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from report_pages import read_page
 from waiting import GUARD
 
 import rerankllm
@@ -17,9 +16,11 @@ from rerankllm.evaluation.comparison import Estimate
 from rerankllm.evaluation.measures import trec_order
 from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.trec import read_qrels, read_run
+from rerankllm.reports import frame
 from rerankllm.reports.calls import read_calls
 from rerankllm.reports.content import content
 from rerankllm.reports.from_runs import ComparisonOptions, Inputs, from_runs
+from rerankllm.reports.packing import as_data
 from rerankllm.reports.page import page as html
 from rerankllm.reports.subject import Extent, OrderPair, Robust
 from rerankllm.runs.job import Job, perform
@@ -265,8 +266,7 @@ def test_a_comparison_reads_as_a_sentence(opened, report):
 
 def test_no_folder_of_this_machine_is_told(report):
     text = report.read_text(encoding="utf-8")
-    for packed in re.findall(r'octet-stream" id="query-[^"]*">([^<]*)<', text):
-        text += zlib.decompress(base64.b64decode(packed)).decode()
+    text += json.dumps(read_page(text))
     assert "simulated:qrels.txt?world=harsh" in text
     assert str(sample("qrels.txt").parent) not in text
     assert str(report.parent) not in text
@@ -359,6 +359,10 @@ def test_queries_are_found_by_what_became_of_them(opened, report):
     bad = sum(any(call.status != "parsed" for call in calls[f"q{i}"]) for i in range(1, 9))
     assert find(page, only="trouble") == bad > 0
     assert page.locator("#browser select[data-name=place] option").count() == bad
+    orders = [read_run(report.parent / f"{name}.txt") for name in ("lists", "pairs", "full0", "full1")]
+    orders.append(read_run(sample("run.txt")))
+    split = sum(len({trec_order(order[f"q{i}"])[0] for order in orders}) > 1 for i in range(1, 9))
+    assert find(page, only="split") == split > 0
     assert find(page, only="failed") == 0
     assert "No query of this page is so." in page.inner_text("#browser")
 
@@ -381,6 +385,100 @@ def test_a_link_shows_the_same(opened, report):
     assert again.complaints == []
 
 
+def tau(one, other):
+    """Kendall's, of two orders of the same."""
+    at = {doc_id: place for place, doc_id in enumerate(other)}
+    pairs = list(itertools.combinations([at[doc_id] for doc_id in one], 2))
+    return sum(1 if a < b else -1 for a, b in pairs) / len(pairs)
+
+
+def test_two_systems_side_by_side_with_what_differs(opened, report):
+    found = opened(report)
+    found.choose("before", "pairs")
+    found.choose("after", "lists")
+    found.choose("place", "1")
+    page = found.page
+    grades = read_qrels(sample("qrels.txt"))["q2"]
+    one, other = (trec_order(read_run(report.parent / f"{name}.txt")["q2"]) for name in ("pairs", "lists"))
+    parts = next(i for i, pair in enumerate(zip(one, other, strict=True)) if len(set(pair)) > 1)
+    shared = set(one[:10]) & set(other[:10])
+    said = page.inner_text("#browser .contrast p").replace("\u2212", "-")
+    assert said.startswith(f"They part at place {parts + 1}. Of the first 10, {len(shared)} are in both;")
+    assert float(re.search(r"is (-?[0-9.]+)\.$", said)[1]) == pytest.approx(tau(one, other), abs=0.005)
+    for side, order in (("before", one), ("after", other)):
+        items = f"[...document.querySelectorAll('.{side} li')]"
+        marked = page.evaluate(f"() => {items}.flatMap((item, i) => (item.classList.contains('lone') ? [i] : []))")
+        assert marked == [i for i, doc_id in enumerate(order[:10]) if doc_id not in shared]
+        line = page.locator(f"#browser .contrast li:has-text('of {'pairs' if side == 'before' else 'lists'}')")
+        lone = [doc_id for doc_id in order[:10] if doc_id not in shared]
+        if lone:
+            assert line.locator("bdi").all_text_contents() == lone
+            assert f"(grade {grades[lone[0]]})" in line.inner_text() or lone[0] not in grades
+    assert found.complaints == []
+
+
+def test_answers_about_the_same_documents_stand_side_by_side(opened, report):
+    found = opened(report)
+    found.choose("before", "seeds")
+    found.choose("after", "seeds")
+    found.choose("afterRun", "1")
+    page = found.page
+    answers = [read_calls(report.parent / f"full{seed}.txt.journal") for seed in (0, 1)]
+    for place in range(3):
+        found.choose("place", str(place))
+        page.locator("#calls select[data-name=calls]").select_option("both")
+        one, other = (calls[f"q{place + 1}"][0].answer for calls in answers)
+        differ = one["groups"] != other["groups"]
+        assert f"in 1 call; {int(differ)} of the answers differ" in page.inner_text("#calls")
+        row = page.locator("#calls tbody tr").first
+        assert (
+            row.locator("td").last.inner_text() == ("\u2260\u00a0differ" if differ else "same")[-6 if differ else 0 :]
+        )
+        best_first = " > ".join(doc_id for (doc_id,) in one["groups"])
+        assert row.locator("td.answer").first.text_content().partition(", omitted")[0] == best_first
+    row.locator("button").click()
+    assert page.locator("#calls .exchange").count() == 2
+    assert "calls=both" in page.url
+    again = opened(report)
+    again.page.goto("about:blank")
+    again.page.goto(page.url)
+    again.page.wait_for_selector("#calls table.together")
+    assert found.complaints == again.complaints == []
+
+
+def test_no_page_is_larger_than_it_may_be(tmp_path):
+    """Many short queries: what is said of each counts as well."""
+    ids = [f"query number {i}" for i in range(2000)]
+    run = {query_id: [("d1", 2.0), ("d2", 1.0)] for query_id in ids}
+    lines = [f"{q.replace(' ', '_')} Q0 {d} 1 {score} x\n" for q, docs in run.items() for d, score in docs]
+    (tmp_path / "run.txt").write_text("".join(lines))
+    (tmp_path / "qrels.txt").write_text("".join(f"{q.replace(' ', '_')} 0 d2 1\n" for q in ids))
+    page = rerankllm.report({"a": tmp_path / "run.txt"}, qrels=tmp_path / "qrels.txt", max_size=0.6)
+    assert 580_000 < page.size <= 600_000
+    assert re.match(r"Left out: \d+ of the 2000 queries", page.content.left_out[0])
+
+
+def test_calls_for_which_there_was_no_room_are_said_to_be_missing(opened, report, tmp_path):
+    given = {
+        "qrels": sample("qrels.txt"), "first_stage": sample("run.txt"), "query_texts": TEXTS["queries"],
+        "corpus": TEXTS["corpus"], "measures": MEASURES,
+    }  # fmt: skip
+    whole = rerankllm.report(compared(report.parent), **given).content
+    least = frame.size() + len(as_data(whole.main).encode()) + sum(map(len, whole.scripts.values()))
+    size = (least - len(whole.scripts["calls-0-0"])) / 1e6
+    small = rerankllm.report(compared(report.parent), **given, output=tmp_path / "small.html", max_size=size)
+    assert small.size <= size * 1e6
+    (said,) = small.content.left_out
+    assert re.match(r"Left out: prompts and answers of [1-7] (query|queries), to keep the file below 0\.\d+ MB", said)
+    found = opened(tmp_path / "small.html")
+    found.choose("after", "pairs")
+    texts = []
+    for place in range(8):
+        found.choose("place", str(place))
+        texts.append("there was no room for them in this page" in found.page.inner_text("#calls"))
+    assert sum(texts) == int(re.search(r"answers of (\d)", said)[1])
+
+
 def test_tables_leave_as_csv_and_latex(opened, report):
     found = opened(report)
     page = found.page
@@ -394,6 +492,19 @@ def test_tables_leave_as_csv_and_latex(opened, report):
     assert {row["system"]: [float(row[c]) for c in ("nDCG@10", "low", "high")] for row in rows} == {
         name: [value["mean"], value["low"], value["high"]] for name, value in wanted.items()
     }
+    found.choose("after", "pairs")
+    found.choose("place", "0")
+    with page.expect_download() as got:
+        page.locator("#calls .export button:text('CSV')").click()
+    calls = read_calls(report.parent / "pairs.txt.journal")["q1"]
+    told = list(csv.DictReader(Path(got.value.path()).read_text().splitlines()))
+    assert [row["documents shown"].split() for row in told] == [list(call.docs) for call in calls]
+    assert [row["read as"] for row in told] == [call.status for call in calls]
+    with page.expect_download() as got:
+        page.locator("#consistency .export button:text('CSV')").first.click()
+    traits = {row[0]: row[1:] for row in csv.reader(Path(got.value.path()).read_text().splitlines())}
+    assert traits[""] == ["lists", "pairs", "seeds"]
+    assert traits["Answers"][1] == f"{sum(map(len, read_calls(report.parent / 'pairs.txt.journal').values())):,}"
     page.evaluate("navigator.clipboard.writeText = (text) => { window.copied = text; }")
     page.locator("#summary .export button:text('Copy LaTeX')").click()
     page.wait_for_selector("#summary .export [role=status]:text('copied')")
@@ -406,7 +517,7 @@ def test_hostile_texts_are_texts(opened, hostile):
     page = found.page
     assert page.title() == "</title><script>1"
     assert page.locator("#browser h3").first.text_content() == "<b>bold</b></script> \u202equery"
-    assert page.evaluate("document.scripts.length") == 3
+    assert page.evaluate("document.scripts.length") == 4
     for row in page.locator(".after .doc").all():
         row.click()
     pairs = [
@@ -442,6 +553,27 @@ def test_order_robustness_is_there_when_it_was_measured(opened, report, tmp_path
         "0.7123 [0.600, 0.800]", "0.5000 [0.400, 0.600]", "0.200"
     ]  # fmt: skip
     assert section.locator("tbody").nth(1).locator("td").all_text_contents() == ["given", "reversed", "0.250", "60 %"]
+
+
+def test_what_attacks_did_is_shown_as_text(opened, report, tmp_path):
+    assert opened(report).page.locator("#attacks").is_hidden()
+    nothing, some = ({"mean": mean, "low": mean, "high": mean} for mean in (None, 0.5))
+    row = {"attack": "<b>claim", "kind": "meaning", "success": some, "top": nothing, "gained": some, "of": 4,
+           "resisted": 1, "echoed": 1, "failed": 0}  # fmt: skip
+    section = {"system": "<i>full", "model": "m", "top": 3, "rows": [row], "flagged": {}, "notes": ["<img>"]}
+    first = [Given(FIRST, None, (sample("run.txt"),))]
+    inputs = Inputs({"lists": [Given("lists", None, (report.parent / "lists.txt",))]}, first)
+    subject = from_runs({"sample": read_qrels(sample("qrels.txt"))}, inputs, ComparisonOptions(("nDCG@10",)))
+    path = tmp_path / "page.html"
+    path.write_text(html(content("Attacks", [subject], Extent(), "0", [section])), encoding="utf-8")
+    found = opened(path)
+    shown = found.page.locator("#attacks")
+    assert shown.is_visible()
+    assert shown.locator("h3").text_content() == "<i>full"
+    assert shown.locator("tbody td, tbody th").all_text_contents() == [
+        "<b>claim", "meaning", "0.50 [0.50, 0.50]", "4", "–", "+0.5 [+0.5, +0.5]", "1", "1", "0", "–"
+    ]  # fmt: skip
+    assert found.complaints == []
 
 
 def contrast(one, other):

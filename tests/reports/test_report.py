@@ -1,18 +1,13 @@
 """`report` in Python, and what its command writes."""
 
-import base64
 import json
-import re
-import zlib
 
 import pytest
+from report_pages import read_page
 
 import rerankllm
 from rerankllm.errors import InputError
 from rerankllm.sample import path as sample
-
-QUERY = re.compile(r'<script type="application/octet-stream" id="query-([\d-]+)">(.*?)</script>', re.DOTALL)
-MAIN = re.compile(r'<script type="application/json" id="data">(.*?)</script>', re.DOTALL)
 
 
 @pytest.fixture
@@ -42,9 +37,9 @@ def test_the_command_writes_what_the_verb_gives(cli, runs, tmp_path):
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert found.html == page == (tmp_path / "verb.html").read_text(encoding="utf-8")
     assert found.size == (tmp_path / "page.html").stat().st_size
-    packed = {name: json.loads(zlib.decompress(base64.b64decode(text))) for name, text in QUERY.findall(page)}
-    assert found.to_dict() == {"main": json.loads(MAIN.search(page)[1]), "queries": packed}
-    assert len(packed) == 5
+    main, queries = read_page(page)
+    assert found.to_dict() == {"main": main, "queries": queries}
+    assert len(queries) == 5
 
 
 @pytest.mark.slow
@@ -64,3 +59,32 @@ def test_what_robustness_found_is_a_section(runs, tmp_path):
 def test_runs_need_judgements(runs):
     with pytest.raises(InputError, match="give their qrels"):
         rerankllm.report({"full": runs})
+
+
+@pytest.mark.slow
+def test_what_attacks_did_is_a_section(runs, cli, tmp_path):
+    from rerankllm.runs.source import read_source
+
+    file, model = tmp_path / "attacks.json", f"simulated:{sample('qrels.txt')}?world=harsh"
+    source = read_source(
+        sample=True, run=None, queries=None, corpus=None, requests=None, qrels=None, skip_missing=False
+    )
+    with rerankllm.Reranker("prp(sort=allpair)", model) as reranker:
+        found = rerankllm.attack(reranker, source, attacks=["labels", "claim"], depth=4, top_k=1)
+    file.write_text(json.dumps(found.to_dict()), encoding="utf-8")
+    given = {"qrels": sample("qrels.txt"), "first_stage": sample("run.txt")}
+    page = rerankllm.report({"full": runs[0]}, attacks=[found], **given)
+    status, _, err = cli("report", "--qrels", sample("qrels.txt"), "--first-stage", sample("run.txt"), "--run",
+                         f"full={runs[0]}", "--attacks", file, "-o", tmp_path / "page.html")  # fmt: skip
+    assert status == 0, err
+    assert (tmp_path / "page.html").read_text(encoding="utf-8") == page.html
+    (section,) = page.to_dict()["main"]["attacks"]
+    assert [row["attack"] for row in section["rows"][:2]] == ["labels", "claim"]
+    assert any("certified: had any" in line for line in section["notes"])
+
+
+@pytest.mark.parametrize("text", ["no json", "{}", '{"certified": {"q": {"survives": 1, "more": 2}}}', "[]"])
+def test_a_file_of_attacks_that_is_none_is_refused(runs, tmp_path, text):
+    (tmp_path / "attacks.json").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=r"attacks.json is not what `rerankllm attack --json` writes"):
+        rerankllm.report({"full": runs[0]}, qrels=sample("qrels.txt"), attacks=[tmp_path / "attacks.json"])

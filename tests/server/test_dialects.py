@@ -102,6 +102,24 @@ def test_tei_cannot_give_raw_scores_where_there_are_none():
     }
 
 
+def test_zeroentropy(client):
+    asked = {"model": "points", "query": "q", "documents": ["worth 1", "worth 3 é"], "latency": "slow"}
+    body = client.post("/v1/models/rerank", json=asked).json()
+    assert body.pop("e2e_latency") == body.pop("inference_latency") >= 0
+    assert body == {
+        "results": [
+            {"index": 1, "relevance_score": pytest.approx(LOGISTIC[0])},
+            {"index": 0, "relevance_score": pytest.approx(LOGISTIC[3])},
+        ],
+        "total_bytes": 18,
+        "total_tokens": 16,
+        "actual_latency_mode": "slow",
+    }
+    first = client.post("/v1/models/rerank", json=asked | {"top_n": 1}).json()["results"]
+    assert [each["index"] for each in first] == [1]
+    assert "detail" in client.post("/v1/models/rerank", json=asked | {"documents": []}).json()
+
+
 @pytest.mark.parametrize("path", ["/score", "/v1/score"])
 def test_score(client, path):
     response = client.post(path, json=ask(path, DOCUMENTS[:2]))

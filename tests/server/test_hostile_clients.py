@@ -1,7 +1,9 @@
 """Clients that want the server's money, its processor or its sockets."""
 
+import random
 import socket
 import threading
+from collections import Counter
 
 import httpx
 import pytest
@@ -9,11 +11,14 @@ from serving import GENEROUS, ask, listening, rerankers
 from starlette.testclient import TestClient
 from waiting import until
 
+from rerankllm.errors import SpecError
 from rerankllm.server import run
 from rerankllm.server.app import make_server
 from rerankllm.server.custom_strategy import CustomStrategies
 from rerankllm.server.run import names_of
 from rerankllm.spec.stage import Stage
+from rerankllm.strategies import setwise
+from rerankllm.strategies.blocks import designs
 from rerankllm.strategies.sliding import Sliding
 from rerankllm.strategies.sorting.comparison_sorts import _bubble_steps, bubble_plan
 from rerankllm.strategies.sorting.schedule import count_slots, earliest_rounds
@@ -95,7 +100,7 @@ def test_who_hangs_up_while_a_plan_is_waited_for_is_forgotten(monkeypatch):
         until(lambda: live.running._in_flight._inside == 20)
         for connection in connections:
             connection.close()
-        until(lambda: live.running._in_flight._inside <= 1)
+        until(lambda: live.running._in_flight._inside == 0)
         go_on.set()
         assert httpx.get(f"{live.url}/page/plan?n=6", timeout=60).status_code == 200
         assert len(chosen) == 2
@@ -122,6 +127,31 @@ def test_swaps_are_counted_as_they_are_asked():
             assert (plan.calls.high, plan.rounds.high) == (2 * sum(map(len, rounds)), len(rounds))
 
 
+@pytest.mark.parametrize("c", [3, 4, 5, 9])
+def test_groups_are_counted_as_they_are_asked(c):
+    for n in range(16):
+        for k in range(1, n + 3):
+            steps = setwise._bubble_steps(n, min(k, n), c)
+            first = setwise._bubble_steps(n, min(k, n, 1), c)
+            calls, rounds, slots = setwise._bubble_plan(n, min(k, n), c)
+            assert (calls.low, calls.high) == (len(first), len(steps))
+            assert (rounds.low, rounds.high) == (len(first), len(earliest_rounds(steps)))
+            assert (slots.low, slots.high) == (count_slots([first]), count_slots([steps]))
+
+
+@pytest.mark.parametrize(("design", "block"), [("equi", 2), ("equi", 4), ("random", 3), ("latin", 4), ("bibd", 4)])
+def test_blocks_are_counted_as_they_are_made(design, block):
+    for n in range(14):
+        for replicas in range(1, 9):
+            try:
+                made = designs.blocks(design, n, block, replicas, random.Random(0))
+            except SpecError:
+                with pytest.raises(SpecError):
+                    designs.sizes(design, n, block, replicas)
+            else:
+                assert designs.sizes(design, n, block, replicas) == Counter(map(len, made))
+
+
 def test_the_largest_plans_enumerate_no_calls(monkeypatch):
     """A plan of millions of calls is computed without a step for each of them."""
     counted = []
@@ -132,8 +162,12 @@ def test_the_largest_plans_enumerate_no_calls(monkeypatch):
         return earliest_rounds(steps)
 
     monkeypatch.setattr("rerankllm.strategies.sliding.earliest_rounds", counting)
+    monkeypatch.setattr("rerankllm.strategies.setwise.earliest_rounds", counting)
+    monkeypatch.setattr("rerankllm.strategies.jointrank.blocks", lambda *arguments: counted.extend(range(10_000)))
     monkeypatch.setattr("rerankllm.strategies.sorting.comparison_sorts.earliest_rounds", counting)
     assert Stage.parse("sliding(window=2, stride=1, passes=1000)").strategy.plan(1000).calls.high == 999_000
     bubbles = ", ".join(f"prp(sort=bubble, top_k={990 + i})" for i in range(10))
     assert Stage.parse(f"rankfusion([{bubbles}])").strategy.plan(1000).calls.high > 900_000
+    assert Stage.parse("setwise(c=3, sort=bubble, top_k=1000)").strategy.plan(1000).calls.high == 250_000
+    assert Stage.parse("jointrank(block=2, replicas=999)").strategy.plan(1000).calls.high == 499_500
     assert len(counted) < 5000

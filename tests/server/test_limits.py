@@ -130,7 +130,9 @@ def test_a_bug_is_told_as_one(monkeypatch, caplog):
 
 def test_a_broken_engine_is_in_the_log_only(caplog):
     with inside() as client, caplog.at_level(logging.ERROR):
-        response = client.post("/v2/rerank", json=ask("/v2/rerank", ["x"], query="broken"))
+        asked = ask("/v2/rerank", ["x"], query="broken")
+        response = client.post("/v2/rerank", json=asked, headers={"X-Request-ID": "ticket-7"})
         assert response.json()["message"] == "the model behind 'points' cannot be used at the moment"
-        assert "the engine is broken" in caplog.text
+        (told,) = (record.fields for record in caplog.records if record.name == "rerankllm.server.service")
+        assert (told["id"], told["alias"], "the engine is broken" in told["reason"]) == ("ticket-7", "points", True)
         assert client.post("/v2/rerank", json=ask("/v2/rerank", ["x"])).status_code == 200

@@ -247,12 +247,22 @@ def test_one_hostile_client_among_64_costs_the_others_nothing(live):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("dialect", "below"),
-    [("cohere", ""), ("jina", "/v1"), ("voyage", "/v1"), ("mixedbread", "/v1"), ("tei", ""), ("vllm", "/v1")],
+    [
+        ("cohere", ""),
+        ("jina", "/v1"),
+        ("voyage", "/v1"),
+        ("mixedbread", "/v1"),
+        ("zeroentropy", "/v1"),
+        ("nvidia", "/v1"),
+        ("tei", ""),
+        ("vllm", "/v1"),
+    ],
 )
 def test_our_own_judges_read_what_the_server_writes(live, monkeypatch, dialect, below):
-    """`rerank:` in every dialect that the server speaks, against the server."""
+    """`rerank:` in every dialect that it knows, against the server."""
     monkeypatch.setenv("RERANK_API_KEY", "any")
     model = f"rerank:points?dialect={dialect}&base_url={live.url}{below}"
     with Reranker("pointwise", model) as reranker:
         ranking = reranker.rerank("what is worth most", ["worth 1", "worth 3", "worth 2", "half \ud83d worth 0"])
     assert ranking.doc_ids == ("1", "2", "0", "3")
+    assert ranking.ledger.attempts == 1

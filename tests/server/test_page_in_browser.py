@@ -41,15 +41,17 @@ class Opened:
         self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **settings})
         self.context.set_default_timeout(1000 * GUARD)
         self.page = self.context.new_page()
-        self.requests, self.complaints = [], []
+        self.requests, self.complaints, self._loaded = [], [], False
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.goto(url)
 
     def loaded(self):
-        """Waits for the sample, which the form starts with."""
-        self.page.wait_for_selector("#counted:not(:empty)")
+        """Waits for the sample, which the form starts with; once, as what counts passages is empty without any."""
+        if not self._loaded:
+            self.page.wait_for_selector("#counted:not(:empty)")
+            self._loaded = True
 
     def fill(self, query="what is worth most", passages=TEXTS, model="points"):
         self.loaded()
@@ -273,8 +275,7 @@ def test_errors_are_said_in_words_and_never_rank(opened):
         found.fill(passages=TEXTS[:3])
         page.select_option("#strategy", "written")
         page.fill("#own", "slidng")
-        page.wait_for_selector("#plan .problem")
-        assert "did you mean 'sliding'" in page.inner_text("#plan")
+        page.locator("#plan .problem", has_text="did you mean 'sliding'").wait_for()
         page.select_option("#strategy", "own")
         live.engine.gate.clear()
         other = opened(live)
@@ -511,3 +512,89 @@ def test_a_table_is_opened_and_its_column_chosen(opened, live, tmp_path):
     found.page.set_input_files("#file", plain)
     found.page.wait_for_selector("#counted:text('2 passages, one a line.')")
     assert not found.page.is_visible("#column")
+
+
+def test_a_call_opens_to_its_prompt_however_the_passages_are_spaced(opened, live):
+    texts = ["a passage with \u00a0 odd\u2003spaces \x85 and\x1c lines\r\n\tin it, worth 2 \U0001f9ea ok",
+             "\ufeffa mark that is no space stays, and so does the rest of it: worth 7", "worth 5"]  # fmt: skip
+    found = opened(live)
+    found.fill(passages=[json.dumps(texts)], model="order")
+    found.rank()
+    found.page.locator("#calls tbody button").first.click()
+    content = [Document(str(i), text).content for i, text in enumerate(texts)]
+    asked = "\n".join(["Permute: what is worth most", *(f"[{i}] {text}" for i, text in enumerate(content))])
+    assert found.page.locator("#calls pre.prompt").text_content() == asked
+    assert found.page.locator("#calls pre.prompt .from").all_text_contents() == content[:2]  # the third is in the words
+
+
+def test_two_strategies_are_seen_side_by_side(opened, live):
+    found = opened(live)
+    page = found.page
+    found.fill()
+    page.select_option("#strategy", "full")
+    page.select_option("#beside", "written")
+    page.fill("#beside-own", "sliding(window=4, stride=1)")
+    until(lambda: page.locator("#plan code").count() == 2)
+    page.click("[data-share=python]")
+    until(lambda: page.locator("#shared pre").count() == 1)
+    code = page.inner_text("#shared pre")
+    assert ast.parse(code)
+    assert 'for strategy in ("full", "sliding(window=4, stride=1)"):' in code
+    found.rank()
+    orders = []
+    with Reranker("pointwise", "counting:test") as reranker:
+        for stage in ("full", "sliding(window=4, stride=1)"):
+            ranking = reranker.beside(stage).rerank("what is worth most", TEXTS)
+            orders.append([result.document.text for result in ranking])
+    assert orders[0] != orders[1]
+    assert [found.order("before"), found.order("after")] == orders
+    heads = page.locator("#moved h4").all_text_contents()
+    assert [head.partition("(")[0] for head in heads] == ["full", "sliding"]
+    parts = next(i for i, (one, other) in enumerate(zip(*orders, strict=True)) if one != other)
+    shared = len(set(orders[0][:10]) & set(orders[1][:10]))
+    assert f"They part at place {parts + 1}. Of the first 10, {shared} are in both" in page.inner_text("#moved")
+    assert page.locator("#moved .after li.lone").count() == 10 - shared
+    heads = [f"{what} of {stage}" for stage in heads for what in ("Cost", "Consistency")]
+    assert page.locator("#numbers h2").all_text_contents() == heads
+    assert page.locator("#calls h2").count() == 2
+    assert page.locator("#state .line").count() == 2
+    page.locator("#moved select").select_option("2")
+    assert [found.order("before"), found.order("after")] == [TEXTS, orders[1]]
+    again = opened(live)
+    again.page.goto("about:blank")
+    again.page.goto(page.url)
+    again.loaded()
+    assert again.page.input_value("#beside-own") == "sliding(window=4, stride=1)"
+    assert again.page.is_visible("#beside-own")
+    assert found.complaints == again.complaints == []
+
+
+def test_of_two_strategies_one_may_fail(opened):
+    model = f"simulated:{sample('qrels.txt')}?world=harsh&malformed=1"
+    with Reranker("full", model, driver="concurrent") as reranker, offering({"judge": reranker}) as live:
+        found = opened(live)
+        page = found.page
+        found.loaded()
+        page.select_option("#beside", "pointwise")
+        found.rank()
+        assert page.locator("#error p").count() >= 1
+        assert page.locator(".after .doc").count() in {0, 20}
+        assert page.locator("#state .line").count() == 2
+
+
+def test_a_column_of_json_lines_is_chosen(opened, live, tmp_path):
+    path = tmp_path / "p.jsonl"
+    rows = [{"nr": 1, "abstract": "worth 4", "note": "x"}, {"nr": 2, "abstract": "worth 9, really", "tags": ["y"]}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = opened(live)
+    found.fill()
+    found.page.set_input_files("#file", path)
+    found.page.wait_for_selector("#counted:text('2 passages, JSON.')")
+    columns = found.page.locator("#column option").all_text_contents()
+    assert columns == ["nr", "abstract", "note"]
+    assert found.page.locator("#column option:checked").text_content() == "abstract"
+    found.page.select_option("#column", label="note")
+    found.page.wait_for_selector("#counted:text('1 passage, JSON.')")
+    found.page.select_option("#column", label="abstract")
+    found.rank()
+    assert found.order("after") == ["worth 9, really", "worth 4"]

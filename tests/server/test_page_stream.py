@@ -228,7 +228,7 @@ def test_the_plan_is_known_before(client):
     assert plan(strategy="full")["strategy"] == "full(top_k=10, seed=0)"
     assert "there are: points, order" in plan(model="x")["message"]
     assert "did you mean 'sliding'" in plan(strategy="slidng")["message"]
-    assert plan(strategy="prp")["message"].startswith("counting:test answers")
+    assert plan(strategy="prp")["message"].startswith("counting:test can put passages in order")
     assert plan(n=0)["code"] == 400
     assert plan(n=1001)["message"] == "1001 documents are more than the 1000 that this server takes"
     assert client.engine.calls == 0

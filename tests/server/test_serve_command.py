@@ -6,6 +6,7 @@ import socket
 
 import httpx
 import pytest
+from scripted_server import Answer, ScriptedServer, Status
 from serving import commanded
 from waiting import GUARD
 
@@ -73,6 +74,30 @@ def test_the_log_is_a_json_object_a_line_and_holds_no_texts(qrels):
     assert {name: request[name] for name in told} == told
     assert "private" not in json.dumps(request) + json.dumps(ignored)
     assert "secret" not in json.dumps(request)
+
+
+@pytest.mark.slow
+def test_a_failing_upstream_is_logged_by_request_and_never_its_texts():
+    """A host that is down, one that refuses the key, one that answers: a line of each failure and of each request."""
+    pytest.importorskip("openai")
+    script = [Status(503, "overloaded"), Status(503, "overloaded"), Answer("3"), Status(401, "no such key")]
+    with ScriptedServer(lambda body, number: script[min(number, 3)]) as host:
+        model = f"openai:m?base_url={host.url}&retries=0"
+        log = ("--log-format", "json", "--strategy", "pointwise / text", "--model", model)
+        with commanded(*log, environment={"OPENAI_API_KEY": "secret"}) as (url, lines, process):
+            answers, told = [], []
+            for name in ("a", "b", "c", "d"):
+                body = {"query": "a private question", "documents": ["one private text"]}
+                headers = {"X-Request-ID": name}
+                answers.append(httpx.post(f"{url}/v1/rerank", json=body, headers=headers, timeout=GUARD).status_code)
+                while not told or (told[-1]["message"], told[-1].get("id")) != ("request", name):
+                    told.append(json.loads(process.stderr.readline()))
+    assert answers == [502, 502, 200, 502]
+    failed = {each["id"]: (each["message"], each["reason"]) for each in told if "reason" in each}
+    assert [failed[name][0] for name in "abd"] == [*["calls failed upstream"] * 2, "the model cannot be used"]
+    assert ["503" in failed["a"][1], "503" in failed["b"][1], "401" in failed["d"][1]] == [True] * 3
+    assert {each["level"] for each in told if each.get("status") == 502} == {"warning"}
+    assert not any(word in json.dumps(told) + "".join(lines) for word in ("private", "secret"))
 
 
 @pytest.mark.slow

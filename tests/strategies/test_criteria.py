@@ -121,7 +121,7 @@ def test_criteria_that_cannot_be_read_fail_the_query_and_nothing_else_is_asked()
 def test_judges_that_only_know_grades_are_refused_before_any_call(tmp_path):
     (tmp_path / "qrels").write_text("q 0 1 3\n")
     for kind in ("oracle", "simulated"):
-        with pytest.raises(CapabilityError, match="and this strategy asks Write"):
+        with pytest.raises(CapabilityError, match="and this strategy asks it to write criteria"):
             Reranker("criteria", f"{kind}:{tmp_path / 'qrels'}")
 
 

@@ -1,11 +1,14 @@
-"""Strategies around other strategies: cascade, psc, maxp."""
+"""Strategies around other strategies: cascade, psc, maxp, samples, interpolate."""
+
+import math
 
 import pytest
 
 from rerankllm import Reranker
 from rerankllm.data import Candidate, Document
-from rerankllm.errors import SpecError
-from rerankllm.judgements import Permute, Score, WeakOrder
+from rerankllm.errors import QueryFailed, SpecError
+from rerankllm.judgements import Failure, Permute, Score, Unanswered, WeakOrder
+from rerankllm.plan import Plan
 from rerankllm.spec.stage import Stage
 
 
@@ -215,3 +218,113 @@ class TestMaxP:
     def test_wrong_parameters(self, wrong):
         with pytest.raises(SpecError, match="maxp: "):
             Stage.parse(f"maxp(pointwise, {wrong})")
+
+
+class TestSamples:
+    def test_answers_are_pooled_by_kind(self, make_candidates, query):
+        """Each question is asked once a seed, the highest first, so that what draws nothing is refused at once."""
+        candidates = make_candidates(3)
+        told = {
+            "pointwise": ([[3.0, 1.0, 2.0], [1.0, 2.0, 3.0], [2.0, 6.0, 1.0]], "d1 d0 d2", [3.0, 2.0, 2.0]),
+            "group": ([[(4.0, 8.0, math.nan)], [(6.0, 2.0, math.nan)], [(8.0, 2.0, math.nan)]], "d0 d1 d2", None),
+            "full": (
+                [[order("d2 d0 d1")], [order("d0 d2 d1")], [order("d2 d1 d0")]],
+                "d2 d0 d1",
+                None,
+            ),
+            "setwise(c=3, top_k=1)": ([[("d1",)], [("d2",)], [("d1",)]], "d1 d0 d2", None),
+        }
+        for name, (answers, expected, scores) in told.items():
+            stage = Stage.parse(f"samples({name} / reasoning(temperature=0.7), samples=3)")
+            left, seeds = list(answers), []
+            steps = stage.strategy.rank(query, candidates)
+            batch = next(steps)
+            try:
+                while True:
+                    seeds.append(batch.elicitation.seed)
+                    batch = steps.send(left.pop(0))
+            except StopIteration as stop:
+                ranking = stop.value
+            assert (left, seeds) == ([], [2, 1, 0])
+            assert " ".join(ranking.doc_ids) == expected
+            if scores is not None:
+                assert [result.score for result in ranking] == scores
+
+    def test_what_cannot_be_used_has_no_say_and_what_did_not_come_fails(self, make_candidates, play, query):
+        candidates = make_candidates(2)
+        stage = Stage.parse("samples(pointwise / reasoning(temperature=1.0), samples=2)").strategy
+        useless, lost = Unanswered("no answer", Failure.ANSWER, math.nan), Unanswered("no connection", Failure.CALL)
+
+        def scored(first):
+            steps = stage.rank(query, candidates)
+            next(steps)
+            steps.send([first, 1.0])
+            with pytest.raises(StopIteration) as stop:
+                steps.send([5.0, 3.0])
+            return [(result.doc_id, result.score) for result in stop.value.value]
+
+        assert scored(useless) == [("d0", 5.0), ("d1", 2.0)]
+        with pytest.raises(QueryFailed, match="no connection"):
+            scored(lost)
+
+    @pytest.mark.parametrize(
+        ("spec", "message"),
+        [
+            ("samples(pointwise / labels)", "only 'reasoning' draws its answers"),
+            ("samples(pointwise, samples=0)", "samples should be at least 1"),
+            ("samples(psc(full))", "should wrap one strategy that asks"),
+            ("samples(embed)", "should wrap one strategy that asks"),
+        ],
+    )
+    def test_wrong_parameters(self, spec, message):
+        with pytest.raises(SpecError) as caught:
+            Stage.parse(spec)
+        assert message in str(caught.value)
+
+    def test_its_plan_is_the_stages_so_many_times(self):
+        stage = Stage.parse("samples(sliding / reasoning(temperature=0.5), samples=3)").strategy
+        assert stage.plan(100) == Plan.exactly(27, 27, 540)
+        assert stage.settles(100) == Stage.parse("sliding").strategy.settles(100)
+
+
+def order(ids):
+    return WeakOrder(tuple((doc_id,) for doc_id in ids.split()))
+
+
+class TestMixedScores:
+    @pytest.mark.parametrize(
+        ("spec", "worth", "first", "mixed"),
+        [
+            # `worked_example` in ../shared/golden/grouprank.json: mean grades, over 10, and the retriever's scores.
+            ("weight=0.6, by=score, per=10", (4.5, 9.5, 0.5), (0.5, 0.7, 0.2), (0.47, 0.85, 0.11)),
+            ("weight=0.9, by=minmax", (1.0, 3.0, 2.0), (20.0, 10.0, 30.0), (0.05, 0.9, 0.55)),
+            ("weight=0.8, by=zscore", (0.0, 2.0, 4.0), (8.0, 6.0, 4.0), (-0.7348469, 0.0, 0.7348469)),
+            ("weight=0.8, by=zscore", (3.0, 3.0, 3.0), (8.0, 6.0, 4.0), (0.2449490, 0.0, -0.2449490)),
+        ],
+    )
+    def test_scores_are_mixed_as_published(self, spec, worth, first, mixed, play, query):
+        candidates = [Candidate(Document(f"d{i}", "x"), score) for i, score in enumerate(first)]
+        stage = Stage.parse(f"interpolate(pointwise, {spec})").strategy
+        played = play(stage.rank(query, candidates), lambda asked: worth[int(asked.doc.doc_id[1:])])
+        found = {result.doc_id: result.score for result in played.ranking}
+        assert [found[f"d{i}"] for i in range(3)] == pytest.approx(mixed, abs=1e-6)
+        assert list(found.values()) == sorted(found.values(), reverse=True)
+
+    def test_a_document_without_a_score_counts_as_the_lowest(self, play, query):
+        candidates = [Candidate(Document(f"d{i}", "x"), 1.0 - i / 10) for i in range(3)]
+        stage = Stage.parse("interpolate(pointwise, weight=1, by=score)").strategy
+        worth = {"d0": math.nan, "d1": 2.0, "d2": 5.0}
+        ranking = play(stage.rank(query, candidates), lambda asked: worth[asked.doc.doc_id]).ranking
+        assert [(result.doc_id, result.score) for result in ranking] == [("d2", 5.0), ("d0", 2.0), ("d1", 2.0)]
+        assert ranking.ledger.notes["documents without a score, which count as the lowest"] == 1
+
+    def test_orders_have_no_scores_to_mix(self, play, query):
+        candidates = [Candidate(Document(f"d{i}", "x"), 1.0 - i / 10) for i in range(3)]
+        stage = Stage.parse("interpolate(sliding, by=score)").strategy
+        with pytest.raises(QueryFailed, match=r"interpolate\(by=score\) mixes scores, and sliding.* gives none"):
+            play(stage.rank(query, candidates), by({"d0": 1.0, "d1": 2.0, "d2": 3.0}))
+
+    @pytest.mark.parametrize("spec", ["per=10", "by=minmax, per=2", "by=score, per=0"])
+    def test_wrong_parameters(self, spec):
+        with pytest.raises(SpecError, match="per divides what by=score mixes"):
+            Stage.parse(f"interpolate(pointwise, {spec})")

@@ -1,5 +1,6 @@
 """Teachers' lists: read, parted by query, refused where they leak, drawn."""
 
+import dataclasses
 import json
 from contextlib import closing
 
@@ -13,7 +14,7 @@ from rerankllm.formats import recordings
 from rerankllm.journal.export import export
 from rerankllm.journal.store import Journal
 from rerankllm.training.config import Config, HeldOut, Lists, Split
-from rerankllm.training.lists import draw, part, refuse_leaks
+from rerankllm.training.lists import Parts, draw, part, read, refuse_leaks, write
 from rerankllm.training.teacher import TeacherList, teach
 
 
@@ -23,6 +24,10 @@ def lists(count, **others):
         TeacherList(Query(f"q{i}", others.get(f"q{i}", f"query {i}")), documents, None, ("d4", "d3", "d2", "d1", "d0"))
         for i in range(count)
     ]
+
+
+def queries(count):
+    return [each.query for each in lists(count)]
 
 
 def ids(some):
@@ -56,26 +61,38 @@ def test_a_query_that_is_held_out_is_refused_by_text_or_by_id(tmp_path):
     for kind, name, found in (("queries", "queries.tsv", "q3"), ("qrels", "qrels.txt", "q2")):
         held_out = [HeldOut(kind, str(tmp_path / name))]
         with pytest.raises(InputError) as refused:
-            refuse_leaks(lists(5), held_out, {})
+            refuse_leaks(queries(5), held_out, {})
         assert str(refused.value) == (
             f"1 queries of {tmp_path / name}, which is held out, are in the training data ({found}): "
             f"take them out of `data`, or {tmp_path / name} out of what is held out"
         )
-        refuse_leaks(lists(2), held_out, {})
+        refuse_leaks(queries(2), held_out, {})
     with pytest.raises(InputError, match="1 queries of novel, which is held out"):
-        refuse_leaks(lists(5), [], {"novel": {"Query 4"}})
+        refuse_leaks(queries(5), [], {"novel": {"Query 4"}})
 
 
 def test_lists_are_drawn_in_the_teachers_order_with_its_labels():
     drawn = draw(lists(2), Lists(size=3, per_query=4, depth=4), seed=0)
     assert len(drawn) == 8
     for each in drawn:
-        assert list(each.documents) == sorted(each.documents)
-        assert "text 4" not in each.documents
+        assert [document.doc_id for document in each.documents] == sorted(
+            document.doc_id for document in each.documents
+        )
+        assert "d4" not in {document.doc_id for document in each.documents}
         assert each.labels == (1, 1 / 2, 1 / 3)
     assert len({each.documents for each in drawn}) > 1
     assert draw(lists(2), Lists(size=3, per_query=4, depth=4), seed=0) == drawn
     assert len(draw(lists(2), Lists(size=9, per_query=4), seed=0)) == 2
+
+
+def test_what_is_written_is_read_again(tmp_path):
+    scored = [dataclasses.replace(each, scores=(3.0, 2.5, 0.0, -1.0, -2.0)) for each in lists(3)]
+    write(Parts(tuple(lists(4)), tuple(scored), ()), tmp_path)
+    assert read(tmp_path / "train.jsonl") == lists(4)
+    assert read(tmp_path / "validation.jsonl") == scored
+    (tmp_path / "test.jsonl").write_text('{"query": 3}\n')
+    with pytest.raises(InputError, match="is no file of lists that"):
+        read(tmp_path / "test.jsonl")
 
 
 def config(planted, **changes):
@@ -84,13 +101,13 @@ def config(planted, **changes):
 
 def test_a_run_a_file_of_scores_and_qrels_teach(planted, tmp_path):
     source = config(planted).data.read()
-    by_run = teach(config(planted).teacher, source)
+    by_run = teach(config(planted).teacher, source, tmp_path)
     assert (len(by_run.lists), by_run.cost.usd, by_run.lists[0].scores) == (12, 0.6, None)
     rows = [{"query_id": each.query.query_id, "doc_id": doc_id, "rank": rank, "score": -float(rank)}
             for each in by_run.lists for rank, doc_id in enumerate(each.doc_ids)]  # fmt: skip
     (tmp_path / "scores.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-    by_scores = teach(config(planted, teacher={"results": str(tmp_path / "scores.jsonl")}).teacher, source)
-    by_grades = teach(config(planted, teacher={"qrels": True}).teacher, source)
+    by_scores = teach(config(planted, teacher={"results": str(tmp_path / "scores.jsonl")}).teacher, source, tmp_path)
+    by_grades = teach(config(planted, teacher={"qrels": True}).teacher, source, tmp_path)
     orders = [each.doc_ids for each in by_run.lists]
     assert [each.doc_ids for each in by_scores.lists] == [each.doc_ids for each in by_grades.lists] == orders
     assert by_scores.lists[0].scores == tuple(-float(rank) for rank in range(8))
@@ -107,12 +124,14 @@ def test_a_journal_and_its_recording_teach_what_was_ranked(planted, tmp_path):
     with (tmp_path / "recording.jsonl").open("w") as file:
         recordings.write(file, exported.header, exported.records)
     for kind, name in (("journal", "judged.db"), ("recording", "recording.jsonl")):
-        taught = teach(config(planted, teacher={kind: str(tmp_path / name)}).teacher, source)
+        taught = teach(config(planted, teacher={kind: str(tmp_path / name)}).teacher, source, tmp_path)
         assert [each.doc_ids for each in taught.lists] == [ranking.doc_ids for ranking in run.rankings]
         assert taught.cost.calls == run.ledger.calls
-    with pytest.raises(CapabilityError, match="answers Compare, and this strategy asks Permute"):
+    with pytest.raises(
+        CapabilityError, match="can compare two passages, and this strategy asks it to put passages in order"
+    ):
         teach(config(planted, teacher={"recording": str(tmp_path / "recording.jsonl"), "strategy": "sliding"}).teacher,
-              source)  # fmt: skip
+              source, tmp_path)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -120,9 +139,15 @@ def test_a_journal_and_its_recording_teach_what_was_ranked(planted, tmp_path):
     [
         ({"los": "ranknet"}, "los: there is no such key"),
         ({"loss": "listnett"}, "loss: 'listnett' is none of ranknet, "),
-        ({"student": "hf:x"}, "student: should be embed:NAME or cross-encoder:NAME"),
+        ({"student": "vllm:x"}, "student: should be embed:NAME, cross-encoder:NAME or hf:NAME"),
+        ({"strategy": "pointwise / labels"}, "strategy: is for students that are shown prompts (hf:NAME)"),
+        ({"loss": {"ranknet": 1, "listnett": 1}}, "loss: 'listnett' is none of ranknet, "),
+        ({"loss": {"ranknet": 0}}, "loss: should be a name, or names with weights above 0"),
+        ({"lora": {"rank": 0}}, "lora.rank: should be at least 1, found 0"),
+        ({"smoothing": 1}, "smoothing: should be from 0 to below 1"),
         ({"teacher": {}}, "teacher: give one of recording, journal, results and run"),
-        ({"teacher": {"run": "a", "strategy": "heap"}}, "teacher.strategy: is for a recording or a journal"),
+        ({"teacher": {"run": "a", "strategy": "heap"}}, "teacher.strategy: is for a recording, a journal or a model"),
+        ({"teacher": {"run": "a", "max_calls": 3}}, "max_cost, max_seconds are for a model to ask, not for run"),
         ({"split": {"test": 0.9, "validation": 0.2}}, "split: validation and test should be above 0"),
         ({"training": {"epochs": 0}}, "training.epochs: should be at least 1, found 0"),
         ({"lists": {"size": 1}}, "lists.size: should be at least 2"),
@@ -134,3 +159,33 @@ def test_what_cannot_be_meant_is_one_line(planted, changes, message):
         config(planted, **changes)
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_a_model_teaches_within_a_budget_and_is_not_asked_again(planted, tmp_path, caplog):
+    model, calls = f"simulated:{planted['data']['qrels']}", 8 * 12
+    source = config(planted).data.read()
+    half = {"model": model, "strategy": "pointwise", "max_calls": calls // 2}
+    taught = teach(config(planted, teacher=half).teacher, source, tmp_path)
+    assert len(taught.lists) == 6
+    assert taught.cost.calls == calls // 2
+    assert (taught.cost.usd, taught.sha256) == (0, None)
+    assert taught.cost.seconds > 0
+    told = caplog.text
+    assert "the teacher ranked 6 queries not at all, such as q6: " in told
+    assert "says nothing of 6 of 12 queries: they are left out" in told
+    unlimited = config(planted, teacher={"model": model, "strategy": "pointwise"}).teacher
+    begun = teach(unlimited, source, tmp_path, {each.query.query_id for each in taught.lists})
+    assert (begun.lists, begun.cost.calls) == (taught.lists, calls // 2)  # a training that began goes on with these
+    whole = teach(unlimited, source, tmp_path)
+    assert whole.lists[:6] == taught.lists
+    assert whole.cost.calls == calls  # 48 of them were in the journal
+    with Reranker("pointwise", model) as reranker:
+        expected = Run.of(reranker.stream(source.queries))
+    assert [each.doc_ids for each in whole.lists] == [ranking.doc_ids for ranking in expected.rankings]
+
+
+def test_a_model_that_cannot_pay_for_one_query_teaches_nothing(planted, tmp_path):
+    spec = config(planted, teacher={"model": f"simulated:{planted['data']['qrels']}", "strategy": "pointwise",
+                                    "max_calls": 3}).teacher  # fmt: skip
+    with pytest.raises(InputError, match="^teacher: .*budget"):
+        teach(spec, config(planted).data.read(), tmp_path)

@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from rerankllm.training.losses import LOSSES  # noqa: E402
+from rerankllm.training.losses import LOSSES, Objective  # noqa: E402
 
 SCORES = [0.3, -1.2, 2.1, 0.9, -0.4, 1.7]
 LABELS = [0.5, 0.1, 0.4, 0.9, 0.4, 0.0]
@@ -48,6 +48,15 @@ def listmle(s, t):
     for place, document in enumerate(order):
         chance *= math.exp(s[document]) / sum(math.exp(s[other]) for other in order[place:])
     return -math.log(chance) / len(s)
+
+
+def pld(s, t):
+    order, worth = sorted(range(len(t)), key=lambda i: -t[i]), [math.exp(x) for x in t]
+    total = 0.0
+    for place, document in enumerate(order):
+        chance = math.exp(s[document]) / sum(math.exp(s[other]) for other in order[place:])
+        total -= worth[document] / sum(worth) * math.log(chance)
+    return total
 
 
 def dcg(t, rank):
@@ -91,6 +100,7 @@ BY_HAND = {
     "weighted-ranknet": weighted_ranknet,
     "listnet": listnet,
     "listmle": listmle,
+    "pld": pld,
     "lambda": lambda_,
     "margin-mse": margin_mse,
     "adr-mse": adr_mse,
@@ -168,3 +178,27 @@ def test_sentence_transformers_computes_the_same(name):
     ours = LOSSES[name](tensor(SCORES), tensor(labels)).item()
     factor = len(SCORES) if name == "listmle" else 1  # theirs is the sum over documents
     assert theirs(name, SCORES, labels) == pytest.approx(factor * ours, rel=1e-4)
+
+
+def test_an_objective_is_the_sum_of_its_losses_with_their_weights():
+    scores, labels = tensor(SCORES), tensor([1.0, 0.0, 0.5, 0.5, 0.0, 0.0])
+    objective = Objective({"ranknet": 2.0, "listnet": 0.5, "language-model": 3.0})
+    expected = 2 * LOSSES["ranknet"](scores, labels) + 0.5 * LOSSES["listnet"](scores, labels)
+    assert objective.ranking(scores, labels).item() == pytest.approx(expected.item())
+    assert objective.ranks
+    assert not Objective({"language-model": 1.0}).ranks
+    smoothed = Objective({"bce": 1.0}, smoothing=0.2).ranking(scores, labels)
+    by_hand = bce(SCORES, [0.9, 0.1, 0.5, 0.5, 0.1, 0.1])
+    assert smoothed.item() == pytest.approx(by_hand)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+def test_the_language_model_loss_is_the_mean_over_tokens(smoothing):
+    logits = torch.tensor([SCORES, SCORES[::-1]], dtype=torch.float64)
+    target = [2, 0]
+    by_hand = 0.0
+    for row, wanted in zip(logits.tolist(), target, strict=True):
+        logs = [x - math.log(sum(map(math.exp, row))) for x in row]
+        by_hand -= (1 - smoothing) * logs[wanted] + smoothing * sum(logs) / len(logs)
+    found = Objective({"language-model": 3.0}, smoothing).tokens(logits, torch.tensor(target))
+    assert found.item() == pytest.approx(3 * by_hand / 2)

@@ -78,6 +78,26 @@ def settled(folder):
     return load_file(folder / "model" / "model.safetensors")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_adapter_of_an_encoder_is_added_to_its_weights(planted, base, tmp_path, kind):
+    from safetensors.numpy import load_file
+
+    pytest.importorskip("peft")
+    planted["training"]["epochs"] = 1
+    train({**planted, "student": f"{kind}:{base}", "lora": {"rank": 4}}, tmp_path / "out")
+    assert (tmp_path / "out" / "adapter" / "adapter_model.safetensors").is_file()
+    before = load_file(Path(base) / "model.safetensors")
+    after = {name.removeprefix("bert."): weights for name, weights in settled(tmp_path / "out").items()}
+    shared = before.keys() & after.keys()
+    changed = {name for name in shared if (before[name] != after[name]).any()}
+    assert len(shared) > 20
+    assert {name for name in shared if "attention.self.query.weight" in name} <= changed
+    assert all(name.endswith("weight") and "embeddings" not in name and "LayerNorm" not in name for name in changed)
+    done = Student.load(kind, str(tmp_path / "out" / "model"), device="cpu")
+    assert len(done.scores("how do dog 0 live", ["flea", "dog bark"])) == 2
+
+
 KILLED = """
 import os, signal
 from rerankllm import train
@@ -145,5 +165,5 @@ def test_the_data_is_a_folder_of_datasets(planted, base, tmp_path):
     queries = [set(part["query_id"]) for part in found.values()]
     assert len(set.union(*queries)) == 12
     recorded = json.loads((tmp_path / "out" / "training.json").read_text())
-    assert recorded["teacher"]["cost"] == {"calls": None, "tokens": None, "usd": 0.6}
+    assert recorded["teacher"]["cost"] == {"calls": None, "tokens": None, "usd": 0.6, "seconds": None}
     assert sorted(recorded["queries"]["test"]) == sorted(found["test"]["query_id"])

@@ -8,11 +8,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from rerankllm.analysis.attacks.lists import Lists, by_list
+from rerankllm.analysis.answers import heard
+from rerankllm.analysis.attacks.lists import PLAIN, Lists, by_list
 from rerankllm.analysis.attacks.results import Finding, finding, trials
 from rerankllm.analysis.attacks.suspects import reasons, suspects
 from rerankllm.analysis.attacks.table import ATTACKS, NAMES, Attack
-from rerankllm.analysis.attacks.tables import notes, table
+from rerankllm.analysis.attacks.tables import certificates, notes, table
+from rerankllm.analysis.certified import Certified, certified
 from rerankllm.analysis.queries import Queries, as_source
 from rerankllm.drivers.results import Run
 from rerankllm.errors import InputError
@@ -39,6 +41,8 @@ class AttackReport:
         kinds: The same for all attacks of a kind.
         flagged: In how many queries the document under this attack looks like one (see `suspects`), by attack.
         suspects: Which documents look like attacks as they are, and why, by query and document.
+        certified: How many answers could have been others before the top k of the plain list changed, by query; or why
+            that is not known.
         failures: Why a list of a query could not be ranked, by list and query.
         calls: How many calls were made.
         replayed: How many of them the journal answered.
@@ -53,6 +57,7 @@ class AttackReport:
     kinds: tuple[Finding, ...]
     flagged: Mapping[str, int]
     suspects: Mapping[str, Mapping[str, tuple[str, ...]]]
+    certified: Mapping[str, Certified]
     failures: Mapping[str, Mapping[str, str]]
     calls: int
     replayed: int
@@ -71,6 +76,7 @@ class AttackReport:
         """
         shown = [table(self.findings, self.kinds, self.flagged, self.top_k)]
         said = list(notes(len(self.targets), len(self.echoes), self.suspects))
+        said += certificates(self.certified, self.top_k)
         return as_markdown(shown, said) if markdown else as_text(shown, said, width)
 
     def __str__(self) -> str:
@@ -186,10 +192,23 @@ class AttackPlan:
             tuple(finding(kind, kind, some, self.top_k, self.seed) for kind, some in of_kind.items()),
             {each.name: sum(self._looks(lists, each.name) for lists in self.lists) for each in self.attacks},
             suspects([(each.query, each.candidates) for each in self.lists]),
+            {
+                q: self._certified(reranker, each, ranked[PLAIN][q])
+                for each in self.lists
+                if (q := each.query.query_id) in ranked[PLAIN]
+            },
             failures,
             calls,
             replayed,
         )
+
+    def _certified(self, reranker: Reranker, lists: Lists, doc_ids: Sequence[str]) -> Certified:
+        """What the plain list's top k survives, by what the journal holds of it."""
+        if reranker.journal is None:
+            return "there is no journal"
+        answers = tuple(heard(reranker.journal, reranker.session.key(lists.query, lists.candidates)))
+        first = [each.doc_id for each in lists.candidates]
+        return certified(reranker.stage, doc_ids, first, answers, self.top_k)
 
     @staticmethod
     def _looks(lists: Lists, name: str) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rerankllm.analysis.explain.answers import Answers
+from rerankllm.analysis.answers import Answers
 from rerankllm.analysis.explain.evidence import Pair
 from rerankllm.analysis.explain.history import DocumentHistory
 from rerankllm.analysis.explain.text import said_of

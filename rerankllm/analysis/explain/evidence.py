@@ -9,7 +9,7 @@ from itertools import combinations
 from statistics import fmean
 from typing import Literal, TypeAlias
 
-from rerankllm.analysis.explain.answers import Answers
+from rerankllm.analysis.answers import Answers
 
 Ground: TypeAlias = Literal["together", "strength", "scores", "others", "nothing"]
 LONGEST_CHAIN = 4

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rerankllm.analysis.explain.answers import heard
+from rerankllm.analysis.answers import heard
 from rerankllm.analysis.explain.history import Ranked
 from rerankllm.analysis.explain.maxp import of_documents
 from rerankllm.analysis.explain.moves import walk

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from rerankllm.analysis.explain.answers import Answers
+from rerankllm.analysis.answers import Answers
 from rerankllm.analysis.explain.evidence import Evidence, Pair
 from rerankllm.analysis.explain.moves import Stretch, walk
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
-from rerankllm.analysis.explain.answers import Answers
+from rerankllm.analysis.answers import Answers
 
 _NUMBERED = re.compile(r"(.+)#[0-9]+'*", re.DOTALL)
 """How `maxp` names the second passage of a document and those after it; the first has the document's id."""

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-from rerankllm.analysis.explain.answers import Answers
+from rerankllm.analysis.answers import Answers
 from rerankllm.analysis.explain.evidence import Pair
 from rerankllm.analysis.explain.history import Appearance, DocumentHistory, Ranked
 

@@ -214,7 +214,7 @@ def caveats(advice: Advice) -> list[str]:
             )
         )
     if any(axis in advice.limits for axis in ("cost", "tokens", "seconds")):
-        found.append("Tokens, money and seconds go by passages of middling length and answers as long as they may be.")
+        found.append("Tokens, money and seconds are for passages of median length and answers as long as they may be.")
     chosen = advice.choice.chosen.stage
     if chosen and Score in Stage.parse(chosen).strategy.asks:
         found.append(FLATTERED)

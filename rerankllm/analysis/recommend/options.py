@@ -142,7 +142,7 @@ class Prices:
         return Amount(low + share * (high - low), high)
 
     def _usages(self, whole: Stage, asked: Reranker | None, takes: Mapping[Axis, Amount]) -> list[Usage]:
-        """Tokens of the expected and of the largest number of calls, with passages of middling length."""
+        """Tokens of the expected and of the largest number of calls, with passages of median length."""
         if asked is None:
             amounts = zip(takes["calls"], takes["slots"], strict=True)
             passage = len(EstimatedTokenizer().encode(self.lists.sizes.middle.passage))

@@ -1,7 +1,6 @@
 """Embeddings of an OpenAI-compatible API."""
 
 import asyncio
-import importlib.util
 import itertools
 import json
 import math
@@ -10,12 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rerankllm.backends.embed.memory import Embedded, Role, Text, unit
-from rerankllm.backends.openai.endpoint import Endpoint
+from rerankllm.backends.openai.endpoint import Endpoint, need_sdk
 from rerankllm.backends.remote import Host, NoConnectionError, RemoteFailure
 from rerankllm.backends.token_estimate import EstimatedTokenizer
 from rerankllm.calls import CallFailed
 from rerankllm.data import Usage
-from rerankllm.errors import AuthError, InputError, MissingExtra
+from rerankllm.errors import AuthError, InputError
 from rerankllm.formats.lines import storable
 
 if TYPE_CHECKING:
@@ -57,8 +56,7 @@ class Api:
         timeout: float,
         retries: int,
     ) -> None:
-        if any(importlib.util.find_spec(package) is None for package in ("openai", "httpx2")):
-            raise MissingExtra("pip install 'rerankllm[openai]'")
+        need_sdk()
         if not name or concurrency < 1 or timeout <= 0 or retries < 0:
             raise InputError(
                 f"embed:{name}: needs a name, concurrency of 1 or more, timeout above 0, retries of 0 or more"

@@ -11,7 +11,7 @@ ONNX_DTYPE = "int8"
 
 
 class Embeddings(VectorBackend):
-    """Vectors from sentence-transformers, onnxruntime, or an API that has /embeddings.
+    """An embedding model, by sentence-transformers, onnxruntime, or an API that has the route /embeddings.
 
     A host that tells the tokens of a whole call only has them shared out by length.
 

@@ -1,11 +1,14 @@
 """Vectors that were computed before, so that every text is embedded once."""
 
+import sys
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
+ENTRY = 320
+"""Bytes that an entry takes besides its text and its numbers."""
 Vector: TypeAlias = np.ndarray[tuple[int], np.dtype[np.float32]]
 
 
@@ -31,7 +34,7 @@ class Memory:
     """Vectors by text; those not used for longest are forgotten first.
 
     Args:
-        limit: Bytes that all vectors may take.
+        limit: Bytes that all texts and their vectors may take.
     """
 
     def __init__(self, limit: int) -> None:
@@ -52,10 +55,14 @@ class Memory:
         """Remembers a text's vector and its tokens."""
         if text not in self._vectors:
             self._vectors[text] = embedded
-            self._bytes += embedded.vector.nbytes
+            self._bytes += _size(text, embedded)
         while self._bytes > self._limit:
-            _, forgotten = self._vectors.popitem(last=False)
-            self._bytes -= forgotten.vector.nbytes
+            self._bytes -= _size(*self._vectors.popitem(last=False))
+
+
+def _size(text: Text, embedded: Embedded) -> int:
+    """Bytes of an entry; a text may be much longer than what of it is read."""
+    return sys.getsizeof(text.text) + embedded.vector.nbytes + ENTRY
 
 
 def unit(rows: Sequence[Sequence[float]]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:

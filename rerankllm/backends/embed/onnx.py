@@ -1,6 +1,7 @@
 """Embeddings computed in this process by onnxruntime: no torch, and nothing to compile."""
 
 import importlib.util
+import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +19,10 @@ TOKENS = 512
 """Tokens computed at a time by one thread: more do not fit a core's cache, and take longer each."""
 CHUNK = 8
 """Batches a thread computes between two looks at whether anybody still waits."""
+LETTERS = 32
+"""Characters a token that are looked at first: hardly any text has fewer tokens, and most of a long one is not read."""
+ENDLESS = re.compile(r"([A-Za-z0-9]{200})[A-Za-z0-9]+")
+"""A word of more letters than any that is looked up, 100: it is unknown, however long it is."""
 WARNINGS_OFF = 3
 
 Batch: TypeAlias = list[tuple[Text, list[int]]]
@@ -65,8 +70,8 @@ class Onnx:
         self, texts: Sequence[Text], abandoned: Callable[[], bool]
     ) -> Iterator[list[tuple[Text, Embedded | CallFailed]]]:
         """Embeds these texts, some batches at a time, until `abandoned`."""
-        encodings = self._tokenizer.encode_batch([text.text for text in texts])
-        batches = list(_batches([(text, one.ids) for text, one in zip(texts, encodings, strict=True)], self._batch))
+        ids = self._ids([text.text for text in texts])
+        batches = list(_batches(list(zip(texts, ids, strict=True)), self._batch))
         at_once = self._threads * CHUNK
         with ThreadPoolExecutor(self._threads, thread_name_prefix="rerankllm-onnx") as pool:
             for start in range(0, len(batches), at_once):
@@ -93,6 +98,16 @@ class Onnx:
         """Lets go of the model."""
         self._session = None
 
+    def _ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """The token ids of texts, as many as are read. What comes behind those is not tokenized where it is long."""
+        enough = self._model.tokens * LETTERS
+        texts = [ENDLESS.sub(r"\1", text) if len(text) > enough else text for text in texts]
+        found = self._tokenizer.encode_batch([text[:enough] for text in texts])
+        cut = [place for place, text in enumerate(texts) if len(text) > enough and not _full(found[place])]
+        for place, whole in zip(cut, self._tokenizer.encode_batch([texts[place] for place in cut]), strict=True):
+            found[place] = whole
+        return [one.ids for one in found]
+
     def _computed(self, batch: Batch) -> list[tuple[Text, Embedded | CallFailed]]:
         longest = max(len(ids) for _, ids in batch)
         ids = np.zeros((len(batch), longest), np.int64)
@@ -104,6 +119,12 @@ class Onnx:
         (hidden,) = self._session.run(None, asked)
         vectors = unit((hidden * mask[..., None]).sum(axis=1) / mask.sum(axis=1, keepdims=True))
         return [(text, Embedded(vector, len(own))) for (text, own), vector in zip(batch, vectors, strict=True)]
+
+
+def _full(beginning: Any) -> bool:
+    """Whether what a text begins with has all tokens that are read: a word begins behind that of the last of them."""
+    last = beginning.word_ids[-2]
+    return any(word not in {None, last} for more in beginning.overflowing[:1] for word in more.word_ids)
 
 
 def _batches(texts: Batch, most: int) -> Iterator[Batch]:

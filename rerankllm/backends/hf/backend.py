@@ -3,15 +3,17 @@
 import functools
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from rerankllm.backends.batching import BatchBackend
 from rerankllm.backends.chat_template import arguments_of
-from rerankllm.backends.hf import labels, loading
+from rerankllm.backends.hf import asked, labels, loading
 from rerankllm.backends.hf.batches import Limits
 from rerankllm.backends.hf.causal import Causal
+from rerankllm.backends.hf.cross_attention import CrossAttention
 from rerankllm.backends.hf.generation import Writer
+from rerankllm.backends.hf.passage_vectors import VectorOrder
 from rerankllm.backends.hf.seq2seq import Seq2Seq
 from rerankllm.backends.hf.whole_list import Similarities
 from rerankllm.backends.hub_tokenizer import HubTokenizer
@@ -20,13 +22,17 @@ from rerankllm.calls import (
     Capabilities,
     EncoderPrompt,
     Generate,
+    OrderVectors,
+    ReadAttention,
     ReadContinuation,
     ReadLabels,
     ReadSimilarities,
     Request,
     Response,
     TokenPrompt,
+    VectorPrompt,
     Want,
+    WholeList,
     WriteLabels,
 )
 from rerankllm.data import Usage
@@ -36,6 +42,10 @@ LOGITS = 2**26
 """Logits held at a time, over all positions read: 256 MiB of float32."""
 REQUESTS = 512
 """Requests a driver hands over at a time: enough to find what shares a beginning, few enough to see progress."""
+BATCH = 4096
+"""Tokens of one batch, padding included."""
+CACHE = 256
+"""MiB of keys and values that are remembered."""
 UNSAID = 10**9
 """Tokenizers that know of no limit name one beyond this."""
 
@@ -74,12 +84,17 @@ class HuggingFace(BatchBackend[Request]):
         template_kwargs: A JSON object of arguments for the chat template.
         threads: Threads that torch computes with, in the whole process; None leaves that to torch.
         adapter: A LoRA adapter of this model, as a folder or an id on the hub; its weights are added to the model's.
+        trust_remote_code: Whether code that comes with the encoder of a model whose passages are vectors (PE-Rank) may
+            run on this machine; no other code is ever run.
 
     Raises:
         MissingExtra: transformers, or a package that the model needs, is not installed.
         InputError: There is no such model, or it does not write text.
         SpecError: An option is out of range.
     """
+
+    _source: loading.ModelFiles | None = None
+    _adapter: str | None = None
 
     def __init__(
         self,
@@ -88,13 +103,14 @@ class HuggingFace(BatchBackend[Request]):
         revision: str | None = None,
         dtype: str | None = None,
         device: str | None = None,
-        batch: int = 4096,
-        cache: int = 256,
+        batch: int = BATCH,
+        cache: int = CACHE,
         context: int | None = None,
         threads: int | None = None,
         adapter: str | None = None,
         thinking: str | None = None,
         template_kwargs: str | None = None,
+        trust_remote_code: bool = False,
     ) -> None:
         super().__init__()
         if batch < 1 or cache < 0 or any(option is not None and option < 1 for option in (context, threads)):
@@ -103,36 +119,79 @@ class HuggingFace(BatchBackend[Request]):
         loading.need("torch", "transformers")
         loading.set_threads(threads)
         where = loading.place(device)
-        self._source = loading.find("hf", name, revision)
-        self._model, tokenizer = loading.load(self._source, "hf", where, loading.precision(dtype, where))
+        source = loading.find("hf", name, revision)
+        model, tokenizer = loading.load(source, "hf", where, loading.precision(dtype, where))
         if adapter is not None:
-            self._model = loading.add_adapter(self._model, adapter, f"hf:{name}")
-        self._adapter = adapter
-        config = self._model.config.get_text_config()
-        dtype = str(self._model.dtype).removeprefix("torch.")
+            model = loading.add_adapter(model, adapter, f"hf:{name}")
+        dtype = str(model.dtype).removeprefix("torch.")
         shown = {"adapter": adapter, "revision": revision, "dtype": dtype, "context": context,
                  "thinking": thinking, "template_kwargs": template_kwargs}  # fmt: skip
         self.model = f"hf:{name}?" + "&".join(f"{key}={value}" for key, value in shown.items() if value is not None)
+        self._source, self._adapter = source, adapter
+        names = (*((adapter,) if adapter else ()), *source.names(name))
+        self._take(model, tokenizer, names, arguments=arguments, context=context, batch=batch, cache=cache,
+                   trusted=trust_remote_code)  # fmt: skip
+
+    @classmethod
+    def around(cls, model: Any, tokenizer: Any, name: str) -> "HuggingFace":
+        """Around a model that is in memory already, such as one that is being trained.
+
+        What it answers belongs to the weights as they are now: once they change, another one is to be made.
+
+        Args:
+            model: A language model of transformers.
+            tokenizer: The model's.
+            name: What it is called, without `hf:`.
+        """
+        made = cls.__new__(cls)
+        BatchBackend.__init__(made)
+        made.model = f"hf:{name}"
+        made._take(model.eval(), tokenizer, (), arguments={}, context=None, batch=BATCH, cache=CACHE)  # noqa: SLF001
+        return made
+
+    def _take(
+        self,
+        model: Any,
+        tokenizer: Any,
+        names: tuple[str, ...],
+        *,
+        arguments: Mapping[str, Any],
+        context: int | None,
+        batch: int,
+        cache: int,
+        trusted: bool = False,
+    ) -> None:
+        """Makes ready what computes with a model."""
+        self._model = model
+        config = model.config.get_text_config()
         self._tokenizer = HubTokenizer(tokenizer, self.model, arguments)
         self._vocabulary: int = config.vocab_size
-        self._commit: str | None = getattr(self._model.config, "_commit_hash", None)
+        self._commit: str | None = getattr(model.config, "_commit_hash", None)
         fits = _context(context, config, tokenizer)
-        names = (*((adapter,) if adapter else ()), *self._source.names(name))
-        if loading.ranks_whole_lists(self._model.config):
-            self._compares(fits, names)
+        self._engine: Any = None
+        self._writer: Any = None
+        self._lists: dict[type, Any] = {}
+        if loading.ranks_whole_lists(model.config):
+            self._ranks(ReadSimilarities, Similarities(model), "similarity", fits, names)
+        elif hasattr(config, "encoder_name"):
+            encoder = loading.passage_encoder(model, self.model, trusted=trusted)
+            self._ranks(OrderVectors, VectorOrder(model, encoder), "vectors", fits, names)
+        elif trusted:
+            raise SpecError(
+                f"{self.model}: trust_remote_code is for models that are shown passages as vectors (PE-Rank)"
+            )
         else:
             pad = next(iter(sorted(_ids(tokenizer.pad_token_id) | _ids(config.pad_token_id))), 0)
-            ends = _ids(self._model.generation_config.eos_token_id) | _ids(tokenizer.eos_token_id)
+            ends = _ids(model.generation_config.eos_token_id) | _ids(tokenizer.eos_token_id)
             self._writes(fits, names, batch=batch, cache=cache, pad=pad, ends=ends)
-        self.packing = str(self._engine.packing)
+        self.packing = str((self._engine or next(iter(self._lists.values()))).packing)
 
-    def _compares(self, fits: int | None, names: tuple[str, ...]) -> None:
-        """Makes ready to compare the documents of a prompt."""
-        self._engine: Any = Similarities(self._model)
-        self._writer: Any = None
-        self.default_strategy = "full / similarity"
+    def _ranks(self, want: type, reader: Any, elicitation: str, fits: int | None, names: tuple[str, ...]) -> None:
+        """Makes ready to order whole lists, and to do nothing else."""
+        self._lists = {want: reader}
+        self.default_strategy = f"full / {elicitation}"
         self.capabilities = Capabilities(
-            similarities=True, token_prompts=True, context=fits, batch=REQUESTS, names=names
+            lists=frozenset(self._lists), token_prompts=True, context=fits, batch=REQUESTS, names=names
         )
 
     def _writes(
@@ -151,6 +210,8 @@ class HuggingFace(BatchBackend[Request]):
             ends=ends,
             pad=pad,
         )
+        if encoder and CrossAttention.fits(self._model):
+            self._lists = {ReadAttention: CrossAttention(self._model, self._engine)}
         prompt = "likelihood-chat" if self._tokenizer.chats else "likelihood"
         self.default_strategy = f"interpolate(pointwise / likelihood(prompt={prompt}))"
         self.capabilities = Capabilities(
@@ -160,6 +221,7 @@ class HuggingFace(BatchBackend[Request]):
             logits=True,
             token_prompts=True,
             separate_decoder=encoder,
+            lists=frozenset(self._lists),
             context=None if fits is None else fits - len(eos),
             batch=REQUESTS,
             constrained=True,
@@ -174,25 +236,28 @@ class HuggingFace(BatchBackend[Request]):
     @property
     def computed(self) -> int:
         """Tokens computed so far, padding included; what several prompts begin with may count once."""
-        return int(self._engine.computed + (self._writer.computed if self._writer else 0))
+        every = (self._engine, self._writer, *self._lists.values())
+        return sum(int(each.computed) for each in every if each is not None)
 
     @functools.cached_property
     def revision(self) -> str | None:
         """The commit on the hub, else SHA-256 of the weights, in hexadecimal; an adapter's after a plus sign."""
-        own = self._commit or self._source.fingerprint()
+        own = self._commit or (self._source.fingerprint() if self._source else None)
         return own if self._adapter is None else f"{own}+{loading.adapter_digest(self._adapter)}"
 
     def check(self, work: Request) -> None:
         """Raises `CapabilityError` for messages: the prompt has to be tokens."""
-        encoder = self.capabilities.separate_decoder
-        if not isinstance(work.prompt, TokenPrompt | EncoderPrompt if encoder else TokenPrompt):
+        also = {EncoderPrompt: self.capabilities.separate_decoder, VectorPrompt: OrderVectors in self._lists}
+        if not isinstance(work.prompt, (TokenPrompt, *(kind for kind, taken in also.items() if taken))):
             raise CapabilityError(f"{self.model} takes prompts as token ids: apply its tokenizer's chat template first")
 
     def most_tokens(self, want: Want) -> int:
         """What is asked for; reading generates nothing."""
         if isinstance(want, WriteLabels):
             return want.most_tokens
-        return want.max_tokens if isinstance(want, Generate) else 0
+        if isinstance(want, OrderVectors):
+            return want.count
+        return want.max_tokens if isinstance(want, Generate | ReadAttention) else 0
 
     def run(self, works: Sequence[Request]) -> list[Response | CallFailed]:
         """Computes these requests together; see `BatchBackend.run`.
@@ -206,7 +271,7 @@ class HuggingFace(BatchBackend[Request]):
         left = [index for index, outcome in enumerate(outcomes) if outcome is None]
         try:
             for answered in itertools.chain(
-                self._read(works, left), self._write(works, left), self._compare(works, left)
+                self._read(works, left), self._write(works, left), self._order(works, left)
             ):
                 for index, response in answered:
                     outcomes[index] = response
@@ -219,38 +284,40 @@ class HuggingFace(BatchBackend[Request]):
     def free(self) -> None:
         """Lets go of the model; its tokenizer may still be used."""
         self._model = self._engine = self._writer = None
+        self._lists = {}
 
     def _settled(self, request: Request) -> Response | CallFailed | None:
         """The outcome of a request that needs no model; None for the others."""
-        want, prompt = request.want, _prompt(request)
+        want, prompt = request.want, asked.prompt(request)
         fault = self._fault(request)
         if fault is not None:
             return CallFailed(fault)
         if isinstance(want, Generate):
             return Response(usage=Usage(len(prompt)), finish_reason="length") if want.max_tokens < 1 else None
-        if isinstance(want, WriteLabels | ReadSimilarities) or _named(want):
+        if isinstance(want, WriteLabels | WholeList) or asked.named(want):
             return None
         return Response(logprobs=(math.nan,) * len(want.ids), usage=Usage(len(prompt)))
 
     def _fault(self, request: Request) -> str | None:
         """Why a request cannot be computed, if it cannot."""
-        want, prompt = request.want, _prompt(request)
+        want, prompt = request.want, asked.prompt(request)
         texts = request.prompt.texts if isinstance(request.prompt, EncoderPrompt) else (prompt,)
         if not all(texts):
             return "the prompt is empty"
-        if isinstance(want, ReadSimilarities) != self.capabilities.similarities:
-            return "this model does not answer so: it compares the documents of a prompt, or it writes, never both"
+        if not (type(want) in self._lists if isinstance(want, WholeList) else self.capabilities.generate):
+            return f"this model is not made for {type(want).__name__}"
         if isinstance(want, ReadLabels) and len(want.ids) != len(want.labels):
             return "the labels to read come without their token ids"
-        known = (*prompt, *_named(want))
+        known = (*prompt, *asked.named(want))
         if min(known) < 0 or max(known) >= self._vocabulary:
             return f"a token id is outside the vocabulary of {self._vocabulary}"
         limit, longest = self.capabilities.context, max(map(len, texts))
         writes = isinstance(want, Generate | WriteLabels)
-        room = 0 if self.capabilities.separate_decoder else self.most_tokens(want) if writes else _positions(want)
+        room = 0 if self.capabilities.separate_decoder else self.most_tokens(want) if writes else asked.positions(want)
         if limit is not None and longest + room > limit:
             return f"{longest} prompt tokens and {room} for the answer exceed the context of {limit} tokens"
-        return self._engine.fault(prompt, want) if isinstance(want, ReadSimilarities) else None
+        fault: str | None = self._lists[type(want)].fault(request) if isinstance(want, WholeList) else None
+        return fault
 
     def _read(self, works: Sequence[Request], left: Sequence[int]) -> Iterator[Answered]:
         """Log-probabilities of labels and continuations."""
@@ -270,12 +337,11 @@ class HuggingFace(BatchBackend[Request]):
         for batch in self._writer.write(prompts, list(wants.values()), lambda: self.abandoned) if writing else ():
             yield [(writing[row], response) for row, response in batch]
 
-    def _compare(self, works: Sequence[Request], left: Sequence[int]) -> Iterator[Answered]:
-        """Similarities of the documents of a prompt and its query."""
+    def _order(self, works: Sequence[Request], left: Sequence[int]) -> Iterator[Answered]:
+        """What is read of whole lists."""
         for index in left:
-            want, ids = works[index].want, _prompt(works[index])
-            if isinstance(want, ReadSimilarities):
-                yield [(index, Response(logprobs=self._engine.read(ids, want), usage=Usage(len(ids))))]
+            if isinstance(works[index].want, WholeList):
+                yield [(index, self._lists[type(works[index].want)].read(works[index]))]
 
     def _seq2seq(self, pad: int, limits: Limits, eos: tuple[int, ...]) -> Seq2Seq:
         settings = (self._model.generation_config, self._model.config)
@@ -284,33 +350,10 @@ class HuggingFace(BatchBackend[Request]):
         return Seq2Seq(self._model, pad, limits, eos=eos, start=start)
 
 
-def _prompt(request: Request) -> tuple[int, ...]:
-    return request.prompt.ids if isinstance(request.prompt, TokenPrompt | EncoderPrompt) else ()
-
-
-def _named(want: Want) -> tuple[int, ...]:
-    """The token ids that a request asks about."""
-    if isinstance(want, ReadContinuation | ReadSimilarities):
-        return want.ids
-    if isinstance(want, WriteLabels):
-        return tuple(token for paths in want.paths for path in paths for token in path)
-    if isinstance(want, ReadLabels):
-        return sum(want.ids, ())
-    held = want.after.answers if want.after else ()
-    return sum(map(_named, (*((want.labels,) if want.labels else ()), *held)), ())
-
-
-def _positions(want: Want) -> int:
-    """How many tokens an answer takes."""
-    if isinstance(want, ReadSimilarities):
-        return 0
-    return len(want.ids) if isinstance(want, ReadContinuation) else 1
-
-
 def _response(request: Request, logits: Any) -> Response:
     """What is wanted of the logits: a tensor of shape (positions, vocabulary)."""
     want, scores = request.want, logits.float()
-    prompt = len(_prompt(request))
+    prompt = len(asked.prompt(request))
     if isinstance(want, ReadContinuation):
         picked = scores[range(len(want.ids)), want.ids] - scores.logsumexp(-1)
         return Response(logprobs=tuple(picked.tolist()), usage=Usage(prompt + len(want.ids)))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rerankllm.backends.hf import whole_list
+from rerankllm.backends.hf import passage_vectors, whole_list
 from rerankllm.backends.llamacpp import gguf
 from rerankllm.errors import InputError, MissingExtra, RerankError, SpecError
 from rerankllm.files import digest
@@ -21,7 +21,7 @@ DTYPES = ("float32", "float16", "bfloat16")
 WEIGHTS = ("*.safetensors", "*.bin", "*.gguf")
 FUSION_IN_DECODER = ("FiD", "FiDT5")
 """What T5 is called by the files of models whose passages are encoded apart: LiT5's and ListT5's."""
-LANGUAGE_MODELS = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration", *FUSION_IN_DECODER)
+LANGUAGE_MODELS = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration", "ForRankLM", *FUSION_IN_DECODER)
 """What the architectures of models end in that write text."""
 WRAPPED = {r"^encoder\.encoder\.": "encoder.", r"^(encoder\.block\.\d+)\.module\.": r"\1."}
 """How the weights of an encoder are named that was wrapped for Fusion-in-Decoder when it was saved, and in T5."""
@@ -159,11 +159,12 @@ def load(source: ModelFiles, kind: str, device: Any, dtype: Any) -> tuple[Any, A
     if source.file:
         need("gguf", "accelerate")
     with reported(f"{kind}:{source.where}"), quiet():
-        config = hf.AutoConfig.from_pretrained(source.where, **source.options)
+        tokenizer, config, base = tokenized(source)
         check_architecture(config, kind, source.where)
-        tokenizer = hf.AutoTokenizer.from_pretrained(source.where, **source.options)
         told = {**source.options, **source.unpacked}
-        if ranks_whole_lists(config):
+        if base is not None:
+            auto, told["config"] = passage_vectors.model_class(base), config
+        elif ranks_whole_lists(config):
             auto = whole_list.model_class()
         elif config.is_encoder_decoder:
             auto = hf.AutoModelForSeq2SeqLM
@@ -173,7 +174,34 @@ def load(source: ModelFiles, kind: str, device: Any, dtype: Any) -> tuple[Any, A
         model, loaded = auto.from_pretrained(source.where, dtype=dtype, output_loading_info=True, **told)
     if loaded["missing_keys"]:
         raise InputError(f"{kind}:{source.where}: its weights lack {', '.join(sorted(loaded['missing_keys']))[:200]}")
+    if base is not None and len(tokenizer) > config.vocab_size:
+        model.resize_token_embeddings(len(tokenizer))
     return model.to(device).eval(), tokenizer
+
+
+def tokenized(source: ModelFiles) -> tuple[Any, Any, str | None]:
+    """A model's tokenizer and configuration; and for one that is shown passages as vectors what the rest of it is."""
+    import transformers as hf  # noqa: PLC0415
+
+    told = {} if source.file else hf.PreTrainedConfig.get_config_dict(source.where, **source.options)[0]
+    base = passage_vectors.base_of(told)
+    if base is None:
+        config = hf.AutoConfig.from_pretrained(source.where, **source.options)
+        return hf.AutoTokenizer.from_pretrained(source.where, **source.options), config, None
+    config = passage_vectors.config_of(told, base)
+    tokenizer = hf.AutoTokenizer.from_pretrained(source.where, config=config, **source.options)
+    tokenizer.add_tokens(list(passage_vectors.MARKERS), special_tokens=True)
+    return tokenizer, config, base
+
+
+def passage_encoder(model: Any, what: str, *, trusted: bool) -> passage_vectors.PassageEncoder:
+    """What reads the passages of a model that is shown them as vectors.
+
+    Raises:
+        InputError: It is not there, or brings code that is not trusted.
+    """
+    with reported(f"{what}: its encoder {model.config.encoder_name}"), quiet():
+        return passage_vectors.PassageEncoder(model.config, model.device, model.dtype, trusted=trusted)
 
 
 def add_adapter(model: Any, adapter: str, what: str) -> Any:

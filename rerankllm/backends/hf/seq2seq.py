@@ -79,6 +79,16 @@ class Seq2Seq:
             inputs = self._fused(inputs, [len(row.texts) for row in rows])
         return inputs | {"decoder_input_ids": self._aligned([row.decoded for row in rows])[0]}
 
+    def encoded(self, row: Row) -> dict[str, Any]:
+        """The same for one row, whose texts the encoder has read, each apart."""
+        ids, mask = self._aligned([(*text, *self._eos) for text in row.texts])
+        inputs = self._fused({"input_ids": ids, "attention_mask": mask}, [len(row.texts)])
+        return inputs | {"decoder_input_ids": self._aligned([row.decoded])[0]}
+
+    def lengths(self, prompt: EncoderPrompt) -> list[int]:
+        """Tokens of each text, with its last."""
+        return [len(text) + len(self._eos) for text in prompt.texts]
+
     def _aligned(self, sequences: Sequence[Sequence[int]]) -> tuple[Any, Any]:
         """Token ids of one length, and where they are not padding."""
         import torch  # noqa: PLC0415

@@ -1,10 +1,11 @@
-"""Models that read a query and all its documents in one prompt, and compare them by vectors (jina-reranker-v3)."""
+"""Models that read a query and its documents in one prompt, and compare them by vectors (jina-reranker-v3, v3.5)."""
 
 import functools
 from collections.abc import Sequence
 from typing import Any
 
-from rerankllm.calls import ReadSimilarities
+from rerankllm.calls import ReadSimilarities, Request, Response, TokenPrompt
+from rerankllm.data import Usage
 
 ARCHITECTURE = "JinaForRanking"
 """What such a model's files say it is."""
@@ -19,7 +20,10 @@ def model_class() -> Any:
     from transformers import Qwen3Model, Qwen3PreTrainedModel  # noqa: PLC0415
 
     class WholeList(Qwen3PreTrainedModel):  # type: ignore[misc]
-        """Wang et al. 2025, "jina-reranker-v3: last but not late interaction for document reranking", section 3."""
+        """Wang et al. 2025, "jina-reranker-v3: last but not late interaction for document reranking", section 3.
+
+        In v3.5 some layers see 1,024 tokens only; the configuration says which.
+        """
 
         def __init__(self, config: Any) -> None:
             super().__init__(config)
@@ -57,32 +61,35 @@ class Similarities:
         self._model = model
         self.computed = 0
 
-    def read(self, ids: tuple[int, ...], want: ReadSimilarities) -> tuple[float, ...]:
-        """One cosine a document, in the order of the prompt.
-
-        Args:
-            ids: The prompt, in which `fault` finds nothing wrong.
-            want: What is compared.
-        """
+    def read(self, request: Request) -> Response:
+        """One cosine a document, in the order of a prompt in which `fault` finds nothing wrong."""
         import torch  # noqa: PLC0415
 
-        documents, query = (_places(ids, marker) for marker in want.ids)
+        ids, want = _asked(request)
+        documents, queries = (_places(ids, marker) for marker in want.ids)
         self.computed += len(ids)
         with torch.inference_mode():
-            vectors = self._model(torch.tensor([ids], device=self._model.device), [*documents, *query]).float()
+            vectors = self._model(torch.tensor([ids], device=self._model.device), [*documents, queries[-1]]).float()
             found: list[float] = torch.cosine_similarity(vectors[:-1], vectors[-1:]).tolist()
-        return tuple(found)
+        return Response(logprobs=tuple(found), usage=Usage(len(ids)))
 
     @staticmethod
-    def fault(ids: tuple[int, ...], want: ReadSimilarities) -> str | None:
+    def fault(request: Request) -> str | None:
         """Why a prompt cannot be read so, if it cannot: it has other markers than its documents and query."""
+        ids, want = _asked(request)
         if len(want.ids) != len(want.markers):
             return "the markers to read come without their token ids"
         found = tuple(len(_places(ids, marker)) for marker in want.ids)
-        if found == (want.count, 1):
+        if found == (want.count, want.queries):
             return None
         marked = " and ".join(f"{many} of {marker}" for many, marker in zip(found, want.markers, strict=True))
         return f"the prompt has {marked}, for {want.count} documents and a query"
+
+
+def _asked(request: Request) -> tuple[tuple[int, ...], ReadSimilarities]:
+    assert isinstance(request.prompt, TokenPrompt)  # noqa: S101
+    assert isinstance(request.want, ReadSimilarities)  # noqa: S101
+    return request.prompt.ids, request.want
 
 
 def _places(ids: tuple[int, ...], marker: int) -> list[int]:

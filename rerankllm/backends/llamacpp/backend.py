@@ -33,7 +33,7 @@ MOST_SEQUENCES = 255
 
 
 class LlamaCpp(BatchBackend[Request]):
-    """A GGUF model, computed in this process.
+    """A GGUF file, computed in this process by llama.cpp.
 
     Takes prompts as token ids only. Requests are computed together, what they begin with in common once, and the
     beginning of the last ones stays in memory for the next. Writing is greedy: always the most likely token, the
@@ -58,6 +58,7 @@ class LlamaCpp(BatchBackend[Request]):
         template_kwargs: A JSON object of arguments for the chat template.
         gpu_layers: Layers kept on a GPU, where llama.cpp was built for one; -1 for all.
         adapter: A LoRA adapter of this model, as the path of a .gguf file; it is added while it computes.
+        precise: Whether attention is computed and remembered in float32, which is slower; llama.cpp rounds to float16.
 
     Raises:
         MissingExtra: llama.cpp, or the package with the weights, is not installed.
@@ -94,6 +95,7 @@ class LlamaCpp(BatchBackend[Request]):
         adapter: str | None = None,
         thinking: str | None = None,
         template_kwargs: str | None = None,
+        precise: bool = False,
     ) -> None:
         super().__init__()
         if not 0 < max_sequences <= min(batch - 1, MOST_SEQUENCES):
@@ -103,7 +105,9 @@ class LlamaCpp(BatchBackend[Request]):
         arguments = arguments_of(thinking, template_kwargs)
         wanted = type or (PACKAGED_TYPE if name in gguf.PACKAGED else gguf.AS_SHIPPED)
         told = {"adapter": adapter, "thinking": thinking, "template_kwargs": template_kwargs}
-        options = "".join(f"&{key}={value}" for key, value in told.items() if value)
+        options = "".join(f"&{key}={value}" for key, value in told.items() if value) + (
+            "&precise=true" if precise else ""
+        )
         self.model = f"llamacpp:{name}?type={wanted}{options}"
         self._source = gguf.find(name)
         self._adapter = gguf.find(adapter) if adapter else None
@@ -117,6 +121,7 @@ class LlamaCpp(BatchBackend[Request]):
             sequences=max_sequences + 1,
             gpu_layers=gpu_layers,
             adapter=self._adapter,
+            precise=precise,
         )
         self._scheduler = Scheduler(self._engine)
         self._tokenizer = LlamaTokenizer(self._engine, self.model, arguments)

@@ -12,6 +12,9 @@ from rerankllm.backends.llamacpp.model import Model
 from rerankllm.backends.llamacpp.readout import Logits
 from rerankllm.errors import BackendError, InputError
 
+FLOAT32 = 0
+"""ggml's number for the type."""
+
 
 class Token(NamedTuple):
     """One token to decode.
@@ -44,6 +47,7 @@ class Engine(Model):
         sequences: Sequences that may live side by side.
         gpu_layers: Layers kept on a GPU, where llama.cpp was built for one; -1 for all.
         adapter: A LoRA adapter of this model, as a GGUF file; None for none.
+        precise: Whether attention is computed and remembered in float32.
 
     Raises:
         InputError: The file does not hold a causal language model, or the adapter is not one of this model.
@@ -61,6 +65,7 @@ class Engine(Model):
         sequences: int,
         gpu_layers: int,
         adapter: Path | None = None,
+        precise: bool = False,
     ) -> None:
         super().__init__(path, file_type=file_type, gpu_layers=gpu_layers)
         lib, model = self.lib, self._model
@@ -72,6 +77,8 @@ class Engine(Model):
         params.n_seq_max, params.n_outputs_max_per_seq = sequences, 0
         params.n_threads = params.n_threads_batch = threads
         params.flash_attn_type = lib.LLAMA_FLASH_ATTN_TYPE_AUTO
+        if precise:  # llama.cpp's fused attention multiplies in float16, whatever the cache's type
+            params.flash_attn_type, params.type_k, params.type_v = lib.LLAMA_FLASH_ATTN_TYPE_DISABLED, FLOAT32, FLOAT32
         params.kv_unified = params.swa_full = True
         context = lib.llama_init_from_model(model, params)
         if not context:

@@ -16,7 +16,6 @@ from rerankllm.calls import (
     ReadContinuation,
     Reading,
     ReadLabels,
-    ReadSimilarities,
     Response,
     Sample,
     Want,
@@ -261,5 +260,5 @@ def reader_for(want: Want, vocabulary: Vocabulary) -> Reader | None:
             return Writer(want, vocabulary) if want.after is None else ThinkingWriter(want, want.after, vocabulary)
         case WriteLabels():
             return ChainReader(want)
-        case ReadSimilarities():
-            raise CapabilityError("llamacpp: compares no vectors inside a prompt")
+        case _:
+            raise CapabilityError(f"llamacpp: {type(want).__name__} is for models of hf:")

@@ -1,6 +1,5 @@
 """Models behind an OpenAI-compatible API: OpenAI itself, vLLM, llama.cpp, OpenRouter."""
 
-import importlib.util
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
@@ -39,7 +38,7 @@ from rerankllm.calls import (
 )
 from rerankllm.data import Usage
 from rerankllm.elicitation import cards
-from rerankllm.errors import AuthError, CapabilityError, InputError, MissingExtra
+from rerankllm.errors import AuthError, CapabilityError, InputError
 
 if TYPE_CHECKING:
     import openai
@@ -54,7 +53,7 @@ BATCH_SHARE = 0.5
 
 
 class OpenAI(RemoteBackend):
-    """One model of an OpenAI-compatible API.
+    """A model behind an OpenAI-compatible API.
 
     Retries are the SDK's alone: up to `retries`, after a lost connection, time-out, 408, 409, 429, 5xx, or a 200 that
     holds no completion, waiting 0.5 to 8 s in between, or as long as the host's Retry-After says. Past 120 s it does
@@ -102,7 +101,6 @@ class OpenAI(RemoteBackend):
     Raises:
         AuthError: The host, asked for its models, refuses the key or does not have this one.
         InputError: An option is out of range.
-        MissingExtra: The SDK is not installed.
     """
 
     def __init__(
@@ -131,8 +129,6 @@ class OpenAI(RemoteBackend):
         price_completion: float | None = None,
         price_cached: float | None = None,
     ) -> None:
-        if any(importlib.util.find_spec(package) is None for package in ("openai", "httpx2")):
-            raise MissingExtra("pip install 'rerankllm[openai]'")
         if not name or min(timeout, batch_poll) <= 0 or retries < 0 or (max_tokens is not None and max_tokens < 1):
             raise InputError(f"openai:{name}: needs a name, timeout and batch_poll above 0, retries of 0 or more, "
                              "max_tokens of 1 or more")  # fmt: skip
@@ -189,7 +185,8 @@ class OpenAI(RemoteBackend):
                 context=self._poster.room,
                 names=names,
                 remote=not batch,  # in batch mode queries should wait for one another
-                forms=api == "chat" and not thinks and not batch,
+                forms=api == "chat" and (manners.apart or not thinks) and not batch,
+                thinks_apart=thinks and manners.apart,
             ),
             default_strategy="sliding / text",
             concurrency=concurrency,
@@ -216,8 +213,8 @@ class OpenAI(RemoteBackend):
         return tokenizer_for(self._poster.model)
 
     def check(self) -> None:
-        """Whether there is a key where one is needed; see `RemoteBackend.check`."""
-        self._endpoint.check_key()
+        """Whether the SDK is there, and a key where one is needed; see `RemoteBackend.check`."""
+        self._endpoint.check()
 
     def cost(self, usage: Usage) -> float | None:
         """US dollars for this usage, None when a price is unknown.

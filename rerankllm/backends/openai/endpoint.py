@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import importlib.util
 import os
 import re
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from rerankllm.backends.openai.completion import UnusableError, check, excerpt, 
 from rerankllm.backends.openai.turns import traced
 from rerankllm.backends.remote import Host, NoConnectionError, RemoteFailure
 from rerankllm.calls import CallFailed
-from rerankllm.errors import AuthError, InputError
+from rerankllm.errors import AuthError, InputError, MissingExtra
 
 if TYPE_CHECKING:
     import ssl
@@ -74,8 +75,20 @@ class Endpoint:
             raise InputError(f"${key_env} holds white space or other characters that no API key has")
         return cls(url, name if port is None else f"{name}:{port}", is_openai, key_env, key or NO_KEY)
 
+    def check(self) -> None:
+        """Whether anything can be sent: the SDK is there, and a key where one is needed.
+
+        Asked before anything is sent, and not to say what it would take.
+
+        Raises:
+            MissingExtra: The SDK is not installed.
+            InputError: There is no key, and this is OpenAI's own host.
+        """
+        need_sdk()
+        self.check_key()
+
     def check_key(self) -> None:
-        """Whether there is a key where one is needed: asked before anything is sent, not to say what it would take.
+        """Whether there is a key where one is needed.
 
         Raises:
             InputError: There is none, and this is OpenAI's own host.
@@ -176,6 +189,17 @@ class Endpoint:
         if self.key != NO_KEY:
             text = text.replace(self.key, "[key]")
         return re.sub(r"\bsk-[\w*-]+|[\w-]+\*{3,}[\w*-]*", "[key]", text)
+
+
+def need_sdk() -> None:
+    """Raises MissingExtra where the SDK, or the client that it sends with, is not installed."""
+    if not has_sdk():
+        raise MissingExtra("pip install 'rerankllm[openai]'")
+
+
+def has_sdk() -> bool:
+    """Whether requests can be sent."""
+    return all(importlib.util.find_spec(package) is not None for package in ("openai", "httpx2"))
 
 
 @functools.cache

@@ -1,7 +1,8 @@
 """Holding a host's answers to labels, by its own means: what it is sent, and whether it did so.
 
-What an answer looks like then is what the prompt asks for, but for `json_schema`, where it is JSON. That no label is
-named twice is checked where answers are read: such grammars cannot say it.
+What an answer looks like then is what the prompt asks for, but for `json_schema`, where it is JSON: the labels under
+`answer`, or, where each of several places takes one, an object with a label under the number of each place. That no
+label is named twice is checked where answers are read: such grammars cannot say it.
 """
 
 import json
@@ -57,25 +58,38 @@ def holds(means: Hold, form: LabelForm, text: str) -> bool:
         value: Any = json.loads(text)
     except (ValueError, RecursionError):
         return False
-    told = value.get("answer") if isinstance(value, dict) else None
-    named = told if isinstance(told, list) else [told]
+    if not isinstance(value, dict):
+        return False
+    if form.numbered:
+        named = list(value.values()) if sorted(value) == sorted(_places(form)) else []
+    else:
+        told = value.get("answer")
+        named = told if isinstance(told, list) else [told]
     return len(named) == form.count and {str(label) for label in named} <= set(form.labels)
 
 
 def _regex(form: LabelForm) -> str:
     label = "(?:" + "|".join(map(_literal, form.labels)) + ")"
-    more = f"(?:{_literal(form.between)}{label}){{{form.count - 1}}}" if form.count > 1 else ""
+    if form.numbered:
+        more = "".join(_literal(form.following(place)) + label for place in range(1, form.count))
+    else:
+        more = f"(?:{_literal(form.between)}{label}){{{form.count - 1}}}" if form.count > 1 else ""
     return f"{_literal(form.opening)}{label}{more}{_literal(form.closing)}"
 
 
 def _literal(text: str) -> str:
-    return re.sub(r"([\\\[\](){}.*+?^$|])", r"\\\1", text)
+    return re.sub(r"([\\\[\](){}.*+?^$|])", r"\\\1", text).replace("\n", r"\n")
+
+
+def _places(form: LabelForm) -> list[str]:
+    return [str(place + 1) for place in range(form.count)]
 
 
 def _grammar(form: LabelForm) -> str:
     label = " | ".join(map(json.dumps, form.labels))
     parts = [json.dumps(form.opening), "label"] if form.opening else ["label"]
-    parts += [json.dumps(form.between), "label"] * (form.count - 1)
+    for place in range(1, form.count):
+        parts += [json.dumps(form.following(place)), "label"]
     parts += [json.dumps(form.closing)] if form.closing else []
     return f"root ::= {' '.join(parts)}\nlabel ::= {label}\n"
 
@@ -85,9 +99,11 @@ def _schema(form: LabelForm) -> dict[str, Any]:
     values = [int(label) for label in form.labels] if numbers else list(form.labels)
     label = {"type": "integer" if numbers else "string", "enum": values}
     several = {"type": "array", "items": label, "minItems": form.count, "maxItems": form.count}
+    answer = {"answer": label if form.count == 1 else several}
+    properties = dict.fromkeys(_places(form), label) if form.numbered else answer
     return {
         "type": "object",
-        "properties": {"answer": label if form.count == 1 else several},
-        "required": ["answer"],
+        "properties": properties,
+        "required": list(properties),
         "additionalProperties": False,
     }

@@ -26,6 +26,7 @@ class Manners:
         hold: How it holds answers to labels; None where that is not known.
         thinking: By what it is told to think or not.
         opens: Whether it goes on with an answer that the prompt opens.
+        apart: Whether a thought stays free where it holds an answer.
     """
 
     name: str = "unknown"
@@ -34,11 +35,12 @@ class Manners:
     hold: Hold | None = None
     thinking: ThinkingBy = "effort"
     opens: bool = False
+    apart: bool = False
 
 
 UNKNOWN = Manners()
-OPENAI = Manners("OpenAI", new_limit=True, hold="json_schema")
-AZURE = Manners("Azure", new_limit=True, hold="json_schema")
+OPENAI = Manners("OpenAI", new_limit=True, hold="json_schema", apart=True)
+AZURE = Manners("Azure", new_limit=True, hold="json_schema", apart=True)
 VLLM = Manners("vLLM", ("repetition_penalty",), hold="structured_outputs", thinking="template", opens=True)
 SGLANG = Manners("SGLang", ("repetition_penalty",), hold="regex", thinking="template")
 LLAMACPP = Manners("llama.cpp", ("repeat_penalty",), hold="grammar", thinking="template")

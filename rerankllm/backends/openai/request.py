@@ -13,6 +13,8 @@ from rerankllm.calls import (
     Draw,
     Generate,
     LabelForm,
+    OrderVectors,
+    ReadAttention,
     ReadContinuation,
     ReadLabels,
     ReadSimilarities,
@@ -34,7 +36,9 @@ THOUGHT_TOKENS = 8192
 """Room to think on top of what an answer needs, for models that think first and hosts that count that in."""
 UNANSWERED: dict[type, str] = {
     ReadContinuation: "such servers do not tell log-probabilities of given tokens; use another elicitation: / text",
+    ReadAttention: "such servers tell no attention; use another elicitation: / text",
     ReadSimilarities: "such servers compare no vectors inside a prompt; use another elicitation: / text",
+    OrderVectors: "such servers take no vectors; use another elicitation: / text",
     WriteLabels: "answers of such servers are not held to labels here; use text(constrained=false)",
 }
 """Why some of what may be wanted cannot be put to such servers."""
@@ -111,8 +115,8 @@ class Poster:
         return most if self.thinks else 0
 
     def form(self, request: Request) -> LabelForm | None:
-        """The form that the host is asked to hold the answer to; None where it cannot, or while the model thinks."""
-        if self.means is None or self.thinks or self.adaptation.gave_up(HOLDS):
+        """The form that the host is asked to hold the answer to; None where it cannot, or would hold thoughts too."""
+        if self.means is None or (self.thinks and not self.manners.apart) or self.adaptation.gave_up(HOLDS):
             return None
         return form_of(request.want, self.means)
 

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from rerankllm.backends.openai.endpoint import Endpoint, certificates
+from rerankllm.backends.openai.endpoint import Endpoint, certificates, has_sdk
 from rerankllm.backends.openai.hosts import SGLANG, UNKNOWN, VLLM, Manners, by_address, by_owner
 from rerankllm.errors import AuthError
 
@@ -42,7 +42,7 @@ def look(endpoint: Endpoint, model: str) -> Server:
     Raises:
         AuthError: It refuses the key, or is a vLLM server without that model.
     """
-    status, body = _get(endpoint)
+    status, body = _get(endpoint) if has_sdk() else (0, "")
     if status == UNAUTHORIZED:
         hint = f"check the key in ${endpoint.key_env}"
         raise AuthError(f"{endpoint.host} answered {status}: {endpoint.shown(body)}; {hint}")

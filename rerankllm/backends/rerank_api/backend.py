@@ -1,7 +1,6 @@
 """Reranking APIs as judges of `Score`: many documents in one call."""
 
 import asyncio
-import importlib.util
 import math
 import os
 from collections.abc import Mapping
@@ -11,14 +10,14 @@ from importlib import resources
 from typing import TYPE_CHECKING, ClassVar
 
 from rerankllm.backends.openai.completion import UnusableError
-from rerankllm.backends.openai.endpoint import NO_KEY, Endpoint, attempts_of
+from rerankllm.backends.openai.endpoint import NO_KEY, Endpoint, attempts_of, need_sdk
 from rerankllm.backends.printed import printed
 from rerankllm.backends.remote import RemoteBackend, plain
 from rerankllm.backends.rerank_api.dialects import DIALECTS, Dialect, Scores, body_of, read_scores
 from rerankllm.backends.token_estimate import EstimatedTokenizer
 from rerankllm.calls import CallFailed, Capabilities, Outcome, Reply, Tokenizer, Want, Work
 from rerankllm.data import Query, Usage
-from rerankllm.errors import CapabilityError, InputError, MissingExtra
+from rerankllm.errors import CapabilityError, InputError
 from rerankllm.judgements import Judgement, Score
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ class _Group:
 
 
 class RerankApi(RemoteBackend):
-    """One model of a reranking API.
+    """A model behind a reranking API; `?dialect=` says whose.
 
     Scores that are asked for at the same time go out in one call a query, as many as the API takes; so `pointwise` over
     100 candidates is one call. Of what that call took the first document's answer has it all. Keys, retries and a host
@@ -72,7 +71,6 @@ class RerankApi(RemoteBackend):
 
     Raises:
         InputError: An option is out of range, or this API does not have it, or has no host of its own.
-        MissingExtra: The SDK whose client is used is not installed.
     """
 
     kind: ClassVar[str] = "rerank"
@@ -97,8 +95,6 @@ class RerankApi(RemoteBackend):
         price_searches: float | None = None,
         price_tokens: float | None = None,
     ) -> None:
-        if any(importlib.util.find_spec(package) is None for package in ("openai", "httpx2")):
-            raise MissingExtra("pip install 'rerankllm[openai]'")
         kind, dialect = self.kind, self.kind if "dialect" in self.settled else dialect
         if dialect not in DIALECTS:
             raise InputError(f"{kind}: knows no dialect {dialect}; there are: {', '.join(DIALECTS)}")
@@ -154,7 +150,8 @@ class RerankApi(RemoteBackend):
         raise CapabilityError(f"{self.model} answers judgements without a prompt: it takes no elicitation")
 
     def check(self) -> None:
-        """Whether there is a key for the API's own host; see `RemoteBackend.check`."""
+        """Whether the SDK is there, and a key for the API's own host; see `RemoteBackend.check`."""
+        need_sdk()
         if self._hosted and self._endpoint.key == NO_KEY:
             raise InputError(
                 f"{self._endpoint.host} needs a key: set the environment variable {self._endpoint.key_env}"
@@ -212,7 +209,7 @@ class RerankApi(RemoteBackend):
         body = body_of(self._dialect, self._name, request.query.text, request.texts, instruction=self._instruction,
                        cut=self._cut)  # fmt: skip
         try:
-            raw = await self._sdk().post(self._dialect.path, cast_to=httpx2.Response, body=body)
+            raw = await self._sdk().post(self._dialect.route(self._endpoint.host), cast_to=httpx2.Response, body=body)
         except openai.APIStatusError as error:
             return self._endpoint.refused(error, self._name)
         except openai.APIConnectionError as error:

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from rerankllm.backends.openai.completion import UnusableError
 from rerankllm.backends.remote import Host
@@ -47,6 +48,7 @@ class Dialect:
         results: Where its answer has the list of results; None where it is that list.
         score: What it calls a score.
         a_search: How many documents count as one search unit; None where it counts tokens.
+        elsewhere: Its route on other hosts, where that is another.
     """
 
     name: str
@@ -63,6 +65,12 @@ class Dialect:
     results: str | None = "results"
     score: str = "relevance_score"
     a_search: int | None = None
+    elsewhere: str | None = None
+
+    def route(self, host: str) -> str:
+        """Its route on a host."""
+        own = self.url is not None and urlsplit(self.url).netloc == host
+        return self.path if own or self.elsewhere is None else self.elsewhere
 
 
 DIALECTS = {
@@ -78,7 +86,7 @@ DIALECTS = {
         Dialect("zeroentropy", "https://api.zeroentropy.dev/v1", "/models/rerank", ("ZEROENTROPY_API_KEY",)),
         Dialect("nvidia", "https://ai.api.nvidia.com/v1/retrieval/{model}", "/reranking", ("NVIDIA_API_KEY",),
                 most=512, documents="passages", shape=_in_object, fixed={"truncate": "END"}, results="rankings",
-                score="logit"),
+                score="logit", elsewhere="/ranking"),
         Dialect("tei", None, "/rerank", most=TEI_MOST, documents="texts", names_model=False,
                 fixed={"truncate": True}, results=None, score="score"),
         Dialect("vllm", None, "/rerank", cut="truncate_prompt_tokens", instruction="instruction"),

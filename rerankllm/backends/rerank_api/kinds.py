@@ -10,37 +10,37 @@ class _OneApi(RerankApi):
 
 
 class Cohere(_OneApi):
-    """Models of Cohere's reranking API."""
+    """A model of Cohere's reranking API."""
 
     kind = "cohere"
 
 
 class Jina(_OneApi):
-    """Models of Jina's reranking API."""
+    """A model of Jina's reranking API."""
 
     kind = "jina"
 
 
 class Voyage(_OneApi):
-    """Models of Voyage's reranking API."""
+    """A model of Voyage's reranking API."""
 
     kind = "voyage"
 
 
 class Mixedbread(_OneApi):
-    """Models of Mixedbread's reranking API."""
+    """A model of Mixedbread's reranking API."""
 
     kind = "mixedbread"
 
 
 class ZeroEntropy(_OneApi):
-    """Models of ZeroEntropy's reranking API."""
+    """A model of ZeroEntropy's reranking API."""
 
     kind = "zeroentropy"
 
 
 class Nvidia(_OneApi):
-    """Models of NVIDIA's reranking API."""
+    """A model of NVIDIA's reranking API."""
 
     kind = "nvidia"
 

@@ -37,7 +37,7 @@ ENDS = ("stop", "length")
 
 
 class VLLM(ContinuousBackend):
-    """A causal language model, computed by vLLM's engine.
+    """A decoder-only language model, computed in this process by vLLM.
 
     Takes prompts as token ids only. Beginnings that prompts have in common are computed once, except where the
     log-probabilities of a continuation are read, for which vLLM computes the whole prompt. Writing is greedy. Whatever

@@ -15,7 +15,6 @@ from rerankllm.calls import (
     ReadContinuation,
     Reading,
     ReadLabels,
-    ReadSimilarities,
     Response,
     Sample,
     Want,
@@ -348,5 +347,5 @@ def reader_for(
             )
         case WriteLabels():
             return ChainReader(prompt, want)
-        case ReadSimilarities():
-            raise CapabilityError("vllm: compares no vectors inside a prompt")
+        case _:
+            raise CapabilityError(f"vllm: {type(want).__name__} is for models of hf:")

@@ -75,7 +75,7 @@ def command(
     form: Annotated[Format, typer.Option("--format", help="What to print.")] = "table",
     quiet: options.Quiet = False,
 ) -> None:
-    """Lets a document that is not relevant say what might lift it, and measures how far that lifts it.
+    """Puts words that might lift it into a document that is not relevant, and measures how far it rises.
 
     Each query's candidates are ranked as they are, and with one document changed: it has labels, control tokens or
     answers in it, repeats the query, says that it is relevant, or tells the model what to do. Beside it stands the same

@@ -58,14 +58,18 @@ Queries: TypeAlias = Annotated[
 ]
 Corpus: TypeAlias = Annotated[Path | None, typer.Option(help="Document texts, to compute the MiniLM row.")]
 Depth: TypeAlias = Annotated[
-    int, typer.Option(min=1, help="How many first-stage candidates oracle and MiniLM reorder.")
+    int,
+    typer.Option(min=1, help="How many first-stage candidates oracle and MiniLM reorder.", rich_help_panel="Input"),
 ]
 Baseline: TypeAlias = Annotated[
     str | None, typer.Option(metavar="NAME", help="Compare with this one; default: first stage, else first run.")
 ]
 Measures: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option(help="In ir-measures' notation, such as nDCG@10 or RR(rel=2)@10; repeatable, the main one first."),
+    typer.Option(
+        metavar="MEASURE",
+        help="In ir-measures' notation, such as nDCG@10 or RR(rel=2)@10; repeatable, the main one first.",
+    ),
 ]
 RelevantFrom: TypeAlias = Annotated[
     int | None,
@@ -124,7 +128,9 @@ def command(
     resamples: Annotated[
         int, typer.Option(min=10_000, help="How many resamples bootstrap and randomization test draw.")
     ] = 20_000,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of bootstrap and randomization test.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of bootstrap and randomization test.", rich_help_panel="Statistics")
+    ] = 0,
     resample_runs: Annotated[
         bool,
         typer.Option(
@@ -136,7 +142,9 @@ def command(
         Format, typer.Option("--format", help="What to print; `paper` is the first table of `latex` in Markdown.")
     ] = "table",
     against: Against = None,
-    per_query: Annotated[Path | None, typer.Option(help="Write every query's values here, as CSV.")] = None,
+    per_query: Annotated[
+        Path | None, typer.Option(help="Write every query's values here, as CSV.", rich_help_panel="Output")
+    ] = None,
     plot: Plot = None,
 ) -> None:
     """Compares runs on the same queries: quality, cost, and whether differences are more than chance.
@@ -158,17 +166,10 @@ def command(
         relevant_from=relevant_from, family=family or (), correction=correction, margin=margin, resamples=resamples,
         seed=seed, resample_runs=resample_runs, cost=cost,
     )  # fmt: skip
-    _tell_missing_rows(first_stage=bool(first_stage), minilm=bool(minilm), texts=None not in {queries, corpus})
-    _write(comparison, per_query, plot)
-    _print(comparison, form, against or ())
-
-
-def _tell_missing_rows(*, first_stage: bool, minilm: bool, texts: bool) -> None:
-    """Says which rows are left out, and which options would give them."""
-    if not minilm and not (first_stage and texts):
-        tell("no MiniLM row: give --minilm RUN, or --first-stage, --queries and --corpus")
     if not first_stage:
         tell("no first stage and no oracle row: give --first-stage RUN")
+    _write(comparison, per_query, plot)
+    _print(comparison, form, against or ())
 
 
 def _write(comparison: "RunComparison", per_query: Path | None, plots: Path | None) -> None:

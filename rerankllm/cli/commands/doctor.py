@@ -20,6 +20,8 @@ from rerankllm.version import __version__
 
 EXAMPLES = """
 rerankllm doctor
+# every package, and what engines depend on besides
+rerankllm doctor --verbose
 # exit status 1 unless both are complete
 rerankllm doctor embedded server
 # also imports every package, each in a process of its own: what is broken shows here
@@ -39,6 +41,9 @@ def command(
         ),
     ] = None,
     attempt: Annotated[bool, typer.Option("--try", help="Import every package that is there; takes a while.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Also print the machine and every package that is missing.")
+    ] = False,
     as_document: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Says which engines and parts are installed, which are missing, and the command that installs them."""
@@ -50,7 +55,7 @@ def command(
         found = [{**asdict(extra), "complete": extra.complete} for extra in extras]
         say(as_json({"machine": _machine(), "extras": found}, indent=2))
     else:
-        _print(extras)
+        (_print_all if verbose or attempt or needed else _print)(extras)
         say(f"\nNext: {next_step(extras, named=bool(needed))}")
     if needed and not all(extra.complete for extra in extras):
         raise typer.Exit(1)
@@ -71,24 +76,43 @@ def _machine() -> dict[str, Any]:
 
 
 def _print(extras: list[Extra]) -> None:
+    """What is here and what can be added: what fits on a screen."""
+    machine = _machine()
+    gpu = "a GPU driver" if machine["gpu driver"] else "no GPU driver"
+    say(f"rerankllm {machine['rerankllm']} on Python {machine['python']}: {machine['cores']} cores, {gpu}")
+    complete = [extra.name for extra in extras if extra.complete]
+    missing = [extra for extra in extras if not extra.complete]
+    if complete:
+        say(f"\nInstalled: {', '.join(complete)}")
+    if missing:
+        say("\nNot installed; `pip install 'rerankllm[NAME]'` adds one:")
+    for extra in missing:
+        say(f"  {extra.name:<12} {extra.gives}")
+        _print_packages(extra, absent=False)
+
+
+def _print_all(extras: list[Extra]) -> None:
+    """The machine, and every extra with the packages that it lacks."""
     words = {True: "yes", False: "no", None: "none"}
     for name, value in _machine().items():
         say(f"{name:<16} {words.get(value, value) if value is None or isinstance(value, bool) else value}")
     say()
     for extra in extras:
         say(f"{'ok ' if extra.complete else '-- '} {extra.name:<12} {extra.gives}")
-        for package in extra.packages:
-            if package.found is None:
-                say(f"       {package.wanted}: not installed")
-            elif not package.fits:
-                say(f"       {package.wanted}: found {package.found}")
-            elif package.broken is not None:
-                say(f"       {package.wanted}: {package.found} does not load: {package.broken}")
-        if extra.tried:
-            say(f"       {extra.tried}")
-    missing = [extra.name for extra in extras if not extra.complete]
-    if missing:
-        say(f"\nNot complete: {', '.join(missing)}. `pip install 'rerankllm[NAME]'` installs one.")
+        _print_packages(extra, absent=True)
+
+
+def _print_packages(extra: Extra, *, absent: bool) -> None:
+    """What is wrong with the packages of an extra, those that are absent included or not."""
+    for package in extra.packages:
+        if package.found is None and absent:
+            say(f"       {package.wanted}: not installed")
+        elif package.found is not None and not package.fits:
+            say(f"       {package.wanted}: found {package.found}")
+        elif package.broken is not None:
+            say(f"       {package.wanted}: {package.found} does not load: {package.broken}")
+    if extra.tried:
+        say(f"       {extra.tried}")
 
 
 def next_step(extras: list[Extra], *, named: bool) -> str:

@@ -28,8 +28,9 @@ def command(
     measure: Annotated[
         list[str] | None,
         typer.Option(
+            metavar="MEASURE",
             help="In ir-measures' notation, such as nDCG@10 or RR(rel=2)@10, or Coverage@20; repeatable. "
-            "The default is nDCG@10, or what the papers of the dataset report."
+            "The default is nDCG@10, or what the papers of the dataset report.",
         ),
     ] = None,
     per_query_values: Annotated[bool, typer.Option("--per-query", help="A line for every query, too.")] = False,

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import typer
 
-from rerankllm.analysis.explain.explain import PairExplanation, explain
+from rerankllm.analysis.explain.explain import TOP, PairExplanation, explain, quoted
 from rerankllm.cli.console import say
 from rerankllm.files import as_json
 from rerankllm.notes import tell
@@ -19,6 +19,8 @@ rerankllm rerank --sample -o out.txt --journal out.txt.journal
 rerankllm explain out.txt q1 d112
 # what tells the two apart
 rerankllm explain out.txt q1 d112 --compare d039
+# the same, with what the documents say
+rerankllm explain out.txt q1 d112 --corpus corpus.jsonl
 rerankllm explain out.txt q1 d112 --journal calls.db --first-stage bm25.txt --format json
 """
 Format: TypeAlias = Literal["text", "json"]
@@ -39,6 +41,18 @@ def command(
     stage: Annotated[
         str | None, typer.Option(metavar="SPEC", help="Of several stages in the journal, the one that made the run.")
     ] = None,
+    corpus: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="The documents, to quote those that are named; an experiment's has its own."),
+    ] = None,
+    top_k: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Where answers are counted together: say how many could have been others before the document came "
+            "into the first so many, or out of them.",
+        ),
+    ] = TOP,
     form: Annotated[Format, typer.Option("--format", help="What to print.")] = "text",
 ) -> None:
     """Says why a document is where it is: each judgement that showed it, what was answered, and how it moved.
@@ -46,7 +60,17 @@ def command(
     It is read off the journal; no model is called. A journal tells what was asked and answered and not how a strategy
     went on from there, so moves are shown only where they account for the whole ranking.
     """
-    found = explain(run, query, doc, against=compare, journal=journal, first_stage=first_stage, stage=stage)
+    found = explain(
+        run,
+        query,
+        doc,
+        against=compare,
+        journal=journal,
+        first_stage=first_stage,
+        stage=stage,
+        corpus=corpus,
+        top_k=top_k,
+    )
     for note in found.notes:
         tell(note)
     if form == "json":
@@ -59,8 +83,11 @@ def command(
     else:
         for fact in found.facts:
             _paragraph(fact)
-        if found.judgements:
-            say("")
+    for text in quoted(found.texts):
+        say("")
+        _paragraph(text, "  ")
+    if found.judgements and (found.texts or not isinstance(found, PairExplanation)):
+        say("")
     for judgement in found.judgements:
         _paragraph(f"- {judgement}", "  ")
 

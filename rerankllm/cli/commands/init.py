@@ -14,13 +14,14 @@ EXAMPLES = """
 rerankllm init trial
 rerankllm init trial --model openai:NAME --strategy 'sliding(window=20, stride=10)'
 """
-DATA = ("run.txt", "queries.tsv", "corpus.jsonl", "qrels.txt")
+DATA = {"bm25.txt": "run.txt", "queries.tsv": "queries.tsv", "corpus.jsonl": "corpus.jsonl", "qrels.txt": "qrels.txt"}
+"""The files of the sample, by what they are called in the folder."""
 CONFIG = """\
 # What `rerankllm rerank` takes from here when it is run in this folder. The command line wins over it.
 # `rerankllm config rerank` shows every option and where its value comes from.
 
 [rerank]
-run = "data/run.txt"            # the first stage: a TREC run
+run = "data/bm25.txt"           # the first stage: a TREC run
 queries = "data/queries.tsv"    # query texts: TSV, CSV, JSON lines or Parquet
 corpus = "data/corpus.jsonl"    # documents: likewise
 qrels = "data/qrels.txt"        # judgements; leave them out if there are none
@@ -29,7 +30,7 @@ output = "reranked.txt"
 TRIAL = """\
 # `rerankllm experiment trial.yaml` ranks every dataset with every strategy and model, and makes one table of it.
 datasets:
-  sample: {{run: data/run.txt, queries: data/queries.tsv, corpus: data/corpus.jsonl, qrels: data/qrels.txt}}
+  sample: {{run: data/bm25.txt, queries: data/queries.tsv, corpus: data/corpus.jsonl, qrels: data/qrels.txt}}
 strategies:
   own: {strategy}
   fused: {fused}      # the same, mixed with the first stage
@@ -40,7 +41,7 @@ README = """\
 # A trial of rerankllm
 
     rerankllm rerank                      # reads rerankllm.toml; writes reranked.txt; says nDCG@10 before and after
-    rerankllm compare --qrels data/qrels.txt --first-stage data/run.txt --run mine=reranked.txt
+    rerankllm compare --qrels data/qrels.txt --first-stage data/bm25.txt --run mine=reranked.txt
     rerankllm experiment trial.yaml       # several strategies, as one table
 
 `data/` holds the sample that ships: 8 queries with 20 candidates each, and judgements. Put your own files there.
@@ -69,8 +70,8 @@ def command(
     own = {"model": model, "strategy": strategy and str(Stage.parse(strategy))}
     lines = "".join(f"{name} = {json.dumps(value)}\n" for name, value in own.items() if value)
     (folder / "data").mkdir(parents=True, exist_ok=True)
-    for name in DATA:
-        (folder / "data" / name).write_bytes(Path(sample(name)).read_bytes())
+    for name, shipped in DATA.items():
+        (folder / "data" / name).write_bytes(Path(sample(shipped)).read_bytes())
     chosen = own["strategy"] or "pointwise"  # which every kind of model can be asked
     written = {"strategy": chosen, "fused": f"interpolate({chosen})", "model": model or DEFAULT_MODEL}
     trial = TRIAL.format(**{name: json.dumps(value) for name, value in written.items()})

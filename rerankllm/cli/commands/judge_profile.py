@@ -25,7 +25,7 @@ which list. Fit on other queries than those you go on to measure.
 """
 MEANINGS = {
     "trust": "share of relevance in what it sees; the rest is error that it repeats",
-    "scale": "differences of worth in its noise, beside a middling judge's",
+    "scale": "how far apart documents are for it, in its own noise; 1 is an average judge",
     "sharpness": "the same in the noise of its scores, beside its orders",
     "position": "by how much the first place looks better than the last, in its noise; learnt anew for each query",
 }

@@ -7,13 +7,16 @@ import typer
 
 from rerankllm.cli import options
 from rerankllm.cli.console import say
+from rerankllm.data import Query
+from rerankllm.drivers.budget import Limits
 from rerankllm.drivers.recipe import Recipe
+from rerankllm.errors import QueryFailed
 from rerankllm.files import as_json
 from rerankllm.formats.columns import Columns
 from rerankllm.formats.documents import read_documents
 from rerankllm.formats.lines import storable
 from rerankllm.reranker import Reranker
-from rerankllm.runs.notices import tell_notes
+from rerankllm.runs.notices import estimate_line, tell_notes
 from rerankllm.runs.progress import ProgressBar
 from rerankllm.runs.writer import result_rows
 
@@ -21,6 +24,8 @@ EXAMPLES = """
 rerankllm rank "how long do fleas live" passages.txt
 rerankllm rank "how long do fleas live" passages.csv --text-column abstract --top-k 5
 cat passages.jsonl | rerankllm rank "how long do fleas live" - --json
+# what a model behind an API will cost, before anything is sent
+rerankllm rank "how long do fleas live" passages.csv --model openai:NAME --dry-run
 """
 
 
@@ -46,13 +51,19 @@ def command(
     demonstrations: options.Demonstrations = None,
     top_k: Annotated[
         int | None,
-        typer.Option(min=1, metavar="K", help="Print the best K; a strategy that can spend less on the others does."),
+        typer.Option(min=1, metavar="K", help="Print the best K only; some strategies then spend less on the others."),
     ] = None,
     truncate: Annotated[
         int | None, typer.Option(min=1, metavar="K", help="Print the first K of a ranking of all documents.")
     ] = None,
     max_passage_tokens: options.PassageTokens = None,
     unusable: options.WhenUnusable = "keep",
+    max_calls: options.MaxCalls = None,
+    max_tokens: options.MaxTokens = None,
+    max_cost: options.MaxCost = None,
+    max_searches: options.MaxSearches = None,
+    max_seconds: options.MaxSeconds = None,
+    dry_run: options.DryRun = False,
     concurrency: options.Concurrency = None,
     seed: options.Seed = None,
     quiet: options.Quiet = False,
@@ -65,12 +76,20 @@ def command(
     recipe = Recipe(
         strategy=strategy, model=model, instruction=instruction, passage_tokens=max_passage_tokens,
         demonstrations=demonstrations, unusable=unusable,
+        limits=Limits(max_calls, max_tokens, max_cost, max_seconds, max_searches),
         options=options.model_options(model, base_url=base_url, concurrency=concurrency, seed=seed),
     )  # fmt: skip
     with Reranker.from_recipe(recipe, observer=bar) as reranker:
-        tell_notes(reranker, top_k, len(documents))
+        scored = any(candidate.score is not None for candidate in documents)
+        tell_notes(reranker, top_k, len(documents), scored=scored)
+        if dry_run:
+            say(estimate_line(reranker, [(Query("query", query), documents)], top_k))
+            return
         with bar.showing(1, reranker.plan(len(documents), top_k=top_k).calls.high):
-            ranking = reranker.rerank(query, documents, top_k=top_k)
+            try:
+                ranking = reranker.rerank(query, documents, top_k=top_k)
+            except QueryFailed as error:
+                raise QueryFailed(error.reason) from error  # there is one query, which needs no name
     if truncate is not None:
         ranking = ranking.top(truncate)
     for result, row in zip(ranking, result_rows(ranking), strict=True):

@@ -14,6 +14,7 @@ EXAMPLES = """
 rerankllm report EXPERIMENT -o report.html
 rerankllm report --qrels qrels.txt --first-stage bm25.txt --run sliding=a.txt --run prp=b.txt --queries queries.tsv
   --corpus corpus.jsonl -o report.html
+rerankllm report TRAINING -o student.html
 rerankllm report EXPERIMENT --calls failed --queries-shown 50 -o small.html
 
 The page needs nothing but a browser. What its sections say: docs/report.md.
@@ -43,6 +44,7 @@ Depth: TypeAlias = Annotated[
     typer.Option(
         min=1,
         help="Candidates that the oracle reorders; default: as in the experiment's table, or 100.",
+        rich_help_panel="Input",
     ),
 ]
 Baseline: TypeAlias = Annotated[
@@ -51,7 +53,8 @@ Baseline: TypeAlias = Annotated[
 Measures: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
-        help="In ir-measures' notation; repeatable, the main one first. The experiment's table's, else nDCG@10."
+        metavar="MEASURE",
+        help="In ir-measures' notation; repeatable, the main one first. The experiment's table's, else nDCG@10.",
     ),
 ]
 RelevantFrom: TypeAlias = Annotated[
@@ -61,7 +64,10 @@ Resamples: TypeAlias = Annotated[
     int | None,
     typer.Option(min=10_000, help="Of bootstrap and randomization test; the experiment's table's, else 20000."),
 ]
-Seed: TypeAlias = Annotated[int | None, typer.Option(min=0, help="Of both; the experiment's table's, else 0.")]
+Seed: TypeAlias = Annotated[
+    int | None,
+    typer.Option(min=0, help="Of both; the experiment's table's, else 0.", rich_help_panel="Statistics"),
+]
 CostAxis: TypeAlias = Annotated[
     Kind | None, typer.Option(help="What quality is shown against first; default: tokens, or slots where none.")
 ]
@@ -73,13 +79,20 @@ Robustness: TypeAlias = Annotated[
         "with several has by itself.",
     ),
 ]
-LARGE = 10_000_000
-"""Bytes above which a page is slow to send and to open."""
+Attacks: TypeAlias = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FILE",
+        help="What `rerankllm attack --json FILE` wrote: a section on documents that were written to rise; repeatable.",
+    ),
+]
 
 
 def command(
     *,
-    folder: Annotated[Path | None, typer.Argument(help="An experiment's folder; or name runs instead.")] = None,
+    folder: Annotated[
+        Path | None, typer.Argument(help="The folder of an experiment or of a training; or name runs.")
+    ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The page to write.")],
     qrels: Qrels = None,
     run: Runs = None,
@@ -95,12 +108,22 @@ def command(
     seed: Seed = None,
     cost: CostAxis = None,
     robustness: Robustness = None,
+    attacks: Attacks = None,
     calls: Annotated[
         Calls, typer.Option(help="Calls to put in: all, those repaired or failed, or none. Most of the size is theirs.")
     ] = "all",
     queries_shown: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Queries to browse: those on which systems differ most.")
-    ] = 100,
+        int | None,
+        typer.Option(min=0, metavar="N", help="Queries to browse, those on which systems differ most; default: all."),
+    ] = None,
+    max_size: Annotated[
+        float,
+        typer.Option(
+            min=1,
+            metavar="MB",
+            help="Of the page. Beyond it, calls of the queries on which systems agree are left out.",
+        ),
+    ] = 15,
     title: Annotated[str, typer.Option(help="Of the page.")] = "Reranking report",
 ) -> None:
     """Writes one HTML file that opens offline: summary, cost, tests, consistency, and every query to browse."""
@@ -113,20 +136,21 @@ def command(
     _check(folder, [option for option, values in named.items() if values])
     given = [parse_run(option) for option in run or ()]
     read = {f"--run {option}": path for option, each in zip(run or (), given, strict=True) for path in each.files}
+    read |= {f"--attacks {path}": path for path in attacks or ()}
     check_paths({"FOLDER": folder, "--robustness": robustness, **read}, {"--output": output})
     page = report(
         folder or given, qrels=read_collections(qrels) if qrels else None, output=output, calls=calls,
-        queries=queries_shown, title=title,
+        queries=queries_shown, max_size=max_size, title=title,
         first_stage=[parse_reference(FIRST, option) for option in first_stage or ()],
         minilm=[parse_reference(MINILM, option) for option in minilm or ()],
         query_texts=[parse_reference("--queries", option) for option in queries or ()],
         corpus=[parse_reference("--corpus", option) for option in corpus or ()],
         depth=depth, baseline=baseline, measures=measure or (), relevant_from=relevant_from, resamples=resamples,
-        seed=seed, cost=cost, robustness=robustness,
+        seed=seed, cost=cost, robustness=robustness, attacks=attacks or (),
     )  # fmt: skip
     tell(f"wrote {output} ({size_of(page.size)})")
-    if page.size > LARGE:
-        tell("it is large: --calls failed or --calls none, or a smaller --queries-shown, makes it smaller")
+    for line in page.content.left_out:
+        tell(line)
 
 
 def _check(folder: Path | None, given: Sequence[str]) -> None:

@@ -83,19 +83,16 @@ NoJournal: TypeAlias = Annotated[bool, typer.Option("--no-journal", help="Keep n
 Batch: TypeAlias = Annotated[
     bool, typer.Option("--batch", help="Use the host's batch API: half the price, but it takes hours.")
 ]
-DryRun: TypeAlias = Annotated[
-    bool, typer.Option("--dry-run", help="Print how many calls, tokens and dollars it will take; send nothing.")
-]
 Summary: TypeAlias = Annotated[
     Path | None,
-    typer.Option(help="Write costs and measures here, too, as JSON; OUTPUT.summary.json always has them."),
+    typer.Option(help="Write costs and measures into this JSON file, too; OUTPUT.summary.json always has them."),
 ]
 JsonLines: TypeAlias = Annotated[
     Path | None, typer.Option(help="Write every result with its own score and provenance, as JSON lines.")
 ]
 CalibrationFile: TypeAlias = Annotated[
     Path | None,
-    typer.Option(help="What `rerankllm calibrate` wrote: says how likely each result is relevant, in --jsonl."),
+    typer.Option(help="A file that `rerankllm calibrate` wrote: --jsonl then says how likely each result is relevant."),
 ]
 Threshold: TypeAlias = Annotated[
     float | None,
@@ -162,7 +159,7 @@ def command(
     journal: JournalFile = None,
     no_journal: NoJournal = False,
     batch: Batch = False,
-    dry_run: DryRun = False,
+    dry_run: options.DryRun = False,
     summary: Summary = None,
     jsonl: JsonLines = None,
     skip_missing: options.SkipMissing = False,
@@ -234,7 +231,8 @@ def _rerank_here(
     with ExitStack() as stack, Reranker.from_recipe(recipe, observer=bar) as reranker:
         source.tell_skipped()
         tell_fit(reranker, (query.query_id for query, _ in source.queries))
-        tell_notes(reranker, job.top_k, min(job.depth, max(len(candidates) for _, candidates in source.queries)))
+        longest = max(len(candidates) for _, candidates in source.queries)
+        tell_notes(reranker, job.top_k, min(job.depth, longest), scored=source.scored)
         if journaling is None:
             say(estimate_line(reranker, source.queries, job.top_k))
             return

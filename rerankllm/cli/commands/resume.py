@@ -1,7 +1,6 @@
 """`rerankllm resume`: goes on with a run that ended before it was done."""
 
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,9 +10,9 @@ import typer
 from rerankllm.cli import options
 from rerankllm.cli.commands import rerank
 from rerankllm.cli.config.noted import SEAL, is_own
+from rerankllm.cli.console import confirm
 from rerankllm.errors import InputError
 from rerankllm.journal.store import Journal
-from rerankllm.notes import tell
 
 EXAMPLES = """
 rerankllm resume reranked.txt.journal
@@ -80,9 +79,4 @@ def _ask(file: Path, folder: str, command: Mapping[str, Any]) -> None:
         for name, value in command.items()
         if name != SEAL and value not in (None, False, [], {})
     ]
-    for line in lines:
-        tell(line)
-    if not sys.stdin.isatty():
-        raise InputError(f"give --yes to run what {file} notes, if you trust every host, file and key that it names")
-    if not typer.confirm("Run it?", err=True):
-        raise InputError("nothing was run")
+    confirm(lines, f"give --yes to run what {file} notes, if you trust every host, file and key that it names")

@@ -51,7 +51,10 @@ Orders: TypeAlias = Annotated[
 ]
 Shuffles: TypeAlias = Annotated[int, typer.Option(min=1, metavar="N", help="How many shuffles.")]
 Seed: TypeAlias = Annotated[
-    int, typer.Option(min=0, help="Seed of the first shuffle; the next shuffles take the next numbers.")
+    int,
+    typer.Option(
+        min=0, help="Seed of the first shuffle; the next shuffles take the next numbers.", rich_help_panel="Statistics"
+    ),
 ]
 FirstStages: TypeAlias = Annotated[
     list[str] | None,

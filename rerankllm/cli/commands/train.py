@@ -16,6 +16,9 @@ rerankllm train student.yaml --output student
 # then rerank with it
 rerankllm rerank --run run.txt --queries queries.tsv --corpus corpus.jsonl --model embed:student/model
 
+# its figures, and every query to browse
+rerankllm report student -o student.html
+
 A configuration, of files as `rerank` has them:
 
 data: {run: run.txt, queries: queries.tsv, corpus: corpus.jsonl, qrels: qrels.txt}
@@ -23,6 +26,8 @@ data: {run: run.txt, queries: queries.tsv, corpus: corpus.jsonl, qrels: qrels.tx
 teacher: {journal: judged.db}
 
 student: embed:minilm
+
+Others: teacher: {model: openai:NAME, max_cost: 2.0} asks; student: hf:smollm2 with lora: {} trains an adapter.
 """
 
 
@@ -36,8 +41,8 @@ def command(
 ) -> None:
     """Trains a small reranker, the student, on a teacher's judgements, and compares both on queries held out.
 
-    The student learns from a recording, a journal, a run, scores or qrels. If you run it again, a training
-    that was killed continues.
+    The student learns from a recording, a journal, a run, scores or qrels, or from a model that is asked within
+    a budget. If you run it again, a training that was killed continues.
     """
     from rerankllm.training.train import train  # noqa: PLC0415 - loads NumPy
 

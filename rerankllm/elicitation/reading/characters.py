@@ -33,7 +33,7 @@ _LATEX_PLAIN = {name: sign for sign, names in _LATEX_SIGNS.items() for name in n
 _TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9_-]{0,20})(?:\s[^<>\n]{0,60})?/?>")
 _BREAKS = {"br", "p", "li", "tr", "div", "ol", "ul", "table", "h1", "h2", "h3", "h4", "h5", "h6", "answer", "ranking"}
 _FENCE = re.compile(r"^[ \t]*```.*$", re.MULTILINE)
-_STRUCK = re.compile(r"~~[^~\n]*~~")
+_STRUCK = re.compile(r"~~[^~\n]*~~|<(s|del|strike)>[^<\n]*</\1>")
 _ANSWER = re.compile(r"<answer>([^<]*+(?:<(?!/?answer>)[^<]*+)*+)(?:</answer>|\Z)", re.IGNORECASE)
 
 
@@ -55,10 +55,10 @@ def plain(text: str) -> str:
         text = text.translate(PLAIN)
     if "\\" in text:
         text = _LATEX.sub(lambda m: f" {_LATEX_PLAIN.get(m.group(1), '')}", text)
+    if "~~" in text or "</" in text:
+        text = _STRUCK.sub(" ", text)
     if "<" in text:
         text = _TAG.sub(_untagged, _tagged_answer(text))
-    if "~~" in text:
-        text = _STRUCK.sub(" ", text)
     return _FENCE.sub("", text) if "```" in text else text
 
 

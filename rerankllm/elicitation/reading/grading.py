@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
+from rerankllm.elicitation.reading import words
 from rerankllm.elicitation.reading.answer import Cut, cut_answer, names_of
 from rerankllm.elicitation.reading.json_form import Found, values
 from rerankllm.elicitation.reading.lexer import LABEL, SIGN, UNKNOWN, cut
 from rerankllm.elicitation.reading.names import Names, named
 from rerankllm.elicitation.reading.pairs import pairs
+from rerankllm.elicitation.reading.table import graded
 from rerankllm.elicitation.reading.thought import answer_part
 from rerankllm.judgements import ParseReport, Status
 
@@ -70,6 +72,8 @@ def parse_grades(text: str, labels: Sequence[str], scale: float) -> Graded:
     if said is None:
         return Graded(nothing, silence, ParseReport(Status.FAILED, {"unclosed reasoning": 1}))
     answer = cut_answer(said, labels, len(labels), ordered=False)
+    if words.SCALE_TURNED.search(answer.text.casefold()):
+        return Graded(nothing, silence, ParseReport(Status.FAILED, {"another scale": 1}))
     told, form = _in_json(answer.text, names_of(labels)), "json"
     if not told:
         told, form = _written(answer, scale), "scores"
@@ -99,6 +103,9 @@ def parse_grades(text: str, labels: Sequence[str], scale: float) -> Graded:
 
 def _written(answer: Cut, scale: float) -> list[_Told]:
     """The grades beside labels, with what follows each; a number that is a rank, or on another scale, is none."""
+    in_table = graded(answer)
+    if in_table is not None:
+        return [_Told(label.index, value, _reason(said)) for label, value, said in in_table]
     found = [pair for pair in pairs(answer, list_numbers=True) if pair.kind != "rank" and pair.out_of in {0, scale}]
     told: list[_Told] = []
     for pair, following in zip_longest(found, found[1:]):

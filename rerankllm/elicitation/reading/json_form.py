@@ -24,10 +24,12 @@ _QUOTES = str.maketrans("“”„‟", '""""')
 _DECODER = json.JSONDecoder()
 _RANKING = re.compile(
     r"rank|order|sort|answer|result|list|permutation|passages|documents|docs|ids|identifiers|output|items|best"
+    r"|select|chosen|picked|kept|keep"
 )
 _ASCENDING = re.compile(r"asc|increas|least.*most|worst.*best|low.*high|revers")
 _DENIED = re.compile(
     r"irrelevant|excluded|\bnot|non_?relevant|initial|original|draft|input|worst|least|bad|omit|example"
+    r"|reject|discard"
 )
 _PLACE = re.compile(r"rank|position|place|\border\b")
 _GRADE = re.compile(r"score|relevan|grade|rating|points|probability|confidence")

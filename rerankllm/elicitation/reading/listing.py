@@ -8,6 +8,7 @@ from rerankllm.elicitation.reading import words
 from rerankllm.elicitation.reading.answer import Cut, Line, is_sign
 from rerankllm.elicitation.reading.candidate import Candidate, as_shown
 from rerankllm.elicitation.reading.chain import parentheses
+from rerankllm.elicitation.reading.directions import ASCENDING
 from rerankllm.elicitation.reading.lexer import BARE, LABEL, NAMED, NUMBER, SIGN, UNKNOWN, WORD, Item
 from rerankllm.elicitation.reading.names import is_noun
 from rerankllm.elicitation.reading.surroundings import MOST, announces, denies, lead, tail
@@ -220,6 +221,6 @@ def _ended(answer: Cut, run: _Run) -> bool:
         return True
     if behind.startswith((",", ":", "=")) or denies(behind) or "respectively" in behind:
         return False
-    if behind.startswith(("(", "-", ";")) or words.ASCENDING.search(behind) is not None:
+    if behind.startswith(("(", "-", ";")) or ASCENDING.search(behind) is not None:
         return True
     return _POSITIVE_TAIL.match(behind) is not None

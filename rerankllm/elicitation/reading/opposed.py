@@ -34,6 +34,20 @@ _CLAUSES = {
 }
 _NAMED = r"(?:passage|document|option)"
 _LEADING = re.compile(rf"(?:{_NAMED})?")
+_FITTING = (
+    "(?:相关|相關|好|合适|符合|贴切|切题|具体|直接|有用|准确|匹配|适合|関連|適|良|よい|いい|優|詳|正確|役|答|관련|적합|좋|유용"
+    "|구체|정확|직접)"
+)
+_BETTER_THAN = (
+    (r"比", rf"(?:更|还|還|较|較)(?:加|为|為)?{_FITTING}.*", 0),
+    (r"(?:不如|没有|沒有)", rf"(?:那么|那麼)?{_FITTING}.*", 1),
+    (r"より(?:も)?(?:パッセージ|文書)?", rf"(?:の(?:方|ほう))?が[^、。]*?{_FITTING}.*", 1),
+    (r"の(?:方|ほう)が(?:パッセージ|文書)?", rf"より[^、。]*?{_FITTING}.*", 0),
+    (r"보다 ?(?:단락|문서|지문)? ?", rf"(?:가|이) 더[^,.]*?{_FITTING}.*", 1),
+)
+"""What stands between two documents, and behind them, where one is called better; and which one that is."""
+_TURNED = re.compile(r"不是|并不|並不|ない|ません|않|아니|없|낮|덜|떨어|低|差|劣|弱|悪|无关|無関|무관|不相|[?？]")
+"""What may turn such a sentence into its opposite."""
 _JOINING = re.compile(rf" ?\b(?:(?:but|and|while|whereas)(?: {_NAMED})?|{_NAMED})$")
 
 
@@ -51,9 +65,22 @@ def preferred(answer: Cut, count: int) -> int | None:
         return None
     between = _JOINING.sub("", _said(items[places[0] + 1 : places[1]]))
     levels = [_level(between), _level(_said(items[places[1] + 1 :]))]
-    if not _LEADING.fullmatch(_said(items[: places[0]])) or None in levels or levels[0] == levels[1]:
+    if not _LEADING.fullmatch(_said(items[: places[0]])):
         return None
+    if None in levels or levels[0] == levels[1]:
+        return _compared(answer.text, items[places[0]], items[places[1]])
     return named[0] if (levels[0] or 0) > (levels[1] or 0) else named[1]
+
+
+def _compared(text: str, one: Item, other: Item) -> int | None:
+    """The better of two documents in a sentence that compares them, in languages that do so in another order."""
+    between, behind = text[one.end : other.start].strip("[]"), text[other.end :].lstrip("]").strip(" 。.")
+    if _TURNED.search(text) or "\n" in behind:
+        return None
+    for joint, rest, better in _BETTER_THAN:
+        if re.fullmatch(joint, between.casefold()) and re.fullmatch(rest, behind.casefold()):
+            return (one, other)[better].index
+    return None
 
 
 def _level(clause: str) -> Level | None:

@@ -9,11 +9,13 @@ from rerankllm.elicitation.reading.answer import Cut, is_sign, whole_number
 from rerankllm.elicitation.reading.lexer import BARE, BREAK, LABEL, NAMED, NUMBER, SIGN, WORD, Item
 
 _FILLERS = words.among(
-    "is gets get of has a an the at with receives given earns out ist hat est a es tiene è ha é tem from"
+    "is gets get of has a an the at with receives given earns deserves merits"
+    " verdient mérite merece merita out ist hat est a es tiene è ha é tem from"
 )
 _UNITS = words.among(
     "points point pts stars star because since as for due punkte punkt puntos points weil car porque and but"
 )
+_OF = words.among("of von sur de su van из z")
 _ENDINGS = frozenset({"st", "nd", "rd", "th", "º", "ª", "位", "위", "등"})
 _SCORED = frozenset({"分", "点", "점"})
 _REACH = 10
@@ -32,6 +34,7 @@ class Pair:
         kind: What the number is called; "" where nothing says it.
         out_of: The best that it could be, where that is said; 0 where not.
         end: Where it ends in the plain text.
+        spoken: Whether it is a place in words.
     """
 
     label: Item
@@ -39,6 +42,7 @@ class Pair:
     kind: Kind
     out_of: float
     end: int
+    spoken: bool = False
 
 
 def pairs(answer: Cut, *, list_numbers: bool) -> Iterator[Pair]:
@@ -53,7 +57,7 @@ def pairs(answer: Cut, *, list_numbers: bool) -> Iterator[Pair]:
     for i, item in enumerate(items):
         if i < skip_to or item.kind != LABEL:
             continue
-        found = _value(items, i, list_numbers=list_numbers)
+        found = _value(items, i, list_numbers=list_numbers) or _ordinal(items, i, answer.labels)
         if found is not None:
             pair, skip_to = found
             yield pair
@@ -84,7 +88,8 @@ def _value(items: list[Item], i: int, *, list_numbers: bool) -> tuple[Pair, int]
     while j < min(len(items), i + _REACH):
         item = items[j]
         if item.kind == NUMBER or (item.kind == LABEL and item.mark != NAMED and item.text.isdecimal()):
-            found = None if broken and not kinds else _pair(items, i, j, kinds, negative=negative)
+            parts = _OF if list_numbers else frozenset()
+            found = None if broken and not kinds else _pair(items, i, j, kinds, parts, negative=negative)
             return None if counts and found is not None and not found[0].kind else found
         if item.kind == LABEL or not _fills(item, kinds):
             return None
@@ -113,8 +118,21 @@ def _fills(item: Item, kinds: set[Kind]) -> bool:
     return True
 
 
-def _pair(items: list[Item], i: int, j: int, kinds: set[Kind], *, negative: bool) -> tuple[Pair, int] | None:
-    """The pair of label i and number j, if the number stands for itself."""
+def _ordinal(items: list[Item], i: int, count: int) -> tuple[Pair, int] | None:
+    """`[4]: first`; `[4] second, …`; `[2] last`: the place of a marked label, and the item after it."""
+    at = i + 1 + is_sign(items, i + 1, ":=→-(")
+    said = items[at].text.casefold() if at < len(items) and items[i].mark == NAMED else ""
+    place = count if said == "last" else words.ORDINALS.get(said)
+    after = items[at + 1 : at + 2]
+    if place is None or not all(item.kind in {BREAK, SIGN} or item.text.casefold() == "and" for item in after):
+        return None
+    return Pair(items[i], float(place), "rank", 0.0, items[at].end, spoken=True), at + 1
+
+
+def _pair(
+    items: list[Item], i: int, j: int, kinds: set[Kind], of: frozenset[str], *, negative: bool
+) -> tuple[Pair, int] | None:
+    """The pair of label i and number j, if the number stands for itself; words in `of` part it from the best."""
     after = j + 1
     value = float(items[j].text[:300]) * (-1 if negative else 1)
     out_of = 0.0
@@ -125,7 +143,8 @@ def _pair(items: list[Item], i: int, j: int, kinds: set[Kind], *, negative: bool
     if is_sign(items, after, "%"):
         out_of, after = 100.0, after + 1
     else:
-        slash = 1 if is_sign(items, after, "/") else 2 if _says(items, after, "out", "of") else 0
+        parted = is_sign(items, after, "/") or any(item.text.casefold() in of for item in items[after : after + 1])
+        slash = 1 if parted else 2 if _says(items, after, "out", "of") else 0
         if slash and after + slash < len(items) and whole_number(items[after + slash]) is not None:
             out_of, after = float(items[after + slash].text), after + slash + 1
         elif _says(items, after, "of") and "rank" in kinds:

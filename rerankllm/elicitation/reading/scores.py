@@ -9,7 +9,7 @@ from rerankllm.elicitation.reading.answer import Cut
 from rerankllm.elicitation.reading.candidate import Candidate
 from rerankllm.elicitation.reading.lexer import LABEL, NAMED, UNKNOWN
 from rerankllm.elicitation.reading.pairs import Pair, pairs
-from rerankllm.elicitation.reading.surroundings import lead
+from rerankllm.elicitation.reading.surroundings import announces, lead
 
 _HIGHEST = 100
 """A number above it that nobody calls a score is none."""
@@ -17,6 +17,7 @@ _SCORES = re.compile(
     r"\b(?:scores?|grades?|ratings?|points|punkte|bewertungen|puntuaciones|punteggi|оценки)\b|分数|评分|スコア|점수"
 )
 _RANKS = re.compile(r"\b(?:ranks|places|positions|rank|ränge|rangs|puestos|posizioni|места)\b|名次|順位")
+_PUT = re.compile(r"\b(?:put|place|rate|setze|mettrais|pondría|metterei)\b")
 _COLUMNS = 3
 """Bars of a row that holds a label and a number."""
 _ENOUGH = 4
@@ -40,6 +41,8 @@ def scores(answer: Cut) -> Iterator[Candidate]:
         return  # a label without a number: the numbers may belong to the labels behind them
     kinds: set[str] = {pair.kind for pair in told}
     said = lead(answer, found[0].label.start)
+    if said and any(pair.spoken for pair in told) and not (announces(said) or _PUT.search(said)):
+        return  # `I read [2] first, …`
     if kinds == {""}:
         kinds = {kind for kind, pattern in (("score", _SCORES), ("rank", _RANKS)) if pattern.search(said)}
     order = by_number([(pair.label.index, pair.value) for pair in told], kinds, answer)

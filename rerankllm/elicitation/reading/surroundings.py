@@ -6,6 +6,7 @@ from enum import Enum
 from rerankllm.elicitation.reading import words
 from rerankllm.elicitation.reading.answer import Cut
 from rerankllm.elicitation.reading.candidate import Candidate
+from rerankllm.elicitation.reading.directions import ASCENDING, BACKWARDS, DESCENDING
 
 MOST = 64
 """How many orders of one form are looked at, the last ones; an answer with more of them is none."""
@@ -62,13 +63,13 @@ def _last_sentence(text: str) -> str:
 
 def denies(said: str) -> bool:
     """Whether words deny that the labels beside them are the best; "from least to most" does not."""
-    rest = words.ASCENDING.sub(" ", words.DESCENDING.sub(" ", said))
+    rest = ASCENDING.sub(" ", DESCENDING.sub(" ", said))
     return words.NEGATIVE.search(rest) is not None or words.OTHER_ORDER.search(rest) is not None
 
 
 def announces(said: str) -> bool:
     """Whether words announce an order, or say in which direction it goes."""
-    return any(pattern.search(said) for pattern in (words.ANNOUNCING, words.ASCENDING, words.DESCENDING))
+    return any(pattern.search(said) for pattern in (words.ANNOUNCING, ASCENDING, DESCENDING))
 
 
 def no_answer(answer: Cut, found: Candidate) -> bool:
@@ -123,15 +124,15 @@ class Direction(Enum):
 def direction(answer: Cut, found: Candidate) -> Direction:
     """What the words around an order say, or those elsewhere in the answer if none around it do."""
     near = f"{before(answer, found.start)}\n{tail(answer, found.end)}"
-    up, down = words.ASCENDING.search(near), words.DESCENDING.search(near)
-    if words.BACKWARDS.search(near) or (up and down):
+    up, down = ASCENDING.search(near), DESCENDING.search(near)
+    if BACKWARDS.search(near) or (up and down):
         return Direction.UNCLEAR
     if up:
         return (
             Direction.UNCLEAR if re.search(r"ascending rank|rank\w* ascending|increasing rank", near) else Direction.UP
         )
     elsewhere = answer.text.casefold()
-    if not down and words.ASCENDING.search(elsewhere) and not words.DESCENDING.search(elsewhere):
+    if not down and ASCENDING.search(elsewhere) and not DESCENDING.search(elsewhere):
         return Direction.UNCLEAR
     return Direction.DOWN if down else Direction.UNSAID
 

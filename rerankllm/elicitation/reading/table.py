@@ -22,6 +22,30 @@ def tables(answer: Cut) -> Iterator[Candidate]:
             yield Candidate("table", groups, start, end)
 
 
+def graded(answer: Cut) -> list[tuple[Item, float, str]] | None:
+    """Labels, numbers and remarks of tables in which another number stands beside the score, or the score comes first.
+
+    Returns:
+        None where there is no such table; nothing where it is not clear which of its columns holds the score.
+    """
+    told: list[tuple[Item, float, str]] = []
+    found = False
+    for _, _, rows in _tables(answer)[-MOST:]:
+        names, body = _names(rows), rows[1:]
+        at = _label_column(names, body)
+        if at is None and all([item.kind for item in row[0]] == [LABEL] for row in body):
+            at = 0
+        numeric = [c for c in range(len(names)) if c != at and all(_number(row[c]) is not None for row in body)]
+        if at is None or not (len(numeric) > 1 or (numeric and numeric[0] < at)):
+            continue
+        found = True
+        for row, value in zip(body, _column(names, body, at, "score") or (), strict=False):
+            label = next(item for item in row[at] if item.kind == LABEL)
+            last = row[-1] if len(names) - 1 not in {at, *numeric} else []
+            told.append((label, value, answer.text[last[0].start : last[-1].end] if last else ""))
+    return told if found else None
+
+
 def _tables(answer: Cut) -> list[tuple[int, int, list[Row]]]:
     """Where each table starts and ends, and its rows; the first holds the columns' names."""
     found: list[tuple[int, int, list[Row]]] = []
@@ -66,8 +90,7 @@ def _cells(line: Line, rows: list[Row]) -> Row | None:
 
 
 def _order(rows: list[Row], answer: Cut) -> tuple[tuple[int, ...], ...] | None:
-    names = [" ".join(item.text.casefold() for item in cell) for cell in rows[0]]
-    body = rows[1:]
+    names, body = _names(rows), rows[1:]
     at = _label_column(names, body)
     if at is None:
         return None
@@ -86,6 +109,11 @@ def _order(rows: list[Row], answer: Cut) -> tuple[tuple[int, ...], ...] | None:
         return by_number(list(zip(labels, values, strict=True)), {"score"}, answer)
     only = len(names) == 1 + (at > 0 and all(whole_number(row[0][0]) for row in body if row[0]))
     return tuple((index,) for index in labels) if only and not as_shown(labels) else None
+
+
+def _names(rows: list[Row]) -> list[str]:
+    """What the columns are called."""
+    return [" ".join(item.text.casefold() for item in cell) for cell in rows[0]]
 
 
 def _label_column(names: list[str], body: list[Row]) -> int | None:

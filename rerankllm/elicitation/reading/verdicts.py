@@ -10,6 +10,7 @@ from rerankllm.elicitation.reading import words
 from rerankllm.elicitation.reading.answer import Cut, is_sign, whole_number
 from rerankllm.elicitation.reading.beside import Kind, is_beside
 from rerankllm.elicitation.reading.lexer import BARE, BREAK, LABEL, NUMBER, SIGN, UNKNOWN, WORD, Item
+from rerankllm.elicitation.reading.sides import ARTICLES, SO, WORSE_THAN, conditional, contradicted
 
 
 class Firm(IntEnum):
@@ -30,12 +31,13 @@ _ANNOUNCING = words.any_of(
     " judg* decision decide* conclu* selection select* pick* prefer* winner wins best better most_relevant"
     " more_relevant result"
     " final give* assign* result* go_with would_be relevant therefore so thus hence"
+    " this_is_a it_is_a it's_a i'd_say i_would_say"
     " antwort* urteil note bewertung* punkte relevanz wahl relevanter* besser* relevanteste* also"
     " wähle choisis elijo scelgo escolho выбираю النتيجة الإجابة الدرجة"
     " réponse choix meilleur* score pertinen* donc respuesta elección puntuación mejor relevancia risposta"
     " scelta punteggio"
     " migliore resposta escolha melhor antwoord keuze odpowiedź ответ выбор оценка cevap jawaban svar"
-    " 答案 回答 选择 选 評価 評分 评分 分数 得分 结论 結論 答え 選択 スコア"
+    " 答案 回答 更相关 更好 选择 选 評価 評分 评分 分数 得分 结论 結論 答え 選択 スコア"
     " 関連度 相关性 대답 답 정답 正解 선택 점수 등급 उत्तर"
 )
 _FINAL = re.compile(
@@ -43,7 +45,7 @@ _FINAL = re.compile(
 )
 _ENDING = words.among(
     "is be a an as of am are was it with for choose select pick prefer grade score rating rate answer relevance"
-    " output option choice label "
+    " output option choice label say "
     "ist lautet als est es è é be: 是 为 為 は :"
 )
 NOT = re.compile(
@@ -65,10 +67,6 @@ _GOOD = re.compile(
     r"|stronger|strongest|correct|right|answer|winner|wins|closer|the one|besser\w*|relevanter|meilleure?"
     r"|mejor|migliore|melhor)\b"
 )
-_WORSE_THAN = re.compile(
-    r"(?:is|seems|appears|ist|est|es) (?:much |far |clearly |slightly |deutlich )?"
-    r"(?:(?:less|weniger|moins|menos) \w+|worse|weaker|inferior|schlechter|unwichtiger) (?:than|to|als|que)"
-)
 EVEN = re.compile(
     r"\b(?:both|either|or|equal\w*|equivalent|tie[ds]?|same|between|neither|unsure|depends|unclear|beide|ambos"
     r"|entrambi|les deux|best known|better (?:known|written)"
@@ -83,6 +81,7 @@ _AFTER = words.among(
 _OPENERS = words.among(
     "it's definitely clearly certainly"
     " so therefore thus hence ok okay sure well then overall finally conclusion in also donc entonces quindi the"
+    " el il lo o le la der die das"
 )
 _NOT_ANOTHER = frozenset({"not", "than", "nor", "of", "to", "from", "/"})
 _VERBS = words.among("is was seems appears looks would provides gives answers contains has wins offers ist est es è é")
@@ -171,7 +170,7 @@ def _surpassed(sentence: list[Item], labels: list[int], kind: Kind) -> Verdict |
         return None
     said, ahead = _words(sentence[labels[0] + 1 : labels[1]]), _words(sentence[max(0, labels[0] - _SIDES) : labels[0]])
     rest = sentence[labels[1] + 1 :]
-    less = _WORSE_THAN.fullmatch(said) and all(word in _OPENERS for word in ahead.split())
+    less = WORSE_THAN.fullmatch(said) and all(word in _OPENERS for word in ahead.split())
     if not less or any(item.kind != SIGN for item in rest[:1]):
         return None
     return Verdict(sentence[labels[1]].index, Firm.PREDICATE, sentence[labels[1]].start)
@@ -186,20 +185,34 @@ def _first_given(sentence: list[Item], labels: list[int], kind: Kind) -> Verdict
     if beside and announced and sentence[labels[-1] - 1].text in {":", "="}:  # `Score (0-3): 2`
         place, beside = labels[-1], is_beside(sentence, labels[-1], kind)
         said = _words(sentence[max(0, place - _SIDES) : place])
+    concluded = SO.sub("", said)
+    if _ANNOUNCING.search(concluded):
+        said = concluded
     if beside or _denied(said):
         return None
     item = sentence[place]
     if announced and not EVEN.search(said) and _leads(sentence, place, said):
+        if conditional(said, _words(sentence[place + 1 : place + 1 + _SIDES])):
+            return Verdict(UNKNOWN, Firm.FINAL, item.start)
         if _goes_on(sentence, place, kind, opening=False):
             return Verdict(item.index, Firm.FINAL if _FINAL.search(said) else Firm.ANNOUNCED, item.start)
         return _predicate(sentence, place, kind)
     if all(word in _OPENERS for word in said.split()):
-        if _lists_all(sentence, labels) or (not kind.documents and _ends_otherwise(sentence, place)):
-            return None if _lists_all(sentence, labels) else Verdict(UNKNOWN, Firm.FINAL, item.start)
-        if _goes_on(sentence, place, kind, opening=True):
-            return Verdict(item.index, Firm.OPENING, item.start)
-        return _predicate(sentence, place, kind) if item.mark or kind.documents else None
+        return _opening(sentence, place, labels, kind)
     return _predicate(sentence, place, kind) if item.mark and not EVEN.search(said) else None
+
+
+def _opening(sentence: list[Item], place: int, labels: list[int], kind: Kind) -> Verdict | None:
+    """The label that a sentence begins with; UNKNOWN where its end, or what it says, is another."""
+    item = sentence[place]
+    if _lists_all(sentence, labels):
+        return None
+    other = _ends_otherwise(sentence, place) or contradicted(item.text, _words(sentence[place + 1 :]))
+    if not kind.documents and other:
+        return Verdict(UNKNOWN, Firm.FINAL, item.start)
+    if _goes_on(sentence, place, kind, opening=True):
+        return Verdict(item.index, Firm.OPENING, item.start)
+    return _predicate(sentence, place, kind) if item.mark or kind.documents else None
 
 
 def _lists_all(sentence: list[Item], labels: list[int]) -> bool:
@@ -217,7 +230,7 @@ def _ends_otherwise(sentence: list[Item], place: int) -> bool:
 
 def _leads(sentence: list[Item], place: int, said: str) -> bool:
     """Whether the words before a label lead right up to it: `the answer is B`, `grade: 3`."""
-    last = said.rpartition(" ")[2]
+    last = next((word for word in reversed(said.split()) if word not in ARTICLES), "")
     if sentence[place - 1].text in {":", "=", "-", ">"} or last in _ENDING or last.endswith(("是", "为", "為", "は")):
         return True
     return _ANNOUNCING.fullmatch(last) is not None or last.endswith(("选择", "選択", "选", "選", "은", "는"))
@@ -280,7 +293,9 @@ def _goes_on(sentence: list[Item], place: int, kind: Kind, *, opening: bool) -> 
             return _GOOD.search(rest) is not None or rest.startswith(("it ", "because", "this", "the passage", "since"))
         if item.text == ">":
             return not kind.documents
-        return True
+        ahead = sentence[after + 1 : after + 2]
+        compound = item.text == "-" and not item.spaced and any(i.kind == WORD and not i.spaced for i in ahead)
+        return not compound  # `a 1-page text`
     word = item.text.casefold()
     if word in {"and", "but"} and any(i.kind == LABEL for i in sentence[after : after + 4]):
         return False

@@ -135,37 +135,6 @@ DENYING = re.compile(
 )
 """What, after an order, takes it back."""
 
-_LOW = r"(?:least|lowest|worst|low|bottom|less|weakest)"
-_HIGH = r"(?:most|highest|best|high|top|strongest)"
-ASCENDING = re.compile(
-    rf"\b{_LOW}\b(?:[ -]+\w+){{0,3}}[ -]*(?:\bto\b|\bup to\b|\bthrough\b|[>→–-])[ -]*(?:the[ -]+)?{_HIGH}\b"
-    rf"|\b{_LOW}\b(?:[ -]+\w+){{0,2}}[ -]+first\b|\b{_HIGH}\b(?:[ -]+\w+){{0,2}}[ -]+last\b"
-    r"|\bascending\b|\bincreasing(?:ly)?\b"
-    r"|\b(?:vo[nm]|aufsteigend\w*)\b(?: \w+){0,3} (?:wenigsten|unwichtigsten|schlechtesten|am wenigsten)"
-    r"|\baufsteigend\w*|\bschlechteste\w* zuerst"
-    r"|\b(?:du|de la|des) (?:moins|pire)\b|\bcroissant\w*|\bmoins pertinente?s? (?:en premier|d'abord|au plus)"
-    r"|\bdel?(?: la| lo)? (?:menos|menor|peor)\b|\bascendente\b|\bcreciente\b|\bcrescente\b"
-    r"|\bdal(?:la)? (?:meno|minore|peggiore)\b|\bdo (?:menos|menor|pior)\b"
-    r"|\bvan (?:minst|slechtst)\w*|\boplopend\w*|\bod (?:najmniej|najgorsz\w*|nejméně)|\brosnąc\w*"
-    r"|\bот (?:наименее|худш\w*|менее)|\bпо возрастанию|\ben az\b|\bartan\b|\bdari yang (?:paling tidak|kurang)"
-    r"|从最不|由最不|从低到高|由低到高|升序|从差到好|从小到大"
-    r"|低い順|低い方から|昇順|낮은 ?(?:순|것부터)|오름차순|बढ़ते|आरोही|تصاعدي|من الأقل"
-)
-"""What says that an order is written from the worst to the best."""
-DESCENDING = re.compile(
-    rf"\b{_HIGH}\b(?:[ -]+\w+){{0,3}}[ -]*(?:\bto\b|\bdown to\b|[>→–-])[ -]*(?:the[ -]+)?{_LOW}\b"
-    rf"|\b{_HIGH}\b(?:[ -]+\w+){{0,2}}[ -]+first\b|\b{_LOW}\b(?:[ -]+\w+){{0,2}}[ -]+last\b"
-    r"|\bvo[nm] (?:der |dem )?(?:am meisten|\w+sten)(?: \w+){0,2} (?:bis )?zu[rm] (?:am )?\w+"
-    r"|\bdu plus(?: \w+){1,2} au moins|\bdel? (?:más|mayor|mejor)(?: \w+)? a(?:l)? (?:menos|menor|peor)"
-    r"|\bd[oa] mais(?: \w+)? (?:ao|à|para o) menos|\bdal(?:la)? più(?: \w+)? al(?:la)? meno"
-    r"|\bот (?:наиболее|самого|более)(?: \w+)? (?:к|до) (?:наименее|наименьш\w*|менее)"
-    r"|从高到低|由高到低|从最相关到最不相关|高い順|높은 ?순|من الأكثر(?: \w+)? إلى الأقل|تنازلي"
-    r"|\bdescending\b|\bdecreasing\b|\babsteigend\w*|\bdécroissant\w*|\bdescendente\b|\bdecreciente\b|по"
-    r" убыванию|降序|내림차순"
-)
-BACKWARDS = re.compile(r"\b(?:revers\w+|backwards?|inverted|umgekehrt\w*|invers\w*|inverti\w*)\b|逆|倒序|обратн")
-"""What leaves open which end comes first."""
-
 RETRACTION = re.compile(
     r"\bscratch that\b|\bon second thoughts?\b|\blet me (?:re\w+|correct|fix|double|think)|\bi (?:made|was) (?:a|an)? ?"
     r"(?:mistake|error|mistaken|wrong)|\bi take that back\b|\bwait\b(?! (?:time|until|for|list))|\bcorrection\b"
@@ -197,11 +166,13 @@ SCORE = any_of(
     " 分 得分 分数 评分 相关性 相关度 スコア 点 評価 関連度 점수 점 관련성 평점 अंक स्कोर"
 )
 """What it is when it is a score."""
-LOWER_IS_BETTER = re.compile(
-    r"\blower (?:is|means|=)|\b1 ?(?:=|is|being|means)\s{0,2}(?:the )?(?:best|most|highest|top)|\blowest (?:is"
-    r"|=) (?:the )?best"
-    r"|\b(?:distance|loss|perplexity|error)\b"
+_BEST = r"\s{0,2}(?:the )?(?:best|most|highest|top)"
+SCALE_TURNED = re.compile(
+    rf"\blower (?:is|means|=)|\b[01] ?(?:=|being|means){_BEST}|\blowest (?:is|=) (?:the )?best|\bscale (?:is )?revers"
 )
+"""What says that a lower grade is a better one."""
+LOWER_IS_BETTER = re.compile(rf"{SCALE_TURNED.pattern}|\b1 is{_BEST}|\b(?:distance|loss|perplexity|error)\b")
+"""What says so of numbers, or calls them what is better when it is lower."""
 ORDINALS = {
     word: place
     for words in (

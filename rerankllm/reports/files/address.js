@@ -9,6 +9,7 @@ function remember() {
   set("collection", query && query.collection, null);
   for (const name of ["before", "after", "beforeRun", "afterRun"]) set(name, browse[name], 0);
   set("sort", browse.sort, "gain");
+  set("calls", browse.calls, "after");
   set("find", finder.text, "");
   set("only", finder.filter, "all");
   history.replaceState(null, "", `#${said}`);
@@ -28,6 +29,7 @@ function recall() {
     browse[`${side}Run`] = number(`${side}Run`, entrant(name).runs.length);
   }
   if (SORTS[said.get("sort")]) browse.sort = said.get("sort");
+  if (WHOSE[said.get("calls")]) browse.calls = said.get("calls");
   finder.text = said.get("find") || "";
   if (meets[said.get("only")]) finder.filter = said.get("only");
   const place = part().queries.findIndex(

@@ -1,5 +1,5 @@
 // A query to browse: which one, and whose rankings.
-const browse = { place: null, before: null, after: null, beforeRun: 0, afterRun: 0, sort: "gain", all: false };
+const browse = { place: null, before: null, after: null, beforeRun: 0, afterRun: 0, sort: "gain", all: false, calls: "after" };
 
 function openQuery(place, after, before) {
   Object.assign(browse, { place, after, before, beforeRun: 0, afterRun: 0, all: false });
@@ -23,11 +23,16 @@ function settle() {
 }
 const gained = (i) => part().values[browse.after][state.measure][i] - part().values[browse.before][state.measure][i];
 const valueAfter = (i) => part().values[browse.after][state.measure][i];
+const spread = (i) => {
+  const values = part().entrants.map((each) => part().values[each.name][state.measure][i]);
+  return Math.max(...values) - Math.min(...values);
+};
 const SORTS = {
   gain: (a, b) => gained(b) - gained(a) || a - b,
   loss: (a, b) => gained(a) - gained(b) || a - b,
   best: (a, b) => valueAfter(b) - valueAfter(a) || a - b,
   worst: (a, b) => valueAfter(a) - valueAfter(b) || a - b,
+  spread: (a, b) => spread(b) - spread(a) || a - b,
   id: (a, b) => a - b,
 };
 /** The queries that are shown and, after a search, found. */
@@ -133,6 +138,7 @@ function browserControls() {
           ["loss", "largest loss"],
           ["best", "best after"],
           ["worst", "worst after"],
+          ["spread", "largest difference between systems"],
           ["id", "place in the file"],
         ],
         browse.sort,

@@ -1,39 +1,102 @@
 // What the model was asked and answered for a query.
 const HEADS = ["call", "step", "asked to", "answer, by place in the prompt", "read as", "tokens"];
-function callsOf(data) {
-  return el("div", { id: "calls" }, callsList(data, "all", null));
+const WHOSE = { after: "after", before: "before", both: "both, where they asked the same" };
+
+/** The calls below the rankings; asked: {filter, doc}, all when not said. */
+function callsOf(data, asked = { filter: "all", doc: null }) {
+  const box = el("div", { id: "calls" });
+  if (browse.before === browse.after && browse.beforeRun === browse.afterRun) browse.calls = "after";
+  const draw = (now) => {
+    fill(box, callsHead(data, now, draw), browse.calls === "both" ? callsTogether(data, now.filter !== "all") : callsList(data, now));
+  };
+  draw(asked);
+  return box;
 }
-function showCalls(data, doc) {
-  fill(document.getElementById("calls"), callsList(data, "all", doc));
+function showCalls(data, doc, side) {
+  browse.calls = side;
+  document.getElementById("calls").replaceWith(callsOf(data, { filter: "all", doc }));
   document.querySelector("#calls h3").focus();
+  remember();
 }
 
-function callsList(data, filter, doc) {
-  const run = data.systems[browse.after][browse.afterRun],
-    name = browse.after;
-  const head = (text) => [
-    el("h3", { tabindex: "-1", class: "below" }, `What ${name} asked and was answered`),
-    el("p", { class: "soft" }, text),
-  ];
-  if (run.made === null)
-    return el("div", {}, head(system(name).reference ? "It asks no model." : "No journal lies beside this run."));
-  if (!run.made) return el("div", {}, head("The journal holds no call for this query."));
-  if (!run.calls.length)
-    return el(
+/** Heading and controls; draw(asked) draws anew. */
+function callsHead(data, asked, draw) {
+  const both = browse.calls === "both";
+  const again = (change, name) => (value) => {
+    change(value);
+    draw(asked);
+    document.querySelector(`#calls [data-name=${name}]`).focus();
+    remember();
+  };
+  const named = (name, node) => {
+    node.querySelector("select").setAttribute("data-name", name);
+    return node;
+  };
+  const who = both ? `${browse.before} and ${browse.after}` : browse[browse.calls];
+  return el(
+    "div",
+    {},
+    el("h3", { tabindex: "-1", class: "below" }, `What ${who} asked and was answered`),
+    el(
       "div",
-      {},
-      head(
-        `${plural(run.made, "call")}; ${DATA.calls === "none" ? "none was put into this page (--calls none)" : "none had to be repaired or failed, and only such were put into this page (--calls failed)"}.`,
+      { class: "controls" },
+      browse.before === browse.after && browse.beforeRun === browse.afterRun
+        ? null
+        : named(
+            "calls",
+            choice(
+              "Calls of",
+              Object.entries(WHOSE).map(([which, name]) => [which, which === "both" ? name : `${name}: ${browse[which]}`]),
+              browse.calls,
+              again((value) => {
+                browse.calls = value;
+                asked = { ...asked, doc: null };
+              }, "calls"),
+            ),
+          ),
+      named(
+        "answers",
+        choice(
+          "Answers",
+          [
+            ["all", "all"],
+            ["bad", both ? "that differ" : "repaired, failed or lost"],
+          ],
+          asked.filter,
+          again((filter) => {
+            asked = { ...asked, filter };
+          }, "answers"),
+        ),
       ),
-    );
+      asked.doc === null
+        ? null
+        : el(
+            "button",
+            { type: "button", onclick: () => again(() => (asked = { ...asked, doc: null }), "answers")() },
+            `Only those that show ${data.docs[asked.doc].id}: clear`,
+          ),
+    ),
+  );
+}
+
+function callsList(data, { filter, doc }) {
+  const side = browse.calls,
+    name = browse[side],
+    run = data.systems[name][browse[`${side}Run`]];
+  const say = (text) => el("p", { class: "soft" }, text);
+  if (run.made === null) return say(system(name).reference ? "It asks no model." : "No journal lies beside this run.");
+  if (!run.made) return say("The journal holds no call for this query.");
+  if (!run.calls.length) {
+    const why = {
+      none: "none was put into this page (--calls none)",
+      failed: "none had to be repaired or failed, and only such were put into this page (--calls failed)",
+      all: "there was no room for them in this page (--max-size)",
+    };
+    return say(`${plural(run.made, "call")}; ${why[DATA.calls]}.`);
+  }
   const wanted = run.calls.filter(
     (call) => (filter === "all" || call.status !== "parsed") && (doc === null || (call.docs || []).includes(doc)),
   );
-  const again = (nextFilter, nextDoc) => {
-    const box = document.getElementById("calls");
-    fill(box, callsList(data, nextFilter, nextDoc));
-    box.querySelector("select").focus();
-  };
   const body = el("tbody", {}),
     more = el("button", { type: "button", class: "below", onclick: () => add() });
   let shown = 0;
@@ -48,33 +111,23 @@ function callsList(data, filter, doc) {
   return el(
     "div",
     {},
-    head(`${plural(run.made, "call")} for this query.${left} Each opens to what was sent and what came back.`),
-    el(
-      "div",
-      { class: "controls" },
-      choice(
-        "Answers",
-        [
-          ["all", "all"],
-          ["bad", "repaired, failed or lost"],
-        ],
-        filter,
-        (value) => again(value, doc),
-      ),
-      doc === null
-        ? null
-        : el(
-            "button",
-            { type: "button", onclick: () => again(filter, null) },
-            `Only those that show ${data.docs[doc].id}: clear`,
-          ),
-    ),
-    wanted.length
-      ? callTable(HEADS, body)
-      : el("p", {}, "No such call."),
+    say(`${plural(run.made, "call")} for this query.${left} Each opens to what was sent and what came back.`),
+    wanted.length ? callTable(HEADS, body) : el("p", {}, "No such call."),
     more,
+    wanted.length ? exported("Calls", () => [CALL_COLUMNS, ...wanted.map((call) => callCells(data, call))]) : null,
   );
 }
+
+const CALL_COLUMNS = ["call", "step", "asked to", "documents shown", "answer", "read as", "tokens sent", "tokens generated"];
+const callCells = (data, call) => [
+  call.n,
+  call.step + 1,
+  KINDS_ASKED[call.kind] || call.kind,
+  (call.docs || []).map((doc) => data.docs[doc].id).join(" "),
+  byName(data, call),
+  call.status,
+  ...(call.tokens || [null, null]),
+];
 
 const keptCall = (data, call) =>
   callRow(call, {
@@ -118,11 +171,7 @@ function exchange(data, call) {
       {},
       el("h4", {}, "Asked"),
       call.prompt
-        ? el(
-            "pre",
-            { class: "prompt", tabindex: "0", "aria-label": "Prompt" },
-            call.prompt.map((piece) => (typeof piece === "string" ? piece : fromDocument(data, piece))),
-          )
+        ? promptOf(call.prompt, (place) => data.docs[call.docs[place]])
         : el(
             "p",
             { class: "soft" },
@@ -157,9 +206,4 @@ function exchange(data, call) {
       el("p", { class: "soft" }, `${call.model}, step ${call.step + 1}${call.usd ? `, $${amount(call.usd)}` : ""}`),
     ),
   );
-}
-/** The beginning of a document as the prompt has it: so many characters, which JavaScript counts otherwise. */
-function fromDocument(data, [doc, length]) {
-  const { id, text } = data.docs[doc];
-  return el("span", { class: "from", dir: "auto", title: id }, Array.from(text).slice(0, length).join(""));
 }

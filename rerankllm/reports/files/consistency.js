@@ -18,8 +18,10 @@ function drawConsistency() {
     );
     return;
   }
-  const row = (name, explain, show) =>
-    el(
+  const traits = [];
+  const row = (name, explain, show) => {
+    traits.push([name, ...told.map((each) => show(part().consistency[each])[0])]);
+    return el(
       "tr",
       {},
       el("th", { scope: "row" }, name, el("span", { class: "of" }, explain)),
@@ -28,6 +30,7 @@ function drawConsistency() {
         return el("td", { class: "n" }, value, of ? el("span", { class: "of" }, of) : null);
       }),
     );
+  };
   const calls = (c) => Object.values(c.statuses).reduce((a, b) => a + b, 0);
   const counted = (c, status) => [
     c.statuses[status].toLocaleString("en"),
@@ -59,7 +62,7 @@ function drawConsistency() {
             "tr",
             {},
             el("td", {}),
-            told.map((name) => el("th", { scope: "col", class: "n" }, name)),
+            told.map((name) => el("th", { scope: "col", class: headClass(name, true) }, headText(name))),
           ),
         ),
         el(
@@ -110,6 +113,7 @@ function drawConsistency() {
         ),
       ),
     ),
+    exported("Consistency", () => [["", ...told], ...traits]),
     silent.length ? el("p", { class: "soft" }, `No journal: ${silent.join(", ")}.`) : null,
     curves(told),
   );
@@ -122,7 +126,7 @@ function curves(names) {
   return el(
     "div",
     {},
-    el("h3", {}, "Rank by place in the prompt"),
+    el("h3", { class: "below" }, "Rank by place in the prompt"),
     el(
       "p",
       { class: "explain" },

@@ -4,6 +4,7 @@ const FILTERS = [
   ["worse", "worse than before"],
   ["better", "better than before"],
   ["first", "with another first document"],
+  ["split", "on whose first document systems disagree"],
   ["trouble", "with an answer repaired, failed or lost"],
   ["failed", "without a ranking after"],
   ["unjudged", "with an unjudged document in the first 10"],
@@ -29,6 +30,10 @@ const meets = {
   first: (_, data) => {
     const [a, b] = [orderOf(data, browse.before, browse.beforeRun), orderOf(data, browse.after, browse.afterRun)];
     return Boolean(a && b && a[0] !== b[0]);
+  },
+  split: (_, data) => {
+    const orders = part().entrants.flatMap((each) => data.systems[each.name].map((run) => run.order));
+    return new Set(orders.filter(Boolean).map((order) => order[0])).size > 1;
   },
   trouble: (_, data) => data.systems[browse.after][browse.afterRun].calls.some((call) => call.status !== "parsed"),
   failed: (_, data) => !orderOf(data, browse.after, browse.afterRun),

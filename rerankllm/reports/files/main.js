@@ -7,6 +7,7 @@ function drawAll() {
   drawPairs();
   drawConsistency();
   drawRobust();
+  drawAttacks();
   drawBrowser();
   const lines = [...part().document.notes, ...part().notes];
   fill(

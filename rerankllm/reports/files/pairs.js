@@ -73,8 +73,8 @@ function drawPairs() {
       sortable(
         "Every pair",
         [
-          { name: "system", show: (pair) => pair.one, key: (pair) => pair.one },
-          { name: "less", show: (pair) => pair.other, key: (pair) => pair.other },
+          { name: "system", show: (pair) => parted(pair.one), key: (pair) => pair.one },
+          { name: "less", show: (pair) => parted(pair.other), key: (pair) => pair.other },
           { name: "difference", number: true, show: (pair) => gap(pair.mean), key: (pair) => pair.mean },
           {
             name: "95 % interval",

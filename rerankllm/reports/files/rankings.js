@@ -41,7 +41,7 @@ function sides(data) {
           browse.all ? `Show the first ${TOP} only` : `Show all ${longest}`,
         )
       : null;
-  return el("div", {}, node, more);
+  return el("div", {}, contrast(data), node, more);
 }
 
 function docRow(data, doc, rank, other, side, top, light) {
@@ -81,7 +81,11 @@ function unfold(item, button, data, doc) {
     return;
   }
   const { id, grade, text } = data.docs[doc];
-  const seen = data.systems[browse.after][browse.afterRun].calls.filter((call) => (call.docs || []).includes(doc));
+  const sidesOf = browse.before === browse.after ? ["after"] : ["after", "before"];
+  const seen = sidesOf
+    .map((side) => [side, data.systems[browse[side]][browse[`${side}Run`]].calls])
+    .map(([side, calls]) => [side, calls.filter((call) => (call.docs || []).includes(doc)).length])
+    .filter(([, count]) => count);
   item.append(
     el(
       "div",
@@ -91,17 +95,11 @@ function unfold(item, button, data, doc) {
         { class: "soft" },
         el("bdi", {}, id),
         grade === null ? ", not judged" : `, grade ${grade}`,
-        seen.length
-          ? [
-              ", shown in ",
-              el(
-                "button",
-                { type: "button", class: "plain", onclick: () => showCalls(data, doc) },
-                plural(seen.length, "call"),
-              ),
-              ` of ${browse.after}`,
-            ]
-          : null,
+        seen.map(([side, count], i) => [
+          i ? " and in " : ", shown in ",
+          el("button", { type: "button", class: "plain", onclick: () => showCalls(data, doc, side) }, plural(count, "call")),
+          ` of ${browse[side]}`,
+        ]),
         ".",
       ),
       el("div", { class: "body", dir: "auto" }, text === null ? "Its text is not at hand." : text),

@@ -11,8 +11,9 @@ from rerankllm.server.dialects.mixedbread import MIXEDBREAD
 from rerankllm.server.dialects.nvidia import NVIDIA
 from rerankllm.server.dialects.tei import TEI
 from rerankllm.server.dialects.voyage import VOYAGE
+from rerankllm.server.dialects.zeroentropy import ZEROENTROPY
 
-DIALECTS = (COHERE, COHERE_V1, VOYAGE, TEI, INFINITY, JINA, NVIDIA, MIXEDBREAD)
+DIALECTS = (COHERE, COHERE_V1, VOYAGE, TEI, INFINITY, JINA, NVIDIA, MIXEDBREAD, ZEROENTROPY)
 """All of them. On a path that several share, the last is whoever has no marks."""
 
 

@@ -1,8 +1,8 @@
 // Each comparison or window the model saw, and what it answered: rows come as the calls do.
 const HEADS = ["call", "after", "asked to", "answer, # being the place before", "read as", "tokens"];
 
-/** A list of calls that grows: {node, add(call)}. `docs`: the passages by id. */
-function callList(docs) {
+/** A list of calls that grows: {node, add(call)}. docs: the passages by id; strategy: whose calls, where there are two. */
+function callList(docs, strategy) {
   const calls = [],
     body = el("tbody", {}),
     note = el("p", { class: "soft" });
@@ -35,12 +35,12 @@ function callList(docs) {
     }
     more.hidden = at >= calls.length;
     fill(more, `Show ${PAGE} more; ${plural(calls.length - at, "call")} not shown yet`);
-    fill(note, `${plural(calls.length, "call")}. Each opens to the passages that were shown, in their order.`);
+    fill(note, `${plural(calls.length, "call")}. Each opens to its prompt and its passages, in the order shown.`);
   }
   const node = el(
     "div",
     {},
-    el("h2", {}, "What the model saw and answered"),
+    el("h2", {}, "What the model saw and answered", strategy ? [" for ", el("code", {}, strategy)] : null),
     note,
     el("div", { class: "controls" }, only),
     callTable(HEADS, body),
@@ -78,18 +78,22 @@ function detail(call, docs) {
   const item = (id, whole) =>
     el("li", {}, el("bdi", {}, nameOf(docs, id)), whole && docs.has(id) ? passage(docs.get(id)) : null);
   const order = call.answer && call.answer.groups;
+  const whole = el(
+    "ol",
+    { class: "shown" },
+    call.docs.map((id) => item(id, true)),
+  );
+  const prompted = (call.prompt || []).length > 0;
   return el(
     "div",
     { class: "exchange" },
     el(
       "div",
       {},
-      el("h4", {}, call.docs.length ? "Shown, in this order" : "No passage was shown"),
-      el(
-        "ol",
-        { class: "shown" },
-        call.docs.map((id) => item(id, true)),
-      ),
+      prompted ? [el("h4", {}, "Asked"), promptOf(call.prompt, (at) => contentOf(docs, call.docs[at]))] : null,
+      prompted && call.docs.length
+        ? el("details", { class: "below" }, el("summary", {}, "The passages whole, in this order"), whole)
+        : [el("h4", {}, call.docs.length ? "Shown, in this order" : "No passage was shown"), whole],
     ),
     el(
       "div",
@@ -108,4 +112,7 @@ function detail(call, docs) {
     ),
   );
 }
+/** A passage as models are shown it: on one line, white space folded as Python does. */
+const SPACE = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/;
+const contentOf = (docs, id) => ({ id: nameOf(docs, id), text: docs.get(id).text.split(SPACE).filter(Boolean).join(" ") });
 const passage = (doc) => el("span", { class: "body", dir: "auto" }, doc.text);

@@ -2,12 +2,19 @@
 const byId = (id) => document.getElementById(id);
 const OWN = "own",
   WRITTEN = "written";
+/** The two selects of strategies, each with the field for one that is written out. */
+const STRATEGIES = { strategy: "own", beside: "beside-own" };
 const form = { choices: null, sample: null, planning: null };
 
-const strategyChosen = () => {
-  const value = byId("strategy").value;
-  return value === OWN || value === "" ? null : value === WRITTEN ? byId("own").value.trim() : value;
+const strategyChosen = (select = "strategy") => {
+  const value = byId(select).value;
+  return value === OWN || value === "" ? null : value === WRITTEN ? byId(STRATEGIES[select]).value.trim() : value;
 };
+/** The strategies to rank with, null for the model's own: one, or two to be seen side by side. */
+const strategiesChosen = () =>
+  Object.keys(STRATEGIES)
+    .filter((select) => select === "strategy" || byId(select).value !== "")
+    .map(strategyChosen);
 function topChosen() {
   const text = byId("top").value.trim();
   if (!text) return null;
@@ -39,18 +46,26 @@ function drawChoices() {
 function drawStrategies() {
   const alias = form.choices.aliases.find((each) => each.name === byId("model").value);
   const free = form.choices.limits.calls > 0;
-  fill(
-    byId("strategy"),
-    el("option", { value: OWN }, `${alias.strategy} (${alias.name}'s own)`),
-    alias.offers.map((spec) => el("option", { value: spec }, spec)),
-    free ? el("option", { value: WRITTEN }, "written out …") : null,
-  );
+  for (const select of Object.keys(STRATEGIES)) {
+    const kept = byId(select).value;
+    fill(
+      byId(select),
+      select === "beside" ? el("option", { value: "" }, "nothing") : null,
+      el("option", { value: OWN }, `${alias.strategy} (${alias.name}'s own)`),
+      alias.offers.map((spec) => el("option", { value: spec }, spec)),
+      free ? el("option", { value: WRITTEN }, "written out \u2026") : null,
+    );
+    if (select === "beside" && [...byId(select).options].some((option) => option.value === kept)) byId(select).value = kept;
+  }
+  byId("beside-field").hidden = !free;
   drawOwn();
 }
 function drawOwn() {
-  const wanted = byId("strategy").value === WRITTEN;
-  byId("own-field").hidden = !wanted;
-  if (wanted && !byId("own").value) byId("own").value = "sliding(window=4, stride=2)";
+  for (const [select, field] of Object.entries(STRATEGIES)) {
+    const wanted = byId(select).value === WRITTEN;
+    byId(`${field}-field`).hidden = !wanted;
+    if (wanted && !byId(field).value) byId(field).value = "sliding(window=4, stride=2)";
+  }
 }
 
 function drawCounted() {
@@ -71,26 +86,35 @@ async function drawPlan() {
   if (form.planning) form.planning.abort();
   const asked = (form.planning = new AbortController());
   const { passages } = passagesChosen(),
-    top = topChosen(),
-    strategy = strategyChosen();
+    top = topChosen();
   byId("top").setAttribute("aria-invalid", String(Number.isNaN(top)));
-  byId("own").setAttribute("aria-invalid", "false");
+  for (const field of Object.values(STRATEGIES)) byId(field).setAttribute("aria-invalid", "false");
   const tell = (kind, text) => fill(byId("plan"), el("p", { class: kind }, text));
   if (Number.isNaN(top)) return tell("problem", "First places: a whole number from 1, or nothing.");
   if (!form.choices || !passages || !passages.length)
     return tell("soft", "What it will take stands here as soon as there are passages.");
-  const query = new URLSearchParams({ n: passages.length, model: byId("model").value });
-  if (strategy !== null) query.set("strategy", strategy || " ");
-  if (top !== null) query.set("top_n", top);
-  try {
-    const found = await get(`page/plan?${query}`, asked.signal);
-    const words = [el("p", {}, el("code", {}, found.strategy)), el("p", { class: "soft" }, "will take")];
-    fill(byId("plan"), words, planned(found.plan));
-  } catch (error) {
-    if (error.name === "AbortError") return;
-    if (byId("strategy").value === WRITTEN) byId("own").setAttribute("aria-invalid", "true");
-    tell("problem", error.advice || error.message);
+  const plans = [];
+  for (const [i, strategy] of strategiesChosen().entries()) {
+    const query = new URLSearchParams({ n: passages.length, model: byId("model").value });
+    if (strategy !== null) query.set("strategy", strategy || " ");
+    if (top !== null) query.set("top_n", top);
+    try {
+      plans.push(await get(`page/plan?${query}`, asked.signal));
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      const [select, field] = Object.entries(STRATEGIES)[i];
+      if (byId(select).value === WRITTEN) byId(field).setAttribute("aria-invalid", "true");
+      return tell("problem", error.advice || error.message);
+    }
   }
+  fill(
+    byId("plan"),
+    plans.map(({ strategy, plan }) => [
+      el("p", {}, el("code", {}, strategy)),
+      el("p", { class: "soft" }, "will take"),
+      planned(plan),
+    ]),
+  );
 }
 
 /** Puts a sample into the form; `gently`: not over what was written meanwhile. */

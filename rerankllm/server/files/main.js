@@ -40,68 +40,87 @@ async function rank() {
   }
   const { passages } = passagesChosen(),
     docs = shownPassages(passages),
-    strategy = strategyChosen(),
     top = topChosen(),
     id = queryId();
-  const body = {
+  const bodies = strategiesChosen().map((strategy) => ({
     model: byId("model").value,
     query: byId("query").value,
     documents: passages,
     ...(strategy === null ? {} : { strategy: strategy || " " }),
     ...(top === null ? {} : { top_n: top }),
     ...(id === null ? {} : { query_id: id }),
-  };
+  }));
   if (docs.size < passages.length) {
     show(new Trouble("Two passages have one id", "Give each its own, or none."));
     return;
   }
   history.replaceState(null, "", addressed());
-  await perform(body, docs);
+  await perform(bodies, docs);
 }
 
-async function perform(body, docs) {
-  const moved = movedList(docs),
-    calls = callList(docs),
-    stop = (run.stop = new AbortController());
-  let plan = null,
-    made = 0,
-    last = null;
+/** Ranks with one strategy after the other, and shows what comes of it. */
+async function perform(bodies, docs) {
+  const moved = movedList(docs, bodies.length),
+    stop = (run.stop = new AbortController()),
+    ends = [];
   fill(byId("moved"), moved.node);
   fill(byId("numbers"));
   fill(byId("calls"));
   underWay(true);
   say("Asking the server.");
   byId("state").scrollIntoView({ block: "nearest" });
-  const tell = (name, data) => {
-    if (name === "started") {
-      plan = data.plan;
-      const progress = byId("progress");
-      [progress.max, progress.value] = [Math.max(1, plan.calls[1]), 0];
-      const whom = ` on ${data.models.join(", ")}.`;
-      say("Ranking ", plural(docs.size, "passage"), " with ", el("code", {}, data.strategy), whom);
-    } else if (name === "judged") {
-      if (!made++) fill(byId("calls"), calls.node);
-      calls.add(data);
-      moved.saw(data.docs);
-      byId("progress").value = Math.min(made, byId("progress").max);
-    } else last = { name, ...data };
-  };
   try {
-    await follow("page/rerank", body, stop.signal, tell);
-    if (last.name === "failed") throw troubleOf(last);
-    moved.finish(last.results);
-    say(`Done: ${plural(made, "call")} in ${last.seconds.toFixed(1)} s.`);
-  } catch (error) {
-    const stopped = error.name === "AbortError";
-    moved.giveUp(stopped ? "Stopped: there is no ranking." : "There is no ranking.");
-    const after = `after ${plural(made, "call")}.`;
-    say(stopped ? `Stopped ${after} The server asks nothing more.` : `It ended without a ranking, ${after}`);
-    if (!stopped) show(error instanceof Trouble ? error : new Trouble("This page failed", String(error)));
+    for (const body of bodies) {
+      const end = await performOne(body, docs, moved, stop.signal, bodies.length > 1);
+      ends.push(end);
+      say(ends.map((each) => el("span", { class: "line" }, each.said)));
+      if (end.stopped) break;
+    }
   } finally {
     run.stop = null;
     underWay(false);
-    if (last && plan) fill(byId("numbers"), numbersOf(last, plan));
+    const told = ends.filter((end) => end.last && end.plan);
+    fill(byId("numbers"), told.map((end) => numbersOf(end.last, end.plan, bodies.length > 1 ? end.name : null)));
   }
+}
+
+/** One ranking: {name, plan, last event, said: how it ended, stopped}. */
+async function performOne(body, docs, moved, signal, two) {
+  const end = { name: body.strategy || byId("strategy").value, plan: null, last: null, said: "", stopped: false };
+  let made = 0,
+    calls = null;
+  moved.begin();
+  const tell = (name, data) => {
+    if (name === "started") {
+      [end.plan, end.name] = [data.plan, data.strategy];
+      calls = callList(docs, two ? data.strategy : null);
+      const progress = byId("progress");
+      [progress.max, progress.value] = [Math.max(1, end.plan.calls[1]), 0];
+      const whom = ` on ${data.models.join(", ")}.`;
+      say("Ranking ", plural(docs.size, "passage"), " with ", el("code", {}, data.strategy), whom);
+    } else if (name === "judged") {
+      if (!made++) put(byId("calls"), calls.node);
+      calls.add(data);
+      moved.saw(data.docs);
+      byId("progress").value = Math.min(made, byId("progress").max);
+    } else end.last = { name, ...data };
+  };
+  const by = two ? [el("code", {}, end.name), " "] : [];
+  try {
+    await follow("page/rerank", body, signal, tell);
+    if (two) by.splice(0, 2, el("code", {}, end.name), ": ");
+    if (end.last.name === "failed") throw troubleOf(end.last);
+    moved.finish(end.name, end.last.results);
+    end.said = [...by, `${two ? "done" : "Done"}: ${plural(made, "call")} in ${end.last.seconds.toFixed(1)} s.`];
+  } catch (error) {
+    end.stopped = error.name === "AbortError";
+    moved.giveUp(end.stopped ? "Stopped: there is no ranking." : "There is no ranking.");
+    const after = `after ${plural(made, "call")}.`;
+    const how = end.stopped ? `Stopped ${after} The server asks nothing more.` : `It ended without a ranking, ${after}`;
+    end.said = [...by, how];
+    if (!end.stopped) show(error instanceof Trouble ? error : new Trouble("This page failed", String(error)));
+  }
+  return end;
 }
 
 /** Asks what there is to choose from; not before there is a key where one is wanted. */
@@ -177,10 +196,10 @@ function wire() {
     chooseSample(false).then(() => (drawCounted(), drawPlan())).catch(show),
   );
   byId("model").addEventListener("change", () => (drawStrategies(), drawPlan()));
-  byId("strategy").addEventListener("change", () => (drawOwn(), drawPlan()));
+  for (const select of Object.keys(STRATEGIES)) byId(select).addEventListener("change", () => (drawOwn(), drawPlan()));
   byId("separator").addEventListener("change", () => (drawCounted(), drawPlan()));
   const drawBoth = () => (drawCounted(), drawPlan());
-  for (const id of ["passages", "own", "top"]) byId(id).addEventListener("input", () => later(drawBoth));
+  for (const id of ["passages", "own", "beside-own", "top"]) byId(id).addEventListener("input", () => later(drawBoth));
 }
 
 wire();

@@ -18,7 +18,8 @@ function readPassages(text, separator) {
 const IDS = ["_id", "doc_id", "id", "docid", "docno", "pid", "passage_id", "document_id"];
 const TEXTS = ["text", "contents", "segment", "passage", "body", "content", "page_content", "chunk", "document"];
 
-function readJson(text) {
+/** A list: what stands in the brackets, one value a line, or under `documents`; an Error where it is not JSON. */
+function parseJson(text) {
   let found;
   try {
     found = JSON.parse(text);
@@ -26,10 +27,16 @@ function readJson(text) {
     try {
       found = text.split("\n").map((line) => (line.trim() ? JSON.parse(line) : null)).filter((each) => each !== null);
     } catch {
-      return { problem: `This is not JSON: ${error.message}` };
+      return error;
     }
   }
-  if (!Array.isArray(found)) found = Array.isArray(found.documents) ? found.documents : [found];
+  if (Array.isArray(found)) return found;
+  return found && Array.isArray(found.documents) ? found.documents : [found];
+}
+
+function readJson(text) {
+  const found = parseJson(text);
+  if (found instanceof Error) return { problem: `This is not JSON: ${found.message}` };
   const passages = [];
   for (const [i, each] of found.entries()) {
     const passage = typeof each === "string" ? each : each && typeof textOf(each) === "string" ? named(each) : null;

@@ -1,23 +1,26 @@
 // Before and after, what it cost, and how far the answers agree.
 const TOP = 50;
 
-/** The passages as they came, with how often each was shown; after it is done, beside the ranking. */
-function movedList(docs) {
-  const before = [...docs.keys()],
+/**
+ * The passages as they came, with how often each was shown; after it is done, beside the ranking. Of two strategies the
+ * rankings stand side by side, or either beside the order before.
+ */
+function movedList(docs, wanted) {
+  const given = [...docs.keys()],
     times = new Map(),
     marks = new Map(),
-    changed = new Set();
+    changed = new Set(),
+    rankings = []; // {name, found: results by id}
   const node = el("div", {});
-  let results = null,
-    found = new Map(),
+  let sides = { before: null, after: null }, // the rankings shown; null is the order before
     ranks = {},
     all = false,
-    waiting = "The ranking stands here when all is judged.";
+    waiting = "";
   function row(id, side, rank, light) {
     const doc = docs.get(id),
-      other = results && ranks[side === "before" ? "after" : "before"].get(id);
-    const mark = el("span", { class: "seen number" }, side === "before" ? seenOf(id) : scoreOf(id));
-    if (side === "before") marks.set(id, mark);
+      other = sides.after && ranks[side === "before" ? "after" : "before"].get(id);
+    const mark = el("span", { class: "seen number" }, sides[side] ? scoreOf(id, sides[side]) : seenOf(id));
+    if (!sides[side]) marks.set(id, mark);
     const button = el(
       "button",
       {
@@ -28,12 +31,12 @@ function movedList(docs) {
           const open = button.getAttribute("aria-expanded") === "true";
           button.setAttribute("aria-expanded", String(!open));
           if (open) item.lastElementChild.remove();
-          else item.append(unfolded(id));
+          else item.append(unfolded(id, sides[side]));
         },
         ...lighting(light),
       },
       el("span", { class: "rank number" }, rank),
-      results ? moveMark(rank, other, side) : el("span", { class: "move" }),
+      sides.after ? moveMark(rank, other, side) : el("span", { class: "move" }),
       el("span", { class: "text", dir: "auto" }, doc.text.slice(0, 240)),
       mark,
     );
@@ -41,13 +44,13 @@ function movedList(docs) {
     return item;
   }
   const seenOf = (id) => (times.has(id) ? `seen ${times.get(id)}\u00d7` : "");
-  function scoreOf(id) {
+  function scoreOf(id, { found }) {
     const { score, read } = found.get(id);
     return !read ? "not read" : score === null ? "" : Number(score.toPrecision(4)).toString().replace("-", MINUS);
   }
-  function unfolded(id) {
+  function unfolded(id, ranking) {
     const doc = docs.get(id),
-      result = found.get(id);
+      result = ranking && ranking.found.get(id);
     return el(
       "div",
       { class: "passage" },
@@ -68,30 +71,61 @@ function movedList(docs) {
     for (const id of changed) if (marks.has(id)) fill(marks.get(id), seenOf(id));
     changed.clear();
   }
+  const orderOf = (ranking) => (ranking ? [...ranking.found.keys()] : given);
+  const headOf = (ranking) => (ranking ? (wanted > 1 ? ranking.name : "After") : "Before");
+  /** What can be seen side by side: of two rankings first the two. */
+  const views = () => [
+    ...(rankings.length > 1 ? [[rankings[0], rankings[1]]] : []),
+    ...rankings.map((ranking) => [null, ranking]),
+  ];
+  function see([before, after]) {
+    sides = { before, after };
+    draw();
+  }
   function draw() {
     const limit = all ? Infinity : TOP;
-    const instead = el("p", { class: "waiting" }, waiting);
-    const after = results && results.map((each) => each.id);
+    const [before, after] = [orderOf(sides.before), sides.after && orderOf(sides.after)];
+    ranks = { before: ranksOf(before), after: ranksOf(after) };
     const more = el(
       "button",
-      { type: "button", class: "below", onclick: () => ((all = !all), draw(), node.querySelector(".below").focus()) },
-      all ? `Show the first ${TOP} only` : `Show all ${before.length}`,
+      { type: "button", class: "below", onclick: () => ((all = !all), draw(), node.querySelector("button.below").focus()) },
+      all ? `Show the first ${TOP} only` : `Show all ${given.length}`,
     );
+    const told = !after ? null : sides.before ? contrasted(before, after) : movement(before, after);
     fill(
       node,
-      el("h2", {}, "Before and after"),
-      results ? el("p", { class: "number" }, movement(before, after)) : null,
+      el("h2", {}, sides.before ? "Side by side" : "Before and after"),
+      rankings.length > 1 ? el("div", { class: "controls" }, viewed()) : null,
+      told ? el("p", { class: "number" }, told) : null,
       sideBySide(
-        { before: { head: "Before", order: before }, after: { head: "After", order: after, instead } },
+        {
+          before: { head: headOf(sides.before), order: before },
+          after: { head: sides.after ? headOf(sides.after) : "After", order: after, instead: el("p", { class: "waiting" }, waiting) },
+        },
         limit,
         row,
       ),
-      before.length > TOP ? more : null,
+      given.length > TOP ? more : null,
     );
   }
-  draw();
+  function viewed() {
+    const all = views();
+    const at = all.findIndex(([before, after]) => before === sides.before && after === sides.after);
+    return choice(
+      "Show",
+      all.map(([before, after], i) => [i, `${headOf(before)} | ${headOf(after)}`]),
+      at,
+      (i) => (see(all[i]), node.querySelector("select").focus()),
+    );
+  }
   return {
     node,
+    /** Another ranking begins. */
+    begin() {
+      waiting = "The ranking stands here when all is judged.";
+      times.clear();
+      see([null, rankings[0] || null]);
+    },
     saw(ids) {
       if (!changed.size) queueMicrotask(mark); // once for all that came together
       for (const id of ids) {
@@ -99,11 +133,9 @@ function movedList(docs) {
         changed.add(id);
       }
     },
-    finish(ranking) {
-      results = ranking;
-      found = new Map(ranking.map((each) => [each.id, each]));
-      ranks = { before: ranksOf(before), after: ranksOf([...found.keys()]) };
-      draw();
+    finish(name, ranking) {
+      rankings.push({ name, found: new Map(ranking.map((each) => [each.id, each])) });
+      see(views()[0]);
     },
     giveUp(why) {
       waiting = why;
@@ -142,8 +174,8 @@ const planned = (plan) =>
     ["passages sent", span(plan.slots)],
   ]);
 
-/** Cost beside the plan, and consistency. `last` is the last event; its ledger may be missing. */
-function numbersOf(last, plan) {
+/** Cost beside the plan, and consistency. last: the last event, whose ledger may be missing; name: whose, of two. */
+function numbersOf(last, plan, name) {
   const spent = last.ledger;
   if (!spent) return el("div", {});
   const row = (name, value, beside) =>
@@ -153,6 +185,7 @@ function numbersOf(last, plan) {
       el("th", { scope: "row" }, name),
       [value, beside].filter((each) => each !== undefined).map((each) => el("td", { class: "n" }, each)),
     );
+  const of = () => (name ? [" of ", el("code", {}, name)] : null);
   const [usage, usd] = [spent.usage, spent.cost_usd];
   const money = usd === null ? "price not known" : usd ? `$${amount(usd)}` : "none";
   const cost = el(
@@ -182,8 +215,8 @@ function numbersOf(last, plan) {
   return el(
     "div",
     { class: "pair" },
-    el("div", {}, el("h2", {}, "Cost"), cost),
-    el("div", {}, el("h2", {}, "Consistency"), agreement(last, spent, row)),
+    el("div", {}, el("h2", {}, "Cost", of()), cost),
+    el("div", {}, el("h2", {}, "Consistency", of()), agreement(last, spent, row)),
   );
 }
 

@@ -1,6 +1,6 @@
 // What the form says, for elsewhere: a link to this page, and the same for curl, Python and the command line.
 const LONG_LINK = 30000;
-const KEPT = ["query", "passages", "strategy", "own", "top", "separator"];
+const KEPT = ["query", "passages", "strategy", "own", "beside", "beside-own", "top", "separator"];
 
 /** The form as it stands in the address, behind `#`, which is never sent to a server. */
 function addressed() {
@@ -23,9 +23,9 @@ async function restore() {
   };
   choose("model");
   drawStrategies();
-  for (const id of ["strategy", "separator", "sample"]) choose(id);
+  for (const id of ["strategy", "beside", "separator", "sample"]) choose(id);
   if (byId("sample").value) await chooseSample(false);
-  for (const id of ["query", "passages", "own", "top"]) if (said.has(id)) byId(id).value = said.get(id);
+  for (const id of ["query", "passages", "own", "beside-own", "top"]) if (said.has(id)) byId(id).value = said.get(id);
   drawOwn();
   return true;
 }
@@ -50,27 +50,29 @@ function asCurl(passages) {
 }
 function asPython(passages) {
   const { models, strategy } = aliasChosen(),
-    top = topChosen();
-  const [who, what] = [strategyChosen() || strategy, models[0]].map((each) => JSON.stringify(each));
+    top = topChosen(),
+    stages = strategiesChosen().map((each) => JSON.stringify(each || strategy));
+  const [who, indent] = stages.length > 1 ? ["strategy", "    "] : [stages[0], ""];
   return [
     "from rerankllm import Reranker",
     "",
     "documents = [",
     ...passages.map((each) => `    ${JSON.stringify(each)},`),
     "]",
-    `with Reranker(${who}, ${what}) as reranker:`,
-    `    print(reranker.rerank(${JSON.stringify(byId("query").value)}, documents${top ? `, top_k=${top}` : ""}))`,
+    ...(stages.length > 1 ? [`for strategy in (${stages.join(", ")}):`] : []),
+    `${indent}with Reranker(${who}, ${JSON.stringify(models[0])}) as reranker:`,
+    `${indent}    print(reranker.rerank(${JSON.stringify(byId("query").value)}, documents${top ? `, top_k=${top}` : ""}))`,
   ].join("\n");
 }
 function asCommand(passages) {
   const { models, strategy } = aliasChosen(),
     top = topChosen();
-  const options = `--strategy ${inShell(strategyChosen() || strategy)} --model ${inShell(models[0])}`;
-  return [
-    `rerankllm rank ${inShell(byId("query").value)} - ${options}${top ? ` --top-k ${top}` : ""} <<'EOF'`,
+  const one = (stage) => [
+    `rerankllm rank ${inShell(byId("query").value)} - --strategy ${inShell(stage || strategy)} --model ${inShell(models[0])}${top ? ` --top-k ${top}` : ""} <<'EOF'`,
     ...passages.map((each) => JSON.stringify(typeof each === "string" ? { text: each } : each)),
     "EOF",
-  ].join("\n");
+  ];
+  return strategiesChosen().flatMap(one).join("\n");
 }
 const plainText = (passage) =>
   typeof passage === "string" ? passage : passage.title ? `${passage.title} ${passage.text}` : passage.text;

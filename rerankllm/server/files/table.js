@@ -19,14 +19,26 @@ function readCells(text, separator) {
   return rows.filter((row) => row.length > 1 || row[0] !== "");
 }
 
-/** {columns, rows} of CSV or TSV with a header; null for anything else. */
+/** {columns, rows} of CSV or TSV with a header, or of JSON objects; null for anything else. */
 function readTable(name, text) {
+  if (/\.(json|jsonl|ndjson)$/i.test(name)) return readObjects(text);
   if (!/\.(csv|tsv)$/i.test(name)) return null;
   const first = text.split("\n", 1)[0];
   const count = (sign) => first.split(sign).length;
   const separator = /\.tsv$/i.test(name) ? "\t" : [",", ";", "\t"].reduce((a, b) => (count(b) > count(a) ? b : a));
   const [columns, ...rows] = readCells(text.replace(/^\uFEFF/, ""), separator);
   return columns && rows.length ? { columns, rows } : null;
+}
+
+/** The same of a list of objects, or of one a line: a column for each name that has a text somewhere. */
+function readObjects(text) {
+  const found = parseJson(text.trim());
+  if (!Array.isArray(found) || !found.length || !found.every((each) => each && typeof each === "object" && !Array.isArray(each)))
+    return null;
+  const simple = (value) => ["string", "number"].includes(typeof value);
+  const columns = [...new Set(found.flatMap((each) => Object.keys(each).filter((key) => simple(each[key]))))];
+  if (!columns.length) return null;
+  return { columns, rows: found.map((each) => columns.map((key) => (simple(each[key]) ? String(each[key]) : ""))) };
 }
 
 /** The column of texts: by its name, else the one with the longest cells. */

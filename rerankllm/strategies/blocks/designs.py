@@ -1,7 +1,9 @@
 """Block designs: which items are shown together, so that few blocks say much about all of them."""
 
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import combinations, product
 from typing import Literal, TypeAlias
 
@@ -37,15 +39,38 @@ def blocks(design: Design, n: int, block: int, replicas: int, chance: random.Ran
         return _equi(n, size, replicas, chance)
     if design == "random":
         return [chance.sample(range(n), size) for _ in range(-(-n * replicas // size))]
+    plane, times = _repeated(design, n, block, replicas)
+    found: Blocks = []
+    for _ in range(times):
+        item = chance.sample(range(n), n)
+        found += [[item[i] for i in chance.sample(members, len(members))] for members in plane if members]
+    return found
+
+
+def sizes(design: Design, n: int, block: int, replicas: int) -> Counter[int]:
+    """How many blocks of each size `blocks` makes, without making them.
+
+    Raises:
+        SpecError: As `blocks`.
+    """
+    size = min(block, n)
+    if n <= block or design == "equi":
+        count = -(-n * replicas // size) if n else 0
+        least, more = divmod(n * replicas, count) if count else (0, 0)
+        return Counter({least: count - more}) + Counter({least + 1: more})
+    if design == "random":
+        return Counter({size: -(-n * replicas // size)})
+    plane, times = _repeated(design, n, block, replicas)
+    return Counter({size: count * times for size, count in Counter(map(len, plane)).items() if size})
+
+
+def _repeated(design: Design, n: int, block: int, replicas: int) -> tuple[Blocks, int]:
+    """The blocks of an exact design, and how often they are repeated."""
     plane = {"latin": _square, "triangular": _triangle, "bibd": _plane}[design](n, block)
     once = sum(0 in members for members in plane)
     if replicas % once:
         raise SpecError(f"{design}: shows each of {n} documents {once} times; use a multiple of {once} as replicas")
-    found: Blocks = []
-    for _ in range(replicas // once):
-        item = chance.sample(range(n), n)
-        found += [[item[i] for i in chance.sample(members, len(members))] for members in plane if members]
-    return found
+    return plane, replicas // once
 
 
 def _equi(n: int, size: int, replicas: int, chance: random.Random) -> Blocks:
@@ -91,7 +116,7 @@ def _triangle(n: int, block: int) -> Blocks:
 def _plane(n: int, block: int) -> Blocks:
     """The lines of the smallest finite plane with lines of `block` points, cut to its first n points."""
     if n <= block**2 - block + 1 and _is_prime(block - 1):
-        lines = _projective(block - 1)
+        lines: Iterator[Sequence[int]] = iter(_projective(block - 1))
     elif n <= block**2 and _is_prime(block):
         lines = _affine(block)
     else:
@@ -110,11 +135,13 @@ def _affine(q: int) -> Iterator[Sequence[int]]:
         yield range(x * q, (x + 1) * q)
 
 
-def _projective(q: int) -> Iterator[Sequence[int]]:
+@cache
+def _projective(q: int) -> tuple[tuple[int, ...], ...]:
     """Points in homogeneous coordinates; each is also a line, through the points orthogonal to it."""
     points = [(1, a, b) for a, b in product(range(q), range(q))] + [(0, 1, a) for a in range(q)] + [(0, 0, 1)]
-    for line in points:
-        yield [i for i, p in enumerate(points) if sum(a * b for a, b in zip(p, line, strict=True)) % q == 0]
+    return tuple(
+        tuple(i for i, (a, b, c) in enumerate(points) if (a * x + b * y + c * z) % q == 0) for x, y, z in points
+    )
 
 
 def _is_prime(number: int) -> bool:

@@ -69,6 +69,11 @@ function choice(label, choices, value, change, extra) {
   return el("label", { class: `field ${extra || ""}` }, label, select);
 }
 
+/** What a column with this head is classed as: one of many words, or a long name, may be broken. */
+const LONG_HEAD = 18;
+const headText = (name) => (name.length > LONG_HEAD ? parted(name) : name);
+const headClass = (name, number) => [number ? "n" : "", name.length > LONG_HEAD ? "long" : ""].join(" ").trim() || null;
+
 /** A box that scrolls by itself where a table is wider than the page. */
 const scroll = (label, content) =>
   el("div", { class: "scroll", role: "region", "aria-label": label, tabindex: "0" }, content);
@@ -85,8 +90,10 @@ function sortable(label, columns, groups, options) {
   const heads = columns.map((column, i) =>
     el(
       "th",
-      { scope: "col", class: column.number ? "n" : null },
-      column.key ? el("button", { type: "button", class: "sort", onclick: () => turn(i) }, column.name) : column.name,
+      { scope: "col", class: headClass(column.name, column.number) },
+      column.key
+        ? el("button", { type: "button", class: "sort", onclick: () => turn(i) }, headText(column.name))
+        : headText(column.name),
       column.under || null,
     ),
   );
@@ -136,7 +143,6 @@ function sortable(label, columns, groups, options) {
   const table = el(
     "table",
     { class: options && options.class },
-    options && options.caption ? el("caption", {}, options.caption) : null,
     el("thead", {}, el("tr", {}, heads)),
     bodies.map((body) => body.node),
   );
@@ -145,7 +151,8 @@ function sortable(label, columns, groups, options) {
     told.map(([name]) => name),
     ...bodies.flatMap((body) => body.rows.map((row) => told.map(([, value]) => value(row)))),
   ];
-  return el("div", {}, scroll(label, table), exported(label, cells, ...((options && options.more) || [])));
+  const caption = options && options.caption ? el("p", { class: "explain" }, options.caption) : null;
+  return el("div", {}, caption, scroll(label, table), exported(label, cells, ...((options && options.more) || [])));
 }
 
 /** Draws now, and again whenever the width changes. */

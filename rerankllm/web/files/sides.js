@@ -41,10 +41,12 @@ function sideBySide(parts, limit, row) {
     }
     canvas.replaceChildren(...paths.values());
   }
+  const lone = lonely(parts.before.order, parts.after.order);
   const column = (side) => {
     const items = orders[side]
       .slice(0, limit)
       .map((key, i) => [key, row(key, side, i + 1, (on) => light(key, on))]);
+    for (const [key, item] of items) item.classList.toggle("lone", lone[side].has(key));
     rows.set(side, new Map(items));
     return el(
       "div",
@@ -87,3 +89,33 @@ const lighting = (light) => ({
   onfocus: () => light(true),
   onblur: () => light(false),
 });
+
+// What differs between two orders.
+const FIRST_PLACES = 10;
+
+/** What is among the first of one order and not of the other: {before: Set, after: Set}. */
+function lonely(before, after) {
+  if (!before || !after) return { before: new Set(), after: new Set() };
+  const [a, b] = [before.slice(0, FIRST_PLACES), after.slice(0, FIRST_PLACES)];
+  return { before: new Set(a.filter((key) => !b.includes(key))), after: new Set(b.filter((key) => !a.includes(key))) };
+}
+
+/** Where they part, and how far they agree, in a sentence. */
+function contrasted(before, after) {
+  const shorter = Math.min(before.length, after.length),
+    found = before.findIndex((key, i) => key !== after[i]);
+  if (found < 0 && before.length === after.length) return "The two orders are the same.";
+  const first = Math.min(FIRST_PLACES, shorter),
+    shared = first - [...lonely(before.slice(0, first), after.slice(0, first)).after].length;
+  return `They part at place ${(found < 0 ? shorter : found) + 1}. Of the first ${first}, ${shared} are in both; Kendall\u2019s \u03c4 of what both have is ${fixed(kendall(before, after), 2)}.`;
+}
+
+/** Kendall\u2019s \u03c4 over what both orders have; null for fewer than two. */
+function kendall(before, after) {
+  const at = ranksOf(after),
+    places = before.filter((key) => at.has(key)).map((key) => at.get(key));
+  if (places.length < 2) return null;
+  let swapped = 0;
+  for (let i = 0; i < places.length; i++) for (let j = i + 1; j < places.length; j++) swapped += places[i] > places[j];
+  return 1 - (4 * swapped) / (places.length * (places.length - 1));
+}

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import math
+import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from rerankllm import Reranker
 from rerankllm.backends.embed.api import _split, read_embeddings
 from rerankllm.backends.embed.backend import Embeddings
 from rerankllm.backends.embed.local import _packaged
-from rerankllm.backends.embed.memory import Embedded, Memory, Text, unit
+from rerankllm.backends.embed.memory import ENTRY, Embedded, Memory, Text, unit
 from rerankllm.backends.hf import loading
 from rerankllm.calls import CallFailed
 from rerankllm.data import Candidate, Document, Query, Usage
@@ -234,7 +236,7 @@ def test_tokens_shared_out_add_up(total, weights):
 
 
 def test_what_was_not_used_for_longest_is_forgotten_first():
-    memory = Memory(limit=3 * 8)
+    memory = Memory(limit=3 * (sys.getsizeof("a") + 8 + ENTRY))
     rows = [Text("document", name) for name in "abcd"]
     for row in rows[:3]:
         memory.put(row, Embedded(np.zeros(2, np.float32), 1))
@@ -242,6 +244,18 @@ def test_what_was_not_used_for_longest_is_forgotten_first():
     memory.put(rows[3], Embedded(np.ones(2, np.float32), 1))
     assert [memory.get(row) is not None for row in rows] == [True, False, True, True]
     assert len(memory) == 3
+
+
+def test_texts_that_are_remembered_take_no_more_than_they_may():
+    """However long they are: a vector has 1.5 kB, and a text that a client sends may have 10 MB."""
+    memory, vector = Memory(limit=1_000_000), np.zeros(384, np.float32)
+    tracemalloc.start()
+    for number in range(200):
+        memory.put(Text("document", f"{number} " * 10_000), Embedded(vector.copy(), 256))
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 0 < len(memory) < 50
+    assert held < 1_500_000
 
 
 def test_rows_of_zeros_stay_zeros():

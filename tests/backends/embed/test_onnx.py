@@ -161,3 +161,31 @@ def test_a_file_that_is_another_is_refused(tmp_path, monkeypatch):
 def test_other_models_have_no_such_weights():
     with pytest.raises(SpecError, match="int8 is for the packaged minilm only"):
         Embeddings(name="some/model", dtype="int8")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["flea " * 5000, "x" * 50_000, "x" * 7000 + " fleas live", "X1" * 9000 + "é" + "y" * 9000,
+     " " * 50_000 + "flea", "fleas," * 5000, "北京" * 5000,
+     "é" * 20_000, "flea" + " " * 30_000 + "dog " * 5000, "ab" * 4000 + " ",
+     "unbelievablyunbelievable" * 3 + " a" * 9000],
+)  # fmt: skip
+def test_what_is_not_read_of_a_long_text_changes_nothing(backend, text):
+    """Only its beginning is tokenized where that fills the model, wherever that ends in a word."""
+    tokenizer = backend._engine._tokenizer
+    for skipped in range(0, 120, 7):
+        assert backend._engine._ids([text[skipped:]]) == [tokenizer.encode(text[skipped:]).ids]
+
+
+def test_no_more_of_a_long_text_is_tokenized_than_is_read(backend, monkeypatch):
+    seen = []
+
+    class Counting:
+        def encode_batch(self, texts):
+            seen.extend(map(len, texts))
+            return real.encode_batch(texts)
+
+    real = backend._engine._tokenizer
+    monkeypatch.setattr(backend._engine, "_tokenizer", Counting())
+    backend._engine._ids(["short", "flea " * 200_000, "dogs bark " * 100_000, "x" * 1_000_000])
+    assert seen == [5, 8192, 8192, 200]

@@ -202,7 +202,7 @@ def test_listt5_plays_tournaments_by_itself(wrapped):
         )
         ranking = reranker.rerank(QUERY, [Document(f"{i}", doc.text) for i, doc in enumerate(DOCS * 3)])
         assert len({result.doc_id for result in ranking}) == 15
-        with pytest.raises(CapabilityError, match="was trained to answer Select .* and Permute"):
+        with pytest.raises(CapabilityError, match="was trained to choose among passages .* and put passages in order"):
             reranker.on(Stage.parse("pointwise"))
 
 

@@ -70,7 +70,7 @@ def cosines(folder, text):
     first, second = (weights[f"projector.{layer}.weight"].double() for layer in (0, 2))
     vectors = (states @ first.T).clamp(min=0) @ second.T
     vectors /= vectors.norm(dim=-1, keepdim=True)
-    (asked,) = [place for place, token in enumerate(ids) if token == query]
+    asked = max(place for place, token in enumerate(ids) if token == query)
     return [float(vectors[place] @ vectors[asked]) for place, token in enumerate(ids) if token == document]
 
 
@@ -109,7 +109,7 @@ def test_it_says_what_it_answers(folder, backend):
     assert backend.default_strategy == "full / similarity"
     with Reranker(model=f"hf:{folder}?threads=1") as reranker:
         assert str(reranker.stage).startswith("sliding(window=125, stride=62")
-        with pytest.raises(CapabilityError, match="was trained to answer Permute"):
+        with pytest.raises(CapabilityError, match="was trained to put passages in order"):
             reranker.on(Stage.parse("pointwise"))
         with pytest.raises(CapabilityError, match="'text' needs a model that writes"):
             reranker.on(Stage.parse("full / text"))
@@ -133,8 +133,7 @@ def test_what_cannot_be_compared(backend):
     assert reasons[0] == "the prompt has 2 of <|embed_token|> and 1 of <|rerank_token|>, for 3 documents and a query"
     assert reasons[1].startswith("the prompt has 2 of <|embed_token|> and 0 of ")
     assert "without their token ids" in reasons[2]
-    assert "it compares the documents of a prompt" in reasons[3]
-    assert reasons[4] == reasons[3]
+    assert reasons[3:] == ["this model is not made for Generate", "this model is not made for ReadLabels"]
 
 
 def test_its_tokenizer_must_have_the_markers(folder, tmp_path):
@@ -165,3 +164,34 @@ def test_other_weights_are_another_model(tmp_path):
     with Reranker(model=f"hf:{made}?threads=1") as reranker:
         assert str(reranker.stage) == "full(top_k=10, seed=0) / similarity(prompt=jina-reranker-v3)"
         assert len(reranker.rerank(QUERY, DOCS)) == len(DOCS)
+
+
+def prompt_of_v35(texts):
+    """The prompt of v3.5, word for word: the query is marked twice, and an order is asked for, which is not read."""
+    return (
+        prompt(texts)
+        .replace(f"to query: {QUERY}\n", f"to query: {QUERY}<|rerank_token|>\n")
+        .replace(
+            "</query><|im_end|>",
+            "</query>\nPlease provide the ranking of all passages based on their relevance to the search query, in "
+            "descending order of relevance, with each label enclosed in square brackets (e.g., [2] > [1] > [3] > [0])."
+            "<|im_end|>",
+        )
+    )
+
+
+def test_v35_marks_the_query_twice_and_reads_the_last(tmp_path):
+    made = tiny_models.jina_v3(tmp_path / "jina-reranker-v3.5", window=64)
+    read = []
+    with Reranker(model=f"hf:{made}?threads=1") as reranker:
+        assert str(reranker.stage).endswith(" / similarity(prompt=jina-reranker-v3.5)")
+        run = reranker.backend.run
+        reranker.backend.run = lambda works: read.extend(run(works)) or read
+        ranking = reranker.rerank(QUERY, DOCS)
+    expected = cosines(made, prompt_of_v35(shown(DOCS)))
+    best_first = sorted(range(len(DOCS)), key=lambda place: -expected[place])
+    assert read[0].logprobs == pytest.approx(expected, abs=1e-4)
+    assert [result.doc_id for result in ranking] == [DOCS[place].doc_id for place in best_first]
+    config = made / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "layer_types": ["full_attention"] * 2}))
+    assert cosines(made, prompt_of_v35(shown(DOCS))) != pytest.approx(expected, abs=1e-3)  # the window counts

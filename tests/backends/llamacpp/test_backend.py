@@ -599,7 +599,7 @@ def test_the_chat_template_is_told_how_much_to_think(monkeypatch):
     assert said == {"on": "q", "off": "q<think></think>"}
 
 
-@pytest.mark.slow
+@pytest.mark.llamacpp
 def test_how_much_to_think_is_part_of_the_spec():
     backend = LlamaCpp(name="smollm2", type=TYPE, context=64, thinking="off", template_kwargs='{"a":1}')
     try:

@@ -36,7 +36,7 @@ def scores(path, docs=DOCS, options=OPTIONS):
     """What the model of this file scores, by document."""
     with Reranker(model=f"llamacpp:{path}?{options}") as reranker:
         assert str(reranker.stage) == "pointwise"
-        with pytest.raises(CapabilityError, match="this strategy asks Permute"):
+        with pytest.raises(CapabilityError, match="this strategy asks it to put passages in order"):
             reranker.beside("sliding")
         return {result.doc_id: result.score for result in reranker.rerank(QUERY, docs)}
 

@@ -90,6 +90,13 @@ def test_its_answers_are_held_to_the_labels_by_its_grammar(server):
     assert "extra" not in outcome.ledger.notes
 
 
+def test_grades_are_held_by_its_grammar_and_each_document_has_one(server):
+    """Free, this model tells what the passages say."""
+    with Reranker("group / text", "openai:smollm2", options={"base_url": server}) as reranker:
+        (outcome,) = reranker.stream([(QUERY, [*map(_candidate, DOCS)])])
+    assert (outcome.ledger.parsed, outcome.ledger.calls) == (1, 1)
+
+
 def _candidate(document):
     from rerankllm import Candidate
 

@@ -32,7 +32,7 @@ from rerankllm.calls import (
     Response,
     TokenPrompt,
 )
-from rerankllm.data import Query, Usage
+from rerankllm.data import Candidate, Document, Query, Usage
 from rerankllm.errors import AuthError, BackendError, CapabilityError, InputError, MissingExtra
 from rerankllm.judgements import Write
 from rerankllm.reranker import Reranker
@@ -886,9 +886,14 @@ def test_options_out_of_range_are_named(options):
         OpenAI(**{"name": "m", "base_url": "http://localhost/v1", **options})
 
 
-def test_without_the_sdk_the_message_is_the_command(monkeypatch):
-    monkeypatch.setitem(sys.modules, "openai", None)
-    with pytest.raises(
-        MissingExtra, match=r"^this needs packages that are not installed: pip install 'rerankllm\[openai\]'$"
-    ):
-        OpenAI(name="m")
+@pytest.mark.parametrize("model", ["openai:m", "openai:m?base_url=http://localhost:1/v1", "cohere:m", "jina:m"])
+def test_without_the_sdk_it_says_what_a_run_takes_and_how_to_install_it(monkeypatch, model):
+    for package in ("openai", "httpx2"):
+        monkeypatch.setitem(sys.modules, package, None)
+    with Reranker("pointwise", model) as reranker:
+        documents = [Candidate(Document("a", "some text"))]
+        assert reranker.estimate([(Query("q", "x"), documents)]).prompt_tokens.high > 0
+        with pytest.raises(
+            MissingExtra, match=r"^this needs packages that are not installed: pip install 'rerankllm\[openai\]'$"
+        ):
+            reranker.rerank("x", ["some text"])

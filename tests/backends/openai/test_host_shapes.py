@@ -44,9 +44,6 @@ def test_labels_are_read_where_they_are_told_and_else_refused_with_what_works(sh
 @every
 def test_answers_are_held_where_a_host_can_and_else_refused(shape):
     found = Tried(shape, "held")
-    if shape.name == "OpenAI, a thinking model":  # what it writes while it thinks is no answer
-        assert "constrained=true is for" in found.said
-        return
     if not shape.holds:
         assert found.ranking is None
         assert "does not hold answers to a form" in found.said

@@ -6,6 +6,8 @@ import math
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 pytest.importorskip("openai")
 
@@ -13,11 +15,14 @@ from scripted_server import Answer, Garbage, ScriptedServer, Status
 
 from rerankllm.backends.openai.adaptation import Adaptation, refused
 from rerankllm.backends.openai.backend import OpenAI
+from rerankllm.backends.openai.holding import MEANS, holds
 from rerankllm.backends.openai.hosts import AZURE, OPENAI, OPENROUTER, UNKNOWN, by_address
 from rerankllm.backends.openai.message import finish_reason, read_message
 from rerankllm.calls import CallFailed, ChatPrompt, Generate, LabelForm, Message, ReadLabels, Request, Response
 from rerankllm.data import Ranking
+from rerankllm.elicitation.grades import WRITTEN, parse_grades
 from rerankllm.errors import CapabilityError, InputError
+from rerankllm.judgements import Status as ReadStatus
 from rerankllm.reranker import Reranker
 
 PROMPT = ChatPrompt((Message("user", "which is better?"),))
@@ -233,6 +238,89 @@ def test_a_host_that_refuses_to_hold_answers_gives_free_ones():
     outcomes, server = ask(script, HELD, HELD, models=owned_by("llamacpp"))
     assert [outcome.text for outcome in outcomes] == ["[2] > [1] > [3]"] * 2
     assert server.calls == 3
+
+
+GRADES = LabelForm(WRITTEN, 3, "[1]: ", "\n[#]: ", numbered=True)
+
+
+def test_grades_in_each_hosts_words():
+    def sent(owner):
+        graded = Request(PROMPT, Generate(24, form=GRADES))
+        return ask(lambda body, n: Answer("[1]: 7\n[2]: 10\n[3]: 7"), graded, models=owned_by(owner))[1].bodies[0]
+
+    regex = sent("vllm")["structured_outputs"]["regex"]
+    assert regex == sent("sglang")["regex"]
+    assert "\n" not in regex
+    assert re.fullmatch(regex, "[1]: 7\n[2]: 10\n[3]: 7")
+    assert not re.fullmatch(regex, "[1]: 7\n[2]: 11\n[3]: 7")
+    assert not re.fullmatch(regex, "[1]: 7\n[3]: 7\n[2]: 10")
+    assert sent("me")["grammar"].splitlines()[0] == r'root ::= "[1]: " label "\n[2]: " label "\n[3]: " label'
+    schema = sent("library")["response_format"]["json_schema"]["schema"]
+    grade = {"type": "integer", "enum": list(range(11))}
+    assert schema["properties"] == {"1": grade, "2": grade, "3": grade}
+    assert schema["required"] == ["1", "2", "3"]
+
+
+@given(st.lists(st.sampled_from(WRITTEN), min_size=1, max_size=30), st.sampled_from(MEANS))
+def test_a_well_formed_answer_of_grades_is_as_it_may_be_held_and_is_read_as_such(grades, means):
+    """So a host that holds answers leaves a model that answers as it is asked to alone."""
+    form = LabelForm(WRITTEN, len(grades), "[1]: ", "\n[#]: ", numbered=True)
+    numbers = [str(i) for i in range(1, len(grades) + 1)]
+    plain = "\n".join(f"[{number}]: {grade}" for number, grade in zip(numbers, grades, strict=True))
+    as_json = json.dumps(dict(zip(numbers, map(int, grades), strict=True)), indent=2)
+    for text in (plain, as_json) if means == "json_schema" else (plain,):
+        assert holds(means, form, text)
+        read = parse_grades(text, numbers, 10)
+        assert read.grades == tuple(map(float, grades))
+        assert read.report.status is ReadStatus.PARSED
+    for text in (plain + "1", f"{plain}\nGood luck", as_json.replace("1", "11"), "{}", "[]", "7", '{"answer": 7}'):
+        assert not holds(means, form, text)
+
+
+@pytest.mark.parametrize(
+    ("owner", "field"),
+    [("library", "response_format"), ("vllm", "structured_outputs"), ("sglang", "regex"), ("llamacpp", "grammar")],
+)
+@pytest.mark.parametrize("spec", ["group / text", "group / text(constrained=false)"])
+def test_a_host_that_is_asked_to_hold_grades_does(owner, field, spec):
+    def script(body, n):
+        if field not in body:
+            return Answer("They are about fleas, mostly, and [2] most of all.")
+        return Answer('{"1": 3, "2": 10, "3": 0}' if owner == "library" else "[1]: 3\n[2]: 10\n[3]: 0")
+
+    with (
+        ScriptedServer(script, models=owned_by(owner)) as server,
+        Reranker(spec, f"openai:scripted?base_url={server.url}") as reranker,
+    ):
+        outcome = reranker.submit("q", ["a", "b", "c"]).result()
+    if "false" in spec:
+        assert not isinstance(outcome, Ranking)
+        return
+    assert [result.document.text for result in outcome] == ["b", "a", "c"]
+    assert (outcome.ledger.calls, outcome.ledger.parsed) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("model", "held"),
+    [("gpt-4.1-mini", False), ("gpt-6.1-sol", True), ("gpt-6.1-sol", False)],
+    ids=["thinks in its text", "thinks apart", "free on demand"],
+)
+def test_what_follows_a_thought_is_held_where_the_host_keeps_thoughts_apart(model, held, monkeypatch):
+    spec = "group / reasoning" if held or model != "gpt-6.1-sol" else "group / reasoning(constrained=false)"
+
+    def script(body, n):
+        thought = {"completion_tokens_details": {"reasoning_tokens": 40}}
+        usage = {"prompt_tokens": 90, "completion_tokens": 49} | (thought if "sol" in model else {})
+        text = '{"1": 3, "2": 10, "3": 0}' if "response_format" in body else "[1]: 3\n[2]: 10\n[3]: 0"
+        return Answer(text if "sol" in model else f"<think>Hm.</think>{text}", usage=usage)
+
+    with ScriptedServer(script, models=None) as server:
+        monkeypatch.setenv("http_proxy", server.url.removesuffix("/v1"))
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-of-a-test")
+        with Reranker(spec, f"openai:{model}?base_url=http://api.openai.com/v1") as reranker:
+            ranking = reranker.rerank("q", ["a", "b", "c"])
+        assert [result.document.text for result in ranking] == ["b", "a", "c"]
+        assert [("response_format" in body) for body in server.bodies] == [held]
 
 
 @pytest.mark.parametrize("spec", ["sliding / text", "setwise / text", "sliding / text(constrained=false)"])

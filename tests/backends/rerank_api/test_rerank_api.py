@@ -84,7 +84,7 @@ def test_every_dialect_asks_in_one_call_and_ranks(name):
         ranking = reranker.rerank(QUERY, TEXTS)
     assert [result.doc_id for result in ranking] == ["1", "4", "2", "0", "3"]
     assert ranking[0].score == pytest.approx(0.9)
-    assert server.paths == [f"/v1{dialect.path}"]
+    assert server.paths == [f"/v1{dialect.elsewhere or dialect.path}"]
     body = server.bodies[0]
     assert [text["text"] if isinstance(text, dict) else text for text in body[dialect.documents]] == TEXTS
     assert body.get("model") == ("large" if dialect.names_model else None)
@@ -93,6 +93,15 @@ def test_every_dialect_asks_in_one_call_and_ranks(name):
     assert (ledger.calls, ledger.attempts, ledger.slots) == (5, 1, 5)
     counted = 0 if dialect.results is None or dialect.a_search else 50
     assert ledger.usage == Usage(counted, searches=2.0 if dialect.a_search else 0.0)
+
+
+def test_nvidias_own_host_has_another_route_than_its_containers():
+    dialect = DIALECTS["nvidia"]
+    assert dialect.route("ai.api.nvidia.com") == "/reranking"
+    assert dialect.route("integrate.api.nvidia.com") == dialect.route("localhost:8000") == "/ranking"
+    assert {each.route("localhost:8000") for each in DIALECTS.values() if each.elsewhere is None} == {
+        each.path for each in DIALECTS.values() if each.elsewhere is None
+    }
 
 
 def test_bodies_as_their_documentation_has_them():
@@ -211,7 +220,7 @@ def test_scores_are_all_that_it_gives():
     for work in asked:
         assert "scores documents" in asyncio.run(backend.complete(work)).reason
         backend = RerankApi(name="m", base_url="http://localhost:1/v1")
-    with pytest.raises(CapabilityError, match="answers Score, and this strategy asks Compare"):
+    with pytest.raises(CapabilityError, match="can score passages, and this strategy asks it to compare two passages"):
         Reranker("prp", "rerank:m?base_url=http://localhost:1/v1")
 
 

@@ -31,7 +31,9 @@ def test_scores_are_the_raw_logits(tmp_path, name, text):
     folder = tiny_models.qwen3(tmp_path / name, head="ForSequenceClassification", positions=1024)
     with Reranker(model=f"vllm:{folder}?{OPTIONS}") as reranker:
         assert str(reranker.stage) == "pointwise"
-        with pytest.raises(CapabilityError, match="answers Score, and this strategy asks Permute"):
+        with pytest.raises(
+            CapabilityError, match="can score passages, and this strategy asks it to put passages in order"
+        ):
             reranker.beside("sliding")
         scores = {result.doc_id: result.score for result in reranker.rerank(QUERY, DOCS)}
     model = transformers.AutoModelForSequenceClassification.from_pretrained(folder).eval()
