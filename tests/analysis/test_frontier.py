@@ -74,7 +74,7 @@ def test_no_name_in_the_figure_covers_another(run, name):
     with sys.modules["plots"].figures.style():
         figure = sys.modules["plots"].drawn({"harsh": worlds["harsh"]}, "a title")
     assert len(figure.axes) == 2
-    text = pytest.importorskip("matplotlib.text").Text
+    text = pytest.importorskip("matplotlib.text", reason="needs matplotlib, of the extra `dev`").Text
     renderer = figure.canvas.get_renderer()
     for axes in figure.axes:
         names = axes.texts

@@ -213,7 +213,7 @@ def test_what_is_written_is_weighed_where_it_stands(taught, engine, name):
             assert result.score == pytest.approx(number, rel=1e-3)
 
 
-@pytest.mark.skipif("llamacpp" not in ENGINES, reason="needs llama.cpp")
+@pytest.mark.skipif("llamacpp" not in ENGINES, reason="needs the extra `llamacpp`")
 def test_llama_cpps_own_attention_rounds(taught):
     """It multiplies in float16; these models' last layers are ten times as large as any that is trained."""
     name = "Alibaba-NLP/ERank-4B"
