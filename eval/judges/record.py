@@ -113,7 +113,7 @@ def record(name: str, queries: Sequence[tuple[Query, list[Candidate]]], options:
     """Asks what one set still lacks, and writes its recording; whether all of it is there."""
     stage, depth = QUESTIONS[name]
     path = options.journals / f"{options.name}-{options.data.name}-{name}.journal"
-    started, whole = time.monotonic(), 0
+    began, started, whole = path.exists(), time.monotonic(), 0
     limits = Limits() if options.until is None else Limits(seconds=max(0.0, options.until - started))
     with Reranker(
         stage, options.model, journal=path, depth=depth, passage_tokens=options.passage_tokens, limits=limits
@@ -126,12 +126,12 @@ def record(name: str, queries: Sequence[tuple[Query, list[Candidate]]], options:
             print(f"{options.name} {name}: {whole} of {len(queries)} queries", flush=True)
     took = time.monotonic() - started
     if whole:
-        _write(name, path, {query.query_id for query, _ in queries[:whole]}, took, options)
+        _write(name, path, {query.query_id for query, _ in queries[:whole]}, options, took, began=began)
     return whole == len(queries)
 
 
-def _write(name: str, path: Path, whole: set[str], took: float, options: argparse.Namespace) -> None:
-    """The recording of whole queries, and beside it what it cost."""
+def _write(name: str, path: Path, whole: set[str], options: argparse.Namespace, took: float, *, began: bool) -> None:
+    """The recording of whole queries, and beside it the seconds it took; null where a run before was killed."""
     folder = RECORDINGS / options.name
     folder.mkdir(parents=True, exist_ok=True)
     journal = Journal(path)
@@ -145,8 +145,9 @@ def _write(name: str, path: Path, whole: set[str], took: float, options: argpars
         packed.write(text.getvalue().encode())
     costs = folder / "costs.json"
     known = json.loads(costs.read_text()) if costs.is_file() else {}
-    before = known.get(target.name, {"seconds": 0.0})
-    known[target.name] = {"model": options.model, "seconds": round(before["seconds"] + took, 1), "queries": len(whole)}
+    before = known.get(target.name, {"seconds": None if began else 0.0})["seconds"]
+    seconds = None if before is None else round(before + took, 1)
+    known[target.name] = {"model": options.model, "seconds": seconds, "queries": len(whole)}
     costs.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
 
 

@@ -57,8 +57,15 @@ class Recorded:
         """The judgements of one set, with their answers."""
         if not self.path(name).is_file():
             return []
-        text = gzip.decompress(self.path(name).read_bytes()).decode()
-        return [json.loads(line) for line in text.splitlines()[1:]]
+        return self._lines(name)[1:]
+
+    def cut(self, name: str) -> int:
+        """The tokens that passages were cut to."""
+        (judge,) = self._lines(name)[0]["judges"].values()
+        return int(judge["passage_tokens"])
+
+    def _lines(self, name: str) -> Records:
+        return [json.loads(line) for line in gzip.decompress(self.path(name).read_bytes()).decode().splitlines()]
 
 
 def ndcg(qrels: Qrels, orders: Orders) -> str:
@@ -168,8 +175,7 @@ def ranked_of(record: Mapping[str, Any]) -> list[str]:
 
 
 REAL = """
-The judges are real language models; their answers were recorded by `eval/judges/record.py`. Passages are cut to 80
-tokens.
+The judges are real language models; their answers were recorded by `eval/judges/record.py`.
 """
 CHARACTER = (
     "| judge | P(the first shown is better) | pairs: both orders agree | pairs of unlike grades, right | "
@@ -190,16 +196,17 @@ def main() -> None:
         made_by("judges/report.py", "numpy", seeds=[0]),
         REAL,
         "## What was recorded\n",
-        "| judge | set | queries | judgements | prompt tokens | minutes | KiB |",
-        "|---|---|---:|---:|---:|---:|---:|",
+        "| judge | set | queries | judgements | prompt tokens | passages cut to, tokens | minutes | KiB |",
+        "|---|---|---:|---:|---:|---:|---:|---:|",
     ]
     for judge in judges:
         for name in QUESTIONS:
             if records := judge.records(name):
                 path, cost = judge.path(name), judge.costs[judge.path(name).name]
+                minutes = "–" if cost["seconds"] is None else f"{cost['seconds'] / 60:.1f}"
                 lines.append(
                     f"| {judge.name} | {name} | {cost['queries']} | {len(records):,} | "
-                    f"{sum(record['tokens'][0] for record in records):,} | {cost['seconds'] / 60:.1f} | "
+                    f"{sum(record['tokens'][0] for record in records):,} | {judge.cut(name)} | {minutes} | "
                     f"{path.stat().st_size / 1024:.0f} |"
                 )
     lines += ["\n## What they are like\n", CHARACTER]
