@@ -158,8 +158,7 @@ def test_search_finds(served, browser, words, found):
     tab = browser.new_page()
     tab.set_default_timeout(1000 * GUARD)
     tab.goto(f"{served}/index.html")
-    tab.wait_for_function("!document.querySelector('.md-search-result__meta').textContent.includes('Initializing')")
-    tab.fill(".md-search__input", words)  # what is typed before the index is there is not looked for
+    tab.locator(".md-search__input").press_sequentially(words)  # the page listens for keys, which fill() does not press
     tab.wait_for_selector(".md-search-result__link")
     links = tab.eval_on_selector_all(".md-search-result__item > a", "all => all.map(each => each.href)")
     assert found in links[0] or any(found in link for link in links[:3]), links
