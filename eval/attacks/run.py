@@ -10,6 +10,7 @@ other one is begun, and the tables are of what was done; with --journal the same
 """
 
 import argparse
+import itertools
 import math
 import sys
 import time
@@ -22,6 +23,7 @@ import numpy as np
 
 from rerankllm.analysis.attacks.attack import AttackPlan
 from rerankllm.analysis.attacks.results import Finding
+from rerankllm.backends.loaded import LoadedModels
 from rerankllm.drivers.results import Run
 from rerankllm.evaluation.evaluate import evaluate
 from rerankllm.reranker import Reranker
@@ -98,12 +100,12 @@ def systems(strategies: Sequence[str], prompts: Sequence[str], *, others: bool) 
     return found + [System(*key, spec) for key, spec in OTHERS.items() if others and key[0] in strategies]
 
 
-def measure(system: System, source: Source, options: argparse.Namespace) -> Unit:
+def measure(system: System, source: Source, options: argparse.Namespace, shelf: LoadedModels) -> Unit:
     """Attacks one system on one query."""
     plan = AttackPlan.of(source, attacks=options.attack, depth=DEPTHS[system.strategy], seed=SEED)
     with Reranker(
         system.spec, options.model, passage_tokens=options.passage_tokens, journal=options.journal,
-        options={"threads": "1"},
+        options={"threads": "1"}, shelf=shelf,
     ) as reranker:  # fmt: skip
         report = plan.run(reranker)
         plain = Run.of(reranker.stream([(each.query, each.candidates) for each in plan.lists]))
@@ -120,14 +122,14 @@ def measured(options: argparse.Namespace) -> dict[tuple[System, str], Unit]:
     found: dict[tuple[System, str], Unit] = {}
     started = time.monotonic()
     chosen = systems(options.strategy, options.prompt, others=options.others)
-    for query in source.queries[: options.queries]:
-        for system in chosen:
+    with LoadedModels() as shelf:
+        for query, system in itertools.product(source.queries[: options.queries], chosen):
             if time.monotonic() - started > options.minutes * 60:
-                return found
-            began = time.monotonic()
-            unit = found[system, query[0].query_id] = measure(system, Source([query], source.qrels), options)
+                break
+            began = time.process_time()
+            unit = found[system, query[0].query_id] = measure(system, Source([query], source.qrels), options, shelf)
             shares = " ".join(f"{kind} {unit.share(kind):.2f}" for kind in KINDS)
-            seconds = time.monotonic() - began
+            seconds = time.process_time() - began
             print(f"{query[0].query_id} {system.strategy} {system.defence}: {shares} {seconds:.0f} s", flush=True)
     return found
 
