@@ -8,13 +8,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from rerankllm.analysis.answers import heard
 from rerankllm.analysis.attacks.lists import PLAIN, Lists, by_list
 from rerankllm.analysis.attacks.results import Finding, finding, trials
 from rerankllm.analysis.attacks.suspects import reasons, suspects
 from rerankllm.analysis.attacks.table import ATTACKS, NAMES, Attack
-from rerankllm.analysis.attacks.tables import certificates, notes, table
-from rerankllm.analysis.certified import Certified, certified
+from rerankllm.analysis.attacks.tables import notes, table
+from rerankllm.analysis.certified import Certified, certificates, certified_by_journal
 from rerankllm.analysis.queries import Queries, as_source
 from rerankllm.drivers.events import Failed
 from rerankllm.errors import InputError
@@ -199,7 +198,7 @@ class AttackPlan:
             {each.name: sum(self._looks(lists, each.name) for lists in self.lists) for each in self.attacks},
             suspects([(each.query, each.candidates) for each in self.lists]),
             {
-                q: self._certified(reranker, each, ranked[PLAIN][q])
+                q: certified_by_journal(reranker, each.query, each.candidates, ranked[PLAIN][q], self.top_k)
                 for each in self.lists
                 if (q := each.query.query_id) in ranked.get(PLAIN, {})
             },
@@ -207,14 +206,6 @@ class AttackPlan:
             calls,
             replayed,
         )
-
-    def _certified(self, reranker: Reranker, lists: Lists, doc_ids: Sequence[str]) -> Certified:
-        """What the plain list's top k survives, by what the journal holds of it."""
-        if reranker.journal is None:
-            return "there is no journal"
-        answers = tuple(heard(reranker.journal, reranker.session.key(lists.query, lists.candidates)))
-        first = [each.doc_id for each in lists.candidates]
-        return certified(reranker.stage, doc_ids, first, answers, self.top_k)
 
     @staticmethod
     def _looks(lists: Lists, name: str) -> bool:
