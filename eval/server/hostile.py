@@ -21,10 +21,9 @@ import random
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,8 +33,10 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 from scripted_server import Answer, Delay, ScriptedServer
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from common import connected, milliseconds, receive, request, serving
 from made import made_by
 
+PATH = "/v1/rerank"
 RESULTS = Path(__file__).parent / "hostile.md"
 DELAY = 0.02
 """Seconds that the simulated model takes for an answer."""
@@ -99,27 +100,17 @@ class Clients:
     def _left(self) -> bool:
         return time.perf_counter() < self._until
 
-    @contextlib.asynccontextmanager
-    async def _open(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._port, limit=1 << 22)
-        try:
-            yield reader, writer
-        finally:
-            writer.close()
-            with contextlib.suppress(ConnectionError):
-                await writer.wait_closed()
-
     async def honest(self, number: int) -> None:
         """Reranks one list after the other over one connection, and checks what comes back."""
         chance = random.Random(number)
-        async with self._open() as (reader, writer):
+        async with connected(self._port) as (reader, writer):
             for count in itertools.count():
                 if not self._left():
                     return
                 worths = [round(chance.uniform(-5, 5), 5) for _ in range(self._docs)]
                 texts = [f"A passage that is worth {worth:.5f}" for worth in worths]
                 started = time.perf_counter()
-                status, found = await _post(reader, writer, f"client {number}, request {count}", texts)
+                status, found = await _ask(reader, writer, f"client {number}, request {count}", texts)
                 self.tally.latencies.append(time.perf_counter() - started)
                 order = [worths[each["index"]] for each in found.get("results", ())]
                 if status != 200 or order != sorted(worths, reverse=True):  # noqa: PLR2004
@@ -138,11 +129,11 @@ class Clients:
                 await asyncio.sleep(0.01)
 
     async def _plans(self) -> None:
-        async with self._open() as (reader, writer):
+        async with connected(self._port) as (reader, writer):
             for strategy in PLANS:
                 query = f"/page/plan?n=1000&strategy={quote(strategy)}"
                 writer.write(f"GET {query} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-                await _receive(reader)
+                await receive(reader)
                 self.tally.hostile["plans"] += 1
 
     async def _halves(self) -> None:
@@ -153,32 +144,20 @@ class Clients:
         await asyncio.sleep(0.2)
 
     async def _hang_up(self) -> None:
-        async with self._open() as (_, writer):
-            writer.write(_request("hang up", ["a passage"] * 200))
+        async with connected(self._port) as (_, writer):
+            writer.write(request(PATH, {"query": "hang up", "documents": ["a passage"] * 200}))
             await asyncio.sleep(0.01)
             self.tally.hostile["hung up"] += 1
 
     async def _bad(self) -> None:
-        async with self._open() as (reader, writer):
-            await _post(reader, writer, f"{HOSTILE} {random.random()}", ["one", "two", "three"])
+        async with connected(self._port) as (reader, writer):
+            await _ask(reader, writer, f"{HOSTILE} {random.random()}", ["one", "two", "three"])
             self.tally.hostile["bad answers"] += 1
 
 
-def _request(query: str, texts: list[str]) -> bytes:
-    content = json.dumps({"query": query, "documents": texts}).encode()
-    head = "POST /v1/rerank HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    return f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content
-
-
-async def _post(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, query: str, texts: list[str]) -> Any:
-    writer.write(_request(query, texts))
-    return await _receive(reader)
-
-
-async def _receive(reader: asyncio.StreamReader) -> tuple[int, Any]:
-    head = (await reader.readuntil(b"\r\n\r\n")).decode()
-    length = next(int(line.split(":")[1]) for line in head.split("\r\n") if line.lower().startswith("content-length"))
-    return int(head.split()[1]), json.loads(await reader.readexactly(length))
+async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, query: str, texts: list[str]) -> Any:
+    writer.write(request(PATH, {"query": query, "documents": texts}))
+    return await receive(reader)
 
 
 def used(pid: int) -> float:
@@ -200,8 +179,8 @@ async def load(
 
 def row(name: str, tally: Tally, seconds: float, processor: float) -> str:
     """A line of results."""
-    times = sorted(tally.latencies)
-    p50, p99, last = (1000 * times[min(len(times) - 1, int(len(times) * share))] for share in (0.5, 0.99, 1))
+    times = tally.latencies
+    p50, p99, last = milliseconds(times, 0.5, 0.99, 1)
     done = " | ".join(f"{tally.hostile[what]:,}" for what in ("plans", "half headers", "hung up", "bad answers"))
     return (
         f"| {name} | {len(times):,} | {len(times) / seconds:.0f} | {p50:.0f} | {p99:.0f} | {last:.0f} | "
@@ -211,31 +190,16 @@ def row(name: str, tally: Tally, seconds: float, processor: float) -> str:
 
 def measure(options: argparse.Namespace) -> tuple[list[str], list[str]]:
     """The rows, and what was wrong."""
-    environment = {**os.environ, "OPENAI_API_KEY": "none"}
+    os.environ["OPENAI_API_KEY"] = "none"
     with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory())
         host = stack.enter_context(
             subprocess.Popen([sys.executable, __file__, "--judge"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                              text=True)
         )  # fmt: skip
         assert host.stdout is not None  # noqa: S101
         model = f"openai:judge?base_url={host.stdout.readline().strip()}&concurrency=64"
-        log = stack.enter_context(Path(folder, "log").open("w+", encoding="utf-8"))
-        server = stack.enter_context(
-            subprocess.Popen(
-                [sys.executable, "-m", "rerankllm", "serve", "--port", "0", "--alias", f"list=full / text @ {model}"],
-                stderr=log, stdout=log, cwd=folder, env=environment,
-            )
-        )  # fmt: skip
-        port = None
-        while port is None and server.poll() is None:
-            time.sleep(0.1)
-            found = re.search(
-                r"listening at http://127\.0\.0\.1:(\d+)", Path(folder, "log").read_text(encoding="utf-8")
-            )
-            port = found and int(found[1])
-        if port is None:
-            raise SystemExit(Path(folder, "log").read_text(encoding="utf-8"))
+        url, server, _ = stack.enter_context(serving("--alias", f"list=full / text @ {model}"))
+        port = int(url.rpartition(":")[2])
         asyncio.run(load(port, server.pid, options, 2, hostile=False))
         alone, attacked, again = (
             asyncio.run(load(port, server.pid, options, options.seconds, hostile=hostile))
