@@ -294,8 +294,9 @@ def main() -> None:
     if not units:
         raise SystemExit("nothing was measured: give more --minutes")
     defences = list(dict.fromkeys(system.defence for system, _ in units))
-    name = options.model.rpartition("/")[2].rpartition(":")[2].removesuffix(".gguf")
-    model = f"llamacpp:MODELS/{Path(options.model).name}" if "/" in options.model else options.model
+    file = options.model.rpartition("/")[2].rpartition(":")[2]
+    name = file.partition("?")[0].removesuffix(".gguf")
+    model = f"'llamacpp:MODELS/{file}'" if "/" in options.model else options.model
     others = "".join(f" --strategy {each}" for each in options.strategy if options.strategy != list(STRATEGIES))
     others += f"{' --others' if options.others else ''} --queries {options.queries}"
     others += "" if math.isinf(options.minutes) else f" --minutes {options.minutes:g}"

@@ -59,9 +59,12 @@ PLANS = (
     "setwise(c=3, sort=bubble, top_k=1000)",
 )
 HALVES = (b"", b"POST /v1/rer", b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: ")
+ALONE, ASKING, EVERYTHING = "alone", "plans, half headers, bad answers", "and hang-ups"
+ROWS = (ALONE, ASKING, EVERYTHING, ALONE)
+DONE = ("refused", "plans", "half headers", "bad answers", "hung up")
 COLUMNS = (
-    "| | answers | a second | p50, ms | p99, ms | longest, ms | server's CPU, s | wrong | plans | half headers | "
-    "hung up | bad answers |"
+    "| | answers | a second | p50, ms | p99, ms | longest, ms | server's CPU, s | wrong | refused | plans | "
+    "half headers | bad answers | hung up |"
 )
 
 
@@ -113,13 +116,15 @@ class Clients:
                 status, found = await _ask(reader, writer, f"client {number}, request {count}", texts)
                 self.tally.latencies.append(time.perf_counter() - started)
                 order = [worths[each["index"]] for each in found.get("results", ())]
-                if status != 200 or order != sorted(worths, reverse=True):  # noqa: PLR2004
+                if status == 429:  # noqa: PLR2004 - 256 requests are under way
+                    self.tally.hostile["refused"] += 1
+                elif status != 200 or order != sorted(worths, reverse=True):  # noqa: PLR2004
                     self.tally.wrong.append(f"{status} {json.dumps(found)[:200]}")
 
-    async def hostile(self) -> None:
-        """Everything at once, for as long as the others work."""
-        doings: list[Callable[[], Coroutine[Any, Any, None]]] = [self._plans] * 8 + [self._bad] * 4
-        await asyncio.gather(*(self._again(each) for each in [*doings, self._halves, self._hang_up]))
+    async def hostile(self, *, hang_up: bool) -> None:
+        """Everything at once, for as long as the others work; hang-ups where they are wanted."""
+        doings: list[Callable[[], Coroutine[Any, Any, None]]] = [self._plans] * 8 + [self._bad] * 4 + [self._halves]
+        await asyncio.gather(*(self._again(each) for each in [*doings, *[self._hang_up] * hang_up]))
 
     async def _again(self, do: Callable[[], Coroutine[Any, Any, None]]) -> None:
         while self._left():
@@ -167,13 +172,13 @@ def used(pid: int) -> float:
 
 
 async def load(
-    port: int, pid: int, options: argparse.Namespace, seconds: float, *, hostile: bool
+    port: int, pid: int, options: argparse.Namespace, seconds: float, hostile: str
 ) -> tuple[Tally, float, float]:
     """All clients, for so long; with the seconds that it took, and those of the server's processor time."""
     started, before = time.perf_counter(), used(pid)
     clients = Clients(port, options.docs, started + seconds)
     work = [clients.honest(number) for number in range(options.clients)]
-    await asyncio.gather(*work, *([clients.hostile()] if hostile else []))
+    await asyncio.gather(*work, *([clients.hostile(hang_up=hostile == EVERYTHING)] if hostile != ALONE else []))
     return clients.tally, time.perf_counter() - started, used(pid) - before
 
 
@@ -181,7 +186,7 @@ def row(name: str, tally: Tally, seconds: float, processor: float) -> str:
     """A line of results."""
     times = tally.latencies
     p50, p99, last = milliseconds(times, 0.5, 0.99, 1)
-    done = " | ".join(f"{tally.hostile[what]:,}" for what in ("plans", "half headers", "hung up", "bad answers"))
+    done = " | ".join(f"{tally.hostile[what]:,}" for what in DONE)
     return (
         f"| {name} | {len(times):,} | {len(times) / seconds:.0f} | {p50:.0f} | {p99:.0f} | {last:.0f} | "
         f"{processor:.1f} | {len(tally.wrong)} | {done} |"
@@ -200,17 +205,13 @@ def measure(options: argparse.Namespace) -> tuple[list[str], list[str]]:
         model = f"openai:judge?base_url={host.stdout.readline().strip()}&concurrency=64"
         url, server, _ = stack.enter_context(serving("--alias", f"list=full / text @ {model}"))
         port = int(url.rpartition(":")[2])
-        asyncio.run(load(port, server.pid, options, 2, hostile=False))
-        alone, attacked, again = (
-            asyncio.run(load(port, server.pid, options, options.seconds, hostile=hostile))
-            for hostile in (False, True, False)
-        )
+        asyncio.run(load(port, server.pid, options, 2, ALONE))
+        told = [(name, *asyncio.run(load(port, server.pid, options, options.seconds, name))) for name in ROWS]
         begun = time.monotonic()
         server.terminate()
         status = server.wait(60)
         print(f"SIGTERM: status {status} after {time.monotonic() - begun:.1f} s")
-    rows = [row("alone", *alone), row("with one hostile client", *attacked), row("alone again", *again)]
-    return rows, [*alone[0].wrong, *attacked[0].wrong, *again[0].wrong]
+    return [row(*each) for each in told], [wrong for _, tally, _, _ in told for wrong in tally.wrong]
 
 
 def main() -> None:
@@ -235,11 +236,12 @@ Server, simulated model and clients share the cores, and the load average was {b
 
 {options.clients} clients rerank lists of {options.docs} for {options.seconds:.0f} s each time, with `full / text`
 behind `rerankllm serve`; the simulated model takes {1000 * DELAY:.0f} ms. The hostile client comes on top of them: 8
-connections that ask for the largest plans, four that make the model answer badly, one that hangs up, and half headers
-as fast as they are taken.
+connections that ask for the largest plans, four that make the model answer badly, and half headers as fast as they are
+taken; in the third row it also sends lists of 200 without waiting for answers, a hundred a second where it can, and
+hangs up each time. `refused` are those of the others' requests that came while 256 were under way (429).
 
 {COLUMNS}
-|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|
+|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|
 {lines}
 """
     options.output.write_text(text, encoding="utf-8")
