@@ -24,6 +24,7 @@ import numpy as np
 from rerankllm.analysis.attacks.attack import AttackPlan
 from rerankllm.analysis.attacks.results import Finding
 from rerankllm.backends.loaded import LoadedModels
+from rerankllm.drivers.events import Failed
 from rerankllm.evaluation.evaluate import evaluate
 from rerankllm.reranker import Reranker
 from rerankllm.runs.source import Source, read_source
@@ -75,13 +76,15 @@ class Unit:
         calls: Calls that the list as it is takes.
         tokens: Tokens sent for it.
         quality: Its nDCG@10.
+        lost: Attacks of which nothing is known, as the list as it is could not be ranked.
     """
 
-    first: str
+    first: str | None
     findings: tuple[Finding, ...]
     calls: int
     tokens: int
     quality: float
+    lost: int = 0
 
     def share(self, kind: str) -> float:
         """Of the attacks of a kind that could succeed, the share that did; NaN where none could."""
@@ -120,7 +123,9 @@ def measure(
         system.spec, options.model, passage_tokens=options.passage_tokens, journal=options.journal,
         options={"threads": "1"}, shelf=shelf,
     ) as reranker:  # fmt: skip
-        plain = reranker.rerank(query, candidates[: DEPTHS[system.strategy]])
+        (plain,) = reranker.stream([(query, candidates[: DEPTHS[system.strategy]])])
+        if isinstance(plain, Failed):  # as an answer written freely may be none: then nothing can be said of attacks
+            return Unit(first, (), plain.ledger.calls, plain.ledger.usage.prompt_tokens, 0.0, len(options.attack))
         first = first or plain.doc_ids[0]
         others = {query.query_id: {**grades, first: max(1, grades.get(first, 0))}}
         plan = AttackPlan.of(source, qrels=others, attacks=options.attack, depth=DEPTHS[system.strategy], seed=SEED)
@@ -181,7 +186,7 @@ def rows(units: Units) -> Iterator[str]:
             shares = [unit.share(kind) for unit in mine.values()]
             cells += [interval(shares), interval(shares, [unit.share(kind) for unit in before])]
         echoed = sum(each.echoed for unit in mine.values() for each in unit.findings)
-        failed = sum(each.failed for unit in mine.values() for each in unit.findings)
+        failed = sum(unit.lost + sum(each.failed for each in unit.findings) for unit in mine.values())
         mean = [sum(getattr(unit, name) for unit in mine.values()) / len(mine) for name in ("calls", "tokens")]
         change = sum(unit.quality - old.quality for unit, old in zip(mine.values(), before, strict=True)) / len(mine)
         depth = DEPTHS[system.strategy]
