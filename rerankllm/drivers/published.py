@@ -71,7 +71,7 @@ def elicited(backend: Backend, judgement: type) -> str:
     if kind in card.prompts:
         return card.elicitation(kind)
     if not card.answers:
-        kinds = "embed:" if card.vectors else "cross-encoder:"
+        kinds = "embed: or vllm:" if card.late else "embed:" if card.vectors else "cross-encoder:"
         raise CapabilityError(f"{backend.model} is {card.name}, which is shown no prompt: use {kinds} with it")
     answered = " and ".join(ANSWERED[each] for each in card.answers)
     raise CapabilityError(

@@ -74,15 +74,18 @@ class VLLM(ContinuousBackend):
 
     @classmethod
     def class_for(cls, name: str) -> type:
-        """What computes a model: this, or for one with a scoring head what computes those.
+        """What computes a model: this, or for one that is shown no prompt what computes those.
 
         Raises:
             MissingExtra: vLLM is not installed: said before a model is looked for on the hub.
         """
+        from rerankllm.backends.vllm.late import VLLMLate, late_form  # noqa: PLC0415
         from rerankllm.backends.vllm.scorer import VLLMScorer  # noqa: PLC0415
 
         library()
-        return VLLMScorer if weights.architecture(name).endswith("ForSequenceClassification") else cls
+        if weights.architecture(name).endswith("ForSequenceClassification"):
+            return VLLMScorer
+        return cls if late_form(name) is None else VLLMLate
 
     def __init__(
         self,
