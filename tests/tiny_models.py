@@ -113,6 +113,7 @@ def qwen3(
     positions=256,
     name=None,
     control=(),
+    control_at=0,
 ):
     """Saves a tiny random Qwen3 whose tokenizer is of bytes, whole words, and ChatML's control tokens.
 
@@ -123,6 +124,7 @@ def qwen3(
         positions: Tokens that it takes.
         name: What its configuration says it is called.
         control: Control tokens besides ChatML's.
+        control_at: The id that the first of these has at least; words that no text has come before it.
     """
     import json
 
@@ -137,6 +139,8 @@ def qwen3(
             if word[:end] not in vocabulary:
                 vocabulary[word[:end]] = len(vocabulary)
                 merges.append((word[: end - 1], word[end - 1]))
+    for number in range(len(vocabulary), control_at - len(CHATML)):
+        vocabulary[f"unused {number}"] = number
     inner = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
     inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     inner.decoder = decoders.ByteLevel()
@@ -181,17 +185,19 @@ def qwen3(
     return folder
 
 
-def jina_v3(folder, *, positions=4096, window=None):
+def jina_v3(folder, *, positions=4096, window=None, published_ids=False):
     """Saves a tiny random model of jina-reranker-v3's architecture: Qwen3, and a projector behind it.
 
-    With a `window` its first layer sees so many tokens only, as some of v3.5 do.
+    With a `window` its first layer sees so many tokens only, as some of v3.5 do. With `published_ids` its markers have
+    the ids that the published model's have.
     """
     import json
 
     import torch
     from safetensors.torch import load_file, save_file
 
-    qwen3(folder, positions=positions, control=("<|embed_token|>", "<|rerank_token|>"))
+    markers = ("<|embed_token|>", "<|rerank_token|>")
+    qwen3(folder, positions=positions, control=markers, control_at=151670 if published_ids else 0)
     weights = {f"model.{name}": tensor for name, tensor in load_file(folder / "model.safetensors").items()}
     torch.manual_seed(4)
     weights["projector.0.weight"] = torch.randn(16, 32)
@@ -454,134 +460,3 @@ def gguf(folder, path, *, name, pooling=None, head=None, facts=None):
     writer.write_tensors_to_file()
     writer.close()
     return path
-
-
-MARKED = ("[unused0]", "[unused1]")
-"""Stanford's tokens for queries and documents."""
-
-
-def late(folder, *, backbone="bert", style="stanford", config=None, dense=(16,), residual=False):
-    """Saves a tiny random late-interaction model: an encoder, and a projection of each token's state.
-
-    Args:
-        folder: Where to.
-        backbone: `bert`, `modernbert` or `lfm2`.
-        style: Whose files say how it was trained: `stanford` (artifact.metadata), `pylate` or `native`
-            (sentence-transformers' own); empty for none.
-        config: What these files say besides, or instead.
-        dense: The sizes of the projection's layers; Stanford's has one.
-        residual: Whether each layer adds what it was given.
-    """
-    import json
-
-    import torch
-    from safetensors.torch import load_file, save_file
-
-    folder.mkdir(parents=True, exist_ok=True)
-    markers = MARKED if style == "stanford" else ("[Q] ", "[D] ")
-    tokenizer = wordpieces(folder, markers=markers, added=style != "stanford", masks=backbone != "lfm2")
-    torch.manual_seed(6)
-    _encoder(backbone, len(tokenizer), tokenizer).save_pretrained(folder)
-    sizes = [32, *dense]
-    layers = [torch.randn(out, into) / into**0.5 for into, out in zip(sizes, sizes[1:], strict=False)]
-    path = folder / "config.json"
-    told = json.loads(path.read_text())
-    if style == "stanford":
-        weights = {f"bert.{name}": tensor for name, tensor in load_file(folder / "model.safetensors").items()}
-        save_file(weights | {"linear.weight": layers[0]}, folder / "model.safetensors", metadata={"format": "pt"})
-        path.write_text(json.dumps({**told, "architectures": ["HF_ColBERT"]}))
-        facts = {"query_token_id": MARKED[0], "doc_token_id": MARKED[1], "query_maxlen": 12, "doc_maxlen": 24,
-                 "attend_to_mask_tokens": False, "mask_punctuation": True}  # fmt: skip
-        (folder / "artifact.metadata").write_text(json.dumps(facts | (config or {})))
-        return folder
-    library = "pylate.models.Dense.Dense" if style == "pylate" else "sentence_transformers.base.modules.dense.Dense"
-    modules = [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"}]
-    for number, layer in enumerate(layers, 1):
-        inner = folder / f"{number}_Dense"
-        inner.mkdir()
-        saved = {"linear.weight": layer}
-        if residual and layer.shape[0] != layer.shape[1]:
-            saved["residual.weight"] = torch.randn(*layer.shape) / 6
-        save_file(saved, inner / "model.safetensors", metadata={"format": "pt"})
-        facts = {"in_features": layer.shape[1], "out_features": layer.shape[0], "bias": False,
-                 "activation_function": "torch.nn.modules.linear.Identity", "use_residual": residual}  # fmt: skip
-        facts |= {"module_input_name": "token_embeddings", "module_output_name": "token_embeddings"}
-        (inner / "config.json").write_text(json.dumps(facts))
-        modules.append({"idx": number, "name": str(number), "path": inner.name, "type": library})
-    base = {"max_seq_length": 128, "do_lower_case": False}
-    if style == "pylate":
-        facts = {"model_type": "ColBERT", "query_prefix": "[Q] ", "document_prefix": "[D] ", "query_length": 12,
-                 "document_length": 24, "do_query_expansion": False, "attend_to_expansion_tokens": False,
-                 "skiplist_words": list(string.punctuation), "prompts": {}, "similarity_fn_name": "MaxSim"}  # fmt: skip
-        (folder / "config_sentence_transformers.json").write_text(json.dumps(facts | (config or {})))
-    elif style == "native":
-        prefix = "sentence_transformers.multi_vector_encoder.modules.multi_vector_mask.MultiVectorMask"
-        for name, kind, facts in (
-            ("MultiVectorMask", prefix, {"skiplist_words": list(string.punctuation), "skiplist_tasks": ["document"]}),
-            ("Normalize", "sentence_transformers.base.modules.normalize.Normalize", {"module_input_name": "token_embeddings"}),
-        ):
-            number = len(modules)
-            inner = folder / f"{number}_{name}"
-            inner.mkdir()
-            (inner / "config.json").write_text(json.dumps(facts))
-            modules.append({"idx": number, "name": str(number), "path": inner.name, "type": kind})
-        own = {"query_length": 12, "document_length": 24, "query_expansion": None}
-        base |= {key: value for key, value in (own | (config or {})).items() if key in own}
-        facts = {"model_type": "MultiVectorEncoder", "prompts": {"query": "[Q] ", "document": "[D] "},
-                 "similarity_fn_name": "maxsim"}  # fmt: skip
-        facts |= {key: value for key, value in (config or {}).items() if key not in own}
-        (folder / "config_sentence_transformers.json").write_text(json.dumps(facts))
-    if style:
-        (folder / "modules.json").write_text(json.dumps(modules))
-        (folder / "sentence_bert_config.json").write_text(json.dumps(base))
-    return folder
-
-
-def wordpieces(folder, *, markers, added, masks):
-    """Saves a small tokenizer of BERT's kind, with markers that are in its vocabulary, or added to it."""
-    from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
-    from transformers import PreTrainedTokenizerFast
-
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *(["[MASK]"] if masks else [])]
-    letters = [*string.ascii_lowercase, *string.digits]
-    tokens = [*special, *(() if added else markers), *letters, *(f"##{letter}" for letter in letters)]
-    tokens += [*string.punctuation, *dict.fromkeys(word.lower() for word in WORDS if len(word) > 1)]
-    core = Tokenizer(models.WordPiece({token: place for place, token in enumerate(tokens)}, unk_token="[UNK]"))  # noqa: S106
-    core.normalizer = normalizers.BertNormalizer(lowercase=True)
-    core.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    core.decoder = decoders.WordPiece()
-    core.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    if added:
-        core.add_tokens([AddedToken(marker, special=False, normalized=True) for marker in markers])
-    named = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]", "eos_token": "[SEP]"}
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=core, model_max_length=128, **named, **({"mask_token": "[MASK]"} if masks else {})
-    )
-    tokenizer.save_pretrained(folder)
-    return tokenizer
-
-
-def _encoder(backbone, vocabulary, tokenizer):
-    """A tiny random encoder."""
-    import torch
-    import transformers
-
-    shared = {"vocab_size": vocabulary, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 3,
-              "num_attention_heads": 1, "max_position_embeddings": 128, "pad_token_id": 0}  # fmt: skip
-    ends = {"bos_token_id": 2, "eos_token_id": 3}
-    if backbone == "bert":
-        model = transformers.BertModel(transformers.BertConfig(**shared))
-    elif backbone == "modernbert":
-        around = {"cls_token_id": 2, "sep_token_id": 3, "local_attention": 16, "global_attn_every_n_layers": 2}
-        model = transformers.ModernBertModel(transformers.ModernBertConfig(**shared, **ends, **around))
-    else:
-        kinds = {"layer_types": ["conv", "full_attention", "conv"], "num_key_value_heads": 1,
-                 "conv_L_cache": 3, "conv_dim": 32, "conv_dim_out": 32, "block_dim": 32, "block_ff_dim": 64,
-                 "block_auto_adjust_ff_dim": False, "block_multiple_of": 8, "block_ffn_dim_multiplier": 1.0}  # fmt: skip
-        model = transformers.Lfm2Model(transformers.Lfm2Config(**shared, **ends, **kinds))
-    for weights in model.parameters():
-        if weights.dim() > 1:
-            torch.nn.init.normal_(weights, std=0.3)
-    return model

@@ -19,7 +19,7 @@ ANSWERED = {kind.__name__.lower(): f"{IN_WORDS[kind]} ({strategy})" for kind, st
 """What a card may answer, in words, with a strategy that asks it."""
 
 
-KINDS = ("hf", "vllm", "llamacpp", "openai", "cross-encoder")
+KINDS = ("hf", "vllm", "llamacpp", "openai", "cross-encoder", "embed")
 """The kinds of model whose names are those of weights."""
 
 

@@ -108,13 +108,13 @@ class Vectors:
 class Late:
     """How a late-interaction model reads texts, where its own files do not say.
 
-    `cut` says how many tokens a query and a passage have, the markers and what the tokenizer puts around texts included.
+    `cut` says how many tokens a query and a passage have, with their markers and what the tokenizer puts around texts.
 
     Attributes:
         query: What stands before a query: a token of its own, mostly.
         document: What stands before a passage.
-        expansion: Whether a short query is filled up to its length: `none`; `attended`, where the filling is a text like
-            any other; or `apart`, where it sees the query and is not seen by it.
+        expansion: Whether a short query is filled up to its length: `none`; `attended`, where the filling is a text
+            like any other; or `apart`, where it sees the query and is not seen by it.
         skip: The tokens of passages that are not compared: `punctuation`, or `none`.
     """
 

@@ -168,7 +168,11 @@ class VectorBackend(BatchBackend[Judgement]):
                 self._memory.put(text, found)
                 tokens += found.tokens
             before += remembered.pop(text, 0)
-        return Reply(self._answer(work, [known[text] for text in asked.texts]), ParseReport(repairs=asked.notes), Usage(tokens, remembered_tokens=before))
+        return Reply(
+            self._answer(work, [known[text] for text in asked.texts]),
+            ParseReport(repairs=asked.notes),
+            Usage(tokens, remembered_tokens=before),
+        )
 
     def _answer(self, work: Judgement, vectors: list[Vector]) -> Any:
         """The answer to a judgement, by the vectors of its texts."""

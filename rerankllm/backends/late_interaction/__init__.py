@@ -1,1 +1,1 @@
-"""Models of late interaction: a vector for each token, and a score that compares every one with every other (ColBERT)."""
+"""Models of late interaction (ColBERT): a vector for each token of a query and of a passage, compared by MaxSim."""

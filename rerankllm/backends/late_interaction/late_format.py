@@ -1,7 +1,8 @@
 """How a model of late interaction reads queries and passages: what its own files say, else its card.
 
-Three libraries write such files: Stanford's ColBERT (`artifact.metadata`), PyLate (`config_sentence_transformers.json`),
-and sentence-transformers from release 6 on (the same file, and one for each module).
+Three libraries write such files: Stanford's ColBERT (`artifact.metadata`), PyLate
+(`config_sentence_transformers.json`), and sentence-transformers from release 6 on (the same file, and one for each
+module).
 """
 
 import string
@@ -80,15 +81,11 @@ def format_of(files: LateFiles, card: Card | None) -> LateFormat | None:
 
 
 def _pylate(told: Mapping[str, Any], files: LateFiles) -> LateFormat:
-    prompts = told.get("prompts") or {}
-    before = {
-        role: f"{told.get(f'{role}_prefix') or ''}{(prompts.get(role) or '').removeprefix(told.get(f'{role}_prefix') or '')}"
-        for role in ("query", "document")
-    }
     length, fills = told.get("query_length"), told.get("do_query_expansion") is not False
     skipped = told.get("skiplist_words")
     return LateFormat(
-        **before,
+        query=_before(told, "query"),
+        document=_before(told, "document"),
         query_length=(length or FILLED) if fills else length,
         document_length=told.get("document_length"),
         filled=(length or FILLED) if fills else 0,
@@ -96,6 +93,13 @@ def _pylate(told: Mapping[str, Any], files: LateFiles) -> LateFormat:
         skipped=PUNCTUATION if skipped is None else tuple(skipped),
         lower=bool(files.reads().get("do_lower_case")),
     )
+
+
+def _before(told: Mapping[str, Any], role: str) -> str:
+    """What PyLate puts before a text: the marker, then the prompt, which may repeat it."""
+    marker = told.get(f"{role}_prefix") or ""
+    prompt = (told.get("prompts") or {}).get(role) or ""
+    return f"{marker}{prompt.removeprefix(marker)}"
 
 
 def _native(told: Mapping[str, Any], files: LateFiles) -> LateFormat:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from rerankllm.backends.hf.loading import ModelFiles, reported
@@ -66,8 +67,7 @@ class LateFiles:
         if path is None:
             return {}
         try:
-            with open(path, encoding="utf-8") as file:
-                return json.load(file)
+            return json.loads(Path(path).read_text(encoding="utf-8"))
         except ValueError as error:
             raise InputError(f"{self.kind}:{self.source.where}: {name} cannot be read ({error})") from error
 

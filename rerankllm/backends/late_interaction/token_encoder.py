@@ -49,12 +49,17 @@ class TokenEncoder:
         if lacking:
             raise InputError(f"{what}: its weights lack {', '.join(lacking)[:200]}")
         self.model = model.to(device).eval()
-        self._layers = [_Dense(files, layer, self.model) for layer in files.layers()]
+        self._layers = [
+            _Dense(files.weights(layer.folder), self.model, _activation(layer, what), residual=layer.residual)
+            for layer in files.layers()
+        ]
         if not self._layers:
             weights = files.weights("")
             if "linear.weight" not in weights:
-                raise InputError(f"{what}: it has no projection of its tokens' vectors, so it was not trained to compare them")
-            self._layers = [_Dense.of(weights, self.model)]
+                raise InputError(
+                    f"{what}: it has no projection of its tokens' vectors, so it was not trained to compare them"
+                )
+            self._layers = [_Dense(weights, self.model)]
 
     def vectors(self, rows: Sequence[Row]) -> list[Vectors]:
         """The vectors of the tokens that are compared, for rows that are computed together."""
@@ -78,44 +83,44 @@ class TokenEncoder:
 def scaled(states: Any, row: Row) -> Vectors:
     """Those of a row's vectors that are compared, of length 1."""
     kept = np.asarray(states)[list(row.compared)]
-    return unit(kept) if len(kept) else np.zeros((0, states.shape[-1]), dtype=np.float32)
+    return unit(kept.tolist()) if len(kept) else np.zeros((0, states.shape[-1]), dtype=np.float32)
 
 
 class _Dense:
-    """A layer of the projection."""
+    """A layer of the projection.
 
-    def __init__(self, files: LateFiles, layer: Layer, model: Any) -> None:
-        import torch  # noqa: PLC0415
+    Args:
+        weights: Its tensors, by name.
+        model: The encoder, for the device and the type.
+        activation: What follows it; None for nothing.
+        residual: Whether it adds what it was given.
+    """
 
-        module = getattr(torch.nn, layer.activation.rpartition(".")[2], None)
-        if not layer.activation.startswith("torch.nn.") or not isinstance(module, type):
-            raise InputError(
-                f"{files.kind}:{files.source.where}: {layer.folder} has an activation {layer.activation}, which is not known"
-            )
-        weights = files.weights(layer.folder)
-        self._take(weights, model)
-        self._activation = module()
-        self._residual = layer.residual
-        extra = weights.get("residual.weight")
-        self._extra = None if extra is None else extra.to(model.device, model.dtype)
-
-    @classmethod
-    def of(cls, weights: dict[str, Any], model: Any) -> "_Dense":
-        """Stanford's, which lies among the encoder's weights."""
-        made = cls.__new__(cls)
-        made._take(weights, model)
-        made._activation, made._residual, made._extra = (lambda states: states), False, None
-        return made
-
-    def _take(self, weights: dict[str, Any], model: Any) -> None:
-        bias = weights.get("linear.bias")
-        self._weight = weights["linear.weight"].to(model.device, model.dtype)
-        self._bias = None if bias is None else bias.to(model.device, model.dtype)
+    def __init__(self, weights: dict[str, Any], model: Any, activation: Any = None, *, residual: bool = False) -> None:
+        names = ("linear.weight", "linear.bias", "residual.weight")
+        here = {name: weights[name].to(model.device, model.dtype) for name in names if name in weights}
+        self._weight, self._bias, self._extra = map(here.get, names)
+        self._activation, self._residual = activation, residual
 
     def __call__(self, states: Any) -> Any:
         from torch.nn.functional import linear  # noqa: PLC0415
 
-        made = self._activation(linear(states, self._weight, self._bias))
+        made = linear(states, self._weight, self._bias)
+        made = made if self._activation is None else self._activation(made)
         if not self._residual:
             return made
         return made + (states if self._extra is None else linear(states, self._extra))
+
+
+def _activation(layer: Layer, what: str) -> Any:
+    """What follows a layer.
+
+    Raises:
+        InputError: It is no module of torch: others would run code that comes with the weights.
+    """
+    import torch  # noqa: PLC0415
+
+    module = getattr(torch.nn, layer.activation.rpartition(".")[2], None)
+    if not layer.activation.startswith("torch.nn.") or not isinstance(module, type):
+        raise InputError(f"{what}: {layer.folder} has an activation {layer.activation}, which is not known")
+    return module()

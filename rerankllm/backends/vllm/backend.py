@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rerankllm.backends.chat_template import arguments_of
+from rerankllm.backends.hf import whole_list
 from rerankllm.backends.hf.loading import ModelFiles
 from rerankllm.backends.hub_tokenizer import HubTokenizer
 from rerankllm.backends.vllm import weights
@@ -81,10 +82,14 @@ class VLLM(ContinuousBackend):
         """
         from rerankllm.backends.vllm.late import VLLMLate, late_form  # noqa: PLC0415
         from rerankllm.backends.vllm.scorer import VLLMScorer  # noqa: PLC0415
+        from rerankllm.backends.vllm.whole_list import VLLMWholeList  # noqa: PLC0415
 
         library()
-        if weights.architecture(name).endswith("ForSequenceClassification"):
+        found = weights.architecture(name)
+        if found.endswith("ForSequenceClassification"):
             return VLLMScorer
+        if found == whole_list.ARCHITECTURE:
+            return VLLMWholeList
         return cls if late_form(name) is None else VLLMLate
 
     def __init__(

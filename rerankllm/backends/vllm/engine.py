@@ -132,10 +132,18 @@ class Engine:
         return [list(map(float, output.outputs.probs)) for output in found]
 
     def token_vectors(self, rows: list[list[int]]) -> list[Any]:
-        """The projected states of tokens: for each of these texts a float array of shape (tokens, dimensions)."""
-        prompts = [self._prompt(ids) for ids in rows]
-        found = self._llm.encode(prompts, pooling_task="token_embed", use_tqdm=False)
-        return [output.outputs.data.float().cpu().numpy() for output in found]
+        """The projected states of tokens: for each of these texts a float array of shape (tokens, dimensions).
+
+        The engine is asked itself: what `LLM.encode` does for JinaForRanking is to put a prompt of its own together.
+        """
+        engine = self._llm.llm_engine
+        found: dict[str, Any] = {}
+        params = importlib.import_module("vllm").PoolingParams
+        for place, ids in enumerate(rows):
+            engine.add_request(str(place), self._prompt(ids), params(task="token_embed"))
+        while engine.has_unfinished_requests():
+            found |= {output.request_id: output.outputs.data for output in self.step()}
+        return [found[str(place)].float().cpu().numpy() for place in range(len(rows))]
 
     def step(self) -> list[Any]:
         """Computes one step; returns the `RequestOutput` of each request that it finished."""

@@ -8,7 +8,7 @@ from rerankllm.backends.embed.memory import Embedded, Role, Text
 from rerankllm.backends.embed.vectors import VectorBackend
 from rerankllm.backends.hf.loading import ModelFiles
 from rerankllm.backends.late_interaction.late_format import STANFORD, LateFormat, format_of
-from rerankllm.backends.late_interaction.late_tokens import LateTokens, Row, similarity
+from rerankllm.backends.late_interaction.late_tokens import LateTokens, Row, Vectors, similarity
 from rerankllm.backends.late_interaction.model_files import LateFiles
 from rerankllm.backends.late_interaction.token_encoder import TokenEncoder, scaled
 from rerankllm.backends.vllm import weights
@@ -25,9 +25,10 @@ ACTIVATIONS = {"Identity", "GELU", "ReLU", "SiLU", "Tanh", "Sigmoid"}
 """What may follow a layer of the projection there."""
 
 
-def late_form(name: str, revision: str | None = None) -> LateFormat | None:
+def late_form(name: str) -> LateFormat | None:
     """How a model of late interaction reads texts; None for another model, or one whose files cannot be read."""
-    files = LateFiles(ModelFiles(name if not Path(name).expanduser().is_dir() else str(Path(name).expanduser()), revision=revision), "vllm")
+    folder = Path(name).expanduser()
+    files = LateFiles(ModelFiles(str(folder) if folder.is_dir() else name), "vllm")
     return format_of(files, cards.find(files.source.names(name)))
 
 
@@ -76,15 +77,18 @@ class VLLMLate(VectorBackend):
         form = format_of(files, cards.find(names))
         if form is None:
             raise InputError(f"vllm:{name}: its files do not say that it is a model of late interaction")
+        positions = int(files.json("config.json")["max_position_embeddings"])
+        lengths = (form.query_length or positions, form.document_length or positions)
         options = {
             "model": where,
             "runner": "pooling",
             "pooler_config": token_pooler(),
-            "hf_overrides": {"architectures": [_architecture(files, name)]},
+            # Its own limit is one token short of what PyLate's files mean: they leave the marker out.
+            "hf_overrides": {"architectures": [_architecture(files, name)], "model_max_length": positions},
             "revision": revision,
             "dtype": dtype,
             "quantization": quantization,
-            "max_model_len": max_model_len,
+            "max_model_len": min(max_model_len or max(lengths), positions),
             "max_num_seqs": max_num_seqs,
             "gpu_memory_utilization": gpu_memory_utilization,
             "kv_cache_memory_bytes": kv_cache_memory_bytes,
@@ -178,7 +182,7 @@ class _Texts:
     def _row(self, text: Text) -> Row:
         return self._tokens.query(text.text) if text.role == "query" else self._tokens.document(text.text)
 
-    def _computed(self, rows: list[Row]) -> list[object]:
+    def _computed(self, rows: list[Row]) -> list[Vectors]:
         """The vectors that vLLM computes of rows."""
         if not rows:
             return []
