@@ -56,6 +56,11 @@ def check(backend: Backend) -> None:
         )
     if card is not None and card.cannot:
         raise CapabilityError(f"{backend.model} is {card.name}, which cannot be used so: {card.cannot}")
+    if card is not None and card.late is not None and not capabilities.answers:
+        raise CapabilityError(
+            f"{backend.model} is {card.name}, which is shown no prompt; it compares the vectors of a query's and a "
+            "passage's tokens, which embed: and vllm: compute from its weights as they were published"
+        )
 
 
 def elicited(backend: Backend, judgement: type) -> str:
