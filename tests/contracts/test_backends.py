@@ -52,7 +52,7 @@ from rerankllm.spec.model import ModelSpec
 from rerankllm.spec.stage import Stage
 
 KINDS = ["oracle", "simulated", "recorded", "openai", "vllm", "llamacpp", "hf", "cross-encoder", "embed",
-         "embed-api", "embed-late", "litellm", "cohere", "jina", "voyage", "mixedbread", 
+         "embed-api", "embed-late", "litellm", "cohere", "jina", "voyage", "mixedbread",
          "zeroentropy", "nvidia", "tei", "rerank"]  # fmt: skip
 SERVED = ["openai_vllm", "openai_llamacpp"]  # `openai:` asking the servers that come with these engines
 WITH_WEIGHTS = {"vllm", "llamacpp", "hf", "embed", *SERVED}
