@@ -143,7 +143,7 @@ class VLLMWholeList(BatchBackend[Request]):
         except Exception as error:
             raise BackendError(f"{self.model}: vLLM's engine failed: {complaint(error)}") from error
         return [
-            _cosines(next(found), len(_ids(work))) if fault is None else CallFailed(fault)
+            _cosines(next(found), work) if fault is None else CallFailed(fault)
             for work, fault in zip(works, faults, strict=True)
         ]
 
@@ -163,7 +163,9 @@ def _ids(work: Request) -> tuple[int, ...]:
     return work.prompt.ids
 
 
-def _cosines(vectors: "np.ndarray[tuple[int, int], np.dtype[np.float32]]", length: int) -> Response:
-    """What is read of a prompt's vectors: the documents', in their order, and the query's, of which the last counts."""
-    *documents, query = unit(vectors.tolist())
-    return Response(logprobs=tuple(float(document @ query) for document in documents), usage=Usage(length))
+def _cosines(vectors: "np.ndarray[tuple[int, int], np.dtype[np.float32]]", work: Request) -> Response:
+    """What is read of a prompt's vectors: the documents' in their order, then the query's, of which the last counts."""
+    assert isinstance(work.want, ReadSimilarities)  # noqa: S101
+    rows = unit(vectors.tolist())
+    cosines = rows[: work.want.count] @ rows[-1]
+    return Response(logprobs=tuple(cosines.tolist()), usage=Usage(len(_ids(work))))

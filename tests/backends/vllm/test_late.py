@@ -94,9 +94,13 @@ PETS = [
 ]
 
 
-def test_jinas_whole_list_is_compared_as_on_hf(tmp_path):
-    """tests/backends/hf/test_whole_list.py holds `hf:` to Qwen3 and a projector put together there."""
-    folder = tiny_models.jina_v3(tmp_path / "jina-reranker-v3", published_ids=True)
+@pytest.mark.parametrize("name", ["jina-reranker-v3", "jina-reranker-v3.5"])
+def test_jinas_whole_list_is_compared_as_on_hf(tmp_path, name):
+    """tests/backends/hf/test_whole_list.py holds `hf:` to Qwen3 and a projector put together there.
+
+    The prompt of v3.5 marks the query twice.
+    """
+    folder = tiny_models.jina_v3(tmp_path / name, published_ids=True)
     read = {}
     for kind, options in (("hf", "threads=1"), ("vllm", OPTIONS)):
         read[kind] = []
