@@ -8,7 +8,7 @@ from late_models import LateModel
 
 from rerankllm import Reranker
 from rerankllm.data import Document
-from rerankllm.errors import CapabilityError, InputError, SpecError
+from rerankllm.errors import CapabilityError, InputError, QueryFailed, SpecError
 
 OPTIONS = "dtype=float32&enforce_eager=true&kv_cache_memory_bytes=67108864"
 DOCS = [Document(str(place), text) for place, text in enumerate(late_models.PASSAGES)]
@@ -105,9 +105,7 @@ def test_jinas_whole_list_is_compared_as_on_hf(tmp_path, name):
     for kind, options in (("hf", "threads=1"), ("vllm", OPTIONS)):
         read[kind] = []
         with Reranker(model=f"{kind}:{folder}?{options}", instruction="Find pets.") as reranker:
-            assert (
-                str(reranker.stage) == "sliding(window=125, stride=62, passes=1) / similarity(prompt=jina-reranker-v3)"
-            )
+            assert str(reranker.stage).endswith(f" / similarity(prompt={name})")
             run = reranker.backend.run
             reranker.backend.run = lambda works, run=run, kept=read[kind]: (
                 kept.extend(run(works)) or kept[-len(works) :]
@@ -126,7 +124,7 @@ def test_what_vllm_cannot_compare_says_so(tmp_path):
     other = tiny_models.jina_v3(tmp_path / "jina-reranker-v3")
     with (
         Reranker(model=f"vllm:{other}?{OPTIONS}") as reranker,
-        pytest.raises(Exception, match="takes vectors at the tokens 151670 and 151671; this model's are"),
+        pytest.raises(QueryFailed, match="takes vectors at the tokens 151670 and 151671; this model's are"),
     ):
         reranker.rerank("how long do fleas live?", PETS)
     windowed = tiny_models.jina_v3(tmp_path / "jina-reranker-v3.5", window=64)
