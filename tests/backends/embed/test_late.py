@@ -75,7 +75,7 @@ def test_each_text_is_computed_once(saved):
         with pytest.raises(CapabilityError, match="asks it to embed texts"):
             reranker.beside("embed")
     assert first.prompt_tokens > 12
-    assert (second.prompt_tokens, second.remembered_tokens) == (0, 0)
+    assert (second.prompt_tokens, second.remembered_tokens) == (0, first.prompt_tokens)
 
 
 def test_control_tokens_of_texts_are_none(saved):
