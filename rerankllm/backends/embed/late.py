@@ -67,22 +67,23 @@ class Late:
 
         loading.set_threads(threads)
         where = loading.place(device)
-        self._files, self.names, self._batch = files, names, batch
+        self._files, self._form, self.names, self._batch = files, form, names, batch
         self._encoder: Any = TokenEncoder(files, where, loading.precision(dtype, where))
         config = self._encoder.model.config
         with loading.reported(f"embed:{names[0]}"):
             tokenizer = transformers.AutoTokenizer.from_pretrained(
                 files.source.where, subfolder=files.encoder, **files.source.options
             )
-        self._tokens = LateTokens(form, tokenizer, f"embed:{names[0]}", config.max_position_embeddings)
+        stated = (getattr(config, "max_position_embeddings", None), tokenizer.model_max_length)
+        self._tokens = LateTokens(form, tokenizer, f"embed:{names[0]}", min(filter(None, stated)))
         self._commit: str | None = getattr(config, "_commit_hash", None)
         self.dtype = str(self._encoder.model.dtype).removeprefix("torch.")
         self.at_once = batch * CHUNK
         self.similarity = partial(similarity, mean=form.mean)
 
-    def revision(self) -> str | None:
-        """The commit on the hub, else SHA-256 of the weights, in hexadecimal."""
-        return self._commit or self._files.source.fingerprint()
+    def revision(self) -> str:
+        """The commit on the hub, else SHA-256 of the weights; and of the projection and how texts are read."""
+        return self._files.fingerprint(self._commit or self._files.source.fingerprint(), self._form)
 
     def embed(
         self, texts: Sequence[Text], abandoned: Callable[[], bool]

@@ -1,5 +1,6 @@
 """The files of a model of late interaction, in a folder or on the hub: read one by one, before its weights are."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any, NamedTuple
 
 from rerankllm.backends.hf.loading import ModelFiles, reported
 from rerankllm.errors import InputError
+from rerankllm.files import digest
 
 MODULES = "modules.json"
 CONFIG = "config.json"
@@ -128,6 +130,20 @@ class LateFiles:
                 tensors: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
                 return tensors
         raise InputError(f"{self.kind}:{self.source.where}: {before or 'it'} has no weights")
+
+    def fingerprint(self, own: str | None, form: object) -> str:
+        """What scores depend on: the encoder's weights, and SHA-256 over the projection and how texts are read.
+
+        Args:
+            own: Of the encoder's weights: the commit on the hub, or a hash.
+            form: How texts are read.
+        """
+        whole = hashlib.sha256(repr(form).encode())
+        for layer in self.layers():
+            for file in ("config.json", "model.safetensors", "pytorch_model.bin"):
+                if (path := self.path(f"{layer.folder}/{file}")) is not None:
+                    whole.update(bytes.fromhex(digest(Path(path))))
+        return "+".join(filter(None, (own, whole.hexdigest()[:12])))
 
     def _parts(self) -> list[dict[str, Any]]:
         listed: list[dict[str, Any]] = self.json(MODULES) or []

@@ -77,6 +77,7 @@ class VLLMLate(VectorBackend):
         form = format_of(files, cards.find(names))
         if form is None:
             raise InputError(f"vllm:{name}: its files do not say that it is a model of late interaction")
+        architecture = _architecture(files, name)
         positions = int(files.json("config.json")["max_position_embeddings"])
         lengths = (form.query_length or positions, form.document_length or positions)
         options = {
@@ -84,7 +85,7 @@ class VLLMLate(VectorBackend):
             "runner": "pooling",
             "pooler_config": token_pooler(),
             # Its own limit is one token short of what PyLate's files mean: they leave the marker out.
-            "hf_overrides": {"architectures": [_architecture(files, name)], "model_max_length": positions},
+            "hf_overrides": {"architectures": [architecture], "model_max_length": positions},
             "revision": revision,
             "dtype": dtype,
             "quantization": quantization,
@@ -134,13 +135,14 @@ class _Texts:
         self, engine: Engine, files: LateFiles, form: LateFormat, names: tuple[str, ...], commit: str | None
     ) -> None:
         self.names = names
-        self._engine, self._files, self._commit = engine, files, commit
+        self._engine, self._files, self._form, self._commit = engine, files, form, commit
         self._tokens = LateTokens(form, engine.tokenizer, f"vllm:{names[0]}", engine.context)
         self._queries = TokenEncoder(files, "cpu", None) if form.apart else None
 
-    def revision(self) -> str | None:
-        """The commit on the hub, or SHA-256 over the folder's files."""
-        return self._commit or weights.fingerprint(Path(self._files.source.where))
+    def revision(self) -> str:
+        """The commit on the hub, or SHA-256 over the folder's files; and over the projection and how texts are read."""
+        own = self._commit or weights.fingerprint(Path(self._files.source.where))
+        return self._files.fingerprint(own, self._form)
 
     def embed(
         self, texts: Sequence[Text], abandoned: Callable[[], bool]

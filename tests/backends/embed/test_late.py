@@ -98,6 +98,24 @@ def test_a_card_says_what_the_files_do_not(saved, tmp_path):
     assert format_of(LateFiles(ModelFiles(str(folder)), "embed"), cards.find(["me/my-model"])) is None
 
 
+def test_answers_are_of_these_weights_and_this_format(tmp_path):
+    """What a journal keeps them by."""
+    folder = MODELS[2].save(tmp_path / "m")
+
+    def revision():
+        with Reranker(model=f"embed:{folder}?threads=1") as reranker:
+            return reranker.backend.revision
+
+    seen = [revision()]
+    late_models.edit(folder / "config_sentence_transformers.json", document_length=20)
+    seen.append(revision())
+    dense = folder / "1_Dense" / "model.safetensors"
+    dense.write_bytes(dense.read_bytes()[:-4] + b"\0\0\0\0")
+    seen.append(revision())
+    assert len(set(seen)) == len(seen)
+    assert revision() == seen[-1]
+
+
 @pytest.mark.parametrize(
     ("files", "expected"),
     [
