@@ -72,8 +72,12 @@ class EncoderStudent(Student):
 
         texts = [[document.content for document in each.documents] for each in some]
         scores = self.forward([each.query.text for each in some], texts)
-        losses = [objective.ranking(own, torch.tensor(each.labels, device=own.device, dtype=own.dtype))
-                  for own, each in zip(scores, some, strict=True)]  # fmt: skip
+        losses = [
+            objective.ranking(
+                own, torch.tensor(each.labels, device=own.device, dtype=own.dtype), each.chances_like(own)
+            )
+            for own, each in zip(scores, some, strict=True)
+        ]
         return torch.stack(losses).mean()
 
     def forward(self, queries: Sequence[str], documents: Sequence[Sequence[str]]) -> "list[Tensor]":

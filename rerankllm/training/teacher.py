@@ -4,10 +4,14 @@ import tempfile
 import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import fmean
+from types import MappingProxyType
 
+from rerankllm.calibration.order import margin, sigmoid
 from rerankllm.data import Candidate, Document, Query
+from rerankllm.drivers.events import Event, Judged
 from rerankllm.drivers.results import Run
 from rerankllm.errors import InputError
 from rerankllm.files import digest
@@ -17,6 +21,7 @@ from rerankllm.formats.runfile import Lists
 from rerankllm.journal.export import export
 from rerankllm.journal.read import entries
 from rerankllm.journal.store import Journal
+from rerankllm.judgements import Compare
 from rerankllm.notes import tell
 from rerankllm.reranker import Reranker
 from rerankllm.runs.source import Source
@@ -34,12 +39,15 @@ class TeacherList:
         documents: The documents, best first.
         scores: The teacher's score of each; None where it only said an order.
         first_stage: The same documents' ids in the first stage's order.
+        chances: How likely the first of two documents is better, of the pairs that the teacher compared; of answers in
+            both orders, or of several, the mean in log-odds. The first is the one that the teacher ranks higher.
     """
 
     query: Query
     documents: tuple[Document, ...]
     scores: tuple[float, ...] | None
     first_stage: tuple[str, ...]
+    chances: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
     @property
     def doc_ids(self) -> tuple[str, ...]:
@@ -79,6 +87,31 @@ class Teacher:
     lists: tuple[TeacherList, ...]
     cost: Cost
     sha256: str | None
+
+
+class Compared:
+    """Listens to a ranking, and keeps how likely one document of two was said to be better."""
+
+    def __init__(self) -> None:
+        self._margins: dict[str, dict[tuple[str, str], list[float]]] = {}
+
+    def __call__(self, event: Event) -> None:
+        """Keeps the answer of a comparison."""
+        if isinstance(event, Judged) and isinstance(event.judgement, Compare) and isinstance(event.answer, float | int):
+            first, second = (document.doc_id for document in event.judgement.docs)
+            own = self._margins.setdefault(event.query.query_id, {})
+            own.setdefault((first, second), []).append(margin(event.answer))
+
+    def chances(self, query_id: str, order: Sequence[str]) -> dict[tuple[str, str], float]:
+        """How likely the first of two is better, of the pairs of this order that were compared."""
+        ranks = {doc_id: rank for rank, doc_id in enumerate(order)}
+        both: dict[tuple[str, str], list[float]] = {}
+        for (first, second), margins in self._margins.get(query_id, {}).items():
+            if first in ranks and second in ranks:
+                turned = ranks[first] > ranks[second]
+                pair = (second, first) if turned else (first, second)
+                both.setdefault(pair, []).extend(-each if turned else each for each in margins)
+        return {pair: sigmoid(fmean(margins)) for pair, margins in sorted(both.items())}
 
 
 JOURNAL = "teacher.journal"
@@ -144,13 +177,17 @@ def _matched(
 
 
 def _listed(
-    query: Query, documents: Sequence[Document], scores: Sequence[float] | None, candidates: Sequence[Candidate]
+    query: Query,
+    documents: Sequence[Document],
+    scores: Sequence[float] | None,
+    candidates: Sequence[Candidate],
+    chances: Mapping[tuple[str, str], float] = MappingProxyType({}),
 ) -> list[TeacherList]:
     """The list, or nothing where there are no two documents to compare."""
     ids = {document.doc_id for document in documents}
     first = tuple(candidate.doc_id for candidate in candidates if candidate.doc_id in ids)
     kept = None if scores is None else tuple(scores)
-    return [TeacherList(query, tuple(documents), kept, first)] if len(documents) > 1 else []
+    return [TeacherList(query, tuple(documents), kept, first, dict(chances))] if len(documents) > 1 else []
 
 
 def _from_judgements(spec: TeacherSpec, source: Source) -> Teacher:
@@ -181,25 +218,27 @@ def _from_model(spec: TeacherSpec, model: str, source: Source, path: Path) -> Te
     """Ranks the queries, as far as the budget goes; calls that the journal holds are not made again."""
     began = time.perf_counter()
     with closing(Journal(path)) as journal:
-        with Reranker(spec.strategy, model, journal=journal, limits=spec.limits) as reranker:
+        heard = Compared()
+        with Reranker(spec.strategy, model, journal=journal, limits=spec.limits, observer=heard) as reranker:
             tell(f"the teacher, {reranker.stage} @ {without_folders(model)}, ranks {len(source.queries)} queries")
             run, name = Run.of(reranker.stream(source.queries)), f"{reranker.stage} @ {without_folders(model)}"
         paid = replace(_cost(journal), seconds=time.perf_counter() - began)
     if run.failures:
         tell(f"the teacher ranked {len(run.failures)} queries not at all, such as {run.failures[0].query.query_id}: "
              f"{run.failures[0].reason}")  # fmt: skip
-    return _of_run(run, source, name, paid, None)
+    return Teacher(name, _of_run(run, source, heard), paid, None)
 
 
 def _replayed(path: Path, strategy: str | None, source: Source, name: str, cost: Cost | None) -> Teacher:
-    with Reranker(strategy, f"recorded:{path}") as reranker:
+    heard = Compared()
+    with Reranker(strategy, f"recorded:{path}", observer=heard) as reranker:
         run = Run.of(reranker.stream(source.queries))
     usage = run.ledger.usage
     paid = cost or Cost(run.ledger.calls, (usage.prompt_tokens + usage.completion_tokens) or None)
-    return _of_run(run, source, name, paid, digest(path))
+    return Teacher(name, _of_run(run, source, heard), paid, digest(path))
 
 
-def _of_run(run: Run, source: Source, name: str, cost: Cost, sha256: str | None) -> Teacher:
+def _of_run(run: Run, source: Source, heard: Compared) -> tuple[TeacherList, ...]:
     """The lists of rankings."""
     if not run.rankings:
         raise InputError(f"teacher: {run.failures[0].reason}")
@@ -210,5 +249,6 @@ def _of_run(run: Run, source: Source, name: str, cost: Cost, sha256: str | None)
         whole = [score for score in scores if score is not None]
         documents = [result.document for result in ranking]
         kept = whole if len(whole) == len(scores) else None
-        found += _listed(ranking.query, documents, kept, candidates[ranking.query.query_id])
-    return Teacher(name, tuple(found), cost, sha256)
+        own = candidates[ranking.query.query_id]
+        found += _listed(ranking.query, documents, kept, own, heard.chances(ranking.query.query_id, ranking.doc_ids))
+    return tuple(found)
