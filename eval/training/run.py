@@ -34,7 +34,7 @@ DEPTH = 100
 """Of the first stage's run, and of the teacher's recording."""
 SLIDING = "sliding(window=20, stride=10)"
 ENCODER = {"epochs": 2, "learning_rate": 3e-5, "max_length": 96}
-CAUSAL = {"epochs": 2, "learning_rate": 2e-4, "max_length": 64}
+CAUSAL = {"epochs": 2, "learning_rate": 2e-4, "max_length": 48}
 STUDENTS = {
     "minilm-embed": {"student": "embed:minilm", "lists": {"size": 10, "per_query": 3}, "training": ENCODER},
     "minilm-cross-encoder": {
@@ -51,11 +51,11 @@ STUDENTS = {
     },
     "smollm2-listwise": {
         "student": "hf:smollm2",
-        "strategy": "sliding(window=8, stride=4) / labels",
+        "strategy": "sliding(window=10, stride=5) / labels",
         "loss": {"weighted-ranknet": 1, "language-model": 1},
         "lora": {"rank": 16},
-        "lists": {"size": 8, "per_query": 2},
-        "training": {**CAUSAL, "max_length": 48},
+        "lists": {"size": 10, "per_query": 2},
+        "training": CAUSAL,
     },
 }
 SHORT = {"smollm2-pointwise": 20, "smollm2-listwise": 20}

@@ -126,7 +126,8 @@ def _refuse(queries: Sequence[Query], name: str, ids: set[str], texts: set[str])
 def draw(lists: Sequence[TeacherList], how: Lists, seed: int) -> list[Example]:
     """The lists that are shown: documents drawn anew for each, without repetition.
 
-    A teacher's scores are the labels; where it only said an order, the label is 1 / rank in the list drawn.
+    A teacher's scores are the labels; where it only said an order, the label is 1 / rank in the list drawn. In a list
+    whose scores are all the same, of which nothing is learnt, the best document takes the first place.
     """
     found: list[Example] = []
     for each in lists:
@@ -135,6 +136,8 @@ def draw(lists: Sequence[TeacherList], how: Lists, seed: int) -> list[Example]:
         whole = depth <= how.size
         for _ in range(1 if whole else how.per_query):
             places = sorted(chance.sample(range(depth), min(depth, how.size)))
+            if each.scores is not None and len({each.scores[place] for place in places}) == 1:
+                places[0] = 0
             labels = (
                 tuple(1 / rank for rank in range(1, len(places) + 1))
                 if each.scores is None

@@ -6,12 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from statistics import fmean
 from types import MappingProxyType
 
-from rerankllm.calibration.order import margin, sigmoid
 from rerankllm.data import Candidate, Document, Query
-from rerankllm.drivers.events import Event, Judged
 from rerankllm.drivers.results import Run
 from rerankllm.errors import InputError
 from rerankllm.files import digest
@@ -21,11 +18,11 @@ from rerankllm.formats.runfile import Lists
 from rerankllm.journal.export import export
 from rerankllm.journal.read import entries
 from rerankllm.journal.store import Journal
-from rerankllm.judgements import Compare
 from rerankllm.notes import tell
 from rerankllm.reranker import Reranker
 from rerankllm.runs.source import Source
 from rerankllm.spec.model import without_folders
+from rerankllm.training.compared import Compared
 from rerankllm.training.config import TeacherSpec
 from rerankllm.version import __version__
 
@@ -89,31 +86,6 @@ class Teacher:
     sha256: str | None
 
 
-class Compared:
-    """Listens to a ranking, and keeps how likely one document of two was said to be better."""
-
-    def __init__(self) -> None:
-        self._margins: dict[str, dict[tuple[str, str], list[float]]] = {}
-
-    def __call__(self, event: Event) -> None:
-        """Keeps the answer of a comparison."""
-        if isinstance(event, Judged) and isinstance(event.judgement, Compare) and isinstance(event.answer, float | int):
-            first, second = (document.doc_id for document in event.judgement.docs)
-            own = self._margins.setdefault(event.query.query_id, {})
-            own.setdefault((first, second), []).append(margin(event.answer))
-
-    def chances(self, query_id: str, order: Sequence[str]) -> dict[tuple[str, str], float]:
-        """How likely the first of two is better, of the pairs of this order that were compared."""
-        ranks = {doc_id: rank for rank, doc_id in enumerate(order)}
-        both: dict[tuple[str, str], list[float]] = {}
-        for (first, second), margins in self._margins.get(query_id, {}).items():
-            if first in ranks and second in ranks:
-                turned = ranks[first] > ranks[second]
-                pair = (second, first) if turned else (first, second)
-                both.setdefault(pair, []).extend(-each if turned else each for each in margins)
-        return {pair: sigmoid(fmean(margins)) for pair, margins in sorted(both.items())}
-
-
 JOURNAL = "teacher.journal"
 """Keeps what a teacher answers that is asked here: it is not asked, or paid, again."""
 
@@ -137,8 +109,12 @@ def teach(spec: TeacherSpec, source: Source, folder: Path, only: Collection[str]
         some = [each for each in source.queries if only is None or each[0].query_id in only]
         source = replace(source, queries=some)
         found = _from_model(spec, spec.model, source, folder / JOURNAL)
+    elif spec.kind in {"recording", "journal"}:
+        found = _from_judgements(spec, source)
+    elif spec.kind == "qrels":
+        found = _from_qrels(spec, source, None if spec.filter is None else teach(spec.filter, source, folder, only))
     else:
-        found = _from_judgements(spec, source) if spec.kind in {"recording", "journal"} else _from_lists(spec, source)
+        found = _from_lists(spec, source)
     missing = len(source.queries) - len(found.lists)
     if not found.lists:
         raise InputError(f"teacher: {found.name} ranks two candidates or more of none of these queries")
@@ -149,16 +125,53 @@ def teach(spec: TeacherSpec, source: Source, folder: Path, only: Collection[str]
     return found
 
 
+def _from_qrels(spec: TeacherSpec, source: Source, checking: Teacher | None) -> Teacher:
+    """From grades, with negatives where they are asked for.
+
+    Args:
+        spec: How many negatives.
+        source: Queries with their candidates, and the grades.
+        checking: Who says which candidates without a grade are rather relevant.
+    """
+    grades = source.judgements()
+    if grades is None:
+        raise InputError("teacher: qrels: the data has none; give `qrels` under `data`")
+    orders = None if checking is None else {each.query.query_id: each.doc_ids for each in checking.lists}
+    ranked: dict[str, list[tuple[str, float]]] = {}
+    for query, candidates in source.queries:
+        own = {doc_id: float(grade) for doc_id, grade in grades.get(query.query_id, {}).items()}
+        if spec.negatives:
+            order = None if orders is None else orders.get(query.query_id, ())
+            own |= dict.fromkeys(mined([each.doc_id for each in candidates], own, order)[: spec.negatives], 0.0)
+        ranked[query.query_id] = sorted(own.items(), key=lambda pair: -pair[1])
+    lists = _matched(ranked, source, scored=True)
+    if checking is None:
+        return Teacher("qrels", lists, Cost(), None)
+    return Teacher(f"qrels, negatives checked by {checking.name}", lists, checking.cost, checking.sha256)
+
+
+def mined(first_stage: Sequence[str], grades: Mapping[str, float], checked: Sequence[str] | None) -> list[str]:
+    """Hard negatives: candidates without a grade, in the first stage's order.
+
+    Args:
+        first_stage: The candidates.
+        grades: Of the documents that were judged. Without any above 0 there are no negatives: of such a query nothing
+            would be learnt.
+        checked: A teacher's order of the candidates. What it ranks above the first of the relevant documents is rather
+            relevant itself, a false negative, and is no negative here; nor is what it did not rank. None takes all.
+    """
+    relevant = {doc_id for doc_id, grade in grades.items() if grade > 0}
+    free = [doc_id for doc_id in first_stage if doc_id not in grades]
+    if checked is None:
+        return free if relevant else []
+    best = next((rank for rank, doc_id in enumerate(checked) if doc_id in relevant), len(checked))
+    below = set(checked[best:])
+    return [doc_id for doc_id in free if doc_id in below]
+
+
 def _from_lists(spec: TeacherSpec, source: Source) -> Teacher:
-    """From results or qrels, whose scores count, or from a run, whose order does."""
-    ranked: Mapping[str, Sequence[tuple[str, float]]]
-    if spec.path is None:
-        grades = source.judgements()
-        if grades is None:
-            raise InputError("teacher: qrels: the data has none; give `qrels` under `data`")
-        ranked = {query_id: sorted(((d, float(g)) for d, g in own.items()), key=lambda pair: -pair[1])
-                  for query_id, own in grades.items()}  # fmt: skip
-        return Teacher("qrels", _matched(ranked, source, scored=True), Cost(), None)
+    """From results, whose scores count, or from a run, whose order does."""
+    assert spec.path is not None  # noqa: S101 - these have one
     scored = spec.kind == "results"
     ranked = read_scores(spec.path) if scored else Lists(spec.path)
     return Teacher(spec.path.name, _matched(ranked, source, scored=scored), Cost(), digest(spec.path))

@@ -83,7 +83,7 @@ def _train(config: Config, folder: Path) -> Trained:
     source = config.data.read()
     more = {name: data.read() for name, data in config.measure_on.items()}
     texts = {name: {query.text for query, _ in own.queries} for name, own in more.items()}
-    if config.teacher.model is not None:  # before anything is paid
+    if config.teacher.asks:  # before anything is paid
         _refuse_leaks(source, config, texts)
     teacher = teach(config.teacher, source, folder, record.begun_with(folder))
     parts = lists.part(teacher.lists, config.split)

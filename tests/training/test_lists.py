@@ -17,7 +17,7 @@ from rerankllm.journal.store import Journal
 from rerankllm.judgements import Compare, ParseReport, Score
 from rerankllm.training.config import Config, HeldOut, Lists, Split
 from rerankllm.training.lists import Example, Parts, draw, part, read, refuse_leaks, write
-from rerankllm.training.teacher import TeacherList, teach
+from rerankllm.training.teacher import TeacherList, mined, teach
 
 
 def lists(count, **others):
@@ -203,6 +203,59 @@ def test_a_journal_and_its_recording_teach_what_was_ranked(planted, tmp_path):
 
 
 @pytest.mark.parametrize(
+    "checked, expected",
+    [
+        (None, ["b", "d", "e", "f"]),
+        (["b", "c", "f", "a", "d", "e"], ["d", "e", "f"]),  # b may well be relevant: it is above c, which is
+        (["c", "b", "d"], ["b", "d"]),  # e and f were not looked at
+        (["b", "d", "e", "f"], []),  # where no relevant document was ranked, nothing can be said
+    ],
+)
+def test_negatives_are_candidates_that_no_teacher_takes_for_relevant(checked, expected):
+    assert mined(list("abcdef"), {"a": 0, "c": 2, "x": 1}, checked) == expected
+    assert mined(list("abcdef"), {"a": 0}, checked) == []
+
+
+def test_sparse_qrels_teach_with_hard_negatives_that_another_teacher_checks(planted, tmp_path):
+    """One relevant document a query, as in MS MARCO, which is no list by itself."""
+    sparse = {**planted["data"], "qrels": str(tmp_path / "sparse.txt")}
+    whole = config(planted).data.read()
+    orders = {each.query.query_id: each.doc_ids for each in teach(config(planted).teacher, whole, tmp_path).lists}
+    (tmp_path / "sparse.txt").write_text("".join(f"{query} 0 {order[2]} 1\n" for query, order in orders.items()))
+
+    def taught(**teacher):
+        read = config(planted, data=sparse, teacher={"qrels": True, **teacher})
+        return teach(read.teacher, read.data.read(), tmp_path)
+
+    with pytest.raises(InputError, match="ranks two candidates or more of none of these queries"):
+        taught()
+    first = {query.query_id: [each.doc_id for each in own] for query, own in whole.queries}
+    plain, checked = taught(negatives=3), taught(negatives=3, filter=planted["teacher"])
+    for each in plain.lists:
+        relevant = orders[each.query.query_id][2]
+        others = [doc_id for doc_id in first[each.query.query_id] if doc_id != relevant]
+        assert (each.doc_ids, each.scores) == ((relevant, *others[:3]), (1, 0, 0, 0))
+    for each in checked.lists:
+        *false, relevant = orders[each.query.query_id][:3]
+        others = [doc_id for doc_id in first[each.query.query_id] if doc_id not in {relevant, *false}]
+        assert each.doc_ids == (relevant, *others[:3])
+    assert len(plain.lists) == len(checked.lists) == 12
+    assert any(set(one.doc_ids) != set(other.doc_ids) for one, other in zip(plain.lists, checked.lists, strict=True))
+    assert (checked.name, checked.cost.usd) == ("qrels, negatives checked by teacher.txt", 0.6)
+    assert plain.name == "qrels"
+
+
+def test_a_list_of_equal_scores_gets_the_best_document():
+    (each,) = lists(1)
+    sparse = dataclasses.replace(each, scores=(1.0, 0.0, 0.0, 0.0, 0.0))
+    drawn = draw([sparse], Lists(size=2, per_query=20), seed=0)
+    assert {each.labels for each in drawn} == {(1.0, 0.0)}
+    assert {each.documents[1].doc_id for each in drawn} == {"d1", "d2", "d3", "d4"}
+    equal = dataclasses.replace(each, scores=(1.0,) * 5)
+    assert {each.labels for each in draw([equal], Lists(size=2, per_query=20), seed=0)} == {(1.0, 1.0)}
+
+
+@pytest.mark.parametrize(
     "changes, message",
     [
         ({"los": "ranknet"}, "los: there is no such key"),
@@ -216,6 +269,10 @@ def test_a_journal_and_its_recording_teach_what_was_ranked(planted, tmp_path):
         ({"teacher": {}}, "teacher: give one of recording, journal, results and run"),
         ({"teacher": {"run": "a", "strategy": "heap"}}, "teacher.strategy: is for a recording, a journal or a model"),
         ({"teacher": {"run": "a", "max_calls": 3}}, "max_cost, max_seconds are for a model to ask, not for run"),
+        ({"teacher": {"run": "a", "negatives": 3}}, "teacher: negatives and filter are for qrels, not for run"),
+        ({"teacher": {"qrels": True, "negatives": 0}}, "teacher.negatives: should be at least 1, found 0"),
+        ({"teacher": {"qrels": True, "filter": {"run": "a"}}}, "teacher.filter: is of negatives: say how many"),
+        ({"teacher": {"qrels": True, "negatives": 3, "filter": {}}}, "teacher: give one of recording, journal"),
         ({"split": {"test": 0.9, "validation": 0.2}}, "split: validation and test should be above 0"),
         ({"training": {"epochs": 0}}, "training.epochs: should be at least 1, found 0"),
         ({"lists": {"size": 1}}, "lists.size: should be at least 2"),
