@@ -2,6 +2,10 @@
 
 import json
 import math
+import os
+import re
+import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,6 +73,53 @@ def test_a_student_learns_a_planted_order_and_plain_sentence_transformers_has_it
     card = (tmp_path / "out" / "model" / "README.md").read_text()
     assert "teacher.txt, 12 lists; calls unknown, tokens unknown, $0.6" in card
     assert f"| student | {found['student']:.4f} |" in card
+
+
+@pytest.mark.slow
+def test_the_whole_path_in_eight_lines_as_the_page_shows_it(planted, tmp_path, monkeypatch, capsys):
+    """From a model that is asked to a student that ranks; the judge alone is another."""
+    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    code = re.search(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[1]
+    assert len(list(filter(None, code.splitlines()))) <= 8
+    assert "openai:NAME" in code
+    monkeypatch.chdir(tmp_path)
+    exec(code.replace("openai:NAME", "simulated:qrels.txt"), {})  # noqa: S102
+    shown = capsys.readouterr().out
+    assert re.search(r"^\| student +\| 0\.\d{4}", shown, re.MULTILINE)
+    assert "Two or three months." in shown
+    assert (tmp_path / "student" / "teacher.journal").exists()
+
+
+@pytest.mark.slow
+def test_the_whole_path_in_the_commands_of_the_page(planted, tmp_path, monkeypatch, cli):
+    """From the first command, whose judge alone is another, to a report, a run of the student's, and a server."""
+    serving = pytest.importorskip("serving")
+    httpx = pytest.importorskip("httpx")
+    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    shell, settings = (re.search(rf"^```{kind}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[1]
+                       for kind in ("bash", "yaml"))  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    before, _, _ = settings.partition("held_out")  # of a collection that would be downloaded
+    (tmp_path / "student.yaml").write_text(before)
+    commands = shell.replace("openai:NAME", "simulated:qrels.txt").replace("\\\n", " ").splitlines()
+    first, *_, last = commands = [command for command in commands if command.startswith("rerankllm ")]
+    assert "--journal judged.db" in first
+    assert last == "rerankllm serve --model embed:student/model"
+    for command in commands[:-1]:
+        status, _, err = cli(*shlex.split(command)[1:])
+        assert status == 0, err
+    assert len((tmp_path / "mine.txt").read_text().splitlines()) == 12 * 8
+    assert "student" in (tmp_path / "student.html").read_text()
+    assert "judged.db" in (tmp_path / "student" / "model" / "README.md").read_text()
+
+    texts = ["dogs bark", "a flea lives for two or three months"]
+    with serving.commanded(*shlex.split(last)[2:], environment={"PYTHONPATH": os.pathsep.join(sys.path)}) as (url, *_):
+        answer = httpx.post(
+            f"{url}/v1/rerank", json={"query": "how long do fleas live", "documents": texts}, timeout=60
+        )
+    found = {each["index"]: each["relevance_score"] for each in answer.json()["results"]}
+    own = Student.load("embed", "student/model", device="cpu").scores("how long do fleas live", texts)
+    assert [found[0], found[1]] == pytest.approx([score / 20 for score in own], abs=1e-4)
 
 
 def settled(folder):
