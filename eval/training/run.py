@@ -33,20 +33,20 @@ THREADS = 1
 DEPTH = 100
 """Of the first stage's run, and of the teacher's recording."""
 SLIDING = "sliding(window=20, stride=10)"
-ENCODER = {"epochs": 2, "learning_rate": 3e-5, "max_length": 96}
-CAUSAL = {"epochs": 2, "learning_rate": 2e-4, "max_length": 48}
+ENCODER = {"epochs": 2, "batch": 4, "learning_rate": 3e-5, "max_length": 96}
+CAUSAL = {"epochs": 2, "batch": 1, "learning_rate": 2e-4, "max_length": 48}
 STUDENTS = {
     "minilm-embed": {"student": "embed:minilm", "lists": {"size": 10, "per_query": 3}, "training": ENCODER},
     "minilm-cross-encoder": {
         "student": "cross-encoder:minilm",
-        "lists": {"size": 10, "per_query": 4},
-        "training": {**ENCODER, "epochs": 4, "learning_rate": 1e-4},
+        "lists": {"size": 8, "per_query": 3},
+        "training": {**ENCODER, "epochs": 3, "batch": 2, "learning_rate": 1e-4},
     },
     "smollm2-pointwise": {
         "student": "hf:smollm2",
         "strategy": "pointwise / labels",
         "lora": {"rank": 16},
-        "lists": {"size": 4, "per_query": 2},
+        "lists": {"size": 6, "per_query": 1},
         "training": CAUSAL,
     },
     "smollm2-listwise": {
@@ -54,7 +54,7 @@ STUDENTS = {
         "strategy": "sliding(window=10, stride=5) / labels",
         "loss": {"weighted-ranknet": 1, "language-model": 1},
         "lora": {"rank": 16},
-        "lists": {"size": 10, "per_query": 2},
+        "lists": {"size": 10, "per_query": 1},
         "training": CAUSAL,
     },
 }
@@ -135,14 +135,15 @@ def write(name: str, data: Path, folder: Path) -> None:
     asked = f", asked by `{own['strategy']}`" if "strategy" in own else ""
     read = "passages" if "strategy" in own else "texts" if own["student"].startswith("embed") else "pairs"
     products = ", matrix products in bfloat16" if name in SHORT else ""
+    drawn = f"{lists['per_query']} list{'s' if lists['per_query'] > 1 else ''} of {lists['size']} documents a query"
     trained = (
-        f"`{own['student']}`{asked}{lora}, loss {own.get('loss', 'ranknet')}, {lists['per_query']} lists of "
-        f"{lists['size']} documents a query, {how['epochs']} epochs, learning rate {how['learning_rate']:g}, {read} "
-        f"cut at {how['max_length']} tokens{products}. It reads BM25's first {depth} of DL 2019, and all 20 of "
-        f"NovelEval. Training took {done.seconds / 60:.1f} minutes with validation, other work beside it; all of it, "
-        f"the measuring too, took {sum(spent(noted)) / 60:.1f} minutes of the processor, on {THREADS} thread"
-        f"{'s' if THREADS > 1 else ''}. nDCG@10 on the validation queries, before and after each epoch: {epochs}. The "
-        "best epoch was kept. The teacher's answers are those of the real model, recorded."
+        f"`{own['student']}`{asked}{lora}, loss {own.get('loss', 'ranknet')}, {drawn}, {how['epochs']} epochs, "
+        f"{how['batch']} a step, learning rate {how['learning_rate']:g}, {read} cut at {how['max_length']} "
+        f"tokens{products}. It reads BM25's first {depth} of DL 2019, and all 20 of NovelEval. Training took "
+        f"{done.seconds / 60:.1f} minutes with validation, other work beside it; all of it, the measuring too, took "
+        f"{sum(spent(noted)) / 60:.1f} minutes of the processor, on {THREADS} thread{'s' if THREADS > 1 else ''}. "
+        f"nDCG@10 on the validation queries, before and after each epoch: {epochs}. The best epoch was kept. The "
+        "teacher's answers are those of the real model, recorded."
     )
     lines = [
         f"# A student of RankVicuna: {name}",
