@@ -35,7 +35,7 @@ from rerankllm.training.asked import Asked, asked
 from rerankllm.training.config import Lora
 from rerankllm.training.lists import Example
 from rerankllm.training.losses import LANGUAGE_MODEL, Objective
-from rerankllm.training.student import Student, adapted, untold
+from rerankllm.training.student import Student, adapted, saving, untold
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -138,7 +138,7 @@ class CausalStudent(Student):
     def save(self, folder: Path) -> None:
         """Saves model, tokenizer and card as plain transformers and `hf:` read them; see `Student.save`."""
         folder.mkdir(parents=True, exist_ok=True)
-        with loading.quiet():
+        with saving():
             if hasattr(self.model, "merge_and_unload"):
                 adapter = folder.parent / "adapter"
                 self.model.save_pretrained(str(adapter))

@@ -11,7 +11,7 @@ from rerankllm.data import Document, Query
 from rerankllm.training.config import Kind, Lora
 from rerankllm.training.lists import Example
 from rerankllm.training.losses import Objective
-from rerankllm.training.student import Student, adapted, untold
+from rerankllm.training.student import Student, adapted, saving, untold
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -116,7 +116,7 @@ class EncoderStudent(Student):
     def save(self, folder: Path) -> None:
         """Saves the model as sentence-transformers does; see `Student.save`."""
         inner = self.model[0].model
-        with loading.quiet():
+        with saving():
             if hasattr(inner, "merge_and_unload"):
                 inner.save_pretrained(str(folder.parent / "adapter"))
                 self.model[0].model = inner.merge_and_unload()

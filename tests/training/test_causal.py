@@ -259,6 +259,14 @@ def test_only_the_adapter_is_trained(base):
     assert before == pytest.approx(plain, rel=1e-5)  # a new adapter adds nothing
 
 
+@pytest.mark.slow
+def test_a_model_without_a_config_file_is_saved_without_a_warning(base, tmp_path):
+    student = Student.load("hf", base, device="cpu", lora=Lora(rank=4))
+    student.model.peft_config["default"].base_model_name_or_path = str(tmp_path / "model.gguf")
+    student.save(tmp_path / "out" / "model")
+    assert (tmp_path / "out" / "adapter" / "adapter_model.safetensors").is_file()
+
+
 def scores(model, strategy=None):
     candidates = [Candidate(each) for each in DOCUMENTS]
     with Reranker(strategy, model) as reranker:
