@@ -73,6 +73,8 @@ def test_a_student_learns_a_planted_order_and_plain_sentence_transformers_has_it
     card = (tmp_path / "out" / "model" / "README.md").read_text()
     assert "teacher.txt, 12 lists; calls unknown, tokens unknown, $0.6" in card
     assert f"| student | {found['student']:.4f} |" in card
+    drawn = "16 lists" if kind == "embed" else "4 lists"
+    assert f"{drawn} of 6 documents a query, at most {planted['training']['epochs']} epochs, 2 lists a step" in card
 
 
 @pytest.mark.slow
