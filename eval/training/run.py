@@ -16,13 +16,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from statistics import fmean
 
 import torch
 
 from rerankllm import Reranker, train
 from rerankllm.drivers.results import Run
+from rerankllm.evaluation.agreement import kendall_tau
 from rerankllm.formats import trec
 from rerankllm.runs.source import read_source
+from rerankllm.training.measured import MEASURED
 from rerankllm.training.proof import Proof
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -113,6 +116,18 @@ def verdict(proof: Proof) -> str:
     return f"- {proof.queries}: the student is {said} its base."
 
 
+def habit(proof: Proof, folder: Path) -> str:
+    """How much of the first stage's order the base and the student keep: the mean of Kendall's tau."""
+    runs = {name: trec.read_run(folder / f"{name}.txt") for name in ("first-stage", "base", "student")}
+    orders = {name: {query_id: [doc_id for doc_id, _ in own] for query_id, own in run.items()}
+              for name, run in runs.items()}  # fmt: skip
+    base, student = (
+        fmean(kendall_tau(own, orders[name][query_id]) for query_id, own in orders["first-stage"].items())
+        for name in ("base", "student")
+    )
+    return f"- {proof.queries}: Kendall's tau with the first stage is {base:.2f} for the base, {student:.2f} after."
+
+
 def write(name: str, data: Path, folder: Path) -> None:
     """Trains one student, measures it, and writes what was found."""
     own, depth = STUDENTS[name], SHORT.get(name, DEPTH)
@@ -156,6 +171,7 @@ def write(name: str, data: Path, folder: Path) -> None:
         trained,
         "",
         *map(verdict, done.proofs),
+        *(habit(proof, done.folder / MEASURED / str(place)) for place, proof in enumerate(done.proofs)),
         "",
         done.markdown(),
     ]  # fmt: skip
