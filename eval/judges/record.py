@@ -17,7 +17,7 @@ import random
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,7 +25,7 @@ from rerankllm import Limits, Reranker, __version__
 from rerankllm.data import Candidate, Document, Query, Ranking
 from rerankllm.drivers.events import Failed
 from rerankllm.formats.beir import read_corpus, read_queries
-from rerankllm.formats.recordings import write
+from rerankllm.formats.recordings import Header, write
 from rerankllm.formats.trec import read_run
 from rerankllm.journal.export import export
 from rerankllm.journal.store import Journal
@@ -37,8 +37,10 @@ RECORDINGS = Path(__file__).parent / "recordings"
 SEED = 1
 DEPTH, PAIRED = 20, 10
 """Passages of a query that are read, and of those the first whose pairs are all compared, in both orders."""
-WINDOWS, CHOICE = (5, 10, 20), 4
-"""Passages in one list, and in one choice of the best."""
+CHOICE = 4
+"""Passages in one choice of the best."""
+STAGES = ("sliding(window=10, stride=5)", "blitzrank(window=10)")
+"""Strategies that ask what earlier answers suggest: recorded as they go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +48,14 @@ class Lists:
     """Asks about windows of the list as it is given, reversed and shuffled twice, and returns it as it was given.
 
     Attributes:
-        choose: Asks which of four is the best, where it would ask for the order of 5, 10 and 20.
+        windows: How many passages are put in order at a time.
+        choose: Asks which of four is the best instead.
+        orders: In how many of the four orders.
     """
 
+    windows: tuple[int, ...] = (10, 20)
     choose: bool = False
+    orders: int = 2
     asks: ClassVar[tuple[type, ...]] = (Permute, Select)
 
     def rank(self, query: Query, candidates: Sequence[Candidate]) -> Steps[Ranking]:
@@ -59,16 +65,17 @@ class Lists:
         return Ranking.of(query, docs)
 
     def _asked(self, query: Query, docs: Sequence[Document]) -> Iterator[Judgement]:
-        for order in orders_of(query, docs):
-            if self.choose:
-                yield from (Select(query, part, 1) for part in parts(order, CHOICE))
-            else:
-                yield from (Permute(query, part) for window in WINDOWS for part in parts(order, window))
+        for order in orders_of(query, docs)[: self.orders]:
+            for part in self._parts(order):
+                yield Select(query, part, 1) if self.choose else Permute(query, part)
+
+    def _parts(self, order: Sequence[Any]) -> list[Any]:
+        return [part for size in ((CHOICE,) if self.choose else self.windows) for part in parts(order, size)]
 
     def plan(self, n: int) -> Plan:
-        """Exact."""
-        sizes = [len(part) for w in ((CHOICE,) if self.choose else WINDOWS) for part in parts(range(n), w)]
-        return Plan.exactly(4 * len(sizes), min(1, len(sizes)), 4 * sum(sizes))
+        """At most; a list that fits two windows is asked about once."""
+        sizes = [len(part) for part in self._parts(range(n))]
+        return Plan.exactly(self.orders * len(sizes), min(1, len(sizes)), self.orders * sum(sizes))
 
     def settles(self, n: int) -> int:
         """Nothing."""
@@ -88,15 +95,16 @@ def parts(items: Sequence[Any], size: int) -> list[Any]:
 
 
 STRATEGIES.register("lists", Lists)
-QUESTIONS: Mapping[str, tuple[str, int]] = {
-    "yes-no": ("pointwise / labels", DEPTH),
-    "grades": ("pointwise / labels(prompt=grades)", DEPTH),
-    "likelihood": ("pointwise / likelihood", DEPTH),
-    "choices": ("lists(choose=true) / labels", DEPTH),
-    "orders": ("lists / text", DEPTH),
-    "pairs": ("prp(sort=allpair) / labels", PAIRED),
+QUESTIONS: Mapping[str, tuple[tuple[str, ...], int]] = {
+    "yes-no": (("pointwise / labels",), DEPTH),
+    "grades": (("pointwise / labels(prompt=grades)",), DEPTH),
+    "likelihood": (("pointwise / likelihood",), DEPTH),
+    "choices": (("lists(choose=true) / labels",), DEPTH),
+    "letters": (("lists / labels", *(f"{stage} / labels" for stage in STAGES)), DEPTH),
+    "orders": (("lists / text",), DEPTH),
+    "pairs": (("prp(sort=allpair) / labels",), PAIRED),
 }
-"""What is asked, as a stage, and of how many passages; what costs least first."""
+"""What is asked, as stages that share a journal, and of how many passages."""
 
 
 def queries_of(folder: Path, every: int) -> list[tuple[Query, list[Candidate]]]:
@@ -111,27 +119,36 @@ def queries_of(folder: Path, every: int) -> list[tuple[Query, list[Candidate]]]:
 
 def record(name: str, queries: Sequence[tuple[Query, list[Candidate]]], options: argparse.Namespace) -> bool:
     """Asks what one set still lacks, and writes its recording; whether all of it is there."""
-    stage, depth = QUESTIONS[name]
+    stages, depth = QUESTIONS[name]
     path = options.journals / f"{options.name}-{options.data.name}-{name}.journal"
-    began, started, whole = path.exists(), time.monotonic(), 0
+    began, started, spent = path.exists(), time.monotonic(), time.process_time()
     limits = Limits() if options.until is None else Limits(seconds=max(0.0, options.until - started))
-    with Reranker(
-        stage, options.model, journal=path, depth=depth, passage_tokens=options.passage_tokens, limits=limits
-    ) as reranker:
-        for outcome in reranker.stream(queries):
-            if isinstance(outcome, Failed):
-                print(f"{options.name} {name}: {outcome.query.query_id}: {outcome.reason}", flush=True)
-                break
-            whole += 1
-            print(f"{options.name} {name}: {whole} of {len(queries)} queries", flush=True)
-    took = time.monotonic() - started
+    whole = len(queries)
+    for stage in stages:
+        with Reranker(
+            stage, options.model, journal=path, depth=depth, passage_tokens=options.passage_tokens, limits=limits
+        ) as reranker:
+            whole = min(whole, _asked(f"{options.name} {name}, {stage}", reranker, queries[:whole]))
     if whole:
+        took = time.process_time() - spent
         _write(name, path, {query.query_id for query, _ in queries[:whole]}, options, took, began=began)
     return whole == len(queries)
 
 
+def _asked(what: str, reranker: Reranker, queries: Sequence[tuple[Query, list[Candidate]]]) -> int:
+    """How many queries were answered before one was not."""
+    whole = 0
+    for outcome in reranker.stream(queries):
+        if isinstance(outcome, Failed):
+            print(f"{what}: {outcome.query.query_id}: {outcome.reason}", flush=True)
+            break
+        whole += 1
+        print(f"{what}: {whole} of {len(queries)} queries", flush=True)
+    return whole
+
+
 def _write(name: str, path: Path, whole: set[str], options: argparse.Namespace, took: float, *, began: bool) -> None:
-    """The recording of whole queries, and beside it the seconds it took; null where a run before was killed."""
+    """The recording of whole queries, and beside it the CPU seconds it took; null where a run before was killed."""
     folder = RECORDINGS / options.name
     folder.mkdir(parents=True, exist_ok=True)
     journal = Journal(path)
@@ -141,14 +158,30 @@ def _write(name: str, path: Path, whole: set[str], options: argparse.Namespace, 
     target = folder / f"{options.data.name}-{name}.jsonl.gz"
     with target.open("wb") as file, gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0) as packed:
         text = io.StringIO()
-        write(text, found.header, records)
+        write(text, _placeless(found.header), records)
         packed.write(text.getvalue().encode())
     costs = folder / "costs.json"
     known = json.loads(costs.read_text()) if costs.is_file() else {}
-    before = known.get(target.name, {"seconds": None if began else 0.0})["seconds"]
+    before = known.get(target.name, {}).get("cpu_seconds", None if began else 0.0)
     seconds = None if before is None else round(before + took, 1)
-    known[target.name] = {"model": options.model, "seconds": seconds, "queries": len(whole)}
+    known[target.name] = {
+        "model": placeless(options.model),
+        "cpu_seconds": seconds,
+        "queries": len(whole),
+        "every": options.every,
+    }
     costs.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
+
+
+def placeless(model: str) -> str:
+    """A model without the folder that its file lies in here."""
+    kind, _, name = model.partition(":")
+    return f"{kind}:{name.rpartition('/')[2]}"
+
+
+def _placeless(header: Header) -> Header:
+    judges = {kind: {**judge, "model": placeless(judge["model"])} for kind, judge in header.judges.items()}
+    return replace(header, judges=judges)
 
 
 def main() -> None:
