@@ -83,7 +83,9 @@ def _pairs(known: Mapping[tuple[str, str], float], grades: Grades, found: Tally)
                 if apart:
                     found.add("pairs, both orders together: right", (prefers[a, b] > EVEN) == (apart > 0))
     for a, b, c in combinations(sorted({a for a, _ in prefers}), 3):
-        wins = [prefers[a, b] > EVEN, prefers[b, c] > EVEN, prefers[c, a] > EVEN]
+        wins = [prefers[pair] > EVEN for pair in ((a, b), (b, c), (c, a)) if pair in prefers]
+        if len(wins) < 3:  # noqa: PLR2004
+            continue
         found.add("pairs, both orders together: circular triads", all(wins) or not any(wins))
 
 
