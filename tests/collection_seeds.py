@@ -227,6 +227,21 @@ def seed_t2ranking(cache: Path):
     (data / "qrels.dev.tsv").write_text(tsv([("qid", "-", "pid", "rel"), (0, 0, 0, 3), (0, 0, 1, 1), (0, 0, 2, 0)]))
 
 
+def seed_published(cache: Path):
+    """rank_llm's SPLADE++ run of DL 2019, in huggingface_hub's cache."""
+    commit = "39db0a25a552dd2a12012df22029686bf7fdc050"
+    folder = cache / "datasets--castorini--rank_llm_data"
+    data = folder / "snapshots" / commit / "retrieve_results/SPLADE_P_P_ENSEMBLE_DISTIL"
+    data.mkdir(parents=True)
+    (folder / "refs").mkdir()
+    (folder / "refs" / "main").write_text(commit)
+    found = [
+        {"docid": doc_id, "score": score, "doc": {"contents": "fleas"}} for doc_id, score in (("8", 12.5), ("7", 11.0))
+    ]
+    asked = ({"text": "how long is life cycle of flea", "qid": 264014}, {"text": "not judged", "qid": 5})
+    (data / "retrieve_results_dl19_top100.jsonl").write_bytes(jsonl([{"query": q, "candidates": found} for q in asked]))
+
+
 NOVELEVAL = {
     "corpus.tsv": '0-0\tSpider-Man is a film.\n0-1\t"""The exact number? Oh boy,"" he said."\n',
     "queries.tsv": "0\tHow many Spider-Men are there?\n",
