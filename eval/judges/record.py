@@ -119,9 +119,9 @@ def queries_of(folder: Path, every: int) -> list[tuple[Query, list[Candidate]]]:
 
 def record(name: str, queries: Sequence[tuple[Query, list[Candidate]]], options: argparse.Namespace) -> bool:
     """Asks what one set still lacks, and writes its recording; whether all of it is there."""
-    stages, depth = QUESTIONS[name]
+    stages, depth = QUESTIONS[name][0], _depth(name, options)
     path = options.journals / f"{options.name}-{options.data.name}-{name}.journal"
-    began, started, spent = path.exists(), time.monotonic(), time.process_time()
+    started, before, spent = time.monotonic(), _spent(path), time.process_time()
     limits = Limits() if options.until is None else Limits(seconds=max(0.0, options.until - started))
     whole = len(queries)
     for stage in stages:
@@ -129,16 +129,28 @@ def record(name: str, queries: Sequence[tuple[Query, list[Candidate]]], options:
             stage, options.model, journal=path, depth=depth, passage_tokens=options.passage_tokens, limits=limits
         ) as reranker:
             whole = min(whole, _asked(f"{options.name} {name}, {stage}", reranker, queries[:whole]))
+    path.with_suffix(".cpu").write_text(str(before + time.process_time() - spent))
     if whole:
-        took = time.process_time() - spent
-        _write(name, path, {query.query_id for query, _ in queries[:whole]}, options, took, began=began)
+        ids = {query.query_id for query, _ in queries[:whole]}
+        _write(name, path, ids, options)
     return whole == len(queries)
+
+
+def _depth(name: str, options: argparse.Namespace) -> int:
+    return int(options.paired) if name == "pairs" else QUESTIONS[name][1]
+
+
+def _spent(journal: Path) -> float:
+    """CPU seconds that runs which ended by themselves took for it; they are kept beside the journal."""
+    kept = journal.with_suffix(".cpu")
+    return float(kept.read_text()) if kept.is_file() else 0.0
 
 
 def _asked(what: str, reranker: Reranker, queries: Sequence[tuple[Query, list[Candidate]]]) -> int:
     """How many queries were answered before one was not."""
     whole = 0
-    for outcome in reranker.stream(queries):
+    for query in queries:  # one after another, so that what is over when the time is over is whole
+        (outcome,) = reranker.stream([query])
         if isinstance(outcome, Failed):
             print(f"{what}: {outcome.query.query_id}: {outcome.reason}", flush=True)
             break
@@ -147,8 +159,8 @@ def _asked(what: str, reranker: Reranker, queries: Sequence[tuple[Query, list[Ca
     return whole
 
 
-def _write(name: str, path: Path, whole: set[str], options: argparse.Namespace, took: float, *, began: bool) -> None:
-    """The recording of whole queries, and beside it the CPU seconds it took; null where a run before was killed."""
+def _write(name: str, path: Path, whole: set[str], options: argparse.Namespace) -> None:
+    """The recording of whole queries, and beside it the CPU seconds it took so far."""
     folder = RECORDINGS / options.name
     folder.mkdir(parents=True, exist_ok=True)
     journal = Journal(path)
@@ -162,15 +174,26 @@ def _write(name: str, path: Path, whole: set[str], options: argparse.Namespace, 
         packed.write(text.getvalue().encode())
     costs = folder / "costs.json"
     known = json.loads(costs.read_text()) if costs.is_file() else {}
-    before = known.get(target.name, {}).get("cpu_seconds", None if began else 0.0)
-    seconds = None if before is None else round(before + took, 1)
     known[target.name] = {
         "model": placeless(options.model),
-        "cpu_seconds": seconds,
+        "cpu_seconds": round(_spent(path), 1),
         "queries": len(whole),
         "every": options.every,
+        "depth": _depth(name, options),
     }
     costs.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
+
+
+def _over(options: argparse.Namespace) -> bool:
+    return options.until is not None and time.monotonic() >= options.until
+
+
+def _costs(name: str, options: argparse.Namespace) -> dict[str, Any]:
+    """What is known of a recording; nothing where there is none."""
+    costs = RECORDINGS / options.name / "costs.json"
+    found: dict[str, Any] = json.loads(costs.read_text()) if costs.is_file() else {}
+    known: dict[str, Any] = found.get(f"{options.data.name}-{name}.jsonl.gz", {})
+    return known
 
 
 def placeless(model: str) -> str:
@@ -192,6 +215,7 @@ def main() -> None:
     parser.add_argument("--name", required=True, help="what the recordings are called")
     parser.add_argument("--every", type=int, default=1, help="every n-th query in the order of ids")
     parser.add_argument("--passage-tokens", type=int, default=80)
+    parser.add_argument("--paired", type=int, default=PAIRED, help="the first so many whose pairs are compared")
     parser.add_argument("--only", action="append", choices=QUESTIONS)
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--journals", type=Path, default=Path("judges-journals"))
@@ -199,7 +223,14 @@ def main() -> None:
     options.until = None if options.minutes is None else time.monotonic() + 60 * options.minutes
     options.journals.mkdir(parents=True, exist_ok=True)
     queries = queries_of(options.data, options.every)
-    left = [name for name in options.only or QUESTIONS if not record(name, queries, options)]
+    left = []
+    for name in options.only or QUESTIONS:
+        known = _costs(name, options)
+        there = (known.get("queries"), known.get("every"), known.get("depth"))
+        if there != (len(queries), options.every, _depth(name, options)) and (
+            _over(options) or not record(name, queries, options)
+        ):
+            left.append(name)
     sys.exit(f"not whole yet: {', '.join(left)}; run the same command again" if left else 0)
 
 

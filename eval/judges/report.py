@@ -123,8 +123,8 @@ def mean(values: Sequence[float]) -> str:
 
 def recorded(judges: Sequence[Recorded]) -> Iterator[str]:
     """What there is."""
-    yield "| judge | set | queries | judgements | prompt tokens | passages cut to, tokens | CPU minutes | KiB |"
-    yield "|---|---|---:|---:|---:|---:|---:|---:|"
+    yield "| judge | set | queries | passages | judgements | prompt tokens | cut to, tokens | CPU minutes | KiB |"
+    yield "|---|---|---:|---:|---:|---:|---:|---:|---:|"
     for judge in judges:
         for name in QUESTIONS:
             if records := judge.records(name):
@@ -132,7 +132,8 @@ def recorded(judges: Sequence[Recorded]) -> Iterator[str]:
                 minutes = "–" if cost.get("cpu_seconds") is None else f"{cost['cpu_seconds'] / 60:.1f}"
                 tokens = sum(record["tokens"][0] for record in records)
                 yield (
-                    f"| {judge.name} | {name} | {cost['queries']} | {len(records):,} | {tokens:,} | "
+                    f"| {judge.name} | {name} | {cost['queries']} | {cost.get('depth', DEPTH)} | {len(records):,} | "
+                    f"{tokens:,} | "
                     f"{judge.cut(name)} | {minutes} | {judge.path(name).stat().st_size / 1024:.0f} |"
                 )
 
@@ -155,7 +156,7 @@ def character(found: Mapping[str, Mapping[str, Likeness]]) -> Iterator[str]:
     for kind, judges in found.items():
         first = max(judges.values(), key=lambda one: len(one.answered))
         simulated = [first.simulated(world, FRESH) for world in WORLDS.values()]
-        for number in first.real:
+        for number in sorted(first.real):
             real = [f"{judges[j].real[number]:.2f}" if j in judges and number in judges[j].real else "–" for j in names]
             cells = [*real, *(f"{one[number]:.2f}" for one in simulated)]
             yield f"| {kind} | {number} | {' | '.join(cells)} |"
@@ -234,12 +235,13 @@ def strategies(
     )
     yield f"|---|---|---|---:|---:|---:|---:|---:|---:|---:|{'---:|' * (len(WORLDS) + 1)}"
     given = {query.query_id: [c.doc_id for c in candidates] for query, candidates in collection.queries}
-    for name, stages, depth in REPLAYED:
+    for name, stages, most in REPLAYED:
         for stage in stages:
             for judge in judges:
                 ids = {record["query_id"] for record in judge.records(name)}
                 if not ids:
                     continue
+                depth = judge.cost(name).get("depth", most)
                 found = collection.replay(stage, f"recorded:{judge.path(name)}", depth, ids)
                 values = collection.ndcg(found.orders)
                 before = collection.ndcg({query_id: given[query_id] for query_id in found.orders})
@@ -255,9 +257,11 @@ def strategies(
 
 TEXT = """
 The judges are real language models; `eval/judges/record.py` recorded their answers, and nothing was asked for these
-tables. Where a set has fewer than {all} queries, they are every third by id. Pairs are of a query's first {paired}
-passages, everything else of all {depth}. `mild`, `harsh` and `fitted` are the simulated judges of README, asked the
-same questions about the same queries, means over ten seeds.
+tables. Where a set has fewer than {all} queries, they are every third by id. Pairs are of a query's first passages, and
+everything else is of all {depth}. `mild`, `harsh` and `fitted` are the simulated judges of README, asked the same
+questions about the same queries, means over ten seeds. The windows of RankVicuna are those that its own answers made; a
+simulated judge, whose answers would have made others, is shown them too, which makes it look further away than it is
+(frontier/results/fit.md lets each make its own).
 """
 LIKE = """
 Every number is a share. "Right" is in the order of the grades. Lists are shown as given and reversed, so that "two
@@ -265,7 +269,8 @@ answers agree" is about the same passages in turned orders: a judge that gives b
 """
 FAR = """
 1 is as far as chance. Every number of a set counts alike (`likeness.py`). The fitted world is the nearest on a grid to
-every second query, and is then held to the others. Of scores only the belief error can be told.
+every second query, and is then held to the others. Of scores only the belief error can be told; 10 is the largest on
+the grid: hardly better than chance.
 """
 REPLAY = """
 `recorded:` answered, with 0 new calls; a strategy that asks what was not recorded fails by name. Simulated columns are
@@ -291,7 +296,7 @@ def main() -> None:
     lines = [
         f"# Real judges on {collection.name}\n",
         made_by("judges/report.py", "numpy", seeds=SEEDS),
-        TEXT.format(all=len(collection.queries), paired=PAIRED, depth=DEPTH),
+        TEXT.format(all=len(collection.queries), depth=DEPTH),
         "## What was recorded\n",
         *recorded(judges),
         "\n## What could be read\n",
