@@ -105,7 +105,8 @@ def test_lists_ask_what_they_plan(modules):
     _, record, _ = modules
     candidates = [Candidate(document, 1 / i) for i, document in enumerate(docs(*map(str, range(20))), 1)]
     for strategy, calls, slots in (
-        (record.Lists(), 6, 80),
+        (record.Lists(), 2, 40),
+        (record.Lists(windows=(10, 20)), 6, 80),
         (record.Lists(windows=(5, 10, 20), orders=4), 28, 240),
         (record.Lists(choose=True), 10, 40),
     ):

@@ -32,6 +32,7 @@ from rerankllm.journal.store import Journal
 from rerankllm.judgements import Judgement, Permute, Select, Steps, ask
 from rerankllm.plan import Plan
 from rerankllm.registry import STRATEGIES
+from rerankllm.spec.stage import Stage
 
 RECORDINGS = Path(__file__).parent / "recordings"
 SEED = 1
@@ -53,7 +54,7 @@ class Lists:
         orders: In how many of the four orders.
     """
 
-    windows: tuple[int, ...] = (10, 20)
+    windows: tuple[int, ...] = (20,)
     choose: bool = False
     orders: int = 2
     asks: ClassVar[tuple[type, ...]] = (Permute, Select)
@@ -99,7 +100,7 @@ QUESTIONS: Mapping[str, tuple[tuple[str, ...], int]] = {
     "yes-no": (("pointwise / labels",), DEPTH),
     "grades": (("pointwise / labels(prompt=grades)",), DEPTH),
     "likelihood": (("pointwise / likelihood",), DEPTH),
-    "choices": (("lists(choose=true) / labels",), DEPTH),
+    "choices": (("lists(choose=true, orders=1) / labels",), DEPTH),
     "letters": (("lists / labels", *(f"{stage} / labels" for stage in STAGES)), DEPTH),
     "orders": (("lists / text",), DEPTH),
     "pairs": (("prp(sort=allpair) / labels",), PAIRED),
@@ -123,12 +124,11 @@ def record(name: str, queries: Sequence[tuple[Query, list[Candidate]]], options:
     path = options.journals / f"{options.name}-{options.data.name}-{name}.journal"
     started, before, spent = time.monotonic(), _spent(path), time.process_time()
     limits = Limits() if options.until is None else Limits(seconds=max(0.0, options.until - started))
-    whole = len(queries)
-    for stage in stages:
-        with Reranker(
-            stage, options.model, journal=path, depth=depth, passage_tokens=options.passage_tokens, limits=limits
-        ) as reranker:
-            whole = min(whole, _asked(f"{options.name} {name}, {stage}", reranker, queries[:whole]))
+    with Reranker(
+        stages[0], options.model, journal=path, depth=depth, passage_tokens=options.passage_tokens, limits=limits
+    ) as reranker:
+        asking = [reranker, *(reranker.on(Stage.parse(stage)) for stage in stages[1:])]
+        whole = _asked(f"{options.name} {name}", asking, queries)
     path.with_suffix(".cpu").write_text(str(before + time.process_time() - spent))
     if whole:
         ids = {query.query_id for query, _ in queries[:whole]}
@@ -146,17 +146,16 @@ def _spent(journal: Path) -> float:
     return float(kept.read_text()) if kept.is_file() else 0.0
 
 
-def _asked(what: str, reranker: Reranker, queries: Sequence[tuple[Query, list[Candidate]]]) -> int:
-    """How many queries were answered before one was not."""
-    whole = 0
-    for query in queries:  # one after another, so that what is over when the time is over is whole
-        (outcome,) = reranker.stream([query])
-        if isinstance(outcome, Failed):
-            print(f"{what}: {outcome.query.query_id}: {outcome.reason}", flush=True)
-            break
-        whole += 1
-        print(f"{what}: {whole} of {len(queries)} queries", flush=True)
-    return whole
+def _asked(what: str, asking: Sequence[Reranker], queries: Sequence[tuple[Query, list[Candidate]]]) -> int:
+    """How many queries every stage has answered before one was not: one after another, so that they are whole."""
+    for whole, query in enumerate(queries):
+        for reranker in asking:
+            (outcome,) = reranker.stream([query])
+            if isinstance(outcome, Failed):
+                print(f"{what}: {outcome.query.query_id}: {outcome.reason}", flush=True)
+                return whole
+        print(f"{what}: {whole + 1} of {len(queries)} queries", flush=True)
+    return len(queries)
 
 
 def _write(name: str, path: Path, whole: set[str], options: argparse.Namespace) -> None:
