@@ -3,7 +3,8 @@
     python eval/frontier/run.py                      # DL19 and NovelEval, three worlds; five to ten minutes, two cores
     python eval/frontier/run.py --seeds 1 --collection noveleval --world mild
     python eval/frontier/run.py --only sliding --only tdpart --to FOLDER   # in part: never over what ships
-    python eval/frontier/run.py --add                # keeps what ships, and runs only the stages that it lacks
+    python eval/frontier/run.py --add                # keeps what ships, and runs only the stages that it lacks;
+                                                     # with --only or --world some of these
 
 The stages are in strategies.yaml. Each is run alone and, with the same answers, inside `interpolate(…)`. Every seed
 draws the judge and the strategy's own shuffles anew; all strategies meet the same judges. Writes COLLECTION.md and
@@ -405,7 +406,8 @@ def main() -> None:
     parser.add_argument("--to", type=Path, default=RESULTS)
     options = parser.parse_args()
     config = yaml.safe_load((HERE / "strategies.yaml").read_text(encoding="utf-8"))
-    complete = not (options.only or options.world) and (options.seeds, options.to) == (SEEDS, RESULTS)
+    part = not options.add and (options.only or options.world)
+    complete = not part and (options.seeds, options.to) == (SEEDS, RESULTS)
     for name in options.collection or COLLECTIONS:
         if not (DATA / name).is_dir():
             print(f"skipped: {name}: ../shared/data/{name} is not beside the checkout")
@@ -414,12 +416,13 @@ def main() -> None:
         chosen = options.world or list(WORLDS)
         specs = stages(config, collection_of(name).longest, options.only)
         before = kept(name, options.seeds) if options.add else {}
-        known = {(world, spec): row for world, rows in before.items() for spec, row in rows.items() if spec in specs}
+        known = {(world, spec): row for world, rows in before.items() for spec, row in rows.items()}
         tasks = [(world, spec) for spec in specs for world in chosen if (world, spec) not in known]
         found = [*((world, row) for (world, _), row in known.items()),
                  *work(tasks, options.processes, options.seeds, name)]  # fmt: skip
         worlds = {
-            world: [*bounds(name, world, options.seeds), *(row for w, row in found if w == world)] for world in chosen
+            world: [*bounds(name, world, options.seeds), *(row for w, row in found if w == world)]
+            for world in (WORLDS if options.add else chosen)
         }
         options.to.mkdir(exist_ok=True, parents=True)
         text = report(name, options.seeds, worlds, time.perf_counter() - started, {spec for _, spec in known})

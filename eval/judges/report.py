@@ -236,22 +236,23 @@ def strategies(
     yield f"|---|---|---|---:|---:|---:|---:|---:|---:|---:|{'---:|' * (len(WORLDS) + 1)}"
     given = {query.query_id: [c.doc_id for c in candidates] for query, candidates in collection.queries}
     for name, stages, most in REPLAYED:
+        asked = {judge.name: judge for judge in judges if judge.records(name)}
+        if not asked:
+            continue
+        ids = set.intersection(*({record["query_id"] for record in judge.records(name)} for judge in asked.values()))
+        depth = min(judge.cost(name).get("depth", most) for judge in asked.values())
         for stage in stages:
-            for judge in judges:
-                ids = {record["query_id"] for record in judge.records(name)}
-                if not ids:
-                    continue
-                depth = judge.cost(name).get("depth", most)
+            simulated = [f"{collection.simulated(stage, world, depth, ids):.3f}" for world in WORLDS.values()]
+            for judge in asked.values():
                 found = collection.replay(stage, f"recorded:{judge.path(name)}", depth, ids)
                 values = collection.ndcg(found.orders)
                 before = collection.ndcg({query_id: given[query_id] for query_id in found.orders})
                 gain = [after - first for after, first in zip(values, before, strict=True)]
-                asked = [*WORLDS.values(), fitted[name, judge.name]]
-                simulated = [f"{collection.simulated(stage, world, depth, ids):.3f}" for world in asked]
+                own = collection.simulated(stage, fitted[name, judge.name], depth, ids)
                 yield (
                     f"| {name} | `{stage}` | {judge.name} | {len(ids)} | {found.calls:.1f} | {found.slots:.0f} | "
                     f"{found.tokens:,.0f} | {fmean(before):.3f} | {mean(values)} | {mean(gain)} | "
-                    f"{' | '.join(simulated)} |"
+                    f"{' | '.join(simulated)} | {own:.3f} |"
                 )
 
 
@@ -274,7 +275,8 @@ the grid: hardly better than chance.
 """
 REPLAY = """
 `recorded:` answered, with 0 new calls; a strategy that asks what was not recorded fails by name. Simulated columns are
-means over five seeds of the same strategy on the same queries; "fitted to it" is the world of the table before.
+means over five seeds of the same strategy on the same queries; "fitted to it" is the world of the table before. The
+queries of a set are those that all judges were asked about.
 """
 
 
