@@ -342,7 +342,7 @@ def main() -> None:
     path = RESULTS / f"{args.name or collection.name}.md"
     path.write_text(text, encoding="utf-8")
     print(text)
-    print(f"{new} new calls; written to {path}")
+    print(f"{0 if kind == 'recorded' else new} new calls; written to {path}")
 
 
 if __name__ == "__main__":
