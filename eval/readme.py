@@ -168,8 +168,8 @@ REAL = {"qwen2.5-coder-0.5b": "Qwen 0.5B", "smollm2-135m": "SmolLM2"}
 ASKED = (
     Asked("`pointwise`, yes or no", "yes-no", "pointwise"),
     Asked("`pointwise / likelihood`", "likelihood", "pointwise"),
-    Asked("`full`, by letters", "letters", "full"),
-    Asked("`sliding(window=10, stride=5)`, by letters", "letters", "sliding(window=10, stride=5)"),
+    Asked("`sliding(window=20, stride=10)`: one list", "letters", "sliding(window=20, stride=10)"),
+    Asked("`sliding(window=10, stride=5)`", "letters", "sliding(window=10, stride=5)"),
     Asked("`prp(sort=allpair)` of the first 7", "pairs", "prp(sort=allpair)"),
 )
 

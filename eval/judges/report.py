@@ -50,14 +50,15 @@ PAIRWISE = (
     "rankfusion([prp(sort=heap, top_k=10), prp(sort=bubble, top_k=10)])",
 )
 """What compares two passages at a time."""
-LISTWISE = ("full", *STAGES)
+FULL = "sliding(window=20, stride=10)"
+LISTWISE = (FULL, *STAGES)
 """What puts passages in order."""
 REPLAYED: Sequence[tuple[str, tuple[str, ...], int]] = (
     ("yes-no", ("pointwise",), DEPTH),
     ("grades", ("pointwise",), DEPTH),
     ("likelihood", ("pointwise",), DEPTH),
     ("letters", LISTWISE, DEPTH),
-    ("orders", ("full",), DEPTH),
+    ("orders", (FULL,), DEPTH),
     ("pairs", PAIRWISE, PAIRED),
 )
 """Strategies that ask nothing but what a set holds."""
