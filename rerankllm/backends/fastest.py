@@ -5,6 +5,7 @@ has such a choice, and was not told, measures all of them for a moment when it f
 choice from then on. The file also says what was measured: `rerankllm doctor` prints it. Deleting it measures anew.
 """
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -12,7 +13,7 @@ import logging
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -20,12 +21,14 @@ from typing import Any
 
 from rerankllm.backends.cpus import cpus
 from rerankllm.errors import InputError
-from rerankllm.files import as_json, replace_text
+from rerankllm.files import as_json, lock, replace_text
 
 log = logging.getLogger(__name__)
 
 MARGIN = 0.05
 """How much faster than the first way another has to be: what is alike should not depend on the moment."""
+PATIENCE = 60.0
+"""Seconds to wait for another process that measures."""
 EMULATED = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS")
 """Variables that have libraries compute as on another CPU."""
 Ways = Mapping[str, Callable[[], float]]
@@ -73,13 +76,10 @@ def fastest(choice: str, subject: str, package: str, ways: Ways) -> str:
     computes = f"{package} {metadata.version(package)}"
     key = hashlib.sha256("\n".join((choice, subject, computes, _machine(), *ways)).encode()).hexdigest()[:16]
     known = _read().get(key)
-    if known is not None and known.taken in ways:
-        return known.taken
-    started = time.perf_counter()
-    found = Measured(choice, subject, computes, machine(), *_measured(ways))
-    log.info("measured in %.1f s: %s", time.perf_counter() - started, found)
-    _write(key, found)
-    return found.taken
+    if known is None:
+        with _alone():
+            known = _read().get(key) or _found(key, Measured(choice, subject, computes, machine(), *_measured(ways)))
+    return known.taken
 
 
 def remembered() -> list[Measured]:
@@ -126,6 +126,23 @@ def _cpu() -> tuple[str, frozenset[str]]:
     return facts.get("model name") or platform.machine(), flags
 
 
+def _found(key: str, found: Measured) -> Measured:
+    """What was measured just now, remembered and said."""
+    log.info("measured: %s", found)
+    _write(key, found)
+    return found
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Waits while another process measures: it would have disturbed it, and might choose otherwise."""
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(OSError):  # a folder that cannot be written, or a file system without locks
+            path().parent.mkdir(parents=True, exist_ok=True)
+            lock(held.enter_context(path().with_suffix(".lock").open("ab")).fileno(), PATIENCE)
+        yield
+
+
 def _measured(ways: Ways) -> tuple[dict[str, float], str]:
     """The seconds of each way, and the one to take."""
     found, failed = dict[str, float](), list[Exception]()
@@ -149,7 +166,8 @@ def _installed(package: str) -> bool:
         return False
 
 
-def _file() -> Path:
+def path() -> Path:
+    """The file that it is remembered in."""
     from platformdirs import user_cache_path  # noqa: PLC0415
 
     return user_cache_path("rerankllm") / "fastest.json"
@@ -158,17 +176,16 @@ def _file() -> Path:
 def _read() -> dict[str, Measured]:
     """What is remembered; nothing where the file is not there, or is none of ours."""
     try:
-        told = json.loads(_file().read_text(encoding="utf-8"))
+        told = json.loads(path().read_text(encoding="utf-8"))
         return {key: Measured(**found) for key, found in told.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
 
 
 def _write(key: str, found: Measured) -> None:
-    """Remembers it beside all else. Of two processes at a time one is forgotten, and measures again."""
-    path = _file()
+    """Remembers it beside all else."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_text(path, as_json({name: asdict(each) for name, each in (_read() | {key: found}).items()}, indent=1))
+        path().parent.mkdir(parents=True, exist_ok=True)
+        replace_text(path(), as_json({name: asdict(each) for name, each in (_read() | {key: found}).items()}, indent=1))
     except (OSError, InputError) as error:
-        log.info("cannot remember it in %s: %s", path, error)
+        log.info("cannot remember it in %s: %s", path(), error)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import threading
 
 import pytest
 
@@ -12,7 +13,7 @@ from rerankllm.backends.fastest import fastest, remembered, seconds
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     path = tmp_path / "deeper" / "fastest.json"
-    monkeypatch.setattr(module, "_file", lambda: path)
+    monkeypatch.setattr(module, "path", lambda: path)
     return path
 
 
@@ -104,10 +105,27 @@ def test_a_damaged_file_is_as_none(cache, text):
 
 def test_where_nothing_can_be_written_it_is_measured_and_taken(tmp_path, monkeypatch, caplog):
     (tmp_path / "file").write_text("")
-    monkeypatch.setattr(module, "_file", lambda: tmp_path / "file" / "fastest.json")
+    monkeypatch.setattr(module, "path", lambda: tmp_path / "file" / "fastest.json")
     with caplog.at_level(logging.INFO, "rerankllm"):
         assert choose(measuring([], f32=2.0, bf16=1.0)) == "bf16"
     assert "cannot remember it" in caplog.text
+
+
+def test_of_two_processes_one_measures_and_the_other_waits_for_it(cache):
+    """The second one begins while the first measures."""
+    asked, slower = [], measuring([], f32=1.0, bf16=9.0)
+
+    def measure():
+        other.start()
+        other.join(0.2)
+        asked.append(other.is_alive())
+        return 2.0
+
+    found = []
+    other = threading.Thread(target=lambda: found.append(choose(slower)))
+    assert choose({"f32": measure, "bf16": lambda: 1.0}) == "bf16"
+    other.join()
+    assert (asked, found) == ([True], ["bf16"])
 
 
 def test_seconds_are_the_lesser_of_two_behind_one_that_does_not_count():

@@ -18,7 +18,7 @@ SHAPES = {(64, 64): 4, (64, 128): 2}
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    monkeypatch.setattr(fastest, "_file", lambda: tmp_path / "fastest.json")
+    monkeypatch.setattr(fastest, "path", lambda: tmp_path / "fastest.json")
 
 
 @pytest.fixture(scope="module")
