@@ -104,7 +104,7 @@ def machine() -> str:
     name, flags = _cpu()
     level = next((level for level in ("amx_bf16", "avx512_bf16", "avx512f", "avx2") if level in flags), "")
     emulated = [f"{name}={os.environ[name]}" for name in EMULATED if os.environ.get(name)]
-    return ", ".join(filter(None, (name, level, f"{cpus()} CPUs", *emulated)))
+    return ", ".join(filter(None, (name, level, f"{cpus()} CPU{'s' if cpus() > 1 else ''}", *emulated)))
 
 
 def _machine() -> str:
@@ -119,9 +119,8 @@ def _cpu() -> tuple[str, frozenset[str]]:
         told = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return platform.processor() or platform.machine(), frozenset()
-    facts = dict(
-        (part.strip() for part in line.split(":", 1)) for line in told.partition("\n\n")[0].splitlines() if ":" in line
-    )
+    lines = (line.partition(":") for line in told.partition("\n\n")[0].splitlines())
+    facts = {name.strip(): value.strip() for name, _, value in lines}
     flags = frozenset(facts.get("flags", facts.get("Features", "")).split())
     return facts.get("model name") or platform.machine(), flags
 

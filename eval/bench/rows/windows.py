@@ -9,7 +9,7 @@ from eval.bench.harness.measure import Worker, column, in_turn
 from eval.bench.harness.row import Limit, Line, Outcome, Row, Setting
 from eval.bench.rows.local import dtype
 
-QUERIES, PASSAGES, CUT = 8, 20, 40
+QUERIES, PASSAGES, CUT = 4, 20, 40
 WAYS = ("free", "held", "first")
 FIRST = Limit("≥", 5.0)
 
