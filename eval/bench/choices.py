@@ -179,14 +179,14 @@ def main() -> None:
     for cpu, package in builds.items():
         for file in filter(None, ("smollm2", given.gguf)):
             add(lines, cpu, child("llamacpp", file, {}, package))
-    RESULTS.write_text("\n".join([*lines, ""]), encoding="utf-8")
 
 
 def add(lines: list[str], cpu: str, rows: list[Row]) -> None:
-    """Prints rows, and adds them to the table."""
+    """Prints rows, adds them to the table, and keeps it so far: a run takes a while."""
     for row in rows:
         lines.append(f"| {' | '.join((cpu, *row))} |")
         print(lines[-1], flush=True)
+    RESULTS.write_text("\n".join([*lines, ""]), encoding="utf-8")
 
 
 if __name__ == "__main__":

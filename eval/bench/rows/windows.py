@@ -10,7 +10,7 @@ from eval.bench.harness.row import Limit, Line, Outcome, Row, Setting
 from eval.bench.rows.local import dtype
 
 QUERIES, PASSAGES, CUT = 4, 20, 40
-WAYS = ("free", "held", "first")
+WAYS = ("free", "held", "first", "prompt")
 FIRST = Limit("≥", 5.0)
 
 
@@ -30,27 +30,27 @@ LIMITS = {"hf": Limit("≥", 3.0), "llamacpp": Limit("≥", 2.0)}
 
 
 def measure(engine: str, setting: Setting) -> Outcome:
-    """All three ways in turn: windows a second, and the same without what the first label takes: the prompt."""
+    """All ways in turn: windows a second of CPU, and the same of the answers alone, without their prompts."""
     job = {"model": MODELS[engine](setting), "data": str(setting.data), "passages": PASSAGES, "cut": CUT,
            "queries": 2 if setting.quick else QUERIES}  # fmt: skip
     found = in_turn({way: Worker("windows.py", {**job, "way": way}) for way in WAYS}, setting.rounds)
     speeds = {way: column(found[way], "windows", "seconds") for way in WAYS}
     lines = [
-        Line("held to labels", "windows/s", speeds["held"], "free", speeds["free"], LIMITS[engine]),
-        Line("the first label alone", "windows/s", speeds["first"], "free", speeds["free"], FIRST),
-        Line("held to labels, behind the prompt", "windows/s", *after_prompt(found), LIMITS[engine]),
+        Line("held to labels", "windows/s of CPU", speeds["held"], "free", speeds["free"], LIMITS[engine]),
+        Line("the first label alone", "windows/s of CPU", speeds["first"], "free", speeds["free"], FIRST),
+        Line("held to labels, the answers alone", "windows/s of CPU", *after_prompt(found), LIMITS[engine]),
     ]
     return Outcome(lines, notes(found), ("llama-cpp-python", "torch", "transformers"))
 
 
 def after_prompt(found: dict[str, list[dict[str, Any]]]) -> tuple[tuple[float, ...], str, tuple[float, ...]]:
     """Windows a second of the answer alone: held, and free."""
-    rounds = zip(found["held"], found["free"], found["first"], strict=True)
+    rounds = zip(found["held"], found["free"], found["prompt"], strict=True)
     pairs = [
-        tuple(way["windows"] / max(way["seconds"] - first["seconds"], 1e-3) for way in (held, free))
-        for held, free, first in rounds
+        tuple(way["windows"] / max(way["seconds"] - prompt["seconds"], 1e-3) for way in (held, free))
+        for held, free, prompt in rounds
     ]
-    return tuple(held for held, _ in pairs), "free", tuple(free for _, free in pairs)
+    return tuple(held for held, _ in pairs), "free, the answers alone", tuple(free for _, free in pairs)
 
 
 def notes(found: dict[str, list[dict[str, Any]]]) -> Sequence[str]:
