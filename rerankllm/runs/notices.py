@@ -122,7 +122,10 @@ def tell_summary(report: Mapping[str, Any]) -> None:
     tell_cut_off(report)
     if "nDCG@10" in report:
         value = report["nDCG@10"]
-        tell(f"nDCG@10 {value['before']:.4f} before, {value['after']:.4f} after ({value['queries']} judged queries)")
+        before_after = f"nDCG@10 {value['before']:.4f} before, {value['after']:.4f} after"
+        failed = report["failed_queries"]
+        zeros = f"; {failed} failed, and a failed one counts as 0" if failed else ""
+        tell(f"{before_after} ({value['queries']} judged queries{zeros})")
 
 
 def tell_evidence(report: Mapping[str, Any]) -> None:

@@ -138,7 +138,9 @@ class TestFailures:
         assert list(read_run(output)) == run[:2]
 
     def test_a_failed_query_counts_as_zero(self, cli, tmp_path, broken):
-        cli("rerank", *broken, "--output", tmp_path / "o", "--qrels", sample("qrels.txt"), "--summary", tmp_path / "s")
+        given = ["--output", tmp_path / "o", "--qrels", sample("qrels.txt"), "--summary", tmp_path / "s"]
+        _, _, err = cli("rerank", *broken, *given)
+        assert "(8 judged queries; 2 failed, and a failed one counts as 0)" in err
         report = json.loads((tmp_path / "s").read_text())["nDCG@10"]
         assert report["queries"] == 8
         assert 0 < report["after"] < report["before"]

@@ -24,7 +24,7 @@ EXAMPLES = """
 rerankllm rank "how long do fleas live" passages.txt
 rerankllm rank "how long do fleas live" passages.csv --text-column abstract --top-k 5
 cat passages.jsonl | rerankllm rank "how long do fleas live" - --json
-# what a model behind an API will cost, before anything is sent
+# what an API will cost, before anything is sent
 rerankllm rank "how long do fleas live" passages.csv --model openai:NAME --dry-run
 """
 
