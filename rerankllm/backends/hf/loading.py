@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rerankllm.backends.hf import passage_vectors, whole_list
+from rerankllm.backends.hf import cpu_dtype, passage_vectors, whole_list
 from rerankllm.backends.llamacpp import gguf
 from rerankllm.errors import InputError, MissingExtra, RerankError, SpecError
 from rerankllm.files import digest
@@ -144,8 +144,14 @@ def precision(dtype: str | None, device: Any) -> Any:
     return getattr(torch, dtype)
 
 
-def load(source: ModelFiles, kind: str, device: Any, dtype: Any) -> tuple[Any, Any]:
+def load(source: ModelFiles, kind: str, device: Any, dtype: Any = None) -> tuple[Any, Any]:
     """The language model and its tokenizer.
+
+    Args:
+        source: Where it is.
+        kind: Of the backend, for messages.
+        device: Where it computes.
+        dtype: The type to compute with; None, on a CPU, for the faster of float32 and the checkpoint's own.
 
     Returns:
         The model, on `device` and ready to compute; the tokenizer.
@@ -171,6 +177,9 @@ def load(source: ModelFiles, kind: str, device: Any, dtype: Any) -> tuple[Any, A
             told["key_mapping"] = WRAPPED if _named(config, FUSION_IN_DECODER) else None
         else:
             auto = hf.AutoModelForCausalLM
+        if dtype is None:
+            plain = auto in {hf.AutoModelForCausalLM, hf.AutoModelForSeq2SeqLM} and not source.file
+            dtype = cpu_dtype.measured(auto, config) if plain else precision(None, device)
         model, loaded = auto.from_pretrained(source.where, dtype=dtype, output_loading_info=True, **told)
     if loaded["missing_keys"]:
         raise InputError(f"{kind}:{source.where}: its weights lack {', '.join(sorted(loaded['missing_keys']))[:200]}")
