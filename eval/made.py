@@ -27,10 +27,20 @@ def made_by(command: str, *packages: str, seeds: Sequence[int] | None = None) ->
     return f"Written by `python {typed}`; {versions}; Python {platform.python_version()}; {machine()}; {drawn}."
 
 
+WIDEST = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512 and bfloat16", "avx512f": "AVX-512", "avx2": "AVX2"}
+"""What a processor computes with, by its flag, the widest first."""
+EMULATED = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA")
+"""Variables that have libraries compute as on another one."""
+
+
 def machine() -> str:
-    """The processor, and how many cores this may use."""
+    """The processor and what it computes with, and how many cores this may use."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8").split("\n") if info.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    cores = len(os.sched_getaffinity(0))
-    return f"{cores} core{'s' * (cores > 1)} of {names[0] if names else platform.processor()}"
+    facts = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in reversed(lines))}
+    flags = facts.get("flags", "").split()
+    widest = next((f", with {name}" for flag, name in WIDEST.items() if flag in flags), "")
+    told = "".join(f", {name}={os.environ[name]}" for name in EMULATED if os.environ.get(name))
+    name = facts.get("model name") or platform.processor()
+    count = len(os.sched_getaffinity(0))
+    return f"{count} core{'s' if count > 1 else ''} of {name}{widest}{told}"

@@ -108,6 +108,7 @@ class ScriptedServer:
         script: What becomes of each POST request.
         models: The entries of the list of models; None for a server without that route.
         batches: Serves the files and batches routes.
+        list_key: The key without which the list of models is refused; None shows it to anybody.
 
     Attributes:
         url: Base URL.
@@ -126,10 +127,12 @@ class ScriptedServer:
         script: Script,
         models: Action | Sequence[Mapping[str, Any]] | None = ({"id": "scripted"},),
         batches: Batches | None = None,
+        list_key: str | None = None,
     ) -> None:
         self.script = script
         self.batches = batches
         self.models = models
+        self.list_key = list_key
         self.looks = 0
         self.url = ""
         self.bodies: list[dict[str, Any]] = []
@@ -212,7 +215,9 @@ class ScriptedServer:
     ) -> None:
         if path == "/v1/models" and self.models is not None:
             self.looks += 1
-            if isinstance(self.models, Sequence):
+            if self.list_key is not None and headers.get("authorization") != f"Bearer {self.list_key}":
+                await _send(writer, 401, json.dumps({"error": {"message": "wrong key"}}))
+            elif isinstance(self.models, Sequence):
                 await _send(writer, 200, json.dumps({"object": "list", "data": self.models}))
             else:
                 await _act(self.models, {}, reader, writer)

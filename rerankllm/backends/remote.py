@@ -2,7 +2,7 @@
 
 Until one request has succeeded, requests go out one at a time, so that a wrong key costs one call and a wrong
 address a few attempts, however many requests wait. After that, up to `concurrency` go out at a time; from the start
-where the host is known to take the key and to have the model.
+where the host tells, at no cost, that it takes the key and has the model.
 
 The gate closes again on a host that dies: once `2 * concurrency` requests in a row fail of the host, with no success
 in between. From then on they go out one at a time, as at the start, until one succeeds. So a host that never comes
@@ -104,6 +104,7 @@ class RemoteBackend(ABC):
         self._concurrency = concurrency
         self._rate = rate
         self._welcome = welcome
+        self._has_asked = welcome  # whether it is welcome
         self._next = 0.0  # when the next request may begin
         self._bound: _Bound | None = None
         self._closed = False
@@ -173,6 +174,10 @@ class RemoteBackend(ABC):
     def cost(self, usage: Usage) -> float | None:
         """US dollars for this usage, None when the price is unknown."""
 
+    async def is_welcome(self) -> bool:
+        """Whether the host tells, at no cost, that it takes the key and has the model. Asked once, before all else."""
+        return False
+
     async def complete(self, work: Work) -> Outcome:
         """Answers one request, waiting for the gate while it is closed and for a slot when it is open.
 
@@ -203,6 +208,10 @@ class RemoteBackend(ABC):
             was_open = bound.opened.is_set()
             async with bound.slots if was_open else bound.gate:
                 self._stop_if_refused()
+                if not self._has_asked:
+                    self._has_asked = True
+                    if await self.is_welcome():
+                        bound.opened.set()
                 is_open = bound.opened.is_set()
                 if not is_open and (epoch != self._epoch or bound.loop.time() < self._silent_until):
                     return CallFailed(self._turned_away, attempts=0)

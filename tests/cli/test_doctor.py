@@ -7,6 +7,7 @@ from importlib import metadata
 import pytest
 from conftest import ROOT
 
+from rerankllm.backends import fastest
 from rerankllm.cli import extras
 from rerankllm.cli.commands import doctor
 
@@ -93,3 +94,16 @@ def test_it_ends_with_the_next_step(monkeypatch, cli):
         looked_up = {"embedded": found, "openai": extras.Extra("openai", "", ())}
         monkeypatch.setattr(doctor, "look_up", lambda name, looked_up=looked_up, **_: looked_up.get(name, whole))
         assert cli("doctor")[1].splitlines()[-1] == said
+
+
+def test_what_was_measured_for_speed_is_shown(cli, tmp_path, monkeypatch):
+    monkeypatch.setattr(fastest, "path", lambda: tmp_path / "fastest.json")
+    heading = "Measured here for speed"
+    assert heading not in cli("doctor")[1]
+    fastest.fastest("engine: type", "a model", "numpy", {"f16": lambda: 2.0, "bf16": lambda: 1.0})
+    _, out, _ = cli("doctor")
+    assert heading in out
+    assert str(tmp_path / "fastest.json") in out
+    assert f"  engine: type of a model (numpy {metadata.version('numpy')}): bf16 1 s, f16 2 s" in out
+    (measured,) = json.loads(cli("doctor", "--json")[1])["measured"]
+    assert (measured["taken"], measured["seconds"]) == ("bf16", {"f16": 2.0, "bf16": 1.0})

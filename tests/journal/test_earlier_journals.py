@@ -70,7 +70,7 @@ def rank_everything(journal):
 def rank_by_prompts(journal):
     """The same for a model that is shown prompts, whose templates and settings are part of the keys."""
     with Reranker(
-        "pointwise / labels", "llamacpp:smollm2", instruction="about fleas", passage_tokens=9, unusable="fail"
+        "pointwise / labels", "llamacpp:smollm2?type=bf16", instruction="about fleas", passage_tokens=9, unusable="fail"
     ) as reranker:
         reranker.keep(journal)
         free = reranker.beside(FREE, instruction="about cats")
@@ -119,7 +119,7 @@ def test_so_does_every_call_by_prompts_where_answers_are_free_as_they_were(earli
 def test_a_free_answer_is_not_taken_for_one_held_to_labels(earlier):
     journal = earlier / "rank_by_prompts.journal"
     before, calls = keys(journal)
-    with Reranker("full / text", "llamacpp:smollm2", instruction="about cats", passage_tokens=9) as reranker:
+    with Reranker("full / text", "llamacpp:smollm2?type=bf16", instruction="about cats", passage_tokens=9) as reranker:
         reranker.keep(journal)
         ranking = reranker.rerank("query", list(TEXTS.values())[:2])
         assert str(reranker.stage).endswith("constrained=true)")

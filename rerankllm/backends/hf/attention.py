@@ -168,15 +168,29 @@ def attend(module: Any, query: Any, key: Any, value: Any, attention_mask: Any, *
         count, queries, keys = group.shape
         picked = _picked(query, group.rows, count, queries)
         seen, held = (_picked(tensor, group.slots, count, keys) for tensor in (key, value))
-        if cap is None:
+        if cap is None and group.mask is not None:
+            together = _folded(picked, seen, held, group.mask, scaling)
+        elif cap is None:
             grouped = query.shape[1] != key.shape[1]
             together = torch.nn.functional.scaled_dot_product_attention(
-                picked, seen, held, group.mask, is_causal=group.mask is None, scale=scaling, enable_gqa=grouped
+                picked, seen, held, is_causal=True, scale=scaling, enable_gqa=grouped
             )
         else:
             together = _capped(picked, seen, held, group.mask, scaling=scaling, cap=cap)
         found.append(together.transpose(1, 2).flatten(0, 1))
     return torch.cat(found).index_select(0, packed.places)[None], None
+
+
+def _folded(query: Any, key: Any, value: Any, mask: Any, scaling: float | None) -> Any:
+    """Attention by a mask; heads that see the same keys are as many more queries, so that no key is read for each."""
+    import torch  # noqa: PLC0415
+
+    times = query.shape[1] // key.shape[1]
+    folded = query.reshape(query.shape[0], key.shape[1], times * query.shape[2], query.shape[3])
+    together = torch.nn.functional.scaled_dot_product_attention(
+        folded, key, value, mask.repeat(1, 1, times, 1), scale=scaling
+    )
+    return together.reshape(query.shape)
 
 
 def _capped(query: Any, key: Any, value: Any, mask: Any, *, scaling: float, cap: float) -> Any:

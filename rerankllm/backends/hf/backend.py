@@ -11,6 +11,7 @@ from rerankllm.backends.chat_template import arguments_of
 from rerankllm.backends.hf import asked, labels, loading
 from rerankllm.backends.hf.batches import Limits
 from rerankllm.backends.hf.causal import Causal
+from rerankllm.backends.hf.chains import ChainWriter
 from rerankllm.backends.hf.cross_attention import CrossAttention
 from rerankllm.backends.hf.generation import Writer
 from rerankllm.backends.hf.passage_vectors import VectorOrder
@@ -73,7 +74,8 @@ class HuggingFace(BatchBackend[Request]):
         name: An id on the hub, a local folder, the path of a .gguf file, or `smollm2`, which comes with the extra
             `embedded`.
         revision: Branch, tag or commit on the hub.
-        dtype: `float32`, `float16` or `bfloat16`. None is float32 on a CPU, the checkpoint's own on a GPU.
+        dtype: `float32`, `float16` or `bfloat16`. None is the checkpoint's own on a GPU; on a CPU it is bfloat16 where
+            the checkpoint is kept in it and that was measured to be faster here, else float32.
         device: As torch names it, such as `cuda:1`. None is the GPU if there is one.
         batch: Tokens of one batch, padding included. A longer prompt is cut where it is packed, else computed alone.
         cache: MiB of keys and values that are remembered: prompts to come that begin as ones before need not compute
@@ -120,7 +122,8 @@ class HuggingFace(BatchBackend[Request]):
         loading.set_threads(threads)
         where = loading.place(device)
         source = loading.find("hf", name, revision)
-        model, tokenizer = loading.load(source, "hf", where, loading.precision(dtype, where))
+        measured = dtype is None and where.type == "cpu"
+        model, tokenizer = loading.load(source, "hf", where, None if measured else loading.precision(dtype, where))
         if adapter is not None:
             model = loading.add_adapter(model, adapter, f"hf:{name}")
         dtype = str(model.dtype).removeprefix("torch.")
@@ -170,6 +173,7 @@ class HuggingFace(BatchBackend[Request]):
         fits = _context(context, config, tokenizer)
         self._engine: Any = None
         self._writer: Any = None
+        self._chains: Any = None
         self._lists: dict[type, Any] = {}
         if loading.ranks_whole_lists(model.config):
             self._ranks(ReadSimilarities, Similarities(model), "similarity", fits, names)
@@ -202,6 +206,7 @@ class HuggingFace(BatchBackend[Request]):
         encoder = bool(self._model.config.is_encoder_decoder)
         eos = self._tokenizer.eos if encoder else ()
         self._engine = self._seq2seq(pad, limits, eos) if encoder else Causal(self._model, pad, limits, cache << 20)
+        self._chains = None if encoder else ChainWriter(self._engine, batch)
         self._writer = Writer(
             self._model,
             self._engine.padding(limits),
@@ -283,7 +288,7 @@ class HuggingFace(BatchBackend[Request]):
 
     def free(self) -> None:
         """Lets go of the model; its tokenizer may still be used."""
-        self._model = self._engine = self._writer = None
+        self._model = self._engine = self._writer = self._chains = None
         self._lists = {}
 
     def _settled(self, request: Request) -> Response | CallFailed | None:
@@ -331,11 +336,14 @@ class HuggingFace(BatchBackend[Request]):
 
     def _write(self, works: Sequence[Request], left: Sequence[int]) -> Iterator[Answered]:
         """Generated text, and labels."""
-        wants = {index: want for index in left if isinstance(want := works[index].want, Generate | WriteLabels)}
-        writing = list(wants)
-        prompts = [self._engine.row(works[index].prompt) for index in writing]
-        for batch in self._writer.write(prompts, list(wants.values()), lambda: self.abandoned) if writing else ():
-            yield [(writing[row], response) for row, response in batch]
+        wants: dict[int, Any] = {i: want for i in left if isinstance(want := works[i].want, Generate | WriteLabels)}
+        rows = {i: self._engine.row(works[i].prompt) for i in wants}
+        held = [i for i in wants if self._chains is not None and isinstance(wants[i], WriteLabels)]
+        packed = {i for i in held if self._chains.takes(rows[i], wants[i])}
+        for writer, mine in ((self._chains, [*packed]), (self._writer, [i for i in wants if i not in packed])):
+            prompts, asked_for = [rows[i] for i in mine], [wants[i] for i in mine]
+            for batch in writer.write(prompts, asked_for, lambda: self.abandoned) if mine else ():
+                yield [(mine[row], response) for row, response in batch]
 
     def _order(self, works: Sequence[Request], left: Sequence[int]) -> Iterator[Answered]:
         """What is read of whole lists."""

@@ -1,5 +1,6 @@
 """Decoder-only models: prompts packed where the model's attention allows it, else padded."""
 
+import contextlib
 import inspect
 import logging
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,6 +26,7 @@ class Causal:
     Attributes:
         packing: How rows are computed together, and why; found out by computing a few.
         reach: Tokens of the longest row that is packed; 0 where none is.
+        room: Tokens that are remembered.
 
     Args:
         model: A causal language model of transformers.
@@ -46,9 +48,10 @@ class Causal:
         self.packing = self._probed()
         log.debug("%s computes prompts %s", type(model).__name__, self.packing)
         self.reach = self.packing.reach
-        room = cache // (len(self._lanes) * max(lane.bytes_a_token for lane in self._lanes)) if self.reach else 0
+        each = cache // (len(self._lanes) * max(lane.bytes_a_token for lane in self._lanes)) if self.reach else 0
+        self.room = each * len(self._lanes)
         for lane in self._lanes:
-            lane.forget(room)
+            lane.forget(each)
             lane.computed = 0
         self._padded = 0
 
@@ -76,6 +79,21 @@ class Causal:
         for batch in batches([rows[i] for i in padded], self.padding(self._limits)):
             found = self._batch([rows[padded[place]] for place in batch])
             yield [(padded[place], found[at, -rows[padded[place]].read :]) for at, place in enumerate(batch)]
+
+    @contextlib.contextmanager
+    def remembering(self, tokens: int) -> Iterator[None]:
+        """Remembers all of so many tokens, whoever computes them; where that is more than usual, nothing afterwards."""
+        usual = self.room // len(self._lanes)
+        for lane in self._lanes:
+            lane.remember(max(tokens, usual))
+        try:
+            yield
+        finally:
+            for lane in self._lanes:
+                if self.room and tokens <= self.room:
+                    lane.remember(usual)
+                else:
+                    lane.forget(usual)
 
     def padding(self, limits: Limits) -> Limits:
         """Limits of a padded batch: these, or one row where padding would change what the model answers."""

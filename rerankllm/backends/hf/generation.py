@@ -9,7 +9,8 @@ from typing import Any
 from rerankllm.backends.drawing import Chance
 from rerankllm.backends.hf import labels
 from rerankllm.backends.hf.batches import Limits, Row, batches
-from rerankllm.backends.label_chain import LabelChain, Other
+from rerankllm.backends.hf.chains import compared
+from rerankllm.backends.label_chain import LabelChain
 from rerankllm.backends.thought import ThoughtChain, ends
 from rerankllm.calls import CallFailed, Generate, Reading, ReadLabels, Response, Sample, WriteLabels
 from rerankllm.data import Usage
@@ -205,18 +206,8 @@ class _Steps:
     def next(self, logits: Any) -> int:
         """The next token, from the logits of all: a tensor of shape (vocabulary,). The last one means nothing."""
         if not self._put_in and self._chain.asked:
-            self._put_in.extend(self._compare(logits.float()))
+            self._put_in.extend(compared(self._chain, logits.float()))
         return self._put_in.popleft() if self._put_in else 0
-
-    def _compare(self, logits: Any) -> tuple[int, ...]:
-        asked, total = list(self._chain.asked), logits.logsumexp(-1)
-        told = (logits[asked] - total).tolist()
-        if not self._chain.may_end:
-            return self._chain.take(told)
-        others = logits.clone()
-        others[asked] = -math.inf
-        value, token = others.max(-1)
-        return self._chain.take(told, Other(int(token), float(value - total)))
 
 
 def _opened_alike(rows: Sequence[Row], limits: Limits) -> Iterator[tuple[int, ...]]:

@@ -15,12 +15,15 @@ Places: TypeAlias = NDArray[np.int64]
 class Slots:
     """Numbered places for tokens. Sequences that begin alike share those of what they have in common.
 
+    Attributes:
+        room: As given; it may be set anew.
+
     Args:
         room: Tokens that may be remembered once they are of no more use to what is computed now.
     """
 
     def __init__(self, room: int) -> None:
-        self._room = room
+        self.room = room
         self._places: dict[Ids, Places] = {}  # in the order they were last of use
         self._sorted: list[Ids] = []
         self._uses = np.zeros(0, np.int64)  # of each slot, by how many sequences
@@ -70,7 +73,7 @@ class Slots:
     def tidy(self, keep: Ids) -> None:
         """Forgets what was not of use for longest, until the rest has room; never the sequence at hand."""
         for ids in list(self._places):
-            if self.taken <= self._room:
+            if self.taken <= self.room:
                 break
             if ids != keep:
                 self._drop(ids)

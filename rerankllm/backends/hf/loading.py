@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rerankllm.backends.hf import passage_vectors, whole_list
+from rerankllm.backends.hf import cpu_dtype, passage_vectors, whole_list
 from rerankllm.backends.llamacpp import gguf
 from rerankllm.errors import InputError, MissingExtra, RerankError, SpecError
 from rerankllm.files import digest
@@ -25,7 +25,7 @@ LANGUAGE_MODELS = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration", "Fo
 """What the architectures of models end in that write text."""
 WRAPPED = {r"^encoder\.encoder\.": "encoder.", r"^(encoder\.block\.\d+)\.module\.": r"\1."}
 """How the weights of an encoder are named that was wrapped for Fusion-in-Decoder when it was saved, and in T5."""
-INSTEAD = {"ForSequenceClassification": "cross-encoder", "Model": "embed"}
+INSTEAD = {"ForSequenceClassification": "cross-encoder", "Model": "embed", "ColBERT": "embed"}
 """The kind of backend for models whose architecture ends otherwise."""
 
 
@@ -144,8 +144,14 @@ def precision(dtype: str | None, device: Any) -> Any:
     return getattr(torch, dtype)
 
 
-def load(source: ModelFiles, kind: str, device: Any, dtype: Any) -> tuple[Any, Any]:
+def load(source: ModelFiles, kind: str, device: Any, dtype: Any = None) -> tuple[Any, Any]:
     """The language model and its tokenizer.
+
+    Args:
+        source: Where it is.
+        kind: Of the backend, for messages.
+        device: Where it computes.
+        dtype: The type to compute with; None, on a CPU, for the faster of float32 and the checkpoint's own.
 
     Returns:
         The model, on `device` and ready to compute; the tokenizer.
@@ -171,6 +177,9 @@ def load(source: ModelFiles, kind: str, device: Any, dtype: Any) -> tuple[Any, A
             told["key_mapping"] = WRAPPED if _named(config, FUSION_IN_DECODER) else None
         else:
             auto = hf.AutoModelForCausalLM
+        if dtype is None:
+            plain = auto in {hf.AutoModelForCausalLM, hf.AutoModelForSeq2SeqLM} and not source.file
+            dtype = cpu_dtype.measured(auto, config) if plain else precision(None, device)
         model, loaded = auto.from_pretrained(source.where, dtype=dtype, output_loading_info=True, **told)
     if loaded["missing_keys"]:
         raise InputError(f"{kind}:{source.where}: its weights lack {', '.join(sorted(loaded['missing_keys']))[:200]}")

@@ -46,6 +46,10 @@ class PackedRunner:
         self._room = self._room if room is None else room
         self.slots, self._memory = Slots(self._room), attention.Memory()
 
+    def remember(self, room: int) -> None:
+        """Remembers so many tokens from now on, and what it does already as far as that has room."""
+        self._room = self.slots.room = room
+
     def logits(self, rows: Sequence[Row], limits: Limits) -> Generator[list[tuple[int, Any]], None, None]:
         """Computes the rows; what fits is remembered unless something goes wrong.
 

@@ -2,12 +2,14 @@
 
 import functools
 from collections.abc import Sequence
+from functools import partial
 
 from rerankllm.backends.batching import BatchBackend
 from rerankllm.backends.chat_template import arguments_of
 from rerankllm.backends.cpus import cpus
+from rerankllm.backends.fastest import fastest, seconds
 from rerankllm.backends.llamacpp import gguf
-from rerankllm.backends.llamacpp.engine import Engine
+from rerankllm.backends.llamacpp.engine import Engine, Token
 from rerankllm.backends.llamacpp.readout import reader_for
 from rerankllm.backends.llamacpp.schedule import Job, Scheduler
 from rerankllm.backends.llamacpp.tokenizer import LlamaTokenizer
@@ -26,8 +28,10 @@ from rerankllm.data import Usage
 from rerankllm.errors import CapabilityError, SpecError
 from rerankllm.files import digest
 
-PACKAGED_TYPE = "bf16"
-"""Weights the packaged models are converted to: they compute at more than twice the speed of those shipped."""
+PACKAGED_TYPES = ("f16", "bf16")
+"""Weights the packaged models are converted to, whichever computes faster here: much faster than those shipped."""
+PROBE = 192
+"""Tokens that the two are compared on."""
 
 MOST_SEQUENCES = 255
 
@@ -46,8 +50,9 @@ class LlamaCpp(BatchBackend[Request]):
     Args:
         name: `smollm2`, which comes with the extra `llamacpp`, or the path of a .gguf file.
         type: Weights to compute with: `bf16`, `f16`, `f32`, `q8_0`, `q4_0`, or `file` for those in the file. Others
-            than the file's are converted once and kept in the user's cache folder. None is `bf16` for `smollm2`,
-            whose 4-bit weights compute slowly, and `file` for a path.
+            than the file's are converted once and kept in the user's cache folder. None is `file` for a path; for
+            `smollm2`, whose 4-bit weights compute slowly, it is `f16` or `bf16`, whichever was measured to be faster
+            on this machine.
         threads: Threads that compute; None for one a CPU that this process may use.
         context: Tokens the cache holds. A prompt with its answer may be as long, if the model was trained for it;
             short ones share it.
@@ -103,7 +108,7 @@ class LlamaCpp(BatchBackend[Request]):
         if context < 1 or (threads is not None and threads < 1):
             raise SpecError("llamacpp: context and threads should be at least 1")
         arguments = arguments_of(thinking, template_kwargs)
-        wanted = type or (PACKAGED_TYPE if name in gguf.PACKAGED else gguf.AS_SHIPPED)
+        wanted = type or (_fastest_type(name) if name in gguf.PACKAGED else gguf.AS_SHIPPED)
         told = {"adapter": adapter, "thinking": thinking, "template_kwargs": template_kwargs}
         options = "".join(f"&{key}={value}" for key, value in told.items() if value) + (
             "&precise=true" if precise else ""
@@ -211,3 +216,25 @@ class LlamaCpp(BatchBackend[Request]):
             if entry.done
             else CallFailed("given up: nobody waited for it")
         )
+
+
+def _fastest_type(name: str) -> str:
+    """The type of a packaged model's weights that computes fastest on this machine."""
+    ways = {wanted: partial(_seconds, name, wanted) for wanted in PACKAGED_TYPES}
+    return fastest("llamacpp: type", name, "llama-cpp-python", ways)
+
+
+def _seconds(name: str, wanted: str) -> float:
+    """Seconds of one prompt with weights of this type."""
+    path, file_type = gguf.weights(gguf.find(name), wanted)
+    engine = Engine(path, file_type=file_type, threads=cpus(), cells=PROBE, batch=PROBE, sequences=1, gpu_layers=-1)
+    prompt = [Token(place, place, (0,), read=place == PROBE - 1) for place in range(PROBE)]
+
+    def compute() -> None:
+        engine.clear()
+        engine.decode(prompt)
+
+    try:
+        return seconds(compute)
+    finally:
+        engine.close()

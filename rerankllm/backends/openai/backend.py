@@ -1,5 +1,6 @@
 """Models behind an OpenAI-compatible API: OpenAI itself, vLLM, llama.cpp, OpenRouter."""
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,7 +10,7 @@ from rerankllm.backends.chat_template import checked, kwargs_of
 from rerankllm.backends.openai.adaptation import LABELS, refused
 from rerankllm.backends.openai.batch import UPLOAD_SECONDS, Jobs
 from rerankllm.backends.openai.completion import overflows
-from rerankllm.backends.openai.endpoint import OPENAI_URL, Endpoint, attempts_of
+from rerankllm.backends.openai.endpoint import NO_KEY, OPENAI_URL, Endpoint, attempts_of
 from rerankllm.backends.openai.hosts import OPENAI as OPENAI_HOST
 from rerankllm.backends.openai.hosts import VLLM
 from rerankllm.backends.openai.known_models import Known, known
@@ -18,7 +19,7 @@ from rerankllm.backends.openai.request import THOUGHT_TOKENS, Api, Poster
 from rerankllm.backends.openai.response import Reader
 from rerankllm.backends.openai.sampling import greedy
 from rerankllm.backends.openai.sampling import thinks as is_thinking
-from rerankllm.backends.openai.server import Server, look
+from rerankllm.backends.openai.server import LOOK_SECONDS, Server, look
 from rerankllm.backends.openai.thinking import fields as thinking_fields
 from rerankllm.backends.openai.try_holding import try_means
 from rerankllm.backends.openai.turns import Rank, Turns
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+OK = 200
+NOT_ALLOWED = {401, 403}
 REFUSED = {400, 422}
 """Statuses that say that a request is not as it should be."""
 BATCH_SHARE = 0.5
@@ -193,7 +196,7 @@ class OpenAI(RemoteBackend):
             rate=rate,
             welcome=manners is VLLM,  # which shows its models to those only whom it answers
         )
-        self._endpoint, self._timeout, self._retries = endpoint, timeout, retries
+        self._endpoint, self._timeout, self._retries, self._lists = endpoint, timeout, retries, server.lists
         self._reader = Reader(self.model, endpoint, self._poster, unthinking=thinking == "off")
         self._prices = Prices.of(
             about if endpoint.is_openai else Known(),
@@ -205,7 +208,7 @@ class OpenAI(RemoteBackend):
         self._batch_poll = batch_poll if batch else None
         self._client: AsyncOpenAI | None = None
         self._turns = Turns()
-        self._tried = False
+        self._tried, self._trying = self._poster.means is not None, asyncio.Lock()
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -257,7 +260,10 @@ class OpenAI(RemoteBackend):
         import openai  # noqa: PLC0415
 
         if self._may_hold(request):
-            await self._try_holding()
+            async with self._trying:  # many may come at once
+                self._stop_if_refused()
+                if not self._tried:
+                    await self._try_holding()
         attempts = 0
         while True:
             async with self._turns.one() as turn:
@@ -275,6 +281,32 @@ class OpenAI(RemoteBackend):
                 if not self._learns(failed, body, request):
                     refusal = self._endpoint.refused(failed, self._poster.model)
                     return replace(refusal, attempts=attempts)
+
+    async def is_welcome(self) -> bool:
+        """Whether the key is taken and the model there, as the list of models tells; see `RemoteBackend.is_welcome`.
+
+        A list says something of the key only where another key is refused it. OpenAI refuses any other, so there the
+        model alone is asked for.
+        """
+        own = self._endpoint.is_openai
+        if self._endpoint.key == NO_KEY or not (own or self._lists):
+            return False
+        if own:
+            return await self._status(f"/models/{self._poster.model}", self._endpoint.key) == OK
+        return await self._status("/models", NO_KEY) in NOT_ALLOWED
+
+    async def _status(self, path: str, key: str) -> int:
+        """What the host answers to a GET with this key; 0 where there is no answer within `LOOK_SECONDS`."""
+        import httpx2  # noqa: PLC0415
+        import openai  # noqa: PLC0415
+
+        sdk = self._sdk().with_options(api_key=key, max_retries=0, timeout=LOOK_SECONDS)
+        try:
+            return (await sdk.get(path, cast_to=httpx2.Response)).status_code
+        except openai.APIStatusError as error:
+            return error.status_code
+        except openai.APIConnectionError:
+            return 0
 
     async def aclose(self) -> None:
         """Closes the connections; call it on the event loop they belong to."""
@@ -307,7 +339,7 @@ class OpenAI(RemoteBackend):
     def _may_hold(self, request: Request) -> bool:
         """Whether an answer should be held to a form, and whether the host can is not known."""
         form = request.want.form if isinstance(request.want, Generate) else None
-        return form is not None and form.required and self._poster.means is None and not self._tried
+        return form is not None and form.required and not self._tried
 
     async def _try_holding(self) -> None:
         """Finds out, once, by which means the host holds answers to a form.
@@ -320,8 +352,10 @@ class OpenAI(RemoteBackend):
         async def post(body: dict[str, Any]) -> str:
             return (await self._sdk().post(self._poster.path, cast_to=httpx2.Response, body=body)).text
 
-        self._tried = True
-        await try_means(self._poster, post, self._endpoint.host)
+        try:
+            await try_means(self._poster, post, self._endpoint.host)
+        finally:
+            self._tried = True
 
     def _sdk(self) -> "AsyncOpenAI":
         if self._client is None:

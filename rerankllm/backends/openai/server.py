@@ -27,11 +27,13 @@ class Server:
         manners: How it is asked, as far as its address and what it says of itself tell.
         context: Tokens that prompt and answer may have together, its chat template aside; None where it does not say.
         names: What the model is called besides the name that it is asked for by, such as its folder.
+        lists: Whether the model is in its list, which it showed for this key, if not to anybody.
     """
 
     manners: Manners = UNKNOWN
     context: int | None = None
     names: tuple[str, ...] = ()
+    lists: bool = False
 
 
 def look(endpoint: Endpoint, model: str) -> Server:
@@ -50,18 +52,16 @@ def look(endpoint: Endpoint, model: str) -> Server:
     told = [by_owner(entry.get("owned_by")) for entry in entries]
     manners = VLLM if VLLM in told else next((found for found in told if found is not UNKNOWN), UNKNOWN)
     manners = by_address(endpoint.url) if manners is UNKNOWN else manners
-    if manners not in {VLLM, SGLANG}:
-        return Server(manners)
     mine = next((entry for entry in entries if entry.get("id") == model), None)
-    if mine is None and manners is SGLANG:
-        return Server(manners)
+    if manners not in {VLLM, SGLANG} or (mine is None and manners is SGLANG):
+        return Server(manners, lists=mine is not None)
     if mine is None:
         names = ", ".join(sorted(str(entry.get("id")) for entry in entries))
         raise AuthError(f"{endpoint.host} serves no model {model}; it serves {names}")
     context = mine.get("max_model_len") or entries[0].get("max_model_len")  # an adapter has that of its base
     fits = max(1, context - TEMPLATE_TOKENS) if type(context) is int else None
     root = mine.get("root")
-    return Server(manners, context=fits, names=(root,) if isinstance(root, str) else ())
+    return Server(manners, context=fits, names=(root,) if isinstance(root, str) else (), lists=True)
 
 
 def _get(endpoint: Endpoint) -> tuple[int, str]:

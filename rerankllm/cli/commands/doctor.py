@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from rerankllm.backends import fastest
 from rerankllm.cli import completion as completing
 from rerankllm.cli.console import say
 from rerankllm.cli.extras import GIVES, Extra, look_up
@@ -53,9 +54,10 @@ def command(
     extras = [look_up(name, attempt=attempt) for name in needed or GIVES]
     if as_document:
         found = [{**asdict(extra), "complete": extra.complete} for extra in extras]
-        say(as_json({"machine": _machine(), "extras": found}, indent=2))
+        say(as_json({"machine": _machine(), "extras": found, "measured": fastest.remembered()}, indent=2))
     else:
         (_print_all if verbose or attempt or needed else _print)(extras)
+        _print_measured()
         say(f"\nNext: {next_step(extras, named=bool(needed))}")
     if needed and not all(extra.complete for extra in extras):
         raise typer.Exit(1)
@@ -100,6 +102,15 @@ def _print_all(extras: list[Extra]) -> None:
     for extra in extras:
         say(f"{'ok ' if extra.complete else '-- '} {extra.name:<12} {extra.gives}")
         _print_packages(extra, absent=True)
+
+
+def _print_measured() -> None:
+    """What engines found to be the fastest on this machine."""
+    measured = fastest.remembered()
+    if measured:
+        say(f"\nMeasured here for speed, the first of each is taken; delete {fastest.path()} to measure again:")
+    for found in measured:
+        say(f"  {found}")
 
 
 def _print_packages(extra: Extra, *, absent: bool) -> None:

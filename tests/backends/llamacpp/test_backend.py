@@ -20,7 +20,9 @@ import pytest
 from near_ties import assert_same_text
 from waiting import GUARD
 
+from rerankllm.backends import fastest
 from rerankllm.backends.chat_template import arguments_of
+from rerankllm.backends.llamacpp import backend as backend_file
 from rerankllm.backends.llamacpp import gguf, library
 from rerankllm.backends.llamacpp.backend import LlamaCpp
 from rerankllm.backends.llamacpp.tokenizer import LlamaTokenizer
@@ -379,6 +381,34 @@ def test_without_a_template_the_message_says_what_works():
 
 
 # Weights
+
+
+@llamacpp
+@needs_model
+@pytest.mark.parametrize(("taken", "expected"), [((1.0, 5.0), "f16"), ((5.0, 1.0), "bf16")])
+def test_the_packaged_model_takes_the_type_measured_to_be_faster_and_the_spec_wins(
+    taken, expected, tmp_path, monkeypatch
+):
+    asked = []
+
+    def seconds(name, wanted):
+        asked.append(wanted)
+        return dict(zip(("f16", "bf16"), taken, strict=True))[wanted]
+
+    monkeypatch.setattr(fastest, "path", lambda: tmp_path / "fastest.json")
+    monkeypatch.setattr(backend_file, "_seconds", seconds)
+    for _ in range(2):
+        assert LlamaCpp(name="smollm2", context=64).model == f"llamacpp:smollm2?type={expected}"
+    assert asked == ["f16", "bf16"]
+    monkeypatch.setattr(fastest, "path", lambda: tmp_path / "other.json")
+    assert LlamaCpp(name="smollm2", context=64, type="f16").model == "llamacpp:smollm2?type=f16"
+    assert len(asked) == 2
+
+
+@llamacpp
+@needs_model
+def test_a_type_is_measured_by_computing_with_it():
+    assert all(0 < backend_file._seconds("smollm2", wanted) < 60 for wanted in backend_file.PACKAGED_TYPES)
 
 
 @llamacpp

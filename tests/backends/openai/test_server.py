@@ -55,15 +55,30 @@ def test_a_vllm_server_is_known_by_its_list():
     assert OpenAI(name="scripted", base_url=server.url, context=512).capabilities.context == 512
 
 
-@pytest.mark.parametrize(("models", "under_way"), [(VLLM, [1, 2, 3, 4]), ([{"id": "scripted"}], [1, 1, 2, 3])])
-def test_the_first_request_goes_alone_but_where_the_list_was_shown_for_the_key(models, under_way):
+TOGETHER, ALONE = [1, 2, 3, 4], [1, 1, 2, 3]
+LISTED = [{"id": "scripted"}]
+
+
+@pytest.mark.parametrize(
+    ("models", "list_key", "under_way"),
+    [
+        (VLLM, None, TOGETHER),
+        (LISTED, None, ALONE),  # to anybody, so that the key may be wrong
+        (LISTED, "right", TOGETHER),
+        ([{"id": "other"}], "right", ALONE),
+    ],
+)
+def test_the_first_request_goes_alone_but_where_the_list_was_shown_for_the_key(
+    models, list_key, under_way, monkeypatch
+):
+    monkeypatch.setenv("OPENAI_API_KEY", "right")
     found = []
 
     def script(body, number):
         found.append(server.in_flight)
-        return Answer("x") if found == [1] and models != VLLM else Meet(under_way[-1], Answer("x"))
+        return Answer("x") if found == [1] and under_way == ALONE else Meet(under_way[-1], Answer("x"))
 
-    with ScriptedServer(script, models=models) as server:
+    with ScriptedServer(script, models=models, list_key=list_key) as server:
 
         async def run():
             backend = OpenAI(name="scripted", base_url=server.url)
@@ -118,6 +133,39 @@ def test_a_model_that_a_vllm_server_lacks_shows_for_free():
         with pytest.raises(AuthError, match="serves no model other; it serves scripted"):
             OpenAI(name="other", base_url=server.url)
         assert server.calls == 0
+
+
+@pytest.mark.parametrize(("status", "under_way"), [(200, TOGETHER), (404, ALONE), (403, ALONE)])
+def test_openai_is_asked_for_the_model_before_many_requests_go_out(status, under_way, monkeypatch):
+    """No request of this test leaves the machine: the SDK's transport is replaced."""
+    import httpx2
+
+    monkeypatch.setenv("OPENAI_API_KEY", "right")
+    asked, now, most = [], 0, []
+
+    async def answer(transport, request):
+        nonlocal now
+        asked.append(request.url.path)
+        if request.method == "GET":
+            return httpx2.Response(status, json={"id": "gpt-4o"})
+        now += 1
+        most.append(now)
+        await request.extensions["trace"]("http11.send_request_body.complete", {})  # as the real transport tells it
+        await asyncio.sleep(0.05)
+        now -= 1
+        choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "x"}}
+        return httpx2.Response(200, json={"choices": [choice], "usage": {"prompt_tokens": 1, "completion_tokens": 1}})
+
+    monkeypatch.setattr(httpx2.AsyncHTTPTransport, "handle_async_request", answer)
+
+    async def run():
+        backend = OpenAI(name="gpt-4o")
+        await backend.complete_all([Request(ChatPrompt((Message("user", "which?"),)), Generate(5))] * 4)
+        await backend.aclose()
+
+    asyncio.run(run())
+    assert asked == ["/v1/models/gpt-4o", *["/v1/chat/completions"] * 4]
+    assert (most[0], max(most[:2])) == (1, under_way[1])
 
 
 def test_openais_own_host_is_not_looked_at(monkeypatch):
