@@ -127,6 +127,6 @@ def test_the_index_names_every_command_and_every_result():
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: str(path.relative_to(EVAL)))
 def test_a_result_says_versions_seeds_and_machine_or_the_index_says_that_it_does_not(path):
     head = " ".join(path.read_text(encoding="utf-8").split("\n## ")[0].split())
-    said = re.search(r"rerankllm \d.*Python,? \d", head) and re.search(r"\d+ cores|depends on the machine", head)
+    said = re.search(r"rerankllm \d.*Python,? \d", head) and re.search(r"\d+ cores?|depends on the machine", head)
     said = said and re.search(r"[Ss]eeds?|seeded|nothing is drawn", head)
     assert bool(said) == (f"`{path.relative_to(EVAL)}`" not in indexed()[2])
