@@ -14,7 +14,7 @@ import difflib
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from rerankllm.evaluation import figures
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
 FRONTIER, DEFAULT = HERE / "frontier" / "results", HERE / "default" / "results"
+JUDGES = HERE / "judges" / "results.md"
 PICTURE = "strategies"
 DATA = HERE.parents[1] / "shared" / "data"
 WORLDS = {"mild": "good", "harsh": "poor", "fitted": "fitted"}
@@ -138,6 +139,55 @@ def strategies() -> str:
     return "\n".join([head, "|---|---|---:|---:|---:|---:|---:|", *(choice.line(worlds) for choice in CHOICES)])
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A row of the table of real judges.
+
+    Attributes:
+        name: How they were asked.
+        set_name: The recording, as eval/judges names it.
+        strategy: What was made of its answers.
+    """
+
+    name: str
+    set_name: str
+    strategy: str
+
+    def line(self, rows: Sequence[Mapping[str, str]]) -> str:
+        """In Markdown; the queries are those that all judges were asked about."""
+        found = {row["judge"]: row for row in rows if (row["set"], row["strategy"]) == (self.set_name, self.strategy)}
+        first = next(row for judge, row in found.items() if judge in REAL)
+        real = [short(found[judge]["**nDCG@10**"]) if judge in found else "–" for judge in REAL]
+        simulated = [short(first[world]) for world in WORLDS]
+        cells = (first["calls"].removesuffix(".0"), first["queries"], short(first["first stage"]), *real, *simulated)
+        return f"| {self.name} | {' | '.join(cells)} |"
+
+
+REAL = {"qwen2.5-coder-0.5b": "Qwen 0.5B", "smollm2-135m": "SmolLM2"}
+"""Judges as their recordings are called, with what README calls them."""
+ASKED = (
+    Asked("`pointwise`, yes or no", "yes-no", "pointwise"),
+    Asked("`pointwise / likelihood`", "likelihood", "pointwise"),
+    Asked("`sliding(window=20, stride=10)`: one list", "letters", "sliding(window=20, stride=10)"),
+    Asked("`sliding(window=10, stride=5)`", "letters", "sliding(window=10, stride=5)"),
+    Asked("`prp(sort=allpair)` of the first 7", "pairs", "prp(sort=allpair)"),
+)
+
+
+def short(cell: str) -> str:
+    """A cell's number, without its interval, as `.787`."""
+    return decimals(float(cell.partition(" ")[0]))
+
+
+def judges() -> str:
+    """What strategies make of real judges, beside what they make of simulated ones."""
+    table = next(t for t in read_tables(JUDGES) if t.heading.startswith("What strategies"))
+    rows = [dict(zip(table.columns, cells, strict=True)) for cells in table.rows]
+    columns = ("asked", "calls", "queries", "first stage", *REAL.values(), *WORLDS.values())
+    lines = [f"| {' | '.join(columns)} |", f"|---|{'---:|' * (len(columns) - 1)}"]
+    return "\n".join([*lines, *(asked.line(rows) for asked in ASKED)])
+
+
 def default() -> str:
     """How good the default is, and what the next steps up give."""
     (table,) = read_tables(DEFAULT / "steps.md")
@@ -205,6 +255,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "first-stage": first_stage,
     "strategies": strategies,
     "plot": plot,
+    "judges": judges,
     "default": default,
 }
 

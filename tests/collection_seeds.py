@@ -78,6 +78,34 @@ def seed_ir_datasets(home):
         add(archive, "msmarco_v2_passage/msmarco_passage_00.gz", gzip.compress("".join(lines).encode()))
     (second / "trec-dl-2022/queries.tsv").write_text(tsv([("2000511", "flea life")]))
     (second / "trec-dl-2022/qrels.withDupes.txt").write_text("2000511 0 msmarco_passage_00_0 2\n")
+    seed_other_languages(home)
+
+
+def seed_other_languages(home):
+    """MIRACL in Yoruba and NeuCLIR in Persian, as their hosts have them."""
+    miracl = home / "miracl/v1.0/yo"
+    (miracl / "docs").mkdir(parents=True)
+    (miracl / "dev").mkdir()
+    passages = [{"docid": f"12#{i}", "title": "Eégbọn", "text": text} for i, text in enumerate(("kòkòrò ni", "ajá"))]
+    (miracl / "docs/docs-1.jsonl.gz").write_bytes(gzip.compress(jsonl(passages)))
+    (miracl / "dev/topics.tsv").write_text(tsv([("7", "kí ni eégbọn"), ("8", "unjudged")]), encoding="utf-8")
+    (miracl / "dev/qrels.tsv").write_text(tsv([("7", "Q0", "12#0", 1), ("7", "Q0", "12#1", 0)]))
+    neuclir = home / "neuclir"
+    (neuclir / "1/fas").mkdir(parents=True)
+    (neuclir / "trec-2022").mkdir()
+    page = {"id": "p1", "title": "کک", "text": "کک حشره است", "url": "u", "time": "t", "cc_file": "f"}
+    (neuclir / "1/fas/docs.jsonl.gz").write_bytes(gzip.compress(jsonl([page])))
+    asked = {"topic_title": "Fleas", "topic_description": "d", "topic_narrative": "n"}
+    topics = [{"lang": "eng", "source": "original", **asked}]
+    topics += [{"lang": "fas", "source": f"{how} translation", **asked} for how in ("human", "machine")]
+    (neuclir / "trec-2022/topics.jsonl").write_bytes(
+        jsonl([{"topic_id": "3", "languages_with_qrels": ["fas"], "topics": topics}])
+    )
+    (neuclir / "trec-2022/qrels").write_text("3 fas p1 3\n3 zho p2 1\n")
+
+
+def jsonl(rows):
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
 
 
 def add(archive, name, data):
@@ -149,9 +177,33 @@ FRESH_QUERIES = {
 FRESH_CORPUS = {
     "yolo": {"train": [{"_id": f"f/{name}.py_0", "text": f"train yolo {name}", "title": ""} for name in "abcd"]}
 }
+R2MED = {
+    "corpus": {"corpus": [{"id": "d 1", "text": "Ulcers are treated by antibiotics."}, {"id": "d2", "text": "Rest."}]},
+    "query": {"query": [{"id": "1", "text": "A man has pain after meals."}, {"id": "2", "text": "not judged"}]},
+    "qrels": {"qrels": [{"q_id": "1", "p_id": "d 1", "score": 1}]},
+}
+ASKED = [{"id": "1", "text": "wifi is slow"}, {"id": "2", "text": "not judged"}]
+ANSWERS = [{"id": "a", "title": "", "text": "slow wireless"}, {"id": "b", "title": "Printers", "text": "no ink"}]
+ASKUBUNTU = {
+    "corpus": {"test": ANSWERS},
+    "queries": {"test": ASKED},
+    "qrels": {
+        "test": [{"query-id": "1", "corpus-id": "a", "score": 1}, {"query-id": "1", "corpus-id": "b", "score": 0}]
+    },
+    "top_ranked": {"test": [{"query-id": "1", "corpus-ids": ["b", "a"]}, {"query-id": "2", "corpus-ids": ["a"]}]},
+}
+WIKIPEDIA = {
+    "de-corpus": {"only": [{"_id": "x", "title": "Flöhe", "text": "Flöhe leben drei Monate"}]},
+    "de-queries": {"test": [{"_id": "q", "text": "Wie lange leben Flöhe?"}]},
+    "de-qrels": {"test": [{"query-id": "q", "corpus-id": "x", "score": 1}]},
+    "de-top_ranked": {"test": [{"query-id": "q", "corpus-ids": ["x"]}]},
+}
 
 
 def seed_hugging_face(scratch, cache):
+    seed_hub(scratch, cache, "R2MED/Biology", R2MED)
+    seed_hub(scratch, cache, "mteb/AskUbuntuDupQuestions", ASKUBUNTU)
+    seed_hub(scratch, cache, "mteb/WikipediaRerankingMultilingual", WIKIPEDIA)
     seed_hub(scratch, cache, "xlangai/BRIGHT", BRIGHT)
     seed_hub(scratch, cache, "zeta-alpha-ai/NanoArguAna", NANO)
     seed_hub(scratch, cache, "freshstack/queries-oct-2024", FRESH_QUERIES)
@@ -173,6 +225,21 @@ def seed_t2ranking(cache: Path):
         tsv([("qid", "text"), (0, "跳蚤能活多久"), (9, "没有标注")]), encoding="utf-8"
     )
     (data / "qrels.dev.tsv").write_text(tsv([("qid", "-", "pid", "rel"), (0, 0, 0, 3), (0, 0, 1, 1), (0, 0, 2, 0)]))
+
+
+def seed_published(cache: Path):
+    """rank_llm's SPLADE++ run of DL 2019, in huggingface_hub's cache."""
+    commit = "39db0a25a552dd2a12012df22029686bf7fdc050"
+    folder = cache / "datasets--castorini--rank_llm_data"
+    data = folder / "snapshots" / commit / "retrieve_results/SPLADE_P_P_ENSEMBLE_DISTIL"
+    data.mkdir(parents=True)
+    (folder / "refs").mkdir()
+    (folder / "refs" / "main").write_text(commit)
+    found = [
+        {"docid": doc_id, "score": score, "doc": {"contents": "fleas"}} for doc_id, score in (("8", 12.5), ("7", 11.0))
+    ]
+    asked = ({"text": "how long is life cycle of flea", "qid": 264014}, {"text": "not judged", "qid": 5})
+    (data / "retrieve_results_dl19_top100.jsonl").write_bytes(jsonl([{"query": q, "candidates": found} for q in asked]))
 
 
 NOVELEVAL = {

@@ -113,6 +113,7 @@ def qwen3(
     positions=256,
     name=None,
     control=(),
+    control_at=0,
 ):
     """Saves a tiny random Qwen3 whose tokenizer is of bytes, whole words, and ChatML's control tokens.
 
@@ -123,6 +124,7 @@ def qwen3(
         positions: Tokens that it takes.
         name: What its configuration says it is called.
         control: Control tokens besides ChatML's.
+        control_at: The id that the first of these has at least; words that no text has come before it.
     """
     import json
 
@@ -137,6 +139,8 @@ def qwen3(
             if word[:end] not in vocabulary:
                 vocabulary[word[:end]] = len(vocabulary)
                 merges.append((word[: end - 1], word[end - 1]))
+    for number in range(len(vocabulary), control_at - len(CHATML)):
+        vocabulary[f"unused {number}"] = number
     inner = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
     inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     inner.decoder = decoders.ByteLevel()
@@ -181,17 +185,19 @@ def qwen3(
     return folder
 
 
-def jina_v3(folder, *, positions=4096, window=None):
+def jina_v3(folder, *, positions=4096, window=None, published_ids=False):
     """Saves a tiny random model of jina-reranker-v3's architecture: Qwen3, and a projector behind it.
 
-    With a `window` its first layer sees so many tokens only, as some of v3.5 do.
+    With a `window` its first layer sees so many tokens only, as some of v3.5 do. With `published_ids` its markers have
+    the ids that the published model's have.
     """
     import json
 
     import torch
     from safetensors.torch import load_file, save_file
 
-    qwen3(folder, positions=positions, control=("<|embed_token|>", "<|rerank_token|>"))
+    markers = ("<|embed_token|>", "<|rerank_token|>")
+    qwen3(folder, positions=positions, control=markers, control_at=151670 if published_ids else 0)
     weights = {f"model.{name}": tensor for name, tensor in load_file(folder / "model.safetensors").items()}
     torch.manual_seed(4)
     weights["projector.0.weight"] = torch.randn(16, 32)

@@ -22,6 +22,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parents[1] / "tests")]
 from answer_styles import CHOICES, PIECES, STYLES, chosen, made, mixed  # noqa: E402
 from made import made_by  # noqa: E402
 
+from rerankllm.elicitation.criteria import parse_criteria  # noqa: E402
 from rerankllm.elicitation.grades import parse_grades  # noqa: E402
 from rerankllm.elicitation.labels import letters, numbers  # noqa: E402
 from rerankllm.elicitation.parsing import parse_choice, parse_order  # noqa: E402
@@ -31,6 +32,8 @@ from rerankllm.judgements import ParseReport, Status  # noqa: E402
 SEED = 20261130
 FILES = ("transcripts.jsonl", "rankvicuna-dl19-bm25.jsonl", "vicuna-ft-dl19-bm25.jsonl")
 BYTES = 200_000
+BOUND = 1.0
+"""Seconds of the processor that no random reply may take."""
 OLD = """
 import json, sys
 from rerankllm.elicitation.labels import numbers
@@ -111,23 +114,27 @@ def counted(outcomes: Counter[str]) -> str:
 
 
 def replies(count: int) -> str:
-    """That no random reply raises, and all that is read are weak orders over the labels shown."""
+    """That no random reply raises or takes long, and all that is read are weak orders over the labels shown."""
     rng = random.Random(SEED)
     statuses: Counter[Status] = Counter()
+    longest = 0.0
     for number in range(count):
         text, n, decode = mixed(rng), rng.choice((0, 1, 2, 3, 5, 12, 20)), rng.choice((None, None, 1, 3))
+        began = time.process_time()
         parsed = parse_order(text, numbers(n) if rng.random() < 0.7 else letters(n), decode)  # noqa: PLR2004
+        if number % 4 == 0:
+            parse_choice(text, rng.choice((("A", "B"), ("Yes", "No"), ("0", "1", "2", "3"))))
+            parse_selection(text, numbers(5), rng.choice((1, 2)), worst=rng.random() < 0.3)  # noqa: PLR2004
+            parse_grades(text, numbers(4), 10)
+            parse_criteria(text, 3)
+        longest = max(longest, time.process_time() - began)
         named = [i for group in parsed.groups for i in group]
-        if sorted([*named, *parsed.omitted]) != list(range(n)) or not all(parsed.groups):
-            raise AssertionError(text)
+        if sorted([*named, *parsed.omitted]) != list(range(n)) or not all(parsed.groups) or longest > BOUND:
+            raise AssertionError(f"{longest:.2f} s: {text}")
         statuses[parsed.report.status] += 1
-        if number % 4:
-            continue
-        parse_choice(text, rng.choice((("A", "B"), ("Yes", "No"), ("0", "1", "2", "3"))))
-        parse_selection(text, numbers(5), rng.choice((1, 2)), worst=rng.random() < 0.3)  # noqa: PLR2004
-        parse_grades(text, numbers(4), 10)
     return (
-        f"{count} random replies read as orders, every fourth as a label, a selection and grades too: none raises; "
+        f"{count} random replies read as orders, every fourth as a label, a selection, grades and criteria too: none "
+        f"raises, and none may take more than {BOUND:g} s of the processor; the slowest took {1000 * longest:.1f} ms; "
         + ", ".join(f"{statuses[status]} orders {status.value}" for status in Status)
     )
 
@@ -139,6 +146,7 @@ def slowest() -> str:
         "a label": lambda text: parse_choice(text, ("A", "B")),
         "a selection": lambda text: parse_selection(text, numbers(20)),
         "grades": lambda text: parse_grades(text, numbers(20), 10),
+        "criteria": lambda text: parse_criteria(text, 5),
     }
     made_of = (
         *PIECES[::6],
@@ -149,6 +157,10 @@ def slowest() -> str:
         "Ranking: 1, 2 because\n",
         "①",
         "[",
+        "(",
+        "&#9",
+        "1. -",
+        "İ",
         "<a ",
         "{",
     )

@@ -3,6 +3,8 @@
     python eval/frontier/run.py                      # DL19 and NovelEval, three worlds; five to ten minutes, two cores
     python eval/frontier/run.py --seeds 1 --collection noveleval --world mild
     python eval/frontier/run.py --only sliding --only tdpart --to FOLDER   # in part: never over what ships
+    python eval/frontier/run.py --add                # keeps what ships, and runs only the stages that it lacks;
+                                                     # with --only or --world some of these
 
 The stages are in strategies.yaml. Each is run alone and, with the same answers, inside `interpolate(…)`. Every seed
 draws the judge and the strategy's own shuffles anew; all strategies meet the same judges. Writes COLLECTION.md and
@@ -191,6 +193,27 @@ def run_stage(name: str, world: str, spec: str, seeds: int) -> Row:
     return Row(spec, *averaged(samples), calls, rounds, slots, failed)
 
 
+def kept(name: str, seeds: int) -> dict[str, dict[str, Row]]:
+    """What ships already, by world and stage; nothing if its seeds or queries are others."""
+    path = SHIPPED / f"{name}.json"
+    found = Measured.read(path.read_text(encoding="utf-8"), str(path))
+    if found.seeds != seeds or found.queries != tuple(collection_of(name).first):
+        raise SystemExit(f"{path} is of other seeds or queries: run all of it")
+    entries = {(entry.judge, entry.stage): entry for entry in found.entries}
+    rows: dict[str, dict[str, Row]] = {world: {} for world in found.judges}
+    for (world, stage), entry in entries.items():
+        fused = [entries[key] for weight in WEIGHTS if (key := (world, _interpolated(stage, weight))) in entries]
+        if stage and len(fused) == len(WEIGHTS):
+            alone, *values = (dict(zip(found.queries, each.by_query, strict=True)) for each in (entry, *fused))
+            fused_by = dict(zip(WEIGHTS, values, strict=True))
+            rows[world][stage] = Row(stage, alone, fused_by, entry.calls, entry.rounds, entry.slots, entry.failed)
+    return rows
+
+
+def _interpolated(stage: str, weight: float) -> str:
+    return f"interpolate({stage}, weight={weight:g})"
+
+
 def bounds(name: str, world: str, seeds: int) -> list[Row]:
     """What no strategy costs: the first stage, the order of what the judge believes, and the ideal order."""
     collection = collection_of(name)
@@ -295,7 +318,7 @@ def entries_of(world: str, row: Row) -> list[Entry]:
     if row.name in {BELIEF, IDEAL}:
         return []
     spent = (round(row.calls, 3), round(row.rounds, 3), round(row.slots, 3), round(row.failed, 4))
-    fused = {f"interpolate({row.name}, weight={weight:g})": values for weight, values in row.fused.items()}
+    fused = {_interpolated(row.name, weight): values for weight, values in row.fused.items()}
     orders = {"": row.alone} if row.name == FIRST else {row.name: row.alone, **fused}
     return [
         Entry(world, stage, *spent, tuple(round(value, 4) for value in values.values()))
@@ -303,9 +326,10 @@ def entries_of(world: str, row: Row) -> list[Entry]:
     ]
 
 
-def report(name: str, seeds: int, worlds: Mapping[str, Sequence[Row]], seconds: float) -> str:
-    """The results in Markdown."""
-    collection = collection_of(name)
+def report(name: str, seeds: int, worlds: Mapping[str, Sequence[Row]], seconds: float, before: Iterable[str]) -> str:
+    """The results in Markdown; `before` are the stages that were not run this time."""
+    collection, known = collection_of(name), len(list(before))
+    added = f" {known} of the stages are of a run before, rounded to four digits." if known else ""
     used = ", ".join(f"{package} {version}" for package, version in versions().items())
     tables = "\n\n".join(
         f"## {world}: belief {WORLDS[world].belief:g}, noise {WORLDS[world].noise:g}, "
@@ -316,8 +340,10 @@ def report(name: str, seeds: int, worlds: Mapping[str, Sequence[Row]], seconds: 
 
 Written by `python eval/frontier/run.py`; {used};
 {machine()}; {seconds / 60:.1f} minutes. Seeds 0 to {seeds - 1}, of the judge and of the strategies' shuffles
-alike. The judge is `simulated:`, not a model: see `rerankllm/backends/simulated.py` for its law, and fit.md for where
-`fitted` comes from.
+alike.{added}
+
+The judge is `simulated:`, not a model: see `rerankllm/backends/simulated.py` for its law, and fit.md for where `fitted`
+comes from.
 
 ± is half of a 95 % interval over queries (Student's t), seeds averaged first. "− sliding" is the difference to
 `{REFERENCE}` alone, paired by query: compare stages by that, for queries differ more than
@@ -374,12 +400,14 @@ def main() -> None:
     parser.add_argument("--collection", action="append", choices=COLLECTIONS, help="default: all")
     parser.add_argument("--world", action="append", choices=WORLDS, help="default: all")
     parser.add_argument("--only", action="append", default=[], metavar="STRATEGY", help="repeatable; default: all")
+    parser.add_argument("--add", action="store_true", help="keep what ships, and run only what it lacks")
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--to", type=Path, default=RESULTS)
     options = parser.parse_args()
     config = yaml.safe_load((HERE / "strategies.yaml").read_text(encoding="utf-8"))
-    complete = not (options.only or options.world) and (options.seeds, options.to) == (SEEDS, RESULTS)
+    part = not options.add and (options.only or options.world)
+    complete = not part and (options.seeds, options.to) == (SEEDS, RESULTS)
     for name in options.collection or COLLECTIONS:
         if not (DATA / name).is_dir():
             print(f"skipped: {name}: ../shared/data/{name} is not beside the checkout")
@@ -387,13 +415,17 @@ def main() -> None:
         started = time.perf_counter()
         chosen = options.world or list(WORLDS)
         specs = stages(config, collection_of(name).longest, options.only)
-        tasks = [(world, spec) for spec in specs for world in chosen]
-        found = work(tasks, options.processes, options.seeds, name)
+        before = kept(name, options.seeds) if options.add else {}
+        known = {(world, spec): row for world, rows in before.items() for spec, row in rows.items()}
+        tasks = [(world, spec) for spec in specs for world in chosen if (world, spec) not in known]
+        found = [*((world, row) for (world, _), row in known.items()),
+                 *work(tasks, options.processes, options.seeds, name)]  # fmt: skip
         worlds = {
-            world: [*bounds(name, world, options.seeds), *(row for w, row in found if w == world)] for world in chosen
+            world: [*bounds(name, world, options.seeds), *(row for w, row in found if w == world)]
+            for world in (WORLDS if options.add else chosen)
         }
         options.to.mkdir(exist_ok=True, parents=True)
-        text = report(name, options.seeds, worlds, time.perf_counter() - started)
+        text = report(name, options.seeds, worlds, time.perf_counter() - started, {spec for _, spec in known})
         (options.to / f"{name}.md").write_text(text, encoding="utf-8")
         data(name, options.seeds, worlds).save((SHIPPED if complete else options.to) / f"{name}.json")
         draw(options.to, name)

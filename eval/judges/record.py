@@ -17,7 +17,7 @@ import random
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,20 +25,23 @@ from rerankllm import Limits, Reranker, __version__
 from rerankllm.data import Candidate, Document, Query, Ranking
 from rerankllm.drivers.events import Failed
 from rerankllm.formats.beir import read_corpus, read_queries
-from rerankllm.formats.recordings import write
+from rerankllm.formats.recordings import Header, write
 from rerankllm.formats.trec import read_run
 from rerankllm.journal.export import export
 from rerankllm.journal.store import Journal
 from rerankllm.judgements import Judgement, Permute, Select, Steps, ask
 from rerankllm.plan import Plan
 from rerankllm.registry import STRATEGIES
+from rerankllm.spec.stage import Stage
 
 RECORDINGS = Path(__file__).parent / "recordings"
 SEED = 1
 DEPTH, PAIRED = 20, 10
 """Passages of a query that are read, and of those the first whose pairs are all compared, in both orders."""
-WINDOWS, CHOICE = (5, 10, 20), 4
-"""Passages in one list, and in one choice of the best."""
+CHOICE = 4
+"""Passages in one choice of the best."""
+STAGES = ("sliding(window=10, stride=5)", "blitzrank(window=10)")
+"""Strategies that ask what earlier answers suggest: recorded as they go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +49,14 @@ class Lists:
     """Asks about windows of the list as it is given, reversed and shuffled twice, and returns it as it was given.
 
     Attributes:
-        choose: Asks which of four is the best, where it would ask for the order of 5, 10 and 20.
+        windows: How many passages are put in order at a time.
+        choose: Asks which of four is the best instead.
+        orders: In how many of the four orders.
     """
 
+    windows: tuple[int, ...] = (20,)
     choose: bool = False
+    orders: int = 2
     asks: ClassVar[tuple[type, ...]] = (Permute, Select)
 
     def rank(self, query: Query, candidates: Sequence[Candidate]) -> Steps[Ranking]:
@@ -59,16 +66,17 @@ class Lists:
         return Ranking.of(query, docs)
 
     def _asked(self, query: Query, docs: Sequence[Document]) -> Iterator[Judgement]:
-        for order in orders_of(query, docs):
-            if self.choose:
-                yield from (Select(query, part, 1) for part in parts(order, CHOICE))
-            else:
-                yield from (Permute(query, part) for window in WINDOWS for part in parts(order, window))
+        for order in orders_of(query, docs)[: self.orders]:
+            for part in self._parts(order):
+                yield Select(query, part, 1) if self.choose else Permute(query, part)
+
+    def _parts(self, order: Sequence[Any]) -> list[Any]:
+        return [part for size in ((CHOICE,) if self.choose else self.windows) for part in parts(order, size)]
 
     def plan(self, n: int) -> Plan:
-        """Exact."""
-        sizes = [len(part) for w in ((CHOICE,) if self.choose else WINDOWS) for part in parts(range(n), w)]
-        return Plan.exactly(4 * len(sizes), min(1, len(sizes)), 4 * sum(sizes))
+        """At most; a list that fits two windows is asked about once."""
+        sizes = [len(part) for part in self._parts(range(n))]
+        return Plan.exactly(self.orders * len(sizes), min(1, len(sizes)), self.orders * sum(sizes))
 
     def settles(self, n: int) -> int:
         """Nothing."""
@@ -88,15 +96,16 @@ def parts(items: Sequence[Any], size: int) -> list[Any]:
 
 
 STRATEGIES.register("lists", Lists)
-QUESTIONS: Mapping[str, tuple[str, int]] = {
-    "yes-no": ("pointwise / labels", DEPTH),
-    "grades": ("pointwise / labels(prompt=grades)", DEPTH),
-    "likelihood": ("pointwise / likelihood", DEPTH),
-    "choices": ("lists(choose=true) / labels", DEPTH),
-    "orders": ("lists / text", DEPTH),
-    "pairs": ("prp(sort=allpair) / labels", PAIRED),
+QUESTIONS: Mapping[str, tuple[tuple[str, ...], int]] = {
+    "yes-no": (("pointwise / labels",), DEPTH),
+    "grades": (("pointwise / labels(prompt=grades)",), DEPTH),
+    "likelihood": (("pointwise / likelihood",), DEPTH),
+    "choices": (("lists(choose=true, orders=1) / labels",), DEPTH),
+    "letters": (("lists / labels", *(f"{stage} / labels" for stage in STAGES)), DEPTH),
+    "orders": (("lists / text",), DEPTH),
+    "pairs": (("prp(sort=allpair) / labels",), PAIRED),
 }
-"""What is asked, as a stage, and of how many passages; what costs least first."""
+"""What is asked, as stages that share a journal, and of how many passages."""
 
 
 def queries_of(folder: Path, every: int) -> list[tuple[Query, list[Candidate]]]:
@@ -111,27 +120,46 @@ def queries_of(folder: Path, every: int) -> list[tuple[Query, list[Candidate]]]:
 
 def record(name: str, queries: Sequence[tuple[Query, list[Candidate]]], options: argparse.Namespace) -> bool:
     """Asks what one set still lacks, and writes its recording; whether all of it is there."""
-    stage, depth = QUESTIONS[name]
+    stages, depth = QUESTIONS[name][0], _depth(name, options)
     path = options.journals / f"{options.name}-{options.data.name}-{name}.journal"
-    began, started, whole = path.exists(), time.monotonic(), 0
+    started, before, spent = time.monotonic(), _spent(path), time.process_time()
     limits = Limits() if options.until is None else Limits(seconds=max(0.0, options.until - started))
     with Reranker(
-        stage, options.model, journal=path, depth=depth, passage_tokens=options.passage_tokens, limits=limits
+        stages[0], options.model, journal=path, depth=depth, passage_tokens=options.passage_tokens, limits=limits
     ) as reranker:
-        for outcome in reranker.stream(queries):
-            if isinstance(outcome, Failed):
-                print(f"{options.name} {name}: {outcome.query.query_id}: {outcome.reason}", flush=True)
-                break
-            whole += 1
-            print(f"{options.name} {name}: {whole} of {len(queries)} queries", flush=True)
-    took = time.monotonic() - started
+        asking = [reranker, *(reranker.on(Stage.parse(stage)) for stage in stages[1:])]
+        whole = _asked(f"{options.name} {name}", asking, queries)
+    path.with_suffix(".cpu").write_text(str(before + time.process_time() - spent))
     if whole:
-        _write(name, path, {query.query_id for query, _ in queries[:whole]}, options, took, began=began)
+        ids = {query.query_id for query, _ in queries[:whole]}
+        _write(name, path, ids, options)
     return whole == len(queries)
 
 
-def _write(name: str, path: Path, whole: set[str], options: argparse.Namespace, took: float, *, began: bool) -> None:
-    """The recording of whole queries, and beside it the seconds it took; null where a run before was killed."""
+def _depth(name: str, options: argparse.Namespace) -> int:
+    return int(options.paired) if name == "pairs" else QUESTIONS[name][1]
+
+
+def _spent(journal: Path) -> float:
+    """CPU seconds that runs which ended by themselves took for it; they are kept beside the journal."""
+    kept = journal.with_suffix(".cpu")
+    return float(kept.read_text()) if kept.is_file() else 0.0
+
+
+def _asked(what: str, asking: Sequence[Reranker], queries: Sequence[tuple[Query, list[Candidate]]]) -> int:
+    """How many queries every stage has answered before one was not: one after another, so that they are whole."""
+    for whole, query in enumerate(queries):
+        for reranker in asking:
+            (outcome,) = reranker.stream([query])
+            if isinstance(outcome, Failed):
+                print(f"{what}: {outcome.query.query_id}: {outcome.reason}", flush=True)
+                return whole
+        print(f"{what}: {whole + 1} of {len(queries)} queries", flush=True)
+    return len(queries)
+
+
+def _write(name: str, path: Path, whole: set[str], options: argparse.Namespace) -> None:
+    """The recording of whole queries, and beside it the CPU seconds it took so far."""
     folder = RECORDINGS / options.name
     folder.mkdir(parents=True, exist_ok=True)
     journal = Journal(path)
@@ -141,14 +169,41 @@ def _write(name: str, path: Path, whole: set[str], options: argparse.Namespace, 
     target = folder / f"{options.data.name}-{name}.jsonl.gz"
     with target.open("wb") as file, gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0) as packed:
         text = io.StringIO()
-        write(text, found.header, records)
+        write(text, _placeless(found.header), records)
         packed.write(text.getvalue().encode())
     costs = folder / "costs.json"
     known = json.loads(costs.read_text()) if costs.is_file() else {}
-    before = known.get(target.name, {"seconds": None if began else 0.0})["seconds"]
-    seconds = None if before is None else round(before + took, 1)
-    known[target.name] = {"model": options.model, "seconds": seconds, "queries": len(whole)}
+    known[target.name] = {
+        "model": placeless(options.model),
+        "cpu_seconds": round(_spent(path), 1),
+        "queries": len(whole),
+        "every": options.every,
+        "depth": _depth(name, options),
+    }
     costs.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
+
+
+def _over(options: argparse.Namespace) -> bool:
+    return options.until is not None and time.monotonic() >= options.until
+
+
+def _costs(name: str, options: argparse.Namespace) -> dict[str, Any]:
+    """What is known of a recording; nothing where there is none."""
+    costs = RECORDINGS / options.name / "costs.json"
+    found: dict[str, Any] = json.loads(costs.read_text()) if costs.is_file() else {}
+    known: dict[str, Any] = found.get(f"{options.data.name}-{name}.jsonl.gz", {})
+    return known
+
+
+def placeless(model: str) -> str:
+    """A model without the folder that its file lies in here."""
+    kind, _, name = model.partition(":")
+    return f"{kind}:{name.rpartition('/')[2]}"
+
+
+def _placeless(header: Header) -> Header:
+    judges = {kind: {**judge, "model": placeless(judge["model"])} for kind, judge in header.judges.items()}
+    return replace(header, judges=judges)
 
 
 def main() -> None:
@@ -159,6 +214,7 @@ def main() -> None:
     parser.add_argument("--name", required=True, help="what the recordings are called")
     parser.add_argument("--every", type=int, default=1, help="every n-th query in the order of ids")
     parser.add_argument("--passage-tokens", type=int, default=80)
+    parser.add_argument("--paired", type=int, default=PAIRED, help="the first so many whose pairs are compared")
     parser.add_argument("--only", action="append", choices=QUESTIONS)
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--journals", type=Path, default=Path("judges-journals"))
@@ -166,7 +222,14 @@ def main() -> None:
     options.until = None if options.minutes is None else time.monotonic() + 60 * options.minutes
     options.journals.mkdir(parents=True, exist_ok=True)
     queries = queries_of(options.data, options.every)
-    left = [name for name in options.only or QUESTIONS if not record(name, queries, options)]
+    left = []
+    for name in options.only or QUESTIONS:
+        known = _costs(name, options)
+        there = (known.get("queries"), known.get("every"), known.get("depth"))
+        if there != (len(queries), options.every, _depth(name, options)) and (
+            _over(options) or not record(name, queries, options)
+        ):
+            left.append(name)
     sys.exit(f"not whole yet: {', '.join(left)}; run the same command again" if left else 0)
 
 

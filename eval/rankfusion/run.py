@@ -4,11 +4,14 @@ r"""LLM-RankFusion's remedies on judges that can be named: what each does to con
     python eval/rankfusion/run.py --data FOLDER --model 'simulated:FOLDER/qrels.txt?world=mild' --full-sorts 100
     python eval/rankfusion/run.py --data FOLDER --model llamacpp:smollm2 --depth 7 --passage-tokens 160 \
         --journal calls.db --demonstrations --max-calls 1764
+    python eval/rankfusion/run.py --data FOLDER --depth 10 --name noveleval-qwen2.5-coder-0.5b \
+        --model recorded:eval/judges/recordings/qwen2.5-coder-0.5b/noveleval-pairs.jsonl.gz
 
 A FOLDER has run.txt, queries.tsv, corpus.jsonl and qrels.txt. Every pair of the first `depth` documents is put to the
 judge in both orders, with `--demonstrations` once more behind a worked example. Everything else is computed from these
 answers: each remedy's sort is run on them, and counts what it would have asked. Documents beyond `depth` keep their
-places. The measure is nDCG@10; queries are the unit of the tests, each query's values being means over seeds.
+places. Of a recording, the queries are those that it holds. The measure is nDCG@10; queries are the unit of the tests,
+each query's values being means over seeds.
 
 Writes eval/rankfusion/results/NAME.md.
 """
@@ -30,6 +33,7 @@ from rerankllm.calibration.diagnostics import Share, cyclic_triads, inconsistenc
 from rerankllm.calibration.order import FORMS, TIE
 from rerankllm.data import Candidate, Document, Query
 from rerankllm.evaluation.measures import parse_measures, per_query
+from rerankllm.formats import recordings
 from rerankllm.formats.beir import read_corpus, read_queries
 from rerankllm.formats.join import join
 from rerankllm.formats.trec import read_qrels, read_run
@@ -302,6 +306,11 @@ def main() -> None:
     args = parser.parse_args()
     collection = Collection(args.data)
     del collection.queries[args.queries or len(collection.queries) :]
+    kind, _, path = args.model.partition(":")
+    if kind == "recorded":
+        _, records = recordings.read(path) or (None, {})
+        held = {query_id for _, query_id, *_ in records}
+        collection.queries = [each for each in collection.queries if each[0].query_id in held]
     if args.full_sorts:
         print("\n".join(full_sorts(collection, args.model, args.full_sorts)))
         return
@@ -333,7 +342,7 @@ def main() -> None:
     path = RESULTS / f"{args.name or collection.name}.md"
     path.write_text(text, encoding="utf-8")
     print(text)
-    print(f"{new} new calls; written to {path}")
+    print(f"{0 if kind == 'recorded' else new} new calls; written to {path}")
 
 
 if __name__ == "__main__":

@@ -21,10 +21,9 @@ import random
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,8 +33,10 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 from scripted_server import Answer, Delay, ScriptedServer
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from common import connected, milliseconds, receive, request, serving
 from made import made_by
 
+PATH = "/v1/rerank"
 RESULTS = Path(__file__).parent / "hostile.md"
 DELAY = 0.02
 """Seconds that the simulated model takes for an answer."""
@@ -58,9 +59,12 @@ PLANS = (
     "setwise(c=3, sort=bubble, top_k=1000)",
 )
 HALVES = (b"", b"POST /v1/rer", b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: ")
+ALONE, ASKING, EVERYTHING = "alone", "plans, half headers, bad answers", "and hang-ups"
+ROWS = (ALONE, ASKING, EVERYTHING, ALONE)
+DONE = ("refused", "plans", "half headers", "bad answers", "hung up")
 COLUMNS = (
-    "| | answers | a second | p50, ms | p99, ms | longest, ms | server's CPU, s | wrong | plans | half headers | "
-    "hung up | bad answers |"
+    "| | answers | a second | p50, ms | p99, ms | longest, ms | server's CPU, s | wrong | refused | plans | "
+    "half headers | bad answers | hung up |"
 )
 
 
@@ -99,36 +103,28 @@ class Clients:
     def _left(self) -> bool:
         return time.perf_counter() < self._until
 
-    @contextlib.asynccontextmanager
-    async def _open(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._port, limit=1 << 22)
-        try:
-            yield reader, writer
-        finally:
-            writer.close()
-            with contextlib.suppress(ConnectionError):
-                await writer.wait_closed()
-
     async def honest(self, number: int) -> None:
         """Reranks one list after the other over one connection, and checks what comes back."""
         chance = random.Random(number)
-        async with self._open() as (reader, writer):
+        async with connected(self._port) as (reader, writer):
             for count in itertools.count():
                 if not self._left():
                     return
                 worths = [round(chance.uniform(-5, 5), 5) for _ in range(self._docs)]
                 texts = [f"A passage that is worth {worth:.5f}" for worth in worths]
                 started = time.perf_counter()
-                status, found = await _post(reader, writer, f"client {number}, request {count}", texts)
+                status, found = await _ask(reader, writer, f"client {number}, request {count}", texts)
                 self.tally.latencies.append(time.perf_counter() - started)
                 order = [worths[each["index"]] for each in found.get("results", ())]
-                if status != 200 or order != sorted(worths, reverse=True):  # noqa: PLR2004
+                if status == 429:  # noqa: PLR2004 - 256 requests are under way
+                    self.tally.hostile["refused"] += 1
+                elif status != 200 or order != sorted(worths, reverse=True):  # noqa: PLR2004
                     self.tally.wrong.append(f"{status} {json.dumps(found)[:200]}")
 
-    async def hostile(self) -> None:
-        """Everything at once, for as long as the others work."""
-        doings: list[Callable[[], Coroutine[Any, Any, None]]] = [self._plans] * 8 + [self._bad] * 4
-        await asyncio.gather(*(self._again(each) for each in [*doings, self._halves, self._hang_up]))
+    async def hostile(self, *, hang_up: bool) -> None:
+        """Everything at once, for as long as the others work; hang-ups where they are wanted."""
+        doings: list[Callable[[], Coroutine[Any, Any, None]]] = [self._plans] * 8 + [self._bad] * 4 + [self._halves]
+        await asyncio.gather(*(self._again(each) for each in [*doings, *[self._hang_up] * hang_up]))
 
     async def _again(self, do: Callable[[], Coroutine[Any, Any, None]]) -> None:
         while self._left():
@@ -138,11 +134,11 @@ class Clients:
                 await asyncio.sleep(0.01)
 
     async def _plans(self) -> None:
-        async with self._open() as (reader, writer):
+        async with connected(self._port) as (reader, writer):
             for strategy in PLANS:
                 query = f"/page/plan?n=1000&strategy={quote(strategy)}"
                 writer.write(f"GET {query} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-                await _receive(reader)
+                await receive(reader)
                 self.tally.hostile["plans"] += 1
 
     async def _halves(self) -> None:
@@ -153,32 +149,20 @@ class Clients:
         await asyncio.sleep(0.2)
 
     async def _hang_up(self) -> None:
-        async with self._open() as (_, writer):
-            writer.write(_request("hang up", ["a passage"] * 200))
+        async with connected(self._port) as (_, writer):
+            writer.write(request(PATH, {"query": "hang up", "documents": ["a passage"] * 200}))
             await asyncio.sleep(0.01)
             self.tally.hostile["hung up"] += 1
 
     async def _bad(self) -> None:
-        async with self._open() as (reader, writer):
-            await _post(reader, writer, f"{HOSTILE} {random.random()}", ["one", "two", "three"])
+        async with connected(self._port) as (reader, writer):
+            await _ask(reader, writer, f"{HOSTILE} {random.random()}", ["one", "two", "three"])
             self.tally.hostile["bad answers"] += 1
 
 
-def _request(query: str, texts: list[str]) -> bytes:
-    content = json.dumps({"query": query, "documents": texts}).encode()
-    head = "POST /v1/rerank HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    return f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content
-
-
-async def _post(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, query: str, texts: list[str]) -> Any:
-    writer.write(_request(query, texts))
-    return await _receive(reader)
-
-
-async def _receive(reader: asyncio.StreamReader) -> tuple[int, Any]:
-    head = (await reader.readuntil(b"\r\n\r\n")).decode()
-    length = next(int(line.split(":")[1]) for line in head.split("\r\n") if line.lower().startswith("content-length"))
-    return int(head.split()[1]), json.loads(await reader.readexactly(length))
+async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, query: str, texts: list[str]) -> Any:
+    writer.write(request(PATH, {"query": query, "documents": texts}))
+    return await receive(reader)
 
 
 def used(pid: int) -> float:
@@ -188,21 +172,21 @@ def used(pid: int) -> float:
 
 
 async def load(
-    port: int, pid: int, options: argparse.Namespace, seconds: float, *, hostile: bool
+    port: int, pid: int, options: argparse.Namespace, seconds: float, hostile: str
 ) -> tuple[Tally, float, float]:
     """All clients, for so long; with the seconds that it took, and those of the server's processor time."""
     started, before = time.perf_counter(), used(pid)
     clients = Clients(port, options.docs, started + seconds)
     work = [clients.honest(number) for number in range(options.clients)]
-    await asyncio.gather(*work, *([clients.hostile()] if hostile else []))
+    await asyncio.gather(*work, *([clients.hostile(hang_up=hostile == EVERYTHING)] if hostile != ALONE else []))
     return clients.tally, time.perf_counter() - started, used(pid) - before
 
 
 def row(name: str, tally: Tally, seconds: float, processor: float) -> str:
     """A line of results."""
-    times = sorted(tally.latencies)
-    p50, p99, last = (1000 * times[min(len(times) - 1, int(len(times) * share))] for share in (0.5, 0.99, 1))
-    done = " | ".join(f"{tally.hostile[what]:,}" for what in ("plans", "half headers", "hung up", "bad answers"))
+    times = tally.latencies
+    p50, p99, last = milliseconds(times, 0.5, 0.99, 1)
+    done = " | ".join(f"{tally.hostile[what]:,}" for what in DONE)
     return (
         f"| {name} | {len(times):,} | {len(times) / seconds:.0f} | {p50:.0f} | {p99:.0f} | {last:.0f} | "
         f"{processor:.1f} | {len(tally.wrong)} | {done} |"
@@ -211,42 +195,23 @@ def row(name: str, tally: Tally, seconds: float, processor: float) -> str:
 
 def measure(options: argparse.Namespace) -> tuple[list[str], list[str]]:
     """The rows, and what was wrong."""
-    environment = {**os.environ, "OPENAI_API_KEY": "none"}
+    os.environ["OPENAI_API_KEY"] = "none"
     with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory())
         host = stack.enter_context(
             subprocess.Popen([sys.executable, __file__, "--judge"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                              text=True)
         )  # fmt: skip
         assert host.stdout is not None  # noqa: S101
         model = f"openai:judge?base_url={host.stdout.readline().strip()}&concurrency=64"
-        log = stack.enter_context(Path(folder, "log").open("w+", encoding="utf-8"))
-        server = stack.enter_context(
-            subprocess.Popen(
-                [sys.executable, "-m", "rerankllm", "serve", "--port", "0", "--alias", f"list=full / text @ {model}"],
-                stderr=log, stdout=log, cwd=folder, env=environment,
-            )
-        )  # fmt: skip
-        port = None
-        while port is None and server.poll() is None:
-            time.sleep(0.1)
-            found = re.search(
-                r"listening at http://127\.0\.0\.1:(\d+)", Path(folder, "log").read_text(encoding="utf-8")
-            )
-            port = found and int(found[1])
-        if port is None:
-            raise SystemExit(Path(folder, "log").read_text(encoding="utf-8"))
-        asyncio.run(load(port, server.pid, options, 2, hostile=False))
-        alone, attacked, again = (
-            asyncio.run(load(port, server.pid, options, options.seconds, hostile=hostile))
-            for hostile in (False, True, False)
-        )
+        url, server, _ = stack.enter_context(serving("--alias", f"list=full / text @ {model}"))
+        port = int(url.rpartition(":")[2])
+        asyncio.run(load(port, server.pid, options, 2, ALONE))
+        told = [(name, *asyncio.run(load(port, server.pid, options, options.seconds, name))) for name in ROWS]
         begun = time.monotonic()
         server.terminate()
         status = server.wait(60)
         print(f"SIGTERM: status {status} after {time.monotonic() - begun:.1f} s")
-    rows = [row("alone", *alone), row("with one hostile client", *attacked), row("alone again", *again)]
-    return rows, [*alone[0].wrong, *attacked[0].wrong, *again[0].wrong]
+    return [row(*each) for each in told], [wrong for _, tally, _, _ in told for wrong in tally.wrong]
 
 
 def main() -> None:
@@ -271,11 +236,12 @@ Server, simulated model and clients share the cores, and the load average was {b
 
 {options.clients} clients rerank lists of {options.docs} for {options.seconds:.0f} s each time, with `full / text`
 behind `rerankllm serve`; the simulated model takes {1000 * DELAY:.0f} ms. The hostile client comes on top of them: 8
-connections that ask for the largest plans, four that make the model answer badly, one that hangs up, and half headers
-as fast as they are taken.
+connections that ask for the largest plans, four that make the model answer badly, and half headers as fast as they are
+taken; in the third row it also sends lists of 200 without waiting for answers, a hundred a second where it can, and
+hangs up each time. `refused` are those of the others' requests that came while 256 were under way (429).
 
 {COLUMNS}
-|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|
+|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|
 {lines}
 """
     options.output.write_text(text, encoding="utf-8")

@@ -11,7 +11,6 @@ the time. Then the same with some clients hanging up in the middle. Writes resul
 
 import argparse
 import asyncio
-import contextlib
 import itertools
 import json
 import math
@@ -37,6 +36,7 @@ from rerankllm.server.app import make_server
 from rerankllm.server.run import Running, open_socket
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from common import connected, milliseconds, receive, request, resident
 from made import made_by
 
 RESULTS = Path(__file__).parent / "results.md"
@@ -97,29 +97,22 @@ class Client:
     async def work(self, until: float) -> None:
         """Asks until then."""
         while time.perf_counter() < until:
-            reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
-            try:
+            async with connected(self._port) as (reader, writer):
                 while time.perf_counter() < until and await self._ask(reader, writer):
                     pass
-            finally:
-                writer.close()
-                with contextlib.suppress(ConnectionError):
-                    await writer.wait_closed()
 
     async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """One request; False for a client that hung up."""
         path = self._random.choice(PATHS)
         worths = [round(self._random.uniform(-5, 5), 5) for _ in range(self._docs)]
         body = self._body(path, [f"A passage that is worth {worth:.5f}" for worth in worths])
-        content = json.dumps(body).encode()
-        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(content)}"
         started = time.perf_counter()
-        writer.write(head.encode() + b"\r\n\r\n" + content)
+        writer.write(request(path, body))
         if self._random.random() < self._hangups:
             await asyncio.sleep(self._random.random() * 0.1)
             self._tally.hung_up += 1
             return False
-        status, answer = await _receive(reader)
+        status, answer = await receive(reader)
         self._tally.latencies.append(time.perf_counter() - started)
         self._tally.statuses[status] += 1
         if status != 200 or not _right(body, answer, worths):  # noqa: PLR2004
@@ -134,12 +127,6 @@ class Client:
         if path == "/rerank":
             return {"query": query, "texts": texts}
         return {"model": model, "query": query, "documents": texts}
-
-
-async def _receive(reader: asyncio.StreamReader) -> tuple[int, Any]:
-    head = (await reader.readuntil(b"\r\n\r\n")).decode()
-    length = next(int(line.split(":")[1]) for line in head.split("\r\n") if line.lower().startswith("content-length"))
-    return int(head.split()[1]), json.loads(await reader.readexactly(length))
 
 
 def _right(body: dict[str, Any], answer: Any, worths: list[float]) -> bool:
@@ -183,12 +170,6 @@ async def load(port: int, pid: int, options: argparse.Namespace, hangups: float)
     return tally, memory, time.perf_counter() - started
 
 
-def resident(pid: int) -> float:
-    """The memory that a process holds, in MiB."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) / 1024
-
-
 def measure(options: argparse.Namespace, hangups: float) -> tuple[str, bool]:
     """One row of results, and whether every answer was right."""
     command = [sys.executable, __file__, "--serve"]
@@ -200,13 +181,13 @@ def measure(options: argparse.Namespace, hangups: float) -> tuple[str, bool]:
         server.terminate()
         counts = json.loads(server.stdout.readline())
         ended = server.wait(30)
-    ordered = sorted(tally.latencies)
-    p50, p99 = (1000 * ordered[int(len(ordered) * share)] for share in (0.5, 0.99))
+    p50, p99 = milliseconds(tally.latencies, 0.5, 0.99)
+    answers = len(tally.latencies)
     edge = edge_of(options)
     first, last = memory[:edge], memory[-edge:]
     print(hangups, tally.statuses, tally.wrong[:3], counts, ended)
     row = (
-        f"| {hangups:.0%} | {len(ordered):,} | {len(ordered) / seconds:.0f} | {p50:.0f} | {p99:.0f} | "
+        f"| {hangups:.0%} | {answers:,} | {answers / seconds:.0f} | {p50:.0f} | {p99:.0f} | "
         f"{tally.hung_up:,} | {len(tally.wrong)} | {counts['calls'] / counts['batches']:.0f} | "
         f"{counts['queries'] / counts['batches']:.1f} | {sum(first) / len(first):.1f} | {sum(last) / len(last):.1f} | "
         f"{max(memory):.1f} |"

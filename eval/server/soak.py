@@ -17,13 +17,9 @@ import json
 import math
 import os
 import random
-import statistics
-import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,8 +33,8 @@ from rerankllm.sample import path as sample
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
+from common import connected, milliseconds, resident, serving  # noqa: E402
 from made import made_by  # noqa: E402
-from run import resident  # noqa: E402
 
 PATHS = ("/v2/rerank", "/v1/rerank", "/rerank", "/score")
 MODEL = "embed:minilm"
@@ -193,39 +189,14 @@ class Soak:
                 self.tally.hostile["hang-ups in the middle"]["no answer"] += 1
 
     async def _hang_up(self) -> None:
-        address = httpx.URL(self._url)
-        _, writer = await asyncio.open_connection(address.host, address.port)
-        writer.write(b'POST /v1/rerank HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n\r\n{"query": "')
-        await writer.drain()
-        writer.close()
-        with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()
-
-
-@contextlib.contextmanager
-def serving(*more: str) -> Iterator[tuple[str, "subprocess.Popen[bytes]", Path]]:
-    """The command: its address, its process and its log file."""
-    with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / "log"
-        options = ["--port", "0", "--model", MODEL, "--strategy", "pointwise", "--max-seconds", str(PATIENCE)]
-        command = [sys.executable, "-m", "rerankllm", "serve", *options]
-        with log.open("wb") as written:
-            process = subprocess.Popen([*command, *more], stderr=written)
-        try:
-            while " listening at " not in log.read_text():
-                if process.poll() is not None:
-                    raise SystemExit(log.read_text())
-                time.sleep(0.2)
-            url = log.read_text().partition(" listening at ")[2].split(";")[0]
-            yield url, process, log
-        finally:
-            process.terminate()
-            process.wait(60)
+        async with connected(int(self._url.rpartition(":")[2])) as (_, writer):
+            writer.write(b'POST /v1/rerank HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n\r\n{"query": "')
+            await writer.drain()
 
 
 def measured(options: argparse.Namespace, known: Known) -> tuple[Tally, float, str]:
     """The clients' tally, the seconds it took, and the server's last memory as its log and exit say."""
-    with serving() as (url, process, log):
+    with serving("--model", MODEL, "--strategy", "pointwise", "--max-seconds", str(PATIENCE)) as (url, process, log):
         httpx.post(f"{url}/v1/rerank", json=request("/v1/rerank", "warm", ["a", "b"]), timeout=PATIENCE)
         began = time.perf_counter()
         tally = asyncio.run(Soak(url, process.pid, options.requests, known).run(options.clients))
@@ -236,8 +207,7 @@ def measured(options: argparse.Namespace, known: Known) -> tuple[Tally, float, s
 
 def report(options: argparse.Namespace, tally: Tally, seconds: float, ended: str, load: float) -> str:
     """The results in Markdown."""
-    ordered = sorted(tally.seconds)
-    p50, p99 = statistics.median(ordered) * 1000, ordered[int(len(ordered) * 0.99)] * 1000
+    p50, p99 = milliseconds(tally.seconds, 0.5, 0.99)
     answered = tally.statuses[httpx.codes.OK]
     memory = "\n".join(f"| {mark:,} | {mib:.1f} |" for mark, mib in tally.memory.items())
     harm = "\n".join(

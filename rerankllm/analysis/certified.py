@@ -5,7 +5,8 @@ read off the answers: no model is asked. The idea is that of certified robustnes
 "Certified robustness to word substitution ranking attack for neural ranking models", CIKM), for answers, not words.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -14,9 +15,10 @@ import numpy as np
 from rerankllm.aggregation.base import Aggregation
 from rerankllm.aggregation.certified import ROUNDING, Certificate, certify
 from rerankllm.aggregation.votes import Vote
-from rerankllm.analysis.answers import Answers
+from rerankllm.analysis.answers import Answers, heard
 from rerankllm.calibration.order import FORMS
-from rerankllm.data import float32
+from rerankllm.data import Candidate, Query, float32
+from rerankllm.reranker import Reranker
 from rerankllm.spec.stage import Stage
 from rerankllm.strategies.full import Full
 from rerankllm.strategies.jointrank import JointRank
@@ -64,6 +66,31 @@ def certified(
     return _counted(stage, items, doc_ids, judgements, top_k, only)
 
 
+def certified_by_journal(  # noqa: PLR0917
+    reranker: Reranker,
+    query: Query,
+    candidates: Sequence[Candidate],
+    doc_ids: Sequence[str],
+    top_k: int,
+    aimed: int | None = None,
+) -> Certified:
+    """What the top k of a ranking survives, by the answers that the reranker's journal holds.
+
+    Args:
+        reranker: What ranked.
+        query: The query.
+        candidates: Its candidates, as they came.
+        doc_ids: The ranking.
+        top_k: How many first places.
+        aimed: How many first places it was ranked for; None for all.
+    """
+    if reranker.journal is None:
+        return "there is no journal"
+    answers = tuple(heard(reranker.journal, reranker.key(query, candidates, top_k=aimed)))
+    first = [each.doc_id for each in candidates]
+    return certified(reranker.session.aimed(aimed), doc_ids, first, answers, top_k)
+
+
 def _counted(  # noqa: PLR0917
     stage: Stage,
     items: Sequence[str],
@@ -87,6 +114,27 @@ def _counted(  # noqa: PLR0917
         named = strategy.stage.strategy.top_k >= len(items)
         return found if named or isinstance(found, str) else replace(found, exact=False)
     return KNOWN
+
+
+def certificates(found: Mapping[str, Certified], top_k: int, of: str = "") -> Iterator[str]:
+    """How many answers the top k of some queries survives, whatever a document makes of them.
+
+    Args:
+        found: By query.
+        top_k: How many first places.
+        of: What the rankings are of, put behind the first word.
+    """
+    known = [each for each in found.values() if isinstance(each, Certificate)]
+    if known:
+        least = min(known, key=lambda each: each.survives)
+        mean = sum(each.survives for each in known) / len(known)
+        bound = "" if all(each.exact for each in known) else " (some are lower bounds)"
+        yield (
+            f"certified{of}: had any {least.survives} of its {least.of} answers been others, whatever they said, the "
+            f"first {top_k} would be the same in all of {len(known)} queries; {mean:.1f} in the mean{bound}."
+        )
+    why = Counter(each for each in found.values() if isinstance(each, str))
+    yield from (f"not certified{of}, {count} of {len(found)} queries: {reason}." for reason, count in why.items())
 
 
 def sentence(found: Certificate, top_k: int, doc_id: str, *, inside: bool) -> str:

@@ -133,8 +133,28 @@ def _lines(card: cards.Card, tokenizer: HubTokenizer | None, why: str, *, encode
         whole = replace(HERE, token_prompts=False, text_prompts=True)
         builder = PromptBuilder(card.template("embed"), EstimatedTokenizer(), whole)
         yield from (builder.build(QUERY, DOCS, numbers(len(DOCS)), reserve=0).text,)  # type: ignore[union-attr]
+    if card.late is not None:
+        yield from _compared(card, card.late)
     for kind in card.answers:
         yield from _asked(card, kind, tokenizer, why, encoder=encoder)
+
+
+FILLED = {
+    "none": "as long as it is",
+    "attended": "filled up with mask tokens, which are read as the query's own are",
+    "apart": "filled up with mask tokens, which see the query and are not seen by it",
+}
+"""What happens to a short query, by `Late.expansion`."""
+
+
+def _compared(card: cards.Card, late: cards.Late) -> Iterator[str]:
+    """What a model of late interaction reads, where its files do not say otherwise."""
+    yield f"--- a query, of which each token gets a vector; {FILLED[late.expansion]}"
+    yield f"{late.query}{QUERY.text}"
+    left_out = ", those of punctuation left out" if late.skip == "punctuation" else ""
+    yield f"--- a passage, of which each token gets a vector{left_out}"
+    yield f"{late.document}{card.treatment.document(DOCS[-1])}"
+    yield "--- read: how like each token of the query is to the passage's token that is most like it; the sum of these"
 
 
 def _texts(card: cards.Card) -> Iterator[str]:

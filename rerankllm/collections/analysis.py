@@ -8,6 +8,7 @@ from rerankllm.errors import InputError, MissingExtra
 
 NEEDED = "pip install 'rerankllm[bm25]'"
 NO_STEMMER = "none"
+LANGUAGES = ("en", "zh")
 _WORDS = re.compile(r"\b\w\w+\b")
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]+")
 
@@ -32,9 +33,12 @@ class Analyzer:
         """The function that does it.
 
         Raises:
-            InputError: There is no such stemmer.
+            InputError: There is no such stemmer, or no such language here.
             MissingExtra: bm25s or PyStemmer is not installed.
         """
+        if self.language not in LANGUAGES:
+            known = " and ".join(LANGUAGES)
+            raise InputError(f"BM25 is here for {known}, not for {self.language}: give a run of your own with --run")
         return _han_terms if self.language == "zh" else self._words()
 
     def _words(self) -> Callable[[str], list[str]]:

@@ -44,7 +44,8 @@ class Collection:
         first_stage: The candidates that come with it, if any do.
         subtopics: For each query id and subtopic the grade of each judged doc_id; empty for most.
         members: Collections that this one is made of, by the prefix of their ids; means are taken over them.
-        language: Code of the language of the texts, `en` or `zh`; BM25 tokenizes by it.
+        language: Code of the language of the texts, or `en-zh` where queries have another than documents. BM25
+            tokenizes by it, and refuses what it has no rules for.
         notes: What users of its judgements should know.
     """
 

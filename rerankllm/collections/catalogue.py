@@ -2,7 +2,20 @@
 
 from typing import Protocol
 
-from rerankllm.collections import bright, cqadupstack, freshstack, irds, nanobeir, noveleval, sample, t2ranking
+from rerankllm.collections import (
+    bright,
+    cqadupstack,
+    crosslingual,
+    freshstack,
+    irds,
+    licensed,
+    mteb,
+    nanobeir,
+    noveleval,
+    r2med,
+    sample,
+    t2ranking,
+)
 from rerankllm.collections.base import CacheLocation, Collection, fetching
 from rerankllm.errors import InputError
 from rerankllm.registry import instead
@@ -17,7 +30,9 @@ class _Source(Protocol):
     def load(self, name: str, /) -> Collection: ...
 
 
-_SOURCES: tuple[_Source, ...] = (irds, cqadupstack, bright, nanobeir, freshstack, noveleval, sample, t2ranking)
+_SOURCES: tuple[_Source, ...] = (
+    irds, cqadupstack, licensed, bright, r2med, nanobeir, freshstack, crosslingual, mteb, noveleval, sample, t2ranking,
+)  # fmt: skip
 _BY_NAME = {name: source for source in _SOURCES for name in source.NAMES}
 
 

@@ -28,10 +28,21 @@ def place(repository: str, *configs: str) -> CacheLocation:
     return CacheLocation(str(folder), all(any(folder.glob(f"{config}/*/*/dataset_info.json")) for config in configs))
 
 
-def load(repository: str, config: str, split: str, *columns: str) -> Any:
-    """One split of one configuration, memory-mapped; raises InputError when it lacks one of these columns."""
+def load(repository: str, config: str, split: str, *columns: str, alone: bool = False) -> Any:
+    """One split of one configuration, memory-mapped; raises InputError when it lacks one of these columns.
+
+    Args:
+        repository: On the hub.
+        config: The configuration.
+        split: Its split.
+        *columns: That it has to have.
+        alone: Whether a configuration's only split may have another name.
+    """
     import datasets  # noqa: PLC0415
 
+    if alone:
+        splits = datasets.load_dataset(repository, config)
+        split = split if split in splits or len(splits) > 1 else next(iter(splits))
     table = datasets.load_dataset(repository, config, split=split)
     if not set(columns) <= set(table.column_names):
         there, wanted = ", ".join(table.column_names), ", ".join(columns)

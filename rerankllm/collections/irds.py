@@ -8,8 +8,8 @@ where there is one, for MS MARCO dev as in the BEIR paper (table 1), Touché in 
 """
 
 import os
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Collection as Ids
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -63,22 +63,29 @@ def place(name: str) -> CacheLocation:
 
 
 @dataclass(frozen=True, slots=True)
-class _Documents:
-    """The docstore, which ir_datasets builds on first use."""
+class IrDocuments:
+    """The docstore, which ir_datasets builds on first use.
+
+    Attributes:
+        name: The collection's.
+        dataset: From ir_datasets.
+        place: Where it is kept, by name.
+    """
 
     name: str
     dataset: Any
+    place: Callable[[str], CacheLocation]
 
     def __len__(self) -> int:
-        with fetching(self.name, place(self.name)):
+        with fetching(self.name, self.place(self.name)):
             return int(self.dataset.docs_store().count())
 
     def __iter__(self) -> Iterator[Document]:
-        with fetching(self.name, place(self.name)):
+        with fetching(self.name, self.place(self.name)):
             yield from map(_document, self.dataset.docs_store())
 
     def many(self, doc_ids: Ids[str]) -> dict[str, Document]:
-        with fetching(self.name, place(self.name)):
+        with fetching(self.name, self.place(self.name)):
             found = self.dataset.docs_store().get_many_iter(list(doc_ids))
             return {doc.doc_id: _document(doc) for doc in found}
 
@@ -92,10 +99,10 @@ def load(name: str) -> Collection:
     import ir_datasets  # noqa: PLC0415
 
     dataset = ir_datasets.load(dataset_id(name))
-    qrels = _qrels(dataset)
+    qrels = qrels_of(dataset)
     queries = {query.query_id: query.text for query in dataset.queries_iter() if query.query_id in qrels}
     origin = f"ir_datasets {version('ir_datasets')} {dataset_id(name)}"
-    documents = _Documents(name, dataset)
+    documents = IrDocuments(name, dataset, place)
     if name in _DL:
         return Collection(name, origin, queries, qrels, documents, _DL_MEASURES, relevant_from=2,
                           notes=(_COPIES,) if name in _WITH_COPIES else ())  # fmt: skip
@@ -103,7 +110,8 @@ def load(name: str) -> Collection:
                       excluded=own_ids(queries), excluded_because=OWN_ID)  # fmt: skip
 
 
-def _qrels(dataset: Any) -> Mapping[str, dict[str, int]]:
+def qrels_of(dataset: Any) -> Mapping[str, dict[str, int]]:
+    """The judgements of a data set of ir_datasets."""
     qrels: dict[str, dict[str, int]] = {}
     for judged in dataset.qrels_iter():
         qrels.setdefault(judged.query_id, {})[judged.doc_id] = judged.relevance

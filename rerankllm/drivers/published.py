@@ -19,7 +19,7 @@ ANSWERED = {kind.__name__.lower(): f"{IN_WORDS[kind]} ({strategy})" for kind, st
 """What a card may answer, in words, with a strategy that asks it."""
 
 
-KINDS = ("hf", "vllm", "llamacpp", "openai", "cross-encoder")
+KINDS = ("hf", "vllm", "llamacpp", "openai", "cross-encoder", "embed")
 """The kinds of model whose names are those of weights."""
 
 
@@ -56,6 +56,11 @@ def check(backend: Backend) -> None:
         )
     if card is not None and card.cannot:
         raise CapabilityError(f"{backend.model} is {card.name}, which cannot be used so: {card.cannot}")
+    if card is not None and card.late is not None and not capabilities.answers:
+        raise CapabilityError(
+            f"{backend.model} is {card.name}, which is shown no prompt; it compares the vectors of a query's and a "
+            "passage's tokens, which embed: and vllm: compute from its weights as they were published"
+        )
 
 
 def elicited(backend: Backend, judgement: type) -> str:
@@ -71,7 +76,7 @@ def elicited(backend: Backend, judgement: type) -> str:
     if kind in card.prompts:
         return card.elicitation(kind)
     if not card.answers:
-        kinds = "embed:" if card.vectors else "cross-encoder:"
+        kinds = "embed: or vllm:" if card.late else "embed:" if card.vectors else "cross-encoder:"
         raise CapabilityError(f"{backend.model} is {card.name}, which is shown no prompt: use {kinds} with it")
     answered = " and ".join(ANSWERED[each] for each in card.answers)
     raise CapabilityError(

@@ -22,6 +22,7 @@ answers:
     # passages, decoder, order, markers and the rest: as in `rerankllm.elicitation.templates`
   pair: {query: "query: {{ query }}", document: "document: {{ doc.text }}"}    # for models with a head; or {one: "…"}
   embed: {completion: "…", query: "…", end: "<|endoftext|>", pooling: lasttoken}  # for models of vectors
+  late: {query: "[Q] ", document: "[D] ", expansion: none, skip: punctuation}   # for a vector each token; see `Late`
 needs: a line                    # optional: what the model takes besides, such as an adapter's base
 cannot: a line                   # optional: why it cannot be asked here; it is refused with that
 figures: [a line each]           # optional: what was published
@@ -62,6 +63,8 @@ BESIDE = "rerankllm.yaml"
 UNCUT = 1_000_000
 """Tokens of a passage where a card says nothing: the context cuts it."""
 _RERANKS = re.compile(r"(?<![fcd])rank|mono-?t5|duo-?t5")
+EXPANSIONS = ("none", "attended", "apart")
+SKIPPED = ("none", "punctuation")
 KEPT = {"spaces": "keep", "title": "join", "brackets": "keep", "query": "keep"}
 CHOICES = {
     "spaces": {"fold", "lines", "strip", "keep"},
@@ -102,6 +105,31 @@ class Vectors:
 
 
 @dataclass(frozen=True, slots=True)
+class Late:
+    """How a late-interaction model reads texts, where its own files do not say.
+
+    `cut` says how many tokens a query and a passage have, with their markers and what the tokenizer puts around texts.
+
+    Attributes:
+        query: What stands before a query: a token of its own, mostly.
+        document: What stands before a passage.
+        expansion: Whether a short query is filled up to its length: `none`; `attended`, where the filling is a text
+            like any other; or `apart`, where it sees the query and is not seen by it.
+        skip: The tokens of passages that are not compared: `punctuation`, or `none`.
+    """
+
+    query: str
+    document: str
+    expansion: str = "none"
+    skip: str = "punctuation"
+
+    def __post_init__(self) -> None:
+        for key, allowed in (("expansion", EXPANSIONS), ("skip", SKIPPED)):
+            if getattr(self, key) not in allowed:
+                raise TemplateError(f"late: {key} should be {', '.join(allowed)}; found '{getattr(self, key)}'")
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """A published reranker. Its fields are those of the file."""
 
@@ -114,6 +142,7 @@ class Card:
     prompts: Mapping[str, Template] = field(default_factory=dict)
     pair: Pair | None = None
     vectors: Vectors | None = None
+    late: Late | None = None
     treatment: Treatment = field(default_factory=Treatment)
     needs: str = ""
     cannot: str = ""
@@ -257,7 +286,7 @@ def _said(name: str) -> str:
 
 
 def _build(name: str, data: dict[str, Any]) -> Card:
-    answers = known(f"card {name}, answers", data.get("answers", {}), {*PROMPTED, "pair", "embed"})
+    answers = known(f"card {name}, answers", data.get("answers", {}), {*PROMPTED, "pair", "embed", "late"})
     if bool(answers) == ("cannot" in data):
         raise TemplateError(f"card {name} needs either answers, or a line `cannot` that says why it has none")
     vectors = dict(answers.get("embed", {}))
@@ -275,6 +304,7 @@ def _build(name: str, data: dict[str, Any]) -> Card:
         prompts={kind: _template(f"{kind}/{name}", data, answer) for kind, answer in prompted.items()},
         pair=Pair(**answers["pair"]) if "pair" in answers else None,
         vectors=Vectors(**own) if "embed" in answers else None,
+        late=Late(**answers["late"]) if "late" in answers else None,
         treatment=_treatment(f"card {name}", data),
         needs=str(data.get("needs", "")),
         cannot=str(data.get("cannot", "")),

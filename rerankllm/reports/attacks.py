@@ -8,7 +8,8 @@ from typing import Any
 
 from rerankllm.aggregation.certified import Certificate
 from rerankllm.analysis.attacks.attack import AttackReport
-from rerankllm.analysis.attacks.tables import KINDS, certificates, notes
+from rerankllm.analysis.attacks.tables import KINDS, notes
+from rerankllm.analysis.certified import certificates
 from rerankllm.errors import InputError
 from rerankllm.spec.model import without_folders
 

@@ -31,6 +31,8 @@ send all of a body before they read the response."""
 GONE = 499
 ID = b"x-request-id"
 GOOD_ID = re.compile(r"[!-~]{1,128}")
+LOOKS = 4
+"""Turns of the event loop in which a hang-up that is there already comes to be known: it is read, then told."""
 CLIENT = 80
 """Characters of a client's name that are shown."""
 
@@ -161,8 +163,13 @@ class Gate:
                 body = await _read(scope, receive, self._limits.size) if scope["method"] == "POST" else b""
         except TimeoutError:
             raise Problem(Fault.SLOW, f"the body was not here within {self._limits.seconds:g} s") from None
-        answering = asyncio.ensure_future(self._app(scope, _replay(body), send))
         gone, ousted = asyncio.ensure_future(_hung_up(receive)), asyncio.ensure_future(self._in_flight.ousted.wait())
+        for _ in range(LOOKS):
+            await asyncio.sleep(0)
+        if gone.done():  # while the server was busy: nothing is begun for it
+            ousted.cancel()
+            raise Hangup
+        answering = asyncio.ensure_future(self._app(scope, _replay(body), send))
         try:
             async with asyncio.timeout_at(deadline):
                 await asyncio.wait({answering, gone, ousted}, return_when=asyncio.FIRST_COMPLETED)

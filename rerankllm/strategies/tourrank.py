@@ -69,10 +69,10 @@ class TourRank:
         return Ranking.of(query, [docs[i] for i in order], [float(points[i]) for i in order], choice.notes())
 
     def plan(self, n: int) -> Plan:
-        """Exact."""
+        """Exact, or less where a later tournament shuffles a group as an earlier one did, which is not asked again."""
         stages = list(_stages(n))
         calls, slots = sum(map(len, stages)), sum(len(play.places) for stage in stages for play in stage)
-        return Plan.exactly(self.rounds * calls, len(stages), self.rounds * slots)
+        return Plan.exactly(self.rounds * calls, len(stages), self.rounds * slots).or_fewer(calls, len(stages), slots)
 
     def settles(self, n: int) -> int | None:
         """The first place, where one tournament ends with one document."""

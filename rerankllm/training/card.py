@@ -47,13 +47,17 @@ def card(record: Mapping[str, Any], proofs: Sequence[Proof]) -> str:
         f"- **Queries**: {len(queries['train'])} to train on, {len(queries['validation'])} to stop early by, "
         f"{len(queries['test'])} held out. Also held out: {', '.join(record['held_out']) or 'nothing else'}.\n"
         f"- **Training**: {changed}, loss {losses}, "
-        f"{shown['per_query']} lists of {shown['size']} documents a query, "
-        f"at most {how['epochs']} epochs, {how['batch']} lists a step, learning rate {how['learning_rate']:g}, seed "
-        f"{how['seed']}; {record['seconds']:.0f} seconds.\n"
+        f"{_some(shown['per_query'], 'list')} of {shown['size']} documents a query, "
+        f"at most {_some(how['epochs'], 'epoch')}, {_some(how['batch'], 'list')} a step, learning rate "
+        f"{how['learning_rate']:g}, seed {how['seed']}; {record['seconds']:.0f} seconds.\n"
         f"- **nDCG@10 on the validation queries**: {', '.join(f'{name} {value:.4f}' for name, value in scores)}. "
         f"The best epoch was kept.\n- {paid(record['pays_back'])}\n\n"
     )
     return f"{begin}\n{lines}{tables(proofs)}"
+
+
+def _some(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def tables(proofs: Sequence[Proof]) -> str:

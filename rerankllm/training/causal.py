@@ -35,7 +35,7 @@ from rerankllm.training.asked import Asked, asked
 from rerankllm.training.config import Lora
 from rerankllm.training.lists import Example
 from rerankllm.training.losses import LANGUAGE_MODEL, Objective
-from rerankllm.training.student import Student, adapted, untold
+from rerankllm.training.student import Student, adapted, saving, untold
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -138,7 +138,7 @@ class CausalStudent(Student):
     def save(self, folder: Path) -> None:
         """Saves model, tokenizer and card as plain transformers and `hf:` read them; see `Student.save`."""
         folder.mkdir(parents=True, exist_ok=True)
-        with loading.quiet():
+        with saving():
             if hasattr(self.model, "merge_and_unload"):
                 adapter = folder.parent / "adapter"
                 self.model.save_pretrained(str(adapter))
@@ -175,7 +175,7 @@ class CausalStudent(Student):
         template = self._elicitor.builder.template
         values = [label.value for label in template.choices]
         scores = weighed(logits, want.ids, values) if template.read == "logits" else log_odds(logits, want.ids, values)
-        return objective.ranking(scores, scores.new_tensor(each.labels))
+        return objective.ranking(scores, scores.new_tensor(each.labels), each.chances_like(scores))
 
     def _listwise(self, each: Example, objective: Objective) -> "Tensor":
         """The loss of a list whose documents are shown together, in an order that does not depend on the teacher's."""
@@ -192,7 +192,9 @@ class CausalStudent(Student):
             total = total + objective.tokens(logits[:-1], logits.new_tensor(target).long())
         if objective.ranks:
             labels = logits.new_tensor([each.labels[place] for place in places])
-            total = total + objective.ranking(_of_labels(logits[before], ids), labels)
+            chances = each.chances_like(labels)
+            chances = None if chances is None else chances[places][:, places]
+            total = total + objective.ranking(_of_labels(logits[before], ids), labels, chances)
         return total
 
     def _target(self, want: Any, order: Sequence[int]) -> tuple[tuple[int, ...], int, Sequence[Sequence[int]]]:

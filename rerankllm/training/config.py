@@ -62,6 +62,8 @@ class TeacherSpec:
         strategy: What asks, or asked for the judgements of a recording or a journal, where the file does not say.
         cost_usd: What all of it cost, where the file does not say.
         limits: What a model that is asked may spend.
+        negatives: For `qrels`: how many candidates without a grade count as irrelevant, for each query.
+        filter: Another teacher, who says which of them are rather relevant; None takes them as they are.
     """
 
     kind: TeacherKind
@@ -70,12 +72,14 @@ class TeacherSpec:
     strategy: str | None = None
     cost_usd: float | None = None
     limits: Limits = field(default_factory=Limits)
+    negatives: int = 0
+    filter: Self | None = None
 
     @classmethod
     def of(cls, part: Section) -> Self:
         """Reads a section."""
         limits = {"max_calls": int, "max_tokens": int, "max_cost": float, "max_seconds": float}
-        part.known(*get_args(TeacherKind), "strategy", "cost_usd", *limits)
+        part.known(*get_args(TeacherKind), "strategy", "cost_usd", "negatives", "filter", *limits)
         given: list[TeacherKind] = [kind for kind in get_args(TeacherKind) if kind in part]
         if len(given) != 1 or (given == ["qrels"] and not part.get("qrels", bool, default=False)):
             raise InputError(f"{part.file}: teacher: give one of recording, journal, results and run with a file, or "
@@ -84,13 +88,24 @@ class TeacherSpec:
         path = None if kind in {"qrels", "model"} else part.path(kind)
         if "strategy" in part and kind not in {"recording", "journal", "model"}:
             raise part.error("strategy", f"is for a recording, a journal or a model, not for {kind}")
+        if kind != "qrels" and ("negatives" in part or "filter" in part):
+            raise InputError(f"{part.file}: teacher: negatives and filter are for qrels, not for {kind}")
+        if "filter" in part and "negatives" not in part:
+            raise part.error("filter", "is of negatives: say how many, as in `negatives: 15`")
         spent = {name: part.maybe(name, number) for name, number in limits.items()}
         if kind != "model" and any(value is not None for value in spent.values()):
             raise InputError(f"{part.file}: teacher: {', '.join(limits)} are for a model to ask, not for {kind}")
         return cls(
             kind, path, part.maybe("model", str), part.maybe("strategy", str), part.maybe("cost_usd", float),
             Limits(**{name.removeprefix("max_"): value for name, value in spent.items()}),
+            _at_least(part, "negatives", 0, 1) if "negatives" in part else 0,
+            cls.of(part.section("filter")) if "filter" in part else None,
         )  # fmt: skip
+
+    @property
+    def asks(self) -> bool:
+        """Whether a model is asked, and may be paid."""
+        return self.model is not None or (self.filter is not None and self.filter.asks)
 
 
 @dataclass(frozen=True, slots=True)

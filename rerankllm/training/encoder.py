@@ -11,7 +11,7 @@ from rerankllm.data import Document, Query
 from rerankllm.training.config import Kind, Lora
 from rerankllm.training.lists import Example
 from rerankllm.training.losses import Objective
-from rerankllm.training.student import Student, adapted, untold
+from rerankllm.training.student import Student, adapted, saving, untold
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,8 +72,12 @@ class EncoderStudent(Student):
 
         texts = [[document.content for document in each.documents] for each in some]
         scores = self.forward([each.query.text for each in some], texts)
-        losses = [objective.ranking(own, torch.tensor(each.labels, device=own.device, dtype=own.dtype))
-                  for own, each in zip(scores, some, strict=True)]  # fmt: skip
+        losses = [
+            objective.ranking(
+                own, torch.tensor(each.labels, device=own.device, dtype=own.dtype), each.chances_like(own)
+            )
+            for own, each in zip(scores, some, strict=True)
+        ]
         return torch.stack(losses).mean()
 
     def forward(self, queries: Sequence[str], documents: Sequence[Sequence[str]]) -> "list[Tensor]":
@@ -112,7 +116,7 @@ class EncoderStudent(Student):
     def save(self, folder: Path) -> None:
         """Saves the model as sentence-transformers does; see `Student.save`."""
         inner = self.model[0].model
-        with loading.quiet():
+        with saving():
             if hasattr(inner, "merge_and_unload"):
                 inner.save_pretrained(str(folder.parent / "adapter"))
                 self.model[0].model = inner.merge_and_unload()

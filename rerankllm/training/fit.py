@@ -12,7 +12,7 @@ from rerankllm.notes import tell
 from rerankllm.training.config import Settings
 from rerankllm.training.lists import Example
 from rerankllm.training.losses import Objective
-from rerankllm.training.student import Student
+from rerankllm.training.student import Student, saving
 
 STATE = "trainer_state.json"
 """What Trainer writes last into a checkpoint."""
@@ -55,7 +55,7 @@ def fit(
     trainer = _trainer(student, list(examples), quality, objective, _arguments(student, settings, folder))
     trainer.add_callback(transformers.EarlyStoppingCallback(settings.patience))
     trainer.remove_callback(transformers.PrinterCallback)
-    with loading.quiet():
+    with saving():
         trainer.train(resume_from_checkpoint=None if last is None else str(last))
     student.model.eval()
     epochs = [entry for entry in trainer.state.log_history if "eval_quality" in entry]

@@ -1,11 +1,12 @@
 """Parts a teacher's lists by query, refuses queries that are to be held out, and draws what is trained on."""
 
 import json
+import math
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rerankllm.collections import catalogue
 from rerankllm.data import Document, Query
@@ -15,6 +16,9 @@ from rerankllm.formats import beir
 from rerankllm.runs.source import read_judgements
 from rerankllm.training.config import HeldOut, Lists, Split
 from rerankllm.training.teacher import TeacherList
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +32,28 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """Documents of one query in the teacher's order, with what the teacher says of each."""
+    """Documents of one query in the teacher's order, with what the teacher says of each.
+
+    Attributes:
+        query: The query.
+        documents: The documents.
+        labels: What the teacher says of each.
+        chances: How likely the first of two documents is better, by their places, where the teacher compared them.
+    """
 
     query: Query
     documents: tuple[Document, ...]
     labels: tuple[float, ...]
+    chances: Mapping[tuple[int, int], float] = field(default_factory=dict)
+
+    def chances_like(self, scores: "Tensor") -> "Tensor | None":
+        """The chances as `soft_ranknet` takes them, of the kind that the student's scores are; None without any."""
+        if not self.chances:
+            return None
+        found = scores.new_full((len(self.documents), len(self.documents)), math.nan)
+        for (one, other), chance in self.chances.items():
+            found[one, other], found[other, one] = chance, 1 - chance
+        return found
 
 
 def folded(text: str) -> str:
@@ -105,7 +126,8 @@ def _refuse(queries: Sequence[Query], name: str, ids: set[str], texts: set[str])
 def draw(lists: Sequence[TeacherList], how: Lists, seed: int) -> list[Example]:
     """The lists that are shown: documents drawn anew for each, without repetition.
 
-    A teacher's scores are the labels; where it only said an order, the label is 1 / rank in the list drawn.
+    A teacher's scores are the labels; where it only said an order, the label is 1 / rank in the list drawn. In a list
+    whose scores are all the same, of which nothing is learnt, the best document takes the first place.
     """
     found: list[Example] = []
     for each in lists:
@@ -114,12 +136,18 @@ def draw(lists: Sequence[TeacherList], how: Lists, seed: int) -> list[Example]:
         whole = depth <= how.size
         for _ in range(1 if whole else how.per_query):
             places = sorted(chance.sample(range(depth), min(depth, how.size)))
+            if each.scores is not None and len({each.scores[place] for place in places}) == 1:
+                places[0] = 0
             labels = (
                 tuple(1 / rank for rank in range(1, len(places) + 1))
                 if each.scores is None
                 else tuple(each.scores[place] for place in places)
             )
-            found.append(Example(each.query, tuple(each.documents[place] for place in places), labels))
+            documents = tuple(each.documents[place] for place in places)
+            at = {document.doc_id: place for place, document in enumerate(documents)}
+            chances = {(at[one], at[other]): chance for (one, other), chance in each.chances.items()
+                       if one in at and other in at}  # fmt: skip
+            found.append(Example(each.query, documents, labels, chances))
     return found
 
 
@@ -148,14 +176,15 @@ def _list(row: Mapping[str, Any]) -> TeacherList:
     documents = tuple(Document(doc_id, text) for doc_id, text in zip(row["doc_ids"], row["docs"], strict=True))
     ranks = dict(zip(row["doc_ids"], row["first_stage_ranks"], strict=True))
     scores = None if row["teacher_scores"] is None else tuple(map(float, row["teacher_scores"]))
-    return TeacherList(
-        Query(row["query_id"], row["query"]), documents, scores, tuple(sorted(ranks, key=ranks.__getitem__))
-    )
+    first_stage = tuple(sorted(ranks, key=ranks.__getitem__))
+    chances = {(pair["better"], pair["worse"]): float(pair["chance"]) for pair in row.get("teacher_pairs") or ()}
+    return TeacherList(Query(row["query_id"], row["query"]), documents, scores, first_stage, chances)
 
 
 def _row(each: TeacherList) -> dict[str, object]:
     """One row; its documents are in the teacher's order."""
     ranks = {doc_id: rank for rank, doc_id in enumerate(each.first_stage, 1)}
+    pairs = [{"better": one, "worse": other, "chance": chance} for (one, other), chance in each.chances.items()]
     return {
         "query_id": each.query.query_id,
         "query": each.query.text,
@@ -163,4 +192,5 @@ def _row(each: TeacherList) -> dict[str, object]:
         "docs": [document.content for document in each.documents],
         "teacher_scores": each.scores,
         "first_stage_ranks": [ranks[doc_id] for doc_id in each.doc_ids],
+        **({"teacher_pairs": pairs} if pairs else {}),
     }

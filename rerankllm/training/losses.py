@@ -1,7 +1,8 @@
 """Losses by name: how far a student's scores of one list of documents are from what its teacher says of them.
 
 Each takes the student's scores and the teacher's labels, both of shape (documents,), larger for better documents, and
-gives a scalar. A list that teaches nothing, such as one whose labels are all the same, gives 0 in the pairwise losses.
+gives a scalar; `soft_ranknet` also takes the teacher's probabilities. A list that teaches nothing, such as one whose
+labels are all the same, gives 0 in the pairwise losses.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,6 +19,21 @@ def ranknet(scores: "Tensor", labels: "Tensor") -> "Tensor":
     """RankNet (Burges et al. 2005): the mean over pairs with a better document of log(1 + exp(worse − better))."""
     better = _better(labels)
     return _softplus_of_pairs(scores)[better].sum() / better.sum().clamp(min=1)
+
+
+def soft_ranknet(scores: "Tensor", labels: "Tensor", chances: "Tensor | None" = None) -> "Tensor":
+    """RankNet whose targets are the teacher's probabilities (Burges et al. 2005, section 3): the mean cross-entropy.
+
+    Args:
+        scores: The student's.
+        labels: The teacher's.
+        chances: Row i, column j: how likely i is better than j; NaN for pairs that the teacher did not compare, of
+            which the labels say who is better. None where it compared none: it is `ranknet` then.
+    """
+    better = _better(labels).to(scores.dtype)
+    target = better if chances is None else better.where(chances.isnan(), chances)
+    pairs = (target + target.T).sum() / 2
+    return (_softplus_of_pairs(scores) * target).sum() / pairs.clamp(min=1)
 
 
 def weighted_ranknet(scores: "Tensor", labels: "Tensor") -> "Tensor":
@@ -101,6 +117,7 @@ def bce(scores: "Tensor", labels: "Tensor") -> "Tensor":
 
 LOSSES: Mapping[str, Loss] = {
     "ranknet": ranknet,
+    "soft-ranknet": soft_ranknet,
     "weighted-ranknet": weighted_ranknet,
     "listnet": listnet,
     "listmle": listmle,
@@ -112,6 +129,8 @@ LOSSES: Mapping[str, Loss] = {
     "bce": bce,
 }
 """Every ranking loss by the name that configurations have."""
+SOFT = "soft-ranknet"
+"""The name of the loss that reads how likely the teacher took one document to be better than another."""
 LANGUAGE_MODEL = "language-model"
 """The name of the loss of students that write: how unlikely the teacher's order is as text, per token."""
 
@@ -138,12 +157,14 @@ class Objective:
         """Whether there is a ranking loss in it."""
         return any(name != LANGUAGE_MODEL for name in self.weights)
 
-    def ranking(self, scores: "Tensor", labels: "Tensor") -> "Tensor":
-        """The ranking losses of one list, each times its weight."""
+    def ranking(self, scores: "Tensor", labels: "Tensor", chances: "Tensor | None" = None) -> "Tensor":
+        """The ranking losses of one list, each times its weight; `chances` are as `soft_ranknet` has them."""
         total = scores.sum() * 0
         for name, weight in self.weights.items():
             if name == "bce":
                 total = total + weight * bce(scores, labels * (1 - self.smoothing) + self.smoothing / 2)
+            elif name == SOFT:
+                total = total + weight * soft_ranknet(scores, labels, chances)
             elif name != LANGUAGE_MODEL:
                 total = total + weight * LOSSES[name](scores, labels)
         return total

@@ -1,5 +1,6 @@
 """Sets of queries that a student is measured on."""
 
+import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import Self
 from rerankllm.data import Document, Query
 from rerankllm.errors import InputError
 from rerankllm.evaluation.measures import Qrels
-from rerankllm.files import replace_text, replacing
+from rerankllm.files import as_json, replace_text, replacing
 from rerankllm.formats import trec
 from rerankllm.runs.source import Source
 from rerankllm.training.proof import System, ndcg
@@ -93,6 +94,23 @@ class Measured:
         began = time.perf_counter()
         orders = student.orders(self.queries)
         return orders, (time.perf_counter() - began) / len(self.queries)
+
+    def kept_orders_of(self, student: Student, path: Path) -> tuple[Mapping[str, Sequence[str]], float]:
+        """What `orders_of` gives, kept in a file, so that a training that goes on does not rank again what it ranked.
+
+        What was kept of other queries or documents is not taken.
+        """
+        ranked = hashlib.sha256(as_json(self.queries).encode()).hexdigest()
+        try:
+            kept = json.loads(path.read_text(encoding="utf-8"))
+            if kept["ranked_sha256"] == ranked:
+                return kept["orders"], float(kept["seconds"])
+        except (OSError, ValueError, KeyError, TypeError):  # none, or not whole
+            pass
+        orders, seconds = self.orders_of(student)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_text(path, as_json({"ranked_sha256": ranked, "orders": orders, "seconds": seconds}) + "\n")
+        return orders, seconds
 
     def write(self, folder: Path, systems: Sequence[System]) -> None:
         """Writes texts, grades and every ranker's run, as `rerankllm report` and `compare` read them."""

@@ -25,8 +25,11 @@ def record_of(config: Config, teacher: Teacher, parts: Parts) -> dict[str, Any]:
     """What the training is; `same` compares the part under `identity`."""
     usual = Settings()
     settings = dataclasses.replace(config.training, **{name: getattr(usual, name) for name in ANY})
-    shown = [(each.query.text, each.scores, [document.content for document in each.documents], each.first_stage)
-             for each in (*parts.train, *parts.validation)]  # fmt: skip
+    shown = [
+        (each.query.text, each.scores, [document.content for document in each.documents], each.first_stage)
+        + ((sorted(each.chances.items()),) if each.chances else ())
+        for each in (*parts.train, *parts.validation)
+    ]
     kind, name = config.student
     return {
         "rerankllm": __version__,

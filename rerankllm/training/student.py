@@ -141,6 +141,16 @@ def adapted(model: Any, lora: Lora, task: str, seed: int) -> Any:
 
 
 @contextlib.contextmanager
+def saving() -> Iterator[None]:
+    """Meanwhile no bars, and peft does not warn that a model in a GGUF file has no config.json beside it."""
+    from rerankllm.backends.hf import loading  # noqa: PLC0415
+
+    with loading.quiet(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Could not find a config file", UserWarning)
+        yield
+
+
+@contextlib.contextmanager
 def untold() -> Iterator[None]:
     """Meanwhile transformers neither lists which weights a model lacks nor shows bars: a new head is meant."""
     from transformers.utils import logging  # noqa: PLC0415

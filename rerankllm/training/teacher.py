@@ -4,8 +4,9 @@ import tempfile
 import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from rerankllm.data import Candidate, Document, Query
 from rerankllm.drivers.results import Run
@@ -21,6 +22,7 @@ from rerankllm.notes import tell
 from rerankllm.reranker import Reranker
 from rerankllm.runs.source import Source
 from rerankllm.spec.model import without_folders
+from rerankllm.training.compared import Compared
 from rerankllm.training.config import TeacherSpec
 from rerankllm.version import __version__
 
@@ -34,12 +36,15 @@ class TeacherList:
         documents: The documents, best first.
         scores: The teacher's score of each; None where it only said an order.
         first_stage: The same documents' ids in the first stage's order.
+        chances: How likely the first of two documents is better, of the pairs that the teacher compared; of answers in
+            both orders, or of several, the mean in log-odds. The first is the one that the teacher ranks higher.
     """
 
     query: Query
     documents: tuple[Document, ...]
     scores: tuple[float, ...] | None
     first_stage: tuple[str, ...]
+    chances: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
     @property
     def doc_ids(self) -> tuple[str, ...]:
@@ -104,8 +109,12 @@ def teach(spec: TeacherSpec, source: Source, folder: Path, only: Collection[str]
         some = [each for each in source.queries if only is None or each[0].query_id in only]
         source = replace(source, queries=some)
         found = _from_model(spec, spec.model, source, folder / JOURNAL)
+    elif spec.kind in {"recording", "journal"}:
+        found = _from_judgements(spec, source)
+    elif spec.kind == "qrels":
+        found = _from_qrels(spec, source, None if spec.filter is None else teach(spec.filter, source, folder, only))
     else:
-        found = _from_judgements(spec, source) if spec.kind in {"recording", "journal"} else _from_lists(spec, source)
+        found = _from_lists(spec, source)
     missing = len(source.queries) - len(found.lists)
     if not found.lists:
         raise InputError(f"teacher: {found.name} ranks two candidates or more of none of these queries")
@@ -116,16 +125,53 @@ def teach(spec: TeacherSpec, source: Source, folder: Path, only: Collection[str]
     return found
 
 
+def _from_qrels(spec: TeacherSpec, source: Source, checking: Teacher | None) -> Teacher:
+    """From grades, with negatives where they are asked for.
+
+    Args:
+        spec: How many negatives.
+        source: Queries with their candidates, and the grades.
+        checking: Who says which candidates without a grade are rather relevant.
+    """
+    grades = source.judgements()
+    if grades is None:
+        raise InputError("teacher: qrels: the data has none; give `qrels` under `data`")
+    orders = None if checking is None else {each.query.query_id: each.doc_ids for each in checking.lists}
+    ranked: dict[str, list[tuple[str, float]]] = {}
+    for query, candidates in source.queries:
+        own = {doc_id: float(grade) for doc_id, grade in grades.get(query.query_id, {}).items()}
+        if spec.negatives:
+            order = None if orders is None else orders.get(query.query_id, ())
+            own |= dict.fromkeys(mined([each.doc_id for each in candidates], own, order)[: spec.negatives], 0.0)
+        ranked[query.query_id] = sorted(own.items(), key=lambda pair: -pair[1])
+    lists = _matched(ranked, source, scored=True)
+    if checking is None:
+        return Teacher("qrels", lists, Cost(), None)
+    return Teacher(f"qrels, negatives checked by {checking.name}", lists, checking.cost, checking.sha256)
+
+
+def mined(first_stage: Sequence[str], grades: Mapping[str, float], checked: Sequence[str] | None) -> list[str]:
+    """Hard negatives: candidates without a grade, in the first stage's order.
+
+    Args:
+        first_stage: The candidates.
+        grades: Of the documents that were judged. Without any above 0 there are no negatives: of such a query nothing
+            would be learnt.
+        checked: A teacher's order of the candidates. What it ranks above the first of the relevant documents is rather
+            relevant itself, a false negative, and is no negative here; nor is what it did not rank. None takes all.
+    """
+    relevant = {doc_id for doc_id, grade in grades.items() if grade > 0}
+    free = [doc_id for doc_id in first_stage if doc_id not in grades]
+    if checked is None:
+        return free if relevant else []
+    best = next((rank for rank, doc_id in enumerate(checked) if doc_id in relevant), len(checked))
+    below = set(checked[best:])
+    return [doc_id for doc_id in free if doc_id in below]
+
+
 def _from_lists(spec: TeacherSpec, source: Source) -> Teacher:
-    """From results or qrels, whose scores count, or from a run, whose order does."""
-    ranked: Mapping[str, Sequence[tuple[str, float]]]
-    if spec.path is None:
-        grades = source.judgements()
-        if grades is None:
-            raise InputError("teacher: qrels: the data has none; give `qrels` under `data`")
-        ranked = {query_id: sorted(((d, float(g)) for d, g in own.items()), key=lambda pair: -pair[1])
-                  for query_id, own in grades.items()}  # fmt: skip
-        return Teacher("qrels", _matched(ranked, source, scored=True), Cost(), None)
+    """From results, whose scores count, or from a run, whose order does."""
+    assert spec.path is not None  # noqa: S101 - these have one
     scored = spec.kind == "results"
     ranked = read_scores(spec.path) if scored else Lists(spec.path)
     return Teacher(spec.path.name, _matched(ranked, source, scored=scored), Cost(), digest(spec.path))
@@ -144,13 +190,17 @@ def _matched(
 
 
 def _listed(
-    query: Query, documents: Sequence[Document], scores: Sequence[float] | None, candidates: Sequence[Candidate]
+    query: Query,
+    documents: Sequence[Document],
+    scores: Sequence[float] | None,
+    candidates: Sequence[Candidate],
+    chances: Mapping[tuple[str, str], float] = MappingProxyType({}),
 ) -> list[TeacherList]:
     """The list, or nothing where there are no two documents to compare."""
     ids = {document.doc_id for document in documents}
     first = tuple(candidate.doc_id for candidate in candidates if candidate.doc_id in ids)
     kept = None if scores is None else tuple(scores)
-    return [TeacherList(query, tuple(documents), kept, first)] if len(documents) > 1 else []
+    return [TeacherList(query, tuple(documents), kept, first, dict(chances))] if len(documents) > 1 else []
 
 
 def _from_judgements(spec: TeacherSpec, source: Source) -> Teacher:
@@ -181,25 +231,27 @@ def _from_model(spec: TeacherSpec, model: str, source: Source, path: Path) -> Te
     """Ranks the queries, as far as the budget goes; calls that the journal holds are not made again."""
     began = time.perf_counter()
     with closing(Journal(path)) as journal:
-        with Reranker(spec.strategy, model, journal=journal, limits=spec.limits) as reranker:
+        heard = Compared()
+        with Reranker(spec.strategy, model, journal=journal, limits=spec.limits, observer=heard) as reranker:
             tell(f"the teacher, {reranker.stage} @ {without_folders(model)}, ranks {len(source.queries)} queries")
             run, name = Run.of(reranker.stream(source.queries)), f"{reranker.stage} @ {without_folders(model)}"
         paid = replace(_cost(journal), seconds=time.perf_counter() - began)
     if run.failures:
         tell(f"the teacher ranked {len(run.failures)} queries not at all, such as {run.failures[0].query.query_id}: "
              f"{run.failures[0].reason}")  # fmt: skip
-    return _of_run(run, source, name, paid, None)
+    return Teacher(name, _of_run(run, source, heard), paid, None)
 
 
 def _replayed(path: Path, strategy: str | None, source: Source, name: str, cost: Cost | None) -> Teacher:
-    with Reranker(strategy, f"recorded:{path}") as reranker:
+    heard = Compared()
+    with Reranker(strategy, f"recorded:{path}", observer=heard) as reranker:
         run = Run.of(reranker.stream(source.queries))
     usage = run.ledger.usage
     paid = cost or Cost(run.ledger.calls, (usage.prompt_tokens + usage.completion_tokens) or None)
-    return _of_run(run, source, name, paid, digest(path))
+    return Teacher(name, _of_run(run, source, heard), paid, digest(path))
 
 
-def _of_run(run: Run, source: Source, name: str, cost: Cost, sha256: str | None) -> Teacher:
+def _of_run(run: Run, source: Source, heard: Compared) -> tuple[TeacherList, ...]:
     """The lists of rankings."""
     if not run.rankings:
         raise InputError(f"teacher: {run.failures[0].reason}")
@@ -210,5 +262,6 @@ def _of_run(run: Run, source: Source, name: str, cost: Cost, sha256: str | None)
         whole = [score for score in scores if score is not None]
         documents = [result.document for result in ranking]
         kept = whole if len(whole) == len(scores) else None
-        found += _listed(ranking.query, documents, kept, candidates[ranking.query.query_id])
-    return Teacher(name, tuple(found), cost, sha256)
+        own = candidates[ranking.query.query_id]
+        found += _listed(ranking.query, documents, kept, own, heard.chances(ranking.query.query_id, ranking.doc_ids))
+    return tuple(found)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from rerankllm.errors import InputError
 from rerankllm.files import alone, as_json, replace_text
@@ -14,13 +14,15 @@ from rerankllm.training import lists, record
 from rerankllm.training.card import card, paid, tables
 from rerankllm.training.config import Config
 from rerankllm.training.fit import fit
-from rerankllm.training.losses import Objective
+from rerankllm.training.losses import SOFT, Objective
 from rerankllm.training.measured import MEASURED, Measured
 from rerankllm.training.proof import Proof, System, pays_back, prove
 from rerankllm.training.student import Student
 from rerankllm.training.teacher import Cost, Teacher, teach
 
 HOUR = 3600
+Timed: TypeAlias = tuple[Mapping[str, Sequence[str]], float]
+"""Orders by query id, and the seconds per query that they took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ def _train(config: Config, folder: Path) -> Trained:
     source = config.data.read()
     more = {name: data.read() for name, data in config.measure_on.items()}
     texts = {name: {query.text for query, _ in own.queries} for name, own in more.items()}
-    if config.teacher.model is not None:  # before anything is paid
+    if config.teacher.asks:  # before anything is paid
         _refuse_leaks(source, config, texts)
     teacher = teach(config.teacher, source, folder, record.begun_with(folder))
     parts = lists.part(teacher.lists, config.split)
@@ -97,7 +99,8 @@ def _train(config: Config, folder: Path) -> Trained:
     lists.write(parts, folder / "data")
     student = _student(config)
     student.check(_objective(config, student), config.lists.size)
-    base = [one.orders_of(student) for one in sets]
+    places = [folder / MEASURED / str(place) for place in range(len(sets))]
+    base = [one.kept_orders_of(student, place / "base.json") for one, place in zip(sets, places, strict=True)]
     if "validation" not in known:
         examples = lists.draw(parts.train, config.lists, config.training.seed)
         known = {**known, **_fitted(config, examples, student, validation, folder)}
@@ -107,9 +110,10 @@ def _train(config: Config, folder: Path) -> Trained:
         tell(f"{folder} holds the trained student already: it is only measured")
         student = _student(config, folder / "model")
     hourly = config.training.usd_per_hour / HOUR
-    systems = _systems(sets, base, student, teacher, hourly)
-    for place, (one, own) in enumerate(zip(sets, systems, strict=True)):
-        one.write(folder / MEASURED / str(place), own)
+    after = [one.kept_orders_of(student, place / "student.json") for one, place in zip(sets, places, strict=True)]
+    systems = _systems(sets, base, after, teacher, hourly)
+    for one, own, place in zip(sets, systems, places, strict=True):
+        one.write(place, own)
     proofs = tuple(prove(one.name, own, one.qrels) for one, own in zip(sets, systems, strict=True))
     per_query = None if teacher.cost.usd is None else teacher.cost.usd / len(teacher.lists)
     spent = None if teacher.cost.usd is None else teacher.cost.usd + known["seconds"] * hourly
@@ -149,6 +153,8 @@ def _fitted(
 ) -> dict[str, Any]:
     """Trains the student; how good it was before and after each epoch, and how long that took."""
     objective = _objective(config, student)
+    if SOFT in objective.weights and not any(each.chances for each in examples):
+        raise InputError(f"loss: {SOFT} needs a teacher that compared documents in pairs, as prp does: try ranknet")
     if "bce" in objective.weights and any(not 0 <= label <= 1 for each in examples for label in each.labels):
         raise InputError("loss: bce needs labels from 0 to 1, and the teacher's scores are others: try ranknet")
     before = validation.quality(student)
@@ -163,15 +169,14 @@ def _fitted(
 
 def _systems(
     sets: Sequence[Measured],
-    base: Sequence[tuple[Mapping[str, Sequence[str]], float]],
-    student: Student,
+    base: Sequence[Timed],
+    student: Sequence[Timed],
     teacher: Teacher,
     hourly: float,
 ) -> "list[list[System]]":
     """The rankers on each set of queries."""
     found = []
-    for one, (before, base_seconds) in zip(sets, base, strict=True):
-        after, seconds = one.orders_of(student)
+    for one, (before, base_seconds), (after, seconds) in zip(sets, base, student, strict=True):
         systems = [
             System("first stage", one.first_stage),
             System("base", before, base_seconds, base_seconds * hourly),

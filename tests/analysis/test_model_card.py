@@ -20,7 +20,7 @@ def test_every_card_can_be_shown(name):
     assert ("\ncannot be used here " in shown) == bool(card.cannot)
     for kind in card.answers:
         assert f"--- prompt: {JUDGED[kind]}, by {card.elicitation(kind)}" in shown
-    assert shown.count("--- read: ") == len(card.answers)
+    assert shown.count("--- read: ") == len(card.answers) + bool(card.late)
 
 
 def test_every_treatment_of_texts_is_said_in_words():
@@ -76,6 +76,14 @@ def test_what_starts_a_decoder_is_shown():
     assert "most relevant passage:\n[decoder]\nPassage\n" in shown
 
 
+def test_how_late_interaction_reads_texts():
+    shown = show_model("colbertv2")
+    assert "the passage is cut to 300 tokens; the query is cut to 32 tokens\n" in shown
+    assert "; filled up with mask tokens, which see the query and are not seen by it\n[unused0]how long do" in shown
+    assert ", those of punctuation left out\n[unused1]Pets Dogs [1] bark  at strangers.\n--- read: how like" in shown
+    assert "each token gets a vector; as long as it is\n[Q] how long do" in show_model("lightonai/LateOn-Code")
+
+
 def test_what_has_no_card_says_which_have():
-    with pytest.raises(InputError, match="no card is for 'Qwen/Qwen3-8B'. There are: bge-reranker, "):
+    with pytest.raises(InputError, match="no card is for 'Qwen/Qwen3-8B'. There are: answerai-colbert-small, "):
         show_model("Qwen/Qwen3-8B")

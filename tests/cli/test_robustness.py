@@ -125,6 +125,36 @@ def test_a_judge_that_prefers_the_first_place_is_seen(cli, tmp_path):
 
 
 @pytest.mark.slow
+def test_what_the_first_places_survive_is_certified_where_answers_are_counted(cli, tmp_path):
+    """As `attack` certifies the same lists; a strategy in which an answer decides what is asked next has nothing."""
+    from rerankllm import Reranker, attack
+    from rerankllm.runs.source import read_source
+
+    asked = [*SOURCE, *QRELS, *HARSH, "--depth", 6, "--orders", "given,reversed"]
+    status, out, err = cli("robustness", *asked, "--strategy", "prp(sort=allpair)", "--output", tmp_path / "pairs")
+    assert status == 0, err
+    assert "certified, given order: had any" in " ".join(out.split())
+    found = result(tmp_path / "pairs")["certified"]
+    source = read_source(
+        sample=True, run=None, queries=None, corpus=None, requests=None, qrels=None, skip_missing=False
+    )
+    with Reranker("prp(sort=allpair)", HARSH[1]) as reranker:
+        expected = attack(reranker, source, attacks=["labels"], depth=6).to_dict()["certified"]
+    assert found == {"top_k": 3, "by_query": expected}
+    assert all(0 <= each["survives"] < each["of"] == 30 for each in expected.values())
+    out = cli("robustness", *asked, *SLIDING, "--output", tmp_path / "windows")[1]
+    assert "not certified, given order, 8 of 8 queries: a certificate needs" in " ".join(out.split())
+
+
+@pytest.mark.parametrize(("aimed", "first"), [([], 3), (["--top-k", 2], 2)])
+def test_the_places_that_matter_are_certified(cli, tmp_path, aimed, first):
+    cli("robustness", *SOURCE, *HARSH, *aimed, "--depth", 5, "--orders", "given,reversed", "--strategy",
+        "prp(sort=allpair)", "--output", tmp_path / "pairs")  # fmt: skip
+    found = result(tmp_path / "pairs")["certified"]
+    assert found["top_k"] == first
+    assert all(isinstance(each, dict) for each in found["by_query"].values())
+
+
 def test_a_repeated_run_asks_nothing_again(cli, tmp_path):
     arguments = ["robustness", *SOURCE, *QRELS, *HARSH, *SLIDING, "--output", tmp_path]
     cli(*arguments)

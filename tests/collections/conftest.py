@@ -4,7 +4,7 @@ import os
 import sys
 
 import pytest
-from collection_seeds import seed_hugging_face, seed_ir_datasets, seed_t2ranking
+from collection_seeds import seed_hugging_face, seed_ir_datasets, seed_published, seed_t2ranking
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +20,7 @@ def seeded(tmp_path_factory):
         import ir_datasets  # noqa: F401
     seed_hugging_face(root / "scratch", root / "datasets")
     seed_t2ranking(root / "hub")
+    seed_published(root / "hub")
     return root
 
 

@@ -45,6 +45,38 @@ def test_retrieve_rerank_and_eval_by_name(cli, tmp_path):
     ] * 2  # fmt: skip
 
 
+def test_a_published_first_stage_by_name(cli, tmp_path):
+    run = tmp_path / "splade.txt"
+    status, out, err = cli("retrieve", "--dataset", "dl19", "--retriever", "splade++", "--depth", "1", "--output", run)
+    assert (status, out) == (0, "")
+    assert "1 documents for 1 queries" in err
+    assert read_run(run) == {"264014": [("8", 12.5)]}
+    retrieval = provenance.read(run).retrieval
+    assert retrieval.retriever.startswith(
+        "splade++, huggingface.co/datasets/castorini/rank_llm_data retrieve_results/SPL"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("dl19", "splade"), "no published runs of 'splade'; did you mean 'splade++'?"),
+        (("beir/scifact", "splade++"), "could not be fetched"),
+        (("beir/arguana", "tas-b", "--k1", "1"), "could not be fetched"),
+        (("nanobeir/arguana", "splade++"), "no run of splade++ is published for nanobeir/arguana. There are: beir/arg"),
+        (("dl19", "splade++", "--k1", "1"), "--k1 has no effect: dl19 has its candidates already; leave it out"),
+    ],
+)
+def test_a_first_stage_that_is_not_to_be_had(cli, tmp_path, options, reason):
+    dataset, retriever, *more = options
+    status, _, err = cli(
+        "retrieve", "--dataset", dataset, "--retriever", retriever, *more, "--output", tmp_path / "run.txt"
+    )
+    assert status == 1
+    assert reason in " ".join(err.split())
+    assert not (tmp_path / "run.txt").exists()
+
+
 def test_runs_of_different_first_stages_are_not_compared_silently(cli, tmp_path):
     for name, k1 in (("a", "0.9"), ("b", "2")):
         assert cli("retrieve", "--dataset", "beir/scifact", "--k1", k1, "--output", tmp_path / name)[0] == 0

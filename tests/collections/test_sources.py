@@ -5,7 +5,7 @@ import sys
 import pytest
 from collection_seeds import FORUMS
 
-from rerankllm.collections import catalogue, irds
+from rerankllm.collections import catalogue, crosslingual, irds
 from rerankllm.collections.analysis import Analyzer
 from rerankllm.errors import InputError, MissingExtra
 
@@ -32,8 +32,9 @@ def test_a_beir_set_with_a_test_split():
 def test_every_name_of_ir_datasets_is_one():
     import ir_datasets
 
-    for name in irds.NAMES:
-        assert ir_datasets.load(irds.dataset_id(name)).has_qrels(), name
+    for source in (irds, crosslingual):
+        for name in source.NAMES:
+            assert ir_datasets.load(source.dataset_id(name)).has_qrels(), name
 
 
 def test_arguana_has_its_own_queries_excluded():
@@ -100,6 +101,75 @@ def test_t2ranking_reads_quotes_as_they_stand():
     assert (found.relevant_from, found.language) == (2, "zh")
 
 
+def test_r2med():
+    found = catalogue.load("r2med/biology")
+    assert found.queries == {"1": "A man has pain after meals."}
+    assert found.qrels == {"1": {"d%201": 1}}
+    assert texts(found, "d%201") == {"d%201": "Ulcers are treated by antibiotics."}
+    assert found.origin == "huggingface.co/datasets/R2MED/Biology@0123456789abcdef"
+    assert catalogue.place("r2med/biology").cached
+
+
+def test_a_reranking_task_of_mteb_brings_its_candidates():
+    found = catalogue.load("mteb/askubuntu")
+    assert found.queries == {"1": "wifi is slow"}
+    assert found.qrels == {"1": {"a": 1, "b": 0}}
+    assert found.first_stage.run == {"1": [("b", 1.0), ("a", 0.5)]}
+    ((query, candidates),) = found.candidates()
+    assert (query.text, [one.document.content for one in candidates]) == (
+        "wifi is slow", ["Printers no ink", "slow wireless"],
+    )  # fmt: skip
+    assert found.measures[0] == "AP@1000"
+    assert catalogue.place("mteb/askubuntu").cached
+
+
+def test_a_reranking_task_of_mteb_in_one_of_its_languages():
+    found = catalogue.load("mteb/wikipedia/de")
+    assert found.queries == {"q": "Wie lange leben Flöhe?"}
+    assert found.qrels == {"q": {"x": 1}}
+    assert texts(found, "x") == {"x": "Flöhe Flöhe leben drei Monate"}  # its only split has another name
+    assert found.language == "de"
+    assert not catalogue.place("mteb/wikipedia/da").cached
+
+
+def test_miracl_is_searched_by_a_run_of_ones_own():
+    found = catalogue.load("miracl/yo")
+    assert found.queries == {"7": "kí ni eégbọn"}
+    assert found.qrels == {"7": {"12#0": 1, "12#1": 0}}
+    assert texts(found, "12#1") == {"12#1": "Eégbọn ajá"}
+    assert catalogue.place("miracl/yo").cached
+    with pytest.raises(InputError, match="BM25 is here for en and zh, not for yo: give a run of your own with --run"):
+        found.candidates()
+
+
+def test_neuclir_asks_in_english_and_keeps_one_language():
+    found = catalogue.load("neuclir/2022/fa")
+    assert found.queries == {"3": "Fleas"}
+    assert found.qrels == {"3": {"p1": 3}}
+    assert texts(found, "p1") == {"p1": "کک کک حشره است"}
+    assert found.language == "en-fa"
+    assert catalogue.place("neuclir/2022/fa").cached
+
+
+def test_a_set_of_beir_that_may_not_be_passed_on_is_read_from_a_folder(tmp_path):
+    with pytest.raises(InputError, match=r"TREC disks 4 and 5.* as .*beir/robust04$"):
+        catalogue.load("beir/robust04")
+    folder = tmp_path / "cache" / "rerankllm" / "beir" / "robust04"
+    (folder / "qrels").mkdir(parents=True)
+    (folder / "corpus.jsonl").write_text(
+        '{"_id": "FT1", "title": "", "text": "fleas"}\n{"_id": "FT2", "text": "dogs"}\n'
+    )
+    (folder / "queries.jsonl").write_text('{"_id": "301", "text": "flea life"}\n{"_id": "302", "text": "not judged"}\n')
+    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n301\tFT1\t2\n")
+    found = catalogue.load("beir/robust04")
+    assert found.queries == {"301": "flea life"}
+    assert found.qrels == {"301": {"FT1": 2}}
+    assert texts(found, "FT1", "none") == {"FT1": "fleas"}
+    assert [document.doc_id for document in found.documents] == ["FT1", "FT2"]
+    assert len(found.documents) == 2
+    assert [one.doc_id for _, candidates in found.candidates() for one in candidates] == ["FT1"]
+
+
 @pytest.mark.parametrize(
     ("name", "folder"),
     [
@@ -108,6 +178,11 @@ def test_t2ranking_reads_quotes_as_they_stand():
         ("bright/pony", "datasets/xlangai___bright"),
         ("nanobeir/nq", "datasets/zeta-alpha-ai___nano_nq"),
         ("freshstack/godot", "datasets/freshstack___corpus-oct-2024"),
+        ("r2med/pmc-clinical", "datasets/R2MED___pmc-clinical"),
+        ("mteb/scidocs", "datasets/mteb___sci_docs_rr"),
+        ("mteb/esci/jp", "datasets/mteb___esci_reranking"),
+        ("miracl/te", "irds/miracl/v1.0/te"),
+        ("neuclir/2022/zh", "irds/neuclir"),
     ],
 )
 def test_what_is_not_cached_says_where_it_looked_and_what_fetches_it(name, folder, seeded):
@@ -128,11 +203,12 @@ def test_an_unknown_name_says_which_is_meant():
 def test_places_are_those_of_datasets_itself():
     from datasets.naming import camelcase_to_snakecase
 
-    from rerankllm.collections import nanobeir
+    from rerankllm.collections import mteb, nanobeir, r2med
 
-    for name in nanobeir.NAMES:
-        repository = nanobeir.repository(name).partition("/")[2]
-        assert f"zeta-alpha-ai___{camelcase_to_snakecase(repository)}" in catalogue.place(name).path
+    for source in (mteb, nanobeir, r2med):
+        for name in source.NAMES:
+            organisation, _, repository = source.repository(name).partition("/")
+            assert f"{organisation}___{camelcase_to_snakecase(repository)}" in catalogue.place(name).path
 
 
 def test_a_repository_with_other_columns_says_so(seeded, tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import permutations
 
+import late_models
 import model_servers
 import packaged_model
 import pytest
@@ -50,8 +51,9 @@ from rerankllm.registry import BACKENDS
 from rerankllm.spec.model import ModelSpec
 from rerankllm.spec.stage import Stage
 
-KINDS = ["oracle", "simulated", "recorded", "openai", "vllm", "llamacpp", "hf", "cross-encoder", "embed", "embed-api",
-         "litellm", "cohere", "jina", "voyage", "mixedbread", "zeroentropy", "nvidia", "tei", "rerank"]  # fmt: skip
+KINDS = ["oracle", "simulated", "recorded", "openai", "vllm", "llamacpp", "hf", "cross-encoder", "embed",
+         "embed-api", "embed-late", "litellm", "cohere", "jina", "voyage", "mixedbread",
+         "zeroentropy", "nvidia", "tei", "rerank"]  # fmt: skip
 SERVED = ["openai_vllm", "openai_llamacpp"]  # `openai:` asking the servers that come with these engines
 WITH_WEIGHTS = {"vllm", "llamacpp", "hf", "embed", *SERVED}
 MARKS = {"litellm": [pytest.mark.filterwarnings("ignore"), pytest.mark.slow]}  # its own warnings; seconds to import
@@ -209,6 +211,9 @@ SUBJECTS = {
     "cross-encoder": lambda folder, _: Subject(f"cross-encoder:{tiny_models.bert(folder)}?threads=1", exact=False),
     "embed": lambda *_: Subject("embed:minilm?threads=1", exact=False, remembers=True),
     "embed-api": embed_api,
+    "embed-late": lambda folder, _: Subject(
+        f"embed:{late_models.PUBLISHED[2].save(folder / 'late')}?threads=1", exact=False, remembers=True
+    ),
 }
 NEEDS = {
     "litellm": ("litellm", "litellm"),
@@ -217,12 +222,13 @@ NEEDS = {
     "hf": ("transformers", "hf"),
     "cross-encoder": ("sentence_transformers", "embed"),
     "embed": ("onnxruntime", "embedded"),
+    "embed-late": ("transformers", "embed"),
 }
 
 
 def test_every_kind_is_held_to_this():
     ours = {name for name in BACKENDS if BACKENDS[name].__module__.startswith("rerankllm.")}  # others are of tests
-    assert {kind.removesuffix("-api") for kind in KINDS} == ours
+    assert {kind.removesuffix("-api").removesuffix("-late") for kind in KINDS} == ours
 
 
 @pytest.fixture(scope="module")

@@ -134,6 +134,13 @@ def test_vectors_of_a_whole_list_need_an_engine_that_gives_them():
         Reranker(model="openai:jinaai/jina-reranker-v3")
 
 
+@pytest.mark.parametrize("strategy", [None, "pointwise", "pointwise / text"])
+def test_what_compares_vectors_of_tokens_is_no_language_model(strategy):
+    """Such as a GGUF file of LFM2-ColBERT, which llama.cpp would take for one."""
+    with pytest.raises(CapabilityError, match=r"is lfm2-colbert, which is shown no prompt.* embed: and vllm: compute"):
+        asked("LiquidAI/LFM2-ColBERT-350M", strategy)
+
+
 def test_a_name_that_says_it_reranks_and_that_no_card_knows_is_told(caplog):
     with caplog.at_level(logging.WARNING, "rerankllm.notes"):
         asked("someone/super-reranker-7b", "sliding")

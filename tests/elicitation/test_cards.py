@@ -94,6 +94,11 @@ def everything(name):
             found.append(f"###### {kind}\n{text}")
     if card.pair:
         found.append("###### pair\n" + "\n---\n".join(card.texts(QUERY.text, DOCS[-1])))
+    if card.late:
+        late, how = card.late, card.treatment
+        texts = f"{late.query}{QUERY.text}\n---\n{late.document}{how.document(DOCS[-1])}"
+        told = f"expansion: {late.expansion}\nskip: {late.skip}\ncut: {how.query_cut} {how.passage_cut}"
+        found.append(f"###### late\n{texts}\n{told}")
     return "\n".join([*found, card.cannot]).strip()
 
 
@@ -138,6 +143,10 @@ def test_every_card_is_complete(name):
         (["BAAI/bge-reranker-v2-gemma"], "bge-reranker-v2-gemma"),
         (["BAAI/bge-reranker-v2-m3"], "bge-reranker"),
         (["liuwenhan/reasonrank-7B"], "reasonrank"),
+        (["lightonai/LateOn-Code-edge"], "moderncolbert"),
+        (["/models/GTE_ModernColBERT-v1"], "moderncolbert"),
+        (["LiquidAI/LFM2.5-ColBERT-350M-GGUF"], "late-remote-code"),
+        (["mixedbread-ai/mxbai-edge-colbert-v0-17m"], "mxbai-edge-colbert"),
         (["Qwen/Qwen3-0.6B"], None),
         (["monot5-fans/other-model"], None),
     ],
@@ -165,6 +174,11 @@ def test_names_that_say_they_rerank():
         ("{HEAD}text: {spaces: some}\nanswers: {pair: {}}", "spaces should be fold, keep, lines, strip; found 'some'"),
         ("{HEAD}cut: {passage: many}\nanswers: {pair: {}}", "a cut should read like '300 words'"),
         ("{HEAD}answers: {pair: {three: x}}", "card own: TypeError"),
+        ("{HEAD}answers: {late: {query: a}}", "card own: TypeError"),
+        (
+            "{HEAD}answers: {late: {query: a, document: b, expansion: some}}",
+            "expansion should be none, attended, apart",
+        ),
     ],
 )
 def test_malformed_cards_say_so_in_a_line(text, message):

@@ -1,5 +1,7 @@
 """Clients that want the server's money, its processor or its sockets."""
 
+import asyncio
+import json
 import random
 import socket
 import threading
@@ -12,7 +14,8 @@ from starlette.testclient import TestClient
 from waiting import until
 
 from rerankllm.errors import SpecError
-from rerankllm.server import run
+from rerankllm.reranker import Reranker
+from rerankllm.server import middleware, run
 from rerankllm.server.app import make_server
 from rerankllm.server.custom_strategy import CustomStrategies
 from rerankllm.server.run import names_of
@@ -104,6 +107,65 @@ def test_who_hangs_up_while_a_plan_is_waited_for_is_forgotten(monkeypatch):
         go_on.set()
         assert httpx.get(f"{live.url}/page/plan?n=6", timeout=60).status_code == 200
         assert len(chosen) == 2
+
+
+@pytest.mark.parametrize("late", [0, 1])
+def test_who_has_hung_up_before_its_turn_costs_nothing(monkeypatch, late):
+    """As when the server was busy: the request and the hang-up are there together, or a turn of the loop apart."""
+    begun = []
+    monkeypatch.setattr(Reranker, "submit", lambda *_, **__: begun.append(1))
+
+    async def send(message):
+        raise AssertionError(message)
+
+    async def asked(app):
+        messages = [{"type": "http.request", "body": json.dumps(BODY).encode()}, {"type": "http.disconnect"}]
+
+        async def receive():
+            if len(messages) == 1:
+                for _ in range(late):
+                    await asyncio.sleep(0)
+            return messages.pop(0)
+
+        scope = {"type": "http", "method": "POST", "path": "/v1/rerank", "query_string": b"", "root_path": ""}
+        headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
+        await app({**scope, "headers": headers, "asgi": {"version": "3.0"}}, receive, send)
+
+    with rerankers() as aliases:
+        server = make_server(aliases, GENEROUS)
+        asyncio.run(asked(server.app))
+    assert not begun
+
+
+def test_a_hang_up_that_came_while_the_loop_was_busy_is_seen_over_a_socket(monkeypatch):
+    begun, submit = [], Reranker.submit
+    monkeypatch.setattr(Reranker, "submit", lambda *a, **k: begun.append(1) or submit(*a, **k))
+    busy, go_on = threading.Event(), threading.Event()
+    introduce = middleware._introduce
+
+    def held(context, scope, headers):
+        if b"busy" in scope["query_string"]:
+            busy.set()
+            assert go_on.wait(60)
+        introduce(context, scope, headers)
+
+    monkeypatch.setattr(middleware, "_introduce", held)
+    content = json.dumps(BODY).encode()
+    head = f"POST /v1/rerank HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {len(content)}"
+    with listening() as live:
+        url = httpx.URL(live.url)
+        connections = [socket.create_connection((url.host, url.port), timeout=60) for _ in range(5)]
+        assert httpx.get(f"{live.url}/health", timeout=60).status_code == 200  # all of them are accepted
+        holding = threading.Thread(target=lambda: httpx.get(f"{live.url}/health?busy", timeout=60))
+        holding.start()
+        assert busy.wait(60)
+        for connection in connections:
+            connection.sendall(head.encode() + b"\r\n\r\n" + content)
+            connection.close()
+        go_on.set()
+        holding.join()
+        assert httpx.post(f"{live.url}/v1/rerank", json=BODY, timeout=60).status_code == 200
+        assert len(begun) == 1
 
 
 @pytest.mark.parametrize("passes", [1, 2, 3, 7])

@@ -90,10 +90,10 @@ def listed(shown, labels, end):
     ]  # fmt: skip
 
 
-def loss(student, documents, labels, **objective):
+def loss(student, documents, labels, chances=None, **objective):
     objective = Objective(**objective)
     student.check(objective, len(documents))
-    return student.loss([Example(QUERY, documents, labels)], objective).item()
+    return student.loss([Example(QUERY, documents, labels, chances or {})], objective).item()
 
 
 @pytest.mark.slow
@@ -159,6 +159,27 @@ def test_letters_are_learnt_by_their_logits_and_as_text(students, plain):
         ranked = sum(torch.nn.functional.softplus(far) * weight for far, weight in pairs) / sum(w for _, w in pairs)
         told = torch.nn.functional.cross_entropy(logits[len(bracket) : -1], torch.tensor(ids[len(bracket) :]))
         possible.append((2 * ranked + told).item())
+    assert min(abs(each - found) for each in possible) < 1e-4 * found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", [LETTERS, ONE_BY_ONE])
+def test_how_sure_the_teacher_was_stays_with_its_documents(students, plain, strategy):
+    """Of a against c it was 0.9 sure, of b against c undecided, and it did not compare a and b."""
+    import torch
+
+    found = loss(students[strategy], DOCUMENTS, (3, 2, 1), {(0, 2): 0.9, (1, 2): 0.5}, weights={"soft-ranknet": 1.0})
+    possible = []
+    for shown in itertools.permutations(DOCUMENTS):
+        if strategy is ONE_BY_ONE:
+            a, b, c = (torch.tensor(log_odds(plain, QUERY, each)) for each in DOCUMENTS)
+        else:
+            logits, _, tokenizer = plain(listed(shown, "ABC", LETTERS_END), "[")
+            scores = {each.doc_id: logits[-1][tokenizer.encode("ABC"[i])[0]] for i, each in enumerate(shown)}
+            a, b, c = (scores[each] for each in "abc")
+        sure = [(a - b, 1.0), (a - c, 0.9), (b - c, 0.5)]
+        costs = [torch.nn.functional.binary_cross_entropy_with_logits(far, torch.tensor(p)) for far, p in sure]
+        possible.append((sum(costs) / 3).item())
     assert min(abs(each - found) for each in possible) < 1e-4 * found
 
 
@@ -236,6 +257,14 @@ def test_only_the_adapter_is_trained(base):
     before = loss(student, DOCUMENTS, (1.0, 0.5, 0.0), weights={"ranknet": 1.0})
     plain = loss(Student.load("hf", base, device="cpu"), DOCUMENTS, (1.0, 0.5, 0.0), weights={"ranknet": 1.0})
     assert before == pytest.approx(plain, rel=1e-5)  # a new adapter adds nothing
+
+
+@pytest.mark.slow
+def test_a_model_without_a_config_file_is_saved_without_a_warning(base, tmp_path):
+    student = Student.load("hf", base, device="cpu", lora=Lora(rank=4))
+    student.model.peft_config["default"].base_model_name_or_path = str(tmp_path / "model.gguf")
+    student.save(tmp_path / "out" / "model")
+    assert (tmp_path / "out" / "adapter" / "adapter_model.safetensors").is_file()
 
 
 def scores(model, strategy=None):

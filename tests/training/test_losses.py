@@ -97,6 +97,7 @@ def bce(s, t):
 
 BY_HAND = {
     "ranknet": ranknet,
+    "soft-ranknet": ranknet,  # where nothing was compared; with what was, see below
     "weighted-ranknet": weighted_ranknet,
     "listnet": listnet,
     "listmle": listmle,
@@ -143,6 +144,55 @@ def test_equal_labels_give_a_finite_loss_and_gradient(name, labels):
     loss.backward()
     assert loss.isfinite()
     assert scores.grad.isfinite().all()
+
+
+CHANCES = {(0, 1): 0.9, (2, 0): 0.35, (4, 2): 0.5, (5, 3): 0.8}
+"""How likely the first is better. The third says the teacher is undecided where labels are equal, the last that its
+order is another."""
+
+
+def chances():
+    found = torch.full((len(SCORES), len(SCORES)), math.nan, dtype=torch.float64)
+    for (one, other), chance in CHANCES.items():
+        found[one, other], found[other, one] = chance, 1 - chance
+    return found
+
+
+def soft_ranknet(s, t):
+    """The paper's C = -P log p - (1 - P) log(1 - p) with p = 1 / (1 + exp(-(s_i - s_j))), over each pair once."""
+    targets = dict.fromkeys(pairs(t), 1.0)
+    for (one, other), chance in CHANCES.items():
+        targets.pop((other, one), None)
+        targets[one, other] = chance
+    costs = []
+    for (i, j), target in targets.items():
+        p = 1 / (1 + math.exp(s[j] - s[i]))
+        costs.append(-target * math.log(p) - (1 - target) * math.log(1 - p))
+    return float(np.mean(costs))
+
+
+def test_soft_ranknet_is_the_cross_entropy_to_the_teachers_probabilities():
+    soft = LOSSES["soft-ranknet"]
+    found = soft(tensor(SCORES), tensor(LABELS), chances()).item()
+    assert found == pytest.approx(soft_ranknet(SCORES, LABELS))
+    assert found != pytest.approx(ranknet(SCORES, LABELS))
+    assert torch.autograd.gradcheck(lambda s: soft(s, tensor(LABELS), chances()), tensor(SCORES, requires_grad=True))
+    objective = Objective({"soft-ranknet": 2.0, "listnet": 1.0})
+    assert objective.ranking(tensor(SCORES), tensor(LABELS), chances()).item() == pytest.approx(
+        2 * soft_ranknet(SCORES, LABELS) + listnet(SCORES, LABELS)
+    )
+
+
+def test_soft_ranknet_is_least_where_the_student_is_as_sure_as_the_teacher():
+    """Scores whose differences are the teacher's log-odds have no gradient; RankNet's would go on growing apart."""
+    scores = tensor([1.0, 0.2, -0.7], requires_grad=True)
+    apart = (scores[:, None] - scores[None, :]).detach()
+    sure = apart.sigmoid().fill_diagonal_(math.nan)
+    LOSSES["soft-ranknet"](scores, tensor([3.0, 2.0, 1.0]), sure).backward()
+    assert scores.grad.abs().max() < 1e-12
+    scores.grad = None
+    LOSSES["ranknet"](scores, tensor([3.0, 2.0, 1.0])).backward()
+    assert scores.grad[0] < -0.1
 
 
 def theirs(name, scores, labels):

@@ -29,6 +29,14 @@ def test_a_teacher_is_not_asked_where_queries_leak(leaking, tmp_path):
     assert not (tmp_path / "out" / "teacher.journal").exists()
 
 
+def test_a_teacher_that_checks_negatives_is_not_asked_either(leaking, tmp_path):
+    judge = {"model": f"simulated:{leaking['data']['qrels']}", "strategy": "pointwise"}
+    leaking["teacher"] = {"qrels": True, "negatives": 3, "filter": judge}
+    with pytest.raises(InputError, match="9 queries of novel, which is held out, are in the training data"):
+        train(leaking, tmp_path / "out")
+    assert not (tmp_path / "out" / "teacher.journal").exists()
+
+
 def test_the_command_says_so_in_one_line(cli, planted, tmp_path):
     (tmp_path / "held.tsv").write_text("x1\tHow do dog  0 live\n")
     config = {**planted, "student": "embed:minilm", "held_out": [{"queries": "held.tsv"}], "split": {"test": 0.1}}

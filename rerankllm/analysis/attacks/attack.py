@@ -8,15 +8,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from rerankllm.analysis.answers import heard
 from rerankllm.analysis.attacks.lists import PLAIN, Lists, by_list
 from rerankllm.analysis.attacks.results import Finding, finding, trials
 from rerankllm.analysis.attacks.suspects import reasons, suspects
 from rerankllm.analysis.attacks.table import ATTACKS, NAMES, Attack
-from rerankllm.analysis.attacks.tables import certificates, notes, table
-from rerankllm.analysis.certified import Certified, certified
+from rerankllm.analysis.attacks.tables import notes, table
+from rerankllm.analysis.certified import Certified, certificates, certified_by_journal
 from rerankllm.analysis.queries import Queries, as_source
-from rerankllm.drivers.results import Run
+from rerankllm.drivers.events import Failed
 from rerankllm.errors import InputError
 from rerankllm.evaluation.measures import Qrels
 from rerankllm.evaluation.tables import as_markdown, as_text
@@ -169,16 +168,22 @@ class AttackPlan:
             return self._run(reranker, progress)
 
     def _run(self, reranker: Reranker, progress: ProgressBar | None) -> AttackReport:
-        ranked, failures, calls, replayed = {}, {}, 0, 0
+        ranked: dict[str, dict[str, tuple[str, ...]]] = {}
+        failures: dict[str, dict[str, str]] = {}
+        calls, replayed = 0, 0
         size = sum(len(each.by_name) for each in self.lists)
         high = sum(len(each.by_name) * reranker.plan(len(each.candidates)).calls.high for each in self.lists)
         with nullcontext() if progress is None else progress.showing(size, high):
-            for name, queries in by_list(self.lists):
-                done = Run.of(reranker.stream(queries))
-                ranked[name] = {each.query.query_id: each.doc_ids for each in done.rankings}
-                if done.failures:
-                    failures[name] = {each.query.query_id: each.reason for each in done.failures}
-                calls, replayed = calls + done.ledger.calls, replayed + done.ledger.replayed
+            plain, *others = by_list(self.lists)
+            for some in ([plain], others):  # the plain lists first: much of them the others ask in the same words
+                asked = [(name, *each) for name, queries in some for each in queries]
+                done = reranker.stream([(query, candidates) for _, query, candidates in asked])
+                for (name, query, _), outcome in zip(asked, done, strict=True):
+                    if isinstance(outcome, Failed):
+                        failures.setdefault(name, {})[query.query_id] = outcome.reason
+                    else:
+                        ranked.setdefault(name, {})[query.query_id] = outcome.doc_ids
+                    calls, replayed = calls + outcome.ledger.calls, replayed + outcome.ledger.replayed
         found = trials(self.attacks, self.lists, ranked)
         kinds = dict.fromkeys(each.kind for each in self.attacks)
         of_kind = {kind: [t for each in self.attacks if each.kind == kind for t in found[each.name]] for kind in kinds}
@@ -193,22 +198,14 @@ class AttackPlan:
             {each.name: sum(self._looks(lists, each.name) for lists in self.lists) for each in self.attacks},
             suspects([(each.query, each.candidates) for each in self.lists]),
             {
-                q: self._certified(reranker, each, ranked[PLAIN][q])
+                q: certified_by_journal(reranker, each.query, each.candidates, ranked[PLAIN][q], self.top_k)
                 for each in self.lists
-                if (q := each.query.query_id) in ranked[PLAIN]
+                if (q := each.query.query_id) in ranked.get(PLAIN, {})
             },
             failures,
             calls,
             replayed,
         )
-
-    def _certified(self, reranker: Reranker, lists: Lists, doc_ids: Sequence[str]) -> Certified:
-        """What the plain list's top k survives, by what the journal holds of it."""
-        if reranker.journal is None:
-            return "there is no journal"
-        answers = tuple(heard(reranker.journal, reranker.session.key(lists.query, lists.candidates)))
-        first = [each.doc_id for each in lists.candidates]
-        return certified(reranker.stage, doc_ids, first, answers, self.top_k)
 
     @staticmethod
     def _looks(lists: Lists, name: str) -> bool:

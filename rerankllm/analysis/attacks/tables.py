@@ -1,12 +1,9 @@
 """An attack report as tables for people."""
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from rerankllm.aggregation.certified import Certificate
 from rerankllm.analysis.attacks.results import Finding
-from rerankllm.analysis.certified import Certified
 from rerankllm.evaluation.comparison import Estimate
 from rerankllm.evaluation.tables import Table
 
@@ -50,21 +47,6 @@ def notes(queries: int, echoes: int, suspects: Mapping[str, Mapping[str, Sequenc
     if named:
         more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
         yield f"Look like attacks as they are: {'; '.join(named[:NAMED])}{more}."
-
-
-def certificates(found: Mapping[str, Certified], top_k: int) -> Iterator[str]:
-    """How many answers the top k survives, whatever a document makes of them."""
-    known = [each for each in found.values() if isinstance(each, Certificate)]
-    if known:
-        least = min(known, key=lambda each: each.survives)
-        mean = sum(each.survives for each in known) / len(known)
-        bound = "" if all(each.exact for each in known) else " (some are lower bounds)"
-        yield (
-            f"certified: had any {least.survives} of its {least.of} answers been others, whatever they said, the first "
-            f"{top_k} would be the same in all of {len(known)} queries; {mean:.1f} in the mean{bound}."
-        )
-    why = Counter(each for each in found.values() if isinstance(each, str))
-    yield from (f"not certified, {count} of {len(found)} queries: {reason}." for reason, count in why.items())
 
 
 def _row(found: Finding, name: str) -> tuple[str, ...]:

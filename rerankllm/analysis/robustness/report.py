@@ -8,6 +8,8 @@
   "strategy", "model",                          absent for --ranked
   "seeds": {ORDER: SEED},                       of shuffles
   "failures": {ORDER: {QUERY: REASON}},         of the orders that were asked here
+  "certified": {"top_k", "by_query": {QUERY: {"survives", "of", "exact", "leaves", "enters"} or why not}},
+                                                of the first order, of those that were asked here
   "cost": {ORDER: {"calls", "rounds", "slots", "tokens", "seconds", "usd"} or null},
   "settings": {"measure", "depth", "persistence", "notable", "resamples", "seed", "relevant_from"},
   "judged": N,
@@ -31,6 +33,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Self
 
+from rerankllm.analysis.certified import certificates
 from rerankllm.analysis.robustness.measure import measure_robustness
 from rerankllm.analysis.robustness.orders import RESULT
 from rerankllm.analysis.robustness.results import USUAL, Robustness, RobustnessSettings
@@ -66,6 +69,7 @@ class SystemRobustness:
         """One of the results of `robustness.json`."""
         runs = self.runs
         known = {"seeds": runs.seeds, "failures": runs.failures, "cost": runs.costs}
+        known |= {"certified": {"top_k": runs.certified_top, "by_query": runs.certified}} if runs.certified else {}
         return plain(runs.labels) | plain(known) | plain(self.found)  # type: ignore[no-any-return]
 
     def text(self, *, markdown: bool = False, width: int | None = None) -> str:
@@ -75,7 +79,12 @@ class SystemRobustness:
             markdown: As Markdown, and not for a terminal.
             width: Columns of the terminal; None for as wide as the tables are.
         """
-        shown = tables(self.found, self.runs.costs), notes(self.found)
+        runs = self.runs
+        said = [
+            *notes(self.found),
+            *certificates(runs.certified, runs.certified_top, f", {runs.orders[0].order} order"),
+        ]
+        shown = tables(self.found, runs.costs), said
         text = as_markdown(*shown) if markdown else as_text(*shown, width)
         return (f"## {self.heading}\n\n" if self.heading else "") + text
 

@@ -7,11 +7,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
 
+from rerankllm.analysis.certified import Certified, certified_by_journal
 from rerankllm.analysis.queries import Queries, as_source
 from rerankllm.analysis.robustness.orders import JOURNAL, ORDERS, Ordered, Runs, ordered
 from rerankllm.analysis.robustness.report import RobustnessReport
-from rerankllm.analysis.robustness.results import USUAL, RobustnessSettings
-from rerankllm.analysis.robustness.systems import SystemRuns
+from rerankllm.analysis.robustness.results import USUAL, OrderedRun, RobustnessSettings
+from rerankllm.analysis.robustness.systems import CERTIFIED, SystemRuns
 from rerankllm.errors import Interrupted
 from rerankllm.evaluation.extras import scipy_module
 from rerankllm.evaluation.measures import Qrels
@@ -129,7 +130,20 @@ class RobustnessPlan:
             {each.name: cost_beside([runs.path(each.name)]) for each in self.orders},
             {each.name: each.seed for each in self.orders if each.seed is not None},
             runs.failures,
+            self._certified(reranker, ranked[0]),
+            self.top_k or CERTIFIED,
         )
+
+    def _certified(self, reranker: Reranker, ranked: OrderedRun) -> dict[str, Certified]:
+        """What the first places of the first order survive, by query; nothing without a journal."""
+        if reranker.journal is None:
+            return {}
+        top_k = self.top_k or CERTIFIED
+        return {
+            query.query_id: certified_by_journal(reranker, query, found, doc_ids, top_k, self.top_k)
+            for query, found in self.orders[0].source.queries
+            if (doc_ids := ranked.rankings.get(query.query_id))
+        }
 
 
 def robustness(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rerankllm.analysis.certified import Certified
 from rerankllm.analysis.robustness.from_experiment import reorderings
 from rerankllm.analysis.robustness.results import OrderedRun
 from rerankllm.errors import InputError
@@ -15,6 +16,9 @@ from rerankllm.formats import trec
 from rerankllm.notes import tell
 from rerankllm.runs.cost import cost_beside
 from rerankllm.runs.source import read_judgements
+
+CERTIFIED = 3
+"""First places that are certified where none are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,9 @@ class SystemRuns:
         costs: What a query cost, by order; None where that is not known.
         seeds: Of the shuffles, by order.
         failures: Why queries failed, by order and query.
+        certified: How many answers could have been others before the first `certified_top` of the first order changed,
+            by query, or why that is not known; empty where nobody looked.
+        certified_top: How many first places that is about.
     """
 
     labels: Mapping[str, Any]
@@ -36,6 +43,8 @@ class SystemRuns:
     costs: Mapping[str, Cost | None]
     seeds: Mapping[str, int] = field(default_factory=dict)
     failures: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    certified: Mapping[str, Certified] = field(default_factory=dict)
+    certified_top: int = CERTIFIED
 
 
 def of_experiment(folder: Path) -> list[SystemRuns]:

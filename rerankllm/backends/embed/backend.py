@@ -1,6 +1,7 @@
 """`embed:NAME`: whose vectors they are."""
 
 from rerankllm.backends.embed.api import Api
+from rerankllm.backends.embed.late import Late, late_model
 from rerankllm.backends.embed.local import Local
 from rerankllm.backends.embed.onnx import Onnx
 from rerankllm.backends.embed.packaged import ONNX
@@ -14,6 +15,9 @@ class Embeddings(VectorBackend):
     """An embedding model, by sentence-transformers, onnxruntime, or an API that has the route /embeddings.
 
     A host that tells the tokens of a whole call only has them shared out by length.
+
+    A model of late interaction (ColBERT and its kin) has a vector for each token. It is computed here, by transformers,
+    and scores by MaxSim; its own files say how queries and passages are marked, filled up and cut.
 
     Args:
         name: `minilm`, which is all-MiniLM-L6-v2; an id on the hub; a local folder; or, with `base_url`, the model as
@@ -64,7 +68,7 @@ class Embeddings(VectorBackend):
                 raise SpecError(f"embed: '{key}' does nothing {'with' if base_url else 'without'} base_url")
         if batch < 1 or (threads is not None and threads < 1):
             raise SpecError("embed: batch and threads should be at least 1")
-        engine: Api | Local | Onnx
+        engine: Api | Late | Local | Onnx
         if base_url:
             engine = Api(
                 name,
@@ -80,11 +84,14 @@ class Embeddings(VectorBackend):
             if dtype == ONNX_DTYPE or (dtype is None and device is None and name in ONNX):
                 _check_onnx(name, revision, device)
                 engine = Onnx(ONNX[name], batch=batch, threads=threads)
+            elif (found := late_model(name, revision)) is not None:
+                engine = Late(*found, dtype=dtype, device=device, batch=batch, threads=threads)
             else:
                 engine = Local(name, revision=revision, dtype=dtype, device=device, batch=batch, threads=threads)
             shown = {"dtype": engine.dtype} | ({"revision": revision} if revision else {})
         model = f"embed:{name}?" + "&".join(f"{key}={value}" for key, value in shown.items())
-        super().__init__(engine, model, price=price if base_url else 0.0, remote=bool(base_url))
+        compare = engine.similarity if isinstance(engine, Late) else None
+        super().__init__(engine, model, price=price if base_url else 0.0, remote=bool(base_url), late=compare)
 
 
 def _check_onnx(name: str, revision: str | None, device: str | None) -> None:

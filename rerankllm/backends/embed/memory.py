@@ -3,13 +3,14 @@
 import sys
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
 ENTRY = 320
 """Bytes that an entry takes besides its text and its numbers."""
-Vector: TypeAlias = np.ndarray[tuple[int], np.dtype[np.float32]]
+Vector: TypeAlias = np.ndarray[Any, np.dtype[np.float32]]
+"""Of a text; for models of late interaction one a token."""
 
 
 Role: TypeAlias = Literal["query", "document", "prompt"]
@@ -24,7 +25,7 @@ class Text(NamedTuple):
 
 
 class Embedded(NamedTuple):
-    """A text's vector, of length 1, and the tokens it took."""
+    """A text's vector or vectors, of length 1, and the tokens it took."""
 
     vector: Vector
     tokens: int

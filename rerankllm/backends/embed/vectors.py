@@ -1,9 +1,9 @@
-"""Cosine similarity of embeddings, each text embedded once."""
+"""Similarity of embeddings, each text embedded once: the cosine of two vectors, or MaxSim of a vector a token."""
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -16,7 +16,8 @@ from rerankllm.errors import CapabilityError, TemplateError
 from rerankllm.judgements import Embed, Judgement, ParseReport, Score
 
 REMEMBERED = 256 * 2**20
-"""Bytes of vectors kept: some 170,000 texts at 384 dimensions, 16,000 at 4,096."""
+"""Bytes of vectors kept: some 170,000 texts at 384 dimensions, 16,000 at 4,096; 1,700 passages of 300 tokens where each
+has a vector of 128."""
 ABANDONED = CallFailed("given up: nobody waited for it")
 
 
@@ -55,23 +56,37 @@ class VectorBackend(BatchBackend[Judgement]):
     Every text is embedded once as long as it is remembered; usage counts the tokens of what was computed, with the
     first judgement that needed it.
 
+    A model of late interaction has a vector for each token of a text. It answers `Score` only, by comparing them.
+
     Args:
         engine: What computes the vectors.
         model: Printed spec.
         price: US dollars per million tokens; 0 for local models, None when unknown.
         remote: Whether it answers over a network.
+        late: How the vectors of a query's tokens and a passage's are compared; None where a text has one vector.
     """
 
-    def __init__(self, engine: Engine, model: str, *, price: float | None = 0.0, remote: bool = False) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        model: str,
+        *,
+        price: float | None = 0.0,
+        remote: bool = False,
+        late: Callable[[Any, Any], float] | None = None,
+    ) -> None:
         super().__init__()
         self.model = model
         self._engine = engine
         self._price = price
         self._memory = Memory(REMEMBERED)
         self._feedback = Feedback(engine.names, engine)
+        self._late = late
         self.default_strategy = "e2rank" if self._feedback.named else "pointwise"
-        self.capabilities = Capabilities(
-            answers=frozenset({Score, Embed}), remote=remote, batch=engine.at_once, bounded=True
+        self.capabilities = (
+            Capabilities(answers=frozenset({Score, Embed}), remote=remote, batch=engine.at_once, bounded=True)
+            if late is None
+            else Capabilities(answers=frozenset({Score}), remote=remote, batch=engine.at_once, names=engine.names)
         )
 
     @functools.cached_property
@@ -80,7 +95,8 @@ class VectorBackend(BatchBackend[Judgement]):
 
         Hosts of an API do not say which weights they serve; then it is the template's alone.
         """
-        return "+".join(filter(None, (self._engine.revision(), self._feedback.template.sha256[:12])))
+        template = self._feedback.template.sha256[:12] if self._late is None else None
+        return "+".join(filter(None, (self._engine.revision(), template)))
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -152,9 +168,18 @@ class VectorBackend(BatchBackend[Judgement]):
                 self._memory.put(text, found)
                 tokens += found.tokens
             before += remembered.pop(text, 0)
-        rows = np.stack([known[text] for text in asked.texts])
-        answer = rows if isinstance(work, Embed) else float(rows[0] @ rows[1])
-        return Reply(answer, ParseReport(repairs=asked.notes), Usage(tokens, remembered_tokens=before))
+        return Reply(
+            self._answer(work, [known[text] for text in asked.texts]),
+            ParseReport(repairs=asked.notes),
+            Usage(tokens, remembered_tokens=before),
+        )
+
+    def _answer(self, work: Judgement, vectors: list[Vector]) -> Any:
+        """The answer to a judgement, by the vectors of its texts."""
+        if self._late is not None:
+            return self._late(*vectors)
+        rows = np.stack(vectors)
+        return rows if isinstance(work, Embed) else float(rows[0] @ rows[1])
 
     def _asked(self, work: Judgement) -> "_Asked | CallFailed":
         """What is to be embedded for a judgement."""

@@ -25,7 +25,7 @@ LANGUAGE_MODELS = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration", "Fo
 """What the architectures of models end in that write text."""
 WRAPPED = {r"^encoder\.encoder\.": "encoder.", r"^(encoder\.block\.\d+)\.module\.": r"\1."}
 """How the weights of an encoder are named that was wrapped for Fusion-in-Decoder when it was saved, and in T5."""
-INSTEAD = {"ForSequenceClassification": "cross-encoder", "Model": "embed"}
+INSTEAD = {"ForSequenceClassification": "cross-encoder", "Model": "embed", "ColBERT": "embed"}
 """The kind of backend for models whose architecture ends otherwise."""
 
 

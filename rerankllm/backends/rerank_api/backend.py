@@ -17,6 +17,7 @@ from rerankllm.backends.rerank_api.dialects import DIALECTS, Dialect, Scores, bo
 from rerankllm.backends.token_estimate import EstimatedTokenizer
 from rerankllm.calls import CallFailed, Capabilities, Outcome, Reply, Tokenizer, Want, Work
 from rerankllm.data import Query, Usage
+from rerankllm.elicitation import cards
 from rerankllm.errors import CapabilityError, InputError
 from rerankllm.judgements import Judgement, Score
 
@@ -102,6 +103,7 @@ class RerankApi(RemoteBackend):
         if name.startswith(("http://", "https://")):
             name, base_url = "", base_url or name
         _check(kind, chosen, instruction=instruction, cut=max_tokens_per_doc)
+        _check_read_as_trained(chosen, name)
         if (batch is not None and batch < 1) or timeout <= 0 or retries < 0 or not (name or base_url):
             raise InputError(f"{kind}:{name}: needs a name or a URL, batch of 1 or more, timeout above 0, retries of 0 "
                              "or more")  # fmt: skip
@@ -281,6 +283,16 @@ def _part(outcome: Scores | CallFailed, place: int) -> Reply | CallFailed:
     if math.isnan(value):
         return CallFailed("the API left this document out of its answer", attempts)
     return Reply(value, usage=outcome.usage if place == 0 else Usage(), attempts=attempts)
+
+
+def _check_read_as_trained(dialect: Dialect, name: str) -> None:
+    """Raises `CapabilityError` for a model whose texts the server would read otherwise than it was trained to."""
+    card = cards.find([name]) if name and dialect.name == "vllm" else None
+    if card is not None and card.late is not None:
+        raise CapabilityError(
+            f"rerank:{name} is {card.name}, whose texts vLLM's server compares without markers, with punctuation, and "
+            f"queries as short as they are: vllm:{name} and embed:{name} ask it as it was trained"
+        )
 
 
 def _check(kind: str, dialect: Dialect, *, instruction: str | None, cut: int | None) -> None:

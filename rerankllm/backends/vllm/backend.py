@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rerankllm.backends.chat_template import arguments_of
+from rerankllm.backends.hf import whole_list
 from rerankllm.backends.hf.loading import ModelFiles
 from rerankllm.backends.hub_tokenizer import HubTokenizer
 from rerankllm.backends.vllm import weights
@@ -74,15 +75,22 @@ class VLLM(ContinuousBackend):
 
     @classmethod
     def class_for(cls, name: str) -> type:
-        """What computes a model: this, or for one with a scoring head what computes those.
+        """What computes a model: this, or for one that is shown no prompt what computes those.
 
         Raises:
             MissingExtra: vLLM is not installed: said before a model is looked for on the hub.
         """
+        from rerankllm.backends.vllm.late import VLLMLate, late_form  # noqa: PLC0415
         from rerankllm.backends.vllm.scorer import VLLMScorer  # noqa: PLC0415
+        from rerankllm.backends.vllm.whole_list import VLLMWholeList  # noqa: PLC0415
 
         library()
-        return VLLMScorer if weights.architecture(name).endswith("ForSequenceClassification") else cls
+        found = weights.architecture(name)
+        if found.endswith("ForSequenceClassification"):
+            return VLLMScorer
+        if found == whole_list.ARCHITECTURE:
+            return VLLMWholeList
+        return cls if late_form(name) is None else VLLMLate
 
     def __init__(
         self,

@@ -52,6 +52,11 @@ def runs_on_cpu() -> bool:
     return bool(importlib.import_module("vllm.platforms").current_platform.is_cpu())
 
 
+def token_pooler() -> Any:
+    """What tells vLLM, which has to be loaded, to give a vector for each token of a text."""
+    return importlib.import_module("vllm.config").PoolerConfig(task="token_embed")
+
+
 class Engine:
     """An engine with a model loaded, advanced step by step. Used from one thread at a time.
 
@@ -125,6 +130,20 @@ class Engine:
             params.append(pooling(use_activation=False, extra_kwargs=second))
         found = self._llm.classify(prompts, pooling_params=params, use_tqdm=False)
         return [list(map(float, output.outputs.probs)) for output in found]
+
+    def token_vectors(self, rows: list[list[int]]) -> list[Any]:
+        """The projected states of tokens: for each of these texts a float array of shape (tokens, dimensions).
+
+        The engine is asked itself: what `LLM.encode` does for JinaForRanking is to put a prompt of its own together.
+        """
+        engine = self._llm.llm_engine
+        found: dict[str, Any] = {}
+        params = importlib.import_module("vllm").PoolingParams
+        for place, ids in enumerate(rows):
+            engine.add_request(str(place), self._prompt(ids), params(task="token_embed"))
+        while engine.has_unfinished_requests():
+            found |= {output.request_id: output.outputs.data for output in self.step()}
+        return [found[str(place)].float().cpu().numpy() for place in range(len(rows))]
 
     def step(self) -> list[Any]:
         """Computes one step; returns the `RequestOutput` of each request that it finished."""

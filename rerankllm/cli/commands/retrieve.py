@@ -1,5 +1,6 @@
 """`rerankllm retrieve`: a first-stage run of a named collection."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -7,7 +8,7 @@ import typer
 
 from rerankllm.cli import completion as completing
 from rerankllm.cli.console import check_paths
-from rerankllm.collections import bm25
+from rerankllm.collections import bm25, published
 from rerankllm.collections.base import Collection
 from rerankllm.errors import InputError
 from rerankllm.files import open_for_writing
@@ -19,6 +20,7 @@ from rerankllm.runs.source import first_stage, open_dataset
 EXAMPLES = """
 rerankllm retrieve --dataset beir/scifact --output bm25.txt
 rerankllm retrieve --dataset bright/biology --depth 1000 --stemmer none --output bm25.txt
+rerankllm retrieve --dataset dl19 --retriever splade++ --output splade.txt
 """
 
 
@@ -31,6 +33,10 @@ def command(
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The TREC run to write.")],
+    retriever: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help=f"A run that is published: {', '.join(published.RETRIEVERS)}."),
+    ] = None,
     depth: Annotated[int, typer.Option(min=1, help="Documents a query.")] = 100,
     k1: Annotated[float | None, typer.Option(min=0, help="BM25's term frequency saturation; 0.9 by default.")] = None,
     b: Annotated[float | None, typer.Option(min=0, max=1, help="BM25's length normalization; 0.4 by default.")] = None,
@@ -38,9 +44,11 @@ def command(
         str | None, typer.Option(help="One of PyStemmer's algorithms, or none; for English, porter by default.")
     ] = None,
 ) -> None:
-    """Finds candidates with BM25, or writes those that come with the collection, and notes where they are from."""
+    """Finds candidates with BM25, or writes those that come with the collection or that others have published."""
     check_paths({}, {"--output": output})
     collection = open_dataset(dataset)
+    if retriever is not None:
+        collection = replace(collection, first_stage=published.first_stage(collection, retriever, depth))
     run, retrieval = first_stage(collection, _settings(collection, k1=k1, b=b, stemmer=stemmer, depth=depth))
     tag = "first-stage" if collection.first_stage else "bm25"
     for query_id, found in run.items():
@@ -61,6 +69,6 @@ def _settings(collection: Collection, **given: Any) -> bm25.Bm25Settings:
     useless = ("k1", "b", "stemmer") if collection.first_stage else ("stemmer",) if collection.language == "zh" else ()
     for name in useless:
         if given[name] is not None:
-            why = "brings its own candidates" if collection.first_stage else "is cut into pairs of characters"
+            why = "has its candidates already" if collection.first_stage else "is cut into pairs of characters"
             raise InputError(f"--{name} has no effect: {collection.name} {why}; leave it out")
     return bm25.Bm25Settings(**{name: value for name, value in given.items() if value is not None})

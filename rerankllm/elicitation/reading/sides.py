@@ -5,7 +5,7 @@ import re
 from rerankllm.elicitation.reading import words
 
 SO = re.compile(
-    r".*\b(?:(?<!not )(?<!n't )so|therefore|thus|hence|but|however|also|daher|aber|donc|mais|entonces|pero|quindi|ma"
+    r"\A.*\b(?:(?<!not )(?<!n't )so|therefore|thus|hence|but|however|also|daher|aber|donc|mais|entonces|pero|quindi|ma"
     r"|поэтому|но)\b ",
     re.DOTALL,
 )

@@ -1,0 +1,1 @@
+"""Models of late interaction (ColBERT): a vector for each token of a query and of a passage, compared by MaxSim."""
