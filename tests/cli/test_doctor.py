@@ -70,7 +70,8 @@ def test_an_extra_that_is_none_is_refused(cli):
 
 
 @pytest.mark.parametrize("version", [None, "0.1"])
-def test_it_fits_on_a_screen_and_names_what_is_wrong(version, monkeypatch, cli):
+def test_it_fits_on_a_screen_and_names_what_is_wrong(version, monkeypatch, cli, tmp_path):
+    monkeypatch.setattr(fastest, "path", lambda: tmp_path / "nothing was measured.json")
     packages = (extras.Package("scipy>=1.14", version, fits=False),)
     missing = {name: extras.Extra(name, gives, packages) for name, gives in extras.GIVES.items()}
     monkeypatch.setattr(doctor, "look_up", lambda name, **_: missing[name])
