@@ -42,6 +42,11 @@ def site(tmp_path_factory):
     return folder
 
 
+def ours(registry):
+    """The names in it that are not of tests or of `eval/`, which register what only they need."""
+    return {name for name in registry if registry[name].__module__.startswith("rerankllm.")}
+
+
 def page(site, address):
     return (site / f"{address}.html").read_text(encoding="utf-8")
 
@@ -57,14 +62,14 @@ def test_every_guide_result_and_notebook_is_a_page(site):
 
 
 def test_what_the_code_has_is_there(site):
-    for name in STRATEGIES:
+    for name in ours(STRATEGIES):
         shown = page(site, f"strategies/{name}")
         assert "What it takes" in shown
         assert f">{name}</a>" in page(site, "strategies/index")
     for registry, address in (
         (ELICITATIONS, "elicitations"),
         (AGGREGATIONS, "aggregations"),
-        ({kind for kind in BACKENDS if BACKENDS[kind].__module__.startswith("rerankllm.")}, "models"),  # not of tests
+        (ours(BACKENDS), "models"),
         ({name.replace("/", "") for name in names()}, "prompts"),
     ):
         headings = set(re.findall(r'<h2 id="([^"]+)"', page(site, f"reference/{address}")))
@@ -122,7 +127,7 @@ def test_it_opens_from_a_folder_in_light_and_dark_and_on_a_telephone(site, brows
 
 
 def test_every_strategy_has_a_drawing_of_what_it_asks(site):
-    for name in STRATEGIES:
+    for name in ours(STRATEGIES):
         (drawing,) = re.findall(r'<svg class="asks".*?</svg>', page(site, f"strategies/{name}"), re.DOTALL)
         assert drawing.count("<circle") >= 10, name
     sliding = page(site, "strategies/sliding")
