@@ -5,10 +5,10 @@ from functools import partial
 from typing import Any
 
 from rerankllm.backends.embed.local import CHUNK, NEEDED, files_of
-from rerankllm.backends.embed.memory import Embedded, Role, Text
+from rerankllm.backends.embed.memory import Embedded, Text
 from rerankllm.backends.hf import loading
 from rerankllm.backends.late_interaction.late_format import LateFormat, format_of
-from rerankllm.backends.late_interaction.late_tokens import LateTokens, similarity
+from rerankllm.backends.late_interaction.late_tokens import LateTexts, LateTokens, similarity
 from rerankllm.backends.late_interaction.model_files import LateFiles
 from rerankllm.backends.late_interaction.token_encoder import TokenEncoder
 from rerankllm.calls import CallFailed
@@ -30,7 +30,7 @@ def late_model(name: str, revision: str | None) -> tuple[LateFiles, LateFormat, 
     return None if form is None else (files, form, names)
 
 
-class Late:
+class Late(LateTexts):
     """Computes the tokens' vectors.
 
     Attributes:
@@ -89,10 +89,7 @@ class Late:
         self, texts: Sequence[Text], abandoned: Callable[[], bool]
     ) -> Iterator[list[tuple[Text, Embedded | CallFailed]]]:
         """Computes these texts, a batch of similar length at a time, until `abandoned`."""
-        rows = {
-            text: self._tokens.query(text.text) if text.role == "query" else self._tokens.document(text.text)
-            for text in texts
-        }
+        rows = {text: self._row(text.role, text.text) for text in texts}
         by_length = sorted(rows, key=lambda text: -len(rows[text].ids))
         for start in range(0, len(by_length), self._batch):
             if abandoned():
@@ -100,18 +97,6 @@ class Late:
             batch = by_length[start : start + self._batch]
             vectors = self._encoder.vectors([rows[text] for text in batch])
             yield [(text, Embedded(found, len(rows[text].ids))) for text, found in zip(batch, vectors, strict=True)]
-
-    def room(self, role: Role) -> int:
-        """Tokens that a text may have, besides what is put around it."""
-        return self._tokens.room(query=role == "query")
-
-    def ends(self, text: str) -> list[int]:
-        """Where each token of a text ends, in characters."""
-        return self._tokens.ends(text)
-
-    def harmless(self, text: str) -> str:
-        """A text in which control tokens are spelled with a space, and so are none."""
-        return str(self._tokens.harmless(text))
 
     def close(self) -> None:
         """Lets go of the model."""

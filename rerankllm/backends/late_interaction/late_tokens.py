@@ -106,6 +106,27 @@ class LateTokens:
         return (self._words[known], before.removeprefix(known).lstrip()) if known else (None, before)
 
 
+class LateTexts:
+    """What every engine for such a model tells of texts, by the tokens it makes of them."""
+
+    _tokens: LateTokens
+
+    def room(self, role: str) -> int:
+        """Tokens that a text may have, besides what is put around it."""
+        return self._tokens.room(query=role == "query")
+
+    def ends(self, text: str) -> list[int]:
+        """Where each token of a text ends, in characters."""
+        return self._tokens.ends(text)
+
+    def harmless(self, text: str) -> str:
+        """A text in which control tokens are spelled with a space, and so are none."""
+        return str(self._tokens.harmless(text))
+
+    def _row(self, role: str, text: str) -> Row:
+        return self._tokens.query(text) if role == "query" else self._tokens.document(text)
+
+
 def similarity(query: Vectors, document: Vectors, *, mean: bool = False) -> float:
     """MaxSim: the similarity of each of a query's tokens to the passage's token that is most like it, summed.
 

@@ -2,8 +2,9 @@
 
 import contextlib
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rerankllm.backends.chat_template import arguments_of
 from rerankllm.backends.hf import whole_list
@@ -74,23 +75,24 @@ class VLLM(ContinuousBackend):
     """
 
     @classmethod
-    def class_for(cls, name: str) -> type:
+    def class_for(cls, name: str) -> Callable[..., Any]:
         """What computes a model: this, or for one that is shown no prompt what computes those.
 
         Raises:
             MissingExtra: vLLM is not installed: said before a model is looked for on the hub.
         """
         from rerankllm.backends.vllm.late import VLLMLate, late_form  # noqa: PLC0415
+        from rerankllm.backends.vllm.pooling import Pooling  # noqa: PLC0415
         from rerankllm.backends.vllm.scorer import VLLMScorer  # noqa: PLC0415
         from rerankllm.backends.vllm.whole_list import VLLMWholeList  # noqa: PLC0415
 
         library()
         found = weights.architecture(name)
         if found.endswith("ForSequenceClassification"):
-            return VLLMScorer
+            return Pooling.of(VLLMScorer)
         if found == whole_list.ARCHITECTURE:
-            return VLLMWholeList
-        return cls if late_form(name) is None else VLLMLate
+            return Pooling.of(VLLMWholeList)
+        return cls if late_form(name) is None else Pooling.of(VLLMLate)
 
     def __init__(
         self,

@@ -4,15 +4,15 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from rerankllm.backends.embed.memory import Embedded, Role, Text
+from rerankllm.backends.embed.memory import Embedded, Text
 from rerankllm.backends.embed.vectors import VectorBackend
 from rerankllm.backends.hf.loading import ModelFiles
 from rerankllm.backends.late_interaction.late_format import STANFORD, LateFormat, format_of
-from rerankllm.backends.late_interaction.late_tokens import LateTokens, Row, Vectors, similarity
+from rerankllm.backends.late_interaction.late_tokens import LateTexts, LateTokens, Row, Vectors, similarity
 from rerankllm.backends.late_interaction.model_files import LateFiles
 from rerankllm.backends.late_interaction.token_encoder import TokenEncoder, scaled
-from rerankllm.backends.vllm import weights
-from rerankllm.backends.vllm.engine import Engine, complaint, library, token_pooler
+from rerankllm.backends.vllm.engine import Engine, complaint, token_pooler
+from rerankllm.backends.vllm.pooling import Pooling, Source
 from rerankllm.calls import CallFailed
 from rerankllm.elicitation import cards
 from rerankllm.errors import BackendError, InputError
@@ -39,16 +39,7 @@ class VLLMLate(VectorBackend):
     not see has its queries, one a ranking, computed by transformers on the CPU; passages are vLLM's.
 
     Args:
-        name: As `VLLM` has it, like the other options.
-        revision: Branch, tag or commit on the hub.
-        dtype: Weights and activations.
-        quantization: How to quantize weights.
-        max_model_len: Tokens of a text; longer ones are cut at their end.
-        max_num_seqs: Texts computed at a time.
-        gpu_memory_utilization: Share of a GPU's memory to use.
-        kv_cache_memory_bytes: Memory for what was computed.
-        tensor_parallel_size: GPUs to spread the model over.
-        enforce_eager: Do without compilation and CUDA graphs.
+        options: Which model, and how it is computed; texts that are too long are cut at their end.
 
     Raises:
         MissingExtra: vLLM is not installed.
@@ -56,51 +47,24 @@ class VLLMLate(VectorBackend):
         BackendError: The engine does not start.
     """
 
-    def __init__(
-        self,
-        *,
-        name: str,
-        revision: str | None = None,
-        dtype: str = "auto",
-        quantization: str | None = None,
-        max_model_len: int | None = None,
-        max_num_seqs: int | None = None,
-        gpu_memory_utilization: float | None = None,
-        kv_cache_memory_bytes: int | None = None,
-        tensor_parallel_size: int = 1,
-        enforce_eager: bool = False,
-    ) -> None:
-        library()
-        where, commit = weights.find(name, revision)
-        files = LateFiles(ModelFiles(where, revision=revision), "vllm")
-        names = files.source.names(name)
+    def __init__(self, options: Pooling) -> None:
+        name, source = options.name, options.find()
+        files = LateFiles(source.files, "vllm")
+        names = source.files.names(name)
         form = format_of(files, cards.find(names))
         if form is None:
             raise InputError(f"vllm:{name}: its files do not say that it is a model of late interaction")
         architecture = _architecture(files, name)
         positions = int(files.json("config.json")["max_position_embeddings"])
         lengths = (form.query_length or positions, form.document_length or positions)
-        options = {
-            "model": where,
-            "runner": "pooling",
-            "pooler_config": token_pooler(),
+        engine, model = options.start(
+            source,
+            pooler_config=token_pooler(),
             # Its own limit is one token short of what PyLate's files mean: they leave the marker out.
-            "hf_overrides": {"architectures": [architecture], "model_max_length": positions},
-            "revision": revision,
-            "dtype": dtype,
-            "quantization": quantization,
-            "max_model_len": min(max_model_len or max(lengths), positions),
-            "max_num_seqs": max_num_seqs,
-            "gpu_memory_utilization": gpu_memory_utilization,
-            "kv_cache_memory_bytes": kv_cache_memory_bytes,
-            "tensor_parallel_size": tensor_parallel_size,
-            "enforce_eager": enforce_eager,
-        }
-        engine = Engine(f"vllm:{name}", options)
-        shown = {"revision": revision, "dtype": engine.dtype, "quantization": quantization}
-        shown |= {"max_model_len": str(max_model_len) if max_model_len else None}
-        model = f"vllm:{name}?" + "&".join(f"{key}={value}" for key, value in shown.items() if value is not None)
-        texts = _Texts(engine, files, form, names, commit)
+            hf_overrides={"architectures": [architecture], "model_max_length": positions},
+            max_model_len=min(options.max_model_len or max(lengths), positions),
+        )
+        texts = _Texts(engine, files, form, names, source)
         super().__init__(texts, model, late=partial(similarity, mean=form.mean))
 
 
@@ -121,7 +85,7 @@ def _architecture(files: LateFiles, name: str) -> str:
     return STANFORD if files.architecture == STANFORD else ENCODERS[kind]
 
 
-class _Texts:
+class _Texts(LateTexts):
     """What `VectorBackend` asks of an engine.
 
     Attributes:
@@ -132,17 +96,16 @@ class _Texts:
     at_once = TEXTS
 
     def __init__(
-        self, engine: Engine, files: LateFiles, form: LateFormat, names: tuple[str, ...], commit: str | None
+        self, engine: Engine, files: LateFiles, form: LateFormat, names: tuple[str, ...], source: Source
     ) -> None:
         self.names = names
-        self._engine, self._files, self._form, self._commit = engine, files, form, commit
+        self._engine, self._files, self._form, self._source = engine, files, form, source
         self._tokens = LateTokens(form, engine.tokenizer, f"vllm:{names[0]}", engine.context)
         self._queries = TokenEncoder(files, "cpu", None) if form.apart else None
 
     def revision(self) -> str:
         """The commit on the hub, or SHA-256 over the folder's files; and over the projection and how texts are read."""
-        own = self._commit or weights.fingerprint(Path(self._files.source.where))
-        return self._files.fingerprint(own, self._form)
+        return self._files.fingerprint(str(self._source.revision()), self._form)
 
     def embed(
         self, texts: Sequence[Text], abandoned: Callable[[], bool]
@@ -156,7 +119,7 @@ class _Texts:
             if abandoned():
                 return
             chunk = texts[start : start + TEXTS]
-            rows = [self._row(text) for text in chunk]
+            rows = [self._row(text.role, text.text) for text in chunk]
             here = [place for place, text in enumerate(chunk) if text.role == "query" and self._queries is not None]
             there = [place for place in range(len(chunk)) if place not in set(here)]
             found = dict(zip(there, self._computed([rows[place] for place in there]), strict=True))
@@ -164,25 +127,10 @@ class _Texts:
                 found |= dict(zip(here, self._queries.vectors([rows[place] for place in here]), strict=True))
             yield [(text, Embedded(found[place], len(rows[place].ids))) for place, text in enumerate(chunk)]
 
-    def room(self, role: Role) -> int:
-        """Tokens that a text may have, besides what is put around it."""
-        return self._tokens.room(query=role == "query")
-
-    def ends(self, text: str) -> list[int]:
-        """Where each token of a text ends, in characters."""
-        return self._tokens.ends(text)
-
-    def harmless(self, text: str) -> str:
-        """A text in which control tokens are spelled with a space, and so are none."""
-        return str(self._tokens.harmless(text))
-
     def close(self) -> None:
         """Frees the model."""
         self._engine.close()
         self._queries = None
-
-    def _row(self, text: Text) -> Row:
-        return self._tokens.query(text.text) if text.role == "query" else self._tokens.document(text.text)
 
     def _computed(self, rows: list[Row]) -> list[Vectors]:
         """The vectors that vLLM computes of rows."""

@@ -2,14 +2,12 @@
 
 import functools
 from collections.abc import Sequence
-from pathlib import Path
 
 from rerankllm.backends.batching import BatchBackend
-from rerankllm.backends.hf.loading import ModelFiles
 from rerankllm.backends.hub_tokenizer import HubTokenizer
 from rerankllm.backends.pairs import PairTexts
-from rerankllm.backends.vllm import weights
-from rerankllm.backends.vllm.engine import Engine, complaint, library
+from rerankllm.backends.vllm.engine import complaint
+from rerankllm.backends.vllm.pooling import Pooling
 from rerankllm.calls import CallFailed, Capabilities, Reply, Tokenizer, Want
 from rerankllm.data import Usage
 from rerankllm.elicitation import cards
@@ -24,16 +22,7 @@ class VLLMScorer(BatchBackend[Judgement]):
     """Answers `Score` by a sequence-classification head, computed by vLLM: the raw logit, as `cross-encoder:` tells it.
 
     Args:
-        name: As `VLLM` has it, like the other options.
-        revision: Branch, tag or commit on the hub.
-        dtype: Weights and activations.
-        quantization: How to quantize weights.
-        max_model_len: Tokens of a pair; longer ones are cut at their end.
-        max_num_seqs: Pairs computed at a time.
-        gpu_memory_utilization: Share of a GPU's memory to use.
-        kv_cache_memory_bytes: Memory for what was computed.
-        tensor_parallel_size: GPUs to spread the model over.
-        enforce_eager: Do without compilation and CUDA graphs.
+        options: Which model, and how it is computed; pairs that are too long are cut at their end.
 
     Raises:
         MissingExtra: vLLM is not installed.
@@ -41,42 +30,11 @@ class VLLMScorer(BatchBackend[Judgement]):
         BackendError: The engine does not start.
     """
 
-    def __init__(
-        self,
-        *,
-        name: str,
-        revision: str | None = None,
-        dtype: str = "auto",
-        quantization: str | None = None,
-        max_model_len: int | None = None,
-        max_num_seqs: int | None = None,
-        gpu_memory_utilization: float | None = None,
-        kv_cache_memory_bytes: int | None = None,
-        tensor_parallel_size: int = 1,
-        enforce_eager: bool = False,
-    ) -> None:
+    def __init__(self, options: Pooling) -> None:
         super().__init__()
-        library()
-        source, self._commit = weights.find(name, revision)
-        self._folder = Path(source)
-        options = {
-            "model": source,
-            "runner": "pooling",
-            "revision": revision,
-            "dtype": dtype,
-            "quantization": quantization,
-            "max_model_len": max_model_len,
-            "max_num_seqs": max_num_seqs,
-            "gpu_memory_utilization": gpu_memory_utilization,
-            "kv_cache_memory_bytes": kv_cache_memory_bytes,
-            "tensor_parallel_size": tensor_parallel_size,
-            "enforce_eager": enforce_eager,
-        }
-        self._engine = Engine(f"vllm:{name}", options)
-        shown = {"revision": revision, "dtype": self._engine.dtype, "quantization": quantization}
-        shown |= {"max_model_len": str(max_model_len) if max_model_len else None}
-        self.model = f"vllm:{name}?" + "&".join(f"{key}={value}" for key, value in shown.items() if value is not None)
-        names = ModelFiles(source).names(name)
+        self._source = options.find()
+        self._engine, self.model = options.start(self._source)
+        names = self._source.files.names(options.name)
         self._texts = PairTexts(cards.find(names), HubTokenizer(self._engine.tokenizer, self.model))
         self.default_strategy = "pointwise"
         self.capabilities = Capabilities(answers=frozenset({Score}), batch=REQUESTS, names=names)
@@ -84,7 +42,7 @@ class VLLMScorer(BatchBackend[Judgement]):
     @functools.cached_property
     def revision(self) -> str | None:
         """The commit on the hub, or SHA-256 over the folder's files."""
-        return weights.fingerprint(self._folder) if self._folder.is_dir() else self._commit
+        return self._source.revision()
 
     @property
     def tokenizer(self) -> Tokenizer:

@@ -2,18 +2,16 @@
 
 import functools
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from rerankllm.backends.batching import BatchBackend
 from rerankllm.backends.embed.memory import unit
-from rerankllm.backends.hf.loading import ModelFiles
 from rerankllm.backends.hf.whole_list import ARCHITECTURE, Similarities
 from rerankllm.backends.hub_tokenizer import HubTokenizer
 from rerankllm.backends.late_interaction.model_files import LateFiles
-from rerankllm.backends.vllm import weights
-from rerankllm.backends.vllm.engine import Engine, complaint, library, token_pooler
+from rerankllm.backends.vllm.engine import complaint, token_pooler
+from rerankllm.backends.vllm.pooling import Pooling
 from rerankllm.calls import CallFailed, Capabilities, ReadSimilarities, Request, Response, TokenPrompt, Want
 from rerankllm.data import Usage
 from rerankllm.errors import BackendError, CapabilityError, InputError
@@ -28,16 +26,7 @@ class VLLMWholeList(BatchBackend[Request]):
     """Compares the documents of one prompt by vectors that vLLM computes, and writes nothing.
 
     Args:
-        name: As `VLLM` has it, like the other options.
-        revision: Branch, tag or commit on the hub.
-        dtype: Weights and activations.
-        quantization: How to quantize weights.
-        max_model_len: Tokens of a prompt.
-        max_num_seqs: Prompts computed at a time.
-        gpu_memory_utilization: Share of a GPU's memory to use.
-        kv_cache_memory_bytes: Memory for what was computed.
-        tensor_parallel_size: GPUs to spread the model over.
-        enforce_eager: Do without compilation and CUDA graphs.
+        options: Which model, and how it is computed.
 
     Raises:
         MissingExtra: vLLM is not installed.
@@ -45,48 +34,16 @@ class VLLMWholeList(BatchBackend[Request]):
         BackendError: The engine does not start.
     """
 
-    def __init__(
-        self,
-        *,
-        name: str,
-        revision: str | None = None,
-        dtype: str = "auto",
-        quantization: str | None = None,
-        max_model_len: int | None = None,
-        max_num_seqs: int | None = None,
-        gpu_memory_utilization: float | None = None,
-        kv_cache_memory_bytes: int | None = None,
-        tensor_parallel_size: int = 1,
-        enforce_eager: bool = False,
-    ) -> None:
+    def __init__(self, options: Pooling) -> None:
         super().__init__()
-        library()
-        source, self._commit = weights.find(name, revision)
-        self._folder = Path(source)
-        config = LateFiles(ModelFiles(source, revision=revision), "vllm").json("config.json")
+        self._source = options.find()
+        config = LateFiles(self._source.files, "vllm").json("config.json")
         if set(config.get("layer_types") or ()) - {"full_attention"}:
             raise InputError(
-                f"vllm:{name}: some of its layers see a part of the prompt only, which vLLM leaves out for "
-                f"{ARCHITECTURE}; hf:{name} computes them"
+                f"vllm:{options.name}: some of its layers see a part of the prompt only, which vLLM leaves out for "
+                f"{ARCHITECTURE}; hf:{options.name} computes them"
             )
-        options = {
-            "model": source,
-            "runner": "pooling",
-            "pooler_config": token_pooler(),
-            "revision": revision,
-            "dtype": dtype,
-            "quantization": quantization,
-            "max_model_len": max_model_len,
-            "max_num_seqs": max_num_seqs,
-            "gpu_memory_utilization": gpu_memory_utilization,
-            "kv_cache_memory_bytes": kv_cache_memory_bytes,
-            "tensor_parallel_size": tensor_parallel_size,
-            "enforce_eager": enforce_eager,
-        }
-        self._engine = Engine(f"vllm:{name}", options)
-        shown = {"revision": revision, "dtype": self._engine.dtype, "quantization": quantization}
-        shown |= {"max_model_len": str(max_model_len) if max_model_len else None}
-        self.model = f"vllm:{name}?" + "&".join(f"{key}={value}" for key, value in shown.items() if value is not None)
+        self._engine, self.model = options.start(self._source, pooler_config=token_pooler())
         self._tokenizer = HubTokenizer(self._engine.tokenizer, self.model)
         self.default_strategy = "full / similarity"
         self.capabilities = Capabilities(
@@ -94,13 +51,13 @@ class VLLMWholeList(BatchBackend[Request]):
             token_prompts=True,
             context=self._engine.context,
             batch=PROMPTS,
-            names=ModelFiles(source).names(name),
+            names=self._source.files.names(options.name),
         )
 
     @functools.cached_property
     def revision(self) -> str | None:
         """The commit on the hub, or SHA-256 over the folder's files."""
-        return weights.fingerprint(self._folder) if self._folder.is_dir() else self._commit
+        return self._source.revision()
 
     @property
     def tokenizer(self) -> HubTokenizer:
