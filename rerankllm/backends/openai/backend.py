@@ -285,8 +285,7 @@ class OpenAI(RemoteBackend):
     async def is_welcome(self) -> bool:
         """Whether the key is taken and the model there, as the list of models tells; see `RemoteBackend.is_welcome`.
 
-        A list says something of the key only where another key is refused it. OpenAI refuses any other, so there the
-        model alone is asked for.
+        A list proves a key only on hosts that refuse it to other keys. OpenAI does, so it is asked for the model alone.
         """
         own = self._endpoint.is_openai
         if self._endpoint.key == NO_KEY or not (own or self._lists):
