@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -51,7 +52,7 @@ class CustomStrategies:
     def __init__(self, service: Service, most: int) -> None:
         self._service, self._most = service, most
         self._offered: list[dict[str, Any]] = []
-        self._planning = asyncio.Semaphore(1)
+        self._planner = ThreadPoolExecutor(1, "planner")
 
     async def choose(
         self, context: RequestContext, model: str | None, strategy: str | None, documents: int, top_n: int | None
@@ -69,8 +70,9 @@ class CustomStrategies:
             Problem: There is no such alias, the strategy does not parse or work, or it would take too many calls.
         """
         alias, reranker = self._service.find(context, model, documents)
-        async with self._planning:  # one at a time: planning takes the interpreter from all who rank
-            return await asyncio.to_thread(self._choose, alias, reranker, strategy, documents, top_n)
+        # One at a time, also after who asked has hung up: planning takes the interpreter from all who rank.
+        given = (alias, reranker, strategy, documents, top_n)
+        return await asyncio.get_running_loop().run_in_executor(self._planner, self._choose, *given)
 
     def offers(self) -> list[dict[str, Any]]:
         """Every alias with its strategy, its models and the suggestions that they can answer; computed once."""

@@ -109,6 +109,34 @@ def test_who_hangs_up_while_a_plan_is_waited_for_is_forgotten(monkeypatch):
         assert len(chosen) == 2
 
 
+def test_a_plan_that_nobody_waits_for_any_more_still_keeps_the_next_from_beginning(monkeypatch):
+    with listening() as live:
+        planning, go_on = threading.Event(), threading.Event()
+        chosen, plan = [], CustomStrategies._choose
+
+        def choose(self, *arguments):
+            chosen.append(arguments)
+            planning.set()
+            assert go_on.wait(60)
+            return plan(self, *arguments)
+
+        monkeypatch.setattr(CustomStrategies, "_choose", choose)
+        url = httpx.URL(live.url)
+        first, second = (socket.create_connection((url.host, url.port), timeout=60) for _ in range(2))
+        first.sendall(b"GET /page/plan?n=5 HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert planning.wait(60)
+        second.sendall(b"GET /page/plan?n=6 HTTP/1.1\r\nHost: a\r\n\r\n")
+        until(lambda: live.running._in_flight._inside == 2)
+        first.close()
+        until(lambda: live.running._in_flight._inside == 1)
+        for _ in range(5):
+            assert httpx.get(f"{live.url}/health", timeout=60).status_code == 200
+        assert len(chosen) == 1
+        go_on.set()
+        assert second.recv(4096).startswith(b"HTTP/1.1 200")
+        second.close()
+
+
 @pytest.mark.parametrize("late", [0, 1])
 def test_who_has_hung_up_before_its_turn_costs_nothing(monkeypatch, late):
     """As when the server was busy: the request and the hang-up are there together, or a turn of the loop apart."""
