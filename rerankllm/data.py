@@ -132,7 +132,7 @@ class Usage:
     Attributes:
         prompt_tokens: Tokens read.
         completion_tokens: Tokens generated.
-        cached_tokens: How many of the prompt tokens the host found in its cache, where it says so.
+        cached_tokens: How many of the prompt tokens the host or the engine found in its cache, where it says so.
         searches: Search units, in which some reranking APIs count.
         remembered_tokens: Tokens that were not read again, as what was read of them before is remembered here; they are
             no prompt tokens.

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from rerankllm.backends.label_guess import Guesser
 from rerankllm.calls import CallFailed, Reading, Response, WriteLabels
 from rerankllm.data import Usage
 
@@ -41,6 +42,7 @@ class LabelChain:
         self._chosen = 0
         self._broken = False
         self._readings: list[Reading] = []
+        self._guesser = Guesser(len(want.labels), once=want.once)
         self.asked: tuple[int, ...] = ()
         self.may_end = False
         self._enter()
@@ -71,6 +73,18 @@ class LabelChain:
             self._path.append(best)
             tokens = [best, *self._go_on()]
         return tuple(tokens) if self.asked else ()
+
+    def guess(self) -> tuple[int, ...]:
+        """Tokens that are likely to follow those to decode next.
+
+        An engine may decode them at once and compare in several places: as long as `take` returns just what was
+        guessed, the log-probabilities behind it are good. More are guessed while that goes well.
+        """
+        tokens: list[int] = []
+        labels = self._guesser.guess(self._alive(), self._left, self._want.count - self._place) if self.asked else []
+        for place, label in enumerate(labels, self._place):
+            tokens += self._want.at(place)[label][len(self._path) if place == self._place else 0 :]
+        return tuple(tokens)
 
     def response(self, prompt: int) -> Response | CallFailed:
         """The labels written, after a prompt of so many tokens; generated are those that were compared."""
@@ -115,6 +129,7 @@ class LabelChain:
         bounds = [bound for value, bound in zip(self._known, self._bounds, strict=True) if math.isnan(value)]
         floor = math.nan if any(map(math.isnan, bounds)) else max(bounds, default=math.nan)
         self._readings.append(Reading(len(self._text), label, tuple(self._known), floor))
+        self._guesser.written(label, self._left)
         if self._want.once:
             self._left.remove(label)
         self._text += self._want.labels[label] + self._want.following(self._place)
@@ -125,12 +140,14 @@ class LabelChain:
     def _hear(self, told: dict[int, float]) -> None:
         """Notes how likely each label is: exactly where no other label goes on in the same way, else at most."""
         self._compared = True
-        matching = self._matching(range(len(self._want.labels)))
+        matching, values = self._matching(range(len(self._want.labels))), dict[int, float]()
         for label in matching:
             token = self._next(label)
             alike = [other for other in matching if self._next(other) == token]
             value = self._sum + (_rest(told.values()) if token is None else told[token])
             (self._known if len(alike) == 1 else self._bounds)[label] = value
+            values[label] = value
+        self._guesser.hear(values)
 
     def _alive(self) -> list[int]:
         """The labels left that go on as this place does."""

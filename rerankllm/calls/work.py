@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -141,6 +141,10 @@ class Response:
     reasoning: str | None = None
     readings: tuple[Reading, ...] = ()
     adapted: tuple[str, ...] = ()
+
+    def with_cached(self, tokens: int) -> "Response":
+        """The same, of whose prompt so many tokens were found in a cache; what else was found there does not count."""
+        return replace(self, usage=replace(self.usage, cached_tokens=min(tokens, self.usage.prompt_tokens)))
 
 
 @dataclass(frozen=True, slots=True)

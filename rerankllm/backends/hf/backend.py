@@ -332,7 +332,10 @@ class HuggingFace(BatchBackend[Request]):
             want = works[index].want
             rows.append(self._engine.row(works[index].prompt, want.ids if isinstance(want, ReadContinuation) else ()))
         for batch in self._engine.logits(rows) if rows else ():
-            yield [(reading[row], _response(works[reading[row]], logits)) for row, logits in batch]
+            yield [
+                (reading[row], _response(works[reading[row]], logits).with_cached(self._engine.known.get(row, 0)))
+                for row, logits in batch
+            ]
 
     def _write(self, works: Sequence[Request], left: Sequence[int]) -> Iterator[Answered]:
         """Generated text, and labels."""

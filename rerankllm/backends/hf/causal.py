@@ -27,6 +27,7 @@ class Causal:
         packing: How rows are computed together, and why; found out by computing a few.
         reach: Tokens of the longest row that is packed; 0 where none is.
         room: Tokens that are remembered.
+        known: Of each packed row that `logits` computed last, by its index, how many tokens were remembered.
 
     Args:
         model: A causal language model of transformers.
@@ -45,6 +46,8 @@ class Causal:
         self._at_once = AtOnce((cores - cores // 2, cores // 2)) if cores > 1 else None
         self._takes = frozenset(inspect.signature(model.forward).parameters)
         self._padded = 0
+        self.known: dict[int, int] = {}
+        self._known: dict[int, int] = {}
         self.packing = self._probed()
         log.debug("%s computes prompts %s", type(model).__name__, self.packing)
         self.reach = self.packing.reach
@@ -71,10 +74,12 @@ class Causal:
         Yields:
             For each row that is done its index and its logits: a float tensor of shape (read, vocabulary).
         """
+        self.known = {}
         packed = [i for i, row in enumerate(rows) if len(row.ids) <= self.reach]
         padded = [i for i, row in enumerate(rows) if len(row.ids) > self.reach]
         if packed:
             for found in self._packed([rows[i] for i in packed], self._limits):
+                self.known |= {packed[place]: self._known[place] for place, _ in found}
                 yield [(packed[place], logits) for place, logits in found]
         for batch in batches([rows[i] for i in padded], self.padding(self._limits)):
             found = self._batch([rows[padded[place]] for place in batch])
@@ -128,19 +133,23 @@ class Causal:
             return self._model(**inputs, use_cache=False).logits[:, -read:]
 
     def _packed(self, rows: Sequence[Row], limits: Limits) -> Iterator[list[tuple[int, Any]]]:
-        """As `logits`, of rows that can be packed."""
+        """As `logits`, of rows that can be packed; `_known` is of these rows."""
+        self._known = {}
         with attention.packed(self._model):
             if self._at_once is None:
-                yield from self._lanes[0].logits(rows, limits)
+                for found in self._lanes[0].logits(rows, limits):
+                    self._known |= self._lanes[0].known
+                    yield found
                 return
             parts, together = halves(rows, [lane.slots for lane in self._lanes])
             each = Limits(limits.tokens, max(limits.positions // 2, 1)) if together else limits
             works = [
-                (part, lane.logits([rows[i] for i in part], each))
+                ((part, lane), lane.logits([rows[i] for i in part], each))
                 for part, lane in zip(parts, self._lanes, strict=True)
                 if part
             ]
-            for part, found in self._at_once.run(works) if together else _in_turn(works):
+            for (part, lane), found in self._at_once.run(works) if together else _in_turn(works):
+                self._known |= {part[place]: lane.known[place] for place, _ in found}
                 yield [(part[place], logits) for place, logits in found]
 
     def _forget(self) -> None:

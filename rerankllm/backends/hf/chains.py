@@ -14,8 +14,8 @@ from rerankllm.calls import CallFailed, Response, WriteLabels
 class ChainWriter:
     """Writes answers that are held to labels, by a model whose prompts are packed.
 
-    Every pass takes all answers one comparison further. It computes only what was written since the one before: what
-    came before that is remembered.
+    Every pass takes all answers a comparison further, or several where what follows was guessed right. It computes only
+    what was written since the one before, and the guesses: what came before that is remembered.
 
     Args:
         engine: Computes prompts, and remembers them.
@@ -38,7 +38,8 @@ class ChainWriter:
         Yields:
             For each answer that was written with others its index and the response.
         """
-        sizes = [len(row.ids) + want.most_tokens for row, want in zip(prompts, wants, strict=True)]
+        # A wrong guess is remembered for a while too, beside what was written instead.
+        sizes = [len(row.ids) + 2 * want.most_tokens for row, want in zip(prompts, wants, strict=True)]
         most = max(self._tokens, self._engine.room)
         order = sorted(range(len(prompts)), key=lambda i: prompts[i].ids)
         while order:
@@ -48,22 +49,44 @@ class ChainWriter:
                 group.append(order[len(group)])
             order = order[len(group) :]
             with self._engine.remembering(sum(sizes[i] for i in group)):
-                chains = self._written([prompts[i] for i in group], [wants[i] for i in group], abandoned)
+                written = self._written([prompts[i] for i in group], [wants[i] for i in group], abandoned)
             if abandoned():
                 return
-            yield [(i, chain.response(len(prompts[i].ids))) for i, chain in zip(group, chains, strict=True)]
+            yield [(i, response) for i, response in zip(group, written, strict=True)]
 
     def _written(
         self, prompts: Sequence[Row], wants: Sequence[WriteLabels], abandoned: Callable[[], bool]
-    ) -> list[LabelChain]:
+    ) -> list[Response | CallFailed]:
         """The answers, written together."""
         chains = [LabelChain(want) for want in wants]
         ids = [row.ids + chain.begins for row, chain in zip(prompts, chains, strict=True)]
+        cached: dict[int, int] = {}
         while (live := [place for place, chain in enumerate(chains) if chain.asked]) and not abandoned():
-            for found in self._engine.logits([Row(ids[place]) for place in live]):
+            guesses = [chains[place].guess() if cached else () for place in live]
+            rows = [Row(ids[place] + guess, len(guess) + 1) for place, guess in zip(live, guesses, strict=True)]
+            for found in self._engine.logits(rows):
                 for at, logits in found:
-                    ids[live[at]] += compared(chains[live[at]], logits[-1].float())
-        return chains
+                    ids[live[at]] += all_compared(chains[live[at]], guesses[at], logits)
+            cached = cached or {place: self._engine.known.get(at, 0) for at, place in enumerate(live)}
+        return [
+            response.with_cached(cached.get(place, 0)) if isinstance(response, Response) else response
+            for place, (row, chain) in enumerate(zip(prompts, chains, strict=True))
+            for response in (chain.response(len(row.ids)),)
+        ]
+
+
+def all_compared(chain: LabelChain, guess: Sequence[int], logits: Any) -> tuple[int, ...]:
+    """The tokens that a chain goes on with, as far as what was guessed of them is right.
+
+    Args:
+        chain: The answer.
+        guess: What was computed behind its last token.
+        logits: Of that token and all those guessed: a tensor of shape (guessed + 1, vocabulary).
+    """
+    tokens: tuple[int, ...] = ()
+    while chain.asked and len(tokens) <= len(guess) and tokens == tuple(guess[: len(tokens)]):
+        tokens += compared(chain, logits[len(tokens)].float())
+    return tokens
 
 
 def compared(chain: LabelChain | ThoughtChain, logits: Any) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ class PackedRunner:
     Attributes:
         computed: Tokens computed so far.
         slots: What is remembered.
+        known: Of each row that was computed last, by its index, how many tokens were remembered.
 
     Args:
         model: A causal language model of transformers.
@@ -24,6 +25,7 @@ class PackedRunner:
     def __init__(self, model: Any, enough: int) -> None:
         self._model, self._enough, self._room = model, enough, 0
         self.computed = 0
+        self.known: dict[int, int] = {}
         self.slots, self._memory = Slots(0), attention.Memory()
 
     @property
@@ -62,11 +64,13 @@ class PackedRunner:
         self.forget()
         size = self._room + min(self._enough, limits.tokens)  # at once, as most will be used: growing copies
         begun: list[Any] = []
+        self.known = {}
         for chunk in chunks(rows, limits, slots, self._enough):
             logits = self._pass(rows, chunk, memory, max(size, slots.size))
             done = []
             for piece in chunk.pieces:
                 row = rows[piece.row]
+                self.known.setdefault(piece.row, piece.start)
                 mine = piece.stop - max(piece.start, len(row.ids) - row.read)
                 if mine > 0:
                     begun.append(logits[:mine])

@@ -4,7 +4,8 @@ A prompt may be several texts, which the encoder reads apart and the decoder tog
 Grave 2021, "Leveraging passage retrieval with generative models for open domain question answering", section 3).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from rerankllm.backends.hf.batches import Limits, Row, batches
@@ -27,6 +28,7 @@ class Seq2Seq:
     """
 
     packing = "padded: it has an encoder"
+    known: Mapping[int, int] = MappingProxyType({})  # nothing is remembered
 
     def __init__(self, model: Any, pad: int, limits: Limits, *, eos: tuple[int, ...], start: int) -> None:
         self._model = model

@@ -12,8 +12,26 @@ from rerankllm.backends.llamacpp.model import Model
 from rerankllm.backends.llamacpp.readout import Logits
 from rerankllm.errors import BackendError, InputError
 
-FLOAT32 = 0
-"""ggml's number for the type."""
+FLOAT32, FLOAT16, BFLOAT16 = 0, 1, 30
+"""ggml's numbers for the types."""
+BF16_WEIGHTS = 32
+"""llama.cpp's number for a file of such weights."""
+APART_TOGETHER = 128
+"""Tokens computed at a time where each sequence has its own cells: attention then computes few that nobody sees."""
+
+
+class Layout(NamedTuple):
+    """How the cache is laid out.
+
+    Attributes:
+        cells: Tokens it holds over all sequences.
+        sequences: Those that may live side by side.
+        apart: Whether each has as many cells of its own; else they share all, and tokens that they have in common.
+    """
+
+    cells: int
+    sequences: int
+    apart: bool = False
 
 
 class Token(NamedTuple):
@@ -34,6 +52,15 @@ class Token(NamedTuple):
 
 class Engine(Model):
     """A causal model with its context: decodes tokens, and remembers sequences.
+
+    Attributes:
+        batch: As given.
+        shared: The layout in which sequences share all cells.
+        layout: The one at hand.
+        sequences: Of that.
+        cells: Likewise.
+        shares: Whether sequences may share cells at all.
+        parts: Whether each may have cells of its own.
 
     Sequence numbers run from 0 to `sequences - 1`. Decoding and the cache belong to one thread at a time; the
     vocabulary may be used from any.
@@ -72,24 +99,67 @@ class Engine(Model):
         if lib.llama_model_has_encoder(model) or not lib.llama_model_has_decoder(model):
             self.close()
             raise InputError(f"{path}: not a causal language model, so it can neither write nor score tokens")
-        params = lib.llama_context_default_params()
-        params.n_ctx, params.n_batch, params.n_ubatch = cells, batch, batch
-        params.n_seq_max, params.n_outputs_max_per_seq = sequences, 0
-        params.n_threads = params.n_threads_batch = threads
-        params.flash_attn_type = lib.LLAMA_FLASH_ATTN_TYPE_AUTO
-        if precise:  # llama.cpp's fused attention multiplies in float16, whatever the cache's type
-            params.flash_attn_type, params.type_k, params.type_v = lib.LLAMA_FLASH_ATTN_TYPE_DISABLED, FLOAT32, FLOAT32
-        params.kv_unified = params.swa_full = True
-        context = lib.llama_init_from_model(model, params)
-        if not context:
-            self.close()
-            raise BackendError(f"{path}: no room for a context of {cells} tokens{complaint()}; try a smaller one")
-        self._context, self._batch = context, lib.llama_batch_init(batch, 0, sequences)
-        self._attach(context, self._batch)
+        self._path, self._threads, self._precise, self._type = path, threads, precise, file_type
+        self.batch, self._lora, self._context = batch, None, None
+        self.shares = not (lib.llama_model_is_recurrent(model) or lib.llama_model_is_hybrid(model))
+        self.parts = self.shares and not precise and not (gpu_layers and lib.llama_supports_gpu_offload())
+        self._batch = lib.llama_batch_init(batch, 0, sequences)
+        self._attach(None, self._batch)
+        self.shared = Layout(cells, sequences)
+        self.arrange(self.shared)
+        self.shared = self.layout = self.shared._replace(cells=self.cells)  # llama.cpp rounds them up
         if adapter is not None:
             self._adapt(adapter)
-        self.batch, self.sequences, self.cells = batch, sequences, lib.llama_n_ctx(context)
-        self.shares = not (lib.llama_model_is_recurrent(model) or lib.llama_model_is_hybrid(model))
+
+    def arrange(self, layout: Layout) -> bool:
+        """Lays out the cache, and forgets all sequences, unless it is laid out so; says whether it did.
+
+        Raises:
+            BackendError: No room for it.
+        """
+        if self._context is not None and layout == self.layout:
+            return False
+        self._free()
+        lib = self.lib
+        context = lib.llama_init_from_model(self._model, self._params(layout))
+        if not context:
+            self.close()
+            raise BackendError(f"{self._path}: no room for a context of {layout.cells} tokens{complaint()}; try a "
+                               "smaller one")  # fmt: skip
+        self._context, self.layout, self.sequences = context, layout, layout.sequences
+        self._attach(context, self._batch)
+        self.cells: int = lib.llama_n_ctx(context)
+        self._add_lora()
+        return True
+
+    def _params(self, layout: Layout) -> Any:
+        """What llama.cpp is told of a layout.
+
+        Where sequences share all cells its fused attention is fastest: it passes over cells that nobody sees. Where
+        they do not, plain products of matrices are, in the type of the weights.
+        """
+        lib = self.lib
+        params = lib.llama_context_default_params()
+        params.n_ctx, params.n_batch, params.n_ubatch = layout.cells, self.batch, self.batch
+        params.n_seq_max, params.n_outputs_max_per_seq = layout.sequences, 0
+        params.n_threads = params.n_threads_batch = self._threads
+        params.flash_attn_type = lib.LLAMA_FLASH_ATTN_TYPE_AUTO
+        if layout.apart:
+            params.n_ubatch = min(self.batch, APART_TOGETHER)
+            params.flash_attn_type = lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
+            params.type_k = params.type_v = BFLOAT16 if self._type == BF16_WEIGHTS else FLOAT16
+        elif self._precise:  # llama.cpp's fused attention multiplies in float16, whatever the cache's type
+            params.flash_attn_type, params.type_k, params.type_v = lib.LLAMA_FLASH_ATTN_TYPE_DISABLED, FLOAT32, FLOAT32
+        params.kv_unified, params.swa_full = not layout.apart, True
+        return params
+
+    def _free(self) -> None:
+        """Frees the context."""
+        if self._context is not None:
+            self._alive()
+            self._attach(None, self._batch)
+            self.lib.llama_free(self._context)
+            self._context = None
 
     @property
     def _memory(self) -> Any:
@@ -147,5 +217,12 @@ class Engine(Model):
         if not loaded:
             self.close()
             raise InputError(f"{adapter}: not a LoRA adapter of this model{complaint()}")
-        ones = (ctypes.c_float * 1)(1.0)
-        lib.llama_set_adapters_lora(self._context, (lib.llama_adapter_lora_p_ctypes * 1)(loaded), 1, ones)
+        self._lora = loaded
+        self._add_lora()
+
+    def _add_lora(self) -> None:
+        """Has the context compute with the adapter, if there is one."""
+        if self._lora is not None:
+            lib = self.lib
+            ones = (ctypes.c_float * 1)(1.0)
+            lib.llama_set_adapters_lora(self._context, (lib.llama_adapter_lora_p_ctypes * 1)(self._lora), 1, ones)

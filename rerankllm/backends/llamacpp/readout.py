@@ -78,16 +78,29 @@ class Reader(Protocol):
         """Takes the next logits; returns the tokens to decode, the last of which is read after; none if it is done."""
         ...
 
+    def guess(self) -> tuple[int, ...]:
+        """Tokens that are likely to follow those to decode."""
+        ...
+
     def response(self, prompt: int) -> Response | CallFailed:
         """What was read, after a prompt of so many tokens."""
         ...
 
 
-class ContinuationReader:
+class Unguided:
+    """What reads or writes freely: nothing is put in before, and what comes is not guessed."""
+
+    begins: tuple[int, ...] = ()
+
+    def guess(self) -> tuple[int, ...]:
+        """Nothing."""
+        return ()
+
+
+class ContinuationReader(Unguided):
     """Log-probabilities of given tokens, one after the other."""
 
     room = 0
-    begins: tuple[int, ...] = ()
 
     def __init__(self, want: ReadContinuation) -> None:
         self.named, self.extra = want.ids, want.ids[:-1]
@@ -103,11 +116,10 @@ class ContinuationReader:
         return Response(logprobs=tuple(self._logprobs), usage=Usage(prompt + len(self.named)))
 
 
-class LabelReader:
+class LabelReader(Unguided):
     """Log-probabilities of labels."""
 
     room = 0
-    begins: tuple[int, ...] = ()
 
     def __init__(self, want: ReadLabels) -> None:
         self.named: tuple[int, ...] = sum(want.ids, ())
@@ -125,13 +137,11 @@ class LabelReader:
         return Response(logprobs=self._logprobs, usage=Usage(prompt))
 
 
-class Writer:
+class Writer(Unguided):
     """The most likely token, or one drawn, until the model ends, a stop string shows or the length is reached.
 
     Where that token is a label, the log-probabilities of all labels are read beside it.
     """
-
-    begins: tuple[int, ...] = ()
 
     def __init__(self, want: Generate, vocabulary: Vocabulary) -> None:
         self._labels = ReadLabels(()) if want.labels is None else want.labels
@@ -183,11 +193,10 @@ class Writer:
         return self._want.max_tokens - self._tokens
 
 
-class ThinkingWriter:
+class ThinkingWriter(Unguided):
     """A text that begins with a thought; behind its end, labels and nothing else."""
 
     extra: tuple[int, ...] = ()
-    begins: tuple[int, ...] = ()
 
     def __init__(self, want: Generate, after: AfterThought, vocabulary: Vocabulary) -> None:
         self._thought = Writer(want, vocabulary)
@@ -242,9 +251,28 @@ class ChainReader:
         """Has the labels compared."""
         return compared(self._chain, logits) if self._chain.asked else ()
 
+    def guess(self) -> tuple[int, ...]:
+        """The labels that are likely to follow."""
+        return self._chain.guess()
+
     def response(self, prompt: int) -> Response | CallFailed:
         """The labels, with the log-probabilities of all in every place."""
         return self._chain.response(prompt)
+
+
+def read_on(reader: Reader, guess: Sequence[int], rows: Sequence[Logits]) -> tuple[int, ...]:
+    """The tokens that an answer goes on with, as far as what was guessed of them is right; none if it is done.
+
+    Args:
+        reader: The answer.
+        guess: What was decoded behind its last token.
+        rows: The logits of that token, and of all those guessed.
+    """
+    tokens = found = reader.read(rows[0])
+    while found and len(tokens) <= len(guess) and tokens == tuple(guess[: len(tokens)]):
+        found = reader.read(rows[len(tokens)])
+        tokens += found
+    return tokens if found else ()
 
 
 def reader_for(want: Want, vocabulary: Vocabulary) -> Reader | None:

@@ -25,6 +25,7 @@ class Job:
         length: Tokens it has in the cache once everything asked for is decoded.
         unread: Logits of `ids` that the reader has not been given yet.
         written: The tokens it wrote last, when they are still to be decoded; logits are read at the last of them.
+        computed: How many of `ids` were computed for it; the others were there, or belong to one beside it.
     """
 
     ids: tuple[int, ...]
@@ -34,6 +35,7 @@ class Job:
     length: int = 0
     unread: int = -1
     written: tuple[int, ...] = ()
+    computed: int = 0
 
     @property
     def done(self) -> bool:
@@ -67,6 +69,8 @@ class Scheduler:
         Raises:
             BackendError: llama.cpp failed, or one does not fit.
         """
+        if self._engine.arrange(self._engine.shared):
+            self._forget()
         waiting = deque(sorted(jobs, key=lambda job: job.ids))
         writing: list[Job] = []
         try:
@@ -136,6 +140,7 @@ class Scheduler:
         for run in plan([*paths, Path(RESIDENT, kept, cached, keep)]):
             self._cells.add(run.start, run.stop, run.sequences)
             job = owners[run.path.sequence]
+            job.computed += run.stop - run.start
             for position in range(run.start, run.stop):
                 yield job, Token(job.ids[position], position, run.sequences, read=position >= job.prompt - 1)
         for job in wave:

@@ -24,6 +24,8 @@ _OVERFLOW = re.compile(
 
 CACHED = ("prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens")
 """What DeepSeek, Moonshot and Anthropic call prompt tokens that were found in their cache."""
+TIMINGS = "timings"
+"""Where llama.cpp's server tells of its cache in builds whose usage does not."""
 
 
 class UnusableError(Exception):
@@ -101,7 +103,7 @@ def read_completion(body: str, api: Api = "chat") -> Completion:
     return Completion(
         text=told.text,
         finish_reason=ended,
-        usage=_usage(payload.get("usage")),
+        usage=_usage(payload.get("usage"), _mapping(payload.get(TIMINGS))),
         positions=_positions(choice.get("logprobs")),
         reasoning=_hidden(payload.get("usage")) if told.thought is None else told.thought,
     )
@@ -187,12 +189,17 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _usage(value: Any) -> Usage | None:
+def _usage(value: Any, timings: Mapping[str, Any]) -> Usage | None:
+    """Tokens, and how many of the prompt's were cached, by whatever name."""
     told = _mapping(value)
     prompt, completion = (_count(told.get(key)) for key in ("prompt_tokens", "completion_tokens"))
     if prompt is None or completion is None:
         return None
-    cached = (_mapping(told.get("prompt_tokens_details")).get("cached_tokens"), *map(told.get, CACHED))
+    cached = (
+        _mapping(told.get("prompt_tokens_details")).get("cached_tokens"),
+        *map(told.get, CACHED),
+        timings.get("cache_n"),
+    )
     return Usage(prompt, completion, next((n for n in map(_count, cached) if n), 0))
 
 

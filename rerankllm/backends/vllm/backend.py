@@ -157,6 +157,7 @@ class VLLM(ContinuousBackend):
         self.model = f"vllm:{name}?" + "&".join(f"{key}={value}" for key, value in shown.items() if value is not None)
         self._tokenizer = HubTokenizer(self._engine.tokenizer, self.model, arguments)
         self._readers: dict[str, Reader] = {}
+        self._cached: dict[str, int] = {}
         self._broken: str | None = None
         # A chat model is asked in its own chat format, another by a plain completion.
         prompt = "likelihood-chat" if self._tokenizer.chats else "likelihood"
@@ -226,20 +227,23 @@ class VLLM(ContinuousBackend):
             raise BackendError(self._broken) from error
         outcomes: dict[str, Outcome] = {}
         for output in outputs:
-            ended = output.outputs[0].finish_reason
-            reader = self._readers.pop(output.request_id, None)
+            key, ended = output.request_id, output.outputs[0].finish_reason
+            reader = self._readers.pop(key, None)
             if reader is None:  # just withdrawn
                 continue
+            self._cached.setdefault(key, output.num_cached_tokens or 0)  # those that follow find their own prompt
             outcome = reader.response(output) if ended in ENDS else CallFailed(f"vLLM ended the request: {ended}")
-            outcome = outcome or self._add(output.request_id, reader)
+            outcome = outcome or self._add(key, reader)
             if outcome is not None:
-                outcomes[output.request_id] = outcome
+                cached = self._cached.pop(key)
+                outcomes[key] = outcome.with_cached(cached) if isinstance(outcome, Response) else outcome
         return outcomes
 
     def withdraw(self, keys: Sequence[str]) -> None:
         """Takes requests out of the engine; see `ContinuousBackend.withdraw`."""
         for key in keys:
             self._readers.pop(key, None)
+            self._cached.pop(key, None)
         if keys:
             with contextlib.suppress(Exception):  # of a broken engine; there is nothing left to take out of it
                 self._engine.abort(list(keys))
