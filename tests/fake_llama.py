@@ -67,6 +67,7 @@ class FakeEngine:
         if self.layout.apart:
             lengths = Counter(sequence for token in tokens for sequence in token.sequences)
             assert len(set(lengths.values())) == 1  # else llama.cpp computes what is longer apart
+            assert list(lengths) == sorted(lengths)  # likewise
             each = self.cells // self.sequences
             assert all(len(self.held(sequence)) + length <= each for sequence, length in lengths.items())
         for token in tokens:

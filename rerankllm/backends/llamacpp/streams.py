@@ -27,8 +27,9 @@ STEP = 256
 class Streams:
     """Runs jobs that write over one engine, as many side by side as its cells hold.
 
-    In a step every one of them decodes as many tokens, as llama.cpp computes together what is of equal length: those
-    that have fewer go on with what is likely to follow, which is forgotten where it was wrong.
+    llama.cpp computes together only what is of equal length, in sequences whose numbers follow one another. So in a step
+    every one of them decodes as many tokens, in order: those that have fewer go on with what is likely to follow, which
+    is forgotten where it was wrong.
 
     Attributes:
         computed: Tokens decoded so far.
@@ -57,9 +58,11 @@ class Streams:
         waiting, free = deque(jobs), list(range(self._engine.sequences))
         writing: list[Job] = []
         while (waiting or writing) and not give_up():
+            free.sort()
+            writing.sort(key=lambda job: job.sequence)
             if waiting and free:
                 job = waiting.popleft()
-                job.sequence, job.length = free.pop(), len(job.ids)
+                job.sequence, job.length = free.pop(0), len(job.ids)
                 self._enter(job, give_up)
                 writing.append(job)
             else:
