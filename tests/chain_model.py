@@ -6,6 +6,8 @@ from itertools import product
 import numpy as np
 from word_tokenizer import WordTokenizer
 
+from rerankllm.backends.llamacpp.readout import read_on
+
 CONTEXT = "Rank:"
 
 
@@ -136,6 +138,19 @@ def written(model, reader):
     while True:
         steps += 1
         found = reader.read(model.logits(ids))
+        if not found:
+            return reader.response(7), steps
+        ids += found
+
+
+def ahead(model, reader):
+    """The same, where what is likely to follow is guessed."""
+    ids = list(reader.begins)
+    steps = 0
+    while True:
+        steps += 1
+        guess = reader.guess()
+        found = read_on(reader, guess, [model.logits([*ids, *guess[:stop]]) for stop in range(len(guess) + 1)])
         if not found:
             return reader.response(7), steps
         ids += found

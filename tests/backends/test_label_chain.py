@@ -5,7 +5,7 @@ import re
 from types import SimpleNamespace
 
 import pytest
-from chain_model import CONTEXT, Closing, Scripted, Trailing, written
+from chain_model import CONTEXT, Closing, Scripted, Trailing, ahead, written
 from hypothesis import given
 from hypothesis import strategies as st
 from word_tokenizer import MergingTokenizer, WordTokenizer
@@ -41,6 +41,9 @@ def test_any_logits_give_a_chain_and_those_of_a_chain_the_same(kind, count, form
     for reading in response.readings:
         assert response.text.startswith(labels[reading.label], reading.at)
     assert response.usage.completion_tokens in (steps, 0)
+    guessed, fewer = ahead(model, ChainReader(held.want))
+    assert repr(guessed) == repr(response)  # nan is not equal to itself
+    assert fewer <= steps
     free, _ = written(model, Writer(Generate(200), model))
     if model.is_chain(free.text):
         assert response.text == free.text
@@ -78,6 +81,7 @@ def test_any_logits_give_a_grade_in_every_place_and_those_of_grades_the_same(nam
     response, _ = written(model, ChainReader(held.want))
     assert model.is_chain(response.text)
     assert len(response.readings) == count
+    assert repr(ahead(model, ChainReader(held.want))[0]) == repr(response)
     for reading in response.readings:
         assert response.text.startswith(WRITTEN[reading.label], reading.at)
     free, _ = written(model, Writer(Generate(60), model))

@@ -100,7 +100,9 @@ class Engine(Model):
             self.close()
             raise InputError(f"{path}: not a causal language model, so it can neither write nor score tokens")
         self._path, self._threads, self._precise, self._type = path, threads, precise, file_type
-        self.batch, self._lora, self._context = batch, None, None
+        self.batch = batch
+        self._context: Any = None
+        self._lora: Any = None
         self.shares = not (lib.llama_model_is_recurrent(model) or lib.llama_model_is_hybrid(model))
         self.parts = self.shares and not precise and not (gpu_layers and lib.llama_supports_gpu_offload())
         self._batch = lib.llama_batch_init(batch, 0, sequences)

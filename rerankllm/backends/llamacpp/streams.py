@@ -27,9 +27,9 @@ STEP = 256
 class Streams:
     """Runs jobs that write over one engine, as many side by side as its cells hold.
 
-    llama.cpp computes together only what is of equal length, in sequences whose numbers follow one another. So in a step
-    every one of them decodes as many tokens, in order: those that have fewer go on with what is likely to follow, which
-    is forgotten where it was wrong.
+    llama.cpp computes together only what is of equal length, in sequences whose numbers follow one another. So in a
+    step every one of them decodes as many tokens, in order: those that have fewer go on with what is likely to follow,
+    which is forgotten where it was wrong.
 
     Attributes:
         computed: Tokens decoded so far.
