@@ -43,6 +43,8 @@ class LiteLLM(RemoteBackend):
         context: Tokens that prompt and answer may have together; None for what LiteLLM knows.
         price_prompt: US dollars per million prompt tokens; None for what LiteLLM knows.
         price_completion: The same for generated tokens.
+        price_cached: The same for prompt tokens that the provider finds in its cache; None for what LiteLLM knows, or
+            `price_prompt` where that is given.
 
     Raises:
         InputError: An option is out of range, or LiteLLM does not know the provider.
@@ -66,6 +68,7 @@ class LiteLLM(RemoteBackend):
         context: int | None = None,
         price_prompt: float | None = None,
         price_completion: float | None = None,
+        price_cached: float | None = None,
     ) -> None:
         if not name or timeout <= 0 or retries < 0 or (max_tokens is not None and max_tokens < 1):
             raise InputError(f"litellm:{name}: needs a name, timeout above 0, retries of 0 or more, max_tokens of 1 or "
@@ -111,7 +114,8 @@ class LiteLLM(RemoteBackend):
             _million(knows.get("input_cost_per_token")) if price_prompt is None else price_prompt,
             _million(knows.get("output_cost_per_token")) if price_completion is None else price_completion,
         ]
-        cached = _million(knows.get("cache_read_input_token_cost")) if price_prompt is None else None
+        known = _million(knows.get("cache_read_input_token_cost")) if price_prompt is None else None
+        cached = known if price_cached is None else price_cached
         self._price_cached = self._prices[0] if cached is None else cached
 
     @property

@@ -75,6 +75,18 @@ def test_a_request_is_translated_and_so_is_the_answer():
     assert server.headers[0]["x-api-key"] == "secret-key"
 
 
+@pytest.mark.parametrize(
+    ("options", "cost"),
+    [
+        ({"price_prompt": 2.0, "price_completion": 4.0}, 12 * 2.0 + 3 * 4.0),
+        ({"price_prompt": 2.0, "price_completion": 4.0, "price_cached": 0.5}, 7 * 2.0 + 5 * 0.5 + 3 * 4.0),
+    ],
+)
+def test_cached_tokens_are_priced(options, cost):
+    backend = LiteLLM(name=NAME, **options)
+    assert backend.cost(Usage(12, 3, 5)) == pytest.approx(cost / 1e6)
+
+
 def test_it_ranks():
     with (
         ScriptedServer(lambda *_: said("[2] > [1]")) as server,

@@ -123,6 +123,16 @@ def test_shared_beginnings_are_computed_once_and_change_nothing(causal, monkeypa
     assert causal.computed - before - packed >= sum(map(len, asked))
 
 
+def test_what_was_found_in_the_cache_is_said_and_the_rest_was_computed(causal):
+    start = causal.tokenizer.encode(TEXTS[1])
+    works = [Request(TokenPrompt((*start, last)), ReadLabels(("a",), ((5,),))) for last in range(20, 26)]
+    before = causal.computed
+    first = [response.usage for response in causal.run(works)]
+    assert sum(usage.prompt_tokens - usage.cached_tokens for usage in first) == causal.computed - before
+    (again,) = causal.run([Request(TokenPrompt((*start, 40)), ReadLabels(("a",), ((5,),)))])
+    assert (again.usage.prompt_tokens, again.usage.cached_tokens) == (len(start) + 1, len(start))
+
+
 def test_the_head_is_computed_where_it_is_read_only(causal, monkeypatch):
     positions = []
     causal._model.lm_head.register_forward_hook(lambda _, inputs, __: positions.append(inputs[0].shape[:2].numel()))

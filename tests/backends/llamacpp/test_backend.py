@@ -638,3 +638,18 @@ def test_how_much_to_think_is_part_of_the_spec():
         asyncio.run(backend.aclose())
     with pytest.raises(InputError, match="thinking should be on, off"):
         LlamaCpp(name="smollm2", thinking="a lot")
+
+
+@llamacpp
+@needs_model
+class TestCache:
+    def test_what_was_found_in_the_cache_is_said_and_the_rest_was_computed(self, backend):
+        start = backend.tokenizer.encode(" ".join(PASSAGES[:3]))
+        works = [Request(TokenPrompt((*start, last)), ReadLabels(("a",), ((5,),))) for last in range(20, 26)]
+        before = backend.computed
+        first = [response.usage for response in backend.run(works)]
+        assert sum(usage.prompt_tokens - usage.cached_tokens for usage in first) == backend.computed - before
+        assert sum(usage.cached_tokens == 0 for usage in first) <= 1
+        (again,) = backend.run([Request(TokenPrompt((*start, 40)), ReadLabels(("a",), ((5,),)))])
+        assert again.usage.cached_tokens == len(start)
+        assert again.usage.prompt_tokens == len(start) + 1

@@ -11,6 +11,8 @@ from host_shapes import BEST_FIRST, SHAPES, Tried
 from scripted_server import Answer, ScriptedServer
 
 from rerankllm import Reranker
+from rerankllm.backends.openai.completion import read_completion
+from rerankllm.data import Usage
 
 EVAL = Path(__file__).parents[3] / "eval" / "hosts" / "results.md"
 
@@ -105,6 +107,15 @@ def test_cached_tokens_are_priced_and_shown(usage):
         ledger = reranker.rerank("q", ["a", "b"]).ledger
     assert (ledger.usage.prompt_tokens, ledger.usage.cached_tokens) == (90, 64)
     assert ledger.cost_usd == pytest.approx((26 * 10 + 64 * 1) / 1e6)
+
+
+def test_llama_cpps_server_tells_of_its_cache_in_builds_whose_usage_does_not():
+    body = {
+        "choices": [{"message": {"role": "assistant", "content": "[2]"}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 90, "completion_tokens": 3, "total_tokens": 93},
+        "timings": {"cache_n": 64, "prompt_n": 26, "predicted_n": 3},
+    }
+    assert read_completion(json.dumps(body)).usage == Usage(90, 3, 64)
 
 
 def test_the_table_in_eval_has_every_host():

@@ -107,6 +107,8 @@ def test_what_prompts_of_one_query_begin_with_is_computed_once(backend):
     finally:
         del engine.step
     assert max(output.num_cached_tokens for output in found) == 64
+    told = [response.usage.cached_tokens for response in answers(backend, works)]
+    assert told == [64, 64]
 
 
 def test_text(backend, reference):
