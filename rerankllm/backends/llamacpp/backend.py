@@ -42,9 +42,9 @@ class LlamaCpp(BatchBackend[Request]):
 
     Takes prompts as token ids only. Requests are computed together, what they begin with in common once, and the
     beginning of the last ones stays in memory for the next; where answers are long and prompts have little in common,
-    each has cells of its own instead. Writing is greedy: always the most likely token, the
-    lowest id of equals. Batching moves log-probabilities by rounding only: by less than .02 with `f16` and
-    `f32`, by up to .1 with `bf16`, which rounds what it multiplies to 8 bits; those of long answers by up to .05 and .15.
+    each has cells of its own instead. Writing is greedy: always the most likely token, the lowest id of equals.
+    Batching moves log-probabilities by rounding only: by less than .02 with `f16` and `f32`, by up to .1 with `bf16`,
+    which rounds what it multiplies to 8 bits; those of long answers by up to .05 and .15.
 
     A file with a classification head, or with pooled vectors, answers judgements without a prompt instead: `context` is
     then the length of a text, the model's own up to 8,192 by default.

@@ -110,11 +110,13 @@ class Streams:
 
     def _together(self, writing: Sequence[Job], count: int) -> None:
         """Decodes so many tokens of each of these."""
-        guesses = [self._guess(job, count - len(job.written), alone=len(writing) == 1) for job in writing]
+        each = self._engine.cells // self._engine.sequences
+        room = count if len(writing) > 1 else 0
+        guesses = [job.reader.guess()[: max(min(room, each - job.length) - len(job.written), 0)] for job in writing]
         tokens: list[Token] = []
         for job, guess in zip(writing, guesses, strict=True):
             ids, known = (*job.written, *guess), len(job.written)
-            filled = ids if len(writing) == 1 else ids + ids[-1:] * (count - len(ids))
+            filled = ids if len(writing) == 1 else (ids + ids[-1:] * (count - len(ids)))[: each - job.length]
             tokens += [
                 Token(token, job.length + place, (job.sequence,), read=known - 1 <= place < len(ids))
                 for place, token in enumerate(filled)
@@ -126,10 +128,6 @@ class Streams:
             job.length += len(job.written) + right
             job.written = found[right:]
             self._engine.trim(job.sequence, job.length)
-
-    @staticmethod
-    def _guess(job: Job, room: int, *, alone: bool) -> tuple[int, ...]:
-        return () if alone else job.reader.guess()[:room]
 
     def _decode(self, tokens: Sequence[Token]) -> list[Any]:
         self.computed += len(tokens)

@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -36,9 +37,14 @@ from rerankllm.calls import (
     Request,
     Response,
     TokenPrompt,
+    WriteLabels,
 )
+from rerankllm.data import Document, Query
+from rerankllm.elicitation.base import PromptSettings
 from rerankllm.errors import BackendError, CapabilityError, InputError, MissingExtra, SpecError, TemplateError
 from rerankllm.files import digest
+from rerankllm.judgements import Permute
+from rerankllm.spec.stage import Stage
 
 TOLERANCE = 0.02
 TYPE = "f16"  # of the types, the one whose numbers depend least on how tokens are batched
@@ -104,7 +110,7 @@ def assert_close(backend, requests, first, second):
         if isinstance(request.want, Generate):
             assert_same_text(backend, request.prompt.ids, one, other)
         if one.text == other.text:
-            assert one.usage == other.usage
+            assert one.usage == replace(other.usage, cached_tokens=one.usage.cached_tokens)
         assert one.logprobs == pytest.approx(other.logprobs, abs=TOLERANCE)
 
 
@@ -653,3 +659,35 @@ class TestCache:
         (again,) = backend.run([Request(TokenPrompt((*start, 40)), ReadLabels(("a",), ((5,),)))])
         assert again.usage.cached_tokens == len(start)
         assert again.usage.prompt_tokens == len(start) + 1
+
+
+@llamacpp
+@needs_model
+class TestCellsOfTheirOwn:
+    def test_answers_are_those_of_a_shared_cache(self, backend, monkeypatch):
+        elicitation = Stage.parse("full / text(constrained=true)").elicitation
+        elicitor = elicitation.bind(Permute, backend.tokenizer, backend.capabilities, PromptSettings())
+        docs = [Document(str(place), text) for place, text in enumerate(PASSAGES)]
+        windows = [Permute(Query("q", "where is vienna"), tuple(docs[:6])),
+                   Permute(Query("p", "who swims"), tuple(docs[2:]))]  # fmt: skip
+        requests = [elicitor.prepare(window) for window in windows]
+        assert all(isinstance(request.want, WriteLabels) for request in requests)
+        apart = backend.run(requests)
+        assert backend._engine.layout.apart
+        monkeypatch.setattr(backend._streams, "chosen", lambda jobs: [])
+        shared = backend.run(requests)
+        assert not backend._engine.layout.apart
+        for one, other in zip(apart, shared, strict=True):
+            assert one.text == other.text
+            assert one.usage.completion_tokens == other.usage.completion_tokens
+            for mine, theirs in zip(one.readings, other.readings, strict=True):
+                assert mine.logprobs == pytest.approx(theirs.logprobs, abs=0.05, nan_ok=True)
+
+    def test_long_texts_are_the_likeliest_too(self, backend):
+        prompts = [backend.tokenizer.encode(text, special=True) for text in PASSAGES[:3]]
+        requests = [Request(TokenPrompt(ids), Generate(24)) for ids in prompts]
+        together = backend.run(requests)
+        assert backend._engine.layout.apart
+        assert [response.usage.completion_tokens for response in together] == [24] * 3
+        for request, response in zip(requests, together, strict=True):
+            assert_same_text(backend, request.prompt.ids, response, backend.run([request])[0])
