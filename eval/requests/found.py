@@ -11,6 +11,7 @@ import argparse
 import re
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from rerankllm.reranker import Reranker  # noqa: E402
 WAYS = ("pointwise / labels", "prp(sort=heap, top_k=3) / labels", "setwise(c=3, sort=heap, top_k=3) / labels",
         "sliding(window=10, stride=5) / labels")  # fmt: skip
 COLUMNS = "| engine | strategy | prompts | tokens | found in a cache |\n|---|---|---:|---:|---:|"
+PACKAGES = {"llama-cpp-python": "llama_cpp", "torch": "torch", "vllm": "vllm"}
 CUT = 60
 """Tokens of a passage."""
 
@@ -61,7 +63,8 @@ def main() -> None:
         for row in rows(model, options.data / "dl19-bm25", options.queries, options.depth):
             print(row, flush=True)
             kept[tuple(row.split(" | ")[:2])] = row
-    said = made_by("requests/found.py --data DATA --model MODEL", "llama-cpp-python", "torch")
+    here = [package for package, module in PACKAGES.items() if find_spec(module)]
+    said = made_by("requests/found.py --data DATA --model MODEL", *here)
     shown = f"SmolLM2-135M; {options.queries} queries, {options.depth} passages of {CUT} tokens at most."
     lines = ["# What engines find in their caches", f"{said} {shown}", "\n".join([COLUMNS, *kept.values()])]
     output.write_text("\n\n".join(lines) + "\n", encoding="utf-8")
