@@ -127,13 +127,13 @@ class Driver(ABC):
         Raises:
             RerankError: The driver is closed, or the journal cannot be written.
         """
-        tell = self._tell if observer is None else partial(self._tell, also=observer)
+        observers = tuple(filter(None, (self._observer, observer)))
         task = Task(
             query,
             candidates,
             steps,
             resolve or self._resolve,
-            tell,
+            partial(_tell, observers) if observers else None,
             ask=self._line_up,
             key="" if signature is None else self._gateway.enter(query, candidates, signature),
             budget=budget,
@@ -194,14 +194,15 @@ class Driver(ABC):
     def _go(self) -> None:
         """Sends the calls that wait, as far as backends and budgets allow."""
 
-    def _tell(self, event: Event, also: Observer | None = None) -> None:
-        for observer in filter(None, (self._observer, also)):
-            try:
-                observer(event)
-            except Exception:
-                log.exception("an observer failed at %s", type(event).__name__)
-
     def _ended(self, work: "asyncio.Task[None]") -> None:
         """Ends every query with the error of a driver's coroutine that has died, so that nobody waits for ever."""
         if not work.cancelled() and (error := work.exception()) is not None:
             self._give_up(error)
+
+
+def _tell(observers: Sequence[Observer], event: Event) -> None:
+    for observer in observers:
+        try:
+            observer(event)
+        except Exception:
+            log.exception("an observer failed at %s", type(event).__name__)

@@ -40,7 +40,7 @@ class Question:
 
     def __init__(self) -> None:
         self._known: Outcome | None = None
-        self._waiting: list[Call] | None = None
+        self._waiting: tuple[Call, ...] | None = None
 
     @property
     def known(self) -> Outcome | None:
@@ -50,9 +50,9 @@ class Question:
     def follows(self, call: "Call") -> bool:
         """Whether it is being asked already; then `call` waits for the outcome, else others wait for `call`."""
         if self._waiting is None:
-            self._waiting = []
+            self._waiting = ()
             return False
-        self._waiting.append(call)
+        self._waiting += (call,)
         return True
 
     def note(self, outcome: Outcome) -> None:
@@ -61,8 +61,8 @@ class Question:
 
     def release(self, outcome: Outcome) -> list[tuple["Call", Outcome]]:
         """The calls that waited, with the outcome; whoever comes later asks again where it was not usable."""
-        waiting, self._waiting = self._waiting or [], None
-        return [(call, _again(outcome)) for call in waiting]
+        waiting, self._waiting = self._waiting, None
+        return [(call, _again(outcome)) for call in waiting or ()]
 
 
 def _again(outcome: Outcome) -> Outcome:
