@@ -9,7 +9,7 @@ from rerankllm.calls import CallFailed, Outcome, Request, Work, shares_requests
 from rerankllm.data import Candidate, Query
 from rerankllm.drivers.budget import NOTHING, Admission, Amount, Budget, amount_of
 from rerankllm.drivers.repeats import Question
-from rerankllm.drivers.task import Call, Task
+from rerankllm.drivers.task import Call, Read, Task
 from rerankllm.formats.recordings import to_record
 from rerankllm.journal.store import Completed, Journal, content_of
 from rerankllm.judgements import Answer, ParseReport, Prior, Unanswered
@@ -100,7 +100,7 @@ class Gateway:
             if outcome is not None:
                 call.task.budget.spend(amount_of(call.judge.backend, outcome))
                 answer, report = call.read(outcome)
-                self._keep(call, question, outcome, answer, report)
+                self._keep(call, question, outcome, (answer, report))
                 call.task.receive(call, outcome, answer, report, replayed=True)
                 return None
         if known is not None:
@@ -111,9 +111,9 @@ class Gateway:
     def back(self, ticket: "Ticket", outcome: Outcome) -> None:
         """Keeps an outcome, and hands it to the query and to its calls that waited for it as they ask the same."""
         call = ticket.call
-        answer, report = call.read(outcome)
-        self._keep(call, ticket.question, outcome, answer, report, ticket)
-        self.hand(ticket, outcome, answer, report)
+        read = call.read(outcome)
+        self._keep(call, ticket.question, outcome, read, ticket)
+        self.hand(ticket, outcome, *read)
 
     def hand(self, ticket: "Ticket", outcome: Outcome, answer: Answer, report: ParseReport) -> None:
         """Hands an outcome to the query, and to its calls that waited for it because they ask the same."""
@@ -121,19 +121,12 @@ class Gateway:
         for waiting, same in ticket.question.release(outcome):
             waiting.task.receive(waiting, same, *waiting.read(same), repeated=True)
 
-    def _keep(
-        self,
-        call: Call,
-        question: Question,
-        outcome: Outcome,
-        answer: Answer,
-        report: ParseReport,
-        sent: "Ticket | None" = None,
-    ) -> None:
+    def _keep(self, call: Call, question: Question, outcome: Outcome, read: Read, sent: "Ticket | None" = None) -> None:
         """Keeps an answer for whoever asks the same; in the journal with the call if that was sent.
 
         It is kept even if the query has ended meanwhile. Where the journal cannot be written, the query ends.
         """
+        answer, report = read
         if not isinstance(answer, Unanswered):
             question.note(outcome)
         if self.journal is None:

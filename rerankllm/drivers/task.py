@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import pairwise
+from operator import eq
+from typing import TypeAlias
 
 from rerankllm.calls import CallFailed, Outcome, Work
-from rerankllm.data import Candidate, Ledger, Provenance, Query, Ranking, Result, Usage, float32
+from rerankllm.data import Candidate, Ledger, Query, Ranking, Usage, float32s
 from rerankllm.drivers.account import Account, Asked
 from rerankllm.drivers.budget import Budget
 from rerankllm.drivers.events import Event, Failed, Finished, Judged, QueryOutcome, Started
@@ -25,6 +26,9 @@ from rerankllm.judgements import Answer, Failure, Judgement, ParseReport, Status
 log = logging.getLogger(__name__)
 
 Observer = Callable[[Event], None]
+Finish = Callable[[Ranking], QueryOutcome]
+Read: TypeAlias = tuple[Answer | Unanswered, ParseReport]
+"""The answer in an outcome, and how it read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,8 @@ class Call:
 
     Attributes:
         task: The query.
-        place: Where the answer belongs.
+        step: How many batches the query had asked for before.
+        item: Its number in its batch.
         judgement: What is asked.
         judge: Who answers.
         since: When it was asked, on the monotonic clock.
@@ -56,11 +61,18 @@ class Call:
     """
 
     task: "Task"
-    place: CallPlace
+    step: int
+    item: int
     judgement: Judgement
     judge: Judge
     since: float
     first: FirstTry | None = None
+
+    @property
+    def place(self) -> CallPlace:
+        """Where a journal keeps it."""
+        place = CallPlace(self.task.key, self.step, self.item)
+        return place.second_try() if self.first else place
 
     def prepare(self) -> Work | None:
         """Makes the work to send, just before it is sent; None if it cannot be made, and the query has failed."""
@@ -76,10 +88,10 @@ class Call:
         """The call that asks the same once more, in another way; None where there is no other way."""
         other = another_order(self.judgement) or self.judgement
         first = FirstTry(self, reason, replayed)
-        again = Call(self.task, self.place.second_try(), other, self.judge, time.monotonic(), first)
+        again = Call(self.task, self.step, self.item, other, self.judge, time.monotonic(), first)
         return None if again._work() is None else again
 
-    def read(self, outcome: Outcome) -> tuple[Answer | Unanswered, ParseReport]:
+    def read(self, outcome: Outcome) -> Read:
         """The answer in an outcome, and how it read."""
         if isinstance(outcome, CallFailed):
             failure = Failure.REFUSED if outcome.refused else Failure.CALL
@@ -120,6 +132,7 @@ class Task:
         resolve: Finds the judge for a judgement.
         observer: Called with every event; None where nobody listens.
         ask: Called with the calls that it waits for.
+        finish: Makes the outcome of the ranking; None for the ranking as it is.
         key: The key by which the journal knows this query.
         budget: What this query may spend; None for no limit of its own.
         party: Whose query it is; None for a party of its own.
@@ -141,6 +154,7 @@ class Task:
         observer: Observer | None,
         *,
         ask: Callable[[Sequence[Call]], None],
+        finish: Finish | None = None,
         key: str = "",
         budget: Budget | None = None,
         party: object = None,
@@ -157,6 +171,7 @@ class Task:
         self._steps = asking(steps, resolve)
         self._observe = observer
         self._ask = ask
+        self._finished = finish
         self._answers: list[Answer] = []
         self._missing = 0
         self._account = Account()
@@ -236,7 +251,7 @@ class Task:
             instead = no_evidence(asked.judgement) if self._unusable == "keep" else None
             answer = Unanswered(first.reason if first else answer.reason, Failure.ANSWER, instead)
             self._useless = self._useless or answer.reason
-        self._answers[asked.place.item] = answer
+        self._answers[asked.item] = answer
         self._missing -= 1
         if not self._missing:
             self._account.end_round()
@@ -262,7 +277,7 @@ class Task:
             self._answers = [None] * len(batch)
             self._missing = len(batch)
             now = time.monotonic()
-            self._ask([Call(self, CallPlace(self.key, step, item), *pair, now) for item, pair in enumerate(batch)])
+            self._ask([Call(self, step, item, asked, judge, now) for item, (asked, judge) in enumerate(batch)])
         except QueryFailed as error:
             self.fail(error.reason)
         except Exception as error:  # noqa: BLE001  # whatever a strategy raises belongs to whoever waits for it
@@ -271,7 +286,8 @@ class Task:
     def _compose(self, ranking: Ranking) -> QueryOutcome:
         """The ranking with its ledger, after checks that it holds every candidate once and rests on usable answers."""
         spent = self._account.ledger()
-        if sorted(ranking.doc_ids) != sorted(candidate.doc_id for candidate in self._candidates):
+        places = {candidate.document.doc_id: place for place, candidate in enumerate(self._candidates, 1)}
+        if len(ranking) != len(self._candidates) or set(ranking.doc_ids) != places.keys():
             return Failed(self.query, "the strategy did not return every candidate once; this is a bug", spent)
         ledger = spent.then(ranking.ledger)
         if ledger.failed * 2 >= (total := ledger.parsed + ledger.repaired + ledger.failed) > 0:
@@ -280,29 +296,16 @@ class Task:
         ties = _ties(ranking)
         if ties:
             ledger = ledger.then(Ledger(notes={"tied scores": ties}))
-        given = {candidate.doc_id: place for place, candidate in enumerate(self._candidates, 1)}
-        results = tuple(
-            Result(  # not `replace`, which is slower: this is done for every document of every query
-                r.rank,
-                r.document,
-                r.score,
-                provenance=Provenance.JUDGED if r.doc_id in self._read else Provenance.UNREAD,
-                probability=r.probability,
-                rationale=r.rationale,
-                relevance=r.relevance,
-                input_rank=given[r.doc_id],
-            )
-            for r in ranking
-        )
-        return Ranking(self.query, results, ledger)
+        return Ranking(self.query, ranking.placed(self._read, places), ledger)
 
     def _end(self, future: "Future[QueryOutcome]") -> None:
         del future
         self.ended = True
 
     def _finish(self, outcome: QueryOutcome) -> None:
+        changed = outcome if self._finished is None or isinstance(outcome, Failed) else self._finished(outcome)
         with suppress(InvalidStateError):  # cancelled meanwhile
-            self.future.set_result(outcome)
+            self.future.set_result(changed)
             if self._observe is not None:
                 self._observe(Finished(outcome))
 
@@ -314,5 +317,5 @@ def _could_not_ask(call: Call, answer: Unanswered) -> bool:
 
 def _ties(ranking: Ranking) -> int:
     """How many neighbours have the same score."""
-    scores = [float32(result.score) for result in ranking if result.score is not None]
-    return sum(a == b for a, b in pairwise(scores))
+    scores = float32s([result.score for result in ranking.results if result.score is not None])
+    return sum(map(eq, scores, scores[1:]))
