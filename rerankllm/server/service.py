@@ -18,6 +18,7 @@ from rerankllm.server.aliases import ANY
 from rerankllm.server.context import RequestContext
 from rerankllm.server.metrics import Metrics
 from rerankllm.server.problems import Fault, Problem
+from rerankllm.server.waiting import all_of
 from rerankllm.spec.stage import inner_stages
 
 log = logging.getLogger(__name__)
@@ -203,7 +204,7 @@ class Service:
         try:
             with as_problems(alias, context.id):
                 futures += (reranker.submit(query, [document], observer=observer) for query, document in pairs)
-                rankings = [ranking_of(outcome) for outcome in await asyncio.gather(*map(asyncio.wrap_future, futures))]
+                rankings = [ranking_of(outcome) for outcome in await all_of(futures)]
         finally:
             for future in futures:
                 future.cancel()
