@@ -33,7 +33,7 @@ from rerankllm.judgements import Judgement
 from rerankllm.registry import BACKENDS
 from rerankllm.reranker import Reranker
 from rerankllm.server.app import make_server
-from rerankllm.server.run import Running, open_socket
+from rerankllm.server.run import Running, keep_loaded, open_socket
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from common import connected, milliseconds, receive, request, resident
@@ -80,6 +80,7 @@ def serve() -> None:
     BACKENDS.register("bench", Bench)
     with Reranker("pointwise", MODEL, driver="concurrent") as points:
         aliases = {"points": points, "order": points.beside(f"sliding(window={WINDOW}, stride={WINDOW - PASSED_ON})")}
+        keep_loaded()
         Running(make_server(aliases), open_socket("127.0.0.1", 0), 10, lambda url: print(url, flush=True)).run()
         assert isinstance(points.backend, Bench)  # noqa: S101
         print(json.dumps(points.backend.counts), flush=True)

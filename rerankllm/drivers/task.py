@@ -287,7 +287,8 @@ class Task:
         """The ranking with its ledger, after checks that it holds every candidate once and rests on usable answers."""
         spent = self._account.ledger()
         places = {candidate.document.doc_id: place for place, candidate in enumerate(self._candidates, 1)}
-        if len(ranking) != len(self._candidates) or set(ranking.doc_ids) != places.keys():
+        doc_ids = ranking.doc_ids
+        if len(doc_ids) != len(self._candidates) or set(doc_ids) != places.keys():
             return Failed(self.query, "the strategy did not return every candidate once; this is a bug", spent)
         ledger = spent.then(ranking.ledger)
         if ledger.failed * 2 >= (total := ledger.parsed + ledger.repaired + ledger.failed) > 0:
