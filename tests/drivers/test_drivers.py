@@ -424,6 +424,7 @@ def test_all_that_a_strategy_says_of_a_document_stays(driver):
     (found,) = live.submit(query, [one], saying()).result(timeout=GUARD)
     live.close()
     assert found == replace(said, provenance=Provenance.JUDGED, input_rank=1)
+    assert (said.provenance, said.input_rank) == (Provenance.UNREAD, 5)  # whoever had it before has it as it was
 
 
 @both
