@@ -10,6 +10,7 @@ from waiting import GUARD
 
 from rerankllm import Reranker
 from rerankllm.calibration.relevance import Calibration
+from rerankllm.calls import Reply
 from rerankllm.cli.aliases import calibrated
 from rerankllm.drivers.budget import Budget, Limits
 from rerankllm.errors import InputError
@@ -65,6 +66,14 @@ class TestSpending:
             response = client.post("/score", json={"queries": ["q", "cannot"], "documents": ["worth 1", "worth 2"]})
         assert response.status_code == 502
         assert "scripted failure" in response.json()["error"]["message"]
+
+    def test_so_does_one_whose_answer_cannot_be_used(self):
+        with spending() as client:
+            engine = client.engine
+            engine.run = lambda works: [Reply(float("nan") if work.doc.text == "no" else 1.0) for work in works]
+            response = client.post("/score", json={"text_1": "q", "text_2": ["worth 1", "no", "worth 2"]})
+        assert response.status_code == 502
+        assert "1 of 3 pairs could not be scored" in response.json()["error"]["message"]
 
     @pytest.mark.slow
     @pytest.mark.parametrize("path", [*PATHS, "/page/rerank"])
