@@ -1,7 +1,7 @@
 """The values everything else passes around: queries, documents, rankings, and what they cost."""
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
@@ -123,6 +123,9 @@ class Result:
             "provenance": self.provenance.value,
             **{name: value for name, value in known.items() if value not in (None, "", {})},
         }
+
+
+_fill_in = object.__setattr__
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,17 +277,29 @@ class Ranking(Sequence[Result]):
         values = scores if scores is not None else nothing
         chances = probabilities if probabilities is not None else nothing
         reasons = rationales if rationales is not None else nothing
-        rows = enumerate(zip(documents, values, chances, reasons, strict=True), 1)
-        results = tuple(
-            Result(rank, doc, value, probability=chance, rationale=reason)
-            for rank, (doc, value, chance, reason) in rows
-        )
-        return cls(query, results, Ledger(notes=notes or {}))
+        rows = zip(range(1, len(documents) + 1), documents, values, chances, reasons, strict=True)
+        judged = Provenance.JUDGED
+        results = [Result(rank, doc, value, judged, chance, reason) for rank, doc, value, chance, reason in rows]
+        return cls(query, tuple(results), Ledger(notes=notes or {}))
 
     @cached_property
     def doc_ids(self) -> tuple[str, ...]:
         """Document ids, best first."""
-        return tuple(result.doc_id for result in self.results)
+        return tuple([result.document.doc_id for result in self.results])
+
+    def placed(self, judged: Container[str], places: Mapping[str, int]) -> tuple[Result, ...]:
+        """The results with what only a driver knows: which documents were judged, and where each came in.
+
+        They are the same objects, filled in, unless that was done before: a strategy makes them to hand them over.
+        """
+        results = self.results
+        if any(result.input_rank is not None for result in results):
+            results = tuple([replace(result) for result in results])
+        for result in results:
+            doc_id = result.document.doc_id
+            _fill_in(result, "provenance", Provenance.JUDGED if doc_id in judged else Provenance.UNREAD)
+            _fill_in(result, "input_rank", places[doc_id])
+        return results
 
     def top(self, k: int | None) -> "Ranking":
         """The first `k` results; all for None."""
@@ -373,4 +388,10 @@ def _moved(result: Result) -> str:
 
 def float32(value: float) -> float:
     """The nearest single-precision number: what scores are compared as, here and by trec_eval."""
-    return float(struct.unpack("f", struct.pack("f", value))[0])
+    return float32s((value,))[0]
+
+
+def float32s(values: Sequence[float]) -> tuple[float, ...]:
+    """The same of many."""
+    numbers = struct.Struct(f"{len(values)}f")
+    return numbers.unpack(numbers.pack(*values))

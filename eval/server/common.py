@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -62,6 +63,12 @@ def milliseconds(seconds: Sequence[float], *shares: float) -> list[float]:
     """The quantiles of some times."""
     ordered = sorted(seconds)
     return [1000 * ordered[min(len(ordered) - 1, int(len(ordered) * share))] for share in shares]
+
+
+def processor_seconds(pid: int) -> float:
+    """The processor time that a process has taken."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 def resident(pid: int) -> float:

@@ -6,7 +6,8 @@ python eval/server/run.py --seconds 60 --clients 64
 
 The engine reads its answers off the texts (`tests/counting_backend.py`) and takes 2 ms a batch, so what is measured is
 the server, its drivers and HTTP. Server and clients are two processes; clients write HTTP by hand, to take little of
-the time. Then the same with some clients hanging up in the middle. Writes results.md beside this file.
+the time. Then the same with some clients hanging up in the middle. Writes results.md beside this file; with `--json`
+nobody hangs up, and one JSON object on stdout is all: what `python -m eval.bench server` reads.
 """
 
 import argparse
@@ -33,10 +34,10 @@ from rerankllm.judgements import Judgement
 from rerankllm.registry import BACKENDS
 from rerankllm.reranker import Reranker
 from rerankllm.server.app import make_server
-from rerankllm.server.run import Running, open_socket
+from rerankllm.server.run import Running, keep_loaded, open_socket
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from common import connected, milliseconds, receive, request, resident
+from common import connected, milliseconds, processor_seconds, receive, request, resident
 from made import made_by
 
 RESULTS = Path(__file__).parent / "results.md"
@@ -46,8 +47,8 @@ PATHS = ("/v2/rerank", "/v1/rerank", "/rerank", "/score")
 EDGE = 60
 """Seconds at the start and at the end whose memory is compared; a sixth of the run where it is short."""
 COLUMNS = (
-    "| hang up | answers | a second | p50, ms | p99, ms | hung up | wrong | calls a batch | queries a batch | "
-    "MiB at first | at last | most |"
+    "| hang up | answers | a second | p50, ms | p99, ms | server's CPU, ms each | hung up | wrong | calls a batch | "
+    "queries a batch | MiB at first | at last | most |"
 )
 
 
@@ -80,6 +81,7 @@ def serve() -> None:
     BACKENDS.register("bench", Bench)
     with Reranker("pointwise", MODEL, driver="concurrent") as points:
         aliases = {"points": points, "order": points.beside(f"sliding(window={WINDOW}, stride={WINDOW - PASSED_ON})")}
+        keep_loaded()
         Running(make_server(aliases), open_socket("127.0.0.1", 0), 10, lambda url: print(url, flush=True)).run()
         assert isinstance(points.backend, Bench)  # noqa: S101
         print(json.dumps(points.backend.counts), flush=True)
@@ -170,14 +172,16 @@ async def load(port: int, pid: int, options: argparse.Namespace, hangups: float)
     return tally, memory, time.perf_counter() - started
 
 
-def measure(options: argparse.Namespace, hangups: float) -> tuple[str, bool]:
-    """One row of results, and whether every answer was right."""
+def measure(options: argparse.Namespace, hangups: float) -> tuple[dict[str, float], str, bool]:
+    """The figures, one row of results, and whether every answer was right."""
     command = [sys.executable, __file__, "--serve"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None  # noqa: S101
         port = int(server.stdout.readline().rpartition(":")[2])
         asyncio.run(load(port, server.pid, argparse.Namespace(**{**vars(options), "seconds": 2.0}), 0.0))
+        before = processor_seconds(server.pid)
         tally, memory, seconds = asyncio.run(load(port, server.pid, options, hangups))
+        taken = processor_seconds(server.pid) - before
         server.terminate()
         counts = json.loads(server.stdout.readline())
         ended = server.wait(30)
@@ -185,14 +189,15 @@ def measure(options: argparse.Namespace, hangups: float) -> tuple[str, bool]:
     answers = len(tally.latencies)
     edge = edge_of(options)
     first, last = memory[:edge], memory[-edge:]
-    print(hangups, tally.statuses, tally.wrong[:3], counts, ended)
+    print(hangups, tally.statuses, tally.wrong[:3], counts, ended, file=sys.stderr)
+    found = {"a_second": answers / seconds, "p50": p50, "p99": p99, "cpu_ms": 1000 * taken / answers}
     row = (
-        f"| {hangups:.0%} | {answers:,} | {answers / seconds:.0f} | {p50:.0f} | {p99:.0f} | "
+        f"| {hangups:.0%} | {answers:,} | {answers / seconds:.0f} | {p50:.0f} | {p99:.0f} | {found['cpu_ms']:.2f} | "
         f"{tally.hung_up:,} | {len(tally.wrong)} | {counts['calls'] / counts['batches']:.0f} | "
         f"{counts['queries'] / counts['batches']:.1f} | {sum(first) / len(first):.1f} | {sum(last) / len(last):.1f} | "
         f"{max(memory):.1f} |"
     )
-    return row, not tally.wrong and ended == 0
+    return found, row, not tally.wrong and ended == 0
 
 
 def edge_of(options: argparse.Namespace) -> int:
@@ -206,6 +211,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--docs", type=int, default=20)
+    parser.add_argument("--json", action="store_true", help="print the figures without hang-ups, and write nothing")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args()
@@ -213,11 +219,14 @@ def main() -> None:
         serve()
         return
     before = os.getloadavg()[0]
-    rows = [measure(options, hangups) for hangups in (0.0, 0.1)]
-    text = report(options, [row for row, _ in rows], before)
-    options.output.write_text(text, encoding="utf-8")
-    print(text)
-    if not all(right for _, right in rows):
+    measured = [measure(options, hangups) for hangups in ([0.0] if options.json else [0.0, 0.1])]
+    if options.json:
+        print(json.dumps(measured[0][0]))
+    else:
+        text = report(options, [row for _, row, _ in measured], before)
+        options.output.write_text(text, encoding="utf-8")
+        print(text)
+    if not all(right for _, _, right in measured):
         raise SystemExit("there were wrong answers")
 
 
@@ -238,7 +247,7 @@ in the right order (of sliding windows, those that they settle), with falling sc
 Memory is the server's, the mean of the first and of the last {edge_of(options)} s.
 
 {COLUMNS}
-|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|
+|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|
 {table}
 """
 

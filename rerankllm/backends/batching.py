@@ -8,9 +8,10 @@ import asyncio
 import contextlib
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any, Generic, TypeVar, cast
 
 from rerankllm.calls import Capabilities, Outcome, Request, Tokenizer, Work
@@ -40,16 +41,27 @@ class _Waiter:
 
     def settle(self, outcome: Outcome | Exception) -> None:
         """Hands over the outcome, from any thread."""
-        with contextlib.suppress(RuntimeError):  # the loop was closed: nobody is left to tell
-            self.loop.call_soon_threadsafe(self._set, outcome)
+        settle([self], [outcome])
 
-    def _set(self, outcome: Outcome | Exception) -> None:
-        if self.future.done():
-            return
+
+def settle(waiters: Sequence[_Waiter], outcomes: Iterable[Outcome | Exception]) -> None:
+    """Hands each its outcome, from any thread; every loop is woken once, whatever it gets."""
+    loops: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Outcome], Outcome | Exception]]] = {}
+    for waiter, outcome in zip(waiters, outcomes, strict=False):
+        loops.setdefault(waiter.loop, []).append((waiter.future, outcome))
+    for loop, settled in loops.items():
+        with contextlib.suppress(RuntimeError):  # the loop was closed: nobody is left to tell
+            loop.call_soon_threadsafe(_set, settled)
+
+
+def _set(settled: Iterable[tuple["asyncio.Future[Outcome]", Outcome | Exception]]) -> None:
+    for future, outcome in settled:
+        if future.done():
+            continue
         if isinstance(outcome, Exception):
-            self.future.set_exception(outcome)
+            future.set_exception(outcome)
         else:
-            self.future.set_result(outcome)
+            future.set_result(outcome)
 
 
 class BatchBackend(ABC, Generic[W]):
@@ -76,6 +88,7 @@ class BatchBackend(ABC, Generic[W]):
         self._pending: list[_Waiter] = []
         self._running: list[_Waiter] = []
         self._worker: ThreadPoolExecutor | None = None
+        self._sent = False  # whether the worker has been sent for what is pending, and has not taken it yet
         self._closed = False
 
     @property
@@ -118,19 +131,12 @@ class BatchBackend(ABC, Generic[W]):
             BackendError: The engine failed, or was closed.
             CapabilityError: The work is none that this engine takes.
         """
-        return (await self.complete_all([work]))[0]
+        (waiter,) = self._join([work])
+        return await waiter.future
 
     async def complete_all(self, works: Sequence[Work]) -> list[Outcome]:
         """Answers many at once, in order. Raises as `complete` does, then for all of them."""
-        checked = [self._checked(work) for work in works]
-        loop = asyncio.get_running_loop()
-        waiters = [_Waiter(work, loop, loop.create_future()) for work in checked]
-        with self._lock:
-            if self._closed:
-                raise BackendError(f"{self.model} was closed")
-            self._pending += waiters
-        loop.call_soon(self._start)  # after everything else that is ready in this turn has joined
-        return list(await asyncio.gather(*(waiter.future for waiter in waiters)))
+        return list(await asyncio.gather(*(waiter.future for waiter in self._join(works))))
 
     def cost(self, usage: Usage) -> float | None:
         """Nothing: it computes here."""
@@ -142,11 +148,22 @@ class BatchBackend(ABC, Generic[W]):
         with self._lock:
             self._closed = True
             left, self._pending = self._pending, []
-        for waiter in left:
-            waiter.settle(BackendError(f"{self.model} was closed"))
+        settle(left, repeat(BackendError(f"{self.model} was closed")))
         if self._worker is not None:
             await asyncio.to_thread(self._worker.shutdown)
         self.free()
+
+    def _join(self, works: Sequence[Work]) -> list[_Waiter]:
+        """Adds work to what is pending, and sends the worker for it."""
+        checked = [self._checked(work) for work in works]
+        loop = asyncio.get_running_loop()
+        waiters = [_Waiter(work, loop, loop.create_future()) for work in checked]
+        with self._lock:
+            if self._closed:
+                raise BackendError(f"{self.model} was closed")
+            self._pending += waiters
+        loop.call_soon(self._start)  # after everything else that is ready in this turn has joined
+        return waiters
 
     def _checked(self, work: Work) -> W:
         answers = self.capabilities.answers
@@ -162,23 +179,23 @@ class BatchBackend(ABC, Generic[W]):
         return cast("W", work)
 
     def _start(self) -> None:
-        """Sends the worker for what is pending; a worker that finds nothing left goes back to sleep."""
+        """Sends the worker for what is pending, unless it is on its way; if it finds nothing left it sleeps again."""
         with self._lock:
-            if self._closed:
+            if self._closed or self._sent:
                 return
             if self._worker is None:
                 self._worker = ThreadPoolExecutor(1, thread_name_prefix=type(self).__name__)
             try:
                 self._worker.submit(self._work)
+                self._sent = True
             except RuntimeError as error:  # the interpreter is going down
                 left, self._pending = self._pending, []
-                for waiter in left:
-                    waiter.settle(BackendError(f"{self.model}: {error}"))
+                settle(left, repeat(BackendError(f"{self.model}: {error}")))
 
     def _work(self) -> None:
         with self._lock:
             self._running = [waiter for waiter in self._pending if waiter.waits]
-            self._pending = []
+            self._pending, self._sent = [], False
         if not self._running:
             return
         if self.on_batch is not None:
@@ -202,8 +219,7 @@ class BatchBackend(ABC, Generic[W]):
         """Computes and hands over the outcomes of these; what the engine raised, if it did."""
         try:
             outcomes = self.run([waiter.work for waiter in waiters])
-            for waiter, outcome in zip(waiters, outcomes, strict=False):
-                waiter.settle(outcome)
+            settle(waiters, outcomes)
             if len(outcomes) != len(waiters):
                 return BackendError(f"{self.model}: {len(outcomes)} outcomes for {len(waiters)} pieces of work")
         except BaseException as error:  # noqa: BLE001 - on a worker thread nobody else would hear of it
@@ -213,5 +229,4 @@ class BatchBackend(ABC, Generic[W]):
     def _fail(self, waiters: Sequence[_Waiter], error: BaseException) -> None:
         failure = error if isinstance(error, BackendError) else BackendError(f"{self.model}: {error!r}")
         failure.__cause__ = error if failure is not error else error.__cause__
-        for waiter in waiters:
-            waiter.settle(failure)
+        settle(waiters, repeat(failure))

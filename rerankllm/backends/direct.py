@@ -47,13 +47,11 @@ class DirectBackend(ABC):
 
     async def complete(self, work: Work) -> Outcome:
         """Answers one judgement."""
-        if isinstance(work, Request):
-            raise CapabilityError(f"{self.model} answers judgements, not prompts")
-        return self.answer(work)
+        return self._answered(work)
 
     async def complete_all(self, works: Sequence[Work]) -> list[Outcome]:
         """Answers all of them."""
-        return [await self.complete(work) for work in works]
+        return [self._answered(work) for work in works]
 
     def cost(self, usage: Usage) -> float | None:
         """Nothing."""
@@ -67,3 +65,8 @@ class DirectBackend(ABC):
 
     async def aclose(self) -> None:  # noqa: B027
         """Nothing to free."""
+
+    def _answered(self, work: Work) -> Outcome:
+        if isinstance(work, Request):
+            raise CapabilityError(f"{self.model} answers judgements, not prompts")
+        return self.answer(work)

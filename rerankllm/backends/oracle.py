@@ -1,6 +1,7 @@
 """`oracle:QRELS`: answers from relevance judgements, for tests and for the ideal no ranker can beat."""
 
 import functools
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -52,16 +53,7 @@ class Oracle(DirectBackend):
         qrels = self._qrels.get(judgement.query.query_id)
         if qrels is None:
             return CallFailed(f"no qrels for query {judgement.query.query_id}")
-        answers: dict[type, Callable[[Mapping[str, int], Any], Answer]] = {
-            Score: _score,
-            Compare: _compare,
-            Select: _select,
-            Ends: _ends,
-            Draft: lambda _, draft: passage_of(draft.grade),
-            Permute: _order,
-            Grade: _grades,
-        }
-        return Reply(answers[type(judgement)](qrels, judgement))
+        return Reply(_ANSWERS[type(judgement)](qrels, judgement))
 
 
 def _score(qrels: Mapping[str, int], judgement: Score) -> float:
@@ -95,15 +87,27 @@ def _grade(qrels: Mapping[str, int], doc: Document) -> float:
 
 
 def _order(qrels: Mapping[str, int], judgement: Permute) -> WeakOrder:
-    groups: dict[float, list[str]] = {}
+    groups = defaultdict[float, list[str]](list)
     for doc in judgement.docs:
-        groups.setdefault(_grade(qrels, doc), []).append(doc.doc_id)
-    groups = dict(sorted(groups.items(), reverse=True))
+        grade = qrels.get(doc.doc_id)
+        groups[_grade(qrels, doc) if grade is None else grade].append(doc.doc_id)
+    tied = [groups[grade] for grade in sorted(groups, reverse=True)]
     if judgement.decode is None:
-        return WeakOrder(tuple(map(tuple, groups.values())))
+        return WeakOrder(tuple(map(tuple, tied)))
     wanted: list[tuple[str, ...]] = []
-    for group in groups.values():
+    for group in tied:
         wanted.append(tuple(group[: judgement.decode - sum(map(len, wanted))]))
     named = {doc_id for group in wanted for doc_id in group}
     omitted = tuple(doc.doc_id for doc in judgement.docs if doc.doc_id not in named)
     return WeakOrder(tuple(filter(None, wanted)), omitted)
+
+
+_ANSWERS: Mapping[type, Callable[[Mapping[str, int], Any], Answer]] = {
+    Score: _score,
+    Compare: _compare,
+    Select: _select,
+    Ends: _ends,
+    Draft: lambda _, draft: passage_of(draft.grade),
+    Permute: _order,
+    Grade: _grades,
+}

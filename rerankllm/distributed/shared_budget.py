@@ -27,7 +27,7 @@ class SharedBudget(Budget):
         """Asks the coordinator; without running calls of its own, waits for those of other workers to settle."""
         import ray  # noqa: PLC0415
 
-        while not self._stopped:
+        while not self.stopped:
             answer: Admission | str = ray.get(self._coordinator.reserve.remote(self._worker, most))
             if answer is not Admission.WAIT:
                 self._under_way += answer is Admission.SEND
@@ -35,7 +35,7 @@ class SharedBudget(Budget):
             if self._under_way:
                 return Admission.WAIT
             time.sleep(LATER)
-        return self._stopped
+        return self.stopped
 
     def charge(self, most: Amount, took: Amount) -> None:
         """Tells the coordinator what a call took, in the order in which calls settle here."""

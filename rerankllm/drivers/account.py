@@ -42,7 +42,7 @@ class Account:
     def __init__(self) -> None:
         self.rounds = 0
         self._waits = False
-        self._statuses = Counter[Status]()
+        self._parsed = self._repaired = self._failed = 0
         self._notes = Counter[str]()
         self._forms = Counter[str]()
         self._orders = self._as_shown = 0
@@ -74,7 +74,8 @@ class Account:
                 self._notes["calls beyond the budget of the query"] += 1
                 return
             self._attempts += outcome.attempts
-            self._statuses[report.status] += asked is not Asked.AGAIN
+            if asked is not Asked.AGAIN:
+                self._count(report.status)
             return
         self._attempts += outcome.attempts
         if asked is Asked.TO_ASK_AGAIN:
@@ -82,12 +83,13 @@ class Account:
         else:
             self._end(report.status, replayed=replayed)
         self._slots += slots_of(judgement)
-        self._prompt_tokens += outcome.usage.prompt_tokens
-        self._completion_tokens += outcome.usage.completion_tokens
-        self._cached_tokens += outcome.usage.cached_tokens
-        self._searches += outcome.usage.searches
-        self._remembered_tokens += outcome.usage.remembered_tokens
-        cost = backend.cost(outcome.usage)
+        usage = outcome.usage
+        self._prompt_tokens += usage.prompt_tokens
+        self._completion_tokens += usage.completion_tokens
+        self._cached_tokens += usage.cached_tokens
+        self._searches += usage.searches
+        self._remembered_tokens += usage.remembered_tokens
+        cost = backend.cost(usage)
         self._cost = None if cost is None or self._cost is None else self._cost + cost
         if report.repairs:
             self._notes.update(report.repairs)
@@ -100,7 +102,15 @@ class Account:
     def _end(self, status: Status, *, replayed: bool) -> None:
         self._calls += 1
         self._replayed += replayed
-        self._statuses[status] += 1
+        self._count(status)
+
+    def _count(self, status: Status) -> None:
+        if status is Status.PARSED:
+            self._parsed += 1
+        elif status is Status.REPAIRED:
+            self._repaired += 1
+        else:
+            self._failed += 1
 
     def repeat(self) -> None:
         """Adds a judgement that was answered by what the query had asked before."""
@@ -119,9 +129,9 @@ class Account:
             attempts=self._attempts,
             rounds=self.rounds,
             slots=self._slots,
-            parsed=self._statuses[Status.PARSED],
-            repaired=self._statuses[Status.REPAIRED],
-            failed=self._statuses[Status.FAILED],
+            parsed=self._parsed,
+            repaired=self._repaired,
+            failed=self._failed,
             forms=dict(self._forms),
             orders=self._orders,
             as_shown=self._as_shown,

@@ -19,7 +19,7 @@ from rerankllm.drivers.fair_queue import FairQueue
 from rerankllm.drivers.gateway import Gateway, Signature
 from rerankllm.drivers.judges import Resolve
 from rerankllm.drivers.loop import BackgroundLoop
-from rerankllm.drivers.task import Call, Observer, Task
+from rerankllm.drivers.task import Call, Finish, Observer, Task
 from rerankllm.drivers.unusable import Unusable
 from rerankllm.errors import RerankError
 from rerankllm.journal.store import Journal
@@ -102,6 +102,7 @@ class Driver(ABC):
         *,
         budget: Budget | None = None,
         resolve: Resolve | None = None,
+        finish: Finish | None = None,
         observer: Observer | None = None,
         party: object = None,
         unusable: Unusable = "keep",
@@ -115,6 +116,7 @@ class Driver(ABC):
             signature: Tells the query from others in the journal; None if there is no journal.
             budget: What this query may spend; None for no limit of its own.
             resolve: Finds this query's judges; None for the driver's own.
+            finish: Makes the outcome of the ranking; None for the ranking as it is.
             observer: Called with this query's events, besides the driver's observer.
             party: Whose query it is: parties take turns where a backend cannot take all calls at once. None for a party
                 of its own.
@@ -127,14 +129,15 @@ class Driver(ABC):
         Raises:
             RerankError: The driver is closed, or the journal cannot be written.
         """
-        tell = self._tell if observer is None else partial(self._tell, also=observer)
+        observers = tuple(filter(None, (self._observer, observer)))
         task = Task(
             query,
             candidates,
             steps,
             resolve or self._resolve,
-            tell,
+            partial(_tell, observers) if observers else None,
             ask=self._line_up,
+            finish=finish,
             key="" if signature is None else self._gateway.enter(query, candidates, signature),
             budget=budget,
             party=party,
@@ -194,14 +197,15 @@ class Driver(ABC):
     def _go(self) -> None:
         """Sends the calls that wait, as far as backends and budgets allow."""
 
-    def _tell(self, event: Event, also: Observer | None = None) -> None:
-        for observer in filter(None, (self._observer, also)):
-            try:
-                observer(event)
-            except Exception:
-                log.exception("an observer failed at %s", type(event).__name__)
-
     def _ended(self, work: "asyncio.Task[None]") -> None:
         """Ends every query with the error of a driver's coroutine that has died, so that nobody waits for ever."""
         if not work.cancelled() and (error := work.exception()) is not None:
             self._give_up(error)
+
+
+def _tell(observers: Sequence[Observer], event: Event) -> None:
+    for observer in observers:
+        try:
+            observer(event)
+        except Exception:
+            log.exception("an observer failed at %s", type(event).__name__)

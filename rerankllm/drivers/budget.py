@@ -94,7 +94,7 @@ class Amount:
         return self + Amount(-other.calls, -other.tokens, -other.pico, -other.searches)
 
 
-ONE_CALL = Amount(calls=1)
+NO_LIMITS, NOTHING, ONE_CALL = Limits(), Amount(), Amount(calls=1)
 
 
 class Budget:
@@ -106,35 +106,25 @@ class Budget:
     Args:
         limits: The limits.
         name: What messages call this budget.
+
+    Attributes:
+        limits: The limits.
+        limited: Whether anything is limited.
+        stopped: Why every call is refused from now on; empty while calls may be sent.
     """
 
     def __init__(self, limits: Limits | None = None, name: str = "the budget") -> None:
-        self._limits, self._name = limits or Limits(), name
-        self._limited = self._limits != Limits()
-        self._spent, self._aside = Amount(), Amount()
+        self.limits, self._name = limits or NO_LIMITS, name
+        self.limited = self.limits != NO_LIMITS
+        self.stopped = ""
+        self._spent = self._aside = NOTHING
         self._lock = threading.Lock()
-        self._stopped = ""
         self._started: float | None = None
-
-    @property
-    def limits(self) -> Limits:
-        """The limits."""
-        return self._limits
-
-    @property
-    def limited(self) -> bool:
-        """Whether anything is limited."""
-        return self._limited
 
     @property
     def counts(self) -> bool:
         """Whether anything but time is limited."""
-        return replace(self._limits, seconds=None) != Limits()
-
-    @property
-    def stopped(self) -> str:
-        """Why every call is refused from now on; empty while calls may be sent."""
-        return self._stopped
+        return replace(self.limits, seconds=None) != NO_LIMITS
 
     def check(self, backend: Backend) -> None:
         """Checks that the price of a model is known if money is limited.
@@ -142,7 +132,7 @@ class Budget:
         Raises:
             CapabilityError: It is not known.
         """
-        if self._limits.cost is not None and backend.cost(ANYTHING) is None:
+        if self.limits.cost is not None and backend.cost(ANYTHING) is None:
             raise CapabilityError(
                 f"{self._name} in dollars needs to know what {backend.model} costs: give "
                 "?price_prompt=…&price_completion=… in dollars per million tokens (of a reranking API ?price_tokens=…, "
@@ -151,11 +141,11 @@ class Budget:
 
     def stop(self, reason: str) -> None:
         """Refuses every call from now on, for this reason."""
-        self._stopped = self._stopped or reason
+        self.stopped = self.stopped or reason
 
     def most(self, backend: Backend, work: Work) -> Amount:
         """The most that a call can take now, as far as this budget counts it."""
-        limits = self._limits
+        limits = self.limits
         if limits.tokens is None and limits.cost is None and limits.searches is None:
             return ONE_CALL
         usage = most_of(backend, work)
@@ -167,8 +157,8 @@ class Budget:
         Returns:
             When it may be sent; after `SEND`, `settle` has to follow. A string is the reason why it never may.
         """
-        if not self._limited:  # then there is nothing to count
-            return self._stopped or Admission.SEND
+        if not self.limited:  # then there is nothing to count
+            return self.stopped or Admission.SEND
         return self.reserve(most)
 
     def settle(self, most: Amount, took: Amount) -> None:
@@ -178,17 +168,17 @@ class Budget:
             most: What `admit` was given.
             took: What the call took.
         """
-        if self._limited:
+        if self.limited:
             self.charge(most, took)
 
     def reserve(self, most: Amount) -> Admission | str:
         """Sets aside the most that a call can take, if it may be sent; see `admit`."""
         with self._lock:
             self._started = self._started or time.monotonic()
-            if self._limits.seconds is not None and time.monotonic() - self._started >= self._limits.seconds:
-                self.stop(f"the {self._limits.seconds:g} seconds of {self._name} are over")
-            if self._stopped or (short := self._short(most)):
-                return self._stopped or short
+            if self.limits.seconds is not None and time.monotonic() - self._started >= self.limits.seconds:
+                self.stop(f"the {self.limits.seconds:g} seconds of {self._name} are over")
+            if self.stopped or (short := self._short(most)):
+                return self.stopped or short
             if self._short(most + self._aside):
                 return Admission.WAIT
             self._aside += most
@@ -207,7 +197,7 @@ class Budget:
 
     def _short(self, more: Amount) -> str:
         """Which limit this much more would exceed, in words; empty if none."""
-        limits, total = self._limits, self._spent + more
+        limits, total = self.limits, self._spent + more
         if limits.calls is not None and total.calls > limits.calls:
             return f"{self._name} of {limits.calls:,} calls is used up ({self._spent.calls:,} calls spent)"
         if limits.tokens is not None and total.tokens > limits.tokens:

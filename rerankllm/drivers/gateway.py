@@ -2,15 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rerankllm.calls import CallFailed, Outcome, Request, Work, shares_requests
 from rerankllm.data import Candidate, Query
-from rerankllm.drivers.budget import Admission, Amount, Budget, amount_of
+from rerankllm.drivers.budget import NOTHING, Admission, Amount, Budget, amount_of
 from rerankllm.drivers.repeats import Question
-from rerankllm.drivers.task import Call, Keep, Task, ignore
+from rerankllm.drivers.task import Call, Read, Task
 from rerankllm.formats.recordings import to_record
 from rerankllm.journal.store import Completed, Journal, content_of
 from rerankllm.judgements import Answer, ParseReport, Prior, Unanswered
@@ -94,44 +93,53 @@ class Gateway:
         if work is None:
             return None
         question = call.task.repeats.question(call)
-        content = "" if self.journal is None else content_of(work, call.judge.backend)
         known = question.known
+        content = "" if self.journal is None else content_of(work, call.judge.backend)
         if self.journal is not None:
             outcome = self.journal.recall(call.place, content, work, call.task.reused, elsewhere=known is None)
             if outcome is not None:
                 call.task.budget.spend(amount_of(call.judge.backend, outcome))
-                call.task.receive(call, outcome, partial(self._hear, call, question, outcome), replayed=True)
+                answer, report = call.read(outcome)
+                self._keep(call, question, outcome, (answer, report))
+                call.task.receive(call, outcome, answer, report, replayed=True)
                 return None
         if known is not None:
-            call.task.receive(call, known, ignore, repeated=True)
+            call.task.receive(call, known, *call.read(known), repeated=True)
             return None
         return None if question.follows(call) else Ticket(self, call, question, work, content)
 
-    def hand(self, ticket: "Ticket", outcome: Outcome, keep: Keep) -> None:
-        """Hands an outcome to the query, and to its calls that waited for it because they ask the same."""
-        ticket.task.receive(ticket.call, outcome, keep)
-        for waiting, same in ticket.question.release(outcome):
-            waiting.task.receive(waiting, same, ignore, repeated=True)
-
-    def recorder(self, ticket: "Ticket", outcome: Outcome) -> Keep:
-        """A function that writes the outcome down, to be called with the answer that was read from it."""
-        return partial(self._record, ticket, outcome)
-
-    def _record(self, ticket: "Ticket", outcome: Outcome, answer: Answer, report: ParseReport) -> None:
+    def back(self, ticket: "Ticket", outcome: Outcome) -> None:
+        """Keeps an outcome, and hands it to the query and to its calls that waited for it as they ask the same."""
         call = ticket.call
-        if self.journal is not None:
-            completed = Completed(call.judgement, ticket.work, call.judge.backend, outcome, report)
-            self.journal.record(call.place, ticket.content, completed)
-        self._hear(call, ticket.question, outcome, answer, report)
+        read = call.read(outcome)
+        self._keep(call, ticket.question, outcome, read, ticket)
+        self.hand(ticket, outcome, *read)
 
-    def _hear(self, call: Call, question: Question, outcome: Outcome, answer: Answer, report: ParseReport) -> None:
-        """Keeps the judgement with its answer, of which recordings are made and which answers the same again."""
+    def hand(self, ticket: "Ticket", outcome: Outcome, answer: Answer, report: ParseReport) -> None:
+        """Hands an outcome to the query, and to its calls that waited for it because they ask the same."""
+        ticket.task.receive(ticket.call, outcome, answer, report)
+        for waiting, same in ticket.question.release(outcome):
+            waiting.task.receive(waiting, same, *waiting.read(same), repeated=True)
+
+    def _keep(self, call: Call, question: Question, outcome: Outcome, read: Read, sent: "Ticket | None" = None) -> None:
+        """Keeps an answer for whoever asks the same; in the journal with the call if that was sent.
+
+        It is kept even if the query has ended meanwhile. Where the journal cannot be written, the query ends.
+        """
+        answer, report = read
         if not isinstance(answer, Unanswered):
             question.note(outcome)
-        if self.journal is None or isinstance(outcome, CallFailed) or isinstance(call.judgement, Prior):
+        if self.journal is None:
             return
-        record = to_record(call.judgement, answer, report, outcome.usage)
-        self.journal.hear(call.place, call.judge.described, record)
+        try:
+            if sent is not None:
+                completed = Completed(call.judgement, sent.work, call.judge.backend, outcome, report)
+                self.journal.record(call.place, sent.content, completed)
+            if not isinstance(outcome, CallFailed) and not isinstance(call.judgement, Prior):
+                record = to_record(call.judgement, answer, report, outcome.usage)
+                self.journal.hear(call.place, call.judge.described, record)
+        except Exception as error:  # noqa: BLE001  # belongs to whoever waits for this query
+            call.task.abort(error)
 
 
 class Ticket:
@@ -144,15 +152,15 @@ class Ticket:
         content: The hash by which a journal finds the call.
     """
 
+    __slots__ = ("_gateway", "_most", "call", "content", "question", "work")
+
     def __init__(self, gateway: Gateway, call: Call, question: Question, work: Work, content: str) -> None:
         self._gateway = gateway
         self.call = call
         self.question = question
         self.work = work
         self.content = content
-        self._budgets = (call.task.budget, gateway.budget)
-        self._most = (Amount(), Amount())
-        self._settled = False
+        self._most: tuple[Amount, Amount] | None = None  # what its budgets have set aside for it
 
     @property
     def task(self) -> Task:
@@ -161,41 +169,52 @@ class Ticket:
 
     def admit(self) -> Admission | None:
         """Asks the query's budget and the run's; None if the call is refused for good or its query has ended."""
-        if self.call.task.ended:
+        task = self.call.task
+        if task.ended:
             return None
-        backend, (own, whole) = self.call.judge.backend, self._budgets
-        self._most = own.most(backend, self.work), whole.most(backend, self.work)
-        admission = own.admit(self._most[0])
-        refused = isinstance(admission, str)
-        if admission is Admission.WAIT:
-            return Admission.HOLD
-        if admission is Admission.SEND:
-            admission = whole.admit(self._most[1])
-            if admission is not Admission.SEND:
-                own.settle(self._most[0], Amount())
-            elif not isinstance(self.work, Request) and shares_requests(backend):
+        own, whole = task.budget, self._gateway.budget
+        limited = own.limited or whole.limited or own.stopped or whole.stopped
+        admission = self._reserve(own, whole) if limited else Admission.SEND
+        if admission is Admission.SEND and not isinstance(self.work, Request):
+            backend = self.call.judge.backend
+            if shares_requests(backend):
                 backend.expect(self.work)
-        if isinstance(admission, str):
-            self.call.task.unaffordable = True
-            outcome = CallFailed(admission, attempts=0, refused=refused)
-            self._gateway.hand(self, outcome, ignore)
-            return None
         return admission
 
     def back(self, outcome: Outcome) -> None:
         """Settles the budgets and hands the outcome to the query."""
         self._settle(outcome)
-        self._gateway.hand(self, outcome, self._gateway.recorder(self, outcome))
+        self._gateway.back(self, outcome)
 
     def give_up(self) -> None:
         """Settles the budgets for a call whose outcome will never be known; does nothing if they are settled."""
-        if not self._settled:
-            self._settle(None)
+        self._settle(None)
+
+    def _reserve(self, own: Budget, whole: Budget) -> Admission | None:
+        """Has both budgets set aside the most that the call can take."""
+        backend = self.call.judge.backend
+        most = own.most(backend, self.work), whole.most(backend, self.work)
+        admission = own.admit(most[0])
+        refused = isinstance(admission, str)
+        if admission is Admission.WAIT:
+            return Admission.HOLD
+        if admission is Admission.SEND:
+            admission = whole.admit(most[1])
+            if admission is Admission.SEND:
+                self._most = most
+            else:
+                own.settle(most[0], NOTHING)
+        if not isinstance(admission, str):
+            return admission
+        self.call.task.unaffordable = True
+        outcome = CallFailed(admission, attempts=0, refused=refused)
+        self._gateway.hand(self, outcome, *self.call.read(outcome))
+        return None
 
     def _settle(self, outcome: Outcome | None) -> None:
-        self._settled = True
-        if not any(budget.limited for budget in self._budgets):
+        if self._most is None:
             return
         took = None if outcome is None else amount_of(self.call.judge.backend, outcome)
-        for budget, most in zip(self._budgets, self._most, strict=True):
+        for budget, most in zip((self.call.task.budget, self._gateway.budget), self._most, strict=True):
             budget.settle(most, most if took is None else took)
+        self._most = None

@@ -68,8 +68,9 @@ def asking(steps: Steps[Ranking], resolve: Resolve) -> Generator[list[Pair], Seq
             batch = next(steps) if answers is None else steps.send(answers)
         except StopIteration as stop:
             ranking: Ranking = stop.value
-            noted = Ledger(notes={"label priors": len(known)} if known else {})
-            return replace(ranking, ledger=ranking.ledger.then(noted))
+            if not known:
+                return ranking
+            return replace(ranking, ledger=ranking.ledger.then(Ledger(notes={"label priors": len(known)})))
         judges = {kind: resolve(batch, kind) for kind in dict.fromkeys(map(type, batch.judgements))}
         asked = [(judgement, judges[type(judgement)]) for judgement in batch.judgements]
         calibrated = {kind: judge for kind, judge in judges.items() if _needs_prior(judge)}

@@ -2,9 +2,11 @@
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -18,6 +20,8 @@ class BackgroundLoop:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
+        self._handed = deque[Callable[[], object]]()
+        self._woken = False
         self._thread = threading.Thread(target=self._run, name="rerankllm", daemon=True)
         self._thread.start()
 
@@ -26,9 +30,20 @@ class BackgroundLoop:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def call(self, function: Callable[..., object], *arguments: object) -> None:
-        """Calls a function soon on the loop's thread; does nothing once the loop is closed."""
-        with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(function, *arguments)
+        """Calls a function soon on the loop's thread; does nothing once the loop is closed.
+
+        To wake the thread takes longer than most of what is called: it is woken once for all that comes meanwhile.
+        """
+        self._handed.append(partial(function, *arguments))
+        if not self._woken:
+            self._woken = True
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._call_all)
+
+    def _call_all(self) -> None:
+        self._woken = False  # first: whoever adds from now on wakes the loop again
+        for _ in range(len(self._handed)):
+            self._loop.call_soon(self._handed.popleft())
 
     def close(self) -> None:
         """Cancels the coroutines that still run and ends the thread."""

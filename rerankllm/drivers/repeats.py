@@ -6,7 +6,7 @@ answers nothing: who asks the same later asks the model.
 """
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from rerankllm.calls import CallFailed, Outcome
 from rerankllm.data import Usage
@@ -16,21 +16,21 @@ from rerankllm.judgements import Judgement
 if TYPE_CHECKING:
     from rerankllm.drivers.task import Call
 
-Key: TypeAlias = tuple[int, Judgement]
-
 
 class Repeats:
     """What one query has asked so far."""
 
     def __init__(self) -> None:
-        self._asked: dict[Key, Question] = {}
-        self._judges: dict[int, Judge] = {}  # kept, so that none gets the number of another
+        # with the judge, which is kept so that none gets the number of another
+        self._asked: dict[int, tuple[Judge, dict[Judgement, Question]]] = {}
 
     def question(self, call: "Call") -> "Question":
         """What a call asks: the same object for all calls that ask the same."""
-        self._judges[id(call.judge)] = call.judge
-        # once a call, for it hashes every document that is shown
-        return self._asked.setdefault((id(call.judge), call.judgement), Question())
+        judge = call.judge
+        if id(judge) not in self._asked:
+            self._asked[id(judge)] = (judge, {})
+        _, asked = self._asked[id(judge)]
+        return asked.setdefault(call.judgement, Question())  # once a call, for it hashes every document that is shown
 
 
 class Question:
@@ -40,7 +40,7 @@ class Question:
 
     def __init__(self) -> None:
         self._known: Outcome | None = None
-        self._waiting: list[Call] | None = None
+        self._waiting: tuple[Call, ...] | None = None
 
     @property
     def known(self) -> Outcome | None:
@@ -50,9 +50,9 @@ class Question:
     def follows(self, call: "Call") -> bool:
         """Whether it is being asked already; then `call` waits for the outcome, else others wait for `call`."""
         if self._waiting is None:
-            self._waiting = []
+            self._waiting = ()
             return False
-        self._waiting.append(call)
+        self._waiting += (call,)
         return True
 
     def note(self, outcome: Outcome) -> None:
@@ -61,8 +61,8 @@ class Question:
 
     def release(self, outcome: Outcome) -> list[tuple["Call", Outcome]]:
         """The calls that waited, with the outcome; whoever comes later asks again where it was not usable."""
-        waiting, self._waiting = self._waiting or [], None
-        return [(call, _again(outcome)) for call in waiting]
+        waiting, self._waiting = self._waiting, None
+        return [(call, _again(outcome)) for call in waiting or ()]
 
 
 def _again(outcome: Outcome) -> Outcome:

@@ -1,9 +1,7 @@
 """What is made of rankings when their strategies are done: calibrated and cut rankings, and runs of many queries."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, InvalidStateError
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -55,44 +53,23 @@ class Finish:
         if self.cutoff is not None and self.calibration is None:
             raise InputError(f"the cut-off {self.cutoff} needs a calibration: `rerankllm calibrate` fits one")
 
-    def __call__(self, outcome: QueryOutcome) -> QueryOutcome:
+    def __call__(self, ranking: Ranking) -> QueryOutcome:
         """Applies both. A query whose results have no scores fails: there is nothing to calibrate."""
-        if isinstance(outcome, Failed) or self.calibration is None:
-            return outcome
-        known = self.calibration.apply(outcome)
-        if outcome.results and all(result.relevance is None for result in known):
+        if self.calibration is None:
+            return ranking
+        known = self.calibration.apply(ranking)
+        if ranking.results and all(result.relevance is None for result in known):
             reason = "the strategy gives no scores to calibrate: use one that does, such as pointwise"
-            return Failed(outcome.query, reason, outcome.ledger)
-        return known if self.cutoff is None else self.cutoff.apply(outcome, self.calibration)
+            return Failed(ranking.query, reason, ranking.ledger)
+        return known if self.cutoff is None else self.cutoff.apply(ranking, self.calibration)
 
 
-def with_unread(outcome: QueryOutcome, tail: Sequence[Candidate]) -> QueryOutcome:
+def with_unread(ranking: Ranking, tail: Sequence[Candidate]) -> Ranking:
     """The ranking followed by the candidates beyond the depth, in input order and marked unread."""
-    if isinstance(outcome, Failed) or not tail:
-        return outcome
+    if not tail:
+        return ranking
     unread = tuple(
         Result(rank, candidate.document, None, Provenance.UNREAD, input_rank=rank)
-        for rank, candidate in enumerate(tail, len(outcome) + 1)
+        for rank, candidate in enumerate(tail, len(ranking) + 1)
     )
-    return dataclasses.replace(outcome, results=(*outcome.results, *unread))
-
-
-def afterwards(
-    ranked: "Future[QueryOutcome]", change: Callable[[QueryOutcome], QueryOutcome]
-) -> "Future[QueryOutcome]":
-    """A future of the changed outcome; cancelling it cancels the one that it waits for."""
-    changed: Future[QueryOutcome] = Future()
-
-    def pass_on(_: object) -> None:
-        if ranked.cancelled():
-            return
-        with suppress(InvalidStateError):  # cancelled meanwhile
-            error = ranked.exception()
-            if error is not None:
-                changed.set_exception(error)
-            else:
-                changed.set_result(change(ranked.result()))
-
-    ranked.add_done_callback(pass_on)
-    changed.add_done_callback(lambda _: ranked.cancel() if changed.cancelled() else None)
-    return changed
+    return dataclasses.replace(ranking, results=(*ranking.results, *unread))

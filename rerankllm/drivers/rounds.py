@@ -1,6 +1,7 @@
 """Sends the calls of all live queries together: each round is one call of the backend."""
 
 import asyncio
+from itertools import chain
 
 from rerankllm.calls import Backend, Outcome
 from rerankllm.drivers.base import Driver
@@ -49,10 +50,10 @@ class Rounds(Driver):
         tickets: list[Ticket] = []
         while len(tickets) < size and (ticket := queue.next()):
             tickets.append(ticket)
-        places: dict[Task, int] = {}
+        together: dict[Task, list[Ticket]] = {}
         for ticket in tickets:
-            places.setdefault(ticket.call.task, len(places))
-        return sorted(tickets, key=lambda ticket: places[ticket.call.task])
+            together.setdefault(ticket.call.task, []).append(ticket)
+        return list(chain.from_iterable(together.values()))
 
     async def _answer(self, queue: FairQueue, tickets: list[Ticket]) -> None:
         try:

@@ -19,7 +19,7 @@ from rerankllm.drivers.events import QueryOutcome
 from rerankllm.drivers.gateway import Signature
 from rerankllm.drivers.panel import Panel, model_named_by
 from rerankllm.drivers.recipe import DEFAULT_MODEL, Recipe
-from rerankllm.drivers.results import Finish, afterwards, with_unread
+from rerankllm.drivers.results import Finish, with_unread
 from rerankllm.drivers.rounds import Rounds
 from rerankllm.drivers.task import Observer
 from rerankllm.elicitation.base import PromptSettings
@@ -208,18 +208,18 @@ class Session:
         stage = self.aimed(top_k)
         found = list(candidates)  # read now: they may be read from a file as they are looked at
         head, tail = found[: self.depth], [] if self.depth is None else found[self.depth :]
-        ranked = self.driver.submit(
+        return self.driver.submit(
             query,
             head,
             within(stage, stage.strategy.rank(query, head)),
             self._signature(stage),
             budget=_own_budget(self.opened_with.per_query),
             resolve=self.panel.resolve,
+            finish=lambda ranking: self.finish(with_unread(ranking, tail)),
             observer=observer,
             party=party,
             unusable=self.opened_with.unusable,
         )
-        return afterwards(ranked, lambda outcome: self.finish(with_unread(outcome, tail)))
 
     def stream(
         self, queries: Iterable[tuple[Query, Sequence[Candidate]]], top_k: int | None = None

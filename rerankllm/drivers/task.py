@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
-from dataclasses import dataclass, field
-from itertools import pairwise
+from dataclasses import dataclass
+from operator import eq
+from typing import TypeAlias
 
 from rerankllm.calls import CallFailed, Outcome, Work
-from rerankllm.data import Candidate, Ledger, Provenance, Query, Ranking, Result, Usage, float32
+from rerankllm.data import Candidate, Ledger, Query, Ranking, Usage, float32s
 from rerankllm.drivers.account import Account, Asked
 from rerankllm.drivers.budget import Budget
 from rerankllm.drivers.events import Event, Failed, Finished, Judged, QueryOutcome, Started
@@ -25,12 +26,9 @@ from rerankllm.judgements import Answer, Failure, Judgement, ParseReport, Status
 log = logging.getLogger(__name__)
 
 Observer = Callable[[Event], None]
-Keep = Callable[[Answer, ParseReport], None]
-
-
-def ignore(answer: Answer, report: ParseReport) -> None:
-    """Keeps nothing of an answer."""
-    del answer, report
+Finish = Callable[[Ranking], QueryOutcome]
+Read: TypeAlias = tuple[Answer | Unanswered, ParseReport]
+"""The answer in an outcome, and how it read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,25 +46,33 @@ class FirstTry:
     replayed: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)  # not frozen, which takes longer to make
 class Call:
     """One judgement that a query waits for.
 
     Attributes:
         task: The query.
-        place: Where the answer belongs.
+        step: How many batches the query had asked for before.
+        item: Its number in its batch.
         judgement: What is asked.
         judge: Who answers.
-        first: For a judgement that is asked again, how it was asked before.
         since: When it was asked, on the monotonic clock.
+        first: For a judgement that is asked again, how it was asked before.
     """
 
     task: "Task"
-    place: CallPlace
+    step: int
+    item: int
     judgement: Judgement
     judge: Judge
+    since: float
     first: FirstTry | None = None
-    since: float = field(default_factory=time.monotonic, compare=False)
+
+    @property
+    def place(self) -> CallPlace:
+        """Where a journal keeps it."""
+        place = CallPlace(self.task.key, self.step, self.item)
+        return place.second_try() if self.first else place
 
     def prepare(self) -> Work | None:
         """Makes the work to send, just before it is sent; None if it cannot be made, and the query has failed."""
@@ -81,8 +87,27 @@ class Call:
     def again(self, reason: str, *, replayed: bool) -> "Call | None":
         """The call that asks the same once more, in another way; None where there is no other way."""
         other = another_order(self.judgement) or self.judgement
-        again = Call(self.task, self.place.second_try(), other, self.judge, FirstTry(self, reason, replayed))
+        first = FirstTry(self, reason, replayed)
+        again = Call(self.task, self.step, self.item, other, self.judge, time.monotonic(), first)
         return None if again._work() is None else again
+
+    def read(self, outcome: Outcome) -> Read:
+        """The answer in an outcome, and how it read."""
+        if isinstance(outcome, CallFailed):
+            failure = Failure.REFUSED if outcome.refused else Failure.CALL
+            return Unanswered(outcome.reason, failure), ParseReport(Status.FAILED)
+        try:
+            answer, report = self.judge.read(self.judgement, outcome)
+        except Exception as error:  # an answer is a stranger's text: what it breaks is this answer, which is kept
+            log.exception("%s: an answer could not be read", self.task.query.query_id)
+            reason = f"reading the answer failed with {type(error).__name__}; this is a bug"
+            return Unanswered(reason, Failure.ANSWER), ParseReport(Status.FAILED, {"unreadable": 1})
+        if isinstance(answer, float) and not math.isfinite(answer):
+            report = ParseReport(Status.FAILED, {"not a finite number": 1})
+            return Unanswered(
+                f"the score of document {self.judgement.docs[0].doc_id} is {answer}", Failure.ANSWER
+            ), report
+        return answer, report
 
     def prompt(self) -> str:
         """The text that is shown, for people to read; empty where there is none."""
@@ -105,8 +130,9 @@ class Task:
         candidates: What `steps` ranks.
         steps: The strategy's generator.
         resolve: Finds the judge for a judgement.
-        observer: Called with every event.
+        observer: Called with every event; None where nobody listens.
         ask: Called with the calls that it waits for.
+        finish: Makes the outcome of the ranking; None for the ranking as it is.
         key: The key by which the journal knows this query.
         budget: What this query may spend; None for no limit of its own.
         party: Whose query it is; None for a party of its own.
@@ -125,9 +151,10 @@ class Task:
         candidates: Sequence[Candidate],
         steps: Steps[Ranking],
         resolve: Resolve,
-        observer: Observer,
+        observer: Observer | None,
         *,
         ask: Callable[[Sequence[Call]], None],
+        finish: Finish | None = None,
         key: str = "",
         budget: Budget | None = None,
         party: object = None,
@@ -144,6 +171,7 @@ class Task:
         self._steps = asking(steps, resolve)
         self._observe = observer
         self._ask = ask
+        self._finished = finish
         self._answers: list[Answer] = []
         self._missing = 0
         self._account = Account()
@@ -157,26 +185,33 @@ class Task:
 
     def start(self) -> None:
         """Runs the strategy to its first calls, or to its end."""
-        self._observe(Started(self.query, len(self._candidates)))
+        if self._observe is not None:
+            self._observe(Started(self.query, len(self._candidates)))
         self._advance(None)
 
     def receive(
-        self, call: Call, outcome: Outcome, keep: Keep, *, replayed: bool = False, repeated: bool = False
+        self,
+        call: Call,
+        outcome: Outcome,
+        answer: Answer | Unanswered,
+        report: ParseReport,
+        *,
+        replayed: bool = False,
+        repeated: bool = False,
     ) -> None:
         """Takes the outcome of one of its calls; the last one moves the generator on.
 
         Args:
             call: The call.
             outcome: What came back.
-            keep: Called first, with the answer and how it was read, even if the query has ended meanwhile.
+            answer: The answer in it.
+            report: How it was read.
             replayed: Whether the journal had it.
             repeated: Whether the query had asked the same before; that is no call.
         """
+        if self.ended:
+            return
         try:
-            answer, report = self._read_outcome(call, outcome)
-            keep(answer, report)
-            if self.ended:
-                return
             again = self._again(call, answer, replayed=replayed)
             asked = Asked.AGAIN if call.first else Asked.TO_ASK_AGAIN if again else Asked.ONCE
             replayed = call.first.replayed if call.first and isinstance(outcome, CallFailed) else replayed
@@ -191,9 +226,10 @@ class Task:
         except Exception as error:  # noqa: BLE001  # belongs to whoever waits for this query
             self.abort(error)
             return
-        usage = Usage() if isinstance(outcome, CallFailed) else outcome.usage
-        seconds = time.monotonic() - call.since
-        self._observe(Judged(self.query, call.judgement, answer, report, usage, seconds, call.prompt))
+        if self._observe is not None:
+            usage = Usage() if isinstance(outcome, CallFailed) else outcome.usage
+            seconds = time.monotonic() - call.since
+            self._observe(Judged(self.query, call.judgement, answer, report, usage, seconds, call.prompt))
         if again is not None:
             self._ask([again])
             return
@@ -215,7 +251,7 @@ class Task:
             instead = no_evidence(asked.judgement) if self._unusable == "keep" else None
             answer = Unanswered(first.reason if first else answer.reason, Failure.ANSWER, instead)
             self._useless = self._useless or answer.reason
-        self._answers[asked.place.item] = answer
+        self._answers[asked.item] = answer
         self._missing -= 1
         if not self._missing:
             self._account.end_round()
@@ -240,33 +276,19 @@ class Task:
             step, self._step = self._step, self._step + 1
             self._answers = [None] * len(batch)
             self._missing = len(batch)
-            self._ask([Call(self, CallPlace(self.key, step, item), *pair) for item, pair in enumerate(batch)])
+            now = time.monotonic()
+            self._ask([Call(self, step, item, asked, judge, now) for item, (asked, judge) in enumerate(batch)])
         except QueryFailed as error:
             self.fail(error.reason)
         except Exception as error:  # noqa: BLE001  # whatever a strategy raises belongs to whoever waits for it
             self.abort(error)
 
-    def _read_outcome(self, call: Call, outcome: Outcome) -> tuple[Answer | Unanswered, ParseReport]:
-        if isinstance(outcome, CallFailed):
-            failure = Failure.REFUSED if outcome.refused else Failure.CALL
-            return Unanswered(outcome.reason, failure), ParseReport(Status.FAILED)
-        try:
-            answer, report = call.judge.read(call.judgement, outcome)
-        except Exception as error:  # an answer is a stranger's text: what it breaks is this answer, which is kept
-            log.exception("%s: an answer could not be read", self.query.query_id)
-            reason = f"reading the answer failed with {type(error).__name__}; this is a bug"
-            return Unanswered(reason, Failure.ANSWER), ParseReport(Status.FAILED, {"unreadable": 1})
-        if isinstance(answer, float) and not math.isfinite(answer):
-            report = ParseReport(Status.FAILED, {"not a finite number": 1})
-            return Unanswered(
-                f"the score of document {call.judgement.docs[0].doc_id} is {answer}", Failure.ANSWER
-            ), report
-        return answer, report
-
     def _compose(self, ranking: Ranking) -> QueryOutcome:
         """The ranking with its ledger, after checks that it holds every candidate once and rests on usable answers."""
         spent = self._account.ledger()
-        if sorted(ranking.doc_ids) != sorted(candidate.doc_id for candidate in self._candidates):
+        places = {candidate.document.doc_id: place for place, candidate in enumerate(self._candidates, 1)}
+        doc_ids = ranking.doc_ids
+        if len(doc_ids) != len(self._candidates) or set(doc_ids) != places.keys():
             return Failed(self.query, "the strategy did not return every candidate once; this is a bug", spent)
         ledger = spent.then(ranking.ledger)
         if ledger.failed * 2 >= (total := ledger.parsed + ledger.repaired + ledger.failed) > 0:
@@ -275,30 +297,18 @@ class Task:
         ties = _ties(ranking)
         if ties:
             ledger = ledger.then(Ledger(notes={"tied scores": ties}))
-        given = {candidate.doc_id: place for place, candidate in enumerate(self._candidates, 1)}
-        results = tuple(
-            Result(  # not `replace`, which is slower: this is done for every document of every query
-                r.rank,
-                r.document,
-                r.score,
-                provenance=Provenance.JUDGED if r.doc_id in self._read else Provenance.UNREAD,
-                probability=r.probability,
-                rationale=r.rationale,
-                relevance=r.relevance,
-                input_rank=given[r.doc_id],
-            )
-            for r in ranking
-        )
-        return Ranking(self.query, results, ledger)
+        return Ranking(self.query, ranking.placed(self._read, places), ledger)
 
     def _end(self, future: "Future[QueryOutcome]") -> None:
         del future
         self.ended = True
 
     def _finish(self, outcome: QueryOutcome) -> None:
+        changed = outcome if self._finished is None or isinstance(outcome, Failed) else self._finished(outcome)
         with suppress(InvalidStateError):  # cancelled meanwhile
-            self.future.set_result(outcome)
-            self._observe(Finished(outcome))
+            self.future.set_result(changed)
+            if self._observe is not None:
+                self._observe(Finished(outcome))
 
 
 def _could_not_ask(call: Call, answer: Unanswered) -> bool:
@@ -308,5 +318,5 @@ def _could_not_ask(call: Call, answer: Unanswered) -> bool:
 
 def _ties(ranking: Ranking) -> int:
     """How many neighbours have the same score."""
-    scores = [float32(result.score) for result in ranking if result.score is not None]
-    return sum(a == b for a, b in pairwise(scores))
+    scores = float32s([result.score for result in ranking.results if result.score is not None])
+    return sum(map(eq, scores, scores[1:]))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rerankllm.data import Document
 from rerankllm.formats.beir import document_of, id_of
@@ -37,7 +38,7 @@ class CorpusFile(Mapping[str, Document]):
 
     def __init__(self, path: FilePath, wanted: Iterable[str], columns: Columns | None = None) -> None:
         self._path, self._columns = path, columns or Columns()
-        self._keys = np.unique(np.fromiter(map(_key, wanted), np.uint64))
+        self._keys = _distinct(np.fromiter(map(_key, wanted), np.uint64))
         self._sorted = self._keys.data
         self._starts = np.full(len(self._keys), -1, np.int64)
         self._sizes = np.zeros(len(self._keys), np.uint32)
@@ -125,3 +126,10 @@ class CorpusFile(Mapping[str, Document]):
 def _key(doc_id: str) -> int:
     """64 bits of an id, the same as long as this process runs."""
     return hash(doc_id) & _MASK
+
+
+def _distinct(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The keys in order, each once: as `np.unique`, which copies them twice, and there may be millions."""
+    keys.sort()
+    again = keys[1:] == keys[:-1]
+    return np.delete(keys, np.flatnonzero(again)) if again.any() else keys

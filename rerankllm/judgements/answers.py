@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import chain
 from typing import Any, TypeAlias
 
 
@@ -22,7 +23,7 @@ class WeakOrder:
     @property
     def ranked(self) -> tuple[str, ...]:
         """The ranked ids, ties in the order the answer named them."""
-        return tuple(doc_id for group in self.groups for doc_id in group)
+        return tuple(chain.from_iterable(self.groups))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,4 +98,5 @@ TELLING = 4
 
 def gives_back(shown: Sequence[str], order: WeakOrder) -> bool:
     """Whether an order names the first of the documents, as many as it names, in the order shown and without ties."""
-    return len(order.ranked) == len(order.groups) and order.ranked == tuple(shown[: len(order.groups)])
+    ranked = order.ranked
+    return len(ranked) == len(order.groups) and ranked == tuple(shown[: len(ranked)])

@@ -53,15 +53,13 @@ def ask(judgements: Iterable[Judgement]) -> Steps[Sequence[Answer]]:
         QueryFailed: One of them was not answered.
     """
     answers = yield from try_ask(judgements)
-    return [_needed(answer) for answer in answers]
+    return [_instead(answer) if isinstance(answer, Unanswered) else answer for answer in answers]
 
 
-def _needed(answer: Answer) -> Answer:
-    if not isinstance(answer, Unanswered):
-        return answer
-    if answer.instead is None:
-        raise QueryFailed(answer.reason)
-    return answer.instead
+def _instead(lacking: Unanswered) -> Answer:
+    if lacking.instead is None:
+        raise QueryFailed(lacking.reason)
+    return lacking.instead
 
 
 def try_ask(judgements: Iterable[Judgement]) -> Steps[Sequence[Answer]]:

@@ -105,12 +105,12 @@ def write_all(
         QueryFailed: A query failed, and the run is to stop then.
         RerankError: The model cannot be used, or something not be written.
     """
-    with Writer(job.output, job.jsonl, job.on_error, job.truncate, job.judgements or ()) as writer:
+    with Writer(job.output, job.jsonl, job.on_error, job.truncate, job.judgements) as writer:
         interrupted = _write_each(ranker, outcomes, writer, job.show)
     report = summarize(ranker, writer, job.source, time.monotonic() - job.started)
     _record(ranker, job)
     if job.judgements is not None:
-        report |= before_and_after(job.judgements, parts, writer)
+        report |= before_and_after(parts, writer)
         report |= real_precision(job.judgements, writer, ranker)
     _keep(report, job.output, job.summary)
     return Done(report, writer.failures, interrupted)

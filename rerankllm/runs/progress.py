@@ -80,6 +80,8 @@ class ProgressBar:
                 self._usage += event.usage
             elif isinstance(event, Finished):
                 self._done += 1
+            if self._progress.disable:
+                return
             seconds = max(1e-9, time.monotonic() - self._started)
             rate = (self._usage.prompt_tokens + self._usage.completion_tokens) / seconds
             # A plan's upper bound need not be reached: finished queries count in full.

@@ -8,10 +8,9 @@ from typing import Any
 from rerankllm.calibration.cutoff import Cutoff
 from rerankllm.drivers.ranker import Ranker
 from rerankllm.errors import InputError
-from rerankllm.evaluation.measures import mean, parse_measures, per_query
 from rerankllm.files import digest
 from rerankllm.runs.source import Source
-from rerankllm.runs.writer import MEASURED, Writer
+from rerankllm.runs.writer import Writer
 
 
 def summarize(reranker: Ranker, writer: Writer, source: Source, seconds: float) -> dict[str, Any]:
@@ -45,15 +44,9 @@ def summarize(reranker: Ranker, writer: Writer, source: Source, seconds: float) 
     }
 
 
-def before_and_after(
-    qrels: Mapping[str, Mapping[str, int]], parts: Mapping[str, str] | None, writer: Writer
-) -> dict[str, Any]:
+def before_and_after(parts: Mapping[str, str] | None, writer: Writer) -> dict[str, Any]:
     """nDCG@10 over the judged queries of the run, by parts where it has parts; a failed query counts as 0 after."""
-    (measure,) = parse_measures([f"nDCG@{MEASURED}"])
-    before, after = per_query(qrels, writer.first, [measure]), per_query(qrels, writer.rankings, [measure])
-    zeros = {query_id: {str(measure): 0.0} for query_id in before if query_id not in after}
-    return {str(measure): {"before": mean(before, measure, parts), "after": mean(after | zeros, measure, parts),
-                           "queries": len(before)}}  # fmt: skip
+    return {str(writer.measured.measure()): writer.measured.means(parts)}
 
 
 DIGEST = "output_sha256"
@@ -105,7 +98,7 @@ def real_precision(qrels: Mapping[str, Mapping[str, int]], writer: Writer, reran
     level = reranker.calibration.level
     found = [
         sum(qrels[query_id].get(doc_id, 0) >= level for doc_id in kept) / len(kept)
-        for query_id, kept in writer.rankings.items()
+        for query_id, kept in writer.kept.items()
         if kept and query_id in qrels
     ]
     mean = sum(found) / len(found) if found else None

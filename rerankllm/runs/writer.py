@@ -1,6 +1,6 @@
 """Writes the outcomes of a run as they come."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal, Self, TextIO, TypeAlias
@@ -8,15 +8,15 @@ from typing import Any, Literal, Self, TextIO, TypeAlias
 from rerankllm.data import Cut, Ledger, Ranking, Result
 from rerankllm.drivers.events import Failed, QueryOutcome
 from rerankllm.errors import QueryFailed
+from rerankllm.evaluation.measures import Qrels
 from rerankllm.files import as_json, open_for_writing, writing
 from rerankllm.formats import castorini, trec
 from rerankllm.notes import tell
+from rerankllm.runs.measured import Measured
 
 OnError: TypeAlias = Literal["partial", "fallback", "raise"]
 """What happens to a query that fails: left out, written unchanged to another file, or the end of the run."""
 TAG = "rerankllm"
-MEASURED = 10
-"""Places of each ranking that the summary measures."""
 
 
 class Writer:
@@ -29,13 +29,13 @@ class Writer:
         jsonl: A row for every result, with its own score and provenance.
         on_error: What becomes of queries that failed.
         truncate: How many documents of each query are written.
-        judged: Queries whose orders are kept to be measured, however many others there are.
+        qrels: Grades to measure the run with.
 
     Attributes:
         ledger: What it all cost.
         ranked: How many queries were ranked.
-        rankings: The written order of judged queries: the first places, or all that a cut-off kept.
-        first: The first places they came in, of those that failed too.
+        measured: What judged queries were worth, before and after.
+        kept: What a cut-off kept of judged queries.
         failures: Reasons by query.
         without_evidence: Of ranked queries, how many answers could not be used, where there were any.
         cuts: How rankings were cut off, where a cut-off was asked for, and how many results each kept.
@@ -47,16 +47,16 @@ class Writer:
         jsonl: Path | None,
         on_error: OnError,
         truncate: int | None,
-        judged: Container[str] = (),
+        qrels: Qrels | None = None,
     ) -> None:
         self.ledger = Ledger()
         self.ranked = 0
-        self.rankings: dict[str, tuple[str, ...]] = {}
-        self.first: dict[str, tuple[str, ...]] = {}
+        self.measured = Measured(qrels or {})
+        self.kept: dict[str, tuple[str, ...]] = {}
         self.failures: dict[str, str] = {}
         self.without_evidence: dict[str, int] = {}
         self.cuts: dict[str, tuple[Cut, int]] = {}
-        self._judged = judged
+        self._judged = qrels or {}
         self._output, self._jsonl, self._on_error, self._truncate = output, jsonl, on_error, truncate
         self._files = ExitStack()
         self._opened: dict[Path, TextIO] = {}
@@ -88,8 +88,7 @@ class Writer:
         run, results = self._file(self._output), self._file(self._jsonl)
         query_id = outcome.query.query_id
         self.ledger += outcome.ledger
-        if query_id in self._judged:
-            self.first[query_id] = tuple(candidates[:MEASURED])
+        self.measured.came(query_id, candidates)
         if isinstance(outcome, Failed):
             self._fail(outcome, candidates)
             return
@@ -97,9 +96,10 @@ class Writer:
         if outcome.ledger.failed:
             self.without_evidence[query_id] = outcome.ledger.failed
         ranking = outcome if self._truncate is None else outcome.top(self._truncate)
-        if query_id in self._judged:
-            self.rankings[query_id] = ranking.doc_ids if outcome.cut else ranking.doc_ids[:MEASURED]
+        self.measured.ranked(query_id, ranking.doc_ids)
         if outcome.cut is not None:
+            if query_id in self._judged:
+                self.kept[query_id] = ranking.doc_ids
             self._note_cut(ranking, outcome.cut)
         if run is not None and self._output is not None:
             if self._output.suffix == ".jsonl":

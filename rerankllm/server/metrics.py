@@ -23,6 +23,7 @@ class Metrics:
     content_type = CONTENT_TYPE_LATEST
 
     def __init__(self) -> None:
+        self._observers: dict[str, Observer] = {}
         self._registry = registry = CollectorRegistry()
         self._requests = Counter(
             "rerankllm_requests", "Requests answered; 499 is a client that hung up.", ["route", "alias", "status"],
@@ -68,6 +69,11 @@ class Metrics:
 
     def observer(self, alias: str) -> Observer:
         """An observer that counts the calls of an alias."""
+        if alias not in self._observers:
+            self._observers[alias] = self._made(alias)
+        return self._observers[alias]
+
+    def _made(self, alias: str) -> Observer:
         counters = (self._calls, self._repairs, self._failures, self._upstream)
         calls, repairs, failures, upstream = (counter.labels(alias) for counter in counters)
         prompt, completion = (self._tokens.labels(alias, kind) for kind in ("prompt", "completion"))

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import ipaddress
 import os
 import signal
@@ -106,6 +107,15 @@ class Running(uvicorn.Server):
     def _end(self) -> None:
         self._ending = asyncio.ensure_future(self._in_flight.close(self._grace))
         self._ending.add_done_callback(lambda _: setattr(self, "should_exit", True))
+
+
+def keep_loaded() -> None:
+    """Tells Python's garbage collector that what is loaded by now stays: it need not look through it again and again.
+
+    That was a quarter of the server's time. For a process that does nothing but serve, once all is loaded.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def names_of(host: str, allowed: Collection[str]) -> frozenset[str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
-from rerankllm.calibration.scale import Relevance, Scale, own_scores
+from rerankllm.calibration.scale import Relevance, own_scores
 from rerankllm.data import Document, Query, Ranking, Usage
 from rerankllm.drivers.events import Event, Failed, QueryOutcome
 from rerankllm.drivers.task import Observer
@@ -17,7 +17,9 @@ from rerankllm.reranker import Reranker
 from rerankllm.server.aliases import ANY
 from rerankllm.server.context import RequestContext
 from rerankllm.server.metrics import Metrics
+from rerankllm.server.pairs import PairScores, asked_together
 from rerankllm.server.problems import Fault, Problem
+from rerankllm.server.waiting import all_of
 from rerankllm.spec.stage import inner_stages
 
 log = logging.getLogger(__name__)
@@ -98,23 +100,6 @@ class Reranking:
         if own is None:
             raise Problem(Fault.UNSUPPORTED, f"'{self.model}' gives no scores of its own: leave raw_scores out")
         return own[: self.asked.top_n]
-
-
-@dataclass(frozen=True, slots=True)
-class PairScores:
-    """Scores of pairs, in their order.
-
-    Attributes:
-        model: The model that the request named, or the alias that scored.
-        values: The scores, from 0 to 1.
-        scale: What the scores mean.
-        usage: Tokens.
-    """
-
-    model: str
-    values: tuple[float, ...]
-    scale: Scale
-    usage: Usage
 
 
 class Service:
@@ -199,19 +184,28 @@ class Service:
                 param="model",
             )
         observer = self._observer(context, len(pairs))
+        places = asked_together(reranker, [query for query, _ in pairs])
         futures: list[Future[QueryOutcome]] = []
         try:
             with as_problems(alias, context.id):
-                futures += (reranker.submit(query, [document], observer=observer) for query, document in pairs)
-                rankings = [ranking_of(outcome) for outcome in await asyncio.gather(*map(asyncio.wrap_future, futures))]
+                futures += (
+                    reranker.submit(pairs[some[0]][0], [pairs[place][1] for place in some], observer=observer)
+                    for some in places
+                )
+                rankings = [ranking_of(outcome) for outcome in await all_of(futures)]
         finally:
             for future in futures:
                 future.cancel()
-        found = [Relevance.of(ranking, reranker.scale) for ranking in rankings]
+        found: dict[int, Relevance] = {}
+        for some, ranking in zip(places, rankings, strict=True):
+            if ranking.ledger.failed:
+                raise Problem(Fault.FAILED, f"{ranking.ledger.failed} of {len(some)} pairs could not be scored")
+            for result in ranking:
+                alone = replace(ranking, results=(result,))
+                found[some[int(result.doc_id)]] = Relevance.of(alone, reranker.scale)
         usage = whole(sum((ranking.ledger.usage for ranking in rankings), Usage()))
-        return PairScores(
-            options.model or alias, tuple(value for each in found for value in each.values), found[0].scale, usage
-        )
+        values = tuple(value for place in sorted(found) for value in found[place].values)
+        return PairScores(options.model or alias, values, found[0].scale, usage)
 
     def _observer(self, context: RequestContext, documents: int, also: Observer | None = None) -> Observer:
         """Counts documents now, and the calls of a request as they are answered."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rerankllm.data import Candidate, Query, Ranking, float32
+from rerankllm.data import Candidate, Query, Ranking, float32s
 from rerankllm.judgements import Score, Steps, ask
 from rerankllm.plan import Plan
 from rerankllm.strategies.questions.lists import by_score, shown_scores
@@ -29,7 +29,7 @@ class Pointwise:
         """Ranks every candidate."""
         docs = [candidate.document for candidate in candidates]
         scores = yield from ask(Score(query, doc) for doc in docs)
-        scores = [float32(score) for score in scores]
+        scores = float32s(scores)
         order = by_score(scores)
         return Ranking.of(query, [docs[i] for i in order], shown_scores(scores, order))
 

@@ -59,8 +59,10 @@ class Sliding:
             for (start, stop), order in zip(spans, orders, strict=True):
                 shown = {doc.doc_id: doc for doc in docs[start:stop]}
                 notes["omitted documents"] += len(order.omitted)
-                notes["tied documents"] += sum(len(group) for group in order.groups if len(group) > 1)
-                docs[start:stop] = [shown[doc_id] for doc_id in (*order.ranked, *order.omitted)]
+                ranked = order.ranked
+                if len(order.groups) < len(ranked):
+                    notes["tied documents"] += sum(len(group) for group in order.groups if len(group) > 1)
+                docs[start:stop] = [shown[doc_id] for doc_id in (*ranked, *order.omitted)]
         return Ranking.of(query, docs, notes=+notes)
 
     def plan(self, n: int) -> Plan:

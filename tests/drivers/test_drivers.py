@@ -286,7 +286,7 @@ def test_nothing_that_goes_wrong_makes_anyone_wait_for_ever(driver):
     judge = Direct(Scripted(by_value))
     for resolve, job, error in [
         (lambda a, k: judge, (candidates(1), nothing()), AttributeError),
-        (lambda a, k: judge, rank(ids=(1, "b")), TypeError),
+        (lambda a, k: judge, rank(ids=([], "b")), TypeError),
         (lambda a, k: Direct(Scripted(broken)), rank(), OSError),
         (resolve_none, rank(), CapabilityError),
     ]:
@@ -424,6 +424,7 @@ def test_all_that_a_strategy_says_of_a_document_stays(driver):
     (found,) = live.submit(query, [one], saying()).result(timeout=GUARD)
     live.close()
     assert found == replace(said, provenance=Provenance.JUDGED, input_rank=1)
+    assert (said.provenance, said.input_rank) == (Provenance.UNREAD, 5)  # whoever had it before has it as it was
 
 
 @both

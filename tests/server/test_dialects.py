@@ -145,6 +145,10 @@ def test_score(client, path):
         ({"text_1": ["q"], "text_2": ["worth 3", "worth 1"]}, [LOGISTIC[0], LOGISTIC[3]]),
         ({"queries": ["q", "r"], "documents": ["worth 3", "worth 1"]}, [LOGISTIC[0], LOGISTIC[3]]),
         ({"queries": "q", "documents": ["worth 1"]}, [LOGISTIC[3]]),
+        (
+            {"queries": ["q", "r", "q"], "documents": ["worth 3", "worth 1", "worth 1"]},
+            [LOGISTIC[i] for i in (0, 3, 3)],
+        ),
     ],
 )
 def test_score_pairs(client, request_body, scores):

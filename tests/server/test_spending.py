@@ -10,10 +10,12 @@ from waiting import GUARD
 
 from rerankllm import Reranker
 from rerankllm.calibration.relevance import Calibration
+from rerankllm.calls import Reply
 from rerankllm.cli.aliases import calibrated
 from rerankllm.drivers.budget import Budget, Limits
 from rerankllm.errors import InputError
 from rerankllm.journal.store import Journal
+from rerankllm.server.pairs import asked_together
 
 TEXTS = ["worth 1", "worth 3", "worth 2"]
 LADDER = {f"q{n}": [(f"d{score}", float(score)) for score in range(4)] for n in range(30)}
@@ -45,6 +47,34 @@ def post(client, path="/v1/rerank", documents=TEXTS, **more):
 
 
 class TestSpending:
+    def test_pairs_are_one_query_unless_something_counts_by_the_query(self):
+        queries = ["q", "r", "q", "q"]
+        with Reranker("pointwise", "counting:test") as plain:
+            assert asked_together(plain, queries) == [[0, 2, 3], [1]]
+        for settings in ({"per_query": Limits(calls=1)}, {"depth": 2}):
+            with Reranker("pointwise", "counting:test", **settings) as limited:
+                assert asked_together(limited, queries) == [[0], [1], [2], [3]]
+
+    def test_what_a_pair_may_spend_is_counted_for_each(self):
+        with spending(per_query=Limits(calls=1)) as client:
+            response = post(client, "/score")
+        assert response.status_code == 200
+        assert len(response.json()["data"]) == 3
+
+    def test_a_pair_that_cannot_be_scored_fails_the_request(self):
+        with spending() as client:
+            response = client.post("/score", json={"queries": ["q", "cannot"], "documents": ["worth 1", "worth 2"]})
+        assert response.status_code == 502
+        assert "scripted failure" in response.json()["error"]["message"]
+
+    def test_so_does_one_whose_answer_cannot_be_used(self):
+        with spending() as client:
+            engine = client.engine
+            engine.run = lambda works: [Reply(float("nan") if work.doc.text == "no" else 1.0) for work in works]
+            response = client.post("/score", json={"text_1": "q", "text_2": ["worth 1", "no", "worth 2"]})
+        assert response.status_code == 502
+        assert "1 of 3 pairs could not be scored" in response.json()["error"]["message"]
+
     @pytest.mark.slow
     @pytest.mark.parametrize("path", [*PATHS, "/page/rerank"])
     def test_a_server_that_has_spent_all_says_so_in_every_dialect(self, path):

@@ -137,7 +137,7 @@ def command(
     from rerankllm.server.app import make_server  # noqa: PLC0415
     from rerankllm.server.keys import Keys  # noqa: PLC0415
     from rerankllm.server.middleware import Limits  # noqa: PLC0415
-    from rerankllm.server.run import Running, is_loopback, names_of, open_socket  # noqa: PLC0415
+    from rerankllm.server.run import Running, is_loopback, keep_loaded, names_of, open_socket  # noqa: PLC0415
     from rerankllm.server.tracing import exporting_tracer  # noqa: PLC0415
 
     if max_journal_mb is not None and journal is None:
@@ -184,6 +184,7 @@ def command(
             origins=cors_origin or (),
             tracer=tracer,
         )
+        keep_loaded()
         Running(server, opened, grace, _tell_ready).run()
 
 

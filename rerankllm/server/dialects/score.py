@@ -19,8 +19,9 @@ from rerankllm.server.dialects.body import (
 )
 from rerankllm.server.dialects.dialect import Api
 from rerankllm.server.dialects.jina import limit
+from rerankllm.server.pairs import PairScores
 from rerankllm.server.problems import Fault, Problem
-from rerankllm.server.service import PairScores, RequestOptions
+from rerankllm.server.service import RequestOptions
 
 NAMES = (("text_1", "text_2"), ("queries", "documents"), ("queries", "items"), ("data_1", "data_2"))
 """What queries and documents may be called."""

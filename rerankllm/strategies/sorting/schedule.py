@@ -1,6 +1,7 @@
 """Which steps of a sequential algorithm may run at the same time."""
 
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 
 Span = tuple[int, int]
 """A step that reads and rewrites places start to stop - 1 of a list."""
@@ -21,7 +22,7 @@ def earliest_rounds(steps: Iterable[Span]) -> list[list[Span]]:
     last_round: dict[int, int] = {}
     rounds: list[list[Span]] = []
     for start, stop in steps:
-        number = max((last_round.get(place, -1) for place in range(start, stop)), default=-1) + 1
+        number = max(map(last_round.get, range(start, stop), repeat(-1)), default=-1) + 1
         if number == len(rounds):
             rounds.append([])
         rounds[number].append((start, stop))
