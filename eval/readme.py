@@ -27,7 +27,7 @@ from rerankllm.evaluation import figures
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
 FRONTIER, DEFAULT = HERE / "frontier" / "results", HERE / "default" / "results"
-JUDGES = HERE / "judges" / "results.md"
+JUDGES = HERE / "judges" / "results" / "noveleval.md"
 PICTURE = "strategies"
 DATA = HERE.parents[1] / "shared" / "data"
 WORLDS = {"mild": "good", "harsh": "poor", "fitted": "fitted"}
