@@ -98,9 +98,9 @@ def test_a_simulated_judge_is_nearest_to_its_own_world(likeness, qrels, world):
     assert sorted([*one.answered, *other.answered]) == sorted(answered)
 
 
-def asked_of(judge, qrels, likeness, ask):
+def asked_of(judge, qrels, likeness, ask, queries=24):
     answered = {}
-    for q in range(24):
+    for q in range(queries):
         query, shown = Query(f"q{q}", "q"), docs(*(f"d{q}-{d}" for d in range(10)))
         answered[f"q{q}"] = [(judgement, judge.answer(judgement).answer) for judgement in ask(query, shown)]
     return likeness.Likeness(qrels, read_qrels(qrels), answered)
@@ -127,7 +127,7 @@ def test_of_scores_the_belief_error_is_found(likeness, qrels):
 
 def test_one_world_is_fitted_to_all_that_a_judge_was_asked(likeness, qrels):
     judge = Simulated(name=str(qrels), seed=77, belief=0.4, noise=0.4, position=2.0, alone=4.0, pair=-3.0)
-    sets = [asked_of(judge, qrels, likeness, ask) for ask in (one_by_one, two_by_two, both_ways)]
+    sets = [asked_of(judge, qrels, likeness, ask, 8) for ask in (one_by_one, two_by_two, both_ways)]
     assert [one.size for one in sets] == [1, 2, 10]
     world = likeness.fitted(sets)
     assert 1.0 <= world.position <= 4.0
