@@ -363,12 +363,13 @@ of a probit, and its scale depends on the length of the list. True utilities are
 about the first stage's order. The preference for early places is linear in place over list length.
 
 What to keep in mind: beliefs are the same whichever way the judge is asked, utilities need no common scale, and a list
-of one has half the noise of a list of twenty, so `pointwise` is flattered in all worlds but `small`; models grade single
-passages worse than they order them. That noise grows with the fourth root of the list is an assumption (the recording that was fitted has
-windows of 20 only), and decides how long lists fare. An answer costs nothing here but slots: nothing is said of output
-tokens. The limit is the ideal order: nothing that reorders these documents passes it. The judge's own belief is what
-asking it for ever comes to, and no limit: a stage that shows the first stage's order to a judge who prefers early
-places can pass it, since that lets the first stage in. In the fitted world that is most of what sets stages apart, and
+of one has half the noise of a list of twenty, so `pointwise` is flattered in all worlds but `small`; models grade
+single passages worse than they order them. That noise grows with the fourth root of the list is an assumption (the
+recording that was fitted has windows of 20 only), and decides how long lists fare. An answer costs nothing here but
+slots: nothing is said of output tokens. The limit is the ideal order: nothing that reorders these documents passes it.
+The judge's own belief is what asking it for ever comes to, and no limit: a stage that shows the first stage's order to
+a judge who prefers early places can pass it, since that lets the first stage in. In the fitted world that is most of
+what sets stages apart, and
 those that shuffle lose by it.
 
 ![plots]({name}.png)

@@ -38,16 +38,8 @@ RECORDINGS = Path(__file__).parent / "recordings"
 SEED = 1
 DEPTH, PAIRED = 20, 10
 """Passages of a query that are read, and of those the first whose pairs are all compared, in both orders."""
-PROMPTS = Path(__file__).parent / "prompts"
-"""The same questions as texts that go on: for models that were never taught to chat."""
-COMPLETIONS = {
-    "yes-no": "score.yaml",
-    "grades": "grade.yaml",
-    "choices": "select.yaml",
-    "letters": "permute.yaml",
-    "windows": "permute.yaml",
-    "pairs": "compare.yaml",
-}
+COMPLETIONS = {"grades": "grades-completion"}
+"""The prompts that models are asked by which were never taught to chat; `completion` for the other sets."""
 CHOICE = 4
 """Passages in one choice of the best."""
 STAGES = ("sliding(window=10, stride=5)", "blitzrank(window=10)", "psc(full, shuffles=5)")
@@ -152,10 +144,10 @@ def record(name: str, queries: Sequence[tuple[Query, list[Candidate]]], options:
 def _stages(name: str, options: argparse.Namespace) -> tuple[str, ...]:
     """What is asked, in the prompts of models that chat or of those that do not."""
     stages = QUESTIONS[name][0]
-    if not options.completions or name not in COMPLETIONS:
+    if not options.completions:
         return stages
-    prompt = PROMPTS / COMPLETIONS[name]
-    return tuple(f"{stage.partition(' / ')[0]} / labels(prompt='{prompt}')" for stage in stages)
+    labels = f"labels(prompt={COMPLETIONS.get(name, 'completion')})"
+    return tuple(f"{stage.partition(' / ')[0]} / {labels}" if "/ labels" in stage else stage for stage in stages)
 
 
 def _depth(name: str, options: argparse.Namespace) -> int:
@@ -224,16 +216,8 @@ def placeless(model: str) -> str:
 
 
 def _placeless(header: Header) -> Header:
-    here = f"{PROMPTS}/"
-    judges = {
-        kind: {
-            **judge,
-            "model": placeless(judge["model"]),
-            "elicitation": judge["elicitation"].replace(here, ""),
-        }
-        for kind, judge in header.judges.items()
-    }
-    return replace(header, judges=judges, stages=tuple(stage.replace(here, "") for stage in header.stages))
+    judges = {kind: {**judge, "model": placeless(judge["model"])} for kind, judge in header.judges.items()}
+    return replace(header, judges=judges)
 
 
 def main() -> None:

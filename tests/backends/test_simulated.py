@@ -177,7 +177,17 @@ def test_options_out_of_range_are_refused(judge, option):
 
 
 def test_the_printed_model_and_its_revision_tell_judges_apart(judge):
-    options = ("", "world=harsh", "seed=1", "belief=0.1", "noise=0.1", "position=0.1", "alone=0.1", "pair=0.1", "malformed=0.1")
+    options = (
+        "",
+        "world=harsh",
+        "seed=1",
+        "belief=0.1",
+        "noise=0.1",
+        "position=0.1",
+        "alone=0.1",
+        "pair=0.1",
+        "malformed=0.1",
+    )
     assert len({judge(option).model for option in options}) == len(options)
     assert judge("belief=0.1").revision != judge().revision == judge("seed=3").revision
 
