@@ -154,36 +154,44 @@ class Asked:
     strategy: str
 
     def line(self, rows: Sequence[Mapping[str, str]]) -> str:
-        """In Markdown; the queries are those that all judges were asked about."""
+        """In Markdown: what each judge gains on the first stage."""
         found = {row["judge"]: row for row in rows if (row["set"], row["strategy"]) == (self.set_name, self.strategy)}
-        first = next(row for judge, row in found.items() if judge in REAL)
-        real = [short(found[judge]["**nDCG@10**"]) if judge in found else "–" for judge in REAL]
-        simulated = [short(first[world]) for world in WORLDS]
-        cells = (first["calls"].removesuffix(".0"), first["queries"], short(first["first stage"]), *real, *simulated)
-        return f"| {self.name} | {' | '.join(cells)} |"
+        most = max(found.values(), key=lambda row: int(row["queries"]))
+        gained = {judge: gain(float(row["− first stage"].partition(" ")[0])) for judge, row in found.items()}
+        real = [gained.get(judge, "–") for judge in REAL]
+        simulated = [gain(float(most[world]) - float(most["first stage"])) for world in WORLDS]
+        return f"| {' | '.join((self.name, most['calls'].removesuffix('.0'), *real, *simulated))} |"
 
 
-REAL = {"qwen2.5-coder-0.5b": "Qwen 0.5B", "smollm2-135m": "SmolLM2"}
+REAL = {
+    "qwen2.5-coder-1.5b": "Qwen 1.5B",
+    "qwen2.5-coder-0.5b": "Qwen 0.5B",
+    "gemma3-270m": "Gemma 270M",
+    "smollm2-135m": "SmolLM2 135M",
+}
 """Judges as their recordings are called, with what README calls them."""
 ASKED = (
     Asked("`pointwise`, yes or no", "yes-no", "pointwise"),
     Asked("`pointwise / likelihood`", "likelihood", "pointwise"),
+    Asked("`interpolate(pointwise / likelihood)`", "likelihood", "interpolate(pointwise)"),
     Asked("`sliding(window=20, stride=10)`: one list", "letters", "sliding(window=20, stride=10)"),
     Asked("`sliding(window=10, stride=5)`", "letters", "sliding(window=10, stride=5)"),
+    Asked("`psc(full, shuffles=5)`", "letters", "psc(full, shuffles=5)"),
+    Asked("`setwise(c=4)`", "choices", "setwise(c=4)"),
     Asked("`prp(sort=allpair)` of the first 7", "pairs", "prp(sort=allpair)"),
 )
 
 
-def short(cell: str) -> str:
-    """A cell's number, without its interval, as `.787`."""
-    return decimals(float(cell.partition(" ")[0]))
+def gain(value: float) -> str:
+    """A difference of measures, as `+.12`."""
+    return f"{value:+.2f}".replace("0.", ".").replace("-", "−").replace("+.00", ".00").replace("−.00", ".00")
 
 
 def judges() -> str:
     """What strategies make of real judges, beside what they make of simulated ones."""
     table = next(t for t in read_tables(JUDGES) if t.heading.startswith("What strategies"))
     rows = [dict(zip(table.columns, cells, strict=True)) for cells in table.rows]
-    columns = ("asked", "calls", "queries", "first stage", *REAL.values(), *WORLDS.values())
+    columns = ("asked", "calls", *REAL.values(), *WORLDS.values())
     lines = [f"| {' | '.join(columns)} |", f"|---|{'---:|' * (len(columns) - 1)}"]
     return "\n".join([*lines, *(asked.line(rows) for asked in ASKED)])
 

@@ -369,8 +369,7 @@ recording that was fitted has windows of 20 only), and decides how long lists fa
 slots: nothing is said of output tokens. The limit is the ideal order: nothing that reorders these documents passes it.
 The judge's own belief is what asking it for ever comes to, and no limit: a stage that shows the first stage's order to
 a judge who prefers early places can pass it, since that lets the first stage in. In the fitted world that is most of
-what sets stages apart, and
-those that shuffle lose by it.
+what sets stages apart, and those that shuffle lose by it.
 
 ![plots]({name}.png)
 

@@ -19,6 +19,8 @@ from rerankllm.formats.trec import read_qrels
 
 Orders = dict[str, list[str]]
 SEEDS = range(5)
+ALONE = ("pointwise", "interpolate(pointwise)")
+"""What scores one passage at a time."""
 PAIRWISE = (
     "prp(sort=allpair)",
     "prp(sort=allpair, calibrate=agree)",
@@ -36,9 +38,9 @@ FULL = "sliding(window=20, stride=10)"
 LISTWISE = (FULL, *STAGES)
 """What puts passages in order."""
 REPLAYED: Sequence[tuple[str, tuple[str, ...], int]] = (
-    ("yes-no", ("pointwise",), DEPTH),
-    ("grades", ("pointwise",), DEPTH),
-    ("likelihood", ("pointwise",), DEPTH),
+    ("yes-no", ALONE, DEPTH),
+    ("grades", ALONE, DEPTH),
+    ("likelihood", ALONE, DEPTH),
     ("choices", (CHOOSING,), DEPTH),
     ("letters", LISTWISE, DEPTH),
     ("orders", (FULL,), DEPTH),
