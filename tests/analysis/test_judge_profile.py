@@ -237,7 +237,7 @@ def test_selections_are_read_and_what_is_not_is_counted(journals, tmp_path, cli)
     for file, said in (
         (journals / "group", "of Grade): is --run its first stage?"),
         (sample("run.txt"), "is neither a journal nor a recording"),
-        (tmp_path / "none", "cannot read"),
+        (tmp_path / "none", "no such file"),
     ):
         status, _, err = cli("judge-profile", file, *arguments)
         assert (status, said in err) == (1, True), err

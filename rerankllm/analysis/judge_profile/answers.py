@@ -13,12 +13,11 @@ from rerankllm.formats import recordings
 from rerankllm.formats.recordings import Header, Record
 from rerankllm.journal.export import export
 from rerankllm.journal.store import Journal
-from rerankllm.judgements import Compare, Judgement, Permute, Score, Select, Unanswered
+from rerankllm.judgements import Judgement, Unanswered
 from rerankllm.strategies.belief.active_batch import Inquiry
 from rerankllm.strategies.belief.plackett_luce import Choices, scored
 
 KINDS = ("Permute", "Select", "Compare", "Score")
-_SQLITE = b"SQLite format 3\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,8 @@ def read_answers(
     for record in records:
         reason = _unfit(record, places)
         if reason is None:
-            judgement = _judgement(record)
+            query, docs = Query(record["query_id"], ""), [Document(doc_id, "") for doc_id, _ in record["docs"]]
+            judgement = recordings.judgement_of(record, query, docs)
             answer, _, _ = recordings.from_record(record, judgement)
             if isinstance(answer, Unanswered):
                 reason = "no answer that can be used"
@@ -125,7 +125,7 @@ def read_answers(
 
 
 def _records(path: Path, stage: str | None, model: str | None) -> tuple[Header, Iterable[Record]]:
-    if _is_journal(path):
+    if recordings.is_journal(path):
         journal = Journal(path, create=False)
         try:
             found = export(journal, "", stage=stage, model=model)
@@ -144,14 +144,6 @@ def _records(path: Path, stage: str | None, model: str | None) -> tuple[Header, 
     return header, (record for records in by_key.values() for record in records)
 
 
-def _is_journal(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_SQLITE)) == _SQLITE
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
-
-
 def _unfit(record: Record, places: Mapping[str, Mapping[str, int]]) -> str | None:
     """Why a record cannot be used; None where it can."""
     if record["judgement"] not in KINDS:
@@ -163,19 +155,6 @@ def _unfit(record: Record, places: Mapping[str, Mapping[str, int]]) -> str | Non
     if any(doc_id not in places[record["query_id"]] for doc_id, _ in record["docs"]):
         return "on documents beyond the run's depth"
     return None
-
-
-def _judgement(record: Record) -> Judgement:
-    """The judgement that a record is of, with ids but without texts."""
-    query = Query(record["query_id"], "")
-    docs = tuple(Document(doc_id, "") for doc_id, _ in record["docs"])
-    if record["judgement"] == "Score":
-        return Score(query, *docs)
-    if record["judgement"] == "Compare":
-        return Compare(query, *docs)
-    if record["judgement"] == "Select":
-        return Select(query, docs, record["parameters"]["m"])
-    return Permute(query, docs, record["parameters"]["decode"])
 
 
 def _heard(
