@@ -42,12 +42,14 @@ HEAD = (
     "| scale | position |"
 )
 PARTS, EVEN = 4, 0.5
+PROMPTED = ("demonstrations",)
+"""Sets that differ in their prompts alone, which simulated judges do not have."""
 TEXT = """
 "Wrong" is the share of passages of unlike grades in the wrong order. "Wrong again" is how often what was wrong once is
 wrong when the two are shown in turned order: as often as "wrong" if errors were drawn anew, always if all were beliefs.
 Trust (with grades), scale and position are judge-profile's: the share of relevance in what the judge sees, how far
 apart passages are for it in its own noise (1 is average; .25 and 16 are the ends), and by how much the first place of
-a prompt looks better than the last. The simulated judges of README answered what the judge above them was asked.
+a prompt looks better than the last. The simulated judges of README answered what the first judge of a set was asked.
 """
 
 
@@ -78,15 +80,15 @@ class Asked:
         return cls(run, qrels, source.queries, read_qrels(qrels))
 
 
-def rows(judge: str, name: str, path: Path, asked: Asked, folder: Path) -> Iterator[str]:
-    """A recorded judge's row of one set, and those of simulated judges that are asked the same."""
-    found = ModelSpec.parse(f"recorded:{path}").load()
-    if found.capabilities.answers & set(PROBES):
+def rows(name: str, judges: Mapping[str, Path], asked: Asked, folder: Path) -> Iterator[str]:
+    """The recorded judges' rows of one set, and those of simulated judges, who are asked what the first was."""
+    for judge, path in judges.items():
         yield row(judge, name, path, asked)
-        for world in WORLDS:
-            simulated = Simulated(name=str(asked.qrels), world=world, seed=0)
-            answers = [(j, simulated.answer(j)) for _, j, _ in held(found, asked.queries)]
-            yield row(world, name, kept(folder / f"{judge}-{name}-{world}", answers), asked)
+    found = ModelSpec.parse(f"recorded:{next(iter(judges.values()))}").load()
+    for world in WORLDS if name not in PROMPTED else ():
+        simulated = Simulated(name=str(asked.qrels), world=world, seed=0)
+        answers = [(j, simulated.answer(j)) for _, j, _ in held(found, asked.queries)]
+        yield row(world, name, kept(folder / f"{name}-{world}", answers), asked)
 
 
 def row(judge: str, name: str, path: Path, asked: Asked) -> str:
@@ -181,20 +183,30 @@ def _share(found: Sequence[bool]) -> float:
     return sum(found) / len(found) if found else float("nan")
 
 
+def sets(collection: str) -> dict[str, dict[str, Path]]:
+    """The recordings of comparisons or lists, by set and judge, those of most answers first."""
+    found: dict[str, dict[str, Path]] = {}
+    paths = RECORDINGS.glob(f"*/{collection}-*.jsonl.gz")
+    for path in sorted(paths, key=lambda path: (path.name, -path.stat().st_size)):
+        if ModelSpec.parse(f"recorded:{path}").load().capabilities.answers & set(PROBES):
+            name = path.name.removeprefix(f"{collection}-").removesuffix(".jsonl.gz")
+            found.setdefault(name, {})[path.parent.name] = path
+    return found
+
+
 def profiles(data: Path, windows: tuple[Path, Path] | None) -> Iterator[str]:
     """The table: every recorded judge, and raw answers to windows with the collection that they are about."""
     yield HEAD
     yield "|---|---|---:|---:|---:|---:|---:|---|---|---:|---:|---:|---:|---:|---:|"
     with tempfile.TemporaryDirectory() as made:
         asked, folder = Asked.of(data), Path(made)
-        for path in sorted(RECORDINGS.glob(f"*/{data.name}-*.jsonl.gz")):
-            name = path.name.removeprefix(f"{data.name}-").removesuffix(".jsonl.gz")
-            yield from rows(path.parent.name, name, path, asked, folder)
+        for name, judges in sets(data.name).items():
+            yield from rows(name, judges, asked, folder)
         if windows:
             other = Asked.of(windows[1])
             raw = held(ModelSpec.parse(f"recorded:{windows[0]}").load(), other.queries)
             path = kept(folder / "windows", [(judgement, reply) for _, judgement, reply in raw])
-            yield from rows(f"RankVicuna on {windows[1].name}", "windows of 20", path, other, folder)
+            yield from rows("windows of 20", {f"RankVicuna on {windows[1].name}": path}, other, folder)
 
 
 def main() -> None:

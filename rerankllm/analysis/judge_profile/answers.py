@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations
 from pathlib import Path
 
 from rerankllm.data import Document, Query
@@ -75,17 +75,17 @@ class Answers:
 
 
 def read_answers(
-    path: Path,
+    files: Path | Sequence[Path],
     run: Mapping[str, Sequence[tuple[str, float]]],
     depth: int,
     *,
     stage: str | None = None,
     model: str | None = None,
 ) -> Answers:
-    """Reads a journal or a recording.
+    """Reads a journal or a recording, or several of one judge.
 
     Args:
-        path: The file.
+        files: The file, or the files.
         run: The first stage, best first: a recording says which documents were shown, not from which list.
         depth: Candidates of the list that were read.
         stage: Of a journal only what this stage asked.
@@ -94,11 +94,13 @@ def read_answers(
     Raises:
         InputError: It is neither, or holds nothing to learn from.
     """
-    header, records = _records(path, stage, model)
+    paths = [files] if isinstance(files, Path) else files
+    read = [_records(path, stage, model) for path in paths]
+    judges = [header.judges for header, _ in read]
     places = {q: {doc_id: i for i, (doc_id, _) in enumerate(ranked[:depth])} for q, ranked in run.items()}
     kinds, ignored = Counter[str](), Counter[str]()
     asked: dict[str, list[tuple[Judgement, tuple[int, ...], object]]] = {}
-    for record in records:
+    for record in chain.from_iterable(records for _, records in read):
         reason = _unfit(record, places)
         if reason is None:
             query, docs = Query(record["query_id"], ""), [Document(doc_id, "") for doc_id, _ in record["docs"]]
@@ -117,10 +119,9 @@ def read_answers(
     heard = tuple(each for each in heard if each.evidence(1.0))
     if not heard:
         why = ", ".join(f"{count} {reason}" for reason, count in ignored.items()) or "it is empty"
-        raise InputError(
-            f"{path} holds no answer of {', '.join(KINDS)} to learn from ({why}): is --run its first stage?"
-        )
-    models = dict.fromkeys(header.judges[kind]["model"] for kind in kinds if kind in header.judges)
+        holds = f"{', '.join(map(str, paths))} {'hold' if len(paths) > 1 else 'holds'}"
+        raise InputError(f"{holds} no answer of {', '.join(KINDS)} to learn from ({why}): is --run the first stage?")
+    models = dict.fromkeys(each[kind]["model"] for each in judges for kind in kinds if kind in each)
     return Answers(tuple(models), heard, dict(kinds), dict(ignored))
 
 
