@@ -53,6 +53,7 @@ CLAIMS = {
     "Borda of heap and bubble against heap, calibrated": "helps",
     "all of it against one order, heap": "helps",
     "Borda of all judges, heap and bubble, against this judge's": "helps",
+    "calibrated, heap, against the first stage": "helps, from BM25",
 }
 """What is claimed, and what they report."""
 Values = Mapping[str, float]
@@ -201,7 +202,7 @@ def tests(asked: Sequence[Asked], ndcg: Callable[[Orders], Values]) -> Iterator[
     def of(one: Asked, remedy: str) -> Values:
         return ndcg(one.orders[remedy])
 
-    fewer, narrower, heap, bubble, example, both, borda, everything, judges = claims
+    fewer, narrower, heap, bubble, example, both, borda, everything, judges, first = claims
     for name in shown.keys() & plain.keys():
         yield fewer, name, shown[name].turning, plain[name].turning
         yield narrower, name, shown[name].gaps, plain[name].gaps
@@ -213,6 +214,7 @@ def tests(asked: Sequence[Asked], ndcg: Callable[[Orders], Values]) -> Iterator[
         for claim, remedy in ((heap, HEAP), (bubble, BUBBLE)):
             yield claim, name, of(one, remedy), of(one, agreeing[remedy])
         yield borda, name, of(one, FUSED), of(one, HEAP)
+        yield first, name, of(one, HEAP), ndcg(dict.fromkeys(one.seen, ()))
         together = [other for other in asked if other.way == one.way]
         if len(together) > 1:
             yield judges, name, ndcg(fused(together)), of(one, FUSED)
