@@ -50,6 +50,8 @@ wrong when the two are shown in turned order: as often as "wrong" if errors were
 Trust (with grades), scale and position are judge-profile's: the share of relevance in what the judge sees, how far
 apart passages are for it in its own noise (1 is average; .25 and 16 are the ends), and by how much the first place of
 a prompt looks better than the last. The simulated judges of README answered what the first judge of a set was asked.
+Of comparisons answered by probabilities scale comes out too small, .25 even for a simulated judge whose lists give .84:
+such an answer counts as one choice, though it says more.
 """
 
 
