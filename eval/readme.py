@@ -30,7 +30,7 @@ FRONTIER, DEFAULT = HERE / "frontier" / "results", HERE / "default" / "results"
 JUDGES = HERE / "judges" / "results" / "noveleval.md"
 PICTURE = "strategies"
 DATA = HERE.parents[1] / "shared" / "data"
-WORLDS = {"mild": "good", "harsh": "poor", "fitted": "fitted"}
+WORLDS = {"mild": "good", "harsh": "poor", "fitted": "fitted", "small": "small"}
 COLLECTIONS = ("dl19-bm25", "noveleval")
 FIRST, IDEAL = "first stage", "the ideal order of these documents"
 DEFAULT_VARIANT = "chat turn"
@@ -49,7 +49,7 @@ STEPS = {
 """Rows of default/results/steps.md, with what README calls them and what they need."""
 COMMANDS = (
     ("frontier/run.py", "--collection", "dl19-bm25"),
-    ("frontier/active.py", "--data", f"{DATA / 'dl19-bm25'}", *(f"--world={world}" for world in WORLDS)),
+    ("frontier/active.py", "--data", f"{DATA / 'dl19-bm25'}", "--world=mild", "--world=harsh", "--world=fitted"),
     ("default/run.py", *(f"--data={DATA / name}" for name in COLLECTIONS), "--minilm", "--variant",
      "zero-shot completion", "--variant", DEFAULT_VARIANT),
     ("default/steps.py",),
@@ -80,7 +80,9 @@ class Choice:
         slots, rounds = (
             span([tables[world].number(stage, what) for world, stage in stages.items()]) for what in ("slots", "rounds")
         )
-        values = " | ".join(decimals(tables[world].number(stage, "nDCG@10")) for world, stage in stages.items())
+        values = " | ".join(
+            decimals(tables[world].number(stages[world], "nDCG@10")) if world in tables else "–" for world in WORLDS
+        )
         spend = f" {self.spend}" if self.spend else ""
         return f"|{spend} | {self.take} | {slots} | {rounds} | {values} |"
 
@@ -123,8 +125,9 @@ def frontier() -> dict[str, Table]:
 
 
 def active() -> dict[str, Table]:
-    """The table of `active` and its rivals by world."""
-    return {world: read_tables(FRONTIER / f"active-{world}.md")[0] for world in WORLDS}
+    """The table of `active` and its rivals by world, of those that were run."""
+    found = {world: FRONTIER / f"active-{world}.md" for world in WORLDS}
+    return {world: read_tables(path)[0] for world, path in found.items() if path.is_file()}
 
 
 def first_stage() -> str:
@@ -136,7 +139,9 @@ def strategies() -> str:
     """Which strategy for which budget."""
     worlds = {"frontier": frontier(), "active": active()}
     head = f"| what you can spend a query | take | slots | rounds | {' | '.join(WORLDS.values())} |"
-    return "\n".join([head, "|---|---|---:|---:|---:|---:|---:|", *(choice.line(worlds) for choice in CHOICES)])
+    return "\n".join(
+        [head, f"|---|---|---:|---:|{'---:|' * len(WORLDS)}", *(choice.line(worlds) for choice in CHOICES)]
+    )
 
 
 @dataclass(frozen=True)
@@ -236,10 +241,11 @@ def drawn() -> Any:
             "mild": (figures.BLUE, "o"),
             "harsh": (figures.ORANGE, "s"),
             "fitted": (figures.GREEN, "D"),
+            "small": (figures.RED, "^"),
         }.items()
     ):
         found = [worlds[world].interval(choice.stage, "nDCG@10") for choice in stages]
-        places = [place + 0.2 * (i - 1) for place in range(len(stages))]
+        places = [place + 0.18 * (i - 1.5) for place in range(len(stages))]
         means, halves = zip(*found, strict=True)
         axes.errorbar(means, places, xerr=halves, fmt=mark, color=colour, elinewidth=0.7, markersize=5,
                       label=f"{WORLDS[world]} judge")  # fmt: skip

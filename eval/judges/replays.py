@@ -47,6 +47,9 @@ REPLAYED: Sequence[tuple[str, tuple[str, ...], int]] = (
     ("pairs", PAIRWISE, PAIRED),
 )
 """Strategies that ask nothing but what a set holds."""
+FITTED = ("yes-no", "choices", "letters", "windows", "pairs")
+"""Sets that a world is fitted to."""
+OWN = "fitted to it"
 
 
 @dataclass(frozen=True)
@@ -109,18 +112,19 @@ def strategies(judges: Sequence[Recorded], collection: Collection, fitted: Mappi
     """A row for a strategy and a judge, on the queries that the judge was asked about."""
     yield (
         "| set | strategy | judge | queries | calls | slots | tokens | first stage | **nDCG@10** | − first stage | "
-        f"{' | '.join(WORLDS)} | fitted to it |"
+        f"{' | '.join(WORLDS)} | {OWN} |"
     )
     yield f"|---|---|---|---:|---:|---:|---:|---:|---:|---:|{'---:|' * (len(WORLDS) + 1)}"
     given = {query.query_id: [c.doc_id for c in candidates] for query, candidates in collection.queries}
     known: dict[tuple[str, World, int, frozenset[str]], float] = {}
 
-    def simulated(stage: str, world: World, depth: int, ids: frozenset[str]) -> str:
+    def simulated(stage: str, world: World, depth: int, ids: frozenset[str]) -> float:
         key = (stage, world, depth, ids)
         if key not in known:
             known[key] = collection.simulated(stage, world, depth, ids)
-        return f"{known[key]:.3f}"
+        return known[key]
 
+    off: dict[str, list[float]] = {world: [] for world in (*WORLDS, OWN)}
     for name, stages, most in REPLAYED:
         asked = [judge for judge in judges if judge.records(name)]
         for stage, judge in product(stages, asked):
@@ -130,8 +134,17 @@ def strategies(judges: Sequence[Recorded], collection: Collection, fitted: Mappi
             values = collection.ndcg(found.orders)
             before = collection.ndcg({query_id: given[query_id] for query_id in found.orders})
             gain = [after - first for after, first in zip(values, before, strict=True)]
-            worlds = [simulated(stage, world, depth, ids) for world in (*WORLDS.values(), fitted[judge.name])]
+            laws = {**WORLDS, OWN: fitted[judge.name]}
+            worlds = {world: simulated(stage, law, depth, ids) for world, law in laws.items()}
+            if name in FITTED:
+                for world, value in worlds.items():
+                    off[world].append(abs(value - fmean(values)))
             yield (
                 f"| {name} | `{stage}` | {judge.name} | {len(ids)} | {found.calls:.1f} | {found.slots:.0f} | "
-                f"{found.tokens:,.0f} | {fmean(before):.3f} | {mean(values)} | {mean(gain)} | {' | '.join(worlds)} |"
+                f"{found.tokens:,.0f} | {fmean(before):.3f} | {mean(values)} | {mean(gain)} | "
+                f"{' | '.join(f'{value:.3f}' for value in worlds.values())} |"
             )
+    yield f"\nThe mean distance of a simulated judge's nDCG@10 from the real one's, over {len(off[OWN])} rows above:\n"
+    yield f"| {' | '.join(off)} |"
+    yield f"|{'---:|' * len(off)}"
+    yield f"| {' | '.join(f'{fmean(values):.3f}' for values in off.values())} |"

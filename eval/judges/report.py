@@ -22,11 +22,9 @@ from likeness import FRESH, Likeness, fitted
 from made import made_by
 from record import DEPTH, QUESTIONS, RECORDINGS
 from recorded import ByQuery, Recorded, windows
-from replays import SEEDS, Collection, strategies
+from replays import FITTED, OWN, SEEDS, Collection, strategies
 
 RESULTS = Path(__file__).parent / "results"
-FITTED = ("yes-no", "choices", "letters", "windows", "pairs")
-"""Sets that a world is fitted to."""
 VICUNA = "RankVicuna, windows of 20 on dl19-bm25"
 PARTS = 4
 """Into which the places of a list are cut."""
@@ -126,7 +124,7 @@ def worlds(found: Mapping[str, Mapping[str, Likeness]]) -> tuple[list[str], dict
         fits.append(f"| {name} | {' | '.join(cells)} | {', '.join(asked)} |")
         print(fits[-1], flush=True)
     far = [
-        f"| set | judge | {' | '.join(WORLDS)} | fitted to it | its half | the other: fitted to it | the nearest |",
+        f"| set | judge | {' | '.join(WORLDS)} | {OWN} | its half | the other: {OWN} | the nearest |",
         f"|---|---|{'---:|' * (len(WORLDS) + 4)}",
     ]
     for kind, judges in found.items():

@@ -69,8 +69,10 @@ WORLDS = {
     "mild": World(0.4, 0.4, 0.3),
     "harsh": World(0.8, 1.0, 1.0),
     "fitted": World(1.38, 0.04, 1.89),
+    "small": World(2.0, 2.5, 10.0, alone=0.5, pair=4.0),
 }
-"""`fitted` is what eval/frontier/fit.py finds for RankVicuna's answers; the others are assumptions."""
+"""`fitted` is what eval/frontier/fit.py finds for RankVicuna's answers, and `small` what eval/judges finds for those of
+Qwen2.5-Coder-1.5B to single passages, pairs and lists; the others are assumptions."""
 Utilities = Sequence[float]
 
 
@@ -98,7 +100,7 @@ class Simulated(DirectBackend):
 
     Args:
         name: Path of a TREC or BEIR qrels file.
-        world: How the judge errs: `mild`, `harsh`, or `fitted` to a real one.
+        world: How the judge errs: `mild`, `harsh`, `fitted` to a model of 7B parameters, or `small`, as one of 1.5B.
         seed: Of everything drawn.
         belief: Instead of the world's.
         noise: Instead of the world's.
@@ -118,7 +120,7 @@ class Simulated(DirectBackend):
         self,
         *,
         name: str,
-        world: Literal["mild", "harsh", "fitted"] = "mild",
+        world: Literal["mild", "harsh", "fitted", "small"] = "mild",
         seed: int = 0,
         belief: float | None = None,
         noise: float | None = None,

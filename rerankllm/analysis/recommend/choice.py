@@ -15,7 +15,7 @@ GOOD, POOR, FITTED, SMALL = "good", "poor", "fitted", "small"
 JUDGES = {GOOD: "mild", POOR: "harsh", FITTED: "fitted", SMALL: "small"}
 """What users call the judges that were measured."""
 USUAL = (JUDGES[GOOD], JUDGES[POOR], JUDGES[FITTED])
-"""Those that count where none is named: a model of half a billion parameters is for who says that it is theirs."""
+"""Those that count where none is named: `small` is for those who say that their model is."""
 Fit: TypeAlias = Literal["yes", "likely", "no"]
 
 

@@ -46,7 +46,7 @@ Judge: TypeAlias = Annotated[
     typer.Option(
         metavar="good|poor|fitted|small|FILE",
         help="Which simulated judge is most like your model (fitted: one that errs like RankVicuna; small: like "
-        "Qwen2.5-Coder-0.5B), or a profile that `rerankllm judge-profile` wrote. The first three count alike when left "
+        "Qwen2.5-Coder-1.5B), or a profile that `rerankllm judge-profile` wrote. The first three count alike when left "
         "out.",
     ),
 ]
