@@ -27,10 +27,10 @@ from rerankllm.evaluation import figures
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
 FRONTIER, DEFAULT = HERE / "frontier" / "results", HERE / "default" / "results"
-JUDGES = HERE / "judges" / "results.md"
+JUDGES = HERE / "judges" / "results" / "noveleval.md"
 PICTURE = "strategies"
 DATA = HERE.parents[1] / "shared" / "data"
-WORLDS = {"mild": "good", "harsh": "poor", "fitted": "fitted"}
+WORLDS = {"mild": "good", "harsh": "poor", "fitted": "fitted", "small": "small"}
 COLLECTIONS = ("dl19-bm25", "noveleval")
 FIRST, IDEAL = "first stage", "the ideal order of these documents"
 DEFAULT_VARIANT = "chat turn"
@@ -49,7 +49,7 @@ STEPS = {
 """Rows of default/results/steps.md, with what README calls them and what they need."""
 COMMANDS = (
     ("frontier/run.py", "--collection", "dl19-bm25"),
-    ("frontier/active.py", "--data", f"{DATA / 'dl19-bm25'}", *(f"--world={world}" for world in WORLDS)),
+    ("frontier/active.py", "--data", f"{DATA / 'dl19-bm25'}", "--world=mild", "--world=harsh", "--world=fitted"),
     ("default/run.py", *(f"--data={DATA / name}" for name in COLLECTIONS), "--minilm", "--variant",
      "zero-shot completion", "--variant", DEFAULT_VARIANT),
     ("default/steps.py",),
@@ -80,7 +80,9 @@ class Choice:
         slots, rounds = (
             span([tables[world].number(stage, what) for world, stage in stages.items()]) for what in ("slots", "rounds")
         )
-        values = " | ".join(decimals(tables[world].number(stage, "nDCG@10")) for world, stage in stages.items())
+        values = " | ".join(
+            decimals(tables[world].number(stages[world], "nDCG@10")) if world in tables else "–" for world in WORLDS
+        )
         spend = f" {self.spend}" if self.spend else ""
         return f"|{spend} | {self.take} | {slots} | {rounds} | {values} |"
 
@@ -123,8 +125,9 @@ def frontier() -> dict[str, Table]:
 
 
 def active() -> dict[str, Table]:
-    """The table of `active` and its rivals by world."""
-    return {world: read_tables(FRONTIER / f"active-{world}.md")[0] for world in WORLDS}
+    """The table of `active` and its rivals by world, of those that were run."""
+    found = {world: FRONTIER / f"active-{world}.md" for world in WORLDS}
+    return {world: read_tables(path)[0] for world, path in found.items() if path.is_file()}
 
 
 def first_stage() -> str:
@@ -136,7 +139,9 @@ def strategies() -> str:
     """Which strategy for which budget."""
     worlds = {"frontier": frontier(), "active": active()}
     head = f"| what you can spend a query | take | slots | rounds | {' | '.join(WORLDS.values())} |"
-    return "\n".join([head, "|---|---|---:|---:|---:|---:|---:|", *(choice.line(worlds) for choice in CHOICES)])
+    return "\n".join(
+        [head, f"|---|---|---:|---:|{'---:|' * len(WORLDS)}", *(choice.line(worlds) for choice in CHOICES)]
+    )
 
 
 @dataclass(frozen=True)
@@ -154,36 +159,44 @@ class Asked:
     strategy: str
 
     def line(self, rows: Sequence[Mapping[str, str]]) -> str:
-        """In Markdown; the queries are those that all judges were asked about."""
+        """In Markdown: what each judge gains on the first stage."""
         found = {row["judge"]: row for row in rows if (row["set"], row["strategy"]) == (self.set_name, self.strategy)}
-        first = next(row for judge, row in found.items() if judge in REAL)
-        real = [short(found[judge]["**nDCG@10**"]) if judge in found else "–" for judge in REAL]
-        simulated = [short(first[world]) for world in WORLDS]
-        cells = (first["calls"].removesuffix(".0"), first["queries"], short(first["first stage"]), *real, *simulated)
-        return f"| {self.name} | {' | '.join(cells)} |"
+        most = max(found.values(), key=lambda row: int(row["queries"]))
+        gained = {judge: gain(float(row["− first stage"].partition(" ")[0])) for judge, row in found.items()}
+        real = [gained.get(judge, "–") for judge in REAL]
+        simulated = [gain(float(most[world]) - float(most["first stage"])) for world in WORLDS]
+        return f"| {' | '.join((self.name, most['calls'].removesuffix('.0'), *real, *simulated))} |"
 
 
-REAL = {"qwen2.5-coder-0.5b": "Qwen 0.5B", "smollm2-135m": "SmolLM2"}
+REAL = {
+    "qwen2.5-coder-1.5b": "Qwen 1.5B",
+    "qwen2.5-coder-0.5b": "Qwen 0.5B",
+    "gemma3-270m": "Gemma 270M",
+    "smollm2-135m": "SmolLM2 135M",
+}
 """Judges as their recordings are called, with what README calls them."""
 ASKED = (
     Asked("`pointwise`, yes or no", "yes-no", "pointwise"),
     Asked("`pointwise / likelihood`", "likelihood", "pointwise"),
+    Asked("`interpolate(pointwise / likelihood)`", "likelihood", "interpolate(pointwise)"),
     Asked("`sliding(window=20, stride=10)`: one list", "letters", "sliding(window=20, stride=10)"),
     Asked("`sliding(window=10, stride=5)`", "letters", "sliding(window=10, stride=5)"),
+    Asked("`psc(full, shuffles=5)`", "letters", "psc(full, shuffles=5)"),
+    Asked("`setwise(c=4)`", "choices", "setwise(c=4)"),
     Asked("`prp(sort=allpair)` of the first 7", "pairs", "prp(sort=allpair)"),
 )
 
 
-def short(cell: str) -> str:
-    """A cell's number, without its interval, as `.787`."""
-    return decimals(float(cell.partition(" ")[0]))
+def gain(value: float) -> str:
+    """A difference of measures, as `+.12`."""
+    return f"{value:+.2f}".replace("0.", ".").replace("-", "−").replace("+.00", ".00").replace("−.00", ".00")
 
 
 def judges() -> str:
     """What strategies make of real judges, beside what they make of simulated ones."""
     table = next(t for t in read_tables(JUDGES) if t.heading.startswith("What strategies"))
     rows = [dict(zip(table.columns, cells, strict=True)) for cells in table.rows]
-    columns = ("asked", "calls", "queries", "first stage", *REAL.values(), *WORLDS.values())
+    columns = ("asked", "calls", *REAL.values(), *WORLDS.values())
     lines = [f"| {' | '.join(columns)} |", f"|---|{'---:|' * (len(columns) - 1)}"]
     return "\n".join([*lines, *(asked.line(rows) for asked in ASKED)])
 
@@ -228,10 +241,11 @@ def drawn() -> Any:
             "mild": (figures.BLUE, "o"),
             "harsh": (figures.ORANGE, "s"),
             "fitted": (figures.GREEN, "D"),
+            "small": (figures.RED, "^"),
         }.items()
     ):
         found = [worlds[world].interval(choice.stage, "nDCG@10") for choice in stages]
-        places = [place + 0.2 * (i - 1) for place in range(len(stages))]
+        places = [place + 0.18 * (i - 1.5) for place in range(len(stages))]
         means, halves = zip(*found, strict=True)
         axes.errorbar(means, places, xerr=halves, fmt=mark, color=colour, elinewidth=0.7, markersize=5,
                       label=f"{WORLDS[world]} judge")  # fmt: skip

@@ -102,6 +102,15 @@ def seed_other_languages(home):
         jsonl([{"topic_id": "3", "languages_with_qrels": ["fas"], "topics": topics}])
     )
     (neuclir / "trec-2022/qrels").write_text("3 fas p1 3\n3 zho p2 1\n")
+    (neuclir / "trec-2023").mkdir()
+    topics = [{"lang": "eng", "source": "original", **asked}]
+    topics += [{"lang": code, "source": "machine translation", **asked} for code in ("fas", "rus", "zho")]
+    (neuclir / "trec-2023/topics.jsonl").write_bytes(
+        jsonl([{"topic_id": name, "languages_with_qrels": [], "topics": topics} for name in ("200", "201")])
+    )
+    with tarfile.open(neuclir / "trec-2023/qrels.tar.gz", "w:gz") as archive:
+        add(archive, "qrels.final.gains.fas", b"200 0 p1 3\n200 0 p2 0\n")
+        add(archive, "qrels.final.gains.zho", b"201 0 p9 1\n")
 
 
 def jsonl(rows):
@@ -200,7 +209,33 @@ WIKIPEDIA = {
 }
 
 
+WEBLINX = {
+    "corpus": {split: [{"_id": "d1", "title": "", "text": "a button"}] for split in ("test_iid", "test_cat")},
+    "queries": {
+        "test_iid": [{"_id": "1", "text": "click it"}], "test_cat": [{"_id": "2", "text": "click another"}],
+    },
+    "default": {
+        "test_iid": [{"query-id": "1", "corpus-id": "d1", "score": 1}],
+        "test_cat": [{"query-id": "2", "corpus-id": "d1", "score": 1}],
+    },
+    "top_ranked": {
+        "test_iid": [{"query-id": "1", "corpus-ids": ["d1"]}], "test_cat": [{"query-id": "2", "corpus-ids": ["d1"]}],
+    },
+}  # fmt: skip
+MIND = {
+    "default": {
+        "test": [
+            {"query": ["Rates rise", "Banks gain"], "positive": ["Markets fall"], "negative": ["A cat", "A dog"]},
+            {"query": ["Nobody clicked"], "positive": [], "negative": ["A cat"]},
+            {"query": ["Pets"], "positive": ["A cat", "A dog"], "negative": ["Markets fall", "A dog"]},
+        ]
+    }
+}
+
+
 def seed_hugging_face(scratch, cache):
+    seed_hub(scratch, cache, "mteb/WebLINXCandidatesReranking", WEBLINX)
+    seed_hub(scratch, cache, "mteb/MindSmallReranking", MIND)
     seed_hub(scratch, cache, "R2MED/Biology", R2MED)
     seed_hub(scratch, cache, "mteb/AskUbuntuDupQuestions", ASKUBUNTU)
     seed_hub(scratch, cache, "mteb/WikipediaRerankingMultilingual", WIKIPEDIA)
@@ -240,6 +275,19 @@ def seed_published(cache: Path):
     ]
     asked = ({"text": "how long is life cycle of flea", "qid": 264014}, {"text": "not judged", "qid": 5})
     (data / "retrieve_results_dl19_top100.jsonl").write_bytes(jsonl([{"query": q, "candidates": found} for q in asked]))
+
+
+def seed_futurequeryeval(cache: Path):
+    """Its three files, in huggingface_hub's cache."""
+    commit = "e57e5b2000000000000000000000000000000000"
+    folder = cache / "datasets--abdoelsayed--FutureQueryEval"
+    data = folder / "snapshots" / commit
+    data.mkdir(parents=True)
+    (folder / "refs").mkdir()
+    (folder / "refs" / "main").write_text(commit)
+    (data / "corpus.tsv").write_text('doc_90eb43ed_0\t"Enough," she said.\ndoc_cd9ed42b_1\tHe won in May.\n')
+    (data / "queries.tsv").write_text("query_001\tWho won in May 2025?\n")
+    (data / "qrels.txt").write_text("query_001\tQ0\tdoc_90eb43ed_0\t0\nquery_001\tQ0\tdoc_cd9ed42b_1\t2\n")
 
 
 NOVELEVAL = {

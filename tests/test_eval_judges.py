@@ -14,6 +14,14 @@ from rerankllm.judgements import Compare, Permute, Score, Select, WeakOrder
 
 EVAL = Path(__file__).parents[1] / "eval" / "judges"
 DATA = Path(__file__).parents[2] / "shared" / "data" / "noveleval"
+REPLAYED = {
+    "yes-no": "pointwise",
+    "grades": "pointwise",
+    "likelihood": "pointwise",
+    "choices": "setwise(c=4)",
+    "letters": "sliding(window=10, stride=5)",
+    "pairs": "prp(sort=heap, top_k=10)",
+}
 
 
 @pytest.fixture(scope="module")
@@ -90,15 +98,44 @@ def test_a_simulated_judge_is_nearest_to_its_own_world(likeness, qrels, world):
     assert sorted([*one.answered, *other.answered]) == sorted(answered)
 
 
+def asked_of(judge, qrels, likeness, ask, queries=24):
+    answered = {}
+    for q in range(queries):
+        query, shown = Query(f"q{q}", "q"), docs(*(f"d{q}-{d}" for d in range(10)))
+        answered[f"q{q}"] = [(judgement, judge.answer(judgement).answer) for judgement in ask(query, shown)]
+    return likeness.Likeness(qrels, read_qrels(qrels), answered)
+
+
+def one_by_one(query, shown):
+    return [Score(query, doc) for doc in shown]
+
+
+def two_by_two(query, shown):
+    return [Compare(query, a, b) for a in shown[:5] for b in shown[:5] if a is not b]
+
+
+def both_ways(query, shown):
+    return [Permute(query, shown), Permute(query, shown[::-1])]
+
+
 def test_of_scores_the_belief_error_is_found(likeness, qrels):
     judge = Simulated(name=str(qrels), seed=77, belief=2.0, noise=0.0, position=0.0)
-    answered = {
-        f"q{q}": [(j, judge.answer(j).answer) for j in (Score(Query(f"q{q}", "q"), d) for d in docs(*ids))]
-        for q in range(24)
-        for ids in [[f"d{q}-{d}" for d in range(10)]]
-    }
-    world = likeness.Likeness(qrels, read_qrels(qrels), answered).fitted()
-    assert (1.4 <= world.belief <= 3, world.noise, world.position) == (True, 0, 0)
+    world = likeness.fitted([asked_of(judge, qrels, likeness, one_by_one)])
+    error = (world.belief**2 + world.alone**2) ** 0.5
+    assert (1.4 <= error <= 3, world.noise, world.position, world.pair) == (True, 0, 0, None)
+
+
+def test_one_world_is_fitted_to_all_that_a_judge_was_asked(likeness, qrels):
+    judge = Simulated(name=str(qrels), seed=77, belief=0.4, noise=0.4, position=2.0, alone=4.0, pair=-3.0)
+    sets = [asked_of(judge, qrels, likeness, ask, 8) for ask in (one_by_one, two_by_two, both_ways)]
+    assert [one.size for one in sets] == [1, 2, 10]
+    world = likeness.fitted(sets)
+    assert 1.0 <= world.position <= 4.0
+    assert world.pair == -3.0
+    assert 2.0 <= world.alone <= 8.0
+    assert all(one.distance(world) < 2 for one in sets)
+    plain = world._replace(alone=0.0, pair=None)
+    assert all(one.distance(plain) > 2 * one.distance(world) for one in sets[:2])
 
 
 def test_lists_ask_what_they_plan(modules):
@@ -122,14 +159,15 @@ def test_every_recording_replays_without_a_call_and_names_no_folder(modules):
     queries, judged = record.queries_of(DATA, 1), 0
     for folder in sorted(EVAL.glob("recordings/*/")):
         judge = recorded.Recorded(folder, "noveleval")
-        for name in ("yes-no", "grades", "likelihood"):
+        for name, stage in REPLAYED.items():
             asked = {r["query_id"] for r in judge.records(name)}
             if not asked:
                 continue
-            with Reranker("pointwise", f"recorded:{judge.path(name)}", depth=20) as reranker:
+            depth = judge.cost(name)["depth"]
+            with Reranker(stage, f"recorded:{judge.path(name)}", depth=depth) as reranker:
                 done = Run.of(reranker.stream([each for each in queries if each[0].query_id in asked]))
             assert {ranking.query.query_id for ranking in done.rankings} == asked
-            assert all(ranking.ledger.parsed == 20 for ranking in done.rankings)
+            assert all(ranking.ledger.parsed == ranking.ledger.calls > 0 for ranking in done.rankings)
             assert "/" not in judge.cost(name)["model"]
             judged += len(done.rankings)
     assert judged >= 63

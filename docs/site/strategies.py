@@ -33,9 +33,9 @@ N = 100
 COLLECTIONS = {"dl19-bm25": "TREC DL 2019, BM25's 100 candidates", "noveleval": "NovelEval, 20 candidates"}
 MARKS = {"first stage", "sliding(window=20, stride=10)"}
 """Rows that every table has, to compare with."""
-JUDGES = """nDCG@10 with three judges simulated to err: a good one, a poor one, and one fitted to RankVicuna's recorded
-answers. Slots and rounds are those with the good one. Models differ: take it as a hint, and half of a 95 % interval
-over queries as about .06."""
+JUDGES = """nDCG@10 with four judges simulated to err: a good one, a poor one, one fitted to RankVicuna's recorded
+answers, and a small one, fitted to those of Qwen2.5-Coder-1.5B. Slots and rounds are those with the good one. Models
+differ: take it as a hint, and half of a 95 % interval over queries as about .06."""
 
 
 def pages() -> dict[str, str]:
@@ -158,14 +158,15 @@ def _standing(name: str) -> str:
         if own:
             rows = [_row(stage, tables) for stage in stages if stage in own | MARKS]
             link = f"[all strategies, with intervals](../eval/frontier/results/{collection}.md)"
-            head = ("stage", "slots:", "rounds:", "good:", "poor:", "fitted:")
+            head = ("stage", "slots:", "rounds:", "good:", "poor:", "fitted:", "small:")
             parts.append(f"{title} ({link}):\n\n{table(head, rows)}")
     return "\n\n".join([JUDGES, *parts]) if parts else "It is not in the frontier's tables yet."
 
 
 def _row(stage: str, tables: dict[str, Table]) -> tuple[Any, ...]:
     cost = [f"{tables['mild'].number(stage, what):g}" for what in ("slots", "rounds")]
-    return (code(stage), *cost, *(f"{tables[w].number(stage, 'nDCG@10'):.3f}" for w in ("mild", "harsh", "fitted")))
+    quality = (f"{tables[w].number(stage, 'nDCG@10'):.3f}" for w in ("mild", "harsh", "fitted", "small"))
+    return (code(stage), *cost, *quality)
 
 
 def span(bound: Bound) -> str:

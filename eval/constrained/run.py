@@ -34,7 +34,7 @@ from rerankllm.judgements import Permute, Status, WeakOrder
 from rerankllm.spec.model import ModelSpec
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from made import made_by
+from made import machine, made_by
 
 RESULTS = Path(__file__).parent / "results"
 SEED = 1
@@ -127,7 +127,8 @@ async def measured(model: str, folder: Path, queries: int, passages: int, cut: i
     return (
         f"## {Path(model.partition('?')[0]).name}\n\n"
         f"{len(asked)} queries of {passages} passages, cut to {cut} tokens each; "
-        f"the order shown has nDCG@10 {as_shown:.4f}. {same} free answers were the same as those held to labels.\n\n"
+        f"the order shown has nDCG@10 {as_shown:.4f}. {same} free answers were the same as those held to labels. "
+        f"Seconds on {machine()}.\n\n"
         f"{COLUMNS}\n{rows}\n"
     )
 

@@ -33,6 +33,7 @@ JUDGES = {
     "mild": "a good judge (mild)",
     "harsh": "a poor judge (harsh)",
     "fitted": "a judge fitted to RankVicuna (fitted)",
+    "small": "a judge fitted to Qwen2.5-Coder-1.5B (small)",
 }
 AROUND = ((0, 1), (1, 1), (-1, 1), (1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0))
 PLACES = [(dx * far, dy * far) for far in (7, 16, 26, 38, 52, 68) for dx, dy in AROUND]

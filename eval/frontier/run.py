@@ -35,7 +35,7 @@ from listed import names_in, unlisted
 from plots import BELIEF, COLLECTIONS, FIRST, IDEAL, draw
 
 from rerankllm.analysis.recommend.measurements import Character, Entry, Measured
-from rerankllm.backends.simulated import WORLDS, Simulated
+from rerankllm.backends.simulated import WORLDS, Simulated, World
 from rerankllm.data import Candidate, Query, Ranking
 from rerankllm.drivers.results import Run
 from rerankllm.errors import SpecError
@@ -306,7 +306,9 @@ def data(name: str, seeds: int, worlds: Mapping[str, Sequence[Row]]) -> Measured
     """The results, query by query: what ships."""
     collection = collection_of(name)
     characters = yaml.safe_load((HERE / "characters.yaml").read_text(encoding="utf-8"))
-    judges = {w: Character(*WORLDS[w], characters[w]["trust"], characters[w]["scale"]) for w in worlds}
+    judges = {
+        w: Character(trust=characters[w]["trust"], scale=characters[w]["scale"], **WORLDS[w]._asdict()) for w in worlds
+    }
     entries = [entry for world, rows in worlds.items() for row in by_cost(rows) for entry in entries_of(world, row)]
     t = float(scipy_module("stats").t.ppf(0.975, len(collection.first) - 1))
     return Measured(name, COLLECTIONS[name], "nDCG@10", collection.longest, seeds, versions(), round(t, 4), judges,
@@ -326,24 +328,26 @@ def entries_of(world: str, row: Row) -> list[Entry]:
     ]
 
 
+def law_of(world: World) -> str:
+    """The parameters that are said."""
+    said = {key: value for key, value in world._asdict().items() if key not in World._field_defaults or value}
+    return ", ".join(f"{key} {value:g}" for key, value in said.items())
+
+
 def report(name: str, seeds: int, worlds: Mapping[str, Sequence[Row]], seconds: float, before: Iterable[str]) -> str:
     """The results in Markdown; `before` are the stages that were not run this time."""
     collection, known = collection_of(name), len(list(before))
     added = f" {known} of the stages are of a run before, rounded to four digits." if known else ""
     used = ", ".join(f"{package} {version}" for package, version in versions().items())
-    tables = "\n\n".join(
-        f"## {world}: belief {WORLDS[world].belief:g}, noise {WORLDS[world].noise:g}, "
-        f"position {WORLDS[world].position:g}\n\n{table(rows)}"
-        for world, rows in worlds.items()
-    )
+    tables = "\n\n".join(f"## {world}: {law_of(WORLDS[world])}\n\n{table(rows)}" for world, rows in worlds.items())
     return f"""# The frontier on {COLLECTIONS[name]}: {len(collection.queries)} queries
 
 Written by `python eval/frontier/run.py`; {used};
 {machine()}; {seconds / 60:.1f} minutes. Seeds 0 to {seeds - 1}, of the judge and of the strategies' shuffles
 alike.{added}
 
-The judge is `simulated:`, not a model: see `rerankllm/backends/simulated.py` for its law, and fit.md for where `fitted`
-comes from.
+The judge is `simulated:`, not a model: see `rerankllm/backends/simulated.py` for its law, fit.md for where `fitted`
+comes from, and judges/results/noveleval.md for `small`.
 
 ± is half of a 95 % interval over queries (Student's t), seeds averaged first. "− sliding" is the difference to
 `{REFERENCE}` alone, paired by query: compare stages by that, for queries differ more than
@@ -359,13 +363,13 @@ of a probit, and its scale depends on the length of the list. True utilities are
 about the first stage's order. The preference for early places is linear in place over list length.
 
 What to keep in mind: beliefs are the same whichever way the judge is asked, utilities need no common scale, and a list
-of one has half the noise of a list of twenty, so `pointwise` is flattered; models grade single passages worse than
-they order them. That noise grows with the fourth root of the list is an assumption (the recording that was fitted has
-windows of 20 only), and decides how long lists fare. An answer costs nothing here but slots: nothing is said of output
-tokens. The limit is the ideal order: nothing that reorders these documents passes it. The judge's own belief is what
-asking it for ever comes to, and no limit: a stage that shows the first stage's order to a judge who prefers early
-places can pass it, since that lets the first stage in. In the fitted world that is most of what sets stages apart, and
-those that shuffle lose by it.
+of one has half the noise of a list of twenty, so `pointwise` is flattered in all worlds but `small`; models grade
+single passages worse than they order them. That noise grows with the fourth root of the list is an assumption (the
+recording that was fitted has windows of 20 only), and decides how long lists fare. An answer costs nothing here but
+slots: nothing is said of output tokens. The limit is the ideal order: nothing that reorders these documents passes it.
+The judge's own belief is what asking it for ever comes to, and no limit: a stage that shows the first stage's order to
+a judge who prefers early places can pass it, since that lets the first stage in. In the fitted world that is most of
+what sets stages apart, and those that shuffle lose by it.
 
 ![plots]({name}.png)
 

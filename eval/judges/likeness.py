@@ -18,7 +18,7 @@ from statistics import fmean, stdev
 
 from recorded import Answered, ByQuery
 
-from rerankllm.backends.simulated import WORLDS, Simulated, World
+from rerankllm.backends.simulated import PAIR, WORLDS, Simulated, World
 from rerankllm.calls import Reply
 from rerankllm.judgements import Compare, Permute, Score, Select
 
@@ -27,12 +27,10 @@ EVEN = 0.5
 """The probability of a comparison that says nothing."""
 NEAR = 3
 """Places that are next to each other."""
-GRID = (
-    (0.2, 0.4, 0.7, 1.0, 1.4, 2.0, 3.0, 5.0, 10.0),
-    (0.05, 0.4, 1.0, 2.5),
-    (-10.0, -3.0, -1.0, 0.0, 0.5, 1.0, 2.0, 4.0, 10.0, 30.0),
-)
-"""Belief, noise and position errors that are tried."""
+BELIEFS, NOISES = (0.2, 0.4, 0.7, 1.0, 1.4, 2.0, 3.0, 5.0, 10.0), (0.05, 0.4, 1.0, 2.5)
+PLACES = (-10.0, -3.0, -1.0, 0.0, 0.5, 1.0, 2.0, 4.0, 10.0, 30.0)
+ALONE = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
+"""What is tried of each parameter of a world."""
 SEEDS, FRESH = range(2), range(1000, 1010)
 """Of the simulated judges that are fitted, and of those that the fit is held to."""
 Grades = Mapping[str, int]
@@ -176,17 +174,16 @@ class Likeness:
         found = self.simulated(world, seeds)
         return math.sqrt(fmean(((found[name] - self.real[name]) / self.error[name]) ** 2 for name in self.real))
 
+    @property
+    def size(self) -> int:
+        """How many documents a prompt shows at most: what tells the kinds of questions apart."""
+        return max(len(judgement.docs) for asked in self.answered.values() for judgement, _ in asked)
+
     def halves(self) -> tuple["Likeness", "Likeness"]:
         """Every second query, and the others."""
         ids = sorted(self.answered)
         one, other = ({key: self.answered[key] for key in part} for part in (ids[::2], ids[1::2]))
         return Likeness(self.qrels, self.grades, one), Likeness(self.qrels, self.grades, other)
-
-    def fitted(self) -> World:
-        """The world of GRID whose judge is nearest. Of scores, noise and place are not to be told from belief: 0."""
-        alone = all(isinstance(judgement, Score) for asked in self.answered.values() for judgement, _ in asked)
-        points = [(belief, 0.0, 0.0) for belief in GRID[0]] if alone else product(*GRID)
-        return min((World(*point) for point in points), key=lambda world: self.distance(world, SEEDS))
 
     def nearest(self) -> tuple[str, float]:
         """The world that comes with the package whose judge is nearest, and its distance."""
@@ -195,12 +192,34 @@ class Likeness:
         return name, found[name]
 
     def _simulated(self, world: World, seed: int) -> list[Tally]:
-        judge = Simulated(
-            name=str(self.qrels), seed=seed, belief=world.belief, noise=world.noise, position=world.position
-        )
+        judge = Simulated(name=str(self.qrels), seed=seed, **world._asdict())
         found = []
         for query_id, asked in self.answered.items():
             replies = [(judgement, judge.answer(judgement)) for judgement, _ in asked]
             answers = [(judgement, reply.answer) for judgement, reply in replies if isinstance(reply, Reply)]
             found.append(tally(answers, self.grades.get(query_id, {})))
         return found
+
+
+def fitted(sets: Iterable[Likeness]) -> World:
+    """The world nearest to a judge in all that it was asked: every set counts alike.
+
+    What a world says of one document alone, of two, and of longer lists can be told apart, given its belief and noise.
+    Hence the three are chosen one by one for every pair of these. What was not asked stays as it is by default.
+    """
+    sets = list(sets)
+    alone = [one for one in sets if one.size == 1]
+    pairs = [one for one in sets if one.size == PAIR]
+    longer = [one for one in sets if one.size > PAIR]
+
+    def best(worlds: Iterable[World], kind: Sequence[Likeness]) -> tuple[float, World]:
+        return min((sum(one.distance(world, SEEDS) ** 2 for one in kind), world) for world in worlds)
+
+    found = []
+    for belief, noise in product(BELIEFS, NOISES if pairs or longer else (0.0,)):
+        start = World(belief, noise, 0.0)
+        lists, world = best((start._replace(position=place) for place in PLACES), longer) if longer else (0.0, start)
+        two, paired = best((world._replace(pair=place) for place in PLACES), pairs) if pairs else (0.0, world)
+        one, whole = best((paired._replace(alone=more) for more in ALONE), alone) if alone else (0.0, paired)
+        found.append((lists + two + one, whole))
+    return min(found)[1]

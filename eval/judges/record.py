@@ -38,10 +38,14 @@ RECORDINGS = Path(__file__).parent / "recordings"
 SEED = 1
 DEPTH, PAIRED = 20, 10
 """Passages of a query that are read, and of those the first whose pairs are all compared, in both orders."""
+COMPLETIONS = {"grades": "grades-completion"}
+"""The prompts that models are asked by which were never taught to chat; `completion` for the other sets."""
 CHOICE = 4
 """Passages in one choice of the best."""
-STAGES = ("sliding(window=10, stride=5)", "blitzrank(window=10)")
-"""Strategies that ask what earlier answers suggest: recorded as they go."""
+STAGES = ("sliding(window=10, stride=5)", "blitzrank(window=10)", "psc(full, shuffles=5)")
+"""Strategies that ask for orders other than those of `Lists`: recorded as they go."""
+CHOOSING = "setwise(c=4)"
+"""The same for choices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +104,9 @@ QUESTIONS: Mapping[str, tuple[tuple[str, ...], int]] = {
     "yes-no": (("pointwise / labels",), DEPTH),
     "grades": (("pointwise / labels(prompt=grades)",), DEPTH),
     "likelihood": (("pointwise / likelihood",), DEPTH),
-    "choices": (("lists(choose=true, orders=1) / labels",), DEPTH),
+    "choices": (("lists(choose=true) / labels", f"{CHOOSING} / labels"), DEPTH),
     "letters": (("lists / labels", *(f"{stage} / labels" for stage in STAGES)), DEPTH),
+    "windows": (("lists(windows=[5, 10], orders=4) / labels",), DEPTH),
     "orders": (("lists / text",), DEPTH),
     "pairs": (("prp(sort=allpair) / labels",), PAIRED),
 }
@@ -120,7 +125,7 @@ def queries_of(folder: Path, every: int) -> list[tuple[Query, list[Candidate]]]:
 
 def record(name: str, queries: Sequence[tuple[Query, list[Candidate]]], options: argparse.Namespace) -> bool:
     """Asks what one set still lacks, and writes its recording; whether all of it is there."""
-    stages, depth = QUESTIONS[name][0], _depth(name, options)
+    stages, depth = _stages(name, options), _depth(name, options)
     path = options.journals / f"{options.name}-{options.data.name}-{name}.journal"
     started, before, spent = time.monotonic(), _spent(path), time.process_time()
     limits = Limits() if options.until is None else Limits(seconds=max(0.0, options.until - started))
@@ -134,6 +139,15 @@ def record(name: str, queries: Sequence[tuple[Query, list[Candidate]]], options:
         ids = {query.query_id for query, _ in queries[:whole]}
         _write(name, path, ids, options)
     return whole == len(queries)
+
+
+def _stages(name: str, options: argparse.Namespace) -> tuple[str, ...]:
+    """What is asked, in the prompts of models that chat or of those that do not."""
+    stages = QUESTIONS[name][0]
+    if not options.completions:
+        return stages
+    labels = f"labels(prompt={COMPLETIONS.get(name, 'completion')})"
+    return tuple(f"{stage.partition(' / ')[0]} / {labels}" if "/ labels" in stage else stage for stage in stages)
 
 
 def _depth(name: str, options: argparse.Namespace) -> int:
@@ -215,6 +229,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="every n-th query in the order of ids")
     parser.add_argument("--passage-tokens", type=int, default=80)
     parser.add_argument("--paired", type=int, default=PAIRED, help="the first so many whose pairs are compared")
+    parser.add_argument("--completions", action="store_true", help="for a model that was never taught to chat")
     parser.add_argument("--only", action="append", choices=QUESTIONS)
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--journals", type=Path, default=Path("judges-journals"))

@@ -11,8 +11,9 @@ from typing import Any, TypeAlias
 from rerankllm.backends.direct import DirectBackend
 from rerankllm.calls import Reply
 from rerankllm.data import Document, Query
+from rerankllm.formats import recordings
 from rerankllm.formats.recordings import from_record
-from rerankllm.judgements import Answer, Compare, Judgement, Permute, Score, Select, Unanswered
+from rerankllm.judgements import Answer, Judgement, Permute, Unanswered
 from rerankllm.spec.model import ModelSpec
 
 Answered: TypeAlias = tuple[Judgement, Answer]
@@ -71,11 +72,7 @@ class Recorded:
 def judgement_of(record: Mapping[str, Any]) -> Judgement:
     """The judgement of a record, with its ids for texts."""
     query = Query(record["query_id"], record["query_id"])
-    docs = tuple(Document(doc_id, doc_id) for doc_id, _ in record["docs"])
-    kinds: Mapping[str, type] = {"Score": Score, "Compare": Compare, "Permute": Permute, "Select": Select}
-    kind = kinds[record["judgement"]]
-    found: Judgement = kind(query, *docs) if kind in {Score, Compare} else kind(query, docs, **record["parameters"])
-    return found
+    return recordings.judgement_of(record, query, [Document(doc_id, doc_id) for doc_id, _ in record["docs"]])
 
 
 def windows(path: Path) -> ByQuery:

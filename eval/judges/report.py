@@ -3,123 +3,31 @@ r"""What the recorded judges are like, and what strategies make of them: tables 
     python eval/judges/report.py --data ../shared/data/noveleval \
         --windows ../shared/data/rankvicuna-dl19-bm25.jsonl --windows-data ../shared/data/dl19-bm25
 
-Writes eval/judges/results.md. Intervals are bootstrapped over queries. `likeness.py` says what is measured of judges,
-and how far a simulated one is from a real one.
+Writes eval/judges/results/NAME.md, NAME being the folder's. Intervals are bootstrapped over queries. `likeness.py` says
+what is measured of judges, and how far a simulated one is from a real one.
 """
 
 import argparse
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 
-import numpy as np
-
-from rerankllm import Reranker
 from rerankllm.backends.simulated import WORLDS, World
-from rerankllm.data import Candidate, Query
-from rerankllm.drivers.events import Failed
-from rerankllm.evaluation.bootstrap import bootstrap
-from rerankllm.evaluation.measures import parse_measures, per_query
 from rerankllm.formats.trec import read_qrels
 from rerankllm.judgements import Permute, Select
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from likeness import FRESH, Likeness
+from likeness import FRESH, Likeness, fitted
 from made import made_by
-from record import DEPTH, PAIRED, QUESTIONS, RECORDINGS, STAGES, queries_of
+from record import DEPTH, QUESTIONS, RECORDINGS
 from recorded import ByQuery, Recorded, windows
+from replays import FITTED, OWN, SEEDS, Collection, strategies
 
-Orders = dict[str, list[str]]
-Queries = Sequence[tuple[Query, list[Candidate]]]
-RESULTS = Path(__file__).parent / "results.md"
+RESULTS = Path(__file__).parent / "results"
 VICUNA = "RankVicuna, windows of 20 on dl19-bm25"
-SEEDS = range(5)
-PAIRWISE = (
-    "prp(sort=allpair)",
-    "prp(sort=allpair, calibrate=agree)",
-    "prp(sort=heap, top_k=10)",
-    "prp(sort=heap, top_k=10, calibrate=agree)",
-    "prp(sort=bubble, top_k=10)",
-    "prp(sort=quickselect, top_k=10)",
-    "prp(sort=tournament, top_k=10)",
-    "prp(sort=tournament, top_k=10, orders=1)",
-    "elimination",
-    "rankfusion([prp(sort=heap, top_k=10), prp(sort=bubble, top_k=10)])",
-)
-"""What compares two passages at a time."""
-FULL = "sliding(window=20, stride=10)"
-LISTWISE = (FULL, *STAGES)
-"""What puts passages in order."""
-REPLAYED: Sequence[tuple[str, tuple[str, ...], int]] = (
-    ("yes-no", ("pointwise",), DEPTH),
-    ("grades", ("pointwise",), DEPTH),
-    ("likelihood", ("pointwise",), DEPTH),
-    ("letters", LISTWISE, DEPTH),
-    ("orders", (FULL,), DEPTH),
-    ("pairs", PAIRWISE, PAIRED),
-)
-"""Strategies that ask nothing but what a set holds."""
 PARTS = 4
 """Into which the places of a list are cut."""
-
-
-@dataclass(frozen=True)
-class Replay:
-    """A strategy on the answers of one judge.
-
-    Attributes:
-        orders: The documents of each query, best first.
-        calls: A query, on the mean; likewise `slots` and `tokens`.
-    """
-
-    orders: Orders
-    calls: float
-    slots: float
-    tokens: float
-
-
-class Collection:
-    """What the judges were asked about."""
-
-    def __init__(self, folder: Path) -> None:
-        self.name, self.path = folder.name, folder / "qrels.txt"
-        self.grades, self.queries = read_qrels(self.path), queries_of(folder, 1)
-
-    def ndcg(self, orders: Orders) -> list[float]:
-        """nDCG@10 by query; what a strategy did not read follows as the first stage has it."""
-        full = {}
-        for query, candidates in self.queries:
-            if query.query_id in orders:
-                read = orders[query.query_id]
-                full[query.query_id] = [*read, *(c.doc_id for c in candidates if c.doc_id not in read)]
-        return [value["nDCG@10"] for value in per_query(self.grades, full, parse_measures(["nDCG@10"])).values()]
-
-    def replay(self, stage: str, model: str, depth: int, ids: set[str]) -> Replay:
-        """Runs a strategy; every query has to be answered."""
-        orders, ledgers = {}, []
-        with Reranker(stage, model, depth=depth) as reranker:
-            for outcome in reranker.stream([each for each in self.queries if each[0].query_id in ids]):
-                if isinstance(outcome, Failed):
-                    raise SystemExit(f"{model}, {stage}: {outcome.reason}")
-                orders[outcome.query.query_id] = list(outcome.doc_ids)
-                ledgers.append(outcome.ledger)
-        calls, slots = (fmean(getattr(one, name) for one in ledgers) for name in ("calls", "slots"))
-        return Replay(orders, calls, slots, fmean(one.usage.prompt_tokens for one in ledgers))
-
-    def simulated(self, stage: str, world: World, depth: int, ids: set[str]) -> float:
-        """nDCG@10 with a simulated judge, a mean over seeds."""
-        law = f"belief={world.belief}&noise={world.noise}&position={world.position}"
-        found = [self.replay(stage, f"simulated:{self.path}?seed={seed}&{law}", depth, ids) for seed in SEEDS]
-        return fmean(value for one in found for value in self.ndcg(one.orders))
-
-
-def mean(values: Sequence[float]) -> str:
-    """With its interval."""
-    low, high = bootstrap(np.array(values))
-    return f"{fmean(values):.3f} ({low:.2f}–{high:.2f})"
 
 
 def recorded(judges: Sequence[Recorded]) -> Iterator[str]:
@@ -201,67 +109,44 @@ def _first_places(answered: ByQuery) -> Counter[int]:
     return found
 
 
-def worlds(found: Mapping[str, Mapping[str, Likeness]]) -> tuple[list[str], dict[tuple[str, str], World]]:
-    """How far the worlds are, and one fitted to each judge on half of its queries; and these worlds."""
-    heads = ("fitted to it: belief, noise, position", "on its half", "held out: fitted", "held out: the nearest")
-    lines = [
-        f"| set | judge | {' | '.join((*WORLDS, *heads))} |",
-        f"|---|---|{'---:|' * len(WORLDS)}---|---:|---:|---:|",
+def worlds(found: Mapping[str, Mapping[str, Likeness]]) -> tuple[list[str], dict[str, World]]:
+    """A world fitted to each judge on half of its queries, how far it and the others are; and these worlds.
+
+    Returns:
+        The two tables, and the worlds by judge.
+    """
+    names = [name for name in dict.fromkeys(n for judges in found.values() for n in judges) if name != VICUNA]
+    own, fits = {}, ["| judge | belief | noise | position | alone | pair | fitted to |", f"|---|{'---:|' * 5}---|"]
+    for name in names:
+        asked = {kind: found[kind][name] for kind in FITTED if name in found.get(kind, {})}
+        world = own[name] = fitted(judge.halves()[0] for judge in asked.values())
+        cells = ["–" if value is None else f"{value:g}" for value in world]
+        fits.append(f"| {name} | {' | '.join(cells)} | {', '.join(asked)} |")
+        print(fits[-1], flush=True)
+    far = [
+        f"| set | judge | {' | '.join(WORLDS)} | {OWN} | its half | the other: {OWN} | the nearest |",
+        f"|---|---|{'---:|' * (len(WORLDS) + 4)}",
     ]
-    fitted = {}
     for kind, judges in found.items():
         for name, judge in judges.items():
             distances = [f"{judge.distance(world):.1f}" for world in WORLDS.values()]
-            if name == VICUNA:
-                lines.append(f"| {kind} | {name} | {' | '.join(distances)} | frontier/results/fit.md | – | – | – |")
-                continue
-            one, other = judge.halves()
-            world = fitted[kind, name] = one.fitted()
-            near, distance = other.nearest()
-            lines.append(
-                f"| {kind} | {name} | {' | '.join(distances)} | {', '.join(f'{value:g}' for value in world)} | "
-                f"{one.distance(world):.1f} | {other.distance(world):.1f} | {distance:.1f} ({near}) |"
-            )
-            print(lines[-1], flush=True)
-    return lines, fitted
+            held = ("–",) * 4 if name == VICUNA else _held_out(judge, own[name])
+            far.append(f"| {kind} | {name} | {' | '.join((*distances, *held))} |")
+    return [*fits, "", *far], own
 
 
-def strategies(
-    judges: Sequence[Recorded], collection: Collection, fitted: Mapping[tuple[str, str], World]
-) -> Iterator[str]:
-    """What strategies make of the recordings, beside what they make of simulated judges on the same queries."""
-    yield (
-        "| set | strategy | judge | queries | calls | slots | tokens | first stage | **nDCG@10** | − first stage | "
-        f"{' | '.join(WORLDS)} | fitted to it |"
-    )
-    yield f"|---|---|---|---:|---:|---:|---:|---:|---:|---:|{'---:|' * (len(WORLDS) + 1)}"
-    given = {query.query_id: [c.doc_id for c in candidates] for query, candidates in collection.queries}
-    for name, stages, most in REPLAYED:
-        asked = {judge.name: judge for judge in judges if judge.records(name)}
-        if not asked:
-            continue
-        ids = set.intersection(*({record["query_id"] for record in judge.records(name)} for judge in asked.values()))
-        depth = min(judge.cost(name).get("depth", most) for judge in asked.values())
-        for stage in stages:
-            simulated = [f"{collection.simulated(stage, world, depth, ids):.3f}" for world in WORLDS.values()]
-            for judge in asked.values():
-                found = collection.replay(stage, f"recorded:{judge.path(name)}", depth, ids)
-                values = collection.ndcg(found.orders)
-                before = collection.ndcg({query_id: given[query_id] for query_id in found.orders})
-                gain = [after - first for after, first in zip(values, before, strict=True)]
-                own = collection.simulated(stage, fitted[name, judge.name], depth, ids)
-                yield (
-                    f"| {name} | `{stage}` | {judge.name} | {len(ids)} | {found.calls:.1f} | {found.slots:.0f} | "
-                    f"{found.tokens:,.0f} | {fmean(before):.3f} | {mean(values)} | {mean(gain)} | "
-                    f"{' | '.join(simulated)} | {own:.3f} |"
-                )
+def _held_out(judge: Likeness, world: World) -> tuple[str, ...]:
+    one, other = judge.halves()
+    near, distance = other.nearest()
+    return (*(f"{each.distance(world):.1f}" for each in (judge, one, other)), f"{distance:.1f} ({near})")
 
 
 TEXT = """
 The judges are real language models; `eval/judges/record.py` recorded their answers, and nothing was asked for these
 tables. Where a set has fewer than {all} queries, they are every third by id. Pairs are of a query's first passages, and
 everything else is of all {depth}. `mild`, `harsh` and `fitted` are the simulated judges of README, asked the same
-questions about the same queries, means over ten seeds. The windows of RankVicuna are those that its own answers made; a
+questions about the same queries, means over ten seeds. Gemma is a base model, which was never taught to chat: it was
+asked by texts that it goes on with (prompts/*.yaml). The windows of RankVicuna are those that its own answers made; a
 simulated judge, whose answers would have made others, is shown them too, which makes it look further away than it is
 (frontier/results/fit.md lets each make its own).
 """
@@ -270,14 +155,15 @@ Every number is a share. "Right" is in the order of the grades. Lists are shown 
 answers agree" is about the same passages in turned orders: a judge that gives back what it is shown has 0 there.
 """
 FAR = """
-1 is as far as chance. Every number of a set counts alike (`likeness.py`). The fitted world is the nearest on a grid to
-every second query, and is then held to the others. Of scores only the belief error can be told; 10 is the largest on
-the grid: hardly better than chance.
+Of each judge the world is fitted that is nearest on a grid to the answers about every second query: to all sets at
+once, each counting alike, but for grades, likelihood and free text, which are other ways to ask. `alone` and `pair` are
+what a world says of one passage alone, and of two (rerankllm/backends/simulated.py). The distance is in errors of the
+real judge's numbers: 1 is as far as chance (`likeness.py`). "The other" are the queries that nothing was fitted to.
 """
 REPLAY = """
 `recorded:` answered, with 0 new calls; a strategy that asks what was not recorded fails by name. Simulated columns are
-means over five seeds of the same strategy on the same queries; "fitted to it" is the world of the table before. The
-queries of a set are those that all judges were asked about.
+means over five seeds of the same strategy on the same queries; "fitted to it" is the judge's world of the table before.
+Judges that were asked about other queries cannot be compared with each other: compare with the first stage.
 """
 
 
@@ -295,7 +181,7 @@ def main() -> None:
         qrels = options.windows_data / "qrels.txt"
         vicuna = Likeness(qrels, read_qrels(qrels), windows(options.windows))
         found.setdefault("orders", {})[VICUNA] = vicuna
-    far, fitted = worlds(found)
+    far, own = worlds(found)
     lines = [
         f"# Real judges on {collection.name}\n",
         made_by("judges/report.py", "numpy", seeds=SEEDS),
@@ -314,10 +200,12 @@ def main() -> None:
         *far,
         "\n## What strategies make of their answers\n",
         REPLAY,
-        *strategies(judges, collection, fitted),
+        *strategies(judges, collection, own),
     ]
-    RESULTS.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print(RESULTS.read_text(encoding="utf-8"))
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{collection.name}.md"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print(path.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

@@ -105,7 +105,8 @@ class HubTokenizer:
 
         if not self.chats:
             raise CapabilityError(
-                f"{self._name} carries no chat template: use a prompt template that is a plain completion"
+                f"{self._name} carries no chat template: ask it with labels(prompt=completion), or a "
+                "prompt of your own that is a completion"
             )
         opening = ""
         if messages and messages[-1].role == "assistant":

@@ -3,18 +3,23 @@
 import functools
 import json
 from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeAlias
 
 from rerankllm.backends.direct import DirectBackend
 from rerankllm.calls import CallFailed, Capabilities, Reply, Response
+from rerankllm.data import Document, Query
 from rerankllm.elicitation.labels import numbers
 from rerankllm.elicitation.text import read_order
 from rerankllm.errors import InputError
 from rerankllm.files import digest
 from rerankllm.formats import recordings
 from rerankllm.formats.lines import expected, read_lines, some
-from rerankllm.formats.recordings import Header, Key, Record
+from rerankllm.formats.recordings import Header, Key, Record, hash_of
 from rerankllm.judgements import Judgement, Permute
+
+Heard: TypeAlias = tuple[Judgement, Reply]
 
 
 class Recorded(DirectBackend):
@@ -45,6 +50,15 @@ class Recorded(DirectBackend):
         """SHA-256 of the file."""
         return digest(Path(self._name))
 
+    @property
+    def strategies(self) -> tuple[str, ...]:
+        """Specs of what asked."""
+        return self._records.strategies
+
+    def heard(self, kinds: Container[type], query: Query, docs: Iterable[Document]) -> Iterator[Heard]:
+        """What it holds of some kinds about a query and no other documents than these, as often as it was answered."""
+        return self._records.heard(kinds, query, {doc.doc_id: doc for doc in docs})
+
     def answer(self, judgement: Judgement) -> Reply | CallFailed:
         """The recorded answer to exactly this judgement."""
         found = self._records.answer(judgement)
@@ -59,7 +73,18 @@ class _Records:
         self._records = records
         self._asked: Counter[Key] = Counter()
         self.kinds = frozenset(recordings.KINDS[kind] for kind, *_ in records)
+        self.strategies = header.strategies
         self.strategy = header.strategies[0] if len(header.strategies) == 1 else "sliding"
+
+    def heard(self, kinds: Container[type], query: Query, docs: Mapping[str, Document]) -> Iterator[Heard]:
+        """All of some kinds; texts have to be the same."""
+        asked = query.query_id, hash_of(query.text)
+        texts = {doc_id: hash_of(doc.content) for doc_id, doc in docs.items()}
+        for (kind, *known, shown, _), records in self._records.items():
+            told = tuple(known) == asked and all(texts.get(doc_id) == text for doc_id, text in shown)
+            for record in records if told and recordings.KINDS[kind] in kinds else ():
+                judgement = recordings.judgement_of(record, query, [docs[doc_id] for doc_id, _ in shown])
+                yield judgement, Reply(*recordings.from_record(record, judgement))
 
     def answer(self, judgement: Judgement) -> Reply | str:
         """The answer, or why there is none."""
@@ -95,6 +120,7 @@ class _Windows:
 
     kinds: frozenset[type]
     strategy = "sliding"
+    strategies = (strategy,)
 
     def __init__(self, name: str) -> None:
         self._responses: dict[tuple[str, tuple[str, ...]], str] = {}
@@ -106,6 +132,13 @@ class _Windows:
             except (ValueError, KeyError, TypeError):
                 raise expected(name, number, "JSON with query_id, doc_ids and response", line) from None
         self.kinds = frozenset({Permute} if self._responses else ())
+
+    def heard(self, kinds: Container[type], query: Query, docs: Mapping[str, Document]) -> Iterator[Heard]:
+        """All windows of these documents."""
+        for (query_id, ids), response in self._responses.items():
+            if Permute in kinds and query_id == query.query_id and all(doc_id in docs for doc_id in ids):
+                judgement = Permute(query, tuple(docs[doc_id] for doc_id in ids))
+                yield judgement, Reply(*read_order(Response(response), judgement, numbers(len(ids))))
 
     def answer(self, judgement: Judgement) -> Reply | str:
         """The answer, or why there is none."""

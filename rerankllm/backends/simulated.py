@@ -40,21 +40,39 @@ class World(NamedTuple):
         belief: Standard deviation of what it wrongly believes of a document for a query, whatever it is shown.
         noise: Standard deviation of what changes from prompt to prompt, in a list of WINDOW documents.
         position: How much better the first place of a prompt looks than the last.
+        alone: Standard deviation of what is added to the noise where one document is shown alone.
+        pair: How much better the first of two documents looks than the second; none: as `position` says.
     """
 
     belief: float
     noise: float
     position: float
+    alone: float = 0.0
+    pair: float | None = None
+
+    def deviation(self, m: int) -> float:
+        """Standard deviation of the noise of a document in a prompt of m."""
+        return math.hypot(self.noise * (m / WINDOW) ** GROWTH, self.alone if m == 1 else 0.0)
+
+    def preference(self, place: int, m: int) -> float:
+        """How much worse a place of a prompt of m documents looks than its middle; `place` counts from 0."""
+        if m == 1:
+            return 0.0
+        whole = self.pair if m == PAIR and self.pair is not None else self.position
+        return whole * (place / (m - 1) - 0.5)
 
 
 WINDOW = 20
 GROWTH = 0.25
+PAIR = 2
 WORLDS = {
     "mild": World(0.4, 0.4, 0.3),
     "harsh": World(0.8, 1.0, 1.0),
     "fitted": World(1.38, 0.04, 1.89),
+    "small": World(2.0, 2.5, 10.0, alone=0.5, pair=4.0),
 }
-"""`fitted` is what eval/frontier/fit.py finds for RankVicuna's answers; the others are assumptions."""
+"""`fitted` is what eval/frontier/fit.py finds for RankVicuna's answers, and `small` what eval/judges finds for those of
+Qwen2.5-Coder-1.5B to single passages, pairs and lists; the others are assumptions."""
 Utilities = Sequence[float]
 
 
@@ -68,7 +86,8 @@ class Simulated(DirectBackend):
     with its grade in the qrels (0 without one), G standard normal and drawn once per query and document, and L of
     variance 1 from a Laplace distribution, drawn per document and prompt: it has heavier tails than a normal or
     Gumbel one, as a passage is now and then misread altogether. The noise is that of a list of 20, about half of it for
-    one document and 1.5 times as much for 100. In a list of one there is no place to prefer.
+    one document and 1.5 times as much for 100; a document shown alone has the world's `alone` added to it, in
+    quadrature. In a list of one there is no place to prefer, and in a list of two `pair` stands for `position`.
 
     Every answer reads the same utilities off: `Score` as they are; `Compare` as the logistic function of their
     difference; `Select` the m highest, or lowest; `Ends` the highest and the lowest; `Permute` their order, equal ones
@@ -81,11 +100,13 @@ class Simulated(DirectBackend):
 
     Args:
         name: Path of a TREC or BEIR qrels file.
-        world: How the judge errs: `mild`, `harsh`, or `fitted` to a real one.
+        world: How the judge errs: `mild`, `harsh`, `fitted` to a model of 7B parameters, or `small`, as one of 1.5B.
         seed: Of everything drawn.
         belief: Instead of the world's.
         noise: Instead of the world's.
         position: Instead of the world's; below 0 the last place looks best.
+        alone: Instead of the world's.
+        pair: Instead of the world's; below 0 the second looks better.
         malformed: Share of the prompts whose answer is cut short. Of an order, a part of random length is left, the
             rest being omitted; of any other answer, or an order of one, nothing that can be used.
 
@@ -99,16 +120,18 @@ class Simulated(DirectBackend):
         self,
         *,
         name: str,
-        world: Literal["mild", "harsh", "fitted"] = "mild",
+        world: Literal["mild", "harsh", "fitted", "small"] = "mild",
         seed: int = 0,
         belief: float | None = None,
         noise: float | None = None,
         position: float | None = None,
+        alone: float | None = None,
+        pair: float | None = None,
         malformed: float = 0.0,
     ) -> None:
-        given = {"belief": belief, "noise": noise, "position": position}
+        given = {"belief": belief, "noise": noise, "position": position, "alone": alone, "pair": pair}
         own = {key: value for key, value in given.items() if value is not None}
-        for key in ("belief", "noise"):
+        for key in ("belief", "noise", "alone"):
             if own.get(key, 0.0) < 0:
                 raise SpecError(f"simulated: {key} should be at least 0, found {own[key]}")
         if not 0 <= malformed <= 1:
@@ -150,12 +173,11 @@ class Simulated(DirectBackend):
 
     def _utilities(self, judgement: Judgement, uniforms: Sequence[float]) -> list[float]:
         m = len(judgement.docs)
-        deviation = self.world.noise * (m / WINDOW) ** GROWTH
+        deviation = self.world.deviation(m)
         found: list[float] = []
         for place, (doc, uniform) in enumerate(zip(judgement.docs, uniforms, strict=True)):
-            preferred = self.world.position * (place / (m - 1) - 0.5) if m > 1 else 0.0
             believed = self.believed(judgement.query.query_id, doc.doc_id, grade_in(doc, self._best))
-            found.append(believed + deviation * _laplace(uniform) - preferred)
+            found.append(believed + deviation * _laplace(uniform) - self.world.preference(place, m))
         return found
 
     def _uniforms(self, what: str, key: Sequence[Any], count: int) -> list[float]:

@@ -7,14 +7,15 @@ from rerankllm.collections import (
     cqadupstack,
     crosslingual,
     freshstack,
+    futurequeryeval,
     irds,
     licensed,
+    mindsmall,
     mteb,
-    nanobeir,
     noveleval,
-    r2med,
     sample,
     t2ranking,
+    three_tables,
 )
 from rerankllm.collections.base import CacheLocation, Collection, fetching
 from rerankllm.errors import InputError
@@ -31,7 +32,8 @@ class _Source(Protocol):
 
 
 _SOURCES: tuple[_Source, ...] = (
-    irds, cqadupstack, licensed, bright, r2med, nanobeir, freshstack, crosslingual, mteb, noveleval, sample, t2ranking,
+    irds, cqadupstack, licensed, bright, three_tables, freshstack, crosslingual, mteb, mindsmall, noveleval,
+    futurequeryeval, sample, t2ranking,
 )  # fmt: skip
 _BY_NAME = {name: source for source in _SOURCES for name in source.NAMES}
 

@@ -4,16 +4,22 @@ Repositories `mteb/<task>`, splits, measures and fields are those of mteb 2.26 (
 `abstasks/retrieval_dataset_loaders.py`): `corpus` and `queries` {_id or id, text}, the judgements as `default` or
 `qrels` {query-id, corpus-id, score}, and `top_ranked` {query-id, corpus-ids}: the documents to be put in order. Where a
 task has languages, the configurations begin with them: `de-corpus`, …, `de-qrels`. A configuration with one split is
-read whatever that is called, as there. Their order says nothing, so as a first stage it is chance.
+read whatever that is called, as there.
+
+MTEB made these lists of pairs of relevant and other documents, the relevant first. So as a first stage they are put
+into an order that a hash of the ids draws, which is chance.
 """
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from rerankllm.collections import hub
 from rerankllm.collections.base import CacheLocation, Collection, FirstStage
 
-MAP, NDCG = ("AP@1000", "nDCG@10"), ("nDCG@10", "AP@1000")
+MAP, NDCG, MRR = ("AP@1000", "nDCG@10"), ("nDCG@10", "AP@1000"), ("RR@10", "AP@1000")
+CHANCE = "MTEB's candidates, which are in an order drawn by chance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,10 @@ _TASKS = {
     **{f"miracl/{code}": _Task("MIRACLReranking", "dev", NDCG, code, code) for code in _MIRACL},
     **{f"wikipedia/{code}": _Task("WikipediaRerankingMultilingual", "test", MAP, code, code) for code in _WIKIPEDIA},
     **{
+        f"weblinx/{split.removeprefix('test_')}": _Task("WebLINXCandidatesReranking", split, MRR)
+        for split in ("validation", "test_iid", "test_cat", "test_geo", "test_vis", "test_web")
+    },
+    **{
         f"esci/{code}": _Task("ESCIReranking", "test", MAP, language, code)
         for code, language in (("us", "en"), ("es", "es"), ("jp", "ja"))
     },
@@ -88,7 +98,7 @@ def load(name: str) -> Collection:
     own = "_id" if "_id" in texts.column_names else "id"
     queries = {hub.token(row[own]): row["text"] for row in texts if hub.token(row[own]) in qrels}
     run = {
-        hub.token(row["query-id"]): [(hub.token(doc_id), 1 / rank) for rank, doc_id in enumerate(row["corpus-ids"], 1)]
+        hub.token(row["query-id"]): drawn(hub.token(row["query-id"]), map(hub.token, row["corpus-ids"]))
         for row in hub.load(at, task.named("top_ranked"), task.split, "query-id", "corpus-ids", alone=True)
     }
     corpus = hub.load(at, task.named("corpus"), task.split, "text", alone=True)
@@ -96,8 +106,14 @@ def load(name: str) -> Collection:
         name, hub.origin(at, corpus), queries, qrels,
         hub.HubDocuments(corpus, "_id" if "_id" in corpus.column_names else "id", "text", "title"), task.measures,
         first_stage=FirstStage({key: found for key, found in run.items() if key in queries}, "MTEB's top_ranked"),
-        language=task.language, notes=("MTEB's candidates are in no order: as a first stage they are chance",),
+        language=task.language, notes=(CHANCE,),
     )  # fmt: skip
+
+
+def drawn(query_id: str, doc_ids: Iterable[str]) -> list[tuple[str, float]]:
+    """Candidates of a query as a run, in the order of a hash."""
+    order = sorted(doc_ids, key=lambda doc_id: hashlib.sha256(f"{query_id}\t{doc_id}".encode()).digest())
+    return [(doc_id, 1 / rank) for rank, doc_id in enumerate(order, 1)]
 
 
 def _judged(at: str, task: _Task) -> Any:

@@ -5,8 +5,8 @@ from typing import Any
 
 from rerankllm.evaluation.extras import matplotlib_module
 
-BLUE, ORANGE, GREEN = "#0f4c81", "#d55e00", "#5fa777"
-"""Told apart by people who are colour-blind, and in grey print: their lightness differs (31, 54 and 63 of 100)."""
+BLUE, ORANGE, GREEN, RED = "#0f4c81", "#d55e00", "#5fa777", "#a83279"
+"""Told apart by people who are colour-blind, and in grey print: their lightness differs (31, 54, 63 and 41 of 100)."""
 PRINT = 300
 """Dots an inch of the PNG: what journals ask of a figure."""
 FORMATS = ("png", "svg", "pdf")

@@ -10,11 +10,12 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 from typing import Any, TextIO, TypeAlias
 
-from rerankllm.data import Usage
+from rerankllm.data import Document, Query, Usage
 from rerankllm.errors import InputError
-from rerankllm.formats.lines import FilePath, expected, parse_object, read_lines
+from rerankllm.formats.lines import FilePath, expected, opened, parse_object, read_lines
 from rerankllm.judgements import (
     Answer,
     Assess,
@@ -45,6 +46,7 @@ Record: TypeAlias = Mapping[str, Any]
 Key: TypeAlias = tuple[str, str, str, tuple[tuple[str, str], ...], str]
 """A judgement: its kind, the query's id and hash, the documents' ids and hashes in the order shown, the rest."""
 
+_SQLITE = b"SQLite format 3\0"
 _SHOWN = {"query", "doc", "docs", "first", "second"}
 
 
@@ -111,18 +113,44 @@ def from_record(record: Record, judgement: Judgement) -> tuple[Answer | Unanswer
     return _READERS.get(type(judgement), _as_is)(record["answer"]), report, usage
 
 
+def judgement_of(record: Record, query: Query, docs: Iterable[Document]) -> Judgement:
+    """The judgement that a record is of.
+
+    Args:
+        record: Of a kind that shows documents and has nothing but numbers as parameters.
+        query: Its query.
+        docs: Its documents, as shown.
+    """
+    kind, shown = KINDS[record["judgement"]], tuple(docs)
+    listed = any(field.name == "docs" for field in dataclasses.fields(kind))
+    judgement: Judgement = kind(query, *([shown] if listed else shown), **record["parameters"])
+    return judgement
+
+
 def write(file: TextIO, header: Header, records: Iterable[str]) -> None:
     """Writes a recording from records that are JSON already."""
     opening = {"format": FORMAT, "version": VERSION, **dataclasses.asdict(header)}
     file.writelines(f"{line}\n" for line in (json.dumps(opening, ensure_ascii=False), *records))
 
 
+def is_journal(path: FilePath) -> bool:
+    """Whether a file is a journal (`rerankllm.journal`), of which a recording can be made."""
+    if not Path(path).is_file():
+        return False
+    with opened(path) as file:
+        return file.read(len(_SQLITE)) == _SQLITE
+
+
 def read(path: FilePath) -> tuple[Header, dict[Key, list[Record]]] | None:
     """A recording: its header, and the records of every judgement in the order they were heard; None for other files.
 
     Raises:
-        InputError: It is of a version that is not known here, or a line is not what it should be.
+        InputError: It is of a version that is not known here, a line is not what it should be, or it is a journal.
     """
+    if is_journal(path):
+        raise InputError(
+            f"{path} is a journal, not a recording: `rerankllm journal {path} --export FILE` makes a recording of it"
+        )
     header: Header | None = None
     records: dict[Key, list[Record]] = {}
     for number, line in read_lines(path):

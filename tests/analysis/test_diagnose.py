@@ -102,6 +102,68 @@ def test_it_takes_what_it_says_and_a_journal_pays_once(cli, judged, tmp_path):
     assert (status, f"one query takes {CALLS} calls, and --max-calls is {CALLS - 1}" in err) == (1, True)
 
 
+@pytest.fixture
+def recorded(cli, judged, tmp_path):
+    """What a diagnosis of a judge was answered about 4 of the 10 queries, as a journal and as a recording."""
+    options, model = judged
+    model = f"{model}&position=1.5&malformed=0.2"
+    journal, recording = tmp_path / "calls.journal", tmp_path / "recording.jsonl"
+    asked, _, _ = diagnose(cli, tmp_path, *options, "--model", model, "--max-calls", 4 * CALLS, "--journal", journal)
+    assert cli("journal", journal, "--export", recording)[0] == 0
+    return asked, journal, recording
+
+
+def test_a_recording_is_diagnosed_by_what_it_holds(cli, judged, recorded, tmp_path):
+    options, asked = judged[0][: -len(SOURCE)], recorded[0]
+    found, _, err = diagnose(cli, tmp_path, *options, "--model", f"recorded:{recorded[2]}")
+    assert "holds answers about 4 of 10 queries; nothing is asked" in err
+    assert (found["calls"], found["failures"], found["queries"]) == (0, {}, 4)
+    assert (found["compared"], found["lists"]) == (asked["compared"], asked["lists"])
+    shallow, table, _ = diagnose(cli, tmp_path, *options, "--model", f"recorded:{recorded[2]}", "--depth", 4)
+    assert shallow["compared"]["inconsistent"]["of"] <= 4 * 6 < found["compared"]["inconsistent"]["of"]
+    assert shallow["lists"] is None
+    assert all(value[:1] in "01–" for name, value in table.items() if name.startswith("Kendall"))
+    status, out, _ = cli("diagnose", *options, "--model", f"recorded:{recorded[2]}", "--dry-run")
+    assert (status, out) == (0, "estimate for 4 queries: 0 calls, no prompts; cost $0\n")
+
+
+def test_raw_answers_to_windows_are_diagnosed(cli, judged, tmp_path):
+    windows = [
+        {"query_id": "q1", "doc_ids": ["d0", "d1", "d2", "d3"], "response": "[2] > [1] > [3] > [4]"},
+        {"query_id": "q1", "doc_ids": ["d3", "d2", "d1", "d0"], "response": "no idea"},
+        {"query_id": "q1", "doc_ids": ["d1", "d0", "d2", "d3"], "response": "[1] > [2] > [3] > [4]"},
+        {"query_id": "q1", "doc_ids": ["d1", "elsewhere"], "response": "[1] > [2]"},
+    ]
+    path = tmp_path / "windows.jsonl"
+    path.write_text("".join(json.dumps(window) + "\n" for window in windows))
+    found, _, _ = diagnose(cli, tmp_path, *judged[0], "--model", f"recorded:{path}")
+    assert found["compared"] is None
+    assert found["lists"]["malformed"] == {"count": 1, "of": 3}
+    assert found["lists"]["agreement"] == pytest.approx(1)
+    assert found["lists"]["as_shown"] == {"count": 1, "of": 2}
+
+
+def test_what_is_wrong_with_a_recording_is_said(cli, judged, recorded, tmp_path):
+    options, (_, journal, recording) = judged[0], recorded
+    scores = tmp_path / "scores.jsonl"
+    scored = json.loads(recording.read_text().splitlines()[1]) | {"judgement": "Score", "answer": 1.0, "parameters": {}}
+    scored = {**scored, "docs": scored["docs"][:1]} | {"status": "parsed", "repairs": {}}
+    scored.pop("reason", None)
+    scores.write_text(recording.read_text().splitlines()[0] + "\n" + json.dumps(scored) + "\n")
+    corpus = tmp_path / "corpus.jsonl"
+    for arguments, said in (
+        (("--model", f"recorded:{journal}"), f"{journal} is a journal, not a recording: `rerankllm journal"),
+        (("--model", f"recorded:{scores}"), "was only asked to score passages: a diagnosis needs comparisons or lists"),
+        (("--model", f"recorded:{recording}", "--elicitation", "text"), "answers without a prompt: it takes no elicit"),
+        (("--model", f"recorded:{recording}", "--max-passage-tokens", 9), "it takes no passage tokens, leave it out"),
+    ):
+        status, _, err = cli("diagnose", *options, *arguments)
+        assert (status, said in err, err.count("\n")) == (1, True, 1), err
+    corpus.write_text(corpus.read_text().replace('"text": "d', '"text": "another d'))
+    status, _, err = cli("diagnose", *options, "--model", f"recorded:{recording}")
+    assert (status, "holds no comparison and no list about these queries' documents" in err) == (1, True)
+
+
 def test_what_a_model_cannot_be_asked_is_left_out_and_said(cli, judged, tmp_path):
     options, _ = judged
 

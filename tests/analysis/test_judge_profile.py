@@ -235,14 +235,39 @@ def test_selections_are_read_and_what_is_not_is_counted(journals, tmp_path, cli)
     }
     arguments = ["--run", sample("run.txt"), "--output", tmp_path / "p.json"]
     for file, said in (
-        (journals / "group", "of Grade): is --run its first stage?"),
+        (journals / "group", "of Grade): is --run the first stage?"),
         (sample("run.txt"), "is neither a journal nor a recording"),
-        (tmp_path / "none", "cannot read"),
+        (tmp_path / "none", "no such file"),
     ):
         status, _, err = cli("judge-profile", file, *arguments)
         assert (status, said in err) == (1, True), err
     status, _, err = cli("judge-profile", journals / "setwise", *arguments, "--model", "m:y")
     assert (status, "holds no such judgements" in err) == (1, True)
+
+
+@pytest.mark.slow
+def test_files_of_one_judge_are_read_together(journals, tmp_path, cli):
+    """A recording of its orders, and one of its scores: sharpness takes both."""
+    cli("journal", journals / "active", "--export", tmp_path / "all.jsonl")
+    header, *lines = (tmp_path / "all.jsonl").read_text().splitlines()
+    files = []
+    for kind in ("Permute", "Score"):
+        files.append(tmp_path / f"{kind}.jsonl")
+        of_kind = [line for line in lines if json.loads(line)["judgement"] == kind]
+        files[-1].write_text("\n".join([header, *of_kind]) + "\n")
+    arguments = ["--run", sample("run.txt"), "--output", tmp_path / "p.json"]
+    status, _, err = cli("judge-profile", *files, *arguments)
+    assert status == 0, err
+    found = json.loads((tmp_path / "p.json").read_text())
+    whole = judge_profile(journals / "active", sample("run.txt")).to_dict()
+    assert found["source"] == {"answers": "Permute.jsonl, Score.jsonl", "run": "run.txt"}
+    assert {**found, "source": whole["source"]} == whole
+    status, _, err = cli("judge-profile", files[0], *arguments)
+    assert json.loads((tmp_path / "p.json").read_text())["sharpness"] is None
+    other = tmp_path / "other.jsonl"
+    other.write_text(files[1].read_text().replace(MODEL, "llamacpp:another"))
+    status, _, err = cli("judge-profile", files[0], other, *arguments)
+    assert (status, f"answers of 2 models are taken for one: {MODEL}, llamacpp:another" in err) == (0, True)
 
 
 def test_scale_is_found_within_what_active_goes_by():

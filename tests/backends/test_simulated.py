@@ -8,7 +8,7 @@ from statistics import fmean, stdev
 import pytest
 
 from rerankllm import Reranker
-from rerankllm.backends.simulated import WORLDS
+from rerankllm.backends.simulated import WORLDS, World
 from rerankllm.data import Candidate, Document, Query, Ranking
 from rerankllm.errors import SpecError
 from rerankllm.judgements import Compare, Failure, Grade, ParseReport, Permute, Score, Select, Status, Unanswered
@@ -128,6 +128,24 @@ def test_the_place_in_the_prompt_counts(judge):
     assert biased.answer(Score(QUERY, DOCS[1])).answer == 1
 
 
+def test_two_have_places_of_their_own_where_it_is_said(judge):
+    biased = judge("belief=0&noise=0&position=1&pair=-3")
+    assert biased.answer(Compare(QUERY, DOCS[0], DOCS[4])).answer < 0.5
+    assert biased.answer(Compare(QUERY, DOCS[3], DOCS[2])).answer < 0.5  # a grade ahead does not help
+    longer, plain = (judge(f"belief=0&noise=0&position=1{more}") for more in ("&pair=-3", ""))
+    for judgement in (Permute(QUERY, DOCS), Select(QUERY, DOCS[:3]), Score(QUERY, DOCS[0])):
+        assert longer.answer(judgement).answer == plain.answer(judgement).answer
+
+
+def test_one_alone_is_judged_as_much_worse_as_is_said(judge):
+    alone, plain = judge("belief=0&noise=1&position=0&alone=4"), judge("belief=0&noise=1&position=0")
+    queries = [Query(f"other{j}", "") for j in range(200)]
+    scores = [alone.answer(Score(query, doc)).answer for query in queries for doc in DOCS]
+    assert stdev(scores) == pytest.approx((16 + 20**-0.5) ** 0.5, rel=0.08)
+    for judgement in (Permute(QUERY, DOCS), Compare(QUERY, *DOCS[:2])):
+        assert alone.answer(judgement).answer == plain.answer(judgement).answer
+
+
 def test_malformed_answers_are_cut_short(judge):
     broken = judge("malformed=1")
     for judgement in every_kind():
@@ -152,14 +170,24 @@ def test_as_many_are_malformed_as_stated(judge):
     assert fmean(reply.report.status is Status.FAILED for reply in replies) == pytest.approx(0.25, abs=0.03)
 
 
-@pytest.mark.parametrize("option", ["belief=-1", "noise=-0.1", "malformed=1.5", "world=cruel"])
+@pytest.mark.parametrize("option", ["belief=-1", "noise=-0.1", "alone=-1", "malformed=1.5", "world=cruel"])
 def test_options_out_of_range_are_refused(judge, option):
     with pytest.raises(SpecError, match="simulated: "):
         judge(option)
 
 
 def test_the_printed_model_and_its_revision_tell_judges_apart(judge):
-    options = ("", "world=harsh", "seed=1", "belief=0.1", "noise=0.1", "position=0.1", "malformed=0.1")
+    options = (
+        "",
+        "world=harsh",
+        "seed=1",
+        "belief=0.1",
+        "noise=0.1",
+        "position=0.1",
+        "alone=0.1",
+        "pair=0.1",
+        "malformed=0.1",
+    )
     assert len({judge(option).model for option in options}) == len(options)
     assert judge("belief=0.1").revision != judge().revision == judge("seed=3").revision
 
@@ -172,4 +200,4 @@ def test_the_fitted_world_is_what_the_fit_wrote():
     written = (Path(__file__).parents[2] / "eval" / "frontier" / "results" / "fit.md").read_text()
     found = re.search(r"\*\*belief ([\d.]+), noise ([\d.]+), position ([\d.]+)\*\*", written)
     assert found is not None
-    assert tuple(map(float, found.groups())) == WORLDS["fitted"]
+    assert World(*map(float, found.groups())) == WORLDS["fitted"]

@@ -96,7 +96,7 @@ def test_nothing_fits(cli):
         (["--max-cost", 1], "--max-cost needs --model"),
         (["--measure"], "--measure needs --model"),
         (["--max-seconds", 5], "give --seconds-per-call and --tokens-per-second, or --measure"),
-        (["--judge", "kind"], "--judge kind should be one of good, poor, fitted, or a profile's file"),
+        (["--judge", "kind"], "--judge kind should be one of good, poor, fitted, small, or a profile's file"),
         (["--judge", sample("qrels.txt")], "is no profile of this version"),
         (["--sample", "--number", 3], "--number and --passage-tokens are for when no queries are given"),
         (["--model", SIMULATED, "--measure", "--seconds-per-call", 1], "leave one out"),

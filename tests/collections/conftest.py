@@ -4,7 +4,13 @@ import os
 import sys
 
 import pytest
-from collection_seeds import seed_hugging_face, seed_ir_datasets, seed_published, seed_t2ranking
+from collection_seeds import (
+    seed_futurequeryeval,
+    seed_hugging_face,
+    seed_ir_datasets,
+    seed_published,
+    seed_t2ranking,
+)
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +27,7 @@ def seeded(tmp_path_factory):
     seed_hugging_face(root / "scratch", root / "datasets")
     seed_t2ranking(root / "hub")
     seed_published(root / "hub")
+    seed_futurequeryeval(root / "hub")
     return root
 
 

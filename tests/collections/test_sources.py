@@ -7,6 +7,7 @@ from collection_seeds import FORUMS
 
 from rerankllm.collections import catalogue, crosslingual, irds
 from rerankllm.collections.analysis import Analyzer
+from rerankllm.collections.mteb import drawn
 from rerankllm.errors import InputError, MissingExtra
 
 
@@ -114,10 +115,11 @@ def test_a_reranking_task_of_mteb_brings_its_candidates():
     found = catalogue.load("mteb/askubuntu")
     assert found.queries == {"1": "wifi is slow"}
     assert found.qrels == {"1": {"a": 1, "b": 0}}
-    assert found.first_stage.run == {"1": [("b", 1.0), ("a", 0.5)]}
+    ((first, _), (second, _)) = found.first_stage.run["1"]
+    assert {first, second} == {"a", "b"}
     ((query, candidates),) = found.candidates()
-    assert (query.text, [one.document.content for one in candidates]) == (
-        "wifi is slow", ["Printers no ink", "slow wireless"],
+    assert (query.text, {one.document.content for one in candidates}) == (
+        "wifi is slow", {"Printers no ink", "slow wireless"},
     )  # fmt: skip
     assert found.measures[0] == "AP@1000"
     assert catalogue.place("mteb/askubuntu").cached
@@ -130,6 +132,81 @@ def test_a_reranking_task_of_mteb_in_one_of_its_languages():
     assert texts(found, "x") == {"x": "Flöhe Flöhe leben drei Monate"}  # its only split has another name
     assert found.language == "de"
     assert not catalogue.place("mteb/wikipedia/da").cached
+
+
+def test_candidates_that_list_the_relevant_first_are_put_in_an_order_of_chance():
+    """MTEB's `top_ranked` has the relevant documents before the others, and their ids say which they are."""
+    lists = [[f"apositive_{q}_{i}" for i in range(3)] + [f"negative_{q}_{i}" for i in range(7)] for q in range(200)]
+    firsts = [drawn(str(q), ids)[0] for q, ids in enumerate(lists)]
+    assert 0.2 < sum(doc_id.startswith("apositive") for doc_id, _ in firsts) / 200 < 0.4
+    assert drawn("1", lists[1]) == drawn("1", reversed(lists[1]))
+    assert [score for _, score in drawn("1", lists[1])] == [1 / rank for rank in range(1, 11)]
+
+
+def test_the_splits_of_weblinx_are_sets_of_their_own():
+    found = catalogue.load("mteb/weblinx/cat")
+    assert found.queries == {"2": "click another"}
+    assert found.qrels == {"2": {"d1": 1}}
+    assert found.measures[0] == "RR@10"
+    assert catalogue.place("mteb/weblinx/iid").cached
+
+
+def test_mindsmall_asks_every_headline_that_a_reader_has_read():
+    found = catalogue.load("mteb/mindsmall")
+    assert found.queries == {"test_query0_0": "Rates rise", "test_query0_1": "Banks gain", "test_query2_0": "Pets"}
+    ids = {document.text: document.doc_id for document in found.documents}
+    assert set(ids) == {"Markets fall", "A cat", "A dog"}
+    assert found.qrels["test_query0_1"] == {ids["Markets fall"]: 1, ids["A cat"]: 0, ids["A dog"]: 0}
+    assert found.qrels["test_query2_0"] == {ids["A cat"]: 1, ids["A dog"]: 0, ids["Markets fall"]: 0}
+    assert {len(candidates) for _, candidates in found.candidates()} == {3}
+    assert found.measures[0] == "AP@1000"
+    assert catalogue.place("mteb/mindsmall").cached
+
+
+def test_futurequeryeval():
+    found = catalogue.load("futurequeryeval")
+    assert found.queries == {"query_001": "Who won in May 2025?"}
+    assert found.qrels == {"query_001": {"doc_90eb43ed_0": 0, "doc_cd9ed42b_1": 2}}
+    assert texts(found, "doc_90eb43ed_0") == {"doc_90eb43ed_0": '"Enough," she said.'}
+    assert (
+        found.origin == "huggingface.co/datasets/abdoelsayed/FutureQueryEval@e57e5b2000000000000000000000000000000000"
+    )
+    assert [one.doc_id for _, candidates in found.candidates() for one in candidates] == ["doc_cd9ed42b_1"]
+    assert catalogue.place("futurequeryeval").cached
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("corpus.tsv", "doc_90eb43ed_0\tone\n", "1 judged documents have no text, such as doc_cd9ed42b_1"),
+        ("corpus.tsv", "doc_90eb43ed_0\ta title\ta text\n", "corpus.tsv:1: expected an id and a text"),
+        ("queries.tsv", "query_id\tquery\n", "1 judged queries have no text, such as query_001"),
+    ],
+)
+def test_futurequeryeval_in_another_form_is_refused(tmp_path, monkeypatch, file, text, said):
+    from collection_seeds import seed_futurequeryeval
+    from huggingface_hub import constants
+
+    seed_futurequeryeval(tmp_path)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    (path,) = tmp_path.glob(f"*/snapshots/*/{file}")
+    path.write_text(text)
+    with pytest.raises(InputError, match=said):
+        catalogue.load("futurequeryeval")
+
+
+def test_futurequeryeval_may_have_names_of_columns_and_quotes(tmp_path, monkeypatch):
+    from collection_seeds import seed_futurequeryeval
+    from huggingface_hub import constants
+
+    seed_futurequeryeval(tmp_path)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    (path,) = tmp_path.glob("*/snapshots/*/corpus.tsv")
+    path.write_text('doc_id\ttext\ndoc_90eb43ed_0\t"two\nlines"\ndoc_cd9ed42b_1\t"a ""word"""\n')
+    found = catalogue.load("futurequeryeval")
+    assert texts(found, "doc_90eb43ed_0", "doc_cd9ed42b_1", "doc_id") == {
+        "doc_90eb43ed_0": "two lines", "doc_cd9ed42b_1": 'a "word"',
+    }  # fmt: skip
 
 
 def test_miracl_is_searched_by_a_run_of_ones_own():
@@ -149,6 +226,16 @@ def test_neuclir_asks_in_english_and_keeps_one_language():
     assert texts(found, "p1") == {"p1": "کک کک حشره است"}
     assert found.language == "en-fa"
     assert catalogue.place("neuclir/2022/fa").cached
+
+
+def test_neuclir_of_2023_has_the_queries_that_ir_datasets_leaves_out():
+    found = catalogue.load("neuclir/2023/fa")
+    assert found.queries == {"200": "Fleas"}
+    assert found.qrels == {"200": {"p1": 3, "p2": 0}}
+    assert texts(found, "p1") == {"p1": "کک کک حشره است"}
+    assert found.origin.endswith(" neuclir/1/fa/trec-2023")
+    assert catalogue.place("neuclir/2023/fa").cached
+    assert not catalogue.place("neuclir/2023/ru").cached
 
 
 def test_a_set_of_beir_that_may_not_be_passed_on_is_read_from_a_folder(tmp_path):
@@ -183,6 +270,7 @@ def test_a_set_of_beir_that_may_not_be_passed_on_is_read_from_a_folder(tmp_path)
         ("mteb/esci/jp", "datasets/mteb___esci_reranking"),
         ("miracl/te", "irds/miracl/v1.0/te"),
         ("neuclir/2022/zh", "irds/neuclir"),
+        ("neuclir/2023/ru", "irds/neuclir"),
     ],
 )
 def test_what_is_not_cached_says_where_it_looked_and_what_fetches_it(name, folder, seeded):
@@ -203,9 +291,9 @@ def test_an_unknown_name_says_which_is_meant():
 def test_places_are_those_of_datasets_itself():
     from datasets.naming import camelcase_to_snakecase
 
-    from rerankllm.collections import mteb, nanobeir, r2med
+    from rerankllm.collections import mindsmall, mteb, three_tables
 
-    for source in (mteb, nanobeir, r2med):
+    for source in (mindsmall, mteb, three_tables):
         for name in source.NAMES:
             organisation, _, repository = source.repository(name).partition("/")
             assert f"{organisation}___{camelcase_to_snakecase(repository)}" in catalogue.place(name).path

@@ -53,7 +53,7 @@ def test_golden(name):
     text = token_form if template.completion else f"{token_form}\n###### as a chat\n{rendered(name, CHAT, None)}"
     if name.startswith("select/"):
         for wanted in (Wanted(m=2), Wanted(m=2, worst=True), Wanted(worst=True)):
-            text += f"\n###### {wanted}\n{rendered(name, CHAT, None, wanted)}"
+            text += f"\n###### {wanted}\n{rendered(name, TOKENS if template.completion else CHAT, None, wanted)}"
     path = GOLDEN / f"{name.replace('/', '-')}.txt"
     if os.environ.get("UPDATE_GOLDEN"):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -89,6 +89,20 @@ def test_a_template_of_ones_own(tmp_path):
     assert prompt.messages[0].content == (
         "how long do fleas live: [1] Fleas Fleas live for weeks, see (; [2] < |im_end|>;"
     )
+
+
+@pytest.mark.parametrize("name", [name for name in names() if name.endswith("completion")])
+def test_a_model_that_was_never_taught_to_chat_goes_on_with_a_text(name):
+    """One token is to follow, and no chat format is asked for."""
+    judgement, short = name.split("/")
+    shown = DOCS[: {"score": 1, "compare": 2}.get(judgement, 3)]
+    template = load(judgement, short)
+    labels = ("A", "B", "C")[: len(shown)]
+    builder = PromptBuilder(template, WordTokenizer(), Capabilities(token_prompts=True, label_logprobs=9))
+    text = builder.tokenizer.decode(builder.build(QUERY, shown, labels, reserve=1).ids)
+    assert template.completion
+    assert text.endswith(("Answer:", " ["))
+    assert all(doc.text.split()[0] in text for doc in shown)
 
 
 DEFENDED = [name for name in names() if name.endswith(("/as-data", "/fenced", "/datamarked"))]

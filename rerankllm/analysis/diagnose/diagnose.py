@@ -9,10 +9,13 @@ from typing import Any, TypeAlias
 
 from rerankllm.analysis.diagnose.conclusion import conclusion
 from rerankllm.analysis.diagnose.probe import PROBES, Answers, Findings, ask, probe, within_budget
+from rerankllm.analysis.diagnose.replay import heard, recording
 from rerankllm.analysis.diagnose.table import table
 from rerankllm.analysis.queries import Queries, as_source
-from rerankllm.data import Candidate, Query
+from rerankllm.backends.recorded import Recorded
+from rerankllm.data import Candidate, Query, Usage
 from rerankllm.drivers.budget import Limits
+from rerankllm.drivers.estimate import NONE, Estimate
 from rerankllm.drivers.events import Event
 from rerankllm.drivers.task import Observer
 from rerankllm.errors import CapabilityError, TemplateError
@@ -24,6 +27,8 @@ from rerankllm.runs.forecast import Forecast
 from rerankllm.runs.progress import ProgressBar
 from rerankllm.runs.source import Source
 
+DEPTH = 8
+"""Documents of a query that a model is asked about."""
 WIDTH = 100
 """Columns of a sentence at most."""
 Chosen: TypeAlias = Sequence[tuple[Query, Sequence[Candidate]]]
@@ -77,11 +82,13 @@ class Diagnosis:
 class DiagnosisPlan:
     """What a judge is to be asked.
 
+    Of `recorded:FILE` all is measured that the file holds about the queries and their candidates; nothing is asked.
+
     Attributes:
         model: The judge: a MODEL, or None for the default.
         elicitation: Such as `text` or `labels(prompt=prp-demos)`; the model's own when None.
         max_calls: Calls in all; as many of the first queries are taken as fit.
-        depth: Documents of each query.
+        depth: Documents of each query; None for 8, and for all of them where a recording answers.
         shuffles: Orders in which all of them are listed in one prompt.
         seed: Of the shuffles.
         instruction: What counts as relevant, for prompts that show it.
@@ -93,7 +100,7 @@ class DiagnosisPlan:
     model: str | None
     elicitation: str | None = None
     max_calls: int = 500
-    depth: int = 8
+    depth: int | None = None
     shuffles: int = 4
     seed: int = 0
     instruction: str | None = None
@@ -107,7 +114,11 @@ class DiagnosisPlan:
         Raises:
             InputError, CapabilityError: As `diagnose`.
         """
-        with self._reranker(as_source(queries)) as (reranker, chosen):
+        source = as_source(queries)
+        if (judge := recording(self.model, self.options)) is not None:
+            _, held = self._heard(judge, source)
+            return Forecast(len(held), NONE, Estimate(NONE, NONE, Usage(), (0.0, 0.0)))
+        with self._reranker(source) as (reranker, chosen):
             return Forecast.of(reranker, chosen, None)
 
     def ask(
@@ -129,14 +140,17 @@ class DiagnosisPlan:
         Raises:
             InputError, CapabilityError: As `diagnose`.
         """
-        answers = Answers()
+        source, answers = as_source(queries), Answers()
+        if (judge := recording(self.model, self.options)) is not None:
+            answers, held = self._heard(judge, source)
+            return Diagnosis(judge.model, " or ".join(judge.strategies), 0, 0, {}, answers.findings(held))
 
         def observe(event: Event) -> None:
             for each in (answers, progress, observer):
                 if each is not None:
                     each(event)
 
-        with self._reranker(as_source(queries), journal, observe) as (reranker, chosen):
+        with self._reranker(source, journal, observe) as (reranker, chosen):
             calls = sum(reranker.plan(len(candidates)).calls.high for _, candidates in chosen)
             with nullcontext() if progress is None else progress.showing(len(chosen), calls):
                 asked = ask(reranker, chosen, answers)
@@ -144,18 +158,34 @@ class DiagnosisPlan:
         findings = answers.findings(chosen)
         return Diagnosis(models, str(reranker.stage), spent.calls, spent.replayed, asked.failed, findings)
 
+    def _heard(self, judge: Recorded, source: Source) -> tuple[Answers, Chosen]:
+        """What a recording holds, and about which queries.
+
+        Raises:
+            CapabilityError: Something is said about prompts.
+        """
+        for name in ("elicitation", "instruction", "passage_tokens", "demonstrations"):
+            if getattr(self, name) is not None:
+                said = name.replace("_", " ")
+                raise CapabilityError(f"{judge.model} answers without a prompt: it takes no {said}, leave it out")
+        source.tell_skipped()
+        answers, held = heard(judge, [(query, candidates[: self.depth]) for query, candidates in source.queries])
+        tell(f"{judge.model} holds answers about {len(held)} of {len(source.queries)} queries; nothing is asked")
+        return answers, held
+
     @contextmanager
     def _reranker(
         self, source: Source, journal: str | Path | None = None, observer: Observer | None = None
     ) -> Iterator[tuple[Reranker, Chosen]]:
         """The reranker that asks, and the queries that the calls suffice for."""
+        depth = DEPTH if self.depth is None else self.depth
         with prober(
             self.elicitation, self.shuffles, self.seed, model=self.model, instruction=self.instruction,
-            passage_tokens=self.passage_tokens, demonstrations=self.demonstrations, depth=self.depth,
+            passage_tokens=self.passage_tokens, demonstrations=self.demonstrations, depth=depth,
             options=self.options, limits=Limits(calls=self.max_calls), journal=journal, observer=observer,
         ) as reranker:  # fmt: skip
             source.tell_skipped()
-            cut = [(query, candidates[: self.depth]) for query, candidates in source.queries]
+            cut = [(query, candidates[:depth]) for query, candidates in source.queries]
             chosen = within_budget(reranker, cut, self.max_calls)
             tell(f"{reranker.stage} on {len(chosen)} of {len(source.queries)} queries")
             yield reranker, chosen
@@ -167,7 +197,7 @@ def diagnose(
     model: str | None,
     elicitation: str | None = None,
     max_calls: int = 500,
-    depth: int = 8,
+    depth: int | None = None,
     shuffles: int = 4,
     seed: int = 0,
     journal: str | Path | None = None,
@@ -176,14 +206,15 @@ def diagnose(
     """Measures what order, place and chance do to a judge's answers, on the first of some queries.
 
     Every pair of documents is compared in both orders, and all of them are listed in several. What the model cannot be
-    asked is left out, with a note. `DiagnosisPlan` takes more settings, and says beforehand what it will cost.
+    asked is left out, with a note. `DiagnosisPlan` takes more settings, and says beforehand what it will cost. Of a
+    recording (`recorded:FILE`) all is measured that it holds about these queries and documents, and nothing is asked.
 
     Args:
         queries: Queries with their candidates, best first.
         model: The judge: a MODEL, or None for the default.
         elicitation: Such as `text` or `labels(prompt=prp-demos)`; the model's own when None.
         max_calls: Calls in all; as many of the first queries are taken as fit.
-        depth: Documents of each query.
+        depth: Documents of each query; None for 8, and for all of them where a recording answers.
         shuffles: Orders in which all of them are listed in one prompt.
         seed: Of the shuffles.
         journal: Keeps every completed call; what it holds is not asked again.

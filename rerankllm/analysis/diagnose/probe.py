@@ -225,7 +225,7 @@ class Seen:
         candidates = [c for c in self.candidates if any(c.document in e.judgement.docs for e in self.events)]
         answers = {event.judgement.docs: event.answer for event in self.events}
         usable = sum(not isinstance(answer, Unanswered) for answer in answers.values())
-        if usable < len(candidates) * (len(candidates) - 1):
+        if not answers or usable < len(candidates) * (len(candidates) - 1):
             return {}
         orders = {}
         for sort in SORTS:

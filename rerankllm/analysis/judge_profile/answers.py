@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations
 from pathlib import Path
 
 from rerankllm.data import Document, Query
@@ -13,12 +13,11 @@ from rerankllm.formats import recordings
 from rerankllm.formats.recordings import Header, Record
 from rerankllm.journal.export import export
 from rerankllm.journal.store import Journal
-from rerankllm.judgements import Compare, Judgement, Permute, Score, Select, Unanswered
+from rerankllm.judgements import Judgement, Unanswered
 from rerankllm.strategies.belief.active_batch import Inquiry
 from rerankllm.strategies.belief.plackett_luce import Choices, scored
 
 KINDS = ("Permute", "Select", "Compare", "Score")
-_SQLITE = b"SQLite format 3\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +75,17 @@ class Answers:
 
 
 def read_answers(
-    path: Path,
+    files: Path | Sequence[Path],
     run: Mapping[str, Sequence[tuple[str, float]]],
     depth: int,
     *,
     stage: str | None = None,
     model: str | None = None,
 ) -> Answers:
-    """Reads a journal or a recording.
+    """Reads a journal or a recording, or several of one judge.
 
     Args:
-        path: The file.
+        files: The file, or the files.
         run: The first stage, best first: a recording says which documents were shown, not from which list.
         depth: Candidates of the list that were read.
         stage: Of a journal only what this stage asked.
@@ -95,14 +94,17 @@ def read_answers(
     Raises:
         InputError: It is neither, or holds nothing to learn from.
     """
-    header, records = _records(path, stage, model)
+    paths = [files] if isinstance(files, Path) else files
+    read = [_records(path, stage, model) for path in paths]
+    judges = [header.judges for header, _ in read]
     places = {q: {doc_id: i for i, (doc_id, _) in enumerate(ranked[:depth])} for q, ranked in run.items()}
     kinds, ignored = Counter[str](), Counter[str]()
     asked: dict[str, list[tuple[Judgement, tuple[int, ...], object]]] = {}
-    for record in records:
+    for record in chain.from_iterable(records for _, records in read):
         reason = _unfit(record, places)
         if reason is None:
-            judgement = _judgement(record)
+            query, docs = Query(record["query_id"], ""), [Document(doc_id, "") for doc_id, _ in record["docs"]]
+            judgement = recordings.judgement_of(record, query, docs)
             answer, _, _ = recordings.from_record(record, judgement)
             if isinstance(answer, Unanswered):
                 reason = "no answer that can be used"
@@ -117,15 +119,14 @@ def read_answers(
     heard = tuple(each for each in heard if each.evidence(1.0))
     if not heard:
         why = ", ".join(f"{count} {reason}" for reason, count in ignored.items()) or "it is empty"
-        raise InputError(
-            f"{path} holds no answer of {', '.join(KINDS)} to learn from ({why}): is --run its first stage?"
-        )
-    models = dict.fromkeys(header.judges[kind]["model"] for kind in kinds if kind in header.judges)
+        holds = f"{', '.join(map(str, paths))} {'hold' if len(paths) > 1 else 'holds'}"
+        raise InputError(f"{holds} no answer of {', '.join(KINDS)} to learn from ({why}): is --run the first stage?")
+    models = dict.fromkeys(each[kind]["model"] for each in judges for kind in kinds if kind in each)
     return Answers(tuple(models), heard, dict(kinds), dict(ignored))
 
 
 def _records(path: Path, stage: str | None, model: str | None) -> tuple[Header, Iterable[Record]]:
-    if _is_journal(path):
+    if recordings.is_journal(path):
         journal = Journal(path, create=False)
         try:
             found = export(journal, "", stage=stage, model=model)
@@ -144,14 +145,6 @@ def _records(path: Path, stage: str | None, model: str | None) -> tuple[Header, 
     return header, (record for records in by_key.values() for record in records)
 
 
-def _is_journal(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_SQLITE)) == _SQLITE
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
-
-
 def _unfit(record: Record, places: Mapping[str, Mapping[str, int]]) -> str | None:
     """Why a record cannot be used; None where it can."""
     if record["judgement"] not in KINDS:
@@ -163,19 +156,6 @@ def _unfit(record: Record, places: Mapping[str, Mapping[str, int]]) -> str | Non
     if any(doc_id not in places[record["query_id"]] for doc_id, _ in record["docs"]):
         return "on documents beyond the run's depth"
     return None
-
-
-def _judgement(record: Record) -> Judgement:
-    """The judgement that a record is of, with ids but without texts."""
-    query = Query(record["query_id"], "")
-    docs = tuple(Document(doc_id, "") for doc_id, _ in record["docs"])
-    if record["judgement"] == "Score":
-        return Score(query, *docs)
-    if record["judgement"] == "Compare":
-        return Compare(query, *docs)
-    if record["judgement"] == "Select":
-        return Select(query, docs, record["parameters"]["m"])
-    return Permute(query, docs, record["parameters"]["decode"])
 
 
 def _heard(

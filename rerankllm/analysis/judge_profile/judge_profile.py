@@ -1,6 +1,6 @@
 """How a judge errs, fitted on answers that a journal or a recording holds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TypeAlias
@@ -17,7 +17,7 @@ FilePath: TypeAlias = str | PathLike[str]
 
 
 def judge_profile(
-    answers: FilePath,
+    answers: FilePath | Sequence[FilePath],
     run: FilePath,
     *,
     qrels: FilePath | Qrels | None = None,
@@ -31,7 +31,7 @@ def judge_profile(
     Orders, selections, comparisons and scores are read; anything else is left out and counted. Nothing is asked.
 
     Args:
-        answers: A journal, or a recording that `rerankllm journal --export` wrote.
+        answers: A journal, or a recording that `rerankllm journal --export` wrote; or several of one judge.
         run: TREC run of the first stage that was reranked: the answers say which documents were shown, and not from
             which list.
         qrels: Grades of these queries, a file or a mapping: trust is then measured, and not inferred.
@@ -46,15 +46,18 @@ def judge_profile(
     Raises:
         InputError: A file cannot be read, or there is nothing to learn from.
     """
-    path, first_stage = Path(answers), Path(run)
-    first, source = read_run(first_stage), {"answers": path.name, "run": first_stage.name}
+    files = [Path(each) for each in ([answers] if isinstance(answers, str | PathLike) else answers)]
+    first_stage, names = Path(run), ", ".join(file.name for file in files)
+    first, source = read_run(first_stage), {"answers": names, "run": first_stage.name}
     grades = qrels if qrels is None or isinstance(qrels, Mapping) else read_judgements(Path(qrels))
     if grades is not None:
         first = {query_id: ranked for query_id, ranked in first.items() if query_id in grades}
     if qrels is not None and not isinstance(qrels, Mapping):
         source["qrels"] = Path(qrels).name
-    read = read_answers(path, first, depth, stage=stage, model=model)
+    read = read_answers(files, first, depth, stage=stage, model=model)
     found = fit_profile(read, grades, source=source, seed=seed)
+    if len(found.models) > 1:
+        tell(f"answers of {len(found.models)} models are taken for one: {', '.join(found.models)}")
     if not any(each.repeats for each in read.heard):
         tell("no two documents were judged together twice: scale is known from the first stage's trend only, hardly")
     return found

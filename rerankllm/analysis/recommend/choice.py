@@ -11,19 +11,21 @@ from rerankllm.calibration.judge_profile import JudgeProfile
 from rerankllm.errors import InputError
 from rerankllm.evaluation.pareto import front
 
-GOOD, POOR, FITTED = "good", "poor", "fitted"
-JUDGES = {GOOD: "mild", POOR: "harsh", FITTED: "fitted"}
+GOOD, POOR, FITTED, SMALL = "good", "poor", "fitted", "small"
+JUDGES = {GOOD: "mild", POOR: "harsh", FITTED: "fitted", SMALL: "small"}
 """What users call the judges that were measured."""
+USUAL = (JUDGES[GOOD], JUDGES[POOR], JUDGES[FITTED])
+"""Those that count where none is named: `small` is for those who say that their model is."""
 Fit: TypeAlias = Literal["yes", "likely", "no"]
 
 
 def weights(measured: Measured, judge: str | None) -> dict[str, float]:
-    """How much each judge counts: the one that is named, or all alike.
+    """How much each judge counts: the one that is named, or the usual ones alike.
 
     Alike, since the worst case would leave the poorest judge to decide alone, whoever the user's is.
     """
     if judge is None:
-        return dict.fromkeys(measured.judges, 1 / len(measured.judges))
+        return {name: (name in USUAL) / len(USUAL) for name in measured.judges}
     return {name: float(name == JUDGES[judge]) for name in measured.judges}
 
 

@@ -22,6 +22,8 @@ class Character:
         belief: Deviation of the error that it repeats, in grades; likewise `noise`, of what changes from prompt to
             prompt, and `position`, by how much the first place looks better than the last.
         trust: What `rerankllm judge-profile` finds of it; likewise `scale`.
+        alone: Deviation of what is added to the noise of a document shown alone.
+        pair: How much better the first of two looks; none: as `position` says.
     """
 
     belief: float
@@ -29,6 +31,8 @@ class Character:
     position: float
     trust: float
     scale: float
+    alone: float = 0.0
+    pair: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

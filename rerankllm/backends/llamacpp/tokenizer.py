@@ -145,7 +145,8 @@ class LlamaTokenizer:
         source = self._source
         if not source:
             raise CapabilityError(
-                f"{self.name} carries no chat template: use a prompt template that is a plain completion"
+                f"{self.name} carries no chat template: ask it with labels(prompt=completion), or a "
+                "prompt of your own that is a completion"
             )
         environment = ImmutableSandboxedEnvironment(
             trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]

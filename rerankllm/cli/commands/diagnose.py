@@ -20,6 +20,8 @@ EXAMPLES = """
 rerankllm diagnose --sample --max-calls 300 --journal calls.db
 rerankllm diagnose --run bm25.txt --queries queries.tsv --corpus corpus.jsonl --model openai:NAME --dry-run
 rerankllm diagnose --sample --elicitation 'labels(prompt=prp-demos)' --json judge.json --plot plots/
+# what a model answered is kept by `rerankllm journal --export`; nothing is asked
+rerankllm diagnose --run bm25.txt --queries queries.tsv --corpus corpus.jsonl --model recorded:recording.jsonl
 
 Exit status: 0 diagnosed, 1 nothing could be done, 3 some queries failed (named on stderr).
 """
@@ -34,7 +36,12 @@ Elicitation: TypeAlias = Annotated[
     ),
 ]
 Depth: TypeAlias = Annotated[
-    int, typer.Option(min=2, help="Documents of each query; every pair of them is asked about in both orders.")
+    int | None,
+    typer.Option(
+        min=2,
+        show_default="8; of a recording all",
+        help="Documents of each query; every pair of them is asked about in both orders.",
+    ),
 ]
 Shuffles: TypeAlias = Annotated[
     int, typer.Option(min=1, help="In how many orders all documents of a query are listed.")
@@ -60,7 +67,7 @@ def command(
     elicitation: Elicitation = None,
     instruction: options.Instruction = None,
     demonstrations: options.Demonstrations = None,
-    depth: Depth = 8,
+    depth: Depth = None,
     shuffles: Shuffles = 4,
     max_calls: MaxCalls = 500,
     max_passage_tokens: options.PassageTokens = None,
@@ -77,7 +84,8 @@ def command(
 
     It compares pairs of documents in both orders, and lists the same documents in several orders. It reports how often
     the winner of a pair changes with the order, whether the model prefers a place in the prompt, and how far its lists
-    agree. Kinds of question that the model cannot answer are left out, with a note.
+    agree. Kinds of question that the model cannot answer are left out, with a note. Of a recording (recorded:FILE) all
+    is measured that it holds, and nothing is asked.
     """
     inputs = {"--run": run, "--queries": queries, "--corpus": corpus, "--requests": requests}
     check_paths({**inputs, "--demonstrations": demonstrations}, {"--journal": journal, "--json": json_file})
@@ -85,7 +93,7 @@ def command(
         plots.check(plot)
     source = read_source(
         sample=sample, run=run, queries=queries, corpus=corpus, requests=requests, qrels=None,
-        skip_missing=skip_missing, dataset=dataset, depth=depth,
+        skip_missing=skip_missing, dataset=dataset, depth=depth or 100,
     )  # fmt: skip
     plan = DiagnosisPlan(
         model, elicitation, max_calls, depth, shuffles, seed, instruction, max_passage_tokens, demonstrations,

@@ -34,7 +34,12 @@ FEW = 10
 
 def command(
     *,
-    file: Annotated[Path, typer.Argument(help="A journal, or a recording that `rerankllm journal --export` wrote.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE…", help="Journals, or recordings that `rerankllm journal --export` wrote, all of one model."
+        ),
+    ],
     run: Annotated[Path, typer.Option(help="TREC run of the first stage that was reranked (may be .gz).")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The profile to write, as JSON.")],
     qrels: Annotated[
@@ -50,14 +55,14 @@ def command(
     ] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Of the intervals, which draw queries.")] = 0,
 ) -> None:
-    """Measures how a model errs, from its answers in a journal: noise, preference for places, repeated errors.
+    """Measures how a model errs, from its answers in journals: noise, preference for places, repeated errors.
 
     Orders, selections, comparisons and scores are read; anything else is left out and counted.
     """
     from rerankllm.analysis.judge_profile.judge_profile import judge_profile  # noqa: PLC0415  # loads NumPy
 
-    check_paths({"FILE": file, "--run": run, "--qrels": qrels}, {"--output": output})
-    found = judge_profile(file, run, qrels=qrels, depth=depth, stage=stage, model=model, seed=seed)
+    check_paths({**{f"FILE {file}": file for file in files}, "--run": run, "--qrels": qrels}, {"--output": output})
+    found = judge_profile(files, run, qrels=qrels, depth=depth, stage=stage, model=model, seed=seed)
     found.save(output)
     _show(found, output)
 

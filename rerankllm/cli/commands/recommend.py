@@ -44,9 +44,10 @@ Rounds: TypeAlias = Annotated[
 Judge: TypeAlias = Annotated[
     str | None,
     typer.Option(
-        metavar="good|poor|fitted|FILE",
-        help="Which simulated judge is most like your model (fitted: one that errs like RankVicuna), or a profile that "
-        "`rerankllm judge-profile` wrote. All three count alike when left out.",
+        metavar="good|poor|fitted|small|FILE",
+        help="Which simulated judge is most like your model (fitted: one that errs like RankVicuna; small: like "
+        "Qwen2.5-Coder-1.5B), or a profile that `rerankllm judge-profile` wrote. The first three count alike when left "
+        "out.",
     ),
 ]
 Depth: TypeAlias = Annotated[

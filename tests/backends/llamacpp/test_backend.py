@@ -382,7 +382,7 @@ def test_a_template_cannot_reach_python():
 
 
 def test_without_a_template_the_message_says_what_works():
-    with pytest.raises(CapabilityError, match=r"no chat template: use a prompt template that is a plain completion"):
+    with pytest.raises(CapabilityError, match=r"no chat template: ask it with labels\(prompt=completion\)"):
         tokenizer_with(None).chat([Message("user", "hi")])
 
 
