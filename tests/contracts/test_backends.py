@@ -307,7 +307,7 @@ def test_a_label_it_writes_is_read_as_if_it_were_asked_for_there(subject, panel)
     check_readings(outcome, texts)
     there = [Request(TokenPrompt(prompt + encode(outcome.text[: r.at])), want) for r in outcome.readings]
     for reading, asked in zip(outcome.readings, ask(subject, there), strict=True):
-        assert reading.logprobs == pytest.approx(asked.logprobs, abs=0.2)  # bfloat16 rounds by .15 where the rest of the batch differs
+        assert reading.logprobs == pytest.approx(asked.logprobs, abs=0.2)  # bfloat16 rounds by .15
 
 
 HELD = (*ASKED[Score][:1], *ASKED[Compare], *ASKED[Permute], Permute(QUERY, DOCS, decode=1), *ASKED[Select],
