@@ -50,6 +50,11 @@ class World(NamedTuple):
     alone: float = 0.0
     pair: float | None = None
 
+    @property
+    def told_apart(self) -> bool:
+        """Whether one document alone, or two, are judged otherwise than longer lists."""
+        return (self.alone, self.pair) != (0.0, None)
+
     def deviation(self, m: int) -> float:
         """Standard deviation of the noise of a document in a prompt of m."""
         return math.hypot(self.noise * (m / WINDOW) ** GROWTH, self.alone if m == 1 else 0.0)
@@ -148,7 +153,8 @@ class Simulated(DirectBackend):
     @functools.cached_property
     def revision(self) -> str:
         """SHA-256 of the file and of how this judge errs."""
-        law = json.dumps([*self.world, WINDOW, GROWTH])
+        said = self.world if self.world.told_apart else self.world[:3]
+        law = json.dumps([*said, WINDOW, GROWTH])
         return hashlib.sha256(Path(self._name).read_bytes() + law.encode()).hexdigest()
 
     def answer(self, judgement: Judgement) -> Reply | CallFailed:

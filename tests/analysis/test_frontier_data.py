@@ -22,7 +22,7 @@ def test_both_collections_ship_the_longer_lists_first():
 @pytest.mark.parametrize("measured", SHIPPED, ids=lambda each: each.name)
 def test_every_stage_parses_and_every_judge_met_every_stage(measured):
     stages = {judge: [e.stage for e in measured.entries if e.judge == judge] for judge in measured.judges}
-    assert set(stages) == {"mild", "harsh", "fitted"}
+    assert set(stages) == {"mild", "harsh", "fitted", "small"}
     assert len({tuple(sorted(each)) for each in stages.values()}) == 1
     assert len(set(stages["mild"])) == len(stages["mild"])
     for spec in stages["mild"]:

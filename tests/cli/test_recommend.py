@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from scripted_server import Answer, ScriptedServer, Status
 
+from rerankllm.analysis.recommend.choice import USUAL
 from rerankllm.analysis.recommend.measurements import shipped
 from rerankllm.sample import path as sample
 
@@ -52,7 +53,8 @@ def test_the_others_that_are_as_good_are_counted(cli):
     (measured,) = (each for each in shipped() if each.title == found["measured_on"]["collection"])
     values = {}
     for entry in measured.entries:
-        values.setdefault(entry.stage, []).append(entry.by_query)
+        if entry.judge in USUAL:
+            values.setdefault(entry.stage, []).append(entry.by_query)
     mean = {stage: [sum(each) / 3 for each in zip(*rows, strict=True)] for stage, rows in values.items()}
 
     def tied(stage):
@@ -62,6 +64,17 @@ def test_the_others_that_are_as_good_are_counted(cli):
     rows = [row["stage"] or "" for row in found["strategies"] if row["within_budget"] == "yes"]
     others = sum(tied(stage) for stage in rows if stage != found["best_within_budget"])
     assert f"of the {others + 1} strategies that did about as well it " in found["reason"]
+
+
+def test_a_small_judge_counts_where_it_is_named(cli):
+    usual, small = (
+        json.loads(cli("recommend", "--max-calls", 10, "--format", "json", *judge)[1])
+        for judge in ((), ("--judge", "small"))
+    )
+    assert (usual["assumed_judge"]["small"], small["assumed_judge"]["small"]) == (0, 1)
+    asked = [row["quality"] for row in small["strategies"] if row["stage"]]
+    assert all(quality["small"] < quality["poor"] for quality in asked)
+    assert small["recommended"] != usual["recommended"]
 
 
 def test_the_table_marks_what_to_use(cli):
