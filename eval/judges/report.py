@@ -20,6 +20,7 @@ from rerankllm.judgements import Permute, Select
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from likeness import FRESH, Likeness, fitted
 from made import made_by
+from picture import draw
 from record import DEPTH, QUESTIONS, RECORDINGS
 from recorded import ByQuery, Recorded, windows
 from replays import FITTED, OWN, SEEDS, Collection, strategies
@@ -202,10 +203,15 @@ def main() -> None:
         REPLAY,
         *strategies(judges, collection, own),
     ]
+    several = len({name for judged in found.values() for name in judged} - {VICUNA}) > 1
+    if several:
+        lines += ["", f"![What each strategy gains with each judge]({collection.name}.png)"]
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{collection.name}.md"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(path.read_text(encoding="utf-8"))
+    if several:
+        draw(collection.name)
 
 
 if __name__ == "__main__":
