@@ -10,7 +10,6 @@ from rerankllm.backends.cpus import cpus
 from rerankllm.backends.fastest import fastest, seconds
 from rerankllm.backends.llamacpp import gguf
 from rerankllm.backends.llamacpp.engine import Engine, Token
-from rerankllm.backends.llamacpp.library import library
 from rerankllm.backends.llamacpp.readout import reader_for
 from rerankllm.backends.llamacpp.schedule import Job, Scheduler
 from rerankllm.backends.llamacpp.streams import Streams
@@ -36,9 +35,6 @@ PROBE = 192
 """Tokens that the two are compared on."""
 
 MOST_SEQUENCES = 255
-CPU_BATCH, GPU_BATCH = 256, 512
-"""Tokens decoded at a time. On a CPU few prompts together look through fewer cells of others: 7 % faster at 150 tokens
-each, and as fast at 1,000."""
 
 
 class LlamaCpp(BatchBackend[Request]):
@@ -62,7 +58,7 @@ class LlamaCpp(BatchBackend[Request]):
         threads: Threads that compute; None for one a CPU that this process may use.
         context: Tokens the cache holds. A prompt with its answer may be as long, if the model was trained for it;
             short ones share it.
-        batch: Tokens decoded at a time; None for 256, or 512 where llama.cpp computes on a GPU.
+        batch: Tokens decoded at a time.
         max_sequences: Requests worked on at a time; less than `batch`.
         thinking: `on`, `off`, `low`, `medium`, `high` or a number of tokens: told to the chat template, in the names
             that the usual ones have for it.
@@ -100,7 +96,7 @@ class LlamaCpp(BatchBackend[Request]):
         type: str | None = None,  # noqa: A002 - the word users write in the spec
         threads: int | None = None,
         context: int = 8192,
-        batch: int | None = None,
+        batch: int = 512,
         max_sequences: int = 32,
         gpu_layers: int = -1,
         adapter: str | None = None,
@@ -109,8 +105,6 @@ class LlamaCpp(BatchBackend[Request]):
         precise: bool = False,
     ) -> None:
         super().__init__()
-        if batch is None:
-            batch = GPU_BATCH if gpu_layers and library().llama_supports_gpu_offload() else CPU_BATCH
         if not 0 < max_sequences <= min(batch - 1, MOST_SEQUENCES):
             raise SpecError(f"llamacpp: max_sequences should be 1 to {min(batch - 1, MOST_SEQUENCES)}, and below batch")
         if context < 1 or (threads is not None and threads < 1):
