@@ -38,7 +38,7 @@ def measure(engine: str, setting: Setting) -> Outcome:
     lines = [
         Line("held to labels", "windows/s of CPU", speeds["held"], "free", speeds["free"], LIMITS[engine]),
         Line("the first label alone", "windows/s of CPU", speeds["first"], "free", speeds["free"], FIRST),
-        Line("prompts alone: no answer can be faster", "windows/s of CPU", speeds["prompt"], "free", speeds["free"]),
+        Line("the prompts of both, and no answer", "windows/s of CPU", speeds["prompt"], "free", speeds["free"]),
         Line("held to labels, the answers alone", "windows/s of CPU", *after_prompt(found), LIMITS[engine]),
     ]
     return Outcome(lines, notes(found), ("llama-cpp-python", "torch", "transformers"))
