@@ -1,6 +1,7 @@
 """Local models, beside what a user would write or pick instead: items 3 and 4."""
 
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -51,9 +52,10 @@ class Task:
 
 
 def dtype(setting: Setting) -> str:
-    """bfloat16 where the processor computes in it, else float32."""
-    info = Path("/proc/cpuinfo")
-    able = setting.device == "cuda" or (info.is_file() and "bf16" in info.read_text(encoding="utf-8"))
+    """bfloat16 where the processor computes in it, and is not told to compute as an older one; else float32."""
+    info, older = Path("/proc/cpuinfo"), "ATEN_CPU_CAPABILITY" in os.environ
+    able = info.is_file() and "bf16" in info.read_text(encoding="utf-8") and not older
+    able = able or setting.device == "cuda"
     return "bfloat16" if able else "float32"
 
 
