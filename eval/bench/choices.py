@@ -11,9 +11,6 @@ thread; tokens of prompts a second of CPU time, the better of two. Writes result
 import argparse
 import asyncio
 import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +20,7 @@ from typing import Any
 from platformdirs import user_cache_path
 
 from eval.bench.harness import models
+from eval.bench.harness.apart import Row, rows_apart
 from eval.bench.harness.row import Setting
 from eval.made import made_by
 from rerankllm.backends import fastest
@@ -41,7 +39,6 @@ EMULATED = {
 }
 PROMPTS = {"150 tokens": (4, 150), "1,500 tokens": (1, 1500)}
 """How many of how many tokens."""
-Row = tuple[str, ...]
 
 
 def prompts(count: int, length: int, turn: int) -> list[tuple[int, ...]]:
@@ -142,15 +139,6 @@ def decodes(file: str, wanted: str, *, flash: bool) -> Iterator[tuple[Callable[[
     engine.close()
 
 
-def child(kind: str, what: str, extra: dict[str, str], package: str | None = None) -> list[Row]:
-    """The rows of one engine on one CPU, in a process of its own."""
-    path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
-    command = [sys.executable, "-m", "eval.bench.choices", "--once", kind, what]
-    environment = {**os.environ, **extra, "OMP_NUM_THREADS": "1", **({"PYTHONPATH": path} if path else {})}
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
-    return [tuple(row) for row in json.loads(done.stdout.splitlines()[-1])]
-
-
 def main() -> None:
     """Prints and writes the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -174,11 +162,11 @@ def main() -> None:
         "|---|---|---|---:|---:|---|",
     ]
     for cpu, extra in EMULATED.items():
-        add(lines, cpu, child("hf", str(folder), extra))
+        add(lines, cpu, rows_apart("choices", "hf", str(folder), extra))
     builds = {"this CPU": None, **({"AVX2": given.llama_cpp} if given.llama_cpp else {})}
     for cpu, package in builds.items():
         for file in filter(None, ("smollm2", given.gguf)):
-            add(lines, cpu, child("llamacpp", file, {}, package))
+            add(lines, cpu, rows_apart("choices", "llamacpp", file, package=package))
 
 
 def add(lines: list[str], cpu: str, rows: list[Row]) -> None:

@@ -11,9 +11,6 @@ folder with a llama_cpp that was compiled for it. One thread, CPU time, the bett
 import argparse
 import functools
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +20,7 @@ from platformdirs import user_cache_path
 
 from eval.bench.choices import prompts, rate, rates
 from eval.bench.harness import models
+from eval.bench.harness.apart import Row, rows_apart
 from eval.bench.harness.row import Setting
 from eval.made import made_by
 from rerankllm.backends.hf import attention
@@ -35,7 +33,6 @@ WINDOWS, LENGTH, STEP = 4, 1000, 4
 """Windows side by side, tokens of each, and tokens that each decodes in a step."""
 CELLS = 8192
 SHAPES = {"150 tokens": (6, 150), "1,000 tokens": (1, 1000)}
-Row = tuple[str, ...]
 HEADS: dict[str, tuple[str, str]] = {
     "hf": (
         "Attention of `hf:`, prompt tokens/s",
@@ -143,15 +140,6 @@ def called(model: str) -> str:
 WAYS = {"hf": by_hf, "batch": by_batch, "layout": by_layout}
 
 
-def child(kind: str, what: str, package: str | None = None) -> list[Row]:
-    """The rows of a table, in a process of its own."""
-    path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", **({"PYTHONPATH": path} if path else {})}
-    command = [sys.executable, "-m", "eval.bench.layouts", "--once", kind, what]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
-    return [tuple(row) for row in json.loads(done.stdout.splitlines()[-1])]
-
-
 def main() -> None:
     """Prints and writes the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -171,10 +159,10 @@ def main() -> None:
         lines += [f"## {title}", "", head]
         for cpu, (wanted, package) in builds.items():
             if table == "hf":
-                found = child(table, str(folder)) if cpu == "this CPU" else []
+                found = rows_apart("layouts", table, str(folder)) if cpu == "this CPU" else []
             else:
                 named = [f"smollm2 {wanted}", *([f"{given.gguf} {gguf.AS_SHIPPED}"] if given.gguf else [])]
-                found = [row for model in named for row in child(table, model, package)]
+                found = [row for model in named for row in rows_apart("layouts", table, model, package=package)]
             for row in found:
                 lines.append(f"| {' | '.join((cpu, *row))} |")
                 print(lines[-1], flush=True)

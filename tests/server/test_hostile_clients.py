@@ -83,18 +83,24 @@ def test_a_second_request_of_a_connection_times_out_too_and_a_slow_answer_does_n
         assert answers[0].status_code == 200
 
 
+def held_plans(monkeypatch):
+    """Holds every plan back: an event that one has begun, one that lets them go on, and what was asked of each."""
+    planning, go_on = threading.Event(), threading.Event()
+    chosen, plan = [], CustomStrategies._choose
+
+    def choose(self, *arguments):
+        chosen.append(arguments)
+        planning.set()
+        assert go_on.wait(60)
+        return plan(self, *arguments)
+
+    monkeypatch.setattr(CustomStrategies, "_choose", choose)
+    return planning, go_on, chosen
+
+
 def test_who_hangs_up_while_a_plan_is_waited_for_is_forgotten(monkeypatch):
     with listening() as live:
-        planning, go_on = threading.Event(), threading.Event()
-        chosen, plan = [], CustomStrategies._choose
-
-        def choose(self, *arguments):
-            chosen.append(arguments)
-            planning.set()
-            assert go_on.wait(60)
-            return plan(self, *arguments)
-
-        monkeypatch.setattr(CustomStrategies, "_choose", choose)
+        planning, go_on, chosen = held_plans(monkeypatch)
         url = httpx.URL(live.url)
         connections = [socket.create_connection((url.host, url.port), timeout=60) for _ in range(20)]
         for connection in connections:
@@ -111,16 +117,7 @@ def test_who_hangs_up_while_a_plan_is_waited_for_is_forgotten(monkeypatch):
 
 def test_a_plan_that_nobody_waits_for_any_more_still_keeps_the_next_from_beginning(monkeypatch):
     with listening() as live:
-        planning, go_on = threading.Event(), threading.Event()
-        chosen, plan = [], CustomStrategies._choose
-
-        def choose(self, *arguments):
-            chosen.append(arguments)
-            planning.set()
-            assert go_on.wait(60)
-            return plan(self, *arguments)
-
-        monkeypatch.setattr(CustomStrategies, "_choose", choose)
+        planning, go_on, chosen = held_plans(monkeypatch)
         url = httpx.URL(live.url)
         first, second = (socket.create_connection((url.host, url.port), timeout=60) for _ in range(2))
         first.sendall(b"GET /page/plan?n=5 HTTP/1.1\r\nHost: a\r\n\r\n")
