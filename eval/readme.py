@@ -201,6 +201,12 @@ def judges() -> str:
     return "\n".join([*lines, *(asked.line(rows) for asked in ASKED)])
 
 
+def simulated() -> str:
+    """How far simulated judges are from real ones, in nDCG@10 on the mean."""
+    (off,) = (dict(zip(t.columns, t.rows[0], strict=True)) for t in read_tables(JUDGES) if t.columns[0] in WORLDS)
+    return ", ".join(f"{decimals(float(off[world]), 2)} ({name})" for world, name in WORLDS.items())
+
+
 def default() -> str:
     """How good the default is, and what the next steps up give."""
     (table,) = read_tables(DEFAULT / "steps.md")
@@ -270,6 +276,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "strategies": strategies,
     "plot": plot,
     "judges": judges,
+    "simulated": simulated,
     "default": default,
 }
 
