@@ -11,7 +11,7 @@ import argparse
 import re
 import sys
 from collections.abc import Iterator
-from importlib.util import find_spec
+from importlib.metadata import packages_distributions
 from itertools import islice
 from pathlib import Path
 
@@ -29,7 +29,8 @@ from rerankllm.reranker import Reranker  # noqa: E402
 WAYS = ("pointwise / labels", "prp(sort=heap, top_k=3) / labels", "setwise(c=3, sort=heap, top_k=3) / labels",
         "sliding(window=10, stride=5) / labels")  # fmt: skip
 COLUMNS = "| engine | strategy | prompts | tokens | found in a cache |\n|---|---|---:|---:|---:|"
-PACKAGES = {"llama-cpp-python": "llama_cpp", "torch": "torch", "vllm": "vllm"}
+ENGINES = ("llama_cpp", "torch", "vllm")
+"""Modules; their packages have other names, and more than one."""
 CUT = 60
 """Tokens of a passage."""
 
@@ -63,7 +64,8 @@ def main() -> None:
         for row in rows(model, options.data / "dl19-bm25", options.queries, options.depth):
             print(row, flush=True)
             kept[tuple(row.split(" | ")[:2])] = row
-    here = [package for package, module in PACKAGES.items() if find_spec(module)]
+    packages = packages_distributions()
+    here = [packages[module][0] for module in ENGINES if module in packages]
     said = made_by("requests/found.py --data DATA --model MODEL", *here)
     shown = f"SmolLM2-135M; {options.queries} queries, {options.depth} passages of {CUT} tokens at most."
     lines = ["# What engines find in their caches", f"{said} {shown}", "\n".join([COLUMNS, *kept.values()])]
