@@ -44,7 +44,9 @@ def test_every_number_in_a_table_is_put_right(readme, text):
     ("old", "new"), [("<!-- table: plot -->", ""), ("table: plot", "table: plots"), ("<!-- end -->", "")]
 )
 def test_a_marker_that_is_gone_or_unknown_is_no_silence(readme, text, old, new):
-    with pytest.raises(SystemExit, match="one marker for each of first-stage, strategies, plot, judges, simulated, default"):
+    with pytest.raises(
+        SystemExit, match="one marker for each of first-stage, strategies, plot, judges, simulated, default"
+    ):
         readme.written(text.replace(old, new))
 
 
